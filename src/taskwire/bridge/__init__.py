@@ -1,0 +1,1 @@
+"""The story: one file per thing that happens."""

@@ -1,0 +1,1 @@
+"""What comes in from Slack: narrowed to typed values, written down, acknowledged."""
