@@ -1,0 +1,78 @@
+# The verbs of this project. Each brings what it needs; `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Only what was hashed is fetched: a source archive would bring build tools that were not.
+HASHED := $(PIP) install --require-hashes --only-binary :all:
+ARGS ?=
+
+# The first Python that is new enough; `make setup PYTHON=/path/to/python3` names another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check storm bench requirements gone
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.dev $(VENV)/.project ## make .venv with everything that development needs
+
+demo: $(VENV)/.project ## try Taskwire here: no account, no token, no network
+	@$(BIN)/taskwire demo $(ARGS)
+
+test: setup ## run the tests; choose with ARGS="-k words"
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## format, lint, types, imports, sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest --quiet tests/structure/test_sizes.py
+
+storm: setup ## run the whole thing under faults, for long
+	$(BIN)/python -m tests.storm $(ARGS)
+
+bench: setup ## measure; asserts nothing
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# A stamp says that its file was installed into this environment. A newer file installs again, nothing else does.
+$(VENV)/.runtime: requirements.txt requirements-build.txt $(VENV)/pyvenv.cfg
+	@echo "Installing what Taskwire needs into $(VENV) ..."
+	@$(HASHED) -r requirements.txt -r requirements-build.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what its development needs ..."
+	@$(HASHED) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.project: pyproject.toml $(VENV)/.runtime
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# An environment whose Python has gone, after an upgrade say, is made anew.
+$(VENV)/pyvenv.cfg: $(if $(shell test -x $(BIN)/python && echo there),,gone)
+	@test -n "$(PYTHON)" || { echo "Taskwire needs Python 3.11 or newer, and no python3 here is." \
+		"Install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make a virtual environment yet." \
+		"On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear $(VENV)
+
+# Lock files. uv comes from an environment of its own unless UV names one; settings of this machine stay out.
+UV ?= build/lock/bin/uv
+COMPILE = env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_CONSTRAINT -u UV_OVERRIDE UV_NO_CONFIG=1 \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(ARGS)
+
+requirements: | $(UV) ## write the hashed requirements anew; newer versions with ARGS=--upgrade
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --output-file requirements-build.txt --constraint requirements.txt --group build
+	$(COMPILE) --output-file requirements-dev.txt --constraint requirements.txt --constraint requirements-build.txt \
+		--group build --group dev pyproject.toml
+
+build/lock/bin/uv:
+	@"$(PYTHON)" -m venv build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check --quiet install uv
