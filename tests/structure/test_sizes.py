@@ -1,0 +1,82 @@
+"""Functions and files stay small, in the program and in its tests alike."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST_FUNCTION = 60
+USUAL_FUNCTION = 30
+LONGEST_FILE = 400
+
+both_trees = pytest.mark.parametrize("tree", ["src", "tests"])
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A function or a file, where it stands, and its length in lines."""
+
+    place: str
+    lines: int
+
+    def __str__(self) -> str:
+        return f"{self.place} ({self.lines} lines)"
+
+
+def files(tree: str) -> Iterator[Path]:
+    return (path for path in sorted((ROOT / tree).rglob("*.py")))
+
+
+def functions(tree: str) -> Iterator[Sized]:
+    """Yield every function with its length: from its first decorator to its last line, docstring included."""
+    for path in files(tree):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                last = node.end_lineno or node.lineno
+                yield Sized(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", last - first + 1)
+
+
+def longer_than(limit: int, things: list[Sized]) -> list[Sized]:
+    return sorted((thing for thing in things if thing.lines > limit), key=lambda thing: -thing.lines)
+
+
+def listed(things: list[Sized]) -> str:
+    return "".join(f"\n  {thing}" for thing in things)
+
+
+@both_trees
+def test_no_function_is_longer_than_a_screen(tree: str) -> None:
+    """A function of more than 60 lines hides several."""
+    too_long = longer_than(LONGEST_FUNCTION, list(functions(tree)))
+
+    assert not too_long, f"functions over {LONGEST_FUNCTION} lines:{listed(too_long)}"
+
+
+@both_trees
+def test_nine_functions_in_ten_are_short(tree: str) -> None:
+    """A long function is the exception: at most one in ten has more than 30 lines."""
+    found = list(functions(tree))
+    longish = longer_than(USUAL_FUNCTION, found)
+
+    assert 10 * len(longish) <= len(found), (
+        f"{len(longish)} of {len(found)} functions have over {USUAL_FUNCTION} lines:{listed(longish)}"
+    )
+
+
+@both_trees
+def test_no_file_is_longer_than_its_subject(tree: str) -> None:
+    """A file of more than 400 lines that are not blank holds two subjects."""
+    sizes = [
+        Sized(
+            str(path.relative_to(ROOT)),
+            sum(1 for line in path.read_text(encoding="utf-8").splitlines() if line.strip()),
+        )
+        for path in files(tree)
+    ]
+    too_long = longer_than(LONGEST_FILE, sizes)
+
+    assert not too_long, f"files over {LONGEST_FILE} lines that are not blank:{listed(too_long)}"
