@@ -1,0 +1,281 @@
+"""The door to Coder: one account's calls, each with a time-out, each answered by done, not done or unknown.
+
+Done is the documented success alone and returns; everything else raises one of the tree that `errors` draws:
+
+    NotDone   Refused (BadRequest, TokenRefused, Forbidden, NotFound, NoTasks, Conflict and its kinds)
+              TryLater (NotReady, BuildActive, RateLimited, AppUnreachable, Unreachable, DeadlinePassed)
+    Unknown   RejectedByApp, ServerTrouble, Nonsense, Cut, NoAnswer
+
+Nothing is retried and no redirect is followed. Several clients, one an account, share one httpx client. It
+ends at typed values: no payload, header or httpx object goes up from here, and the token leaves only in its
+header.
+"""
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+import httpx
+
+from taskwire import transport
+from taskwire.coder import errors, models
+from taskwire.coder.models import TaskStatus
+
+USERS_PAGE = 100
+# A search for an e-mail address that has not ended after this many pages is not a search any more.
+USERS_PAGES = 20
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long each kind of call may take in all, in seconds."""
+
+    connect: float = 10.0
+    read: float = 15.0
+    # Reading a live log or sending input dials the agent, for up to 30 s; sending then waits for the agent to
+    # take the words, 2 s of echo and 15 s of work.
+    logs: float = 45.0
+    send: float = 60.0
+    # Coder may ask a language model for the task's name before it answers.
+    create: float = 60.0
+    change: float = 30.0
+
+
+class CoderClient:
+    """What one Coder account can do."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, base_url: str, token: str, *, timeouts: Timeouts | None = None
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._token = token
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, base_url: str, token: str, *, timeouts: Timeouts | None = None
+    ) -> AsyncIterator["CoderClient"]:
+        """Give a client with connections of its own, and close them."""
+        session = transport.make_session(proxy=transport.proxy_for(base_url))
+        async with transport.make_http_client(session) as http:
+            yield cls(http, base_url, token, timeouts=timeouts)
+
+    def __repr__(self) -> str:
+        """Name the server and never the token."""
+        return f"CoderClient({self._base_url!r})"
+
+    def acting_with(self, token: str) -> "CoderClient":
+        """Return a client for another account over the same connections."""
+        return CoderClient(self._http, self._base_url, token, timeouts=self.timeouts)
+
+    async def build_info(self) -> models.BuildInfo:
+        """Ask which Coder this is; needs no valid token."""
+        body = await self._get("build info", "/buildinfo")
+        return models.read(models.BuildInfo, body, "build info")
+
+    async def me(self) -> models.User:
+        """Return the account that the token belongs to."""
+        return await self.get_user("me")
+
+    async def get_user(self, user: str) -> models.User:
+        """Return a user by name or id; Coder finds nobody by e-mail here."""
+        body = await self._get("get user", f"/users/{_segment(user)}")
+        return models.read(models.User, body, "get user")
+
+    async def list_users(self, query: str = "") -> list[models.User]:
+        """Return the users that a search finds; an account without the right sees only itself."""
+        found: list[models.User] = []
+        for page in range(USERS_PAGES):
+            params = {"q": query, "limit": str(USERS_PAGE), "offset": str(page * USERS_PAGE)}
+            body = await self._get("list users", "/users", params)
+            users = models.read(models.UserPage, body, "list users").users
+            found += users
+            if len(users) < USERS_PAGE:
+                return found
+        raise errors.Nonsense("list users", f"still going on after {USERS_PAGES} pages")
+
+    async def list_users_by_email(self, email: str) -> list[models.User]:
+        """Return who has exactly this address, case aside; Coder's own search takes any part of it."""
+        wanted = email.strip().casefold()
+        return [user for user in await self.list_users(wanted) if user.email.casefold() == wanted]
+
+    async def list_templates(self) -> tuple[models.Template, ...]:
+        """Return the templates that this account may see, make tasks, and are not deprecated."""
+        params = {"q": "has-ai-task:true deprecated:false"}
+        body = await self._get("list templates", "/templates", params)
+        return models.read_list(models.Template, body, "list templates")
+
+    async def list_presets(self, template_version_id: str) -> tuple[models.Preset, ...]:
+        """Return a template version's presets."""
+        path = f"/templateversions/{_segment(template_version_id)}/presets"
+        return models.read_list(models.Preset, await self._get("list presets", path), "list presets")
+
+    async def list_tasks_raw(self, query: str = "") -> bytes:
+        """Return the list as it came, for `models.cut_list`; without a query, all that the account sees."""
+        return await self._get("list tasks", "/tasks", {"q": query} if query else None)
+
+    async def list_tasks(
+        self, *, owner: str | None = None, status: TaskStatus | None = None
+    ) -> list[models.Task]:
+        """Return the tasks of an owner (name, id or `me`) and in a status, newest first."""
+        if status is TaskStatus.OTHER:
+            raise errors.BadRequest(errors.Answer(400, "that status cannot be asked for"))
+        terms = {"owner": owner, "status": status}
+        query = " ".join(f"{key}:{_term(value)}" for key, value in terms.items() if value)
+        body = await self.list_tasks_raw(query)
+        return [models.parse_task(item) for item in models.cut_list(body)]
+
+    async def get_task(self, task: str) -> models.Task:
+        """Return a task by its id, `owner/name`, or a name of this account's own."""
+        body = await self._get("get task", _task_path(task))
+        return models.read(models.Task, body, "get task")
+
+    async def create_task(
+        self,
+        owner: str,
+        template_version_id: str,
+        prompt: str,
+        name: str,
+        *,
+        display_name: str | None = None,
+        preset_id: str | None = None,
+    ) -> models.Task:
+        """Create a task for an owner; its name is what makes a repeat safe: `NameTaken` if there is one."""
+        wanted = {
+            "template_version_id": template_version_id,
+            "template_version_preset_id": preset_id,
+            "input": prompt,
+            "name": name,
+            "display_name": display_name,
+        }
+        content = {key: value for key, value in wanted.items() if value is not None}
+        path = f"/tasks/{_segment(owner)}"
+        body = await self._ask("create task", "POST", path, 201, content, self.timeouts.create)
+        return models.read(models.Task, body, "create task")
+
+    async def delete_task(self, task: str) -> None:
+        """Delete a task and its workspace; `BuildActive` while a build is under way."""
+        await self._ask("delete task", "DELETE", _task_path(task), 202)
+
+    async def edit_input(self, task: str, text: str) -> None:
+        """Replace the prompt of a paused task; `MustBePaused` otherwise."""
+        await self._ask("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
+
+    async def send(self, task: str, text: str) -> None:
+        """Give the agent input; the agent takes no leading or trailing blanks."""
+        path = f"{_task_path(task)}/send"
+        await self._ask("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
+
+    async def get_logs(self, task: str) -> models.Logs:
+        """Return the whole log, or the snapshot of a task that does not run."""
+        body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
+        return models.read(models.Logs, body, "get logs")
+
+    async def pause(self, task: str) -> models.Build:
+        """Start a build that stops the workspace, also if it is stopped already."""
+        body = await self._ask("pause task", "POST", f"{_task_path(task)}/pause", 202)
+        return models.read(models.Started, body, "pause task").workspace_build
+
+    async def resume(self, task: str) -> models.Build:
+        """Start a build that starts the workspace; `AlreadyRunning` if it runs."""
+        body = await self._ask("resume task", "POST", f"{_task_path(task)}/resume", 202)
+        return models.read(models.Started, body, "resume task").workspace_build
+
+    async def get_workspace(self, workspace_id: str) -> models.Workspace:
+        """Return a workspace with its latest build."""
+        body = await self._get("get workspace", f"/workspaces/{_segment(workspace_id)}")
+        return models.read(models.Workspace, body, "get workspace")
+
+    async def list_build_logs(self, build_id: str) -> tuple[models.BuildLog, ...]:
+        """Return a build's log, oldest line first."""
+        body = await self._get("list build logs", f"/workspacebuilds/{_segment(build_id)}/logs")
+        return models.read_list(models.BuildLog, body, "list build logs")
+
+    async def list_reports(self, agent_id: str, app_id: str) -> list[models.AgentReport]:
+        """Return everything that the task's app ever reported, oldest first; empty if the agent lacks it."""
+        body = await self._get("list reports", f"/workspaceagents/{_segment(agent_id)}")
+        agent = models.read(models.Agent, body, "list reports")
+        reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
+        # Coder sends the newest first. Times are cut to microseconds: equal ones must keep Coder's order.
+        reports.reverse()
+        reports.sort(key=lambda report: report.created_at)
+        return reports
+
+    async def find_token_end(self) -> datetime | None:
+        """Return when the session token expires, or None if this account cannot learn it."""
+        key_id, dash, _ = self._token.partition("-")
+        if not dash:
+            return None
+        try:
+            body = await self._get("get key", f"/users/me/keys/{_segment(key_id)}")
+        except (errors.NotFound, errors.Forbidden):
+            return None
+        return models.read(models.ApiKey, body, "get key").expires_at
+
+    async def _get(
+        self, what: str, path: str, params: dict[str, str] | None = None, seconds: float | None = None
+    ) -> bytes:
+        seconds = seconds or self.timeouts.read
+        return await self._ask(what, "GET", path, 200, seconds=seconds, params=params)
+
+    async def _ask(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        success: int,
+        content: dict[str, str] | None = None,
+        seconds: float | None = None,
+        *,
+        params: dict[str, str] | None = None,
+    ) -> bytes:
+        """Send one request and return the body of its documented success."""
+        seconds = seconds or self.timeouts.change
+        call = self._http.request(
+            method,
+            f"{self._base_url}/api/v2{path}",
+            json=content,
+            params=params,
+            headers={"Coder-Session-Token": _header(self._token), "Accept": "application/json"},
+            timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
+        )
+        answer = await transport.exchange(what, seconds, call)
+        if answer.status_code == success:
+            return answer.content
+        # Whatever echoes headers in its error page must not bring the token into an exception's text.
+        body = answer.content.replace(self._token.encode(), b"***")
+        about_tasks = path.startswith("/tasks")
+        after = answer.headers.get("Retry-After")
+        raise errors.sort(what, answer.status_code, body, after, about_tasks=about_tasks)
+
+
+def _header(token: str) -> str:
+    """Refuse what cannot stand in a header before anything quotes it in an exception."""
+    if re.fullmatch(r"[\x21-\x7e]+", token):
+        return token
+    raise errors.TokenRefused(errors.Answer(401, "the token is empty or has characters that no token has"))
+
+
+def _segment(value: str) -> str:
+    """Quote one part of a path; what would climb out of its place names nothing."""
+    if value in ("", ".", ".."):
+        raise errors.NotFound(errors.Answer(404, f"nothing in Coder is called {value!r}"))
+    return quote(value, safe="")
+
+
+def _term(value: str) -> str:
+    """Refuse what would end the term: names and ids in Coder have no blanks, quotes or colons."""
+    if re.fullmatch(r"[^\s:\"]+", value):
+        return value
+    raise errors.BadRequest(errors.Answer(400, f"nothing in Coder is called {value!r}"))
+
+
+def _task_path(task: str) -> str:
+    """Place a task by id or own name under `me` (an id is found under any user), or under its owner."""
+    owner, slash, name = task.partition("/")
+    return f"/tasks/{_segment(owner)}/{_segment(name)}" if slash else f"/tasks/me/{_segment(task)}"

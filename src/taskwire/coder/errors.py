@@ -1,0 +1,246 @@
+"""What Coder's answers mean for whoever asked: done, certainly not done, or unknown.
+
+    NotDone
+    ├── Refused
+    │   ├── BadRequest        400 and every other 4xx of Coder's
+    │   │   └── MustBeActive  the task's status is error or unknown
+    │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
+    │   ├── Forbidden         403
+    │   ├── NotFound          404: gone, never there, or not for this account
+    │   ├── NoTasks           404 for the route itself: this server has no Tasks
+    │   └── Conflict          409
+    │       ├── NameTaken
+    │       ├── AlreadyRunning
+    │       ├── TaskPaused    resume it first
+    │       ├── MustBePaused  pause it first
+    │       └── NoLogs        none can be read in this status
+    └── TryLater
+        ├── NotReady          409: pending, initializing, or the agent is busy
+        ├── BuildActive       409: a build is under way
+        ├── RateLimited       429; `after_seconds` from Retry-After
+        ├── AppUnreachable    502: the agent could not be reached, nothing was typed
+        ├── Unreachable       no connection, nothing was written          (taskwire.transport)
+        └── DeadlinePassed    too late, nothing was written               (taskwire.transport)
+    Unknown
+    ├── RejectedByApp         502: the input may have been typed all the same
+    ├── ServerTrouble         every other 5xx
+    ├── Nonsense              a redirect, an undocumented success, a body that does not parse, not Coder's
+    ├── Cut                   the connection broke after the first byte   (taskwire.transport)
+    └── NoAnswer              the time ran out after the first byte       (taskwire.transport)
+
+Those with an `answer` keep Coder's words. For something that only reads, TryLater and Unknown are the same:
+ask again. It ends at the sorting: nothing here talks to Coder.
+"""
+
+import email.utils
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown
+
+
+class Complaint(BaseModel):
+    """What Coder says of one field."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    field: str = ""
+    detail: str = ""
+
+
+class _Body(BaseModel):
+    message: str
+    detail: str | None = None
+    validations: tuple[Complaint, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that is not the documented success, in Coder's words."""
+
+    status: int
+    message: str
+    detail: str = ""
+    validations: tuple[Complaint, ...] = ()
+    after_seconds: float | None = None
+
+    def __str__(self) -> str:
+        """One line for the log."""
+        parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
+        return f"{self.status} " + "; ".join(part for part in parts if part)
+
+
+class CoderError(OutsideError):
+    """Coder answered, and the answer is kept."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+
+
+class _No(CoderError, Refused):
+    pass
+
+
+class BadRequest(_No):
+    """Coder does not take the request as it is."""
+
+
+class MustBeActive(BadRequest):
+    """The task's status is error or unknown; only an active task takes input."""
+
+
+class TokenRefused(_No):
+    """The token is not, or no longer, good."""
+
+
+class Forbidden(_No):
+    """This account may not do that."""
+
+
+class NotFound(_No):
+    """It is gone, never was, or is hidden from this account."""
+
+
+class NoTasks(_No):
+    """This server has no Tasks."""
+
+
+class Conflict(_No):
+    """The thing is not in a condition for that."""
+
+
+class NameTaken(Conflict):
+    """Another task or workspace of this owner has the name."""
+
+
+class AlreadyRunning(Conflict):
+    """The workspace runs already."""
+
+
+class TaskPaused(Conflict):
+    """The task is paused; it takes input once resumed."""
+
+
+class MustBePaused(Conflict):
+    """The task is not paused; only then its prompt can be changed."""
+
+
+class NoLogs(Conflict):
+    """Logs cannot be read while the status is error or unknown."""
+
+
+class _Wait(CoderError, TryLater):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.after_seconds = answer.after_seconds
+
+
+class NotReady(_Wait):
+    """The task is starting, or its agent is busy."""
+
+
+class BuildActive(_Wait):
+    """A build of the workspace is under way."""
+
+
+class RateLimited(_Wait):
+    """Too many requests from this account in a minute."""
+
+
+class AppUnreachable(_Wait):
+    """Coder could not reach the agent; nothing was typed."""
+
+
+class RejectedByApp(CoderError, Unknown):
+    """The agent's side failed while taking the input; it may have been typed all the same."""
+
+
+class ServerTrouble(CoderError, Unknown):
+    """Coder, or something before it, failed."""
+
+
+class Nonsense(Unknown):
+    """The answer makes no sense; `what` was asked, `status` is given if there was one."""
+
+    def __init__(self, what: str, reason: str, status: int | None = None) -> None:
+        super().__init__(f"{what}: {reason}" if status is None else f"{what}: {status}, {reason}")
+        self.status = status
+
+
+NOT_CODERS = "the answer is not one of Coder's"
+
+# The first that fits. Only where the status alone does not decide is the wording asked, and as little of it
+# as tells the answers apart.
+_BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
+    (400, "must be active", MustBeActive),
+    (409, "already exists", NameTaken),
+    (409, "build is already active", BuildActive),
+    (409, "already running", AlreadyRunning),
+    (409, "must be paused", MustBePaused),
+    (409, "task is paused", TaskPaused),
+    (409, "task is pending", NotReady),
+    (409, "task is initializing", NotReady),
+    (409, "not ready", NotReady),
+    (409, "cannot fetch logs", NoLogs),
+    (502, "failed to reach task app", AppUnreachable),
+    (502, "failed to get status from task app", AppUnreachable),
+    # Only reading the log can end so: nothing is undecided.
+    (502, "failed to get messages from task app", AppUnreachable),
+    (502, "task app rejected", RejectedByApp),
+)
+_BY_STATUS: dict[int, type[CoderError]] = {
+    401: TokenRefused,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+}
+
+
+def sort(what: str, status: int, body: bytes, retry_after: str | None, *, about_tasks: bool) -> OutsideError:
+    """Return the error for an answer that is not the documented success."""
+    said = _said(body)
+    after = _seconds(retry_after)
+    if status < 400:
+        return Nonsense(what, "not the documented success", status)
+    if said is not None:
+        answer = Answer(status, said.message, said.detail or "", said.validations or (), after)
+        return _kind(answer, about_tasks)(answer)
+    if status == 429 or status >= 500:
+        return _BY_STATUS.get(status, ServerTrouble)(Answer(status, NOT_CODERS, after_seconds=after))
+    return Nonsense(what, NOT_CODERS, status)
+
+
+def _kind(answer: Answer, about_tasks: bool) -> type[CoderError]:
+    words = answer.message.casefold()
+    if about_tasks and answer.status == 404 and "route not found" in words:
+        return NoTasks
+    for status, part, kind in _BY_WORDS:
+        if status == answer.status and part in words:
+            return kind
+    return _BY_STATUS.get(answer.status, BadRequest if answer.status < 500 else ServerTrouble)
+
+
+def _said(body: bytes) -> _Body | None:
+    try:
+        return _Body.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read Retry-After: seconds (Coder), or a date (proxies)."""
+    if not retry_after:
+        return None
+    if re.fullmatch(r"\d{1,9}", retry_after.strip()):
+        return float(retry_after)
+    try:
+        at = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,424 @@
+"""What Coder says, as values: partial and tolerant, so that a server older or newer than ours breaks nothing.
+
+Fields carry Coder's own names. Words from outside are kept as they came (`status_word`) beside the member
+they mean (`status`); a word that nobody knows is `OTHER`. Times are aware and UTC. It ends at the shapes:
+nothing here asks Coder anything, and only `client` decides what an answer's status means.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Self, TypeVar
+
+import msgspec
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from taskwire.coder.errors import Nonsense
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _utc(value: datetime) -> datetime:
+    """Read a time without a zone as UTC; the year 1 with an offset (Go's zero time) stays in range."""
+    if value.tzinfo is None or value.year == 1:
+        return value.replace(tzinfo=UTC)
+    return value.astimezone(UTC)
+
+
+def _nullable(value: object) -> object:
+    """Accept Go's NullUUID both as it is sent (a string or null) and as it is documented (an object)."""
+    if isinstance(value, Mapping):
+        return value.get("uuid") if value.get("valid") else None
+    return value or None
+
+
+def _listed(value: object) -> object:
+    """Read null as nothing: Go sends a nil slice as null."""
+    return [] if value is None else value
+
+
+# Pydantic takes 0 to 9 fractional digits and cuts to microseconds.
+Time = Annotated[datetime, AfterValidator(_utc)]
+NullableId = Annotated[str | None, BeforeValidator(_nullable)]
+Listed = BeforeValidator(_listed)
+
+
+class _Word(StrEnum):
+    """A word of Coder's; the last member stands for every word that we do not know."""
+
+    @classmethod
+    def _missing_(cls, _value: object) -> Self:
+        return list(cls)[-1]
+
+
+class TaskStatus(_Word):
+    """Coder's side of a task."""
+
+    PENDING = "pending"
+    INITIALIZING = "initializing"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    OTHER = "<other>"
+
+
+class TaskState(_Word):
+    """The agent's side of a task."""
+
+    WORKING = "working"
+    IDLE = "idle"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    OTHER = "<other>"
+
+
+class WorkspaceStatus(_Word):
+    """What a workspace's latest build makes of it."""
+
+    PENDING = "pending"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CANCELING = "canceling"
+    CANCELED = "canceled"
+    DELETING = "deleting"
+    DELETED = "deleted"
+    OTHER = "<other>"
+
+
+# The agent's history says `failure`, older task lists too; a struct tag of Coder's says `completed`.
+_STATE_SPELLINGS = {"failure": "failed", "completed": "complete"}
+
+
+def _state(word: str) -> TaskState:
+    return TaskState(_STATE_SPELLINGS.get(word, word))
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class BuildInfo(_Model):
+    """Who answers at this address, and which version."""
+
+    version: str
+    external_url: str = ""
+    deployment_id: str = ""
+
+
+class Role(_Model):
+    """A role of a user: `owner` with no organization is the site's."""
+
+    name: str
+    display_name: str = ""
+    organization_id: str = ""
+
+
+class User(_Model):
+    """A Coder account."""
+
+    id: str
+    username: str
+    email: str = ""
+    name: str = ""
+    status: str = ""
+    organization_ids: Annotated[tuple[str, ...], Listed] = ()
+    roles: Annotated[tuple[Role, ...], Listed] = ()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the account has the site's role Owner."""
+        return any(role.name == "owner" and not role.organization_id for role in self.roles)
+
+
+class AgentHealth(_Model):
+    """Whether the workspace's agent can be reached."""
+
+    healthy: bool
+    reason: str = ""
+
+
+class State(_Model):
+    """The newest report of a task's agent."""
+
+    timestamp: Time
+    state_word: str = Field(alias="state")
+    message: str = ""
+    uri: str = ""
+
+    @property
+    def state(self) -> TaskState:
+        """The state that the word means."""
+        return _state(self.state_word)
+
+
+class Task(_Model):
+    """One task, as the list and its own page show it."""
+
+    id: Annotated[str, Field(min_length=1)]
+    name: str
+    display_name: str = ""
+    organization_id: str = ""
+    owner_id: str = ""
+    owner_name: str = ""
+    template_id: str = ""
+    template_version_id: str = ""
+    template_name: str = ""
+    template_display_name: str = ""
+    workspace_id: NullableId = None
+    workspace_name: str = ""
+    workspace_status_word: str = Field(default="", alias="workspace_status")
+    workspace_build_number: int = 0
+    workspace_agent_id: NullableId = None
+    workspace_agent_lifecycle: str | None = None
+    workspace_agent_health: AgentHealth | None = None
+    workspace_app_id: NullableId = None
+    initial_prompt: str = ""
+    status_word: str = Field(alias="status")
+    current_state: State | None = None
+    created_at: Time
+    updated_at: Time
+
+    @property
+    def status(self) -> TaskStatus:
+        """The status that the word means."""
+        return TaskStatus(self.status_word)
+
+    @property
+    def workspace_status(self) -> WorkspaceStatus:
+        """The workspace's status that the word means."""
+        return WorkspaceStatus(self.workspace_status_word)
+
+    @property
+    def title(self) -> str:
+        """The task's name for people."""
+        return self.display_name or self.name
+
+
+class LogEntry(_Model):
+    """One message between agent and people; it grows and is rewritten while the agent works."""
+
+    id: int
+    content: str
+    kind: str = Field(alias="type")
+    time: Time
+
+    @property
+    def is_input(self) -> bool:
+        """Whether a person wrote it."""
+        return self.kind == "input"
+
+
+class Logs(_Model):
+    """The whole log, or the last messages kept when the task was paused (`snapshot`)."""
+
+    logs: Annotated[tuple[LogEntry, ...], Listed] = ()
+    snapshot: bool = False
+    snapshot_at: Time | None = None
+
+
+class Template(_Model):
+    """A template; `active_version_id` is what a task is created from."""
+
+    id: str
+    name: str
+    display_name: str = ""
+    description: str = ""
+    organization_id: str = ""
+    organization_name: str = ""
+    active_version_id: str
+    deprecated: bool = False
+
+    @property
+    def title(self) -> str:
+        """The template's name for people."""
+        return self.display_name or self.name
+
+
+def _go_or_json(go: str) -> AliasChoices:
+    """The server sends Go's field names, its reference promises JSON's."""
+    return AliasChoices(go, go.lower())
+
+
+class PresetParameter(_Model):
+    """A value that a preset sets."""
+
+    name: str = Field(validation_alias=_go_or_json("Name"))
+    value: str = Field(default="", validation_alias=_go_or_json("Value"))
+
+
+class Preset(_Model):
+    """A named set of parameters of one template version."""
+
+    id: str = Field(validation_alias=_go_or_json("ID"))
+    name: str = Field(validation_alias=_go_or_json("Name"))
+    description: str = Field(default="", validation_alias=_go_or_json("Description"))
+    is_default: bool = Field(default=False, validation_alias=_go_or_json("Default"))
+    parameters: Annotated[tuple[PresetParameter, ...], Listed] = Field(
+        default=(), validation_alias=_go_or_json("Parameters")
+    )
+
+
+class Job(_Model):
+    """What the provisioner made of a build."""
+
+    id: str = ""
+    status: str = ""
+    error: str = ""
+    error_code: str = ""
+
+
+class Build(_Model):
+    """A workspace build: what pause and resume start."""
+
+    id: str
+    build_number: int = 0
+    transition: str = ""
+    reason: str = ""
+    status: str = ""
+    created_at: Time | None = None
+    job: Job = Job()
+
+
+class Workspace(_Model):
+    """A task's workspace and its latest build."""
+
+    id: str
+    name: str = ""
+    owner_id: str = ""
+    owner_name: str = ""
+    task_id: NullableId = None
+    latest_build: Build
+
+
+class BuildLog(_Model):
+    """One line of a build's log."""
+
+    id: int
+    created_at: Time
+    level: str = Field(default="", alias="log_level")
+    source: str = Field(default="", alias="log_source")
+    stage: str = ""
+    output: str = ""
+
+
+class AgentReport(_Model):
+    """One report in the agent's history; its id names it for ever."""
+
+    id: str
+    created_at: Time
+    state_word: str = Field(alias="state")
+    message: str = ""
+    uri: str = ""
+
+    @property
+    def state(self) -> TaskState:
+        """The state that the word means."""
+        return _state(self.state_word)
+
+
+class AgentApp(_Model):
+    """An app of an agent; `statuses` holds every report, newest first."""
+
+    id: str
+    statuses: Annotated[tuple[AgentReport, ...], Listed] = ()
+
+
+class Agent(_Model):
+    """A workspace's agent."""
+
+    id: str
+    status: str = ""
+    lifecycle_state: str = ""
+    apps: Annotated[tuple[AgentApp, ...], Listed] = ()
+
+
+class ApiKey(_Model):
+    """A token's public half."""
+
+    id: str
+    token_name: str = ""
+    expires_at: Time
+    lifetime_seconds: int = 0
+
+
+class UserPage(_Model):
+    """One page of users, and how many there are."""
+
+    users: Annotated[tuple[User, ...], Listed] = ()
+    count: int = 0
+
+
+class Started(_Model):
+    """The answer to pause and resume."""
+
+    workspace_build: Build
+
+
+class _Cut(msgspec.Struct):
+    tasks: list[msgspec.Raw] | None
+
+
+class _Named(msgspec.Struct):
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def read(kind: type[M], body: bytes, what: str) -> M:
+    """Read one value; raises `Unknown` on nonsense."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as exc:
+        reason = _reason(exc)
+    raise Nonsense(what, reason)
+
+
+def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
+    """Read a bare array, which Go sends as null when it is empty; raises `Unknown` on nonsense."""
+    try:
+        items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        reason = str(exc)
+    else:
+        return tuple(read(kind, bytes(item), what) for item in items)
+    raise Nonsense(what, reason)
+
+
+def parse_task(item: bytes) -> Task:
+    """Read one item of the list; raises `Unknown` on nonsense."""
+    return read(Task, item, "one task of the list")
+
+
+def cut_list(body: bytes) -> list[bytes]:
+    """Cut what `list_tasks_raw` brought into items without reading them; raises `Unknown` on nonsense."""
+    try:
+        return [bytes(item) for item in msgspec.json.decode(body, type=_Cut).tasks or ()]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        reason = str(exc)
+    raise Nonsense("list tasks", reason)
+
+
+def item_id(item: bytes) -> str:
+    """Read the id of one item and nothing else; raises `Unknown` on nonsense."""
+    try:
+        return msgspec.json.decode(item, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        reason = str(exc)
+    raise Nonsense("one task of the list", reason)
+
+
+def _reason(exc: ValidationError) -> str:
+    """Say what was wrong and where, without what was sent: a prompt or a log is nobody's log line."""
+    first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{exc.error_count()} faults, first at {where or 'the top'}: {first['type']}"
