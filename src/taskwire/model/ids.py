@@ -1,0 +1,46 @@
+"""Names of things outside: Slack's ids, places in Slack, and times as Slack writes them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NewType
+
+TeamId = NewType("TeamId", str)
+UserId = NewType("UserId", str)
+ChannelId = NewType("ChannelId", str)
+Ts = NewType("Ts", str)
+TaskId = NewType("TaskId", str)
+LinkId = NewType("LinkId", str)
+
+
+@dataclass(frozen=True)
+class ThreadRef:
+    """A place in Slack: a channel and the ts of its root message."""
+
+    channel: ChannelId
+    ts: Ts
+
+
+def microseconds(ts: str) -> int:
+    """A Slack ts as a whole number of microseconds, so that order needs no floating point."""
+    seconds, _, fraction = ts.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6] or "0")
+
+
+def ts_of(moment: datetime) -> Ts:
+    """A moment as Slack would write it."""
+    return Ts(f"{moment.timestamp():.6f}")
+
+
+def moment_of(ts: str) -> datetime:
+    """The moment a Slack ts stands for."""
+    return datetime.fromtimestamp(microseconds(ts) / 1_000_000, UTC)
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """A moment from Redis's clock in milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    """A moment as milliseconds, Redis's measure."""
+    return round(moment.timestamp() * 1000)

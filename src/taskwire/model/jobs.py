@@ -1,0 +1,282 @@
+"""Jobs: one intended effect each, written down with everything needed to carry it out.
+
+A job's id never changes and is derived from what it stands for, so that the same intent written twice is one
+job. Which list a job stands in decides its order; what it needs to be carried out is its `work`.
+"""
+
+from typing import Annotated, Literal, NewType
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskwire.model.changes import Event, Notice
+from taskwire.model.ids import ChannelId, LinkId, Ts, UserId, microseconds
+from taskwire.model.messages import Message
+
+ListName = NewType("ListName", str)
+
+# A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Two lanes fit.
+LANE = 2**51
+
+
+class Work(BaseModel):
+    """What a job has to do; each kind is one class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Asker(BaseModel):
+    """Who asked, from where, when, and how they can be answered privately."""
+
+    model_config = ConfigDict(frozen=True)
+
+    person: UserId
+    channel: ChannelId
+    at: Ts
+    thread_ts: Ts | None = None
+    response_url: str | None = None
+
+
+class FileRef(BaseModel):
+    """A file that came with a message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    url: str = ""
+    size: int = 0
+    mimetype: str = ""
+
+
+Verb = Literal["send", "pause", "resume", "delete", "edit", "attach", "detach", "mute", "unmute"]
+ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
+
+
+class CreateAsked(Work):
+    """Intake: somebody asked for a new task."""
+
+    kind: Literal["create_asked"] = "create_asked"
+    asker: Asker
+    prompt: str
+    template: str | None = None
+    preset: str | None = None
+    name: str | None = None
+    organization: str | None = None
+    is_repeat: bool = False
+
+
+class ActAsked(Work):
+    """Intake: somebody asked something of a task that they named."""
+
+    kind: Literal["act_asked"] = "act_asked"
+    asker: Asker
+    verb: Verb
+    name: str
+    text: str = ""
+
+
+class PostCard(Work):
+    """Steer: post the card, whose ts becomes the thread."""
+
+    kind: Literal["post_card"] = "post_card"
+
+
+class CreateTask(Work):
+    """Steer: create the task in Coder and bind it to the link."""
+
+    kind: Literal["create_task"] = "create_task"
+    is_named_by_person: bool = False
+
+
+class Reply(Work):
+    """Steer: what a person wrote in the thread, for the agent."""
+
+    kind: Literal["reply"] = "reply"
+    person: UserId
+    ts: Ts
+    text: str
+    blocks: str = ""
+    files: tuple[FileRef, ...] = ()
+    # What has been found out on the way, so that a later turn need not ask again.
+    is_sent_as_is: bool = False
+    is_confirmed: bool = False
+    is_asked_about: bool = False
+    waits: int = 0
+
+
+class Act(Work):
+    """Steer: something asked of this link's task."""
+
+    kind: Literal["act"] = "act"
+    asker: Asker
+    verb: Verb
+    text: str = ""
+    waits: int = 0
+
+
+class HeldInput(Work):
+    """Steer: send or drop the replies that a person's pause holds."""
+
+    kind: Literal["held_input"] = "held_input"
+    asker: Asker
+    is_dropped: bool
+
+
+class Decided(Work):
+    """Steer: a person said whether an input in doubt arrived."""
+
+    kind: Literal["decided"] = "decided"
+    asker: Asker
+    job: str
+    verdict: Literal["arrived", "again", "drop"]
+
+
+class Happened(Work):
+    """Tell: something has happened to the link; what follows is decided in its turn."""
+
+    kind: Literal["happened"] = "happened"
+    event: Event
+
+
+class Tell(Work):
+    """Tell: post a notice."""
+
+    kind: Literal["tell"] = "tell"
+    notice: Notice
+
+
+class Say(Work):
+    """Tell: post an answer whose words are settled."""
+
+    kind: Literal["say"] = "say"
+    message: Message
+    message_kind: str = "answer"
+    calls: tuple[UserId, ...] = ()
+
+
+class Show(Work):
+    """Tell: read the task's card or log afresh and post it in the thread."""
+
+    kind: Literal["show"] = "show"
+    asker: Asker
+    what: Literal["status", "logs", "full_logs"]
+
+
+class ShareFile(Work):
+    """Tell: put a text into a thread (or a person's messages) as a file."""
+
+    kind: Literal["share_file"] = "share_file"
+    channel: ChannelId
+    thread_ts: Ts | None
+    name: str
+    title: str
+    text: str
+    file_id: str = ""
+
+
+class DrawCard(Work):
+    """Show: bring the card up to date."""
+
+    kind: Literal["draw_card"] = "draw_card"
+
+
+class Receipt(Work):
+    """Show: the reaction that a reply should have now."""
+
+    kind: Literal["receipt"] = "receipt"
+    ts: Ts
+    state: ReceiptState
+
+
+class TidyMessage(Work):
+    """Tidy: a message may have been posted twice; keep one copy."""
+
+    kind: Literal["tidy_message"] = "tidy_message"
+    channel: ChannelId
+    thread_ts: Ts | None
+    since: Ts
+    message_id: str
+    looks: int = 0
+
+
+class TidyInput(Work):
+    """Tidy: an input may have been delivered twice; tell the thread if so."""
+
+    kind: Literal["tidy_input"] = "tidy_input"
+    link: LinkId
+    text: str
+    build: int
+    looks: int = 0
+
+
+AnyWork = Annotated[
+    CreateAsked
+    | ActAsked
+    | PostCard
+    | CreateTask
+    | Reply
+    | Act
+    | HeldInput
+    | Decided
+    | Happened
+    | Tell
+    | Say
+    | Show
+    | ShareFile
+    | DrawCard
+    | Receipt
+    | TidyMessage
+    | TidyInput,
+    Field(discriminator="kind"),
+]
+
+
+class Job(BaseModel):
+    """One intended effect; `tries` counts the turns that ended without it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    work: AnyWork
+    tries: int = 0
+    since_ms: int = 0
+
+
+def intake(person: str) -> ListName:
+    """The list of what one person asked that names no known link."""
+    return ListName(f"intake:{person}")
+
+
+def steer(link: str) -> ListName:
+    """The list of calls to Coder about one link."""
+    return ListName(f"steer:{link}")
+
+
+def tell(link: str) -> ListName:
+    """The list of what has happened to one link and is told of it."""
+    return ListName(f"tell:{link}")
+
+
+def show(link: str) -> ListName:
+    """The list of states that one link's card and receipts should show."""
+    return ListName(f"show:{link}")
+
+
+def tidy(link: str) -> ListName:
+    """The list of what a stopped process may have left double."""
+    return ListName(f"tidy:{link}")
+
+
+def link_of(name: str) -> LinkId:
+    """The link that a list belongs to."""
+    return LinkId(name.partition(":")[2])
+
+
+def urgent(ts: str) -> int:
+    """The score of what goes ahead of input that waits: pause, delete, detach."""
+    return microseconds(ts)
+
+
+def in_turn(ts: str) -> int:
+    """The score of what is done in the order in which people acted."""
+    return LANE + microseconds(ts)

@@ -1,0 +1,79 @@
+"""The bond between one Slack thread and one Coder task."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.model.changes import Story
+from taskwire.model.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
+from taskwire.model.phases import Observation
+
+
+class Bond(BaseModel):
+    """What a link is: made with the intent, completed when the card is posted and the task exists."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: LinkId
+    channel: ChannelId
+    made_at: Ts
+    asked_by: UserId
+    # Whom notices call: the task's owner in Slack, where known.
+    owner_slack: UserId | None = None
+    owner_id: str = ""
+    owner_name: str = ""
+    prompt: str = ""
+    name: str = ""
+    title: str = ""
+    template: str = ""
+    template_version_id: str = ""
+    preset_id: str | None = None
+    preset: str | None = None
+    thread_ts: Ts | None = None
+    task_id: TaskId | None = None
+    linked_at: datetime | None = None
+
+    @property
+    def thread(self) -> ThreadRef | None:
+        """The thread, once the card has been posted."""
+        return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
+
+
+class Hold(BaseModel):
+    """A pause that a person asked for: replies written before it wait for their word."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: UserId
+    at: Ts
+
+
+Ending = Literal["gone", "detached", "failed"]
+
+
+class Link(BaseModel):
+    """A link as Redis holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bond: Bond
+    story: Story = Story()
+    seen: Observation | None = None
+    hold: Hold | None = None
+    ended: Ending | None = None
+    is_muted: bool = False
+    # Where the last excerpt ended, and what the card last showed.
+    cursor: str = ""
+    drawn: str = ""
+    last_input_ts: Ts | None = None
+
+    @property
+    def id(self) -> LinkId:
+        """The link's own id."""
+        return self.bond.id
+
+    @property
+    def title(self) -> str:
+        """What people call the task."""
+        return self.bond.title or self.bond.name

@@ -1,0 +1,83 @@
+"""What Coder says about a task, and the one phase that a person sees."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.model.ids import TaskId
+
+
+class Phase(StrEnum):
+    """The present of a task in one word."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    NEEDS_YOU = "needs you"
+    DONE = "done"
+    FAILED = "failed"
+    PAUSING = "pausing"
+    UNCLEAR = "unclear"
+    PAUSED = "paused"
+    BROKEN = "broken"
+    GONE = "gone"
+    OTHER = "other"
+
+
+# Phases in which the agent, or a person, has to move before anything else happens.
+AT_REST = frozenset({Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSED, Phase.BROKEN})
+FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
+
+
+class Report(BaseModel):
+    """What the agent said of itself at one moment. `id` names it for ever where the history can be read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    at: datetime
+    state: str
+    message: str = ""
+    uri: str = ""
+
+    def says_the_same_as(self, other: "Report") -> bool:
+        """Whether this is only the screen standing still after the other."""
+        return (self.message, self.uri) == (other.message, other.uri)
+
+
+class Observation(BaseModel):
+    """A task as one list of Coder showed it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: TaskId
+    name: str
+    title: str
+    owner_id: str
+    owner_name: str
+    template: str = ""
+    status: str
+    workspace_id: str | None = None
+    workspace_status: str = ""
+    build: int = 0
+    agent_id: str | None = None
+    app_id: str | None = None
+    is_healthy: bool | None = None
+    prompt: str = ""
+    created_at: datetime
+    report: Report | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the agent's own word counts."""
+        return self.status == "active"
+
+    @property
+    def is_coming_up(self) -> bool:
+        """Whether the workspace is on its way to active."""
+        return self.status in ("pending", "initializing")
+
+    @property
+    def report_ms(self) -> int:
+        """When the agent last reported, in milliseconds; 0 if it never did."""
+        return 0 if self.report is None else round(self.report.at.timestamp() * 1000)

@@ -1,0 +1,148 @@
+"""Claims: a delivery is taken once, and what it asks for is written down in the same call.
+
+The claiming call is idempotent by its id, and the only one that may be repeated.
+"""
+
+import asyncio
+from typing import Literal
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from taskwire.model.errors import TryLater, Unknown
+from taskwire.model.ids import ThreadRef
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.scripts import Clock, Reply, Script
+from taskwire.store.steps import Step
+
+# Slack's last retry comes about six minutes after the first delivery; a claim outlives it by far.
+CLAIM_MS = 3_600_000
+# What is said in a thread whose card is not known yet waits this long for it.
+KEPT_MS = 600_000
+TRY_SECONDS = 0.8
+TRIES = 3
+
+_ACCEPT = """
+if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then return 'seen' end
+run(cjson.decode(ARGV[5]))
+return 'taken'
+"""
+
+_ACCEPT_IN_THREAD = """
+local claim, ttl, thread, kept, kept_ttl, is_ours, step =
+  ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local link = redis.call('GET', thread)
+if not link and is_ours ~= '1' then return 'foreign' end
+if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then return 'seen' end
+if link then
+  run_for(link, step)
+  return 'taken'
+end
+redis.call('RPUSH', kept, step)
+redis.call('PEXPIRE', kept, kept_ttl)
+return 'kept'
+"""
+
+_CHANGE = """
+local claim, ttl, thread, id, body, otherwise = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local link = redis.call('GET', thread)
+if not link then return 'foreign' end
+if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then return 'seen' end
+local name = 'steer:' .. link
+local order, jobs, state = list(name)
+local held = prefix .. 'held:' .. link
+local is_pinned = redis.call('HGET', state, 'attempt_job') == id
+if redis.call('HEXISTS', jobs, 'b|' .. id) == 1 and not is_pinned then
+  if body == '' then
+    drop(name, id)
+    settle(name)
+  else
+    redis.call('HSET', jobs, 'b|' .. id, body)
+    redis.call('HINCRBY', jobs, 'v|' .. id, 1)
+  end
+elseif redis.call('HEXISTS', held, id) == 1 then
+  if body == '' then redis.call('HDEL', held, id)
+  else
+    local score = redis.call('HGET', held, id):match('^(%S+) ')
+    redis.call('HSET', held, id, score .. ' ' .. body)
+  end
+else
+  run_for(link, otherwise)
+  return 'late'
+end
+return 'changed'
+"""
+
+Taken = Literal["taken", "seen", "kept", "foreign", "changed", "late"]
+
+
+class Claims:
+    """Takes deliveries for one workspace."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
+        self._accept = Script(connections.commands, keys, clock, _ACCEPT)
+        self._accept_in_thread = Script(connections.commands, keys, clock, _ACCEPT_IN_THREAD)
+        self._change = Script(connections.commands, keys, clock, _CHANGE)
+
+    async def accept(self, kind: str, delivery: str, step: Step) -> Taken:
+        """Take a delivery and write its step, once however often it comes."""
+        return await self._insist(self._accept, self._key(kind, delivery), CLAIM_MS, step.encoded())
+
+    async def accept_in_thread(self, delivery: str, thread: ThreadRef, step: Step, *, is_ours: bool) -> Taken:
+        """Take a thread's message for its link, or keep it where the thread is ours but not known yet.
+
+        The step names the link `@` in the first word of each operation.
+        """
+        where = f"{thread.channel}:{thread.ts}"
+        words = (
+            self._key("message", delivery),
+            CLAIM_MS,
+            self._keys.named("thread", where),
+            self._keys.named("kept", where),
+            KEPT_MS,
+            "1" if is_ours else "0",
+            step.encoded(),
+        )
+        return await self._insist(self._accept_in_thread, *words)
+
+    async def change(self, delivery: str, thread: ThreadRef, job_id: str, body: str, late: Step) -> Taken:
+        """Replace (or, with an empty body, remove) a job that still waits; otherwise write the late step."""
+        words = (
+            self._key("message", delivery),
+            CLAIM_MS,
+            self._keys.named("thread", f"{thread.channel}:{thread.ts}"),
+            job_id,
+            body,
+            late.encoded(),
+        )
+        return await self._insist(self._change, *words)
+
+    def _key(self, kind: str, delivery: str) -> str:
+        return self._keys.named("claim", kind, delivery)
+
+    async def _insist(self, script: Script, *words: str | int) -> Taken:
+        """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
+        is_in_doubt = False
+        for _ in range(TRIES):
+            try:
+                answer: Reply = await asyncio.wait_for(script(*words), TRY_SECONDS)
+            except (TimeoutError, RedisTimeoutError):
+                is_in_doubt = True
+            except RedisConnectionError as error:
+                is_in_doubt = is_in_doubt or not _was_never_sent(error)
+                await asyncio.sleep(TRY_SECONDS / 4)
+            except RedisError as error:
+                raise TryLater(f"Redis refused: {error}") from error
+            else:
+                return answer  # type: ignore[return-value] # the scripts above answer nothing else
+        if is_in_doubt:
+            raise Unknown("Redis did not answer")
+        raise TryLater("Redis cannot be reached")
+
+
+def _was_never_sent(error: RedisConnectionError) -> bool:
+    """Whether the connection could not be made at all; redis-py says so only in its text."""
+    return "connecting to" in str(error)

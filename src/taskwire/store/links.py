@@ -1,0 +1,283 @@
+"""Links in Redis: what each is, what was last seen of its task, and when to look at it again.
+
+Only the sweep writes what was last seen; the story and the rest are written by the steps that end jobs.
+"""
+
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import NamedTuple, cast
+
+from taskwire.model.changes import Observed, Story, TimeCame
+from taskwire.model.ids import LinkId, TaskId, ThreadRef, Ts
+from taskwire.model.jobs import LANE, Happened, Job, in_turn, steer
+from taskwire.model.links import Bond, Hold, Link
+from taskwire.model.phases import Observation
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.scripts import Clock, Script
+from taskwire.store.steps import Step
+
+# A link that has ended is remembered this long, so that a reply in its thread gets an answer.
+ENDED_MS = 30 * 24 * 3_600_000
+# Messages that a link took, by ts, so that a later read of the thread knows them.
+TAKEN = 200
+RECEIPTS_MS = 7 * 24 * 3_600_000
+
+_OBSERVE = """
+local account, number, count = ARGV[3], ARGV[4], 0
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
+for i = 5, #ARGV, 6 do
+  local task, build, reported, seen, id, job = unpack(ARGV, i, i + 5)
+  local link = redis.call('HGET', prefix .. 'links', task)
+  if link then
+    local key = prefix .. 'link:' .. link
+    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms')
+    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
+    build, reported = tonumber(build), tonumber(reported)
+    local is_older = build < b or (build == b and reported > 0 and reported < r)
+    if old[1] ~= seen and not is_older then
+      if build > b then r = 0 end
+      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
+                 'seen_ms', whole(math.max(r, reported)))
+      redis.call('HDEL', key, 'missed')
+      local n = redis.call('HINCRBY', key, 'observations', 1)
+      put('tell:' .. link, id .. ':' .. whole(n), 'next', '0', 'new', job)
+      count = count + 1
+    else
+      redis.call('HDEL', key, 'missed')
+    end
+  end
+end
+return count
+"""
+
+_SWEEP = """
+local account, lease = ARGV[3], ARGV[4]
+if not redis.call('SET', prefix .. 'sweeping:' .. account, '1', 'NX', 'PX', lease) then return 0 end
+return redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)
+"""
+
+_MISS = """
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return {} end
+local gone = {}
+for i = 5, #ARGV do
+  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
+  if link then
+    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
+    if missed >= 2 then gone[#gone + 1] = link end
+  end
+end
+return gone
+"""
+
+_COME = """
+local times, count = prefix .. 'times', 0
+for _, link in ipairs(redis.call('ZRANGEBYSCORE', times, '-inf', whole(now), 'LIMIT', 0, 200)) do
+  redis.call('ZREM', times, link)
+  put('tell:' .. link, 'time:' .. whole(now), 'next', '0', 'new', (ARGV[3]:gsub('@TIME@', whole(now))))
+  count = count + 1
+end
+return count
+"""
+
+
+class Sighting(NamedTuple):
+    """An observation ready to be stored: with its order and the job that tells of it."""
+
+    seen: Observation
+    text: str
+
+    @classmethod
+    def of(cls, seen: Observation) -> "Sighting":
+        """Prepare an observation."""
+        return cls(seen, seen.model_dump_json())
+
+    def words(self) -> tuple[str, ...]:
+        """The six words that the storing script takes for each; the script makes the job's id unique."""
+        job = Job(id="observed", work=Happened(event=Observed(seen=self.seen)))
+        seen = self.seen
+        return (
+            seen.task_id,
+            str(seen.build),
+            str(seen.report_ms),
+            self.text,
+            "observed",
+            job.model_dump_json(),
+        )
+
+
+class Links:
+    """The links of one workspace."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+        self._observe = Script(connections.commands, keys, clock, _OBSERVE)
+        self._sweep = Script(connections.commands, keys, clock, _SWEEP)
+        self._miss = Script(connections.commands, keys, clock, _MISS)
+        self._come = Script(connections.commands, keys, clock, _COME)
+
+    async def find(self, link_id: LinkId) -> Link | None:
+        """The link of this id, ended or not."""
+        fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
+        return _link(fields) if "bond" in fields else None
+
+    async def find_by_thread(self, thread: ThreadRef) -> Link | None:
+        """The link whose thread this is."""
+        link_id = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
+        return await self.find(LinkId(str(link_id))) if link_id else None
+
+    async def find_by_task(self, task_id: TaskId) -> Link | None:
+        """The open link of this task."""
+        link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
+        return await self.find(LinkId(link_id)) if link_id else None
+
+    async def list_open(self) -> dict[TaskId, LinkId]:
+        """All tasks that have an open link, with that link."""
+        found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
+        return {TaskId(task): LinkId(link) for task, link in found.items()}
+
+    async def list_bonds(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
+        """Many links at once."""
+        wanted = list(link_ids)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for link_id in wanted:
+                pipe.hgetall(self._keys.link(link_id))
+            answers = cast("list[dict[str, str]]", await pipe.execute())
+        return {link: _link(fields) for link, fields in zip(wanted, answers, strict=True) if "bond" in fields}
+
+    async def claim_sweep(self, account: str, lease_ms: int) -> int | None:
+        """Raise the account's number and carry it through one sweep; None while another is under way."""
+        number = cast("int", await self._sweep(account, lease_ms))
+        return number or None
+
+    async def observe(self, account: str, number: int, sightings: Sequence[Sighting]) -> bool:
+        """Store what is newer and append it to its links; false if a newer sweep has begun."""
+        words = [word for sighting in sightings for word in sighting.words()]
+        return cast("int", await self._observe(account, number, *words)) >= 0
+
+    async def miss(self, account: str, number: int, tasks: Iterable[TaskId]) -> list[LinkId]:
+        """Note tasks that a list did not show; returns the links that two lists have missed."""
+        found = cast("list[str]", await self._miss(account, number, *tasks))
+        return [LinkId(link) for link in found]
+
+    async def come(self) -> int:
+        """Append the times that have come to their links; returns how many."""
+        job = Job(id="time", work=Happened(event=TimeCame()))
+        return cast(
+            "int", await self._come(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
+        )
+
+    async def list_taken(self, link_id: LinkId) -> list[Ts]:
+        """The ts of the messages that this link took, oldest first."""
+        taken = self._redis.zrange(self._keys.link(link_id, "taken"), 0, -1)
+        return [Ts(ts) for ts in cast("list[str]", await taken)]
+
+    async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
+        """The reaction that a reply was last given."""
+        found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
+        return await cast("Awaitable[str | None]", found) or ""
+
+    async def list_held(self, link_id: LinkId) -> list[Job]:
+        """The jobs that a pause holds, in their order."""
+        found = self._redis.hgetall(self._keys.named("held", link_id))
+        held = await cast("Awaitable[dict[str, str]]", found)
+        scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
+        return [Job.model_validate_json(body) for _, _, body in scored]
+
+    async def list_waiting(self, link_id: LinkId) -> list[Job]:
+        """The jobs in a link's steer list, in their order."""
+        base = self._keys.named("list", f"steer:{link_id}")
+        order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))
+        if not order:
+            return []
+        names = [f"b|{job}" for job in order]
+        bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
+        return [Job.model_validate_json(body) for body in bodies if body]
+
+
+def _link(fields: dict[str, str]) -> Link:
+    return Link(
+        bond=Bond.model_validate_json(fields["bond"]),
+        story=Story.model_validate_json(fields["story"]) if "story" in fields else Story(),
+        seen=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
+        hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
+        ended=fields.get("ended"),  # type: ignore[arg-type] # written by `ends` below, nothing else
+        is_muted="muted" in fields,
+        cursor=fields.get("cursor", ""),
+        drawn=fields.get("drawn", ""),
+        last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
+    )
+
+
+class LinkSteps:
+    """What a step may write about links; adds to a step, carries nothing out."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def bond(self, step: Step, bond: Bond) -> Step:
+        """Write what a link is."""
+        return step.write("HSET", self._keys.link(bond.id), "bond", bond.model_dump_json())
+
+    def thread(self, step: Step, bond: Bond) -> Step:
+        """Let the link's thread be known, and take over what was said in it before."""
+        where = f"{bond.channel}:{bond.thread_ts}"
+        step.write("SET", self._keys.named("thread", where), bond.id)
+        return step.adopt(self._keys.named("kept", where), bond.id)
+
+    def task(self, step: Step, bond: Bond) -> Step:
+        """Let the link's task be known to the sweep."""
+        return step.write("HSET", self._keys.named("links"), str(bond.task_id), bond.id)
+
+    def field(self, step: Step, link: LinkId, name: str, value: str) -> Step:
+        """Write one of a link's fields."""
+        return step.write("HSET", self._keys.link(link), name, value)
+
+    def no_field(self, step: Step, link: LinkId, name: str) -> Step:
+        """Remove one of a link's fields."""
+        return step.write("HDEL", self._keys.link(link), name)
+
+    def story(self, step: Step, link: LinkId, story: Story, look_at_ms: int | None) -> Step:
+        """Write what is known and told of a link, and when to look again."""
+        self.field(step, link, "story", story.model_dump_json())
+        if look_at_ms is None:
+            return step.write("ZREM", self._keys.named("times"), link)
+        return step.write("ZADD", self._keys.named("times"), look_at_ms, link)
+
+    def taken(self, step: Step, link: str, ts: Ts) -> Step:
+        """Remember that a message was taken."""
+        key = self._keys.link(LinkId(link), "taken")
+        step.write_expiring(ENDED_MS, "ZADD", key, ts, ts)
+        return step.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
+
+    def receipt(self, step: Step, link: LinkId, ts: Ts, reaction: str) -> Step:
+        """Remember the reaction that a reply has."""
+        return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "receipts"), ts, reaction)
+
+    def hold(self, step: Step, link: LinkId, hold: Hold) -> Step:
+        """Put the replies written before the hold aside until a person says what to do with them."""
+        self.field(step, link, "hold", hold.model_dump_json())
+        return step.hold(steer(link), self._keys.named("held", link), LANE, in_turn(hold.at))
+
+    def unhold(self, step: Step, link: LinkId) -> Step:
+        """Bring the held replies back, each in its old place."""
+        self.no_field(step, link, "hold")
+        return step.unhold(steer(link), self._keys.named("held", link))
+
+    def drop_held(self, step: Step, link: LinkId) -> Step:
+        """Forget the held replies."""
+        self.no_field(step, link, "hold")
+        return step.write("DEL", self._keys.named("held", link))
+
+    def ends(self, step: Step, bond: Bond, why: str) -> Step:
+        """End a link: it is remembered for 30 days and watched no more."""
+        self.field(step, bond.id, "ended", why)
+        step.write("PEXPIRE", self._keys.link(bond.id), ENDED_MS)
+        step.write("ZREM", self._keys.named("times"), bond.id)
+        step.write("DEL", self._keys.named("held", bond.id))
+        if bond.task_id is not None:
+            step.write("HDEL", self._keys.named("links"), bond.task_id)
+        if bond.thread_ts is not None:
+            step.write("PEXPIRE", self._keys.named("thread", f"{bond.channel}:{bond.thread_ts}"), ENDED_MS)
+        return step

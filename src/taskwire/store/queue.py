@@ -1,0 +1,215 @@
+"""Lists with turns: who may carry out which job now, and what is written when it ends.
+
+A list that has work is taken by one worker at a time, under a token that is never used again. Three calls
+make a turn: `take`, `begin` before an effect that cannot be repeated, `end`. CONTRIBUTING.md tells what each
+of them stands against. Delays belong to jobs, order to lists.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from redis.asyncio import Redis
+
+from taskwire.model.jobs import Job, ListName
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.scripts import Clock, Script
+from taskwire.store.steps import Step
+
+LEASE_MS = 10_000
+LONGEST_LEASE_MS = 60_000
+# After its time-out a call may still be on its way for this long.
+LANDING_MARGIN_MS = 5_000
+IDLE_WAIT_SECONDS = 1.0
+
+_TAKE = """
+local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+for _ = 1, 100 do
+  local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+  if not first[1] then return {whole(now), ''} end
+  if tonumber(first[2]) > now then return {whole(now), first[2]} end
+  local name = first[1]
+  local order, jobs, state = list(name)
+  local head = head_of(name)
+  local body = head and redis.call('HGET', jobs, 'b|' .. head)
+  local pinned = redis.call('HGET', state, 'attempt')
+  local not_before = head and tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0') or 0
+  if not body then
+    -- A head without a body cannot be carried out by anybody; the list goes on without it.
+    if head then drop(name, head) end
+    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token')
+    redis.call('ZREM', ready, name)
+    settle(name)
+  elseif not_before > now and not pinned then
+    redis.call('ZADD', ready, whole(not_before), name)
+  else
+    local takes = redis.call('HINCRBY', state, 'takes', 1)
+    local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
+    redis.call('HSET', state, 'token', token, 'held_until', whole(now + term))
+    redis.call('ZADD', ready, whole(now + term), name)
+    return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0',
+            tostring(takes), pinned or '', whole(term)}
+  end
+end
+return {whole(now), whole(now)}
+"""
+
+_BEGIN = """
+local name, token, id, version, landing, attempt = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local order, jobs, state = list(name)
+if redis.call('HGET', state, 'token') ~= token then return 'lost' end
+local pinned = redis.call('HGET', state, 'attempt_job')
+if not pinned then
+  if redis.call('ZRANGE', order, 0, 0)[1] ~= id then return 'passed' end
+  if redis.call('HGET', jobs, 'v|' .. id) ~= version then return 'passed' end
+end
+local ends = now + tonumber(landing)
+local held = math.max(tonumber(redis.call('HGET', state, 'held_until') or '0'), ends)
+redis.call('HSET', state, 'attempt_job', id, 'attempt', attempt, 'attempt_until', whole(ends),
+           'held_until', whole(held))
+redis.call('ZADD', ready, whole(held), name)
+return 'begun'
+"""
+
+_END = """
+local name, token, id, version, verdict = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local delay, body, steps, tidy = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local order, jobs, state = list(name)
+if redis.call('HGET', state, 'token') ~= token then
+  if tidy ~= '' then run(cjson.decode(tidy)) end
+  return 'lost'
+end
+if verdict == 'unknown' then
+  -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
+  local ends = redis.call('HGET', state, 'attempt_until') or '0'
+  redis.call('HSET', state, 'held_until', ends)
+  redis.call('HDEL', state, 'token')
+  redis.call('ZADD', ready, ends, name)
+  return 'ended'
+end
+redis.call('HDEL', state, 'token', 'held_until', 'takes', 'attempt', 'attempt_job', 'attempt_until')
+local is_same = redis.call('HGET', jobs, 'v|' .. id) == version
+if verdict == 'done' and is_same then
+  drop(name, id)
+elseif verdict == 'later' and is_same then
+  local not_before = whole(now + tonumber(delay))
+  redis.call('HSET', jobs, 'n|' .. id, not_before, 'b|' .. id, body)
+  if name:sub(1, 5) == 'show:' then redis.call('ZADD', order, 'XX', not_before, id) end
+end
+run(cjson.decode(steps))
+settle(name)
+return 'ended'
+"""
+
+_APPEND = "run(cjson.decode(ARGV[3])) return 'written'"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One taking of one list: the job to carry out, and the token that proves the right to."""
+
+    name: ListName
+    token: str
+    job: Job
+    version: str
+    takes: int
+    now_ms: int
+    lease_ms: int
+    attempt: str = ""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No list is due; `wait_seconds` until one may be."""
+
+    wait_seconds: float
+
+
+class TurnLost(Exception):
+    """Somebody else has the list now: whatever this turn has done is theirs to find out."""
+
+
+class Passed(Exception):
+    """Something has gone ahead of this job, or it has changed: the turn ends without its effect."""
+
+
+Verdict = Literal["done", "later", "unknown"]
+
+
+class Queue:
+    """The lists of one workspace."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._blocking: Redis = connections.blocking
+        self._keys = keys
+        self._take = Script(connections.commands, keys, clock, _TAKE)
+        self._begin = Script(connections.commands, keys, clock, _BEGIN)
+        self._end = Script(connections.commands, keys, clock, _END)
+        self._append = Script(connections.commands, keys, clock, _APPEND)
+
+    async def take(self) -> Turn | Nothing:
+        """Take the first list that is due, or learn how long there is nothing to do."""
+        token = secrets.token_hex(12)
+        answer = cast("list[str]", await self._take(token, LEASE_MS, LONGEST_LEASE_MS))
+        now_ms = int(answer[0])
+        if len(answer) == 2:
+            wait = (int(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
+            return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
+        _, name, _, body, version, takes, attempt, lease = answer
+        job = Job.model_validate_json(body)
+        return Turn(ListName(name), token, job, version, int(takes), now_ms, int(lease), attempt)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
+        # Redis takes 0 for "for ever", and a fraction only from 6.0 on.
+        await self._blocking.brpop([self._keys.named("wake")], timeout=max(seconds, 0.01))
+
+    async def begin(self, turn: Turn, attempt: str, timeout_seconds: float) -> None:
+        """Write down that an attempt begins, and what a read-back needs.
+
+        Raises TurnLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
+        make its call either.
+        """
+        landing = int(timeout_seconds * 1000) + LANDING_MARGIN_MS
+        words = (turn.name, turn.token, turn.job.id, turn.version, landing, attempt)
+        answer = await self._begin(*words)
+        if answer == "lost":
+            raise TurnLost
+        if answer == "passed":
+            raise Passed
+
+    async def end(
+        self,
+        turn: Turn,
+        verdict: Verdict,
+        step: Step,
+        *,
+        delay_ms: int = 0,
+        job: Job | None = None,
+        tidy: Step | None = None,
+    ) -> None:
+        """End a turn: remove or delay its job, and write what follows, in one call.
+
+        `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds.
+        Raises TurnLost then. A lost answer needs nothing: the next taker finds out.
+        """
+        body = (job or turn.job).model_dump_json()
+        tidied = tidy.encoded() if tidy is not None else ""
+        words = (
+            turn.name,
+            turn.token,
+            turn.job.id,
+            turn.version,
+            verdict,
+            delay_ms,
+            body,
+            step.encoded(),
+            tidied,
+        )
+        if await self._end(*words) == "lost":
+            raise TurnLost
+
+    async def write(self, step: Step) -> None:
+        """Carry out a step outside any turn."""
+        await self._append(step.encoded())

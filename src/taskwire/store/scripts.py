@@ -1,0 +1,59 @@
+"""Lua calls: one script each, with the operations of `steps` at its disposal.
+
+Every script takes *now* as an argument that production leaves empty (then Redis's TIME counts) and tests
+move. A call is made once: whether it may be repeated is its caller's knowledge.
+"""
+
+from collections.abc import Awaitable
+from typing import Protocol, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+from taskwire.store.keys import Keys
+from taskwire.store.steps import LUA
+
+Reply = str | int | list["Reply"] | None
+
+
+class Clock(Protocol):
+    """What time the store should believe it is."""
+
+    def stamp(self) -> str:
+        """Milliseconds since 1970, or nothing for Redis's own TIME."""
+
+
+class ServersClock:
+    """Redis's own TIME: the one clock that all replicas share."""
+
+    def stamp(self) -> str:
+        """Leave the time to the server."""
+        return ""
+
+
+class Script:
+    """One Lua call on one workspace's keys."""
+
+    def __init__(self, redis: "Redis", keys: Keys, clock: Clock, body: str) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._clock = clock
+        self._body = LUA + body
+        self._sha = ""
+
+    async def __call__(self, *words: str | int) -> Reply:
+        """Run it: ARGV[1] is the prefix of all keys, ARGV[2] the time, the words follow."""
+        arguments = (self._keys.prefix, self._clock.stamp(), *words)
+        if not self._sha:
+            self._sha = await self._redis.script_load(self._body)
+        try:
+            return await self._run(*arguments)
+        except NoScriptError:
+            # The server was restarted or flushed; nothing of the script has run.
+            self._sha = await self._redis.script_load(self._body)
+            return await self._run(*arguments)
+
+    async def _run(self, *arguments: str | int) -> Reply:
+        # One key is named so that a cluster-minded proxy knows the slot; all others carry the same hash tag.
+        answer = self._redis.evalsha(self._sha, 1, self._keys.named("ready"), *map(str, arguments))
+        return cast("Reply", await cast("Awaitable[object]", answer))

@@ -1,0 +1,189 @@
+"""A step: what one Lua call writes, all of it or nothing.
+
+A step is a list of operations in the order in which they are carried out: plain Redis writes, jobs appended
+to lists, and the few moves that need to look before they write. `queue` and `claims` carry steps out; nobody
+else writes to Redis what must not be lost.
+"""
+
+import json
+from typing import Self
+
+from taskwire.model.jobs import Job, ListName
+
+# The operations, as Lua. A list is three keys:
+# `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its version) and `state`
+# (token, held_until, takes, attempt…). While a list is held, only its holder moves its due time.
+LUA = """
+local prefix = ARGV[1]
+local function clock()
+  if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local now = clock()
+local EMPTY_LIST_MS = 3600000
+local function whole(n) return string.format('%.0f', n) end
+local function list(name)
+  local base = prefix .. 'list:' .. name .. ':'
+  return base .. 'order', base .. 'jobs', base .. 'state'
+end
+local ready, wake = prefix .. 'ready', prefix .. 'wake'
+local function rouse()
+  redis.call('LPUSH', wake, '1')
+  redis.call('LTRIM', wake, 0, 63)
+end
+local function head_of(name)
+  local order, jobs, state = list(name)
+  return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
+end
+local function settle(name)
+  local order, jobs, state = list(name)
+  local held = tonumber(redis.call('HGET', state, 'held_until') or '0')
+  if held > now then return end
+  local head = head_of(name)
+  if not head then
+    redis.call('ZREM', ready, name)
+    if redis.call('EXISTS', state) == 1 then redis.call('PEXPIRE', state, EMPTY_LIST_MS) end
+    return
+  end
+  local due = now
+  local pinned = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
+  local not_before = tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0')
+  if pinned > 0 then not_before = pinned end
+  if not_before > due then due = not_before end
+  redis.call('ZADD', ready, whole(due), name)
+  if due <= now then rouse() end
+end
+local function put(name, id, score, delay, mode, body)
+  local order, jobs, state = list(name)
+  local not_before = now + tonumber(delay)
+  if score == 'due' then score = whole(not_before) end
+  if score == 'next' then score = whole(redis.call('HINCRBY', state, 'number', 1)) end
+  if mode == 'new' and redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then return end
+  redis.call('ZADD', order, score, id)
+  redis.call('HINCRBY', jobs, 'v|' .. id, 1)
+  redis.call('HSET', jobs, 'b|' .. id, body, 'n|' .. id, whole(not_before))
+  redis.call('PERSIST', state)
+  settle(name)
+end
+local function drop(name, id)
+  local order, jobs, state = list(name)
+  redis.call('ZREM', order, id)
+  redis.call('HDEL', jobs, 'b|' .. id, 'n|' .. id, 'v|' .. id)
+end
+local function move(from, to_key, name, lowest, highest)
+  local order, jobs = list(name)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, lowest, highest)) do
+    local body = redis.call('HGET', jobs, 'b|' .. id)
+    redis.call('HSET', to_key, id, redis.call('ZSCORE', order, id) .. ' ' .. body)
+    drop(name, id)
+  end
+end
+local ops = {}
+function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
+function ops.drop(name, id) drop(name, id) settle(name) end
+function ops.hold(name, key, lowest, highest) move(name, key, name, lowest, highest) settle(name) end
+function ops.unhold(name, key)
+  local held = redis.call('HGETALL', key)
+  redis.call('DEL', key)
+  for i = 1, #held, 2 do
+    local score, body = held[i + 1]:match('^(%S+) (.*)$')
+    put(name, held[i], score, '0', 'new', body)
+  end
+end
+function ops.forward(name, id)
+  local order, jobs = list(name)
+  if redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then redis.call('HSET', jobs, 'n|' .. id, '0') end
+  settle(name)
+end
+function ops.hasten(name)
+  local order, jobs = list(name)
+  local head = head_of(name)
+  if head then redis.call('HSET', jobs, 'n|' .. head, '0') settle(name) end
+end
+function ops.expiring(key, ms, command, ...)
+  redis.call(command, key, ...)
+  redis.call('PEXPIRE', key, ms)
+end
+local function run(steps)
+  for _, step in ipairs(steps) do
+    local op = table.remove(step, 1)
+    if ops[op] then ops[op](unpack(step)) else redis.call(op, unpack(step)) end
+  end
+end
+-- A step that was written before its link was known names it `@` in the first word of each operation.
+local function run_for(link, encoded)
+  local steps = cjson.decode(encoded)
+  for _, step in ipairs(steps) do step[2] = step[2]:gsub('@', link, 1) end
+  run(steps)
+end
+function ops.adopt(kept, link)
+  for _, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do run_for(link, entry) end
+  redis.call('DEL', kept)
+end
+"""
+
+Word = str | int
+
+
+class Step:
+    """Operations that happen together. Built by whoever decides, carried out by one Lua call."""
+
+    def __init__(self) -> None:
+        self._operations: list[list[str]] = []
+
+    def write(self, command: str, key: str, *words: Word) -> Self:
+        """A plain Redis write."""
+        self._operations.append([command, key, *map(str, words)])
+        return self
+
+    def write_expiring(self, ttl_ms: int, command: str, key: str, *words: Word) -> Self:
+        """A plain Redis write to a key that ends by itself."""
+        self._operations.append(["expiring", key, str(ttl_ms), command, *map(str, words)])
+        return self
+
+    def append(
+        self, name: ListName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
+    ) -> Self:
+        """Append a job to a list, once by its id; `is_newest` replaces what waits under that id instead.
+
+        `score` is its place: a number, "next" for after all others, "due" for the order of due times.
+        """
+        mode = "newest" if is_newest else "new"
+        body = job.model_dump_json(exclude_defaults=False)
+        self._operations.append(["append", name, job.id, str(score), str(delay_ms), mode, body])
+        return self
+
+    def drop(self, name: ListName, job_id: str) -> Self:
+        """Take a job out of its list, done or not."""
+        self._operations.append(["drop", name, job_id])
+        return self
+
+    def hold(self, name: ListName, key: str, lowest: Word, highest: Word) -> Self:
+        """Put aside the jobs with these scores until `unhold`."""
+        self._operations.append(["hold", name, key, str(lowest), str(highest)])
+        return self
+
+    def unhold(self, name: ListName, key: str) -> Self:
+        """Bring back what `hold` put aside, each in its old place."""
+        self._operations.append(["unhold", name, key])
+        return self
+
+    def forward(self, name: ListName, job_id: str) -> Self:
+        """Let one job go on now, whatever its delay."""
+        self._operations.append(["forward", name, job_id])
+        return self
+
+    def hasten(self, name: ListName) -> Self:
+        """Let the head of a list go on now, whatever its delay."""
+        self._operations.append(["hasten", name])
+        return self
+
+    def adopt(self, kept: str, link: str) -> Self:
+        """Take over the messages that arrived before the link knew its thread."""
+        self._operations.append(["adopt", kept, link])
+        return self
+
+    def encoded(self) -> str:
+        """The step as a script reads it."""
+        return json.dumps(self._operations)
