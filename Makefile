@@ -56,7 +56,8 @@ $(VENV)/.project: pyproject.toml $(VENV)/.runtime
 
 # An environment whose Python has gone, after an upgrade say, is made anew.
 $(VENV)/pyvenv.cfg: $(if $(shell test -x $(BIN)/python && echo there),,gone)
-	@test -n "$(PYTHON)" || { echo "Taskwire needs Python 3.11 or newer, and no python3 here is." \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Taskwire needs Python 3.11" \
+		"or newer, and $(if $(PYTHON),$(PYTHON) is not that,no python3 here is)." \
 		"Install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make a virtual environment yet." \
 		"On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
