@@ -1,0 +1,305 @@
+"""What reaches the far side, and what the caller is told of it. Real sockets, real faults."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+
+from taskwire import transport
+from taskwire.model.errors import NotDone, OutsideError, Unknown
+from taskwire.transport import Cut, DeadlinePassed, NoAnswer, Unreachable
+from tests.coder.far_side import (
+    Act,
+    FarSide,
+    far_side,
+    hangs_up,
+    raw,
+    raw_then_cut,
+    reset,
+    resets,
+    says,
+    says_nothing,
+)
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+TOKEN = "abcdefghij-very-secret"
+Door = Callable[..., Awaitable[int]]
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
+    """One call, as the door to Coder makes it (httpx) and as the door to Slack does (aiohttp)."""
+    session = transport.make_session()
+    client = transport.make_http_client(session)
+
+    async def by_httpx(method: str, url: str, content: bytes | None = None) -> int:
+        return (await client.request(method, url, content=content, headers={"Token": TOKEN})).status_code
+
+    async def by_aiohttp(method: str, url: str, content: bytes | None = None) -> int:
+        asked = session.request(method, url, data=content, headers={"Token": TOKEN}, allow_redirects=False)
+        async with asked as answer:
+            await answer.read()
+            return answer.status
+
+    call = by_httpx if request.param == "httpx" else by_aiohttp
+
+    async def through(method: str, url: str, content: bytes | None = None, seconds: float = 10.0) -> int:
+        return await transport.exchange("ask", seconds, call(method, url, content))
+
+    async with client:
+        yield through
+
+
+def closed_port() -> int:
+    """A port of loopback at which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def broken(call: Awaitable[object]) -> OutsideError:
+    """The error that the call ends with."""
+    with pytest.raises(OutsideError) as caught:
+        await call
+    return caught.value
+
+
+async def test_a_refused_connection_is_not_done(door: Door) -> None:
+    """Nobody listens: nothing can have happened."""
+    error = await broken(door("POST", f"http://127.0.0.1:{closed_port()}/x", b"words"))
+
+    assert type(error) is Unreachable
+    assert isinstance(error, NotDone)
+
+
+async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
+    """Bytes went out, but none of the request."""
+
+    async def talks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with far_side(says(200), meets=talks_plainly) as far:
+        error = await broken(door("POST", far.url.replace("http:", "https:"), b"words"))
+
+        assert type(error) is Unreachable
+        assert far.requests == []
+
+
+@pytest.mark.parametrize("content", [None, b"words"])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("act", [hangs_up, resets])
+async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
+    door: Door, act: Act, method: str, content: bytes | None
+) -> None:
+    """The far side has the whole request; what it made of it nobody can say."""
+    async with far_side(says(200), act, says(200)) as far:
+        await door(method, far.url, content)
+
+        # This one goes over the kept connection, which is where aiohttp would repeat it.
+        error = await broken(door(method, far.url, content))
+
+        assert type(error) is Cut
+        assert isinstance(error, Unknown)
+        assert len(far.requests) == 2
+        assert far.connections == 1
+
+
+async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_written(door: Door) -> None:
+    """Accepted and reset at once: it depends on who was faster, and the mark knows who was."""
+
+    async def slams_the_door(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reset(writer)
+
+    async with far_side(says(200), meets=slams_the_door) as far:
+        for _ in range(20):
+            error = await broken(door("POST", far.url, b"words"))
+
+            assert type(error) in (Unreachable, Cut)
+        assert far.requests == []
+
+
+async def test_silence_is_unknown(door: Door) -> None:
+    """The request arrived and no answer came."""
+    async with far_side(says_nothing) as far:
+        error = await broken(door("POST", far.url, b"words", seconds=0.2))
+
+        assert type(error) is NoAnswer
+        assert isinstance(error, Unknown)
+        assert len(far.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (raw_then_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Cut),
+        (raw_then_cut(b"HTTP/1.1 200"), Cut),
+        (raw_then_cut(b"what is this?\r\n\r\n"), Cut),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), NoAnswer),
+    ],
+    ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
+)
+async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[Unknown]) -> None:
+    """An answer counts when it is whole."""
+    async with far_side(act) as far:
+        error = await broken(door("POST", far.url, b"words", seconds=0.5))
+
+        assert type(error) is expected
+
+
+@pytest.mark.parametrize("content", [None, b"words"])
+async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
+    """Neither on a new connection nor on a kept one; a deadline holds in its block only."""
+    async with far_side(says(200)) as far:
+        with transport.deadline(transport.boottime() - 1):
+            fresh = await broken(door("POST", far.url, content))
+        with transport.deadline(transport.boottime() + 60):
+            in_time = await door("POST", far.url, content)
+        with transport.deadline(transport.boottime() - 1):
+            kept = await broken(door("POST", far.url, content))
+        without = await door("POST", far.url, content)
+
+        assert [type(fresh), type(kept)] == [DeadlinePassed, DeadlinePassed]
+        assert isinstance(fresh, NotDone)
+        assert (in_time, without) == (200, 200)
+        assert len(far.requests) == 2
+
+
+@contextlib.asynccontextmanager
+async def one_connection_taken(far: FarSide) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[object]]]:
+    """A client with a single connection, and the call that holds it."""
+    async with transport.make_http_client(transport.make_session(connections=1)) as client:
+        holder = asyncio.create_task(client.post(far.url, content=b"holds"))
+        await far.has_read(1)
+        yield client, holder
+        holder.cancel()
+        await asyncio.wait([holder])
+
+
+async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
+    """The pool is full, so the request never left."""
+    async with far_side(says_nothing) as far, one_connection_taken(far) as (client, _):
+        error = await broken(transport.exchange("ask", 0.1, client.post(far.url, content=b"waits")))
+
+        assert type(error) is Unreachable
+        assert len(far.requests) == 1
+
+
+async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() -> None:
+    """The look stands behind the wait for the pool."""
+    go_on = asyncio.Event()
+
+    async def answers_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await go_on.wait()
+        await says(200)(reader, writer)
+
+    async with far_side(answers_late) as far, one_connection_taken(far) as (client, _):
+        at = transport.boottime() + 0.05
+        with transport.deadline(at):
+            waiting = asyncio.create_task(
+                broken(transport.exchange("ask", 10, client.post(far.url, content=b"waits")))
+            )
+        await asyncio.sleep(at - transport.boottime() + 0.05)  # nothing but the clock can be waited for
+        go_on.set()
+
+        assert type(await waiting) is DeadlinePassed
+        assert len(far.requests) == 1
+
+
+async def test_what_was_given_up_is_taken_back() -> None:
+    """A request that filled the far side's window does not go on arriving after the time-out."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with transport.make_http_client(transport.make_session()) as client:
+            error = await broken(transport.exchange("ask", 0.3, client.post(url, content=b"x" * 900_000)))
+            await asyncio.sleep(0.05)  # the loop closes the socket in one of its next turns
+            peer, _ = listener.accept()
+            with peer:
+                arrived = await asyncio.to_thread(_read_out, peer)
+
+    assert type(error) is NoAnswer
+    # Only what the far side's kernel had taken: nothing of what waited in ours (about 400 kB) or in the loop.
+    assert arrived < 200_000
+
+
+def _read_out(peer: socket.socket) -> int:
+    peer.settimeout(10)
+    total = 0
+    with contextlib.suppress(ConnectionResetError):
+        while piece := peer.recv(65536):
+            total += len(piece)
+    return total
+
+
+async def test_sockets_reset_instead_of_lingering() -> None:
+    """The two options that take back what the kernel holds."""
+    with transport.make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
+        linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+
+        assert struct.unpack("ii", linger) == (1, 0)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 4000
+
+
+async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None:
+    """A cookie would beat the token of the next account; a redirect would carry it elsewhere."""
+    elsewhere = says(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
+    async with far_side(elsewhere) as far:
+        url = far.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar keeps none for bare addresses
+        first = await door("GET", f"{url}/one")
+        second = await door("GET", f"{url}/two")
+
+        assert (first, second) == (302, 302)
+        assert far.lines == ["GET /one", "GET /two"]
+        assert b"theirs" not in b"".join(far.requests)
+
+
+async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
+    """No chained exception, so no frame or object in which the token could be found."""
+    async with far_side(hangs_up) as far:
+        error = await broken(door("POST", far.url, b"words"))
+
+        assert (error.__cause__, error.__context__) == (None, None)
+        assert TOKEN not in repr(error) + str(error)
+        assert str(error).startswith("ask: ServerDisconnectedError")
+
+
+async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
+    """Cancelling is not a fault of the far side's."""
+    async with far_side(says_nothing) as far:
+        call = asyncio.ensure_future(door("POST", far.url, b"words"))
+        await far.has_read(1)
+
+        call.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://coder.example.com", "http://proxy.example.com:3128"),
+        ("https://coder.inside.example.com", None),
+        ("http://coder.example.com", None),
+    ],
+)
+def test_the_proxy_is_the_environments(
+    monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
+) -> None:
+    """Per scheme, and not for what NO_PROXY names."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    monkeypatch.setenv("no_proxy", ".inside.example.com")
+
+    assert transport.proxy_for(url) == expected
