@@ -1,0 +1,353 @@
+"""What people type after `/task` becomes the command they meant, or a sentence that helps."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.model.commands import (
+    Attach,
+    Command,
+    Create,
+    Delete,
+    Detach,
+    Edit,
+    Help,
+    List,
+    ListFilter,
+    Logs,
+    OpenForm,
+    Pause,
+    Resume,
+    Send,
+    SlackPerson,
+    Status,
+    TaskName,
+    Templates,
+    parse,
+)
+from taskwire.model.errors import UserError
+from taskwire.model.grammar import VERBS
+from taskwire.model.ids import UserId
+from taskwire.model.mrkdwn import escape_mrkdwn
+
+ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
+FIX = TaskName("fix-login")
+OPEN, CLOSE = "\u201c", "\u201d"
+EM_DASH = "\u2014"
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(UserError) as refused:
+        parse(text)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("create fix the login", Create("fix the login")),
+        ("new fix the login", Create("fix the login")),
+        ("run fix the login", Create("fix the login")),
+        ("Create fix the login", Create("fix the login")),
+        ("create\nfix the login", Create("fix the login")),
+        ("create template=docker go", Create("go", "docker")),
+        ("create --template docker go", Create("go", "docker")),
+        ("create --template=docker go", Create("go", "docker")),
+        (f"create {EM_DASH}template docker go", Create("go", "docker")),
+        (f"create {EM_DASH}template=docker go", Create("go", "docker")),
+        ("create Template=docker go", Create("go", "docker")),
+        ('create template="my docker" go', Create("go", "my docker")),
+        ("create template='my docker' go", Create("go", "my docker")),
+        (f"create template={OPEN}my docker{CLOSE} go", Create("go", "my docker")),
+        ("create --preset=\u2018it\u2019s big\u2019 go", Create("go", preset="it\u2019s big")),
+        ("create template=\u201emy docker\u201c go", Create("go", "my docker")),
+        ("create preset=R&amp;D go", Create("go", preset="R&D")),
+        ("create org=acme name=fix-1 go", Create("go", name="fix-1", organization="acme")),
+        ("create organization=acme go", Create("go", organization="acme")),
+        ("create template=a\n preset=b\n\ngo", Create("go", "a", "b")),
+    ],
+)
+def test_create_reads_options_in_every_spelling(text: str, command: Command) -> None:
+    """A phone's quotes and dashes, either sign, any order: the same command."""
+    assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("create fix  it\n  and\tthat\n", "fix  it\n  and\tthat"),
+        ("create say &lt;b&gt; &amp;amp; go", "say <b> &amp; go"),
+        ("create go template=docker", "go template=docker"),
+        ("create see https://x.example/?a=b", "see https://x.example/?a=b"),
+        ("create https://x.example/?a=b fails", "https://x.example/?a=b fails"),
+        ("create <https://x.example/?a=b&amp;c=d> fails", "https://x.example/?a=b&c=d fails"),
+        ("create x == y is wrong", "x == y is wrong"),
+        ("create x==y is wrong", "x==y is wrong"),
+        ("create a=&gt;b is wrong", "a=>b is wrong"),
+        ("create DEBUG=1 make fails", "DEBUG=1 make fails"),
+        ("create -v is ignored", "-v is ignored"),
+        ("create - one\n- two", "- one\n- two"),
+        ("create ---\ntitle: x", "---\ntitle: x"),
+        ("create -- debug=1 fails", "debug=1 fails"),
+        (f"create template=a {EM_DASH} --force fails", "--force fails"),
+        ('create "quoted" words', '"quoted" words'),
+        (f"create {OPEN}quoted{CLOSE}", f"{OPEN}quoted{CLOSE}"),
+        ("create ```\nif a:\n    b\n```", "```\nif a:\n    b\n```"),
+        ("create ask <@U1|alice> in <#C1|dev>", "ask @alice in #dev"),
+        ("create fix <http://README.md|README.md>", "fix README.md"),
+        ("create read <https://x.example/a|the page>", "read the page (https://x.example/a)"),
+        ("create mail <mailto:a@x.example|a@x.example>", "mail a@x.example"),
+    ],
+)
+def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
+    """Nothing is added, nothing is lost, and only its ends are trimmed."""
+    command = parse(text)
+
+    assert isinstance(command, Create)
+    assert command.prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            "create tmplate=x go",
+            (
+                "There is no option `tmplate`. Did you mean `template=…`? "
+                "If it is part of your text, put ` -- ` before the text."
+            ),
+        ),
+        (
+            "create --force go",
+            (
+                "There is no option `force`. Did you mean `template=…` or `preset=…` or `name=…` or `org=…`? "
+                "If it is part of your text, put ` -- ` before the text."
+            ),
+        ),
+        (
+            "create template= go",
+            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+        ),
+        (
+            "create --template",
+            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+        ),
+        (
+            "create --template --preset a go",
+            "`template` has no value. Write `template=VALUE`, with no space around the sign.",
+        ),
+        ('create template="" go', '`template` has no value. Write `template="VALUE"`.'),
+        ('create template="a go', 'The quote after `template` is never closed. Write `template="VALUE"`.'),
+        (
+            'create template="a"go',
+            "Something follows the closing quote of `template` at once. Put a space there.",
+        ),
+        ("create template=a --template a go", "`template` is given twice. Keep one of the two."),
+        ("create org=a organization=b go", "`org` is given twice. Keep one of the two."),
+        (
+            "create name=fix_it go",
+            (
+                "Coder does not take `fix_it` as a name. "
+                "A name has letters, digits and single hyphens, at most 32 of them, and is not `new`."
+            ),
+        ),
+    ],
+)
+def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
+    """The answer says what is wrong with it and how to write it."""
+    assert refusal(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("create", OpenForm()),
+        ("run  ", OpenForm()),
+        ("create template=docker", OpenForm(template="docker")),
+        ("the login is broken", OpenForm("the login is broken")),
+        ("Fix a &lt; b", OpenForm("Fix a < b")),
+        ("sand the edges", OpenForm("sand the edges")),
+        ("end the loop", OpenForm("end the loop")),
+        ("lost my changes", OpenForm("lost my changes")),
+        ("now add tests", OpenForm("now add tests")),
+        ("remove dead code", OpenForm("remove dead code")),
+        ("start over with the parser", OpenForm("start over with the parser")),
+        ("hello", OpenForm("hello")),
+        ("<https://x.example/1>", OpenForm("https://x.example/1")),
+    ],
+)
+def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
+    """A stray sentence never starts a workspace; it waits in the form."""
+    assert parse(text) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "offers"),
+    [
+        ("lsit", ["/task list"]),
+        ("lsit needs-me", ["/task list needs-me"]),
+        ("staus fix-login", ["/task status fix-login"]),
+        ("Staus fix-login", ["/task status fix-login"]),
+        ("puase fix", ["/task pause fix"]),
+        ("detatch fix-login", ["/task detach fix-login"]),
+        ("lgos fix-login full", ["/task logs fix-login full"]),
+        ("sned fix-login hi there", ["/task send fix-login hi there"]),
+        ("creat fix the login", ["/task create fix the login"]),
+        ("templtes", ["/task templates"]),
+        ("hlep list", ["/task help list"]),
+        ("stop fix-login", ["/task pause fix-login"]),
+        ("ls", ["/task list"]),
+        ("setings", ["/task settings"]),
+    ],
+)
+def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list[str]) -> None:
+    """Nothing is created and no form opens: the answer is the line to type."""
+    said = " or ".join(f"`{offer}`" for offer in offers)
+
+    assert refusal(text) == (
+        f"There is no verb `{text.split()[0]}`, so nothing was done. "
+        f"Did you mean {said}? To start a task with these words, put `create` before them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("list", List()),
+        ("list mine", List(ListFilter.MINE)),
+        ("list needs_me", List(ListFilter.NEEDS_ME)),
+        ("list needs me", List(ListFilter.NEEDS_ME)),
+        ("list Paused page=2", List(ListFilter.PAUSED, page=2)),
+        ("list owner=bob", List(owner="bob")),
+        ("list --owner @bob all", List(owner="bob")),
+        ("list owner=<@U123|bob> error", List(ListFilter.ERROR, SlackPerson(UserId("U123"), "bob"))),
+        ("status fix-login", Status(FIX)),
+        ("logs fix-login", Logs(FIX)),
+        ("logs fix-login full", Logs(FIX, full=True)),
+        ("logs fix-login --full", Logs(FIX, full=True)),
+        ("send fix-login add\n  a test", Send(FIX, "add\n  a test")),
+        ("send fix-login ask <@U1|bob> &amp; wait", Send(FIX, "ask @bob & wait")),
+        ("pause fix-login", Pause(FIX)),
+        ("resume fix-login", Resume(FIX)),
+        ("delete fix-login", Delete(FIX)),
+        ("edit fix-login do that instead", Edit(FIX, "do that instead")),
+        ("attach fix-login", Attach(FIX)),
+        ("detach fix-login", Detach(FIX)),
+        ("templates", Templates()),
+        ("", Help()),
+        ("?", Help()),
+        ("--help", Help()),
+        ("help", Help()),
+        ("help run", Help("create")),
+        ("help /task logs", Help("logs")),
+        ("create --help", Help("create")),
+    ],
+)
+def test_every_verb_is_read(text: str, command: Command) -> None:
+    """One typed command a verb."""
+    assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("status", "Which task? Write `/task status NAME`; `/task list` shows the names."),
+        (
+            "status fix_login",
+            (
+                "`fix_login` is no task's name. "
+                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them."
+            ),
+        ),
+        (
+            "pause the music",
+            (
+                "`pause` does not take all of that: it is `/task pause NAME`. "
+                "To start a task with these words: `/task create pause the music`."
+            ),
+        ),
+        (
+            "send fix-login",
+            "`send` needs a text after the name. For example `/task send fix-login please add a test`.",
+        ),
+        ("list pasued", "`list` knows no `pasued`. Did you mean `paused`?"),
+        ("list page=0", "`0` is no page. Write `page=2` for the second."),
+        ("list owner=a owner=b", "`owner` is given twice. Keep one of the two."),
+        ("list owner=a all owner=b", "`owner` is given twice. Keep one of the two."),
+        ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
+        (
+            "list onwer=bob",
+            (
+                "There is no option `onwer`. Did you mean `owner=…`? "
+                "If it is part of your text, put ` -- ` before the text."
+            ),
+        ),
+        ("help lst", "There is no verb `lst`. Did you mean `list`?"),
+        (
+            "audit",
+            (
+                "`audit` (show administrators who did what) is not part of this version yet. "
+                "Until then an administrator finds it in Taskwire's own log."
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -> None:
+    """A sentence and a hint, never an error code."""
+    assert refusal(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Fix-Login", FIX),
+        ("`fix-login`", FIX),
+        ("alice/fix-login", TaskName("fix-login", "alice")),
+        ("@alice/fix-login", TaskName("fix-login", "alice")),
+        (ID.upper(), TaskName(id=ID)),
+        (f"alice/{ID}", TaskName(owner="alice", id=ID)),
+        (f"https://coder.x.example/tasks/alice/{ID}", TaskName("", "alice", ID, "coder.x.example")),
+        (f"<https://coder.x.example/tasks/alice/{ID}|here>", TaskName("", "alice", ID, "coder.x.example")),
+        ("<https://x.example:3/a/tasks/alice/fix-1?x=1#y>", TaskName("fix-1", "alice", "", "x.example:3")),
+        ("https://x.example/@alice/fix-1/terminal", TaskName("fix-1", "alice", "", "x.example")),
+    ],
+)
+def test_a_task_is_named_in_four_ways(text: str, name: TaskName) -> None:
+    """Name, owner/name, id, link."""
+    assert TaskName.parse(text) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "-x", "a//b", "/b", "https://x.example/a/b", "<@U1|bob>", "a/b/c"]
+)
+def test_other_words_name_no_task(text: str) -> None:
+    """A wrong name is refused before anybody is asked for it."""
+    with pytest.raises(UserError):
+        TaskName.parse(text)
+
+
+def test_every_example_of_the_grammar_is_understood() -> None:
+    """Help never shows a line that does not work; what is not there yet says so."""
+    for verb in VERBS:
+        line = verb.example.removeprefix("/task ")
+
+        if verb.not_yet:
+            assert refusal(line).endswith(verb.not_yet)
+        else:
+            assert type(parse(line)).__name__.lower() == verb.name
+
+
+@given(st.text())
+def test_no_text_breaks_the_reading(text: str) -> None:
+    """Whatever is typed gives a command or a sentence."""
+    for typed in (text, escape_mrkdwn(text), f"create {text}", f"list {text}", f"send fix-login {text}"):
+        with suppress(UserError):
+            assert parse(typed) is not None
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(bool))
+def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
+    """After `--` nothing is an option, and what was typed arrives as it was."""
+    assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(prompt, "a")
