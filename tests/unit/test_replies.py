@@ -1,0 +1,284 @@
+"""What people write in a task's thread: verbs, input, asides; and what the agent gets of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from taskwire.model.ids import UserId
+from taskwire.model.messages import Block
+from taskwire.model.replies import (
+    Aside,
+    Input,
+    Mentions,
+    Names,
+    NotAVerb,
+    Reply,
+    Verb,
+    escape_mrkdwn,
+    mentions,
+    normalised,
+    read,
+    to_agent_text,
+    without_calls,
+)
+
+BOT = UserId("UBOT")
+ALICE = UserId("UALICE")
+NAMES = Names({"UALICE": "Alice", "UBOT": "Taskwire"}, {"C1": "dev"}, {"S1": "backend"})
+JOINER = "\u2060"
+
+
+def rich(*elements: JsonValue) -> list[Block]:
+    return [{"type": "rich_text", "elements": list(elements)}]
+
+
+def section(*elements: JsonValue, kind: str = "section") -> dict[str, JsonValue]:
+    return {"type": f"rich_text_{kind}", "elements": list(elements)}
+
+
+def text(words: str, *styles: str) -> dict[str, JsonValue]:
+    style: dict[str, JsonValue] = dict.fromkeys(styles, True)
+    return {"type": "text", "text": words, "style": style} if styles else {"type": "text", "text": words}
+
+
+def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[str, JsonValue]:
+    sections: list[JsonValue] = [section(text(item)) for item in items]
+    kind = "rich_text_list"
+    return {"type": kind, "style": style, "indent": indent, "offset": offset, "elements": sections}
+
+
+@pytest.mark.parametrize(
+    ("message", "reply"),
+    [
+        ("!status", Verb("status")),
+        (" !Pause\n", Verb("pause")),
+        ("!logs", Verb("logs")),
+        ("!logs full", Verb("logs", "full")),
+        ("!resume", Verb("resume")),
+        ("!delete", Verb("delete")),
+        ("!detach", Verb("detach")),
+        ("!help", Verb("help")),
+        ("!edit", Verb("edit")),
+        ("!edit fix\n  that &amp; this", Verb("edit", "fix\n  that &amp; this")),
+        ("<@UBOT> status", Verb("status")),
+        ("<@UBOT|taskwire>: !pause", Verb("pause")),
+        ("<@UBOT> logs full", Verb("logs", "full")),
+        ("<@UBOT> !edit fix that", Verb("edit", "fix that")),
+        ("<@UBOT> edit the readme", Input("edit the readme", is_to_bot=True)),
+        ("<@UBOT> pause the music", Input("pause the music", is_to_bot=True)),
+        ("pause", Input("pause")),
+        ("pause the music", Input("pause the music")),
+        ("!pause now", NotAVerb("!pause now", ("!pause",))),
+        ("!puase", NotAVerb("!puase", ("!pause",))),
+        ("!stat", NotAVerb("!stat", ("!status",))),
+        ("!rm -rf /", NotAVerb("!rm -rf /", ("!status", "!pause", "!help"))),
+        ("!!!", NotAVerb("!!!", ("!status", "!pause", "!help"))),
+        ("<@UBOT> !stauts", NotAVerb("!stauts", ("!status",))),
+        ("!aside I will ask Bob", Aside()),
+        ("!Aside", Aside()),
+        ("// not for the agent", Aside()),
+        ("<@UBOT> // not for the agent", Aside()),
+        ("!asides", NotAVerb("!asides", ("!status", "!pause", "!help"))),
+        ("<@UALICE> what do you think?", Aside()),
+        ("<@UBOT> do what <@UALICE> said", Input("do what <@UALICE> said", is_to_bot=True)),
+        ("ask <@UBOT> or <@UALICE>", Input("ask <@UBOT> or <@UALICE>", is_to_bot=True)),
+        ("<!subteam^S1|@backend> any idea?", Aside()),
+        ("<!here> any idea?", Aside()),
+        ("see <#C1|dev> for this", Input("see <#C1|dev> for this")),
+        ("<@UBOT>", Input("", is_to_bot=True)),
+        ("", Input("")),
+        ("a &lt; b", Input("a &lt; b")),
+    ],
+)
+def test_a_reply_is_what_it_says(message: str, reply: Reply) -> None:
+    """Verbs match exactly; what is for others stays with them; all else is input."""
+    assert read(message, BOT) == reply
+
+
+def test_naming_oneself_is_no_mention_of_another() -> None:
+    """`I, @alice, would rather …` is said to the agent."""
+    assert read("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
+    assert read("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
+
+
+@pytest.mark.parametrize("name", ["watch", "mute", "unmute"])
+def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
+    """It is known, so it is never sent to the agent."""
+    reply = read(f"!{name}", BOT)
+
+    assert isinstance(reply, Verb)
+    assert reply.name == name
+    assert reply.not_yet.startswith("Until then")
+
+
+@pytest.mark.parametrize(
+    ("message", "seen"),
+    [
+        ("  a &lt;b&gt; &amp;amp; c  ", "a <b> &amp; c"),
+        ("ask <@UALICE> in <#C1>", "ask @Alice in #dev"),
+        ("ask <@UNKNOWN> and <@U2|bob>", "ask @UNKNOWN and @bob"),
+        ("<!here> <!subteam^S1> <!subteam^S9|@ops>", "@here @backend @ops"),
+        ("at <!date^1392734382^{date_num}|18 February>", "at 18 February"),
+        ("see <https://x.example/a?b=1&amp;c=2>", "see https://x.example/a?b=1&c=2"),
+        ("see <https://x.example/a|the page>", "see the page (https://x.example/a)"),
+        ("see <https://x.example/|x.example>", "see x.example"),
+        ("see <https://x.example/a|https://x.example/a>", "see https://x.example/a"),
+        ("fix <http://main.rs|main.rs>", "fix main.rs"),
+        ("mail <mailto:a@x.example|a@x.example>", "mail a@x.example"),
+        (":tada: done", ":tada: done"),
+        ("`a &lt; b`", "`a < b`"),
+        ("if a <b> c", "if a <b> c"),
+        ("say *this* not ~that~ and _so_", "say **this** not ~~that~~ and _so_"),
+        ("2 * 3 * 4, *args, a*b*c, ~/x ~/y", "2 * 3 * 4, *args, a*b*c, ~/x ~/y"),
+        ("`*a*` and <https://x.example/*a*>", "`*a*` and https://x.example/*a*"),
+        ("```a = *b*\nc```", "```\na = *b*\nc\n```"),
+        ("```\n  a\n```", "```\n  a\n```"),
+        ("\u2022 one\n   \u2022 two", "- one\n   - two"),
+        ("&gt; quoted", "> quoted"),
+    ],
+)
+def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
+    """From the plain text of a message, where there are no blocks."""
+    assert to_agent_text(normalised(message), NAMES) == seen
+
+
+@pytest.mark.parametrize(
+    ("blocks", "seen"),
+    [
+        (
+            rich(section(text("a "), text("bold ", "bold"), text("both", "bold", "italic"), text(" x"))),
+            "a **bold** **_both_** x",
+        ),
+        (rich(section(text("gone", "strike"), text("\n"), text("code", "code"))), "~~gone~~\n`code`"),
+        (rich(section(text("a`b", "code"))), "`` a`b ``"),
+        (rich(section(text("one\n two ", "bold"), text("three"))), "**one**\n **two** three"),
+        (
+            rich(
+                section(
+                    {"type": "user", "user_id": "UALICE"},
+                    text(" in "),
+                    {"type": "channel", "channel_id": "C1"},
+                )
+            ),
+            "@Alice in #dev",
+        ),
+        (
+            rich(
+                section(
+                    {"type": "broadcast", "range": "here"},
+                    {"type": "usergroup", "usergroup_id": "S1"},
+                    {"type": "emoji", "name": "tada"},
+                    {"type": "color", "value": "#aabbcc"},
+                )
+            ),
+            "@here@backend:tada:#aabbcc",
+        ),
+        (rich(section({"type": "link", "url": "https://x.example/a|b"})), "https://x.example/a%7Cb"),
+        (
+            rich(section({"type": "link", "url": "https://x.example/", "text": "a <page>"})),
+            "a <page> (https://x.example/)",
+        ),
+        (rich(section(text("a < b && c > d"))), "a < b && c > d"),
+        (
+            rich(
+                section(text("Do:\n")),
+                listing("ordered", "one", "two\nmore"),
+                listing("bullet", "deep", indent=1),
+                listing("ordered", "three", offset=2),
+                section(text("then stop")),
+            ),
+            "Do:\n1. one\n2. two\n    more\n    - deep\n3. three\n\nthen stop",
+        ),
+        (
+            rich(
+                section(text("See\n")),
+                section(text("if a < b:\n    go()"), kind="preformatted"),
+                section(text("quoted\n\ntwice"), kind="quote"),
+                section(text("end")),
+            ),
+            "See\n```\nif a < b:\n    go()\n```\n> quoted\n>\n> twice\n\nend",
+        ),
+        (rich(section(text("```\nx\n```"), kind="preformatted")), "````\n```\nx\n```\n````"),
+    ],
+)
+def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
+    """From a message's blocks, which know more than its text."""
+    assert to_agent_text(normalised("ignored", blocks), NAMES) == seen
+
+
+def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
+    """The text beside the blocks shows whether the blocks are escaped."""
+    escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
+
+    assert to_agent_text(normalised("a &lt; b", escaped)) == "a < b"
+    assert to_agent_text(normalised("a &amp;lt; b", plain)) == "a &lt; b"
+
+
+def test_a_verb_is_found_in_blocks_too() -> None:
+    """The text that follows keeps its formatting."""
+    user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
+    blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
+
+    assert read("<@UBOT> !edit do\n\u2022 one\n\u2022 two", BOT, ALICE, blocks) == Verb(
+        "edit", "do\n- one\n- two"
+    )
+
+
+def test_other_blocks_leave_the_text_to_speak() -> None:
+    """A message with blocks of another kind is read by its text."""
+    assert normalised("*hi*", [{"type": "section"}]) == "**hi**"
+    assert normalised("*hi*", [*rich(section(text("x"))), {"type": "image"}]) == "**hi**"
+
+
+def test_mentions_lists_each_id_once() -> None:
+    """What the caller has to look up."""
+    found = mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
+
+    assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), is_call=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("<!channel> look", f"<{JOINER}!channel> look"),
+        ("<@U123> look", f"<{JOINER}@U123> look"),
+        ("<!subteam^S1|@ops>", f"<{JOINER}!subteam^S1|@ops>"),
+        ("@here and @Channel", f"@{JOINER}here and @{JOINER}Channel"),
+        ("<!DOCTYPE html> <!-- a --> <a@b>", "<!DOCTYPE html> <!-- a --> <a@b>"),
+        ("bob@here.example @hereby", "bob@here.example @hereby"),
+    ],
+)
+def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
+    """It reads the same, and is no mention."""
+    assert without_calls(written) == shown
+
+
+@given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
+def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
+    """No mention is left, and doing it again changes nothing."""
+    inert = without_calls(words + "".join(pieces))
+
+    assert mentions(inert) == Mentions()
+    assert without_calls(inert) == inert
+
+
+@given(st.text())
+def test_escaped_text_is_seen_as_it_was(words: str) -> None:
+    """Escaping is undone by seeing, for any text."""
+    assert to_agent_text(escape_mrkdwn(words)) == words.strip()
+
+
+@given(st.text(alphabet="*~`<>@#!|_ \nabU1&;•"), st.text(alphabet="*~`<>@# \nab"))
+def test_no_message_breaks_the_reading(message: str, words: str) -> None:
+    """Whatever is written is read as something."""
+    assert read(message, BOT) is not None
+    assert (
+        read(message, BOT, ALICE, rich(section(text(words, "bold", "code")), listing("x", words))) is not None
+    )
+
+
+def test_a_long_message_of_marks_is_read_at_once() -> None:
+    """Slack's longest message, made of what patterns trip over, ends before the test's limit does."""
+    for unit in ("*a ", "`", "```", "<", "~a", "*", "&lt;", "<@UBOT>", "* a *", "!a "):
+        assert read(unit * (40_000 // len(unit)), BOT) is not None
