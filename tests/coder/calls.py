@@ -1,0 +1,110 @@
+"""Every call of the client's, with what it must send and an answer that it takes."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from taskwire.coder.client import CoderClient
+from taskwire.coder.models import TaskStatus
+
+ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
+WHEN = "2026-06-18T10:40:02.511Z"
+USER: JsonValue = {"id": ID, "username": "alice", "email": "Alice@Example.com", "created_at": WHEN}
+TASK: JsonValue = {"id": ID, "name": "a-task", "status": "active", "created_at": WHEN, "updated_at": WHEN}
+BUILD: JsonValue = {"id": ID, "build_number": 2, "transition": "stop", "job": {"status": "pending"}}
+REPORTS: list[JsonValue] = [
+    {"id": "3", "created_at": "2026-06-18T10:00:02.0000009Z", "state": "idle", "message": "m", "uri": ""},
+    {"id": "2", "created_at": "2026-06-18T10:00:02.0000001Z", "state": "complete", "message": "m", "uri": ""},
+    {"id": "1", "created_at": "2026-06-18T10:00:00Z", "state": "working", "message": "m", "uri": ""},
+]
+AGENT: JsonValue = {"id": ID, "apps": [{"id": "other", "statuses": None}, {"id": "app", "statuses": REPORTS}]}
+LINE: JsonValue = {"id": 1, "created_at": WHEN, "log_level": "info", "stage": "Plan", "output": "ok"}
+KEY: JsonValue = {"id": "abcdefghij", "token_name": "slack", "expires_at": WHEN, "lifetime_seconds": 60}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: what is asked of the client, what goes out, and a documented success."""
+
+    ask: Callable[[CoderClient], Awaitable[object]]
+    line: str
+    status: int = 200
+    answer: JsonValue = None
+    sends: JsonValue = None
+
+    @property
+    def body(self) -> str:
+        """The answer's body; a change that has nothing to say has none."""
+        return "" if self.status in (202, 204) and self.answer is None else json.dumps(self.answer)
+
+
+CREATED: JsonValue = {
+    "template_version_id": "v",
+    "template_version_preset_id": "p",
+    "input": "Fix it",
+    "name": "fix-it",
+    "display_name": "Fix it",
+}
+FOUND: JsonValue = {"users": [USER], "count": 1}
+
+CALLS: dict[str, Call] = {
+    "build_info": Call(lambda c: c.build_info(), "GET /api/v2/buildinfo", 200, {"version": "v2.34.1"}),
+    "me": Call(lambda c: c.me(), "GET /api/v2/users/me", 200, USER),
+    "get_user": Call(lambda c: c.get_user("alice"), "GET /api/v2/users/alice", 200, USER),
+    "list_users": Call(
+        lambda c: c.list_users_by_email(" alice@example.com"),
+        "GET /api/v2/users?q=alice@example.com&limit=100&offset=0",
+        200,
+        FOUND,
+    ),
+    "list_templates": Call(
+        lambda c: c.list_templates(), "GET /api/v2/templates?q=has-ai-task:true+deprecated:false", 200, []
+    ),
+    "list_presets": Call(lambda c: c.list_presets("v"), "GET /api/v2/templateversions/v/presets"),
+    "list_tasks_raw": Call(lambda c: c.list_tasks_raw(), "GET /api/v2/tasks", 200, {"tasks": []}),
+    "list_tasks": Call(
+        lambda c: c.list_tasks(owner="alice", status=TaskStatus.ACTIVE),
+        "GET /api/v2/tasks?q=owner:alice+status:active",
+        200,
+        {"tasks": [TASK], "count": 1},
+    ),
+    "get_task": Call(lambda c: c.get_task(ID), f"GET /api/v2/tasks/me/{ID}", 200, TASK),
+    "get_task_by_name": Call(
+        lambda c: c.get_task("alice/a-task"), "GET /api/v2/tasks/alice/a-task", 200, TASK
+    ),
+    "create_task": Call(
+        lambda c: c.create_task("alice", "v", "Fix it", "fix-it", display_name="Fix it", preset_id="p"),
+        "POST /api/v2/tasks/alice",
+        201,
+        TASK,
+        CREATED,
+    ),
+    "delete_task": Call(lambda c: c.delete_task(ID), f"DELETE /api/v2/tasks/me/{ID}", 202),
+    "edit_input": Call(
+        lambda c: c.edit_input(ID, "other"),
+        f"PATCH /api/v2/tasks/me/{ID}/input",
+        204,
+        None,
+        {"input": "other"},
+    ),
+    "send": Call(
+        lambda c: c.send(ID, "go on"), f"POST /api/v2/tasks/me/{ID}/send", 204, None, {"input": "go on"}
+    ),
+    "get_logs": Call(lambda c: c.get_logs(ID), f"GET /api/v2/tasks/me/{ID}/logs", 200, {"logs": []}),
+    "pause": Call(
+        lambda c: c.pause(ID), f"POST /api/v2/tasks/me/{ID}/pause", 202, {"workspace_build": BUILD}
+    ),
+    "resume": Call(
+        lambda c: c.resume(ID), f"POST /api/v2/tasks/me/{ID}/resume", 202, {"workspace_build": BUILD}
+    ),
+    "get_workspace": Call(
+        lambda c: c.get_workspace("w"), "GET /api/v2/workspaces/w", 200, {"id": "w", "latest_build": BUILD}
+    ),
+    "list_build_logs": Call(
+        lambda c: c.list_build_logs("b"), "GET /api/v2/workspacebuilds/b/logs", 200, [LINE]
+    ),
+    "list_reports": Call(lambda c: c.list_reports("a", "app"), "GET /api/v2/workspaceagents/a", 200, AGENT),
+    "find_token_end": Call(lambda c: c.find_token_end(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
+}

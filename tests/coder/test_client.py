@@ -1,0 +1,181 @@
+"""What each call sends and what it makes of the documented success."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+import pytest
+
+from taskwire import transport
+from taskwire.coder import errors
+from taskwire.coder.client import CoderClient, Timeouts
+from taskwire.coder.models import TaskStatus
+from taskwire.transport import DeadlinePassed, NoAnswer, Unreachable
+from tests.coder.calls import BUILD, CALLS, KEY, TASK, USER, Call
+from tests.coder.far_side import Act, FarSide, far_side, says, says_nothing
+
+TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
+JSON = "Content-Type: application/json; charset=utf-8"
+
+
+def answers(call: Call) -> Act:
+    """The documented success of this call."""
+    return says(call.status, call.body, JSON)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call) -> None:
+    """Method, path, query, header and body."""
+    async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        await call.ask(coder)
+
+        assert [unquote(line) for line in far.lines] == [call.line]
+        head, _, content = far.requests[0].partition(b"\r\n\r\n")
+        assert f"coder-session-token: {TOKEN}".encode() in head.lower().split(b"\r\n")
+        assert (json.loads(content) if content else None) == call.sends
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_any_other_success_is_not_one(call: Call) -> None:
+    """Done is the documented status alone."""
+    other = says(206 if call.status == 200 else 200, call.body, JSON)
+    async with far_side(other) as far, CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.Nonsense):
+            await call.ask(coder)
+
+
+WITH_A_BODY = {name: call for name, call in CALLS.items() if call.body and name != "list_tasks_raw"}
+
+
+@pytest.mark.parametrize("call", WITH_A_BODY.values(), ids=WITH_A_BODY)
+@pytest.mark.parametrize("body", ["", "{", "[[]]", "7", "<html></html>"])
+async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
+    """The status says done and the body does not."""
+    async with far_side(says(call.status, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.Nonsense):
+            await call.ask(coder)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_no_call_waits_for_ever(call: Call) -> None:
+    """Each has its time-out."""
+    short = Timeouts(*[0.05] * 6)
+    async with far_side(says_nothing) as far, CoderClient.open(far.url, TOKEN, timeouts=short) as coder:
+        with pytest.raises((NoAnswer, Unreachable)):
+            await call.ask(coder)
+
+
+@pytest.fixture
+async def far() -> AsyncIterator[FarSide]:
+    """A far side whose answer fits every change without a body."""
+    async with far_side(says(204)) as far:
+        yield far
+
+
+async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> None:
+    """What the job's attempt relies on."""
+    async with CoderClient.open(far.url, TOKEN) as coder:
+        with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
+            await coder.send("a-task", "words")
+
+        assert far.requests == []
+
+
+async def test_two_accounts_share_connections_and_nothing_else(far: FarSide) -> None:
+    """Each request carries its own account's token."""
+    async with CoderClient.open(far.url, TOKEN) as coder:
+        await coder.send("a-task", "words")
+        await coder.acting_with("other-token").send("a-task", "words")
+
+        assert far.connections == 1
+        assert [b"other-token" in request for request in far.requests] == [False, True]
+        assert [TOKEN.encode() in request for request in far.requests] == [True, False]
+
+
+async def test_the_client_shows_its_server_and_not_its_token(far: FarSide) -> None:
+    """As it would stand in a log."""
+    async with CoderClient.open(f"{far.url}/", TOKEN) as coder:
+        assert repr(coder) == f"CoderClient('{far.url}')"
+
+
+async def test_people_are_found_by_exact_address_over_all_pages() -> None:
+    """Coder's search finds parts of addresses and names, a hundred at a time."""
+    near = {"id": "n", "username": "n", "email": "malice@example.com"}
+    first = says(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
+    second = says(200, json.dumps({"users": [USER], "count": 101}), JSON)
+    async with far_side(first, second) as far, CoderClient.open(far.url, TOKEN) as coder:
+        found = await coder.list_users_by_email("ALICE@example.com")
+
+        assert [user.username for user in found] == ["alice"]
+        assert [line.rpartition("offset=")[2] for line in far.lines] == ["0", "100"]
+
+
+async def test_the_agents_history_is_told_oldest_first() -> None:
+    """Also where two reports differ by less than a microsecond."""
+    call = CALLS["list_reports"]
+    async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        reports = await coder.list_reports("a", "app")
+        none = await coder.list_reports("a", "gone")
+
+        assert [report.id for report in reports] == ["1", "2", "3"]
+        assert none == []
+
+
+async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
+    """The key's public half is the token's first part."""
+    hidden = says(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
+    async with far_side(says(200, json.dumps(KEY), JSON), hidden) as far:
+        async with CoderClient.open(far.url, TOKEN) as coder:
+            known = await coder.find_token_end()
+            unknown = await coder.find_token_end()
+            without_parts = await coder.acting_with("opaque").find_token_end()
+
+        assert known == datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
+        assert (unknown, without_parts) == (None, None)
+        assert TOKEN not in "".join(far.lines)
+
+
+async def test_a_pause_returns_the_build_it_started() -> None:
+    """Its number is what the read-back needs."""
+    body = json.dumps({"workspace_build": BUILD})
+    async with far_side(says(202, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        build = await coder.pause("a-task")
+
+        assert (build.build_number, build.transition, build.job.status) == (2, "stop", "pending")
+
+
+async def test_tasks_cannot_be_listed_by_a_status_that_coder_does_not_know(far: FarSide) -> None:
+    """Coder would answer 500, as if it had failed."""
+    async with CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.BadRequest):
+            await coder.list_tasks(status=TaskStatus.OTHER)
+        with pytest.raises(errors.BadRequest):
+            await coder.list_tasks(owner="alice status:paused")
+
+        assert far.requests == []
+
+
+async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:
+    """Whatever a person typed stays one part of the path."""
+    async with CoderClient.open(far.url, TOKEN) as coder:
+        await coder.send("ali ce?/fix/it#1", "words")
+
+        assert far.lines == ["POST /api/v2/tasks/ali%20ce%3F/fix%2Fit%231/send"]
+
+
+async def test_a_server_without_tasks_says_so() -> None:
+    """An old one, or a new one; a task that is missing reads otherwise."""
+    no_route = says(404, '{"message":"Route not found."}', JSON)
+    async with far_side(no_route) as far, CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.NoTasks):
+            await coder.list_tasks()
+        with pytest.raises(errors.NotFound):
+            await coder.list_presets("v")
+
+
+async def test_the_list_comes_as_it_was_sent() -> None:
+    """An unchanged body can be told without reading it."""
+    body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
+    async with far_side(says(200, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        assert await coder.list_tasks_raw() == body.encode()

@@ -1,0 +1,190 @@
+"""What is read from Coder's bodies, and what is tolerated."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import JsonValue
+
+from taskwire.coder import models
+from taskwire.coder.errors import Nonsense
+from taskwire.coder.models import AgentReport, Preset, State, Task, TaskState, TaskStatus, WorkspaceStatus
+from taskwire.model.errors import Unknown
+
+TASK: dict[str, JsonValue] = {
+    "id": "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11",
+    "name": "fix-login-1a2b",
+    "display_name": "Fix login",
+    "owner_name": "alice",
+    "workspace_id": "0967198e-ec7b-4c6b-b4d3-f71244cadbe9",
+    "workspace_status": "running",
+    "workspace_build_number": 3,
+    "workspace_agent_id": None,
+    "workspace_agent_lifecycle": None,
+    "workspace_agent_health": None,
+    "status": "active",
+    "current_state": {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": "Done", "uri": ""},
+    "created_at": "2026-06-18T10:40:02.511Z",
+    "updated_at": "2026-06-18T10:40:02.511Z",
+}
+
+
+def task(**changes: JsonValue) -> Task:
+    """The task above with some fields otherwise."""
+    return models.parse_task(json.dumps({**TASK, **changes}).encode())
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026-06-18T10:46:50Z", datetime(2026, 6, 18, 10, 46, 50, tzinfo=UTC)),
+        ("2026-06-18T10:46:50.5Z", datetime(2026, 6, 18, 10, 46, 50, 500000, tzinfo=UTC)),
+        ("2026-06-18T10:46:50.123456789Z", datetime(2026, 6, 18, 10, 46, 50, 123456, tzinfo=UTC)),
+        ("2026-06-18T12:46:50.1234567+02:00", datetime(2026, 6, 18, 10, 46, 50, 123456, tzinfo=UTC)),
+        ("2026-06-18T10:46:50", datetime(2026, 6, 18, 10, 46, 50, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+05:00", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_times_are_read_leniently_and_are_utc(written: str, expected: datetime) -> None:
+    """Go writes 0 to 9 fractional digits, and Z or an offset."""
+    assert task(created_at=written).created_at == expected
+    assert task(created_at=written).created_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("0967198e", "0967198e"),
+        ({"uuid": "0967198e", "valid": True}, "0967198e"),
+        ({"uuid": "00000000-0000-0000-0000-000000000000", "valid": False}, None),
+    ],
+)
+def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | None) -> None:
+    """As the server sends it and as its reference documents it."""
+    assert task(workspace_agent_id=written).workspace_agent_id == expected
+
+
+@pytest.mark.parametrize("word", [*TaskStatus][:-1])
+def test_a_known_status_is_its_member(word: TaskStatus) -> None:
+    """`unknown` is a status of Coder's own."""
+    assert task(status=str(word)).status is word
+
+
+def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
+    """A newer server may say more than we know."""
+    read = task(status="hibernating", workspace_status="melting")
+
+    assert (read.status, read.status_word) == (TaskStatus.OTHER, "hibernating")
+    assert (read.workspace_status, read.workspace_status_word) == (WorkspaceStatus.OTHER, "melting")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("working", TaskState.WORKING),
+        ("idle", TaskState.IDLE),
+        ("complete", TaskState.COMPLETE),
+        ("completed", TaskState.COMPLETE),
+        ("failed", TaskState.FAILED),
+        ("failure", TaskState.FAILED),
+        ("dreaming", TaskState.OTHER),
+    ],
+)
+def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) -> None:
+    """The agent's history says `failure` where the list says `failed`."""
+    now = datetime(2026, 6, 18, tzinfo=UTC)
+
+    state = State(timestamp=now, state=word)
+    report = AgentReport(id="1", created_at=now, state=word)
+
+    assert (state.state, report.state) == (expected, expected)
+    assert state.state_word == word
+
+
+def test_a_task_needs_little_and_ignores_the_rest() -> None:
+    """What is absent has a default; what is new is passed over."""
+    bare = {key: TASK[key] for key in ("id", "name", "status", "created_at", "updated_at")}
+
+    read = models.parse_task(json.dumps({**bare, "mood": {"deep": [1]}}).encode())
+
+    assert (read.title, read.workspace_id, read.current_state) == ("fix-login-1a2b", None, None)
+    assert read.workspace_status is WorkspaceStatus.OTHER
+
+
+def test_presets_come_with_gos_names_or_with_jsons() -> None:
+    """The server forgot its tags, the reference did not."""
+    go = b'[{"ID":"1","Name":"Big","Parameters":[{"Name":"cpu","Value":"8"}],"Default":true,"Icon":""}]'
+    plain = b'[{"id":"1","name":"Big","parameters":[{"name":"cpu","value":"8"}],"default":true}]'
+
+    assert models.read_list(Preset, go, "x") == models.read_list(Preset, plain, "x")
+    assert models.read_list(Preset, go, "x")[0].is_default
+
+
+def test_null_is_an_empty_list() -> None:
+    """Go sends a nil slice as null, at the top and inside."""
+    assert models.read_list(Preset, b"null", "x") == ()
+    assert models.read(models.Logs, b'{"logs":null,"snapshot":true}', "x").logs == ()
+    assert models.cut_list(b'{"tasks":null,"count":0}') == []
+
+
+def test_a_list_is_cut_without_being_read() -> None:
+    """Items come out byte for byte, so that one that is nonsense harms no other."""
+    body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
+
+    items = models.cut_list(body)
+
+    assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
+    assert [models.item_id(item) for item in items[:2]] == ["a", "b"]
+    with pytest.raises(Nonsense):
+        models.item_id(items[2])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"<html>",
+        b'{"tasks":{}}',
+        b'{"tasks":[{"id":"a"}',
+        b'{"tasks":[{"id":"a"},]}',
+        b'{"tasks":[{"id":"\xff"}]} trailing',
+        b"\xff\xfe",
+    ],
+)
+def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
+    """Cut short, another shape, another server."""
+    with pytest.raises(Unknown):
+        models.cut_list(body)
+
+
+@pytest.mark.parametrize(
+    "item", [b"", b"{}", b'{"id":""}', b'{"id":null}', b"[1]", b"\xff", b'{"id":"\xff"}']
+)
+def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
+    """Its id and its whole."""
+    with pytest.raises(Unknown):
+        models.item_id(item)
+    with pytest.raises(Unknown):
+        models.parse_task(item)
+
+
+def test_what_was_wrong_is_said_without_what_was_sent() -> None:
+    """A prompt may hold a secret, and an exception ends in a log."""
+    with pytest.raises(Nonsense) as caught:
+        models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())
+
+    assert str(caught.value) == "one task of the list: 1 faults, first at initial_prompt: string_type"
+
+
+def test_models_are_frozen() -> None:
+    """What was seen stays as it was seen."""
+    seen = task()
+
+    with pytest.raises(ValueError, match="frozen"):
+        seen.name = "other"

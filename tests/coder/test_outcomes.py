@@ -1,0 +1,182 @@
+"""Every answer of Coder's, and what it means for whoever asked. The wording is Coder's own."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from taskwire.coder import errors
+from taskwire.coder.client import CoderClient, Timeouts
+from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.transport import Cut, NoAnswer
+from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw, raw_then_cut, says, says_nothing
+
+TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
+JSON = "Content-Type: application/json; charset=utf-8"
+NOT_FOUND = "Resource not found or you do not have access to this resource"
+
+
+async def outcome_of_send(act: Act) -> OutsideError:
+    """Send input to a far side that plays this, and return how it ended."""
+    async with far_side(act) as far, CoderClient.open(far.url, TOKEN, timeouts=Timeouts(send=0.5)) as coder:
+        with pytest.raises(OutsideError) as caught:
+            await coder.send("a-task", "words")
+        assert far.lines == ["POST /api/v2/tasks/me/a-task/send"]
+        return caught.value
+
+
+ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
+    (400, "Task input is required.", errors.BadRequest, Refused),
+    (400, "Task must be active.", errors.MustBeActive, Refused),
+    (401, "You are signed out or your session has expired.", errors.TokenRefused, Refused),
+    (403, "Forbidden.", errors.Forbidden, Refused),
+    (404, NOT_FOUND, errors.NotFound, Refused),
+    (404, "Route not found.", errors.NoTasks, Refused),
+    (409, 'Workspace "gh-12" already exists.', errors.NameTaken, Refused),
+    (409, "A workspace build is already active.", errors.BuildActive, TryLater),
+    (409, "Task workspace is already running.", errors.AlreadyRunning, Refused),
+    (409, "Task is pending.", errors.NotReady, TryLater),
+    (409, "Task is initializing.", errors.NotReady, TryLater),
+    (409, "Task app is not ready to accept input.", errors.NotReady, TryLater),
+    (409, "Task is paused.", errors.TaskPaused, Refused),
+    (409, "Unable to update task input, task must be paused.", errors.MustBePaused, Refused),
+    (409, "Cannot fetch logs for task in current state.", errors.NoLogs, Refused),
+    (409, "Something new.", errors.Conflict, Refused),
+    (418, "Something new.", errors.BadRequest, Refused),
+    (
+        429,
+        "You've been rate limited for sending more than 512 requests in 1m0s.",
+        errors.RateLimited,
+        TryLater,
+    ),
+    (500, "Internal error fetching tasks.", errors.ServerTrouble, Unknown),
+    (502, "Failed to reach task app endpoint.", errors.AppUnreachable, TryLater),
+    (502, "Failed to get status from task app.", errors.AppUnreachable, TryLater),
+    (502, "Task app rejected the message.", errors.RejectedByApp, Unknown),
+    (502, "Something new.", errors.ServerTrouble, Unknown),
+    (503, "Task is paused.", errors.ServerTrouble, Unknown),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "kind", "outcome"), ANSWERS)
+async def test_an_answer_of_coders_is_sorted_by_status_and_words(
+    status: int, message: str, kind: type[errors.CoderError], outcome: type[OutsideError]
+) -> None:
+    """Coder's words are kept with it."""
+    body = {"message": message, "detail": "why", "validations": [{"field": "name", "detail": "taken"}]}
+
+    error = await outcome_of_send(says(status, json.dumps(body), JSON))
+
+    assert type(error) is kind
+    assert isinstance(error, outcome)
+    assert isinstance(error, NotDone) is not issubclass(outcome, Unknown)
+    complaint = errors.Complaint(field="name", detail="taken")
+    assert error.answer == errors.Answer(status, message, "why", (complaint,))
+    assert str(error) == f"{status} {message}; why; name: taken"
+
+
+@pytest.mark.parametrize("null", ['"detail":null,"validations":null', '"extra":1'])
+async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
+    """Detail and validations are optional."""
+    error = await outcome_of_send(says(409, '{"message":"Task is paused.",' + null + "}", JSON))
+
+    assert type(error) is errors.TaskPaused
+    assert error.answer == errors.Answer(409, "Task is paused.")
+
+
+HTML = "<html><body>502 Bad Gateway</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (says(200, "{}", JSON), errors.Nonsense),
+        (says(200, HTML, "Content-Type: text/html"), errors.Nonsense),
+        (says(202, "", JSON), errors.Nonsense),
+        (says(302, "", "Location: /login"), errors.Nonsense),
+        (says(307, "", "Location: /api/v2/tasks/me/a-task/send"), errors.Nonsense),
+        (says(403, HTML), errors.Nonsense),
+        (says(404, "404 page not found"), errors.Nonsense),
+        (says(409, '{"message":"Task is pau', JSON), errors.Nonsense),
+        (says(409, '{"error":"other"}', JSON), errors.Nonsense),
+        (says(409, b"\xff\xfe{}", JSON), errors.Nonsense),
+        (says(409, b"not gzip", JSON, "Content-Encoding: gzip"), Cut),
+        (says(502, HTML), errors.ServerTrouble),
+        (says(504, ""), errors.ServerTrouble),
+        (raw_then_cut(b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{"), Cut),
+        (raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n"), NoAnswer),
+        (hangs_up, Cut),
+        (says_nothing, NoAnswer),
+    ],
+)
+async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[OutsideError]) -> None:
+    """Another status than the documented one, a page of a proxy's, half an answer, none."""
+    error = await outcome_of_send(act)
+
+    assert type(error) is kind
+    assert isinstance(error, Unknown)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("Retry-After: 60", 60.0),
+        ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Retry-After: soon", None),
+        ("Retry-After: -5", None),
+        ("X-RateLimit-Remaining: 0", None),
+    ],
+)
+async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
+    """Whoever limits, Coder or something before it."""
+    error = await outcome_of_send(says(429, "slow down", header))
+
+    assert type(error) is errors.RateLimited
+    assert error.after_seconds == seconds
+
+
+async def test_the_token_is_in_no_error() -> None:
+    """Not even if an error page echoes what it was sent."""
+    echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}
+
+    error = await outcome_of_send(says(401, json.dumps(echo), JSON))
+
+    assert TOKEN not in str(error) + repr(error) + repr(vars(error))
+    assert str(error) == "401 bad token ***; header was ***"
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "“curly”"])
+async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(token: str) -> None:
+    """As it comes from a dialog into which somebody pasted."""
+    async with far_side(says(200)) as far, CoderClient.open(far.url, token) as coder:
+        with pytest.raises(errors.TokenRefused):
+            await coder.me()
+
+        assert far.requests == []
+
+
+@pytest.fixture
+async def far() -> AsyncIterator[FarSide]:
+    """A far side that answers everything with an empty object."""
+    async with far_side(says(200, "{}", JSON)) as far:
+        yield far
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
+async def test_a_name_that_cannot_be_one_is_not_found(far: FarSide, name: str) -> None:
+    """It would name another route."""
+    async with CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.NotFound):
+            await coder.get_task(name)
+
+        assert far.requests == []
+
+
+async def test_a_redirect_of_a_read_is_not_followed() -> None:
+    """A sign-in page is not Coder, and must not see the token."""
+    async with far_side(says(302, "", "Location: /login")) as far, CoderClient.open(far.url, TOKEN) as coder:
+        with pytest.raises(errors.Nonsense):
+            await coder.me()
+
+        assert far.lines == ["GET /api/v2/users/me"]
