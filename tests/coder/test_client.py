@@ -1,6 +1,7 @@
 """What each call sends and what it makes of the documented success."""
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from urllib.parse import unquote
@@ -11,9 +12,9 @@ from taskwire import transport
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, Timeouts
 from taskwire.coder.models import TaskStatus
-from taskwire.transport import DeadlinePassed, NoAnswer, Unreachable
+from taskwire.transport import Cut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.calls import BUILD, CALLS, KEY, TASK, USER, Call
-from tests.coder.far_side import Act, FarSide, far_side, says, says_nothing
+from tests.coder.far_side import Act, FarSide, far_side, hangs_up, says, says_nothing
 
 TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
 JSON = "Content-Type: application/json; charset=utf-8"
@@ -34,6 +35,20 @@ async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call)
         head, _, content = far.requests[0].partition(b"\r\n\r\n")
         assert f"coder-session-token: {TOKEN}".encode() in head.lower().split(b"\r\n")
         assert (json.loads(content) if content else None) == call.sends
+
+
+async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even where every library says everything."""
+    caplog.set_level(logging.DEBUG)
+    play = [*map(answers, CALLS.values()), hangs_up]
+    async with far_side(*play) as far, CoderClient.open(far.url, TOKEN) as coder:
+        for call in CALLS.values():
+            await call.ask(coder)
+        with pytest.raises(Cut):
+            await coder.me()
+
+    assert caplog.text
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
