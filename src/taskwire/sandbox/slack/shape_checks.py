@@ -1,0 +1,111 @@
+"""Small checks, put together into the rules of Block Kit. Each reports what is wrong, and where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    """What is wrong, in Slack's manner: the trouble and a JSON pointer."""
+
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, trouble: str, at: str) -> None:
+        """Write down one trouble."""
+        self.messages.append(f"[ERROR] {trouble} [json-pointer:{at}]")
+
+
+Check = Callable[[object, str, Report], None]
+
+
+def anything(_value: object, _at: str, _report: Report) -> None:
+    """Accept."""
+
+
+def string(most: int, least: int = 1) -> Check:
+    """Make a check for a string of this length."""
+
+    def check(value: object, at: str, report: Report) -> None:
+        if not isinstance(value, str):
+            report.add("must be a string", at)
+        elif len(value) < least:
+            report.add(f"must be more than {least - 1} characters", at)
+        elif len(value) > most:
+            report.add(f"must be less than {most + 1} characters", at)
+
+    return check
+
+
+def boolean(value: object, at: str, report: Report) -> None:
+    """Accept true and false."""
+    if not isinstance(value, bool):
+        report.add("must be a boolean", at)
+
+
+def number(least: int, most: int) -> Check:
+    """Make a check for an integer in this range."""
+
+    def check(value: object, at: str, report: Report) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            report.add(f"must be an integer from {least} to {most}", at)
+
+    return check
+
+
+def one_of(*words: str) -> Check:
+    """Make a check for one of these words."""
+
+    def check(value: object, at: str, report: Report) -> None:
+        if value not in words:
+            report.add(f"must be one of {', '.join(words)}", at)
+
+    return check
+
+
+def items(each: Check, least: int, most: int) -> Check:
+    """Make a check for a list of this length whose items pass `each`."""
+
+    def check(value: object, at: str, report: Report) -> None:
+        if not isinstance(value, list):
+            report.add("must be an array", at)
+            return
+        if len(value) < least:
+            report.add(f"must have at least {least} items", at)
+        if len(value) > most:
+            report.add(f"no more than {most} items allowed", at)
+        for position, item in enumerate(value):
+            each(item, f"{at}/{position}", report)
+
+    return check
+
+
+def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
+    """Make a check for an object with exactly these keys."""
+    known = required | optional
+
+    def check(value: object, at: str, report: Report) -> None:
+        if not isinstance(value, dict):
+            report.add("must be an object", at)
+            return
+        for key in required.keys() - value.keys():
+            report.add(f"missing required field: {key}", at)
+        for key, part in value.items():
+            if key in known:
+                known[key](part, f"{at}/{key}", report)
+            else:
+                report.add(f"unexpected field: {key}", f"{at}/{key}")
+
+    return check
+
+
+def typed(kinds: dict[str, Check]) -> Check:
+    """Make a check that depends on the object's `type`."""
+
+    def check(value: object, at: str, report: Report) -> None:
+        kind = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(kind, str) or kind not in kinds:
+            report.add(f"unsupported type: {kind}", f"{at}/type")
+        else:
+            kinds[kind](value, at, report)
+
+    return check

@@ -1,0 +1,37 @@
+"""What the sandbox does in the background (deliveries, retries, shares). Ends with it; can be waited for."""
+
+import asyncio
+from collections.abc import Coroutine
+
+
+class Tasks:
+    """A set of running coroutines; a failure in one of them is raised by `stop`."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[object]] = set()
+        self._failures: list[BaseException] = []
+
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
+        """Run in the background."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[object]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failures.append(failure)
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether nothing is under way."""
+        return not self._running
+
+    async def stop(self) -> None:
+        """Cancel what runs; raises the first failure that nobody has seen."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._failures:
+            raise self._failures[0]
