@@ -1,0 +1,46 @@
+"""Ids as Coder makes them, drawn from a seed, so that a run can be repeated."""
+
+import random
+import string
+import uuid
+
+ALPHANUMERIC = string.ascii_letters + string.digits
+
+
+class Ids:
+    """A source of ids that gives the same ones for the same seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose; nothing here is a secret
+
+    def new_uuid(self) -> str:
+        """Return a random UUID (version 4) as text."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def new_token(self) -> tuple[str, str]:
+        """Return the two halves of an API key: an id of 10 characters and a secret of 22."""
+        return self._letters(10), self._letters(22)
+
+    def new_suffix(self) -> str:
+        """Return what Coder appends to a name that it made up: four hexadecimal digits."""
+        return f"{self._random.getrandbits(16):04x}"
+
+    def new_nanoseconds(self) -> int:
+        """Return the last three digits that a Go program's time has and ours lacks."""
+        return self._random.randrange(1000)
+
+    def _letters(self, count: int) -> str:
+        return "".join(self._random.choices(ALPHANUMERIC, k=count))
+
+
+def as_uuid(text: str) -> str | None:
+    """Return the canonical form of a UUID in one of the spellings that Go's parser takes, or None."""
+    if len(text) not in (32, 36, 38, 45):
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+NIL = str(uuid.UUID(int=0))

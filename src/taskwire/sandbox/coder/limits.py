@@ -1,0 +1,43 @@
+"""The API's rate limit: so many requests a minute for each user and path, in a sliding window."""
+
+from datetime import datetime
+
+WINDOW_SECONDS = 60
+PRUNE_ABOVE = 20_000
+
+
+class RateLimit:
+    """Counts requests by key; the previous minute counts for the part of it that the window still covers."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
+
+    def take(self, key: tuple[str, str], now: datetime) -> tuple[bool, dict[str, str]]:
+        """Count a request; say whether it may pass, and what the headers tell of it."""
+        if self.limit <= 0:
+            return True, {}
+        seconds = now.timestamp()
+        minute, into = divmod(seconds, WINDOW_SECONDS)
+        current, before = self._window(key, int(minute))
+        rate = before * (WINDOW_SECONDS - into) / WINDOW_SECONDS + current
+        may_pass = rate + 1 <= self.limit
+        if may_pass:
+            self._counts[key] = (int(minute), current + 1, before)
+        left = max(0, int(self.limit - rate - 1)) if may_pass else 0
+        headers = {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str(int((minute + 1) * WINDOW_SECONDS)),
+        }
+        if not may_pass:
+            headers["Retry-After"] = str(WINDOW_SECONDS)
+        return may_pass, headers
+
+    def _window(self, key: tuple[str, str], minute: int) -> tuple[int, int]:
+        if len(self._counts) > PRUNE_ABOVE:
+            self._counts = {k: row for k, row in self._counts.items() if row[0] >= minute - 1}
+        last, current, before = self._counts.get(key, (minute, 0, 0))
+        if last == minute:
+            return current, before
+        return 0, current if last == minute - 1 else 0

@@ -1,0 +1,93 @@
+"""What goes over the wire, as a Go server writes it: JSON, times, and answers that refuse."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+
+JSON_TYPE = "application/json; charset=utf-8"
+
+JsonValue = str | int | float | bool | None | Mapping[str, "JsonValue"] | Sequence["JsonValue"]
+Json = dict[str, JsonValue]
+
+NOT_FOUND = "Resource not found or you do not have access to this resource"
+ROUTE_NOT_FOUND = "Route not found."
+SIGNED_OUT = "You are signed out or your session has expired. Please sign in again to continue."
+NO_PERMISSION = (
+    "You don't have permission to view this content. If you believe this is a mistake, please contact your "
+    "administrator or try signing in with different credentials."
+)
+UNAUTHORIZED = "unauthorized: rbac: forbidden"
+
+_ESCAPES = str.maketrans(
+    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, ready to be written."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+
+
+class Refusal(Exception):
+    """Coder says no: a status, a message, and perhaps more."""
+
+    def __init__(
+        self, status: int, message: str, detail: str = "", validations: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.detail = detail
+        self.validations = validations
+
+    def answer(self) -> Answer:
+        """Return the answer in Coder's form, without the keys that are empty."""
+        body: Json = {"message": self.message}
+        if self.detail:
+            body["detail"] = self.detail
+        if self.validations:
+            body["validations"] = [{"field": name, "detail": text} for name, text in self.validations]
+        return answer(self.status, body)
+
+
+def not_found() -> Refusal:
+    """Return the one 404 that hides whether something exists."""
+    return Refusal(404, NOT_FOUND)
+
+
+def encode(value: JsonValue) -> bytes:
+    """Write JSON as Go does: compact, in the order given, with HTML's characters escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(_ESCAPES).encode("utf-8", "replace")
+
+
+def answer(status: int, value: JsonValue) -> Answer:
+    """Return a JSON answer; Go's encoder ends it with a line break."""
+    return Answer(status, encode(value) + b"\n", content_type=JSON_TYPE)
+
+
+def timestamp(moment: datetime, nanoseconds: int = 0, offset_minutes: int = 0) -> str:
+    """Write a time as Go does: RFC 3339 without the fraction's trailing zeros, Z or an offset."""
+    zone = timezone(timedelta(minutes=offset_minutes))
+    local = moment.astimezone(zone)
+    fraction = f".{local.microsecond:06d}{nanoseconds:03d}".rstrip("0").rstrip(".")
+    suffix = "Z" if offset_minutes == 0 else local.strftime("%z")[:3] + ":" + local.strftime("%z")[3:]
+    return local.strftime("%Y-%m-%dT%H:%M:%S") + fraction + suffix
+
+
+def go_time(moment: datetime) -> str:
+    """Write a time as Go prints it in a sentence."""
+    local = moment.astimezone(UTC)
+    fraction = f".{local.microsecond:06d}".rstrip("0").rstrip(".")
+    return local.strftime("%Y-%m-%d %H:%M:%S") + fraction + " +0000 UTC"
+
+
+def quoted(text: str) -> str:
+    """Write a string as Go's %q does, which for ordinary text is JSON's way."""
+    return json.dumps(text, ensure_ascii=False)
