@@ -236,7 +236,24 @@ class CoderClient:
     ) -> bytes:
         """Send one request and return the body of its documented success."""
         seconds = seconds or self.timeouts.change
-        call = self._http.request(
+        call = self._fetch(method, path, content, params, seconds)
+        status, body, retry_after = await transport.exchange(what, seconds, call)
+        if status == success:
+            return body
+        # Whatever echoes headers in its error page must not bring the token into an exception's text.
+        body = body.replace(self._token.encode(), b"***")
+        raise errors.sort(what, status, body, retry_after, about_tasks=path.startswith("/tasks"))
+
+    async def _fetch(
+        self,
+        method: str,
+        path: str,
+        content: dict[str, str] | None,
+        params: dict[str, str] | None,
+        seconds: float,
+    ) -> tuple[int, bytes, str | None]:
+        """Return status, body and Retry-After; no frame that sees httpx is left when we raise."""
+        answer = await self._http.request(
             method,
             f"{self._base_url}/api/v2{path}",
             json=content,
@@ -244,14 +261,7 @@ class CoderClient:
             headers={"Coder-Session-Token": _header(self._token), "Accept": "application/json"},
             timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
         )
-        answer = await transport.exchange(what, seconds, call)
-        if answer.status_code == success:
-            return answer.content
-        # Whatever echoes headers in its error page must not bring the token into an exception's text.
-        body = answer.content.replace(self._token.encode(), b"***")
-        about_tasks = path.startswith("/tasks")
-        after = answer.headers.get("Retry-After")
-        raise errors.sort(what, answer.status_code, body, after, about_tasks=about_tasks)
+        return answer.status_code, answer.content, answer.headers.get("Retry-After")
 
 
 def _header(token: str) -> str:

@@ -1,0 +1,292 @@
+"""The client and the look-alike of Coder: whole stories, and what is left behind when they break off."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from taskwire.coder import errors
+from taskwire.coder.client import CoderClient, Timeouts
+from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
+from taskwire.model.errors import NotDone, OutsideError, Unknown
+from taskwire.sandbox.coder import CoderSandbox, PuppetTask, Settings, SteppedClock, faults
+from taskwire.sandbox.coder.rows import Template
+from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire.transport import Cut, NoAnswer, Unreachable
+
+
+@dataclass
+class Deployment:
+    """A Coder with a person in it, and the client of the account that acts for all."""
+
+    coder: CoderSandbox
+    client: CoderClient
+    template: Template
+
+    def starting(self, name: str) -> PuppetTask:
+        """A task of Alice's whose first build is queued."""
+        return self.coder.add_task("alice", "Fix the login", name=name, template=self.template)
+
+    async def running(self) -> PuppetTask:
+        """A task of Alice's whose agent waits for input."""
+        task = self.starting("fix-login")
+        await self.coder.advance(300)
+        assert (task.status, task.is_stable) == ("active", True)
+        return task
+
+
+@contextlib.asynccontextmanager
+async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment]:
+    """A Coder by a clock that only moves when told to; nobody may have asked what Coder does not know."""
+    async with CoderSandbox(clock=SteppedClock(), settings=settings) as coder:
+        coder.add_user("alice", email="Alice@Example.com")
+        slow = BuildPlan(queue=5, provision=20, connect=5, start=10, app=5, stop=10, build_log=("Plan",))
+        template = coder.add_template("slow", plan=slow)
+        short = Timeouts(send=2.0)
+        async with CoderClient.open(coder.url, coder.admin_token, timeouts=short) as client:
+            yield Deployment(coder, client, template)
+        assert coder.complaints == []
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Deployment]:
+    """Such a Coder."""
+    async with deployed() as deployment:
+        yield deployment
+
+
+async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment) -> None:
+    """By id, by owner and name, and in the lists."""
+    [template] = [each for each in await here.client.list_templates() if each.name == "slow"]
+    made = await here.client.create_task("alice", template.active_version_id, "Fix it", "fix-it")
+
+    by_id = await here.client.get_task(made.id)
+    by_name = await here.client.get_task("alice/FIX-IT")
+    listed = await here.client.list_tasks(owner="alice", status=TaskStatus.PENDING)
+    elsewhere = await here.client.list_tasks(owner="admin")
+
+    assert (made.status, made.workspace_status) == (TaskStatus.PENDING, WorkspaceStatus.PENDING)
+    assert (made.owner_name, made.initial_prompt, made.workspace_app_id) == ("alice", "Fix it", None)
+    assert [task.id for task in (by_id, by_name, *listed)] == [made.id] * 3
+    assert elsewhere == []
+
+
+async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
+    """Which is what makes creating safe to repeat."""
+    version = here.template.active.id
+    await here.client.create_task("alice", version, "Fix it", "fix-it")
+
+    with pytest.raises(errors.NameTaken) as caught:
+        await here.client.create_task("alice", version, "Fix it", "fix-it")
+
+    assert caught.value.answer.validations[0].field == "name"
+
+
+async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
+    """A name that is too long, a version that is none, an owner who is nobody."""
+    version = here.template.active.id
+
+    with pytest.raises(errors.BadRequest) as caught:
+        await here.client.create_task("alice", version, "Fix it", "x" * 33)
+    with pytest.raises(errors.BadRequest):
+        await here.client.create_task("alice", here.coder.admin.id, "Fix it", "fix-it")
+    with pytest.raises(errors.NotFound):
+        await here.client.create_task("nobody", version, "Fix it", "fix-it")
+
+    assert caught.value.answer.message == "Unable to create a Task with the provided name."
+    assert "must be <= 32 characters" in str(caught.value)
+
+
+async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
+    """Exactly these bytes."""
+    task = await here.running()
+
+    await here.client.send(task.id, "Use <b> & 'quotes'\nand lines")
+
+    assert task.inputs[-1:] == ["Use <b> & 'quotes'\nand lines"]
+    logs = await here.client.get_logs(task.id)
+    assert not logs.snapshot
+    assert [entry.content for entry in logs.logs if entry.is_input][-1] == "Use <b> & 'quotes'\nand lines"
+
+
+async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(here: Deployment) -> None:
+    """Starting, busy, paused, broken: what to do next differs."""
+    starting = here.starting("another")
+    with pytest.raises(errors.NotReady):
+        await here.client.send(starting.id, "words")
+    task = await here.running()
+    task.becomes("working")
+    with pytest.raises(errors.NotReady):
+        await here.client.send(task.id, "words")
+    task.status_is("error")
+    with pytest.raises(errors.MustBeActive):
+        await here.client.send(task.id, "words")
+    task.pause()
+    await here.coder.advance(60)
+    with pytest.raises(errors.TaskPaused):
+        await here.client.send(task.id, "words")
+    assert "words" not in task.inputs
+
+
+async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
+    """Each step is refused where it makes no sense."""
+    task = await here.running()
+    with pytest.raises(errors.MustBePaused):
+        await here.client.edit_input(task.id, "Other")
+    with pytest.raises(errors.AlreadyRunning):
+        await here.client.resume(task.id)
+
+    stopping = await here.client.pause(task.id)
+    with pytest.raises(errors.BuildActive):
+        await here.client.resume(task.id)
+    await here.coder.advance(300)
+    await here.client.edit_input(task.id, "Other")
+    snapshot = await here.client.get_logs(task.id)
+    starting = await here.client.resume(task.id)
+
+    assert (stopping.transition, starting.transition) == ("stop", "start")
+    assert starting.build_number == stopping.build_number + 1
+    assert snapshot.snapshot
+    assert task.prompt == "Other"
+
+
+async def test_a_deleted_task_is_gone(here: Deployment) -> None:
+    """Not while it is being built, and then at once."""
+    fresh = here.starting("another")
+    with pytest.raises(errors.BuildActive):
+        await here.client.delete_task(fresh.id)
+    task = await here.running()
+
+    await here.client.delete_task(task.id)
+
+    assert task.is_deleted
+    with pytest.raises(errors.NotFound):
+        await here.client.get_task(task.id)
+
+
+async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
+    """Complete lasts two seconds in the list and for ever here."""
+    task = await here.running()
+    task.becomes("working", "Reading")
+    task.becomes("complete", "Opened PR", "https://example.com/pull/1")
+    await here.coder.advance(10)
+
+    seen = await here.client.get_task(task.id)
+    reports = await here.client.list_reports(seen.workspace_agent_id or "", seen.workspace_app_id or "")
+
+    assert seen.current_state is not None
+    assert seen.current_state.state is TaskState.IDLE
+    assert [report.state for report in reports][-3:] == [
+        TaskState.WORKING,
+        TaskState.COMPLETE,
+        TaskState.IDLE,
+    ]
+    assert reports[-1].created_at == seen.current_state.timestamp
+
+
+async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
+    """The job's error and the build's log."""
+    task = await here.running()
+    task.build_fails("Error: no space left on device")
+    seen = await here.client.get_task(task.id)
+
+    workspace = await here.client.get_workspace(seen.workspace_id or "")
+    lines = await here.client.list_build_logs(workspace.latest_build.id)
+
+    assert (seen.status, workspace.latest_build.job.error) == ("error", "Error: no space left on device")
+    assert lines
+    with pytest.raises(errors.NoLogs):
+        await here.client.get_logs(task.id)
+
+
+async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
+    """Who it is, until when, and what is hidden from it."""
+    task = await here.running()
+    bob = here.coder.add_user("bob")
+    as_bob = here.client.acting_with(here.coder.add_token("bob", lifetime=timedelta(days=2)))
+
+    me = await as_bob.me()
+    end = await as_bob.find_token_end()
+    found = await here.client.list_users_by_email("alice@example.com")
+
+    assert (me.id, me.is_owner, (await here.client.me()).is_owner) == (bob.id, False, True)
+    assert end is not None
+    assert timedelta(days=1) < end - here.coder.clock.now() < timedelta(days=3)
+    assert [user.username for user in found] == ["alice"]
+    assert await as_bob.list_tasks() == []
+    with pytest.raises(errors.NotFound):
+        await as_bob.get_task(task.id)
+    here.coder.suspend("bob")
+    with pytest.raises(errors.TokenRefused):
+        await as_bob.me()
+
+
+async def test_a_server_without_tasks_is_recognised() -> None:
+    """It still says which version it is."""
+    async with deployed(Settings(tasks_enabled=False)) as here:
+        assert (await here.client.build_info()).version.startswith("v2.")
+        with pytest.raises(errors.NoTasks):
+            await here.client.list_tasks()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "arrived"),
+    [
+        (faults.refused(), Cut, 0),
+        (faults.cut_after(), Cut, 1),
+        (faults.hang(), NoAnswer, 0),
+        (faults.nonsense(), errors.Nonsense, 1),
+        (faults.error_after(), errors.ServerTrouble, 1),
+        (faults.server_error(), errors.ServerTrouble, 0),
+        (faults.too_many(), errors.RateLimited, 0),
+        (faults.bad_gateway(), errors.AppUnreachable, 0),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+async def test_input_is_sent_once_whatever_breaks(
+    here: Deployment, fault: faults.Fault, kind: type[OutsideError], arrived: int
+) -> None:
+    """Never twice; and what arrived is never called not done."""
+    task = await here.running()
+    here.coder.misbehave("tasks.send", fault, times=None)
+
+    with pytest.raises(kind) as caught:
+        await here.client.send(task.id, "words")
+
+    assert len([seen for seen in here.coder.requests if seen.route == "tasks.send"]) == 1
+    assert task.inputs.count("words") == arrived
+    assert not (arrived and isinstance(caught.value, NotDone))
+
+
+async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployment) -> None:
+    """Coder answers the same whether the words were typed or not."""
+    task = await here.running()
+    task.agentapi_fails("message_after_typing")
+    with pytest.raises(errors.RejectedByApp) as typed:
+        await here.client.send(task.id, "words")
+    await here.coder.advance(60)
+    task.agentapi_fails("status")
+    with pytest.raises(errors.AppUnreachable):
+        await here.client.send(task.id, "more")
+    task.agent_is_unreachable()
+    with pytest.raises(errors.AppUnreachable):
+        await here.client.send(task.id, "more")
+
+    assert isinstance(typed.value, Unknown)
+    assert (task.inputs.count("words"), task.inputs.count("more")) == (1, 0)
+
+
+async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
+    """Neither on a new connection nor on one that was kept."""
+    task = await here.running()
+    await here.client.me()
+
+    async with here.coder.away():
+        for _ in range(2):
+            with pytest.raises(OutsideError) as caught:
+                await here.client.pause(task.id)
+
+    assert type(caught.value) is Unreachable
+    assert len(task.builds) == 1
