@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from taskwire.model.ids import UserId
+from taskwire.model.ids import UserId, to_ms
 from taskwire.model.phases import Observation, Phase, Report
 
 # An agent that is active and has never reported is waiting, after this long.
@@ -109,11 +109,20 @@ class Story(Value):
     error_told_build: int = 0
     pause_told_build: int = 0
     acted: Acted | None = None
+    # Where the agent's history can be read, also after the workspace has stopped.
+    agent_id: str | None = None
+    app_id: str | None = None
 
     @property
     def has_reported(self) -> bool:
         """Whether the agent has said something of itself since the workspace's last build."""
         return self.last_report is not None and self.report_build == self.build
+
+    @property
+    def grace_ends_ms(self) -> int:
+        """Until when an error is start-up's flicker; 0 for one that came later."""
+        is_early = self.error_ms is not None and self.error_ms - self.started_ms < START_GRACE_MS
+        return self.started_ms + START_GRACE_MS if is_early else 0
 
 
 class Next(NamedTuple):
@@ -141,6 +150,14 @@ def after(story: Story, event: Event, rules: Rules, now_ms: int) -> Next:
         return Next(story)
     is_quiet = isinstance(event, Observed) and event.is_baseline
     return _judged(story, told, [] if is_quiet else notices, rules, now_ms)
+
+
+def at_first_sight(event: Observed, rules: Rules, now_ms: int) -> Story:
+    """Tell how a task that no link watches stands: as if it had been seen when it last reported."""
+    reported = [event.seen.created_at] + [report.at for report in event.reports]
+    seen_ms = min(now_ms, max(event.seen.report_ms, *(to_ms(moment) for moment in reported)))
+    first = after(Story(), event.model_copy(update={"is_baseline": True}), rules, seen_ms)
+    return after(first.story, TimeCame(), rules, now_ms).story
 
 
 def _vanished(story: Story, event: Vanished, now_ms: int) -> Next:
@@ -210,6 +227,8 @@ def _with_status(story: Story, seen: Observation, now_ms: int) -> Story:
     return story.model_copy(
         update={
             "status": seen.status,
+            "agent_id": seen.agent_id or story.agent_id,
+            "app_id": seen.app_id or story.app_id,
             "word": seen.status if seen.status not in _KNOWN else "",
             "phase": _phase_of(story, seen),
             "error_ms": (story.error_ms or now_ms) if is_error else None,
@@ -303,7 +322,7 @@ def _judged(before: Story, story: Story, notices: list[Notice], rules: Rules, no
         else:
             deadlines.append(due)
     if story.error_ms is not None:
-        due = max(story.error_ms + rules.settle_ms, _grace_ends(story))
+        due = max(story.error_ms + rules.settle_ms, story.grace_ends_ms)
         if now_ms >= due:
             story, broken = _broken(story)
             notices += broken
@@ -321,11 +340,6 @@ def _idle_from(story: Story) -> int | None:
     if story.has_reported or story.active_ms is None:
         return None
     return story.active_ms + SILENT_START_MS
-
-
-def _grace_ends(story: Story) -> int:
-    is_early = story.error_ms is not None and story.error_ms - story.started_ms < START_GRACE_MS
-    return story.started_ms + START_GRACE_MS if is_early else 0
 
 
 def _needs_you(story: Story) -> tuple[Story, list[Notice]]:

@@ -1,0 +1,221 @@
+"""The few blocks that all messages share, and how text from outside is put among them.
+
+What people, agents and Coder wrote goes into `rich_text` and `plain_text`, which parse nothing, so that a
+title with a star in it shows a star. Only our own words and times are mrkdwn. What a message says is decided
+in the modules beside this one; lengths are kept here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from taskwire.model.actions import Button
+from taskwire.model.messages import Block
+from taskwire.model.mrkdwn import escape_mrkdwn, without_calls
+from taskwire.model.phases import Phase
+
+# A report of Coder's has at most 160 bytes; titles that people give at most 64.
+TITLE = 120
+REPORT = 300
+# chat.update refuses a longer text (msg_too_long).
+TEXT = 4_000
+# No documented limit for one rich_text; all blocks together fail at about 13,000 characters.
+CODE = 6_000
+URL = 3_000
+BUTTONS_IN_A_ROW = 5
+
+# They turn the rest of a line around; right-to-left scripts need none of them.
+_TURNERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+class Face(NamedTuple):
+    """How a phase looks: an emoji to scan for, and its word."""
+
+    emoji: str
+    label: str
+
+
+FACES = {
+    Phase.STARTING: Face("hourglass_flowing_sand", "Starting"),
+    Phase.WORKING: Face("gear", "Working"),
+    Phase.NEEDS_YOU: Face("raising_hand", "Needs you"),
+    Phase.DONE: Face("white_check_mark", "Done"),
+    Phase.FAILED: Face("x", "Failed"),
+    Phase.PAUSING: Face("double_vertical_bar", "Pausing"),
+    Phase.UNCLEAR: Face("grey_question", "Unclear"),
+    Phase.PAUSED: Face("double_vertical_bar", "Paused"),
+    Phase.BROKEN: Face("warning", "Broken"),
+    Phase.GONE: Face("wastebasket", "Gone"),
+    Phase.OTHER: Face("grey_question", "Something new"),
+}
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten a text to the limit, and show that it was."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Put a text from outside on one line that calls nobody and turns nothing around; empty if unseen."""
+    shown = _TURNERS.sub("", " ".join(text.split()))
+    shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
+    if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
+        return ""
+    return cut(without_calls(shown).strip(), limit)
+
+
+def end_of(text: str, limit: int) -> str:
+    """Keep a text's end, from the beginning of a line where one is near."""
+    if len(text) <= limit:
+        return text
+    kept = text[-(limit - 2) :]
+    first, newline, rest = kept.partition("\n")
+    return "…\n" + (rest if newline and rest.strip() and len(first) < limit // 4 else kept)
+
+
+def escaped(text: str, limit: int) -> str:
+    """Put a text from outside among mrkdwn."""
+    return escape_mrkdwn(one_line(text, limit))
+
+
+def sentence(text: str) -> str:
+    """End a text with a stop, if it has none."""
+    return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
+
+
+def ago(moment: datetime) -> str:
+    """Say how long ago something was, in a way that ages by itself: `3 minutes ago`."""
+    return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{on(moment)}>"
+
+
+def at(moment: datetime) -> str:
+    """Say a time of day, by the reader's own clock."""
+    return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
+
+
+def on(moment: datetime) -> str:
+    """Say a moment where Slack does not turn it into the reader's own time."""
+    return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
+
+
+def plain(text: str, limit: int = 2_000) -> Block:
+    """Make a text that is shown as it is."""
+    return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
+
+
+def own(words: str) -> Block:
+    """Make a text of our own words, in which foreign ones are escaped already."""
+    return {"type": "mrkdwn", "text": words}
+
+
+def section(block_id: str, words: str) -> Block:
+    """Say something in our own words."""
+    return {"type": "section", "block_id": block_id, "text": own(words)}
+
+
+def context(block_id: str, elements: Sequence[Block]) -> Block:
+    """Say something by the way: at most 10 elements."""
+    return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
+
+
+def said(text: str, *, is_bold: bool = False) -> Block:
+    """Make a piece of a line; the text may be anybody's."""
+    piece: Block = {"type": "text", "text": without_calls(text)}
+    return piece | {"style": {"bold": True}} if is_bold else piece
+
+
+def emoji(name: str) -> Block:
+    """Make a piece of a line: one emoji."""
+    return {"type": "emoji", "name": name}
+
+
+def person(user_id: str) -> Block:
+    """Make a piece of a line that calls somebody."""
+    return {"type": "user", "user_id": user_id}
+
+
+def titled(text: str, url: str) -> Block:
+    """Make a bold piece of a line, which leads somewhere if there is an address."""
+    if not url:
+        return said(text, is_bold=True)
+    return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
+
+
+def line(block_id: str, pieces: Sequence[Block]) -> Block:
+    """Put pieces on a line of their own."""
+    return _rich(block_id, "rich_text_section", pieces)
+
+
+def quoted(block_id: str, text: str, limit: int) -> Block:
+    """Quote what a person wrote."""
+    return _rich(block_id, "rich_text_quote", [said(cut(text.strip(), limit))])
+
+
+def code(block_id: str, text: str) -> Block:
+    """Show what an agent or a build wrote as it wrote it; of too much, the end."""
+    return _rich(block_id, "rich_text_preformatted", [said(end_of(text, CODE))])
+
+
+def _rich(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
+    return {"type": "rich_text", "block_id": block_id, "elements": [{"type": kind, "elements": [*pieces]}]}
+
+
+def button(
+    action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
+) -> Block:
+    """Make a button; without a value it only opens its page."""
+    made: Block = {
+        "type": "button",
+        "action_id": action.value,
+        "text": {"type": "plain_text", "text": cut(label, 75), "emoji": False},
+    }
+    optional = {"value": value, "url": url, "style": style}
+    return made | {key: given for key, given in optional.items() if given}
+
+
+def reported(url: str, *, is_result: bool) -> Block:
+    """Make the button that opens what the agent reported; it stands out once it is the result."""
+    return button(Button.OPEN_LINK, link_label(url), url=url, style="primary" if is_result else "")
+
+
+def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
+    """Put buttons on one row, or those set apart on a second one if they are many: Slack folds a long row."""
+    if len(steps) + len(apart) <= BUTTONS_IN_A_ROW:
+        steps, apart = [*steps, *apart], ()
+    named = ((block_id, steps), (f"{block_id}.more", apart))
+    return [{"type": "actions", "block_id": name, "elements": [*row]} for name, row in named if row]
+
+
+def web_url(address: str) -> str:
+    """Return the address if a browser may open it, else nothing: agents report files and worse."""
+    address = address.strip()
+    if len(address) > URL or re.search(r"[\s<>|\"\x00-\x1f\x7f]", address):
+        return ""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return address if parts.scheme in ("http", "https") and parts.hostname else ""
+
+
+_KINDS = (
+    (re.compile(r"/merge_requests/\d+"), "View merge request"),
+    (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/\d+"), "View pull request"),
+    (re.compile(r"/issues/\d+"), "View issue"),
+)
+
+
+def link_label(url: str) -> str:
+    """Name what a reported link leads to."""
+    path = urlsplit(url).path
+    return next((label for pattern, label in _KINDS if pattern.search(path)), "Open link")
+
+
+def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:
+    """Address the task's page in Coder, once there is one."""
+    if not (coder_url and owner_name and task_id):
+        return ""
+    return web_url(f"{coder_url.rstrip('/')}/tasks/{quote(owner_name, safe='')}/{quote(task_id, safe='')}")

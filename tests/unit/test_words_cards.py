@@ -1,0 +1,257 @@
+"""The card: what it shows in each phase, and that it never calls anybody."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.model.changes import Observed, Rules, Story, at_first_sight
+from taskwire.model.ids import TaskId, Ts
+from taskwire.model.links import Ending, Hold, Link
+from taskwire.model.messages import Message
+from taskwire.model.phases import Observation, Phase, Report
+from taskwire.words import cards
+from tests.unit.words_examples import AGO, ALICE, BOND, CODER, NOON, NOON_MS, OPENED, anything, link
+from tests.unit.words_shown import buttons, faults, shown
+
+ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "task.delete", "task.mute")
+
+
+def card(drawn: Link) -> Message:
+    return cards.card(drawn, coder_url=CODER)
+
+
+def test_a_working_task() -> None:
+    """Title first, phase and report second, then one line of facts, the prompt, and what can be done."""
+    message = card(link())
+
+    assert shown(message) == [
+        "Fix the login",
+        ":gear: Working · Opened PR #12",
+        f"~ alice · docker (Large) · started {AGO} · last report {AGO}",
+        "> After signing in, people land on /404.",
+        "[View pull request] [Open in Coder] [Logs] [Pause]",
+        "[Mute] [Delete]",
+        "~ Reply in this thread to talk to the agent.",
+    ]
+    assert message.text == (
+        "Working: Fix the login. Opened PR #12. Owner: alice. Template: docker. Reply in this thread to talk "
+        "to the agent. https://git.example.com/acme/site/pull/12 https://coder.example.com/tasks/alice/t-1"
+    )
+
+
+def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
+    """Before Coder has made the task the card has no buttons, and says what it is for."""
+    asked = BOND.model_copy(update={"task_id": None, "title": "", "name": ""})
+
+    message = card(Link(bond=asked))
+
+    assert shown(message) == [
+        "After signing in, people land on /404.",
+        ":hourglass_flowing_sand: Creating…",
+        f"~ alice · docker (Large) · asked for {AGO}",
+        "> After signing in, people land on /404.",
+        "~ You can reply in this thread already; the agent gets your words as soon as it is up.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "labels"),
+    [
+        (Phase.STARTING, "initializing", ["Open in Coder", "Mute", "Delete"]),
+        (Phase.WORKING, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
+        (Phase.NEEDS_YOU, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
+        (Phase.DONE, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
+        (Phase.FAILED, "active", ["Open in Coder", "Logs", "Pause", "Mute", "Delete"]),
+        (Phase.PAUSING, "unknown", ["Open in Coder", "Logs", "Mute", "Delete"]),
+        (Phase.UNCLEAR, "unknown", ["Open in Coder", "Mute", "Delete"]),
+        (Phase.PAUSED, "paused", ["Open in Coder", "Logs", "Resume", "Edit prompt", "Mute", "Delete"]),
+        (Phase.BROKEN, "error", ["Open in Coder", "Retry", "Mute", "Delete"]),
+        (Phase.GONE, "paused", []),
+        (Phase.OTHER, "hibernating", ["Open in Coder", "Mute", "Delete"]),
+    ],
+)
+def test_each_phase_has_the_buttons_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
+    """Few buttons, the dangerous one last, and each knows its link."""
+    message = card(link(phase, None, status))
+    found = buttons(message)
+
+    assert list(found) == labels
+    assert all(found[label]["value"] == "L1" for label in labels if label != "Open in Coder")
+    assert [label for label in labels if found[label].get("style") == "danger"] == labels[-1:]
+    assert faults(message) == []
+
+
+def test_the_result_of_a_finished_task_stands_out() -> None:
+    """The pull request is what people want of a task that is done."""
+    found = buttons(card(link(Phase.DONE)))
+
+    assert found["View pull request"]["style"] == "primary"
+    assert found["View pull request"]["url"] == OPENED.uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "label"),
+    [
+        ("https://github.com/acme/site/pull/12", "View pull request"),
+        ("https://gitlab.example.com/acme/site/-/merge_requests/3#note_1", "View merge request"),
+        ("https://github.com/acme/site/issues/9", "View issue"),
+        ("http://docs.example.com/pull", "Open link"),
+        ("file:///home/coder/plan.md", None),
+        ("javascript:alert(1)", None),
+        ("https://", None),
+        ("https://a b", None),
+        ("https://[broken", None),
+        ("https://x.example/" + "y" * 3_000, None),
+    ],
+)
+def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
+    """Agents report files and worse; a button leads to http or https alone."""
+    reported = OPENED.model_copy(update={"uri": uri})
+    labels = list(buttons(card(link(Phase.WORKING, reported))))
+
+    assert labels[:-5] == ([label] if label else [])
+
+
+def noted(story: Story, **more: object) -> str:
+    drawn = Link.model_validate({"bond": BOND, "story": story} | more)
+    return shown(card(drawn))[3]
+
+
+def test_what_is_not_plain_is_explained() -> None:
+    """An error waited out, a lost agent, a hold and unknown words each get a sentence."""
+    paused = Story(phase=Phase.PAUSED, status="paused")
+    early = Story(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
+    late = Story(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_ms=NOON_MS)
+
+    assert noted(early) == (
+        "Coder reports an error. While a workspace starts that may pass, so I wait until "
+        "<!date^1777637040^{time}|12:04 UTC> before I call it broken."
+    )
+    assert noted(late) == "Coder reports an error. I look again in a moment before I call it broken."
+    assert noted(Story(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
+        f"Its agent went out of reach {AGO}. Often it comes back by itself."
+    )
+    assert noted(paused, hold=Hold(by=ALICE, at=Ts("1.1"))) == (
+        "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
+        "them along."
+    )
+    assert noted(Story(phase=Phase.BROKEN, error_ms=NOON_MS)) == (
+        "Coder reports an error with its workspace. *Retry* starts it again."
+    )
+
+
+def test_a_word_that_nobody_knows_is_shown() -> None:
+    """A newer Coder breaks nothing."""
+    drawn = Link(bond=BOND, story=Story(phase=Phase.OTHER, word="*hiber* <!here>"))
+
+    message = card(drawn)
+
+    assert shown(message)[1].startswith(":grey_question: Coder calls it “*hiber* <")
+    assert "<!here" not in message.text + json.dumps(message.blocks)
+
+
+def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
+    """What is shown may be old, and the card says so."""
+    message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
+
+    assert f":warning: Coder stopped answering {AGO}. What you see here is from before." in shown(message)
+
+
+@pytest.mark.parametrize(
+    ("ending", "phase", "says", "labels"),
+    [
+        (
+            "gone",
+            ":wastebasket: Gone",
+            "This task is no longer in Coder: replies here reach nobody. `/task create` starts a new one.",
+            ["View pull request"],
+        ),
+        (
+            "detached",
+            ":link: Detached",
+            (
+                "This thread is no longer the task's; the task itself was left alone. "
+                "`/task attach fix-login-1a2b` gives it one again."
+            ),
+            ["View pull request", "Open in Coder"],
+        ),
+        (
+            "failed",
+            ":warning: Not created",
+            "Coder did not make this task. The reason is in the thread.",
+            ["View pull request", "Open in Coder"],
+        ),
+    ],
+)
+def test_a_link_that_has_ended_offers_nothing_to_do(
+    ending: Ending, phase: str, says: str, labels: list[str]
+) -> None:
+    """Pages still open; nothing acts, and there is no hint to reply."""
+    message = card(link().model_copy(update={"ended": ending}))
+
+    assert shown(message)[1] == phase
+    assert says in shown(message)
+    assert list(buttons(message)) == labels
+    assert not any(action in json.dumps(message.blocks) for action in ACTING)
+
+
+def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
+    """Whoever wonders why nobody is called finds the reason on the card."""
+    message = card(link().model_copy(update={"is_muted": True}))
+
+    assert shown(message)[2].endswith("muted: calls nobody")
+    assert "Unmute" in buttons(message)
+
+
+def test_status_leads_to_the_thread() -> None:
+    """The private answer has the card's content and the way to its thread."""
+    message = cards.status(link(), coder_url=CODER, permalink="https://acme.slack.com/archives/C1/p1")
+
+    assert next(iter(buttons(message))) == "Open thread"
+    assert shown(message)[:3] == shown(card(link()))[:3]
+
+
+def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
+    """Nothing on it acts, since there is no link to act through."""
+    seen = Observation(
+        task_id=TaskId("t-2"),
+        name="other-task",
+        title="Other task",
+        owner_id="o",
+        owner_name="bob",
+        template="docker",
+        status="active",
+        build=1,
+        created_at=NOON,
+        report=Report(id="x", at=NOON, state="idle", message="Which branch?"),
+    )
+    now_ms = NOON_MS + int(timedelta(minutes=5).total_seconds() * 1000)
+    story = at_first_sight(Observed(seen=seen), Rules(settle_ms=20_000), now_ms)
+
+    message = cards.status(cards.unlinked(seen, story), coder_url=CODER)
+
+    assert shown(message) == [
+        "Other task",
+        ":raising_hand: Needs you · Which branch?",
+        f"~ bob · docker · started {AGO} · last report {AGO}",
+        "[Open in Coder]",
+        "~ It has no thread. `/task attach other-task` gives it one in the channel where you type it.",
+    ]
+
+
+@given(anything, anything, anything, anything, st.sampled_from(Phase), st.booleans())
+def test_whatever_people_and_agents_write_slack_takes_the_card(
+    title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool
+) -> None:
+    """Any text fits the limits and calls nobody."""
+    report = OPENED.model_copy(update={"message": message, "uri": message})
+    update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
+    drawn = link(phase, report).model_copy(update={"bond": BOND.model_copy(update=update)})
+
+    made = card(drawn)
+
+    assert faults(made) == []
+    assert not any(call in made.text + json.dumps(made.blocks) for call in ("<!channel", "<!here", "<@U"))

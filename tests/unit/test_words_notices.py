@@ -1,0 +1,207 @@
+"""Notices: what each says, whom it calls, and that nothing from outside becomes more than text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.model.changes import Notice, NoticeKind
+from taskwire.model.ids import UserId
+from taskwire.model.messages import Message
+from taskwire.model.phases import Report
+from taskwire.words import notices
+from tests.unit.words_examples import CODER, OPENED, anything, link
+from tests.unit.words_shown import buttons, faults, shown
+
+KINDS: list[NoticeKind] = ["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
+BOB = UserId("U2")
+
+
+def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = None, **more: object) -> Message:
+    notice = Notice(kind=kind, id=f"{kind}:1", report=report, by=by, build=1)
+    return notices.notice(link(), notice, coder_url=CODER, **more)  # type: ignore[arg-type]  # keywords pass through
+
+
+def test_a_need_claims_no_question() -> None:
+    """Older servers cannot say whether the agent asks or is done: it has stopped, this is its report."""
+    message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
+
+    assert message.text == (
+        "<@U1> <@U2> Needs you: Fix the login. The agent has stopped. Its last report: “Opened PR #12”. "
+        "Reply here to go on. https://git.example.com/acme/site/pull/12"
+    )
+    assert shown(message) == [
+        "<@U1> <@U2> :raising_hand: Needs you: Fix the login",
+        "The agent has stopped. Its last report: “Opened PR #12”",
+        "Reply here to go on.",
+        "[View pull request] [Open in Coder] [Logs]",
+    ]
+
+
+def test_a_finished_task_shows_its_report_its_excerpt_and_its_result() -> None:
+    """What the agent wrote comes in the notice: one message."""
+    message = told("completed", OPENED, excerpt="\nI changed `login.py`.\n", is_cut=True)
+
+    assert shown(message) == [
+        ":white_check_mark: Done: Fix the login",
+        "Opened PR #12",
+        "``` I changed `login.py`.",
+        "~ This is the end of what it wrote; the file in this thread has all of it.",
+        "Reply here if there is more to do.",
+        "[View pull request] [Open in Coder]",
+    ]
+    assert buttons(message)["View pull request"]["style"] == "primary"
+    assert message.text == (
+        "Done: Fix the login. Opened PR #12. Reply here if there is more to do. "
+        "https://git.example.com/acme/site/pull/12"
+    )
+
+
+def test_a_broken_task_shows_the_end_of_its_build() -> None:
+    """The reason is in the build's last lines, and Retry is at hand."""
+    log = "".join(f"line {n}\n" for n in range(1_000)) + "Error: quota exceeded"
+
+    message = told("error", build_log=log)
+
+    lines = shown(message)
+    assert lines[:3] == [
+        ":warning: Broken: Fix the login",
+        "Coder reports an error with the workspace, so the agent cannot work.",
+        "~ The end of the build's log:",
+    ]
+    assert lines[3].startswith("``` …\nline ")
+    assert lines[3].endswith("Error: quota exceeded")
+    assert lines[4:] == [
+        (
+            "*Retry* starts the workspace again. If it fails the same way, show this to whoever looks after "
+            "the template."
+        ),
+        "[Retry] [Open in Coder]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "by_name", "reason", "says"),
+    [
+        ("paused", None, "", "", "The workspace was stopped in Coder."),
+        (
+            "paused",
+            None,
+            "",
+            "idle timeout",
+            "Nothing happened in it for a while, so Coder stopped its workspace.",
+        ),
+        (
+            "paused",
+            None,
+            "",
+            "task_auto_pause",
+            "Nothing happened in it for a while, so Coder stopped its workspace.",
+        ),
+        (
+            "paused",
+            None,
+            "",
+            "dormancy",
+            "It was not used for a long time, so Coder put its workspace to sleep.",
+        ),
+        ("paused", BOB, "bob", "manual", "bob paused it. The workspace is stopped."),
+        ("paused", BOB, "", "manual", "It was paused from here. The workspace is stopped."),
+        ("resumed", None, "", "", "The workspace is up again."),
+        ("resumed", BOB, "bob", "", "bob resumed it. The workspace is up again."),
+        ("gone", None, "", "", "The task no longer exists in Coder."),
+        ("gone", BOB, "bob", "", "bob deleted it."),
+        ("needs_input", None, "", "", "The agent has stopped. It has reported nothing so far."),
+        ("completed", None, "", "", "The agent says that it is done."),
+        ("failed", None, "", "", "The agent says that it failed."),
+    ],
+)
+def test_what_happened_is_said_in_a_sentence(
+    kind: NoticeKind, by: UserId | None, by_name: str, reason: str, says: str
+) -> None:
+    """Why, and by whom, where that is known; a name calls nobody."""
+    message = told(kind, by=by, by_name=by_name, pause_reason=reason)
+
+    assert shown(message)[1] == says
+    assert says in message.text
+    assert "<@" not in message.text + json.dumps(message.blocks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "follow", "labels"),
+    [
+        ("needs_input", "Reply here to go on.", ["Open in Coder", "Logs"]),
+        ("completed", "Reply here if there is more to do.", ["Open in Coder"]),
+        ("failed", "Reply here to tell the agent how to go on.", ["Open in Coder", "Logs"]),
+        ("paused", "Nothing is lost. Reply here and it goes on.", ["Resume", "Edit prompt", "Open in Coder"]),
+        ("resumed", "Reply here to talk to the agent.", ["Open in Coder"]),
+        ("gone", "Replies here reach nobody any more. `/task create` starts a new task.", []),
+    ],
+)
+def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:
+    """The next step in words and, where there is one, as a button."""
+    message = told(kind)
+
+    assert follow in shown(message)
+    assert message.text.endswith(follow)
+    assert list(buttons(message)) == labels
+
+
+def test_a_failed_task_quotes_the_agent() -> None:
+    """The agent's own words are shown as its own."""
+    message = told("failed", OPENED.model_copy(update={"message": "tests hang", "uri": ""}))
+
+    assert shown(message)[1] == "The agent says that it failed: “tests hang”"
+
+
+def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
+    """The end is what matters; it says how to get the rest."""
+    message = told("completed", excerpt="x" * 50_000 + "\nthe end")
+
+    assert shown(message)[2].endswith("\nthe end")
+    assert shown(message)[3] == "~ This is the end of what it wrote; `!logs full` brings all of it."
+
+
+@given(
+    st.sampled_from(KINDS),
+    anything,
+    anything,
+    anything,
+    anything,
+    anything,
+    st.booleans(),
+    st.sets(st.integers(0, 60)),
+)
+def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
+    kind: NoticeKind,
+    title: str,
+    report: str,
+    excerpt: str,
+    log: str,
+    name: str,
+    is_cut: bool,
+    people: set[int],
+) -> None:
+    """Any text fits the limits; only those who are given are called, at the front of the first line."""
+    calls = tuple(UserId(f"U{number:08}") for number in sorted(people))
+    named = link().model_copy(update={"bond": link().bond.model_copy(update={"title": title})})
+    notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), by=BOB)
+
+    made = notices.notice(
+        named,
+        notice,
+        coder_url=CODER,
+        excerpt=excerpt,
+        is_cut=is_cut,
+        build_log=log,
+        by_name=name,
+        calls=calls,
+    )
+
+    front = "".join(f"<@{user}> " for user in calls)
+    rest = made.text.removeprefix(front)
+    assert faults(made) == []
+    assert made.text.startswith(front)
+    assert not any(call in rest + json.dumps(made.blocks) for call in ("<!channel", "<!here", "<@U"))
+    assert [json.dumps(block).count('"user"') for block in made.blocks][1:] == [0] * (len(made.blocks) - 1)

@@ -1,0 +1,63 @@
+"""Links and reports to speak of in the tests of what the bot says."""
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from taskwire.model.changes import Story
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.links import Bond, Link
+from taskwire.model.phases import Phase, Report
+
+CODER = "https://coder.example.com"
+NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+NOON_MS = 1_777_636_800_000
+AGO = "<!date^1777636800^{ago}|on 2026-05-01 at 12:00 UTC>"
+ALICE = UserId("U1")
+OPENED = Report(
+    id="r1",
+    at=NOON,
+    state="working",
+    message="Opened PR #12",
+    uri="https://git.example.com/acme/site/pull/12",
+)
+
+BOND = Bond(
+    id=LinkId("L1"),
+    channel=ChannelId("C1"),
+    made_at=Ts("1777636800.000100"),
+    asked_by=ALICE,
+    owner_name="alice",
+    prompt="After signing in, people land on /404.",
+    name="fix-login-1a2b",
+    title="Fix the login",
+    template="docker",
+    preset="Large",
+    thread_ts=Ts("1777636800.000200"),
+    task_id=TaskId("t-1"),
+)
+
+
+def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: str = "active") -> Link:
+    """Make a link whose task stands at a phase."""
+    story = Story(phase=phase, status=status, build=1, last_report=report, report_build=1)
+    return Link(bond=BOND, story=story)
+
+
+_NASTY = st.sampled_from(
+    [
+        "<!channel> <@U0000001> @here",
+        "*bold* _it_ ~no~ `tick` ```fence```",
+        "שלום עולם \u202egnol yrev",
+        "👩‍👩‍👧‍👦" * 40,
+        "&" * 3_000,
+        "x" * 100_000,
+        "line\nline\r\n\n\tline",
+        " \u200b\n",
+        "<https://evil.example|click> & <b>",
+        "\x00\x1b[31mred",
+    ]
+)
+anything = st.one_of(
+    st.text(max_size=200), _NASTY, st.builds(lambda a, b: a + b, _NASTY, st.text(max_size=20))
+)

@@ -1,0 +1,114 @@
+"""How a message or a dialog reads, and what Slack would refuse in it."""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from taskwire.model.messages import Block, Message, View
+from taskwire.sandbox.slack.block_rules import MESSAGE, problems
+from taskwire.sandbox.slack.view_rules import view_problems
+
+# msg_blocks_too_long was seen from about 13,100 characters on.
+ALL_BLOCKS = 12_000
+_MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": "~ "}
+
+
+def faults(message: Message) -> list[str]:
+    """List what Slack would refuse, or a person would miss, in a message."""
+    found = problems([*message.blocks], MESSAGE)
+    if not message.text.strip():
+        found.append("no text")
+    if len(message.text) > 4_000:
+        found.append(f"text of {len(message.text)} characters")
+    if written(message) > ALL_BLOCKS:
+        found.append(f"blocks of {written(message)} characters")
+    return found
+
+
+def view_faults(view: View) -> list[str]:
+    """List what Slack would refuse in a dialog."""
+    return view_problems(view.content, "modal")
+
+
+def written(message: Message) -> int:
+    """Count the characters of all blocks."""
+    return sum(len(text) for block in message.blocks for text in strings(block))
+
+
+def strings(value: JsonValue) -> Iterator[str]:
+    """Yield every string in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+
+
+def shown(message: Message) -> list[str]:
+    """Read a message as a person does, one line a block; a button as [Label]."""
+    return [_line(block) for block in message.blocks]
+
+
+def shown_view(view: View) -> list[str]:
+    """Read a dialog: its title, its blocks and its buttons."""
+    parts = view.content
+    ends = " ".join(f"[{_label(parts[key])}]" for key in ("submit", "close") if key in parts)
+    return [f"# {_label(parts['title'])}", *[_line(block) for block in _blocks(parts["blocks"])], ends]
+
+
+def buttons(message: Message) -> dict[str, Block]:
+    """Find the buttons of a message by their labels."""
+    rows = [block for block in message.blocks if block["type"] == "actions"]
+    return {_label(each["text"]): each for row in rows for each in _blocks(row["elements"])}
+
+
+def _blocks(value: JsonValue) -> list[Block]:
+    assert isinstance(value, list)
+    return [each for each in value if isinstance(each, dict)]
+
+
+def _label(value: JsonValue) -> str:
+    assert isinstance(value, dict)
+    return str(value["text"])
+
+
+def _line(block: Block) -> str:
+    match block["type"]:
+        case "rich_text":
+            return "\n".join(_pieces(part, "") for part in _blocks(block["elements"]))
+        case "context" | "actions":
+            return _pieces(block, " · " if block["type"] == "context" else " ")
+        case "section":
+            return _label(block["text"])
+        case "input":
+            return f"{_label(block['label'])}: {_field(block)}"
+        case kind:
+            return str(kind)
+
+
+def _field(block: Block) -> str:
+    element = block["element"]
+    assert isinstance(element, dict)
+    initial = next((element[key] for key in element if key.startswith("initial_")), "")
+    return _label(initial["text"]) if isinstance(initial, dict) else str(initial)
+
+
+def _pieces(part: Block, between: str) -> str:
+    return _MARKS.get(str(part["type"]), "") + between.join(
+        _piece(each) for each in _blocks(part["elements"])
+    )
+
+
+def _piece(piece: Block) -> str:
+    match piece["type"]:
+        case "emoji":
+            return f":{piece['name']}:"
+        case "user":
+            return f"<@{piece['user_id']}>"
+        case "button":
+            return f"[{_label(piece['text'])}]"
+        case _:
+            return str(piece.get("text") or piece.get("url"))
