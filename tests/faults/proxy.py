@@ -1,0 +1,132 @@
+"""A TCP proxy that misbehaves on request, for any protocol of questions and answers.
+
+Between a client and a real server it can drop answers, hold them back, cut connections or go silent, so that
+a test meets what a bad network does without any double of the server. It knows nothing of what passes.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import unquote, urlsplit
+
+CHUNK = 65536
+
+
+class FaultProxy:
+    """Passes bytes on to one server, until told otherwise. Counts the chunks that it has passed to it."""
+
+    def __init__(self, target_url: str) -> None:
+        self._target = urlsplit(target_url)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._drop_next = False
+        self._server: asyncio.Server | None = None
+        self.delay_seconds = 0.0
+        self.connections = 0
+        self.requests = 0
+        self.dropped = asyncio.Event()
+        self.port = 0
+
+    def drop_next_reply(self) -> None:
+        """Let the next request reach the server, but cut its connection in place of the answer."""
+        self.dropped.clear()
+        self._drop_next = True
+
+    def delay(self, seconds: float) -> None:
+        """Hold every answer back for so long; 0 ends it."""
+        self.delay_seconds = seconds
+
+    def cut(self) -> None:
+        """Reset all connections that there are; new ones pass."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def freeze(self) -> None:
+        """Pass nothing more in either direction, and close nothing: a cable pulled out."""
+        self._open.clear()
+
+    def thaw(self) -> None:
+        """Pass on again, what has waited first."""
+        self._open.set()
+
+    async def start(self) -> None:
+        """Listen on a free port of the loopback."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse new connections and end those that there are."""
+        if self._server:
+            self._server.close()
+        self.cut()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        if task:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._open.wait()
+            await self._join(reader, writer)
+        writer.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await self._far_side()
+        pair = {writer, far_writer}
+        self._writers |= pair
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._requests(reader, far_writer))
+                both.create_task(self._replies(far_reader, writer))
+        except* (OSError, _Over):
+            pass
+        finally:
+            self._writers -= pair
+            for end in pair:
+                end.transport.abort()
+
+    async def _far_side(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.scheme == "unix":
+            return await asyncio.open_unix_connection(unquote(self._target.path))
+        return await asyncio.open_connection(self._target.hostname, self._target.port)
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK):
+            await self._open.wait()
+            self.requests += 1
+            writer.write(chunk)
+            await writer.drain()
+        raise _Over
+
+    async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK):
+            if self._drop_next:
+                self._drop_next = False
+                self.dropped.set()
+                break
+            await asyncio.sleep(self.delay_seconds)
+            await self._open.wait()
+            writer.write(chunk)
+            await writer.drain()
+        raise _Over
+
+
+class _Over(Exception):
+    """One side has ended, so the other has to."""
+
+
+@contextlib.asynccontextmanager
+async def proxy(target_url: str) -> AsyncIterator[FaultProxy]:
+    """Run a proxy before the server of a URL (with a port, or unix://); it listens on 127.0.0.1, `port`."""
+    between = FaultProxy(target_url)
+    await between.start()
+    try:
+        yield between
+    finally:
+        await between.stop()

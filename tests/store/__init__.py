@@ -1,0 +1,1 @@
+"""Tests of the one door to Redis, on real servers."""
