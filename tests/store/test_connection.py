@@ -1,0 +1,254 @@
+"""The two clients on a real server, through a network that can be broken."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from taskwire.model.errors import UserError
+from taskwire.store import connection, embedded
+from tests.faults.proxy import FaultProxy, proxy
+
+PASSWORD = "hunter2"
+
+
+@pytest.fixture
+async def server_url(tmp_path: Path) -> AsyncIterator[str]:
+    async with embedded.store(tmp_path / "store") as running:
+        yield running.url
+
+
+@pytest.fixture
+async def network(server_url: str) -> AsyncIterator[FaultProxy]:
+    async with proxy(server_url) as between:
+        yield between
+
+
+@pytest.fixture
+async def connections(network: FaultProxy) -> AsyncIterator[connection.Connections]:
+    async with connection.open(f"redis://127.0.0.1:{network.port}/0") as both:
+        yield both
+
+
+async def test_a_write_whose_answer_is_lost_is_made_once(
+    network: FaultProxy, connections: connection.Connections, server_url: str
+) -> None:
+    """The client says that it does not know, and does not repeat what the server has done."""
+    await connections.commands.ping()
+    network.drop_next_reply()
+
+    with pytest.raises(RedisConnectionError):
+        await connections.commands.rpush("list", "once")
+
+    async with connection.open(server_url) as direct:
+        assert await direct.commands.lrange("list", 0, -1) == ["once"]
+
+
+async def test_after_a_cut_the_next_call_connects_anew(
+    network: FaultProxy, connections: connection.Connections
+) -> None:
+    """One call may find its connection gone; that is told, and the call after it goes through."""
+    await connections.commands.set("key", "value")
+    network.cut()
+
+    with contextlib.suppress(RedisConnectionError):
+        await connections.commands.get("key")
+
+    assert await connections.commands.get("key") == "value"
+
+
+async def test_waiting_on_an_empty_list_raises_nothing(
+    network: FaultProxy, connections: connection.Connections
+) -> None:
+    """An idle wait of the longest kind is no time-out, and keeps its one connection."""
+    words = [await connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)) for _ in range(3)]
+
+    assert words == [None, None, None]
+    assert network.connections == 1
+
+
+async def test_a_word_wakes_the_one_who_waits(connections: connection.Connections) -> None:
+    """Waiting takes no connection from the commands, and gets text."""
+    waiting = asyncio.ensure_future(connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)))
+    await connections.commands.lpush("wake", "up")
+
+    assert await waiting == ("wake", "up")
+
+
+async def test_a_silent_network_ends_a_call_in_the_callers_time(
+    network: FaultProxy, connections: connection.Connections
+) -> None:
+    """The late answer of a call that was given up is not taken for the answer to the next one."""
+    await connections.commands.mset({"first": "1", "second": "2"})
+    network.freeze()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await connections.commands.get("first")
+    network.thaw()
+
+    assert await connections.commands.get("second") == "2"
+
+
+async def test_a_silent_network_ends_a_call_at_last(
+    network: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a caller that sets no time of its own is not kept for ever."""
+    monkeypatch.setattr(connection, "COMMAND_SECONDS", 0.2)
+    async with connection.open(f"redis://127.0.0.1:{network.port}") as both:
+        await both.commands.ping()
+        network.freeze()
+
+        with pytest.raises(RedisTimeoutError):
+            await both.commands.get("key")
+
+
+async def test_more_calls_than_connections_wait_their_turn(connections: connection.Connections) -> None:
+    """A burst is served, not refused."""
+    calls = [connections.commands.incr("counter") for _ in range(200)]
+
+    assert sorted(await asyncio.gather(*calls)) == list(range(1, 201))
+
+
+async def test_the_embedded_store_is_found_healthy(server_url: str) -> None:
+    """Everything that doctor wants to know is told."""
+    async with connection.open(server_url) as both:
+        health = await connection.check(both)
+
+    assert health.run_id
+    assert health.version
+    assert (health.role, health.appends, health.fsync, health.eviction) == (
+        "master",
+        True,
+        "always",
+        "noeviction",
+    )
+
+
+async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
+    """Managed servers forbid INFO and CONFIG: then nothing is known, and nothing refused."""
+    async with connection.open(server_url) as admin:
+        await admin.commands.acl_setuser(
+            "bot",
+            enabled=True,
+            passwords=[f"+{PASSWORD}"],
+            keys=["*"],
+            categories=["+@all"],
+            commands=["-info", "-config"],
+        )
+    async with connection.open(f"unix://bot:{PASSWORD}@{server_url.removeprefix('unix://')}") as both:
+        health = await connection.check(both)
+
+    assert health == connection.StoreHealth("redis", None, None, None, None, None, None)
+
+
+async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> None:
+    """One sentence, without the password."""
+    url = f"redis://bot:{PASSWORD}@127.0.0.1:{network.port}/0"
+    async with connection.open(url) as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+    assert str(caught.value) == (
+        f"redis://127.0.0.1:{network.port} refuses the user name or password. Correct them in REDIS_URL."
+    )
+
+
+async def test_a_server_that_is_not_there_is_named(unused_tcp_port: int) -> None:
+    """Nobody listens: the sentence says where and why."""
+    async with connection.open(f"redis://bot:{PASSWORD}@127.0.0.1:{unused_tcp_port}/0") as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+    assert str(caught.value) == (
+        f"redis://127.0.0.1:{unused_tcp_port} cannot be reached: Connection refused."
+        " Check REDIS_URL, and that Redis or Valkey runs there."
+    )
+
+
+async def test_a_cluster_is_refused(tmp_path: Path) -> None:
+    """A Cluster cannot run scripts over all of our keys."""
+    async with cluster_node(tmp_path) as url, connection.open(url) as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+    assert str(caught.value) == (
+        f"unix://{tmp_path}/node.sock is a Redis Cluster, which Taskwire does not support yet."
+        " Set REDIS_URL to a single primary, which may have replicas."
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
+        (f"{PASSWORD}@host", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
+        (f"https://:{PASSWORD}@host", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
+        (f"redis://:{PASSWORD}/x@host:6379", "REDIS_URL is not a URL."),
+        (f"redis://:12#{PASSWORD}@host:6379", "REDIS_URL has a # in it."),
+        (
+            f"redis://:12?{PASSWORD}@host",
+            "REDIS_URL has an option after its ? that Taskwire does not take for redis://.",
+        ),
+        (
+            "redis://host?retry_on_timeout=yes",
+            "REDIS_URL has an option after its ? that Taskwire does not take for redis://.",
+        ),
+        (
+            "redis://host?ssl_ca_certs=x",
+            "REDIS_URL has an option after its ? that Taskwire does not take for redis://.",
+        ),
+        (
+            f"redis://:{PASSWORD}@host/one",
+            "REDIS_URL ends in something that is not the number of a database.",
+        ),
+        ("redis://host?db=one", "REDIS_URL ends in something that is not the number of a database."),
+        ("redis+sentinel://host/main", "REDIS_URL names a Sentinel, which Taskwire cannot use yet."),
+    ],
+)
+def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
+    """Whatever is wrong with REDIS_URL, it may hold the password."""
+    with pytest.raises(UserError) as caught:
+        connection.open(url)
+
+    assert caught.value.sentence == sentence
+    assert caught.value.hint
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("redis://", "redis://localhost:6379"),
+        (f"rediss://bot:{PASSWORD}@Redis.example:6380/2?ssl_cert_reqs=none", "rediss://redis.example:6380"),
+        (f"unix://bot:{PASSWORD}@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+async def test_a_good_address_is_shown_without_its_secrets(url: str, where: str) -> None:
+    """What is said of the server names its place and nothing else."""
+    async with connection.open(url) as both:
+        assert both.where == where
+
+
+@contextlib.asynccontextmanager
+async def cluster_node(directory: Path) -> AsyncIterator[str]:
+    """Run a lone node of a Cluster."""
+    path = directory / "node.sock"
+    options = {"--port": "0", "--unixsocket": str(path), "--dir": str(directory), "--cluster-enabled": "yes"}
+    node = await asyncio.create_subprocess_exec(
+        embedded.find_program(), *itertools.chain(*options.items()), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert node.stdout
+        async for line in node.stdout:
+            if b"Ready to accept connections" in line:
+                break
+        yield f"unix://{path}"
+    finally:
+        node.kill()
+        await node.wait()

@@ -1,0 +1,412 @@
+"""The embedded store in real processes: started, killed, started again."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from taskwire.model.errors import UserError
+from taskwire.store import connection, datadir, embedded
+
+Process = asyncio.subprocess.Process
+Starts = Callable[[Path], Awaitable[Process]]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "the store"
+
+
+@pytest.fixture
+async def starts() -> AsyncIterator[Starts]:
+    """Start owners of a store as processes of their own; none outlives the test."""
+    owners: list[Process] = []
+
+    async def start(data_dir: Path) -> Process:
+        command = (sys.executable, "-m", "tests.store.owner", str(data_dir))
+        owner = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        owners.append(owner)
+        return owner
+
+    yield start
+    for owner in owners:
+        with contextlib.suppress(ProcessLookupError):
+            owner.kill()
+        await owner.communicate()
+
+
+async def line_of(owner: Process) -> str:
+    assert owner.stdout
+    return (await owner.stdout.readline()).decode().rstrip("\n")
+
+
+async def write(url: str, key: str) -> None:
+    async with connection.open(url) as store:
+        await store.commands.set(key, "kept")
+
+
+async def keys(url: str) -> list[bytes | str]:
+    async with connection.open(url) as store:
+        return sorted(await store.commands.keys("*"))
+
+
+def server_pid(data_dir: Path) -> int:
+    return int((data_dir / datadir.STORE_LOCK).read_text().splitlines()[0])
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs; a dead one that nobody has reaped yet does not."""
+    try:
+        os.kill(pid, 0)
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # gone in between, or a system without /proc
+        return not Path("/proc/self").exists()
+
+
+def servers_on(data_dir: Path) -> list[int]:
+    """The processes that have the directory's lock file open, except for the Taskwire that owns it."""
+    owner = (data_dir / datadir.OWNER_LOCK).read_text().strip()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            links = [handle.readlink() for handle in (process / "fd").iterdir()]
+            if data_dir / datadir.STORE_LOCK in links and process.name != owner:
+                found.append(int(process.name))
+    return found
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+needs_death_signal = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
+
+
+async def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
+    """A store that was ended and started again has lost nothing, and left no server behind."""
+    async with embedded.store(data_dir) as running:
+        await write(running.url, "first")
+        first = server_pid(data_dir)
+    async with embedded.store(data_dir) as running:
+        found = await keys(running.url)
+
+    assert found == ["first"]
+    assert not is_running(first)
+    assert not is_running(server_pid(data_dir))
+
+
+async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
+    """Nobody else on the machine can read what is kept, or reach the server."""
+    async with embedded.store(data_dir):
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (data_dir, data_dir / "appendonlydir")]
+
+    assert modes == [0o700, 0o700]
+
+
+@needs_death_signal
+async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, starts: Starts) -> None:
+    """After SIGKILL a start at once waits for the dying server, and there is exactly one again."""
+    owner = await starts(data_dir)
+    await write(await line_of(owner), "before the kill")
+    orphan = server_pid(data_dir)
+
+    owner.kill()
+    successor = await starts(data_dir)
+
+    url = await line_of(successor)
+    assert await keys(url) == ["before the kill"]
+    assert servers_on(data_dir) == [server_pid(data_dir)]
+    assert not is_running(orphan)
+
+
+@needs_death_signal
+async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> None:
+    """Every write that was answered survives, however often the owner is killed right after it."""
+    for number in range(5):
+        owner = await starts(data_dir)
+        await write(await line_of(owner), f"write {number}")
+        owner.kill()
+        await owner.wait()
+
+    async with embedded.store(data_dir) as running:
+        assert await keys(running.url) == [f"write {number}" for number in range(5)]
+        assert servers_on(data_dir) == [server_pid(data_dir)]
+
+
+async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts: Starts) -> None:
+    """Where no signal tells a server of its owner's death, the next start does."""
+    with orphan_lock(data_dir) as lock:
+        path = datadir.place_socket(data_dir)
+        options = ["--port", "0", "--unixsocket", str(path), "--dir", str(data_dir), "--appendonly", "yes"]
+        orphan = await asyncio.create_subprocess_exec(
+            embedded.find_program(), *options, pass_fds=(lock.fileno(),), stdout=asyncio.subprocess.PIPE
+        )
+        datadir.record(lock, orphan.pid, path)
+    assert orphan.stdout
+    await orphan.stdout.readuntil(b"Ready to accept connections")
+
+    successor = await starts(data_dir)
+
+    assert (await line_of(successor)).startswith("unix://")
+    await orphan.stdout.read()
+    assert await orphan.wait() == 0
+
+
+@contextlib.contextmanager
+def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
+    """Hold the server's lock without the owner's."""
+    data_dir.mkdir()
+    with (data_dir / datadir.STORE_LOCK).open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts: Starts) -> None:
+    """It names the directory and who has it, and leaves the first one alone."""
+    first = await starts(data_dir)
+    url = await line_of(first)
+
+    second = await starts(data_dir)
+
+    async with asyncio.timeout(10):  # what is promised
+        sentence = await line_of(second)
+        assert await second.wait() == 2
+    assert sentence == (
+        f"Another Taskwire (process {first.pid}) already runs on {data_dir}."
+        " Stop it first, or give this one its own TASKWIRE_DATA_DIR. To run several together, set REDIS_URL."
+    )
+    assert await keys(url) == []
+
+
+async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts: Starts) -> None:
+    """Who starts while another still runs gets the directory as soon as that one has ended."""
+    first = await starts(data_dir)
+    await write(await line_of(first), "from the first")
+    second = await starts(data_dir)
+
+    first.terminate()
+
+    assert await keys(await line_of(second)) == ["from the first"]
+    assert await first.wait() == 0
+
+
+async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> None:
+    """No child outlives its owner, and the socket is gone."""
+    owner = await starts(data_dir)
+    await line_of(owner)
+
+    owner.terminate()
+
+    async with asyncio.timeout(20):  # what is promised
+        assert await owner.wait() == 0
+    assert not is_running(server_pid(data_dir))
+    assert not (data_dir / datadir.SOCKET).exists()
+
+
+async def test_a_server_that_hangs_is_killed_at_the_end(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not react to SIGTERM neither keeps us, nor outlives us, nor loses what it answered."""
+    monkeypatch.setattr(embedded, "STOP_SECONDS", 0.1)
+    async with embedded.store(data_dir) as running:
+        await write(running.url, "synced")
+        os.kill(server_pid(data_dir), signal.SIGSTOP)
+
+    assert not is_running(server_pid(data_dir))
+    async with embedded.store(data_dir) as running:
+        assert await keys(running.url) == ["synced"]
+
+
+async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Starts) -> None:
+    """A server that was killed ends its owner with a sentence, so that a supervisor starts both again."""
+    owner = await starts(data_dir)
+    await write(await line_of(owner), "before the death")
+
+    os.kill(server_pid(data_dir), signal.SIGKILL)
+
+    assert await line_of(owner) == f"The store in {data_dir} was ended from outside (SIGKILL)."
+    assert await owner.wait() == 1
+    async with embedded.store(data_dir) as running:
+        assert await keys(running.url) == ["before the death"]
+
+
+async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
+    """Ctrl-C is for the owner, who still has to write when it ends."""
+    async with embedded.store(data_dir):
+        assert os.getsid(server_pid(data_dir)) != os.getsid(0)
+
+
+async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -> None:
+    """The socket then lies in a temporary directory of its own, which goes with it."""
+    data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
+    async with embedded.store(data_dir) as running:
+        await write(running.url, "key")
+        path = datadir.recorded_socket(data_dir)
+
+    assert path
+    assert path.parent != data_dir
+    assert not path.parent.exists()
+    async with embedded.store(data_dir) as running:
+        assert await keys(running.url) == ["key"]
+
+
+async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
+    """Whoever only wants to look finds the one that runs, and none before and after."""
+    before = await embedded.find(data_dir)
+    async with embedded.store(data_dir) as running:
+        during, expected = await embedded.find(data_dir), running.url
+    after = await embedded.find(data_dir)
+
+    assert (before, during, after) == (None, expected, None)
+
+
+async def test_an_error_of_the_owner_passes_unchanged(data_dir: Path) -> None:
+    """What goes wrong while the store runs is not taken for a trouble of its directory."""
+    with pytest.raises(PermissionError, match="not ours"):
+        async with embedded.store(data_dir):
+            raise PermissionError("not ours")
+
+    assert not is_running(server_pid(data_dir))
+
+
+def put_a_file_at(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+
+
+async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    """A data directory that is no directory."""
+    put_a_file_at(tmp_path / "file")
+
+    with pytest.raises(UserError) as caught:
+        async with embedded.store(tmp_path / "file" / "store"):
+            pass
+
+    assert (
+        caught.value.sentence
+        == f"Taskwire cannot use its data directory {tmp_path}/file/store: Not a directory."
+    )
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
+async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Somebody else's directory."""
+    data_dir = tmp_path / "roots own"
+    put_a_file_at(data_dir / "something")
+
+    with as_nobody(tmp_path), pytest.raises(UserError) as caught:
+        async with embedded.store(data_dir):
+            pass
+
+    assert str(caught.value) == (
+        f"Taskwire cannot use its data directory {data_dir}: Permission denied."
+        " Let this user write to all of it, or set TASKWIRE_DATA_DIR to another directory."
+    )
+
+
+@contextlib.contextmanager
+def as_nobody(directory: Path) -> Iterator[None]:
+    """Be somebody else for a while, who can see the way to the directory."""
+    for step in (directory, *directory.parents[:2]):
+        step.chmod(step.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
+    """The server's own last words, and what to do."""
+    put_a_file_at(data_dir / "appendonlydir")
+
+    with pytest.raises(UserError) as caught:
+        async with embedded.store(data_dir):
+            pass
+
+    assert str(caught.value) == (
+        f"The store in {data_dir} did not start:"
+        " Can't open or create append-only dir appendonlydir: Not a directory."
+        f" Look into {data_dir}/store.log, or set TASKWIRE_DATA_DIR to another directory."
+    )
+
+
+@pytest.mark.parametrize("name", ["valkey-server", "redis-server"])
+async def test_a_server_on_the_path_serves_as_well(
+    name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the wheel does not run, the system's own server does, also one that is some years old."""
+    program = shutil.which(name)
+    if not program:
+        pytest.skip(f"no {name} on the path")
+    monkeypatch.setattr(embedded, "_programs", lambda: iter([Path(program)]))
+
+    async with embedded.store(data_dir) as running:
+        await write(running.url, "first")
+    async with embedded.store(data_dir) as running, connection.open(running.url) as store:
+        health = await connection.check(store)
+        found = await keys(running.url)
+
+    assert found == ["first"]
+    assert (health.appends, health.fsync) == (True, "always")
+
+
+async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
+    """What cannot be read is not thrown away: a person decides."""
+    async with embedded.store(data_dir) as running:
+        for key in ("first", "second"):
+            await write(running.url, key)
+    damage(data_dir)
+
+    with pytest.raises(UserError) as caught:
+        async with embedded.store(data_dir):
+            pass
+
+    assert "reading the append only file" in caught.value.sentence
+    assert caught.value.hint == "Copy it, then run `valkey-check-aof --fix` on it, or restore a backup."
+
+
+def damage(data_dir: Path) -> None:
+    """Change bytes in the middle of what was appended."""
+    (appended,) = (data_dir / "appendonlydir").glob("*.incr.aof")
+    written = appended.read_bytes()
+    appended.write_bytes(written.replace(b"$", b"?", 1))
+
+
+async def test_a_machine_without_any_server_is_told_what_to_install(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wheel, nothing on the path."""
+    monkeypatch.setattr(embedded, "_programs", lambda: iter([Path("/bin/true"), data_dir / "missing"]))
+
+    with pytest.raises(UserError) as caught:
+        async with embedded.store(data_dir):
+            pass
+
+    assert caught.value.sentence == "Taskwire found no data store that it could start."
+
+
+async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) -> None:
+    """It is emptied under the server's hands, and the server goes on writing at its beginning."""
+    async with embedded.store(data_dir) as running:
+        log = data_dir / datadir.LOG
+        with log.open("a") as file:
+            file.write("x" * (datadir.LOG_BYTES + 1))
+        datadir.shorten_log(data_dir)
+        emptied = log.stat().st_size
+        async with connection.open(running.url) as store:
+            with contextlib.suppress(RedisConnectionError):
+                await store.commands.shutdown(nosave=True)
+        await running.died
+
+    assert emptied == 0
+    assert 0 < log.stat().st_size < datadir.LOG_BYTES
