@@ -51,6 +51,8 @@ class Interacting(Posting):
         self, kind: Literal["slash_commands", "interactive"], name: str, payload: Json
     ) -> tuple[Reply, str]:
         """Bring it to the app while the person waits; returns the reply and Slack's error, if any."""
+        if kind == "interactive" and not self.backend.app.manifest.interactive:
+            raise PersonCannot("this app is not configured to handle interactive responses")
         delivery = Delivery(kind, name, payload)
         reply = await self.backend.courier.deliver_now(delivery)
         return reply, "" if reply.is_acked else delivery.outcome

@@ -61,7 +61,7 @@ def entered(element: Json, value: object) -> Json:
     if kind in _ONE_OPTION:
         return {"type": kind, "selected_option": None if value is None else _option(element, str(value))}
     if kind in _SEVERAL_OPTIONS:
-        chosen = value if isinstance(value, list | tuple) else [value]
+        chosen = value if isinstance(value, list | tuple) else [value] if value is not None else []
         return {"type": kind, "selected_options": [_option(element, str(item)) for item in chosen]}
     return {"type": kind}
 

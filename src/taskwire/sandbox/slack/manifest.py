@@ -62,6 +62,8 @@ class Manifest:
 
     def command(self, name: str) -> Command | None:
         """Find a declared command."""
+        if "commands" not in self.scopes:
+            return None
         if self.commands is None:
             return Command(name, should_escape=True)
         return self.commands.get(name)

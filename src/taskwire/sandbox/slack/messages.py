@@ -80,7 +80,8 @@ def _tell_of_new(slack: Backend, channel: Channel, message: Json) -> None:
             key: message[key] for key in (*kept, "user_team") if key in message
         }
         emit(slack, mention | {"channel": channel.id, "event_ts": message["ts"]}, channel)
-    _tell_of_links(slack, channel, message)
+    if "user" in message:
+        _tell_of_links(slack, channel, message)
 
 
 def _tell_of_links(slack: Backend, channel: Channel, message: Json) -> None:

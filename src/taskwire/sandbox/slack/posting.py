@@ -7,8 +7,9 @@ from taskwire.sandbox.slack import messages
 from taskwire.sandbox.slack import text as words
 from taskwire.sandbox.slack.backend import Backend, Ephemeral
 from taskwire.sandbox.slack.errors import Json, PersonCannot
+from taskwire.sandbox.slack.events import emit
 from taskwire.sandbox.slack.file_store import Attachment
-from taskwire.sandbox.slack.workspace import PUBLIC, Channel, User
+from taskwire.sandbox.slack.workspace import IM, PUBLIC, Channel, User
 
 
 class Posting:
@@ -42,8 +43,7 @@ class Posting:
     ) -> str:
         """Write a message or a reply; returns its ts. `@handle` and `#channel` become mentions."""
         person, place = self._here(user, channel)
-        if place.is_archived:
-            raise PersonCannot(f"{place.name} is archived")
+        self._check_open(place)
         stored = words.typed(text, self.backend.workspace)
         body: Json = {"client_msg_id": str(uuid.uuid4())} | self._author(person)
         body |= {"text": stored, "blocks": blocks or words.rich_text(stored)}
@@ -58,6 +58,13 @@ class Posting:
         message = messages.write(self.backend, place, body)
         self._note_shares(place, message)
         return str(message["ts"])
+
+    def _check_open(self, place: Channel) -> None:
+        app = self.backend.app
+        if place.is_archived:
+            raise PersonCannot(f"{place.name} is archived")
+        if place.kind == IM and app.bot_user_id in place.members and not app.manifest.messages_enabled:
+            raise PersonCannot("sending messages to this app has been turned off")
 
     def _author(self, person: User) -> Json:
         author: Json = {"user": person.id, "team": person.team_id}
@@ -143,6 +150,14 @@ class Posting:
         """Leave a conversation, or be removed from it (`user` may be the bot)."""
         person, place = self._here(user, channel)
         messages.leave(self.backend, place, person.id)
+
+    async def archive(self, user: str, channel: str) -> None:
+        """Archive a conversation."""
+        person, place = self._here(user, channel)
+        place.is_archived = True
+        self.backend.ledger.change("archived", channel=place.id, user=person.id)
+        event: Json = {"type": "channel_archive", "channel": place.id, "user": person.id}
+        emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
 
     def messages(self, channel: str) -> list[Json]:
         """List what stands in a conversation, oldest first, without replies in threads; with metadata."""

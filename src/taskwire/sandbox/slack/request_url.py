@@ -66,6 +66,7 @@ class RequestUrl:
         body, kind = self._body(delivery)
         headers = self._headers(body, kind)
         if attempt:
+            reason = "http_timeout" if reason == "timeout" else reason
             headers |= {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": reason}
         return await self._post(url, body, headers)
 

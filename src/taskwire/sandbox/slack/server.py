@@ -11,6 +11,7 @@ from aiohttp import web
 
 from taskwire.sandbox.slack import manifest as manifests
 from taskwire.sandbox.slack.backend import App, Backend
+from taskwire.sandbox.slack.control import Control, same_origin
 from taskwire.sandbox.slack.courier import Courier
 from taskwire.sandbox.slack.errors import Json
 from taskwire.sandbox.slack.faults import Faults
@@ -91,6 +92,7 @@ class SlackSandbox(Interacting):
         )
         self._add_bot()
         self._api = WebApi(self.backend)
+        self._control = Control(self)
 
     def _add_bot(self) -> None:
         app, team_id = self.backend.app, self.backend.workspace.team_id
@@ -100,11 +102,11 @@ class SlackSandbox(Interacting):
         self.backend.workspace.users[bot.id] = bot
 
     async def __aenter__(self) -> Self:
-        application = web.Application(client_max_size=_LARGEST_BODY)
+        application = web.Application(client_max_size=_LARGEST_BODY, middlewares=[same_origin])
         application.router.add_route("*", "/api/{method}", self._api.serve)
         application.add_routes([web.get("/link", self.sockets.serve)])
         application.add_routes(SideDoors(self.backend, self._api).routes())
-        application.add_routes(self._routes)
+        application.add_routes([*self._control.routes(), *self._routes])
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GOODBYE_SECONDS)
         await self._runner.setup()
         await self.come_back()
@@ -112,6 +114,7 @@ class SlackSandbox(Interacting):
 
     async def __aexit__(self, *_: object) -> None:
         self._api.close()
+        await self._control.close()
         await self.sockets.close()
         await self.requests.close()
         try:

@@ -74,9 +74,10 @@ def _update(slack: Backend, arguments: Json) -> Json:
         raise ApiError("msg_too_long")
     body = content.body(slack, arguments, too_long="msg_too_long")
     warnings: list[str] = []
-    if arguments.get("metadata") is not None:
+    if arguments.get("metadata") not in (None, ""):
         stored.metadata, warnings = content.metadata(slack, arguments["metadata"])
-    gone = tuple(key for key in ("blocks", "attachments") if key not in body)
+    # What is left out stays; an empty list removes it [chat.update].
+    gone = tuple(key for key in ("blocks", "attachments") if arguments.get(key) == [])
     message = messages.rewrite(slack, channel, ts, body, editor=slack.app.bot_user_id, without=gone)
     return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warned(warnings)
 

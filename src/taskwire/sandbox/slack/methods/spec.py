@@ -1,6 +1,6 @@
 """What a method is: its arguments, scopes, errors and tier as Slack's reference lists them, and what it does.
 
-Arguments are written in one line, as in `channel! limit:int blocks:json`: `!` is required, strings have no type.
+Arguments are written in one line, as in `channel! limit:int blocks:json`. `!` means required.
 """
 
 import json
