@@ -183,9 +183,9 @@ class Viewer:
             return False
         return self._curates(template) or template.usable_by is None or self.user.id in template.usable_by
 
-    def can_manage_keys_of(self, user: User) -> bool:
-        """Say whether the viewer may see, make and delete that user's keys."""
-        return self.has_scope("api_key:read") and (user is self.user or self.is_site("owner"))
+    def can_manage_keys_of(self, user: User, action: str) -> bool:
+        """Say whether the viewer may read, create, update or delete that user's keys."""
+        return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
 
     def _rules_over(self, workspace: Workspace) -> bool:
         organization = workspace.organization

@@ -1,6 +1,7 @@
 """Routes into a workspace and out of it: send, logs, the agent's own page, its reports and snapshots."""
 
 import json
+from datetime import datetime
 
 from taskwire.sandbox.coder import shapes
 from taskwire.sandbox.coder.agentapi import AgentApi, Rejected
@@ -159,8 +160,15 @@ def _messages(call: Call) -> list[Message]:
     if found is None:
         detail = 'Missing required "messages" field.'
         raise Refusal(400, "Invalid agentapi payload structure.", detail)
-    stamp = call.world.agenda.stamp()
-    return [Message(int(each["id"]), str(each["role"]), str(each["content"]), stamp) for each in found]
+    try:
+        return [_message(each) for each in found]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(400, "Failed to decode request payload.", str(error)) from error
+
+
+def _message(found: dict[str, object]) -> Message:
+    moment = datetime.fromisoformat(str(found["time"]))
+    return Message(int(str(found["id"])), str(found["role"]), str(found["content"]), moment)
 
 
 def report_status(call: Call) -> Answer:

@@ -72,6 +72,10 @@ class Builds:
         workspace.app.health = "unhealthy"
         self._changed(workspace)
 
+    def break_latest(self, workspace: Workspace, error: str) -> None:
+        """Let the latest build have failed, whatever it was at."""
+        self._fail(workspace.latest, workspace, error)
+
     def _begin(self, build: Build, workspace: Workspace) -> None:
         build.job_status, build.started_at = "running", self._world.agenda.stamp()
         plan = self.plan_of(workspace)

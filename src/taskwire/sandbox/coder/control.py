@@ -129,7 +129,7 @@ class Control:
             "says": lambda: task.says(_text(fields, "text"), is_dressed=bool(fields.get("is_dressed"))),
             "rewrites": lambda: task.rewrites(_text(fields, "text")),
             "status": lambda: task.status_is(_text(fields, "status")),
-            "build_fails": lambda: task.build_fails(_text(fields, "error", "Error: no space left on device")),
+            "build_fails": lambda: task.build_fails(_text(fields, "error", "no space left on device")),
             "pause": task.pause,
             "pause_by_timeout": task.pause_by_timeout,
             "resume": task.resume,

@@ -136,7 +136,7 @@ def list_tokens(call: Call) -> Answer:
 
 def create_token(call: Call) -> Answer:
     """Make a named key; its secret is in this answer and nowhere else."""
-    user = _keys_of(call)
+    user = _keys_of(call, "create")
     request = call.read(CREATE_TOKEN)
     scopes = _scopes(request)
     lifetime = _lifetime(call, user, request["lifetime"])
@@ -206,27 +206,27 @@ def get_key(call: Call) -> Answer:
 
 def delete_key(call: Call) -> Answer:
     """Delete a key."""
-    del call.world.tokens[_key(call).id]
+    del call.world.tokens[_key(call, "delete").id]
     return Answer(204)
 
 
 def expire_key(call: Call) -> Answer:
     """Let a key end now."""
-    _key(call).expires_at = call.world.agenda.now()
+    _key(call, "update").expires_at = call.world.agenda.now()
     return Answer(204)
 
 
-def _key(call: Call) -> Token:
-    user = _keys_of(call)
+def _key(call: Call, action: str = "read") -> Token:
+    user = _keys_of(call, action)
     found = call.world.tokens.get(call.params["keyid"])
     if found is None or found.user is not user:
         raise not_found()
     return found
 
 
-def _keys_of(call: Call) -> User:
+def _keys_of(call: Call, action: str = "read") -> User:
     user = call.user()
-    if not call.viewer.can_manage_keys_of(user):
+    if not call.viewer.can_manage_keys_of(user, action):
         raise not_found()
     return user
 

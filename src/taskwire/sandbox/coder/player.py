@@ -46,7 +46,7 @@ class Player:
             self._go_on()
 
     def hear(self, text: str) -> None:
-        """Go on with what an input leads to: an answer's consequence, or what the script does with any input."""
+        """Go on with what an answer leads to, or with what the script does on any input."""
         question, self._question = self._question, None
         self.begin(question.then(text) if question else self._script.on_input(text))
 

@@ -128,13 +128,10 @@ class PuppetTask:
         ways[status]()
         self._world.touch(self.row.workspace)
 
-    def build_fails(self, error: str = "Error: no space left on device") -> None:
+    def build_fails(self, error: str = "no space left on device") -> None:
         """Let the latest build have failed."""
         self._world.agenda.catch_up()
-        latest = self.row.workspace.latest
-        latest.error = error
-        self._job_is("failed")
-        self._world.touch(self.row.workspace)
+        self._deployment.builds.break_latest(self.row.workspace, error)
 
     def crashes(self) -> None:
         """End the agent's program; its app becomes unhealthy."""

@@ -114,6 +114,9 @@ OTHER_ROUTES = (
         PAGE,
     ),
     Route("workspaces.build", "POST", f"{V2}/workspaces/{{workspace}}/builds", workspace_routes.create_build),
+    Route(
+        "workspaces.watch", "GET", f"{V2}/workspaces/{{workspace}}/watch", workspace_routes.watch_workspace
+    ),
     Route("workspaces.acl", "GET", f"{V2}/workspaces/{{workspace}}/acl", workspace_routes.get_acl),
     Route("workspaces.share", "PATCH", f"{V2}/workspaces/{{workspace}}/acl", workspace_routes.patch_acl),
     Route("workspaces.unshare", "DELETE", f"{V2}/workspaces/{{workspace}}/acl", workspace_routes.delete_acl),

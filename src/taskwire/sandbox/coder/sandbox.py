@@ -27,6 +27,7 @@ from taskwire.sandbox.coder.rows import (
     Task,
     Template,
     User,
+    Workspace,
 )
 from taskwire.sandbox.coder.server import Hook, Seen, Server
 from taskwire.sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
@@ -89,7 +90,7 @@ class CoderSandbox:
         await self.come_back()
         self.settings.access_url = self.settings.access_url or self.url
         self._server.on_answer = self._pulsate
-        self.world.on_change = lambda _workspace: self._pulsate()
+        self.world.on_change = self._changed
         if not isinstance(self.clock, Stepped):
             self.world.agenda.on_booking = self._wake.set
             self._start(self._keep_time())
@@ -324,6 +325,10 @@ class CoderSandbox:
             f"{task.owner.username}/{task.name}: {derived.task_status(task)}"
             for task in self.world.newest_tasks()
         )
+
+    def _changed(self, workspace: Workspace) -> None:
+        self._server.streams.changed(workspace.id)
+        self._pulsate()
 
     def _pulsate(self) -> None:
         self._pulse.set()

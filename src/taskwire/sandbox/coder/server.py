@@ -6,7 +6,7 @@ import struct
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from taskwire.sandbox.coder.faults import Fault, Troubles
 from taskwire.sandbox.coder.limits import RateLimit
 from taskwire.sandbox.coder.routes import RouteTable
 from taskwire.sandbox.coder.rows import Agent
+from taskwire.sandbox.coder.streams import Streams
 from taskwire.sandbox.coder.wire import ROUTE_NOT_FOUND, SIGNED_OUT, Answer, Refusal, answer, go_time
 
 REQUESTS_KEPT = 10_000
@@ -60,6 +61,7 @@ class Server:
         self._released = asyncio.Event()
         self._count = 0
         self.troubles = Troubles()
+        self.streams = Streams()
         self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.on_request: Hook | None = None
         self.on_answer: Callable[[], None] = lambda: None
@@ -101,9 +103,8 @@ class Server:
         response = fault.answer or Answer(500)
         if fault.executes:
             await self._tell(seen, "before")
-            response = fault.answer or self._execute(request, found, seen)
-            if fault.answer is not None:
-                self._execute(request, found, seen)
+            done = self._execute(request, found, seen)
+            response = fault.answer or done
             seen.has_executed = True
             await self._tell(seen, "after")
         if fault.delay_after:
@@ -112,6 +113,10 @@ class Server:
             return _reset(request)
         seen.status = response.status
         self.on_answer()
+        if response.watches:
+            return await self.streams.follow(
+                request, response.watches, lambda: self._execute(request, found, seen).body
+            )
         return _written(response)
 
     async def _tell(self, seen: Seen, moment: str) -> None:
@@ -260,7 +265,7 @@ def _format_problem(parts: list[str]) -> str:
 
 
 def _with(response: Answer, headers: Mapping[str, str]) -> Answer:
-    return Answer(response.status, response.body, {**headers, **response.headers}, response.content_type)
+    return replace(response, headers={**headers, **response.headers})
 
 
 def _written(response: Answer) -> web.Response:

@@ -32,6 +32,7 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
+    watches: str = ""  # the workspace whose changes follow, on a stream
 
 
 class Refusal(Exception):

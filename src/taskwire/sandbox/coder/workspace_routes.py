@@ -6,7 +6,16 @@ from taskwire.sandbox.coder.build_shapes import build_json, build_log_json, work
 from taskwire.sandbox.coder.calls import Call
 from taskwire.sandbox.coder.ids import as_uuid
 from taskwire.sandbox.coder.rows import Build, User, Workspace
-from taskwire.sandbox.coder.wire import NO_PERMISSION, Answer, Json, JsonValue, Refusal, answer, not_found
+from taskwire.sandbox.coder.wire import (
+    NO_PERMISSION,
+    Answer,
+    Json,
+    JsonValue,
+    Refusal,
+    answer,
+    encode,
+    not_found,
+)
 
 ROLES = ("", "use", "admin")
 
@@ -15,6 +24,13 @@ def get_workspace(call: Call) -> Answer:
     """Answer with one workspace."""
     workspace = call.workspace()
     return answer(200, workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
+
+
+def watch_workspace(call: Call) -> Answer:
+    """Answer with the workspace now and whenever it changes."""
+    workspace = call.workspace()
+    body = encode(workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
+    return Answer(200, body, watches=workspace.id)
 
 
 def list_builds(call: Call) -> Answer:

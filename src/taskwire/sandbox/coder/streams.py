@@ -1,0 +1,57 @@
+"""Server-sent events: one workspace's present, and again whenever it changes."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import web
+
+PING_SECONDS = 15.0
+
+
+class Streams:
+    """The connections that watch a workspace."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+
+    def changed(self, workspace_id: str) -> None:
+        """Wake those who watch this workspace."""
+        for watcher in self._watchers.get(workspace_id, ()):
+            watcher.set()
+
+    async def follow(
+        self, request: web.Request, workspace_id: str, present: Callable[[], bytes]
+    ) -> web.StreamResponse:
+        """Send the workspace now and after every change, until the other side goes."""
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        watcher = asyncio.Event()
+        watchers = self._watchers.setdefault(workspace_id, set())
+        watchers.add(watcher)
+        try:
+            await response.prepare(request)
+            with contextlib.suppress(ConnectionError):
+                await self._send(response, watcher, present)
+        finally:
+            watchers.discard(watcher)
+        return response
+
+    async def _send(
+        self, response: web.StreamResponse, watcher: asyncio.Event, present: Callable[[], bytes]
+    ) -> None:
+        event = b"event: data\ndata: " + present() + b"\n\n"
+        while True:
+            await response.write(event)
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await watcher.wait()
+                watcher.clear()
+                event = b"event: data\ndata: " + present() + b"\n\n"
+            except TimeoutError:
+                event = b"event: ping\n\n"
