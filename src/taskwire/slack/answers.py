@@ -1,0 +1,132 @@
+"""What Slack tells of itself, its people and its places, as far as it is needed here.
+
+Each value is read from one answer; an answer that lacks what it must have is `Nonsense`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taskwire.model.ids import ChannelId, Ts, UserId
+from taskwire.slack import reading
+from taskwire.slack.errors import Nonsense
+
+Answer = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who we are in which workspace."""
+
+    team_id: str
+    team_name: str
+    bot_user_id: UserId
+    bot_id: str
+    app_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A person or a bot. `is_guest` holds for both of Slack's kinds of guest."""
+
+    id: UserId
+    name: str
+    real_name: str = ""
+    email: str | None = None
+    is_email_confirmed: bool = False
+    is_bot: bool = False
+    is_guest: bool = False
+    is_stranger: bool = False
+    is_deleted: bool = False
+    team_id: str = ""
+    enterprise_id: str | None = None
+    tz: str = ""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A conversation, as the bot sees it."""
+
+    id: ChannelId
+    name: str
+    is_member: bool = False
+    is_archived: bool = False
+    is_im: bool = False
+    is_private: bool = False
+    is_ext_shared: bool = False
+
+
+def identity(answer: Answer) -> Identity:
+    """Read auth.test."""
+    bot_user = reading.user(answer, "user_id")
+    team, bot = reading.text(answer, "team_id"), reading.text(answer, "bot_id")
+    if bot_user is None or not team or not bot:
+        raise Nonsense("auth.test", "the token is not a bot's, or the answer is not whole")
+    app = reading.text(answer, "app_id") or None
+    return Identity(team, reading.text(answer, "team"), bot_user, bot, app)
+
+
+def profile(answer: Answer) -> Profile:
+    """Read users.info."""
+    told = reading.part(answer, "user")
+    found = reading.user(told, "id")
+    if found is None:
+        raise Nonsense("users.info", "no user in the answer")
+    name = reading.text(told, "name")
+    return Profile(
+        id=found,
+        name=reading.text(told, "profile", "display_name") or name,
+        real_name=reading.text(told, "real_name") or reading.text(told, "profile", "real_name") or name,
+        email=reading.text(told, "profile", "email") or None,
+        is_email_confirmed=reading.flag(told, "is_email_confirmed"),
+        # Slackbot is a bot that does not say so.
+        is_bot=reading.flag(told, "is_bot") or reading.flag(told, "is_workflow_bot") or found == "USLACKBOT",
+        is_guest=reading.flag(told, "is_restricted") or reading.flag(told, "is_ultra_restricted"),
+        is_stranger=reading.flag(told, "is_stranger"),
+        is_deleted=reading.flag(told, "deleted"),
+        team_id=reading.text(told, "team_id"),
+        enterprise_id=reading.text(told, "enterprise_user", "enterprise_id") or None,
+        tz=reading.text(told, "tz"),
+    )
+
+
+def channel(answer: Answer) -> Channel:
+    """Read conversations.info."""
+    told = reading.part(answer, "channel")
+    found = reading.channel(told, "id")
+    if found is None:
+        raise Nonsense("conversations.info", "no channel in the answer")
+    is_im = reading.flag(told, "is_im")
+    return Channel(
+        id=found,
+        name=reading.text(told, "name"),
+        # Slack says nothing of membership in direct messages, and shows only those of one's own.
+        is_member=is_im or reading.flag(told, "is_member"),
+        is_archived=reading.flag(told, "is_archived"),
+        is_im=is_im,
+        is_private=is_im or reading.flag(told, "is_private"),
+        is_ext_shared=reading.flag(told, "is_ext_shared"),
+    )
+
+
+def share(answer: Answer, channel_id: ChannelId) -> Ts | None:
+    """Read from files.info the first message of a channel that shows the file."""
+    shares = reading.part(answer, "file", "shares")
+    shown = [row for reach in ("public", "private") for row in reading.rows(shares, reach, channel_id)]
+    found = [ts for row in shown if (ts := reading.ts(row, "ts"))]
+    return min(found, default=None)
+
+
+def need_text(method: str, answer: Answer, *path: str) -> str:
+    """Return the string without which this answer is no success."""
+    found = reading.text(answer, *path)
+    if not found:
+        raise Nonsense(method, f"ok, but without {'.'.join(path)}")
+    return found
+
+
+def need_ts(method: str, answer: Answer, *path: str) -> Ts:
+    """Return the ts without which this answer is no success."""
+    found = reading.ts(answer, *path)
+    if found is None:
+        raise Nonsense(method, f"ok, but without {'.'.join(path)}")
+    return found

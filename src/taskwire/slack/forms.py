@@ -1,0 +1,44 @@
+"""What a person entered in a dialog's inputs and menus, as plain strings.
+
+One value a block, by its block id; several choices are joined by commas. It ends there: what a value means
+is known to whoever made the dialog.
+"""
+
+from collections.abc import Mapping
+
+from taskwire.slack import reading
+
+# Where each kind of element keeps what was chosen. [Slack: view_submission, state.values]
+_ONE = (
+    "value",
+    "selected_conversation",
+    "selected_channel",
+    "selected_user",
+    "selected_date",
+    "selected_time",
+)
+_SEVERAL = ("selected_conversations", "selected_channels", "selected_users")
+
+
+def values(state: object) -> dict[str, str]:
+    """Return what was entered, by block id; what was left empty is not there."""
+    found: dict[str, str] = {}
+    for block_id, elements in reading.part(state, "values").items():
+        if not isinstance(elements, Mapping):
+            continue
+        given = [value for element in elements.values() if (value := entered(element))]
+        if given:
+            found[block_id] = ",".join(given)
+    return found
+
+
+def entered(element: object) -> str:
+    """Return what was entered in one element, or what a pressed button stands for."""
+    if option := reading.part(element, "selected_option"):
+        return reading.text(option, "value")
+    if options := reading.rows(element, "selected_options"):
+        return ",".join(reading.text(option, "value") for option in options)
+    for key in _SEVERAL:
+        if several := reading.strings(element, key):
+            return ",".join(several)
+    return next((value for key in _ONE if (value := reading.text(element, key))), "")

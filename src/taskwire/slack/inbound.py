@@ -1,0 +1,392 @@
+"""Payloads in: what Slack brings becomes one typed value each, and nothing raw goes further.
+
+Nothing here raises, whatever arrives; what means nothing to us is `Ignored`, with the reason. `delivery` is
+the id by which it is claimed: a message's is the same for its message event, its mention and the thread that
+is read later, so that each is taken once whichever comes first. It ends at what the payload itself shows: who
+a person is, and whether a thread is linked, is not asked here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from taskwire.model.actions import Button, Dialog
+from taskwire.model.ids import ChannelId, Ts, UserId, ts_of
+from taskwire.model.jobs import Asker, FileRef
+from taskwire.slack import reading
+from taskwire.slack.forms import entered, values
+
+Body = Mapping[str, object]
+
+# What a person writes, as it stands and with what Slack adds to its name.
+_WRITTEN = ("", "file_share", "thread_broadcast")
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Nothing for us; `reason` is for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """A message that a person has written."""
+
+    channel: ChannelId
+    ts: Ts
+    person: UserId
+    text: str
+    delivery: str
+    blocks_json: str = ""
+    files: tuple[FileRef, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadMessage(Written):
+    """A reply in a thread; `parent_is_bots` if the thread's root is our own."""
+
+    thread_ts: Ts
+    parent_is_bots: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectMessage(Written):
+    """A message to the bot alone, outside the threads that the bot began."""
+
+    thread_ts: Ts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mention(Written):
+    """A message that names the bot; its message event has the same `delivery`."""
+
+    thread_ts: Ts | None = None
+    parent_is_bots: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edited(Written):
+    """A reply that now says something else."""
+
+    thread_ts: Ts
+    edited_ts: Ts
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A message of a thread that is not there any more."""
+
+    channel: ChannelId
+    thread_ts: Ts
+    ts: Ts
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A slash command."""
+
+    asker: Asker
+    text: str
+    trigger_id: str
+    team_id: str
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """A button pressed or a menu used; `button` is None if it is not one of ours by name.
+
+    `values` is what the person has entered around it so far, by block id.
+    """
+
+    button: Button | None
+    action_id: str
+    value: str
+    person: UserId
+    trigger_id: str
+    team_id: str
+    action_ts: str
+    delivery: str
+    channel: ChannelId | None
+    message_ts: Ts | None
+    thread_ts: Ts | None
+    is_ephemeral: bool
+    response_url: str | None
+    view_id: str | None
+    view_hash: str | None
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A dialog sent off; `values` is what was entered, by block id, several choices joined by commas."""
+
+    dialog: Dialog
+    view_id: str
+    hash: str
+    values: Mapping[str, str]
+    private_metadata: str
+    person: UserId
+    team_id: str
+    response_urls: tuple[str, ...]
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a payload comes from, as far as it shows.
+
+    `team_id` is the workspace it was brought for, `actor_team_id` that of the person who acted: None where
+    a shared channel does not tell.
+    """
+
+    team_id: str
+    enterprise_id: str | None
+    actor_team_id: str | None
+    is_ext_shared: bool
+    is_bot: bool
+
+
+def message_event(body: Body) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
+    """Read a message event."""
+    event = reading.part(body, "event")
+    channel = reading.channel(event, "channel")
+    subtype = reading.text(event, "subtype")
+    if channel is None:
+        return Ignored("no channel")
+    if subtype == "message_changed":
+        return _changed(event, channel, _bot_user(body))
+    if subtype == "message_deleted":
+        return _deleted(reading.part(event, "previous_message"), channel, reading.ts(event, "deleted_ts"))
+    return _written(event, channel, _bot_user(body))
+
+
+def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
+    """Read a message of a thread's history: as its event would have been, in its present words."""
+    ts, thread_ts = reading.ts(message, "ts"), reading.ts(message, "thread_ts")
+    words = _words(message, channel, bot_user)
+    if isinstance(words, Ignored):
+        return words
+    if thread_ts is None or thread_ts == ts:
+        return Ignored("no reply")
+    parent_is_bots = reading.user(message, "parent_user_id") == bot_user
+    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+
+
+def mention(body: Body) -> Mention | Ignored:
+    """Read a mention of the bot."""
+    event = reading.part(body, "event")
+    channel, bot_user = reading.channel(event, "channel"), _bot_user(body)
+    if channel is None:
+        return Ignored("no channel")
+    words = _words(event, channel, bot_user)
+    if isinstance(words, Ignored):
+        return words
+    thread_ts = reading.ts(event, "thread_ts")
+    if thread_ts == reading.ts(event, "ts"):
+        thread_ts = None
+    parent_is_bots = bot_user is not None and reading.user(event, "parent_user_id") == bot_user
+    return Mention(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+
+
+def command(body: Body, now: datetime) -> Typed | Ignored:
+    """Read a slash command, typed now."""
+    person, channel = reading.user(body, "user_id"), reading.channel(body, "channel_id")
+    trigger = reading.text(body, "trigger_id")
+    if person is None or channel is None or not trigger:
+        return Ignored("a command without person, channel or trigger")
+    asker = Asker(
+        person=person,
+        channel=channel,
+        at=ts_of(now),
+        response_url=reading.text(body, "response_url") or None,
+    )
+    return Typed(asker, reading.text(body, "text"), trigger, reading.text(body, "team_id"), delivery=trigger)
+
+
+def click(body: Body) -> Clicked | Ignored:
+    """Read a press of a button or a use of a menu."""
+    action = next(iter(reading.rows(body, "actions")), {})
+    action_id, action_ts = reading.text(action, "action_id"), reading.text(action, "action_ts")
+    person = reading.user(body, "user", "id")
+    if person is None or not action_id or not action_ts:
+        return Ignored("a click without person, action or ts")
+    place, view = reading.part(body, "container"), reading.part(body, "view")
+    return Clicked(
+        button=Button(action_id) if action_id in list(Button) else None,
+        action_id=action_id,
+        value=entered(action),
+        person=person,
+        trigger_id=reading.text(body, "trigger_id"),
+        team_id=_team(body),
+        action_ts=action_ts,
+        delivery=f"{action_ts}:{person}",
+        channel=reading.channel(body, "channel", "id") or reading.channel(place, "channel_id"),
+        message_ts=reading.ts(place, "message_ts") or reading.ts(body, "message", "ts"),
+        thread_ts=reading.ts(place, "thread_ts") or reading.ts(body, "message", "thread_ts"),
+        is_ephemeral=reading.flag(place, "is_ephemeral"),
+        response_url=reading.text(body, "response_url") or None,
+        view_id=reading.text(view, "id") or None,
+        view_hash=reading.text(view, "hash") or None,
+        values=values(reading.part(view, "state") or reading.part(body, "state")),
+    )
+
+
+def submission(body: Body) -> Submitted | Ignored:
+    """Read a dialog that was sent off."""
+    view = reading.part(body, "view")
+    person, callback = reading.user(body, "user", "id"), reading.text(view, "callback_id")
+    view_id, view_hash = reading.text(view, "id"), reading.text(view, "hash")
+    if person is None or not view_id:
+        return Ignored("a submission without person or view")
+    if callback not in list(Dialog):
+        return Ignored("not a dialog of ours")
+    urls = (reading.text(row, "response_url") for row in reading.rows(body, "response_urls"))
+    return Submitted(
+        dialog=Dialog(callback),
+        view_id=view_id,
+        hash=view_hash,
+        values=values(reading.part(view, "state")),
+        private_metadata=reading.text(view, "private_metadata"),
+        person=person,
+        team_id=_team(body),
+        response_urls=tuple(url for url in urls if url),
+        delivery=f"{view_id}:{view_hash}",
+    )
+
+
+def source(body: Body) -> Source:
+    """Read what any payload shows of where it comes from."""
+    event = reading.part(body, "event")
+    first = next(iter(reading.rows(body, "authorizations")), {})
+    is_ext_shared = reading.flag(body, "is_ext_shared_channel")
+    enterprises = (
+        reading.text(first, "enterprise_id"),
+        reading.text(body, "enterprise", "id"),
+        reading.text(body, "enterprise_id"),
+    )
+    return Source(
+        team_id=_team(body),
+        enterprise_id=next((found for found in enterprises if found), None),
+        actor_team_id=_actor_team(body, event),
+        is_ext_shared=is_ext_shared,
+        is_bot=any(_is_bots(part) for part in (event, reading.part(event, "message"))),
+    )
+
+
+def _bot_user(body: Body) -> UserId | None:
+    """Return our own user: an event is brought for the installation that its authorization names."""
+    return next(
+        (reading.user(row, "user_id") for row in reading.rows(body, "authorizations") if row.get("is_bot")),
+        None,
+    )
+
+
+def _team(body: Body) -> str:
+    """Return the workspace for which a payload was brought.
+
+    In a shared channel an event's own `team_id` may be the other side's; its authorization's is ours.
+    """
+    first = next(iter(reading.rows(body, "authorizations")), {})
+    found = (
+        reading.text(body, "view", "app_installed_team_id"),
+        reading.text(first, "team_id"),
+        reading.text(body, "team", "id"),
+        reading.text(body, "team_id"),
+        reading.text(body, "user", "team_id"),
+    )
+    return next((team for team in found if team), "")
+
+
+def _actor_team(body: Body, event: Body) -> str | None:
+    """Return the workspace of whoever acted; in Slack Connect only the event's own fields have it."""
+    if not event:
+        return reading.text(body, "user", "team_id") or reading.text(body, "team_id") or _team(body) or None
+    told = reading.text(event, "user_team") or reading.text(event, "team")
+    if told.startswith("E"):
+        # The id of an organisation instead of a workspace: ours is known by its own.
+        is_ours = told in (reading.text(body, "enterprise_id"), reading.text(body, "context_enterprise_id"))
+        return _team(body) if is_ours else None
+    if told:
+        return told
+    return None if reading.flag(body, "is_ext_shared_channel") else _team(body) or None
+
+
+def _is_bots(message: Body) -> bool:
+    return bool(reading.text(message, "bot_id")) or reading.text(message, "subtype") == "bot_message"
+
+
+_Words = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
+
+
+def _words(message: Body, channel: ChannelId, bot_user: UserId | None) -> _Words | Ignored:
+    """Return what every written message has, in the order of `Written`."""
+    ts, person = reading.ts(message, "ts"), reading.user(message, "user")
+    subtype = reading.text(message, "subtype")
+    if _is_bots(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
+        return Ignored("written by a bot")
+    if subtype not in _WRITTEN:
+        return Ignored(f"subtype {subtype[:40]}")
+    if ts is None or person is None:
+        return Ignored("no person or ts")
+    text, files = reading.text(message, "text"), reading.files(message)
+    if not text and not files:
+        return Ignored("empty")
+    return channel, ts, person, text, _delivery(channel, ts), reading.blocks(message), files
+
+
+def _delivery(channel: ChannelId, ts: Ts, what: str = "") -> str:
+    return f"{channel}:{ts}:{what}" if what else f"{channel}:{ts}"
+
+
+def _written(
+    event: Body, channel: ChannelId, bot_user: UserId | None
+) -> ThreadMessage | DirectMessage | Ignored:
+    words = _words(event, channel, bot_user)
+    if isinstance(words, Ignored):
+        return words
+    ts, thread_ts = words[1], reading.ts(event, "thread_ts")
+    parent_is_bots = bot_user is not None and reading.user(event, "parent_user_id") == bot_user
+    is_reply = thread_ts is not None and thread_ts != ts
+    if reading.text(event, "channel_type") == "im" and not (is_reply and parent_is_bots):
+        return DirectMessage(*words, thread_ts=thread_ts if is_reply else None)
+    if thread_ts is None or not is_reply:
+        return Ignored("not in a thread")
+    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+
+
+def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited | Deleted | Ignored:
+    now, before = reading.part(event, "message"), reading.part(event, "previous_message")
+    ts, thread_ts = reading.ts(now, "ts"), reading.ts(now, "thread_ts")
+    if reading.text(now, "subtype") == "tombstone":
+        return _deleted(before, channel, ts)
+    # An unfurled link, a first reply and a pin change a message too: only words and files are the person's.
+    is_same = reading.text(now, "text") == reading.text(before, "text")
+    if is_same and _file_ids(now) == _file_ids(before):
+        return Ignored("nothing that a person changed")
+    words = _words(now, channel, bot_user)
+    if isinstance(words, Ignored):
+        return words
+    edited_ts = reading.ts(now, "edited", "ts") or reading.ts(event, "event_ts") or reading.ts(event, "ts")
+    if thread_ts is None or thread_ts == ts or edited_ts is None:
+        return Ignored("not in a thread")
+    channel, ts, person, text, _, blocks, files = words
+    delivery = _delivery(channel, ts, f"edited:{edited_ts}")
+    return Edited(
+        channel, ts, person, text, delivery, blocks, files, thread_ts=thread_ts, edited_ts=edited_ts
+    )
+
+
+def _file_ids(message: Body) -> list[str]:
+    return [reading.text(row, "id") for row in reading.rows(message, "files")]
+
+
+def _deleted(before: Body, channel: ChannelId, ts: Ts | None) -> Deleted | Ignored:
+    thread_ts = reading.ts(before, "thread_ts")
+    if _is_bots(before):
+        return Ignored("written by a bot")
+    if ts is None or thread_ts is None:
+        return Ignored("not in a thread")
+    return Deleted(channel, thread_ts, ts, _delivery(channel, ts, "deleted"))

@@ -1,0 +1,273 @@
+"""Out to Slack: the only place that calls its Web API.
+
+Every message is masked and looked at against Slack's limits before it is sent; every failure comes as one of
+the three outcomes that `errors` draws; nothing is repeated. What is posted carries metadata, by which it is
+found again when nobody knows whether it arrived. No method waits for its turn: callers ask `make_room` first.
+It ends at typed values, and the token leaves only in its header.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+from slack_sdk.web.async_client import AsyncWebClient
+
+from taskwire import transport
+from taskwire.model.ids import ChannelId, Ts, UserId, microseconds
+from taskwire.model.messages import Message, View
+from taskwire.slack import answers, inbound, limits, reading
+from taskwire.slack.addresses import Addresses
+from taskwire.slack.answers import Answer, Channel, Identity, Profile
+from taskwire.slack.calls import Calls, Limiter, Method
+from taskwire.slack.drafts import Drafts
+
+EVENT_TYPE = "taskwire_message"
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """By what a message of ours is recognised; `id` is the same however often it is tried."""
+
+    id: str
+    kind: str
+    task_id: str | None = None
+
+    def payload(self) -> dict[str, str]:
+        """Return it as the message carries it."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long each kind of call may take in all, in seconds; `post` is what a deadline counts on."""
+
+    post: float = 15.0
+    change: float = 15.0
+    read: float = 15.0
+    file: float = 60.0
+
+
+class Outbound:
+    """What the bot can do in Slack. The client is one of `client.make_client`."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        limiter: Limiter,
+        mask: Callable[[str], str],
+        *,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        if client.session is None or client.retry_handlers:
+            raise ValueError("the client must share a session and repeat nothing: make it with make_client")
+        self.timeouts = timeouts or Timeouts()
+        self._client = client
+        self._calls = Calls(client, limiter)
+        self._drafts = Drafts(mask)
+        self._addresses = Addresses(client.session, client.base_url, client.token or "")
+        self._identity: Identity | None = None
+
+    @property
+    def last_answer_at(self) -> datetime | None:
+        """When Slack answered last, by its own clock; a root message is read back from a minute before."""
+        return self._calls.last_answer_at
+
+    async def make_room(self, method: str, channel: str = "") -> None:
+        """Take a place for one call, or raise `NoRoom`, which says when there will be one."""
+        await self._calls.make_room(method, channel)
+
+    async def identity(self) -> Identity:
+        """Ask who we are."""
+        answer = await self._calls.ask(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
+        self._identity = answers.identity(answer)
+        return self._identity
+
+    async def post(
+        self,
+        channel: ChannelId,
+        message: Message,
+        meta: Metadata,
+        *,
+        thread_ts: Ts | None = None,
+        deadline: float,
+    ) -> Ts:
+        """Post a message, if it is written before the deadline (of `transport.boottime`)."""
+        ready = self._drafts.message(message)
+        call = self._client.chat_postMessage(
+            channel=channel,
+            text=ready.text,
+            blocks=_blocks(ready) or None,
+            thread_ts=thread_ts,
+            metadata=_metadata(meta),
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        with transport.deadline(deadline):
+            answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
+        return answers.need_ts(Method.POST, answer, "ts")
+
+    async def find_copies(
+        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, message_id: str
+    ) -> list[Ts]:
+        """Return the messages of ours with this id in a thread, or at the top of a channel, oldest first."""
+        own = self._identity or await self.identity()
+        found = {
+            ts
+            async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read)
+            if _is_copy(message, own, message_id) and (ts := reading.ts(message, "ts"))
+        }
+        return sorted(found, key=microseconds)
+
+    async def list_replies(self, channel: ChannelId, thread_ts: Ts, since: Ts) -> list[inbound.ThreadMessage]:
+        """Return what people have written in a thread since (and at) a moment, oldest first."""
+        own = self._identity or await self.identity()
+        found: dict[Ts, inbound.ThreadMessage] = {}
+        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
+            read = inbound.thread_message(message, channel, own.bot_user_id)
+            if isinstance(read, inbound.ThreadMessage):
+                found[read.ts] = read
+        return sorted(found.values(), key=lambda read: microseconds(read.ts))
+
+    async def update(self, channel: ChannelId, ts: Ts, message: Message, meta: Metadata) -> None:
+        """Replace a message of ours, its blocks and its metadata."""
+        ready = self._drafts.message(message, limits.EDITED_TEXT)
+        call = self._client.chat_update(
+            channel=channel,
+            ts=ts,
+            text=ready.text,
+            # Left out they would stay.
+            blocks=_blocks(ready),
+            metadata=_metadata(meta),
+        )
+        await self._calls.ask(Method.UPDATE, self.timeouts.change, call, channel)
+
+    async def delete(self, channel: ChannelId, ts: Ts) -> None:
+        """Delete a message of ours; `MessageGone` if it is not there."""
+        call = self._client.chat_delete(channel=channel, ts=ts)
+        await self._calls.ask(Method.DELETE, self.timeouts.change, call, channel)
+
+    async def add_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
+        """React to a message; that we already have is success."""
+        call = self._client.reactions_add(channel=channel, timestamp=ts, name=name)
+        await self._calls.ask(Method.REACT, self.timeouts.change, call, channel, fine="already_reacted")
+
+    async def remove_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
+        """Take our reaction back; that there is none is success."""
+        call = self._client.reactions_remove(channel=channel, timestamp=ts, name=name)
+        await self._calls.ask(Method.UNREACT, self.timeouts.change, call, channel, fine="no_reaction")
+
+    async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
+        """Answer a person's act so that only they see it; shown at most once."""
+        ready = self._drafts.message(message)
+        said: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
+        said |= {"response_type": "ephemeral", "replace_original": replace_original}
+        await self._addresses.respond(response_url, said, self.timeouts.change)
+
+    async def post_ephemeral(
+        self, channel: ChannelId, user: UserId, message: Message, thread_ts: Ts | None = None
+    ) -> None:
+        """Show a message to one member of a channel; shown at most once."""
+        ready = self._drafts.message(message)
+        call = self._client.chat_postEphemeral(
+            channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
+        )
+        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call, channel)
+
+    async def open_view(self, trigger_id: str, view: View) -> str:
+        """Open a dialog and return its id; `DialogGone` if the trigger is older than 3 s."""
+        call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.view(view))
+        answer = await self._calls.ask(Method.OPEN_VIEW, self.timeouts.change, call)
+        return answers.need_text(Method.OPEN_VIEW, answer, "view", "id")
+
+    async def update_view(self, view_id: str, view: View, hash: str | None = None) -> None:  # noqa: A002 - Slack's own word
+        """Replace a dialog's content; `DialogGone` if it is closed, or not at that hash any more."""
+        call = self._client.views_update(view_id=view_id, view=self._drafts.view(view), hash=hash)
+        await self._calls.ask(Method.UPDATE_VIEW, self.timeouts.change, call)
+
+    async def get_profile(self, user: UserId) -> Profile:
+        """Return who somebody is."""
+        call = self._client.users_info(user=user)
+        return answers.profile(await self._calls.ask(Method.USER, self.timeouts.read, call))
+
+    async def find_user_by_email(self, email: str) -> UserId | None:
+        """Return the person of this workspace with an address."""
+        call = self._client.users_lookupByEmail(email=email)
+        answer = await self._calls.ask(Method.USER_BY_EMAIL, self.timeouts.read, call, fine="users_not_found")
+        return reading.user(answer, "user", "id")
+
+    async def get_channel(self, channel: ChannelId) -> Channel:
+        """Return what a conversation is; `ChannelProblem` if we cannot see it."""
+        call = self._client.conversations_info(channel=channel)
+        return answers.channel(await self._calls.ask(Method.CHANNEL, self.timeouts.read, call))
+
+    async def list_group(self, group_id: str) -> frozenset[UserId]:
+        """Return the members of a user group."""
+        call = self._client.usergroups_users_list(usergroup=group_id)
+        answer = await self._calls.ask(Method.GROUP, self.timeouts.read, call)
+        return frozenset(UserId(user) for user in reading.strings(answer, "users"))
+
+    async def get_permalink(self, channel: ChannelId, ts: Ts) -> str:
+        """Return a message's address."""
+        call = self._client.chat_getPermalink(channel=channel, message_ts=ts)
+        answer = await self._calls.ask(Method.PERMALINK, self.timeouts.read, call)
+        return answers.need_text(Method.PERMALINK, answer, "permalink")
+
+    async def open_direct(self, user: UserId) -> ChannelId:
+        """Return the direct messages with a person."""
+        call = self._client.conversations_open(users=user)
+        answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
+        return ChannelId(answers.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
+
+    async def start_upload(self, name: str, text: str) -> str:
+        """Give Slack a text as a file and return its id; nobody sees it before `complete_upload`."""
+        content = self._drafts.file(text)
+        call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
+        answer = await self._calls.ask(Method.START_UPLOAD, self.timeouts.change, call)
+        file_id = answers.need_text(Method.START_UPLOAD, answer, "file_id")
+        url = answers.need_text(Method.START_UPLOAD, answer, "upload_url")
+        await self._addresses.upload(url, content, self.timeouts.file)
+        return file_id
+
+    async def complete_upload(
+        self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None, *, deadline: float
+    ) -> None:
+        """Show an uploaded file in a channel or thread, if it is written before the deadline."""
+        call = self._client.files_completeUploadExternal(
+            files=[{"id": file_id, "title": self._drafts.mask(title)}],
+            channel_id=channel,
+            thread_ts=thread_ts,
+        )
+        with transport.deadline(deadline):
+            await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, channel)
+
+    async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
+        """Return the message that shows a file; Slack makes it some time after the upload is complete."""
+        call = self._client.files_info(file=file_id)
+        answer = await self._calls.ask(Method.FILE, self.timeouts.read, call, fine="file_not_found")
+        return answers.share(answer, channel)
+
+    async def download(self, url: str, limit_bytes: int) -> str | None:
+        """Read a person's file as text; None if it is longer than the limit, or no text."""
+        return await self._addresses.download(url, limit_bytes, self.timeouts.file)
+
+
+def _blocks(message: Message) -> list[dict[str, JsonValue]]:
+    return list(message.blocks)
+
+
+def _metadata(meta: Metadata) -> dict[str, object]:
+    payload = meta.payload()
+    limits.check_metadata(EVENT_TYPE, payload)
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def _is_copy(message: Answer, own: Identity, message_id: str) -> bool:
+    """Return whether a message is ours and has the id: anybody may post metadata that says so."""
+    metadata = reading.part(message, "metadata")
+    return (
+        reading.text(message, "bot_id") == own.bot_id
+        and reading.text(metadata, "event_type") == EVENT_TYPE
+        and reading.text(metadata, "event_payload", "id") == message_id
+    )
