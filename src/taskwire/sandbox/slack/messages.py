@@ -51,9 +51,9 @@ def write(slack: Backend, channel: Channel, body: Json, metadata: Json | None = 
     if parent is not None:
         message |= {"thread_ts": parent.body["ts"], "parent_user_id": parent.body.get("user", "")}
         parent.replies.append(ts)
+    channel.messages[ts] = Stored(message, metadata)
     if message.get("subtype") == "thread_broadcast" and parent is not None:
         message["root"] = show(channel, parent.body["ts"])
-    channel.messages[ts] = Stored(message, metadata)
     slack.ledger.change("message", channel=channel.id, message=show(channel, ts, with_metadata=True))
     _tell_of_new(slack, channel, message)
     return show(channel, ts)

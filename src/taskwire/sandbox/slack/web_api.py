@@ -57,7 +57,7 @@ class WebApi:
             arguments, is_json = await read_arguments(request)
         except ValueError:
             return web.json_response({"ok": False, "error": "invalid_json"})
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        token = request.headers.get("Authorization", "").removeprefix("Bearer").strip()
         if not is_json:
             token = token or str(arguments.get("token", ""))
         arguments.pop("token", None)

@@ -1,0 +1,22 @@
+"""A small workspace for the tests of the Slack look-alike: Alice, Bob, #general, #random, #secret."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from taskwire.sandbox.slack import SlackSandbox
+from tests.sandbox.slack_app import Api
+
+
+@asynccontextmanager
+async def world(**options: Any) -> AsyncIterator[Api]:  # the options of SlackSandbox, whatever they are
+    """Open a workspace whose app has done nothing yet; #random and #secret are without the bot."""
+    async with SlackSandbox(**options) as slack, aiohttp.ClientSession() as session:
+        slack.add_user("alice", real_name="Alice Adams")
+        slack.add_user("bob")
+        slack.add_channel("general", ["alice", "bob"])
+        slack.add_channel("random", ["alice", "bob"], with_bot=False)
+        slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
+        yield Api(slack, session)

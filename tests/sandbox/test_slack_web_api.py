@@ -1,0 +1,185 @@
+"""The Web API's door: tokens, arguments, scopes, forms and JSON, what is complained of."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.sandbox.slack_app import Api
+from tests.sandbox.slack_worlds import world
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with world() as opened:
+        yield opened
+
+
+async def test_auth_test_says_who_the_bot_is(api: Api) -> None:
+    """The answer names the workspace, the bot user and the bot."""
+    answer = await api.call("auth.test")
+
+    assert answer == {
+        "ok": True,
+        "url": "https://acme.slack.com/",
+        "team": "acme",
+        "user": "taskwire",
+        "team_id": "T0TASKWIRE",
+        "user_id": api.slack.bot_user_id,
+        "bot_id": "B0TW000001",
+        "is_enterprise_install": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "error"),
+    [("", "not_authed"), ("xoxb-other", "invalid_auth"), ("app", "not_allowed_token_type")],
+)
+async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> None:
+    """A refusal comes as HTTP 200 with Slack's word for it."""
+    token = api.slack.app_token if token == "app" else token
+
+    async with api.raw("auth.test", token=token) as response:
+        answer = await response.json()
+
+    assert (response.status, answer) == (200, {"ok": False, "error": error})
+
+
+async def test_an_unknown_method_is_refused_and_complained_of(api: Api) -> None:
+    """A method that is not looked like is a mistake of the app."""
+    answer = await api.call("chat.shout")
+
+    assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
+    assert api.slack.complaints == ["unknown_method: chat.shout"]
+
+
+async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> None:
+    """Slack ignores what it does not know; a test should not."""
+    answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
+
+    assert answer["ok"]
+    assert api.slack.complaints == ["unknown argument of users.info: colour"]
+
+
+async def test_a_missing_argument_is_named(api: Api) -> None:
+    """The answer says which field is missing."""
+    answer = await api.call("reactions.add", name="eyes")
+
+    assert answer["error"] == "invalid_arguments"
+    assert answer["response_metadata"]["messages"] == [
+        "[ERROR] missing required field: channel",
+        "[ERROR] missing required field: timestamp",
+    ]
+
+
+async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
+    """Blocks and metadata in a form are strings of JSON; booleans are words."""
+    channel = api.slack.workspace.channel("general").id
+
+    answer = await api.form(
+        "chat.postMessage",
+        channel=channel,
+        text="hello",
+        blocks='[{"type": "divider"}]',
+        metadata='{"event_type": "t", "event_payload": {"id": "1"}}',
+        unfurl_links="false",
+    )
+
+    assert answer["message"]["blocks"] == [{"type": "divider", "block_id": "slack0"}]
+    assert answer["message"]["metadata"] == {"event_type": "t", "event_payload": {"id": "1"}}
+    assert api.slack.complaints == []
+
+
+async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
+    """A token within JSON is no token."""
+    async with api.session.post(
+        api.slack.api_url + "auth.test", json={"token": api.slack.bot_token}
+    ) as response:
+        answer = await response.json()
+
+    assert answer["error"] == "not_authed"
+
+
+async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
+    """The first step of an upload is one of the methods without JSON."""
+    as_json = await api.call("files.getUploadURLExternal", filename="a.txt", length=3)
+    as_form = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
+
+    assert (as_json["error"], as_form["ok"]) == ("invalid_arguments", True)
+
+
+async def test_every_answer_has_a_date(api: Api) -> None:
+    """The date of an answer is how a client knows Slack's clock."""
+    async with api.raw("auth.test") as response:
+        assert response.headers["Date"].endswith("GMT")
+
+
+async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
+    """Slack says so in JSON."""
+    headers = {"Content-Type": "application/json"}
+
+    async with api.session.post(api.slack.api_url + "auth.test", data=b"{", headers=headers) as response:
+        assert await response.json() == {"ok": False, "error": "invalid_json"}
+
+
+async def test_a_missing_scope_is_named_and_complained_of() -> None:
+    """Only what the manifest asks for is granted."""
+    manifest = {"display_information": {"name": "Small"}, "oauth_config": {"scopes": {"bot": ["users:read"]}}}
+
+    async with world(manifest=manifest) as api:
+        channel = api.slack.workspace.channel("general").id
+        answer = await api.call("chat.postMessage", channel=channel, text="hello")
+        complaints = api.slack.complaints
+
+    assert answer == {"ok": False, "error": "missing_scope", "needed": "chat:write", "provided": "users:read"}
+    assert complaints == ["missing_scope: chat.postMessage chat:write"]
+
+
+async def test_an_excused_complaint_is_set_aside(api: Api) -> None:
+    """A test that provokes something says so."""
+    await api.call("chat.shout")
+
+    api.slack.excuse("chat.shout")
+    await api.call("chat.shout")
+
+    assert api.slack.complaints == []
+    assert api.slack.backend.ledger.excused == ["unknown_method: chat.shout"] * 2
+
+
+async def test_people_are_found_by_id_and_address(api: Api) -> None:
+    """The address needs its scope; strangers and unknown addresses are not found."""
+    alice = api.slack.workspace.user("alice")
+
+    found = await api.form("users.lookupByEmail", email="ALICE@acme.test")
+    missing = await api.form("users.lookupByEmail", email="nobody@acme.test")
+    shown = await api.call("users.info", user=alice.id)
+    unknown = await api.call("users.info", user="U404")
+
+    assert found["user"]["id"] == shown["user"]["id"] == alice.id
+    assert (shown["user"]["real_name"], shown["user"]["profile"]["email"]) == (
+        "Alice Adams",
+        "alice@acme.test",
+    )
+    assert (missing["error"], unknown["error"]) == ("users_not_found", "user_not_found")
+
+
+async def test_user_groups_are_listed(api: Api) -> None:
+    """A group is known by its id and gives its members."""
+    group = api.slack.add_group("admins", ["alice"])
+
+    listed = await api.call("usergroups.list", include_users=True)
+    members = await api.call("usergroups.users.list", usergroup=group.id)
+    unknown = await api.call("usergroups.users.list", usergroup="S404")
+
+    assert [(g["handle"], g["users"]) for g in listed["usergroups"]] == [("admins", group.members)]
+    assert (members["users"], unknown["error"]) == (group.members, "no_such_subteam")
+
+
+async def test_lists_come_in_pages(api: Api) -> None:
+    """A cursor leads on until it is empty; a bad one is refused."""
+    first = await api.call("users.list", limit=2)
+    second = await api.call("users.list", limit=2, cursor=first["response_metadata"]["next_cursor"])
+    refused = await api.call("users.list", cursor="nonsense")
+
+    assert [len(first["members"]), len(second["members"])] == [2, 1]
+    assert second["response_metadata"] == {"next_cursor": ""}
+    assert refused["error"] == "invalid_cursor"
