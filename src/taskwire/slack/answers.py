@@ -6,6 +6,8 @@ Each value is read from one answer; an answer that lacks what it must have is `N
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import BaseModel, ConfigDict
+
 from taskwire.model.ids import ChannelId, Ts, UserId
 from taskwire.slack import reading
 from taskwire.slack.errors import Nonsense
@@ -22,11 +24,13 @@ class Identity:
     bot_user_id: UserId
     bot_id: str
     app_id: str | None = None
+    enterprise_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(BaseModel):
     """A person or a bot. `is_guest` holds for both of Slack's kinds of guest."""
+
+    model_config = ConfigDict(frozen=True)
 
     id: UserId
     name: str
@@ -61,8 +65,14 @@ def identity(answer: Answer) -> Identity:
     team, bot = reading.text(answer, "team_id"), reading.text(answer, "bot_id")
     if bot_user is None or not team or not bot:
         raise Nonsense("auth.test", "the token is not a bot's, or the answer is not whole")
-    app = reading.text(answer, "app_id") or None
-    return Identity(team, reading.text(answer, "team"), bot_user, bot, app)
+    return Identity(
+        team_id=team,
+        team_name=reading.text(answer, "team"),
+        bot_user_id=bot_user,
+        bot_id=bot,
+        app_id=reading.text(answer, "app_id") or None,
+        enterprise_id=reading.text(answer, "enterprise_id") or None,
+    )
 
 
 def profile(answer: Answer) -> Profile:

@@ -8,6 +8,7 @@ It ends at typed values, and the token leaves only in its header.
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +23,23 @@ from taskwire.slack.addresses import Addresses
 from taskwire.slack.answers import Answer, Channel, Identity, Profile
 from taskwire.slack.calls import Calls, Limiter, Method
 from taskwire.slack.drafts import Drafts
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, TokenProblem
+
+# What whoever calls it has to know by name.
+__all__ = [
+    "Channel",
+    "ChannelProblem",
+    "Identity",
+    "Limiter",
+    "MessageGone",
+    "Metadata",
+    "Method",
+    "Outbound",
+    "Profile",
+    "SlackRefused",
+    "Timeouts",
+    "TokenProblem",
+]
 
 EVENT_TYPE = "taskwire_message"
 
@@ -91,9 +109,12 @@ class Outbound:
         meta: Metadata,
         *,
         thread_ts: Ts | None = None,
-        deadline: float,
+        deadline: float | None = None,
     ) -> Ts:
-        """Post a message, if it is written before the deadline (of `transport.boottime`)."""
+        """Post a message, if it is written before the deadline (of `transport.boottime`).
+
+        Without one, that of the `transport.deadline` around holds.
+        """
         ready = self._drafts.message(message)
         call = self._client.chat_postMessage(
             channel=channel,
@@ -104,7 +125,7 @@ class Outbound:
             unfurl_links=False,
             unfurl_media=False,
         )
-        with transport.deadline(deadline):
+        with _until(deadline):
             answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
         return answers.need_ts(Method.POST, answer, "ts")
 
@@ -220,7 +241,7 @@ class Outbound:
         answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
         return ChannelId(answers.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
 
-    async def start_upload(self, name: str, text: str) -> str:
+    async def upload(self, name: str, text: str) -> str:
         """Give Slack a text as a file and return its id; nobody sees it before `complete_upload`."""
         content = self._drafts.file(text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
@@ -231,7 +252,13 @@ class Outbound:
         return file_id
 
     async def complete_upload(
-        self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None, *, deadline: float
+        self,
+        file_id: str,
+        title: str,
+        channel: ChannelId,
+        thread_ts: Ts | None = None,
+        *,
+        deadline: float | None = None,
     ) -> None:
         """Show an uploaded file in a channel or thread, if it is written before the deadline."""
         call = self._client.files_completeUploadExternal(
@@ -239,7 +266,7 @@ class Outbound:
             channel_id=channel,
             thread_ts=thread_ts,
         )
-        with transport.deadline(deadline):
+        with _until(deadline):
             await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, channel)
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
@@ -251,6 +278,10 @@ class Outbound:
     async def download(self, url: str, limit_bytes: int) -> str | None:
         """Read a person's file as text; None if it is longer than the limit, or no text."""
         return await self._addresses.download(url, limit_bytes, self.timeouts.file)
+
+
+def _until(deadline: float | None) -> AbstractContextManager[None]:
+    return nullcontext() if deadline is None else transport.deadline(deadline)
 
 
 def _blocks(message: Message) -> list[dict[str, JsonValue]]:

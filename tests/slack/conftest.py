@@ -1,0 +1,61 @@
+"""A workspace, a bot that speaks to it, and the pace that it keeps."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from taskwire import transport
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack.client import make_client
+from taskwire.slack.outbound import Outbound, Timeouts
+
+SECRET = "hunter2"
+TIMEOUTS = Timeouts(post=5.0, change=5.0, read=5.0, file=5.0)
+
+
+@dataclass
+class Pace:
+    """Lets everything pass, unless told to wait, and keeps what it was told."""
+
+    seconds: float = 0.0
+    waits: list[tuple[str, str]] = field(default_factory=list)
+    pauses: list[tuple[str, str, float]] = field(default_factory=list)
+
+    async def wait(self, method: str, channel: str = "") -> float:
+        """Return what it was told to."""
+        self.waits.append((method, channel))
+        return self.seconds
+
+    async def pause(self, method: str, channel: str, seconds: float) -> None:
+        """Keep it."""
+        self.pauses.append((method, channel, seconds))
+
+
+def mask(words: str) -> str:
+    """Hide the one secret that these tests know."""
+    return words.replace(SECRET, "*****")
+
+
+@pytest.fixture
+def pace() -> Pace:
+    return Pace()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    """A workspace with alice, bob and #dev; it ends without a complaint."""
+    async with SlackSandbox(retry_seconds=()) as sandbox:
+        sandbox.add_user("alice")
+        sandbox.add_user("bob")
+        sandbox.add_channel("dev", ["alice", "bob"])
+        yield sandbox
+        await sandbox.settled()
+    assert sandbox.complaints == []
+
+
+@pytest.fixture
+async def outbound(slack: SlackSandbox, pace: Pace) -> AsyncIterator[Outbound]:
+    async with transport.make_session() as session:
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        yield Outbound(client, pace, mask, timeouts=TIMEOUTS)

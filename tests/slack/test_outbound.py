@@ -1,0 +1,383 @@
+"""What the bot says and reads, against the look-alike."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from taskwire import transport
+from taskwire.model.ids import ChannelId, Ts, UserId
+from taskwire.model.messages import Block, Message, View
+from taskwire.sandbox.slack import Attachment, CallFault, SlackSandbox
+from taskwire.slack import errors, limits
+from taskwire.slack.answers import Channel, Identity, Profile
+from taskwire.slack.outbound import Metadata, Outbound
+from tests.slack.conftest import SECRET, TIMEOUTS, Pace
+
+HELLO = Message(text="Hello.")
+META = Metadata("m1", "answer")
+SINCE = Ts("0.000000")
+
+
+def soon() -> float:
+    return transport.boottime() + TIMEOUTS.post
+
+
+def dev(slack: SlackSandbox) -> ChannelId:
+    return ChannelId(slack.workspace.channel("dev").id)
+
+
+def person(slack: SlackSandbox, name: str) -> UserId:
+    return UserId(slack.workspace.user(name).id)
+
+
+def calls(slack: SlackSandbox, method: str) -> int:
+    return sum(call.method == method for call in slack.calls)
+
+
+async def post(outbound: Outbound, channel: ChannelId, name: str, thread_ts: Ts | None = None) -> Ts:
+    meta = Metadata(name, "answer")
+    return await outbound.post(channel, Message(text=name), meta, thread_ts=thread_ts, deadline=soon())
+
+
+async def test_we_know_who_we_are(slack: SlackSandbox, outbound: Outbound) -> None:
+    app, workspace = slack.backend.app, slack.workspace
+
+    found = await outbound.identity()
+
+    assert found == Identity(workspace.team_id, "acme", UserId(app.bot_user_id), app.bot_id)
+
+
+async def test_a_post_carries_its_metadata_and_unfurls_nothing(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    meta = Metadata("m1", "card", "task-1")
+
+    ts = await outbound.post(dev(slack), HELLO, meta, deadline=soon())
+
+    shown = slack.message(dev(slack), ts)
+    assert shown["text"] == "Hello."
+    payload = {"id": "m1", "kind": "card", "task_id": "task-1"}
+    assert shown["metadata"] == {"event_type": "taskwire_message", "event_payload": payload}
+    assert slack.calls[-1].arguments["unfurl_links"] is False
+    assert slack.calls[-1].arguments["unfurl_media"] is False
+
+
+async def test_a_secret_reaches_neither_text_nor_blocks(slack: SlackSandbox, outbound: Outbound) -> None:
+    words: Block = {"type": "rich_text_section", "elements": [{"type": "text", "text": f"it is {SECRET}"}]}
+    block: Block = {"type": "rich_text", "block_id": "b", "elements": [words]}
+    message = Message(text=f"{SECRET}!", blocks=(block,))
+
+    ts = await outbound.post(dev(slack), message, META, deadline=soon())
+
+    assert SECRET not in str(slack.message(dev(slack), ts))
+    assert "it is *****" in str(slack.message(dev(slack), ts))
+
+
+async def test_nothing_is_posted_after_its_deadline(slack: SlackSandbox, outbound: Outbound) -> None:
+    with pytest.raises(transport.DeadlinePassed):
+        await outbound.post(dev(slack), HELLO, META, deadline=transport.boottime())
+
+    assert calls(slack, "chat.postMessage") == 0
+
+
+async def test_the_deadline_around_holds_too(slack: SlackSandbox, outbound: Outbound) -> None:
+    with transport.deadline(transport.boottime()), pytest.raises(transport.DeadlinePassed):
+        await outbound.post(dev(slack), HELLO, META)
+
+    assert calls(slack, "chat.postMessage") == 0
+
+
+async def test_a_post_whose_answer_was_cut_is_one_post_and_is_found_again(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+
+    with pytest.raises(transport.Cut):
+        await outbound.post(dev(slack), HELLO, META, deadline=soon())
+
+    assert calls(slack, "chat.postMessage") == 1
+    assert len(await outbound.find_copies(dev(slack), None, SINCE, "m1")) == 1
+
+
+async def test_every_copy_is_found_on_whatever_page_it_stands(
+    slack: SlackSandbox, outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskwire.slack.calls.PAGE", 2)
+    channel = dev(slack)
+    root = await post(outbound, channel, "root")
+    first = await post(outbound, channel, "n1", root)
+    others = [await post(outbound, channel, f"n{number}", root) for number in range(2, 7)]
+    second = await post(outbound, channel, "n1", root)
+
+    found = await outbound.find_copies(channel, root, SINCE, "n1")
+
+    assert found == [first, second]
+    assert await outbound.find_copies(channel, root, others[0], "n1") == [second]
+    assert await outbound.find_copies(channel, root, second, "n1") == [second]
+
+
+async def test_pages_after_the_first_take_a_place_each(
+    slack: SlackSandbox, outbound: Outbound, pace: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskwire.slack.calls.PAGE", 1)
+    channel = dev(slack)
+    await post(outbound, channel, "n1")
+    await post(outbound, channel, "n2")
+
+    await outbound.find_copies(channel, None, SINCE, "n1")
+
+    assert pace.waits == [("conversations.history", channel)]
+
+
+async def test_a_thread_is_not_searched_for_a_root_message(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel = dev(slack)
+    root = await post(outbound, channel, "root")
+    await post(outbound, channel, "inside", root)
+
+    assert await outbound.find_copies(channel, None, SINCE, "inside") == []
+    assert await outbound.find_copies(channel, None, SINCE, "root") == [root]
+
+
+async def test_metadata_of_somebody_else_is_no_copy(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel = dev(slack)
+    ts = await slack.post_as_bot("dev", "I am Taskwire, honestly")
+    payload = {"id": "m1", "kind": "card"}
+    stored = slack.workspace.channel("dev").messages[ts]
+    stored.metadata = {"event_type": "taskwire_message", "event_payload": payload}
+
+    assert await outbound.find_copies(channel, None, SINCE, "m1") == []
+
+
+async def test_an_edited_card_keeps_its_id_and_loses_its_old_blocks(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    channel = dev(slack)
+    message = Message(text="Starting", blocks=({"type": "divider"},))
+    ts = await outbound.post(channel, message, Metadata("c1", "card"), deadline=soon())
+
+    await outbound.update(channel, ts, Message(text="Working"), Metadata("c1", "card", "task-1"))
+
+    shown = slack.message(channel, ts)
+    assert (shown["text"], shown.get("blocks")) == ("Working", None)
+    assert shown["metadata"]["event_payload"] == {"id": "c1", "kind": "card", "task_id": "task-1"}
+    assert await outbound.find_copies(channel, None, SINCE, "c1") == [ts]
+
+
+async def test_what_is_not_there_cannot_be_edited_or_deleted(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel = dev(slack)
+    ts = await post(outbound, channel, "m1")
+    await outbound.delete(channel, ts)
+
+    with pytest.raises(errors.MessageGone):
+        await outbound.update(channel, ts, HELLO, META)
+    with pytest.raises(errors.MessageGone):
+        await outbound.delete(channel, ts)
+
+
+async def test_a_receipt_may_be_set_and_taken_back_twice(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel = dev(slack)
+    ts = Ts(await slack.post("alice", "dev", "go on"))
+
+    await outbound.add_reaction(channel, ts, "eyes")
+    await outbound.add_reaction(channel, ts, "eyes")
+    assert [one["name"] for one in slack.message(channel, ts)["reactions"]] == ["eyes"]
+
+    await outbound.remove_reaction(channel, ts, "eyes")
+    await outbound.remove_reaction(channel, ts, "eyes")
+    assert "reactions" not in slack.message(channel, ts)
+
+
+async def test_an_answer_by_response_url_is_seen_by_one_person(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    alice = person(slack, "alice")
+    url = slack.backend.tickets.response_url("commands", alice, dev(slack))
+
+    await outbound.respond(url, Message(text=f"Psst, {SECRET}"))
+
+    assert [said.body["text"] for said in slack.ephemerals(alice)] == ["Psst, *****"]
+    assert slack.ephemerals(person(slack, "bob")) == []
+
+
+async def test_a_worn_out_response_url_says_so(slack: SlackSandbox, outbound: Outbound) -> None:
+    url = slack.backend.tickets.response_url("commands", person(slack, "alice"), dev(slack))
+    for _ in range(5):
+        await outbound.respond(url, HELLO)
+
+    with pytest.raises(errors.SlackRefused) as refused:
+        await outbound.respond(url, HELLO)
+
+    assert refused.value.code == "used_or_expired_url"
+    slack.excuse("used_url")
+
+
+async def test_an_ephemeral_message_reaches_members_only(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel, carol = dev(slack), UserId(slack.add_user("carol").id)
+
+    await outbound.post_ephemeral(channel, person(slack, "alice"), HELLO)
+
+    assert len(slack.ephemerals(person(slack, "alice"))) == 1
+    with pytest.raises(errors.ChannelProblem):
+        await outbound.post_ephemeral(channel, carol, HELLO)
+
+
+def dialog(title: str) -> View:
+    return View(
+        content={"type": "modal", "title": {"type": "plain_text", "text": title}, "blocks": []},
+    )
+
+
+async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbound: Outbound) -> None:
+    trigger = slack.backend.tickets.trigger(person(slack, "alice"))
+
+    view_id = await outbound.open_view(trigger, dialog("One moment"))
+    await outbound.update_view(view_id, dialog("New task"))
+
+    opened = slack.backend.views.find(view_id)
+    assert opened is not None
+    assert opened.given["title"]["text"] == "New task"
+    with pytest.raises(errors.DialogGone):
+        await outbound.update_view(view_id, dialog("Too late"), hash="1.old")
+    with pytest.raises(errors.DialogGone):
+        await outbound.open_view(trigger, dialog("Again"))
+
+
+async def test_a_profile_says_who_may_not_act(slack: SlackSandbox, outbound: Outbound) -> None:
+    guest = slack.add_user("guest", is_ultra_restricted=True, email="", tz="Europe/Rome")
+    stranger = slack.add_user("stranger", is_stranger=True, team_id="T0OTHER", is_email_confirmed=False)
+
+    assert await outbound.get_profile(UserId(guest.id)) == Profile(
+        id=UserId(guest.id),
+        name="guest",
+        real_name="Guest",
+        is_email_confirmed=True,
+        is_guest=True,
+        team_id="T0TASKWIRE",
+        tz="Europe/Rome",
+    )
+    found = await outbound.get_profile(UserId(stranger.id))
+    assert (found.is_stranger, found.team_id, found.is_email_confirmed) == (True, "T0OTHER", False)
+    bot = await outbound.get_profile(UserId(slack.bot_user_id))
+    assert (bot.is_bot, bot.email) == (True, None)
+
+
+async def test_people_are_found_by_address(slack: SlackSandbox, outbound: Outbound) -> None:
+    assert await outbound.find_user_by_email("alice@acme.test") == person(slack, "alice")
+    assert await outbound.find_user_by_email("nobody@acme.test") is None
+
+
+async def test_a_channel_is_known_as_the_bot_sees_it(slack: SlackSandbox, outbound: Outbound) -> None:
+    slack.add_channel("else", ["alice"], with_bot=False, is_ext_shared=True)
+    secret = slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
+    elsewhere = ChannelId(slack.workspace.channel("else").id)
+
+    assert await outbound.get_channel(dev(slack)) == Channel(dev(slack), "dev", is_member=True)
+    assert await outbound.get_channel(elsewhere) == Channel(elsewhere, "else", is_ext_shared=True)
+    with pytest.raises(errors.ChannelProblem):
+        await outbound.get_channel(ChannelId(secret.id))
+
+
+async def test_direct_messages_are_ours_and_private(slack: SlackSandbox, outbound: Outbound) -> None:
+    direct = await outbound.open_direct(person(slack, "alice"))
+
+    found = await outbound.get_channel(direct)
+
+    assert (found.is_im, found.is_member, found.is_private) == (True, True, True)
+    assert await outbound.open_direct(person(slack, "alice")) == direct
+
+
+async def test_a_group_has_members(slack: SlackSandbox, outbound: Outbound) -> None:
+    group = slack.add_group("admins", ["alice", "bob"])
+
+    found = await outbound.list_group(group.id)
+
+    assert found == {person(slack, "alice"), person(slack, "bob")}
+
+
+async def test_a_message_has_an_address(slack: SlackSandbox, outbound: Outbound) -> None:
+    ts = await post(outbound, dev(slack), "m1")
+
+    link = await outbound.get_permalink(dev(slack), ts)
+
+    assert link == f"https://acme.slack.com/archives/{dev(slack)}/p{ts.replace('.', '')}"
+
+
+async def test_a_thread_is_read_as_its_events_would_have_been(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    channel = dev(slack)
+    root = await post(outbound, channel, "root")
+    first = await slack.post("alice", "dev", "go & on", root)
+    await post(outbound, channel, "a notice", root)
+    await slack.post_as_bot("dev", "beep", root)
+    second = await slack.post("bob", "dev", "see", root, files=[Attachment("a.txt", b"abc")])
+
+    found = await outbound.list_replies(channel, root, SINCE)
+
+    assert [(reply.ts, reply.text, reply.thread_ts) for reply in found] == [
+        (first, "go &amp; on", root),
+        (second, "see", root),
+    ]
+    assert all(reply.parent_is_bots for reply in found)
+    assert [reply.delivery for reply in found] == [f"{channel}:{first}", f"{channel}:{second}"]
+    assert [file.name for file in found[1].files] == ["a.txt"]
+    assert [reply.ts for reply in await outbound.list_replies(channel, root, Ts(second))] == [second]
+
+
+async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
+    channel = dev(slack)
+    root = await post(outbound, channel, "root")
+    file_id = await outbound.upload("log.txt", f"line\n{SECRET}")
+    assert await outbound.find_share(file_id, channel) is None
+
+    await outbound.complete_upload(file_id, "The whole log", channel, root, deadline=soon())
+
+    await slack.settled()
+    ts = await outbound.find_share(file_id, channel)
+    assert ts is not None
+    assert slack.message(channel, ts)["thread_ts"] == root
+    assert slack.backend.files.files[file_id].content == b"line\n*****"
+
+
+async def test_a_persons_file_is_read_if_it_is_text_of_that_size(
+    slack: SlackSandbox, outbound: Outbound
+) -> None:
+    files = [Attachment("a.txt", "grüße".encode()), Attachment("b.bin", b"\xff\xfe\0")]
+    ts = await slack.post("alice", "dev", "here", files=files)
+    text, binary = (file["url_private"] for file in slack.message(dev(slack), ts)["files"])
+
+    assert await outbound.download(text, 100) == "grüße"
+    assert await outbound.download(text, 3) is None
+    assert await outbound.download(binary, 100) is None
+
+
+async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Outbound) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    await outbound.get_channel(dev(slack))
+
+    found = outbound.last_answer_at
+    assert found is not None
+    assert before <= found <= datetime.now(UTC)
+
+
+async def test_room_is_asked_for_and_not_waited_for(outbound: Outbound, pace: Pace) -> None:
+    await outbound.make_room("chat.postMessage", "C1")
+    pace.seconds = 1.5
+
+    with pytest.raises(errors.NoRoom) as later:
+        await outbound.make_room("chat.update")
+
+    assert later.value.after_seconds == 1.5
+    assert pace.waits == [("chat.postMessage", "C1"), ("chat.update", "")]
+
+
+async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound: Outbound) -> None:
+    with pytest.raises(limits.Invalid):
+        await outbound.post(dev(slack), Message(text=" "), META, deadline=soon())
+    with pytest.raises(limits.Invalid):
+        await outbound.update(dev(slack), SINCE, Message(text="x" * 4_001), META)
+    with pytest.raises(limits.Invalid):
+        await outbound.upload("empty.txt", "")
+
+    assert len(slack.calls) == 0
