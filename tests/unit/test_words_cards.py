@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.model.changes import Observed, Rules, Story, at_first_sight
@@ -242,6 +242,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(anything, anything, anything, anything, st.sampled_from(Phase), st.booleans())
 def test_whatever_people_and_agents_write_slack_takes_the_card(
     title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool

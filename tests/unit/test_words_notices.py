@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.model.changes import Notice, NoticeKind
@@ -163,6 +163,7 @@ def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
     assert shown(message)[3] == "~ This is the end of what it wrote; `!logs full` brings all of it."
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(KINDS),
     anything,

@@ -179,6 +179,8 @@ def _delivered(story: Story, event: Delivered, now_ms: int) -> Story:
         update={
             "finished": story.finished if keeps_finish else None,
             "idle_ms": now_ms if is_idle else None,
+            # An agent that never reports has its time anew.
+            "active_ms": story.active_ms if story.active_ms is None or story.has_reported else now_ms,
             "is_need_told": False,
             "phase": Phase.WORKING if story.status == "active" and not keeps_finish else story.phase,
         }
@@ -188,33 +190,49 @@ def _delivered(story: Story, event: Delivered, now_ms: int) -> Story:
 def _observed(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[Notice]]:
     seen = event.seen
     notices: list[Notice] = []
+    if story.phase is Phase.GONE:
+        story = story.model_copy(update={"phase": Phase.STARTING})
     story = _with_build(story, seen, now_ms)
-    if seen.is_active:
-        if story.active_ms is None:
-            story = story.model_copy(update={"active_ms": now_ms})
-            if story.pause_told_build:
-                notices.append(_resumed(story))
-                story = story.model_copy(update={"pause_told_build": 0})
+    if seen.is_active and story.active_ms is None:
+        story, notices = _came_up(story, now_ms)
+    if seen.is_active or event.reports:
         story, reported = _folded(story, event, now_ms)
         notices += reported
-    else:
-        story, reported = _folded(story, event, now_ms) if event.reports else (story, [])
-        notices += reported
+    if not seen.is_active:
         story = story.model_copy(update={"active_ms": None, "idle_ms": None})
     story = _with_status(story, seen, now_ms)
     if seen.status == "paused" and story.pause_told_build != seen.build:
         notices.append(_paused(story))
         story = story.model_copy(update={"pause_told_build": seen.build})
-    if event.is_baseline:
-        story = story.model_copy(update={"is_need_told": True, "error_told_build": seen.build})
-    return story, notices
+    return (_known(story, seen) if event.is_baseline else story), notices
+
+
+def _came_up(story: Story, now_ms: int) -> tuple[Story, list[Notice]]:
+    """Become active; an agent that was idle before a short error says so no second time."""
+    last = story.last_report
+    is_waiting = last is not None and story.has_reported and story.finished is None and last.state == "idle"
+    update = {"active_ms": now_ms, "idle_ms": now_ms if is_waiting else None}
+    if story.pause_told_build in (0, story.build):
+        return story.model_copy(update=update), []
+    return story.model_copy(update=update | {"pause_told_build": 0}), [_resumed(story)]
+
+
+def _known(story: Story, seen: Observation) -> Story:
+    """Take what stands at first sight as told: an agent at rest, a broken workspace. What follows is news."""
+    last = story.last_report
+    is_busy = last is not None and story.has_reported and last.state not in ("idle", "complete", "failed")
+    update: dict[str, object] = {"is_need_told": seen.is_active and not is_busy}
+    if seen.status == "error":
+        update["error_told_build"] = seen.build
+    return story.model_copy(update=update)
 
 
 def _with_build(story: Story, seen: Observation, now_ms: int) -> Story:
     """A new build releases what stuck; a start begins a turn."""
     if seen.build == story.build:
         return story
-    is_start = seen.is_active or seen.is_coming_up or story.build == 0
+    is_up = seen.is_active or seen.is_coming_up or seen.workspace_status in ("starting", "running")
+    is_start = is_up or story.build == 0
     update: dict[str, object] = {"build": seen.build, "finished": None, "idle_ms": None}
     if is_start:
         update |= {"started_ms": now_ms, "is_need_told": False, "active_ms": None}
@@ -328,7 +346,7 @@ def _judged(before: Story, story: Story, notices: list[Notice], rules: Rules, no
             notices += broken
         else:
             deadlines.append(due)
-    if story.phase is not before.phase:
+    if story.phase is not before.phase or not story.since_ms:
         story = story.model_copy(update={"since_ms": now_ms})
     return Next(story, tuple(notices), min(deadlines, default=None))
 
@@ -343,15 +361,16 @@ def _idle_from(story: Story) -> int | None:
 
 
 def _needs_you(story: Story) -> tuple[Story, list[Notice]]:
+    """Need somebody. A report that was not told may still be: it can turn out to answer an input."""
     report = story.last_report
     about = report.id if report is not None and story.has_reported else f"build-{story.build}"
-    told = story.model_copy(update={"phase": Phase.NEEDS_YOU, "is_need_told": True, "need_told_of": about})
+    needing = story.model_copy(update={"phase": Phase.NEEDS_YOU})
     if story.is_need_told or story.need_told_of == about:
-        return told, []
+        return needing.model_copy(update={"is_need_told": True}), []
     notice = Notice(
         kind="needs_input", id=f"needs_input:{about}", is_call=True, report=report, build=story.build
     )
-    return told, [notice]
+    return needing.model_copy(update={"is_need_told": True, "need_told_of": about}), [notice]
 
 
 def _broken(story: Story) -> tuple[Story, list[Notice]]:

@@ -1,0 +1,484 @@
+"""What follows when something happens to a task: phases, notices, and the times at which to look again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskwire.model.changes import (
+    Acted,
+    Delivered,
+    Event,
+    Notice,
+    Observed,
+    Rules,
+    Story,
+    TimeCame,
+    Vanished,
+    after,
+    at_first_sight,
+)
+from taskwire.model.ids import TaskId, UserId
+from taskwire.model.phases import Observation, Phase, Report
+
+SECOND, MINUTE = 1_000, 60_000
+SETTLE = 20 * SECOND
+T0 = 1_777_636_800_000
+ALICE = UserId("U1")
+
+
+def when(ms: int) -> datetime:
+    return datetime.fromtimestamp((T0 + ms) / 1_000, UTC)
+
+
+def report(ms: int, state: str, message: str = "Looking", uri: str = "") -> Report:
+    return Report(id=f"r{ms}", at=when(ms), state=state, message=message, uri=uri)
+
+
+def seen(
+    status: str = "active",
+    last: Report | None = None,
+    build: int = 1,
+    workspace: str = "running",
+    is_healthy: bool | None = True,
+) -> Observation:
+    return Observation(
+        task_id=TaskId("t-1"),
+        name="fix-login",
+        title="Fix the login",
+        owner_id="o",
+        owner_name="alice",
+        status=status,
+        workspace_status=workspace,
+        build=build,
+        is_healthy=is_healthy,
+        created_at=when(0),
+        report=last,
+    )
+
+
+@dataclass
+class Told:
+    """A story as it unfolds: every event at its time, and every notice with the time at which it was told."""
+
+    story: Story = field(default_factory=Story)
+    notices: list[tuple[int, Notice]] = field(default_factory=list)
+    look_at: int | None = None
+
+    def at(self, ms: int, event: Event) -> "Told":
+        """Let something happen; the times to look again that came before it are kept."""
+        while self.look_at is not None and self.look_at <= ms:
+            self._take(self.look_at, TimeCame())
+        self._take(ms, event)
+        return self
+
+    def until(self, ms: int) -> "Told":
+        return self.at(ms, TimeCame())
+
+    def _take(self, ms: int, event: Event) -> None:
+        story, notices, look_at = after(self.story, event, Rules(SETTLE), T0 + ms)
+        assert look_at is None or look_at > T0 + ms, "a time that has come is not a time to come"
+        self.story, self.look_at = story, None if look_at is None else look_at - T0
+        self.notices += [(ms, notice) for notice in notices]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [notice.kind for _, notice in self.notices]
+
+    @property
+    def times(self) -> list[tuple[int, str]]:
+        return [(ms, notice.kind) for ms, notice in self.notices]
+
+
+def observed(observation: Observation, *history: Report) -> Observed:
+    return Observed(seen=observation, reports=history)
+
+
+def working() -> Told:
+    """A task whose agent began to work at 0."""
+    return Told().at(0, observed(seen(last=report(0, "working"))))
+
+
+@pytest.mark.parametrize(
+    ("observation", "phase"),
+    [
+        (seen("pending", workspace="pending"), Phase.STARTING),
+        (seen("initializing", workspace="starting"), Phase.STARTING),
+        (seen("active"), Phase.STARTING),
+        (seen("active", report(0, "working")), Phase.WORKING),
+        (seen("active", report(0, "a state to come")), Phase.WORKING),
+        (seen("active", report(0, "complete")), Phase.DONE),
+        (seen("active", report(0, "failed")), Phase.FAILED),
+        (seen("unknown", workspace="stopping"), Phase.PAUSING),
+        (seen("unknown"), Phase.UNCLEAR),
+        (seen("paused", report(0, "working"), workspace="stopped"), Phase.PAUSED),
+        (seen("hibernating"), Phase.OTHER),
+    ],
+)
+def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
+    """The table of phases, as far as no time has to pass."""
+    assert Told().at(0, observed(observation)).story.phase is phase
+
+
+def test_a_word_to_come_is_kept() -> None:
+    """What nobody knows yet is shown as it is, for as long as it is said."""
+    told = Told().at(0, observed(seen("hibernating")))
+    assert told.story.word == "hibernating"
+
+    told.at(SECOND, observed(seen("active", report(1, "working"))))
+    assert (told.story.word, told.story.phase) == ("", Phase.WORKING)
+
+
+def test_idle_that_settles_is_told_once_a_turn() -> None:
+    """An agent that stands still for the settle time needs somebody; flapping afterwards tells nothing."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle"))))
+    assert told.story.phase is Phase.WORKING
+
+    told.until(2 * MINUTE)
+    assert (told.story.phase, told.times) == (Phase.NEEDS_YOU, [(MINUTE + SETTLE, "needs_input")])
+    assert told.notices[0][1].is_call
+
+    told.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "working", "More"))))
+    told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "idle", "More")))).until(9 * MINUTE)
+    assert (told.story.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
+
+
+def test_idle_that_comes_and_goes_is_never_told() -> None:
+    """Two seconds of a still screen are no question."""
+    told = working()
+    for n in range(1, 20):
+        told.at(n * 10_000, observed(seen(last=report(n * 10_000, "idle"))))
+        told.at(n * 10_000 + 5_000, observed(seen(last=report(n * 10_000 + 5_000, "working"))))
+
+    assert (told.story.phase, told.kinds) == (Phase.WORKING, [])
+
+
+@pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
+def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
+    """Real agents report idle two seconds later, with the same message and link: nothing is asked."""
+    end, idle = (
+        report(MINUTE, state, "Opened PR", "https://x/1"),
+        report(MINUTE + 2_000, "idle", "Opened PR", "https://x/1"),
+    )
+    told = working().at(MINUTE, observed(seen(last=end)))
+    told.at(MINUTE + 2_000, observed(seen(last=idle))).until(60 * MINUTE)
+
+    assert told.story.phase is phase
+    assert told.times == [(MINUTE, "completed" if state == "complete" else "failed")]
+
+
+def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
+    """The list shows only the idle after it; the agent's history shows both."""
+    history = [
+        report(0, "working"),
+        report(MINUTE, "complete", "Done"),
+        report(MINUTE + 2_000, "idle", "Done"),
+    ]
+    told = working().at(2 * MINUTE, observed(seen(last=history[-1]), *history)).until(9 * MINUTE)
+
+    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+    assert told.notices[0][1].id == f"completed:r{MINUTE}"
+
+
+def test_done_ends_when_the_agent_reports_something_else() -> None:
+    """Another message is another matter."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done"))))
+    told.at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "working", "Done"))))
+    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+
+    told.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "working", "Fixing the tests"))))
+    assert told.story.phase is Phase.WORKING
+
+
+def test_done_ends_with_an_input_or_another_build() -> None:
+    """A delivered input begins a turn; so does a start."""
+    done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).story
+    input_given = Told(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    restarted = Told(done).at(2 * MINUTE, observed(seen("initializing", build=2, workspace="starting")))
+
+    assert input_given.story.phase is Phase.WORKING
+    assert restarted.story.phase is Phase.STARTING
+    assert restarted.story.finished is None
+
+
+def test_each_input_begins_a_turn() -> None:
+    """A turn that ends in silence is told again after the next input."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
+    told.at(3 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    assert told.story.phase is Phase.WORKING
+
+    told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "working", "Ok"))))
+    told.at(5 * MINUTE, observed(seen(last=report(5 * MINUTE, "idle", "Ok")))).until(9 * MINUTE)
+    assert told.times == [(MINUTE + SETTLE, "needs_input"), (5 * MINUTE + SETTLE, "needs_input")]
+
+
+def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
+    """The sweep may see the agent's answer before the delivery is written down: the answer still counts."""
+    first = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
+    answer = first.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "idle", "Which one?"))))
+
+    answer.at(3 * MINUTE + SECOND, Delivered(last_report_at=when(MINUTE))).until(9 * MINUTE)
+
+    assert answer.story.phase is Phase.NEEDS_YOU
+    assert answer.kinds == ["needs_input", "needs_input"]
+    assert answer.notices[1][1].report == report(3 * MINUTE, "idle", "Which one?")
+
+
+def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
+    """Done is not taken back by a delivery that is written down late, nor told twice."""
+    told = working().at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "complete", "Done"))))
+
+    told.at(2 * MINUTE + SECOND, Delivered(last_report_at=when(0))).until(9 * MINUTE)
+
+    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+
+
+def test_an_agent_that_never_speaks_needs_somebody() -> None:
+    """Thirty seconds of silence after a start count as idle, which then has to settle."""
+    told = Told().at(0, observed(seen())).until(30 * SECOND)
+    assert (told.story.phase, told.kinds) == (Phase.STARTING, [])
+
+    told.until(5 * MINUTE)
+    assert told.times == [(30 * SECOND + SETTLE, "needs_input")]
+
+    told.at(6 * MINUTE, Delivered())
+    assert told.story.phase is Phase.WORKING
+
+
+def test_an_error_while_a_workspace_starts_may_pass() -> None:
+    """The agent's app is unhealthy before it is up: five minutes of grace, and nothing is told."""
+    told = Told().at(0, observed(seen("initializing", workspace="starting")))
+    told.at(MINUTE, observed(seen("error"))).until(4 * MINUTE)
+    assert told.story.phase is Phase.STARTING
+
+    told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "working")))).until(20 * MINUTE)
+    assert (told.story.phase, told.kinds) == (Phase.WORKING, [])
+
+
+@pytest.mark.parametrize(
+    ("error_at", "told_at"),
+    [(MINUTE, 5 * MINUTE), (299 * SECOND, 319 * SECOND), (10 * MINUTE, 10 * MINUTE + SETTLE)],
+)
+def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
+    """After a start's grace or the settle time, whichever is later; once a build."""
+    told = working().at(error_at, observed(seen("error"))).until(60 * MINUTE)
+    told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working"))))
+    told.at(62 * MINUTE, observed(seen("error"))).until(90 * MINUTE)
+
+    assert told.story.phase is Phase.BROKEN
+    assert told.times == [(told_at, "error")]
+
+
+def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
+    """The bot was away while somebody resumed the task: the flicker is still start-up's."""
+    told = working().at(MINUTE, observed(seen("paused", workspace="stopped", build=2)))
+    told.at(60 * MINUTE, observed(seen("error", build=3))).until(64 * MINUTE)
+    assert told.kinds == ["paused"]
+
+    told.until(66 * MINUTE)
+    assert told.times[1:] == [(65 * MINUTE, "error")]
+
+
+def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> None:
+    """Its report is not news when it comes back, yet it still waits."""
+    told = working().at(10 * MINUTE, observed(seen(last=report(10 * MINUTE, "idle"))))
+    told.at(10 * MINUTE + 5_000, observed(seen("error")))
+    told.at(10 * MINUTE + 10_000, observed(seen(last=report(10 * MINUTE, "idle")))).until(30 * MINUTE)
+
+    assert told.times == [(10 * MINUTE + 10_000 + SETTLE, "needs_input")]
+
+
+def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
+    """However often it is looked at; a person's act here is named, any other is not."""
+    told = working().at(MINUTE, Acted(verb="pause", by=ALICE, build=2))
+    for n in range(3):
+        told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))
+        told.at(3 * MINUTE + n, observed(seen("paused", build=2, workspace="stopped")))
+    told.at(4 * MINUTE, observed(seen("pending", build=3, workspace="pending")))
+    for n in range(3):
+        told.at(5 * MINUTE + n, observed(seen(build=3)))
+        told.at(5 * MINUTE + n, observed(seen("error", build=3)))
+
+    assert [(notice.id, notice.by) for _, notice in told.notices] == [
+        ("paused:2", ALICE),
+        ("resumed:3", None),
+    ]
+    assert not any(notice.is_call for _, notice in told.notices)
+
+
+def test_a_resume_begins_a_turn() -> None:
+    """What had been told before the pause is told again after it, if it is so again."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
+    told.at(3 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
+    told.at(4 * MINUTE, observed(seen(build=3))).until(9 * MINUTE)
+
+    assert told.kinds == ["needs_input", "paused", "resumed", "needs_input"]
+    assert told.notices[-1][1].id == "needs_input:build-3"
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        seen(),
+        seen(last=report(0, "idle")),
+        seen(last=report(0, "complete")),
+        seen("paused", workspace="stopped"),
+        seen("error"),
+    ],
+)
+def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
+    """The card shows it; nobody is called for what was so before."""
+    told = Told().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
+
+    assert told.kinds == []
+
+
+def test_what_comes_after_a_task_was_attached_is_news() -> None:
+    """It was working; then it stops, or breaks, and somebody wants to know."""
+    base = Told().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).story
+    idle = Told(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
+    broken = Told(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
+
+    assert (idle.kinds, broken.kinds) == (["needs_input"], ["error"])
+
+
+def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
+    """Gone names who deleted it; nothing but its return is heard afterwards."""
+    told = working().at(MINUTE, Vanished(by=ALICE)).at(MINUTE, Vanished())
+    told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=1)).until(9 * MINUTE)
+    assert [(notice.kind, notice.by) for _, notice in told.notices] == [("gone", ALICE)]
+    assert (told.story.phase, told.look_at) == (Phase.GONE, None)
+
+    told.at(10 * MINUTE, observed(seen(last=report(0, "working"))))
+    assert (told.story.phase, told.kinds) == (Phase.WORKING, ["gone"])
+
+
+def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
+    """The phase stays; since when is kept."""
+    told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
+    told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
+    assert (told.story.phase, told.story.unreachable_ms) == (Phase.WORKING, T0 + MINUTE)
+
+    told.at(3 * MINUTE, observed(seen(last=report(0, "working"))))
+    assert told.story.unreachable_ms is None
+
+
+@pytest.mark.parametrize(
+    ("observation", "phase"),
+    [
+        (seen(last=report(MINUTE, "idle")), Phase.NEEDS_YOU),
+        (seen(last=report(59 * MINUTE + 50_000, "idle")), Phase.STARTING),
+        (seen(last=report(MINUTE, "working")), Phase.WORKING),
+        (seen(), Phase.NEEDS_YOU),
+        (seen("error"), Phase.BROKEN),
+        (seen("paused", report(MINUTE, "idle")), Phase.PAUSED),
+    ],
+)
+def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
+    """As if it had been seen when it last reported."""
+    assert at_first_sight(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
+
+
+_STATES = st.sampled_from(["working", "idle", "complete", "failed"])
+_STATUSES = st.sampled_from(
+    ["pending", "initializing", "active", "active", "active", "paused", "error", "unknown"]
+)
+_STEPS = st.lists(
+    st.tuples(
+        st.integers(1, 120 * SECOND),
+        st.sampled_from(["see", "see", "see", "deliver", "time", "act"]),
+        _STATUSES,
+        _STATES,
+        st.sampled_from(["Looking", "Opened PR"]),
+        st.integers(0, 1),
+    ),
+    max_size=30,
+)
+
+
+def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[int, Event]]:
+    """Make a life of a task: builds only grow, and the history is complete."""
+    made: list[tuple[int, Event]] = []
+    history: list[Report] = []
+    ms, build = 0, 1
+    for wait, what, status, state, message, grows in steps:
+        ms, build = ms + wait, build + grows
+        if what == "deliver":
+            made.append((ms, Delivered(last_report_at=history[-1].at if history else None)))
+        elif what == "act":
+            made.append((ms, Acted(verb="pause", by=ALICE, build=build)))
+        elif what == "time":
+            made.append((ms, TimeCame()))
+        else:
+            history.append(report(ms, state, message))
+            made.append((ms, observed(seen(status, history[-1], build), *history)))
+    return made
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
+    """The same list, again and again, and times that come too early or twice change nothing."""
+    once, often = Told(), Told()
+    for ms, event in events(steps):
+        once.at(ms, event)
+        often.at(ms, event)
+        if isinstance(event, Observed):
+            often.at(ms, event).at(ms, TimeCame()).at(ms, event)
+
+    assert often.notices == once.notices
+    assert often.story == once.story
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str, str, int]]) -> None:
+    """Ids name what is told, so that a notice is posted once."""
+    told = Told()
+    for ms, event in events(steps):
+        told.at(ms, event)
+
+    ids = [notice.id for _, notice in told.notices]
+    assert len(ids) == len(set(ids))
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
+    """Between two beginnings of a turn nobody is asked for twice."""
+    told, asked, build = Told(), 0, 0
+    for ms, event in events(steps):
+        before = len(told.notices)
+        told.until(ms)
+        asked += sum(notice.kind == "needs_input" for _, notice in told.notices[before:])
+        assert asked <= 1
+        before = len(told.notices)
+        told.at(ms, event)
+        is_start = isinstance(event, Observed) and event.seen.build != build
+        if is_start or isinstance(event, Delivered):
+            asked = 0
+        build = told.story.build
+        asked += sum(notice.kind == "needs_input" for _, notice in told.notices[before:])
+        assert asked <= 1
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
+    steps: list[tuple[int, str, str, str, str, int]],
+) -> None:
+    """Every end in the agent's history is told, whether it was seen as it happened or all at once."""
+    made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
+    awake, away = Told(), Told()
+    for ms, event in made:
+        awake.at(ms, event)
+    for ms, event in made[-1:]:
+        away.at(ms, event)
+
+    def ends(told: Told) -> list[str]:
+        return [notice.id for _, notice in told.notices if notice.kind in ("completed", "failed")]
+
+    assert ends(away) == ends(awake)
