@@ -1,0 +1,128 @@
+"""Where the bot may go with what Slack handed out, and what is said there."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire import transport
+from taskwire.model.errors import OutsideError, Unknown
+from taskwire.slack import errors
+from taskwire.slack.addresses import Addresses, is_slacks
+from tests.coder.far_side import Act, far_side, hangs_up, says
+
+TOKEN = "xoxb-1-very-secret"
+SLACK = "https://slack.com/api/"
+LOCAL = "http://127.0.0.1:4201/api/"
+
+
+@pytest.mark.parametrize(
+    ("url", "base_url"),
+    [
+        ("https://files.slack.com/files-pri/T1-F1/a.txt", SLACK),
+        ("https://hooks.slack.com/commands/T1/1/x", SLACK),
+        ("https://slack.com/x", SLACK),
+        ("https://files.slack.com/x", "https://www.slack.com/api"),
+        ("https://files.slack-gov.com/x", "https://slack-gov.com/api/"),
+        ("http://127.0.0.1:4201/files-pri/F1/a.txt", LOCAL),
+        ("http://localhost:4201/x", "http://localhost:4201/api/"),
+    ],
+)
+def test_these_are_slacks(url: str, base_url: str) -> None:
+    assert is_slacks(url, base_url)
+
+
+@pytest.mark.parametrize(
+    ("url", "base_url"),
+    [
+        ("http://files.slack.com/x", SLACK),
+        ("https://files.slack.com.evil.test/x", SLACK),
+        ("https://evilslack.com/x", SLACK),
+        ("https://evil.test/slack.com", SLACK),
+        ("https://slack.com@evil.test/x", SLACK),
+        ("https://user:word@slack.com/x", SLACK),
+        ("https://slack.com:8443/x", SLACK),
+        ("https://slack.com:99999/x", SLACK),
+        ("https://docs.google.com/x", SLACK),
+        ("file:///etc/passwd", SLACK),
+        ("//slack.com/x", SLACK),
+        ("https://[oops/x", SLACK),
+        ("", SLACK),
+        ("http://127.0.0.1:4202/x", LOCAL),
+        ("http://127.0.0.2:4201/x", LOCAL),
+        ("http://evil.test:4201/x", LOCAL),
+        ("http://files.slack.test/x", "http://slack.test/api/"),
+    ],
+)
+def test_these_are_not(url: str, base_url: str) -> None:
+    assert not is_slacks(url, base_url)
+
+
+@given(st.text(max_size=40))
+def test_no_address_breaks_the_question(rest: str) -> None:
+    assert not is_slacks(f"https://evil.test/{rest}", SLACK)
+    is_slacks(rest, SLACK)
+
+
+async def test_a_foreign_host_is_never_asked() -> None:
+    async with far_side(says(200, "abc")) as far, transport.make_session() as session:
+        addresses = Addresses(session, SLACK, TOKEN)
+
+        with pytest.raises(errors.ForeignAddress):
+            await addresses.download(f"{far.url}/x", 100, 5.0)
+        with pytest.raises(errors.ForeignAddress):
+            await addresses.respond(f"{far.url}/x", {"text": "Hello"}, 5.0)
+        with pytest.raises(errors.ForeignAddress):
+            await addresses.upload(f"{far.url}/x", b"abc", 5.0)
+
+        assert far.connections == 0
+
+
+async def test_the_token_goes_to_private_files_alone() -> None:
+    async with far_side(says(200, "abc")) as far, transport.make_session() as session:
+        addresses = Addresses(session, f"{far.url}/api/", TOKEN)
+
+        assert await addresses.download(f"{far.url}/a.txt", 100, 5.0) == "abc"
+        await addresses.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+        await addresses.upload(f"{far.url}/upload/1", b"abc", 5.0)
+
+        assert [TOKEN.encode() in request for request in far.requests] == [True, False, False]
+
+
+async def test_a_redirect_is_not_followed_with_the_token() -> None:
+    elsewhere = says(302, "", "Location: /signin")
+    async with far_side(elsewhere, says(200, "sign in")) as far, transport.make_session() as session:
+        with pytest.raises(errors.Nonsense):
+            await Addresses(session, f"{far.url}/api/", TOKEN).download(f"{far.url}/a.txt", 100, 5.0)
+
+        assert far.lines == ["GET /a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (says(404, "used_url"), errors.SlackRefused),
+        (says(410, "expired_url"), errors.SlackRefused),
+        (says(400, "invalid_payload"), errors.SlackRefused),
+        (says(403, "no"), errors.TokenProblem),
+        (says(429, "slow down", "Retry-After: 3"), errors.RateLimited),
+        (says(500, "oops"), errors.SlackTrouble),
+        (says(204), errors.Nonsense),
+        (hangs_up, Unknown),
+    ],
+)
+async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:
+    async with far_side(act) as far, transport.make_session() as session:
+        with pytest.raises(kind):
+            await Addresses(session, far.url, TOKEN).respond(f"{far.url}/r/secret", {"text": "Hello"}, 5.0)
+
+        assert len(far.requests) == 1
+
+
+async def test_a_response_url_stays_out_of_what_is_raised() -> None:
+    async with far_side(hangs_up) as far:
+        gone = far.url
+    async with transport.make_session() as session:
+        with pytest.raises(transport.Unreachable) as raised:
+            await Addresses(session, gone, TOKEN).respond(f"{gone}/respond/very-secret", {"text": "Hi"}, 5.0)
+
+    assert "very-secret" not in repr(raised.value)

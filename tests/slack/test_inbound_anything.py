@@ -1,0 +1,107 @@
+"""Whatever arrives: nothing raises, and what comes out can be written down."""
+
+import json
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskwire.model.ids import ChannelId, UserId, microseconds
+from taskwire.model.jobs import Reply
+from taskwire.slack import inbound
+from taskwire.slack.inbound import Edited, ThreadMessage
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+Body = dict[str, object]
+Strategy = st.SearchStrategy[object]
+
+# Half characters are among them: JSON can carry those.
+WORDS = st.text(st.characters(), max_size=6)
+LEAVES: Strategy = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
+ANYTHING: Strategy = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def mostly(right: Strategy) -> Strategy:
+    """Give what should stand there, and sometimes anything else."""
+    return st.one_of(right, right, right, ANYTHING)
+
+
+def shaped(**fields: Strategy) -> st.SearchStrategy[Body]:
+    """Give objects with some of these fields."""
+    return st.fixed_dictionaries({}, optional={key: mostly(value) for key, value in fields.items()})
+
+
+def one_of(*words: str) -> Strategy:
+    return st.sampled_from(words)
+
+
+USER, CHANNEL, TS = (
+    one_of("U0000001", "U0BOT"),
+    one_of("C0000001", "D0000001"),
+    one_of("1.000001", "2.000001"),
+)
+FILES = st.lists(
+    shaped(id=WORDS, name=WORDS, url_private=WORDS, size=st.integers(), mimetype=WORDS), max_size=2
+)
+MESSAGE = shaped(
+    ts=TS, thread_ts=TS, user=USER, text=WORDS, files=FILES, blocks=st.lists(ANYTHING, max_size=2),
+    subtype=one_of("tombstone", "file_share"), bot_id=one_of("B1"), edited=shaped(ts=TS), parent_user_id=USER,
+)  # fmt: skip
+EVENT = shaped(
+    channel=CHANNEL, ts=TS, thread_ts=TS, event_ts=TS, deleted_ts=TS, user=USER, text=WORDS, files=FILES,
+    blocks=st.lists(ANYTHING, max_size=2), parent_user_id=USER, channel_type=one_of("im", "channel"),
+    subtype=one_of("message_changed", "message_deleted", "thread_broadcast"), message=MESSAGE,
+    previous_message=MESSAGE, bot_id=one_of("B1"), team=one_of("T1", "E1"), user_team=one_of("T1", "E1"),
+)  # fmt: skip
+AUTHORIZATION = shaped(team_id=one_of("T1"), enterprise_id=one_of("E1"), user_id=USER, is_bot=st.booleans())
+ELEMENT = shaped(
+    action_id=one_of("task.pause", "chosen"), action_ts=TS, value=WORDS, selected_option=shaped(value=WORDS),
+    selected_options=st.lists(shaped(value=WORDS), max_size=2), selected_users=st.lists(WORDS, max_size=2),
+)  # fmt: skip
+STATE = shaped(values=st.dictionaries(WORDS, mostly(st.dictionaries(WORDS, ELEMENT, max_size=2)), max_size=2))
+VIEW = shaped(id=WORDS, hash=WORDS, callback_id=one_of("create"), state=STATE, private_metadata=WORDS)
+BODY = shaped(
+    event=EVENT, authorizations=st.lists(AUTHORIZATION, max_size=2), is_ext_shared_channel=st.booleans(),
+    team_id=one_of("T1"), enterprise_id=one_of("E1"), user_id=USER, channel_id=CHANNEL, trigger_id=WORDS,
+    text=WORDS, response_url=WORDS, user=shaped(id=USER, team_id=one_of("T1")), channel=shaped(id=CHANNEL),
+    actions=st.lists(ELEMENT, max_size=2), container=shaped(message_ts=TS, channel_id=CHANNEL, thread_ts=TS),
+    message=MESSAGE, view=VIEW, state=STATE, team=shaped(id=one_of("T1")), enterprise=shaped(id=one_of("E1")),
+    response_urls=st.lists(shaped(response_url=WORDS), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(BODY)
+def test_nothing_that_arrives_breaks_anything(body: Body) -> None:
+    inbound.message_event(body)
+    inbound.mention(body)
+    inbound.command(body, NOW)
+    inbound.click(body)
+    inbound.submission(body)
+    inbound.source(body)
+
+
+@settings(max_examples=300, deadline=None)
+@given(EVENT, st.lists(AUTHORIZATION, max_size=1))
+def test_what_comes_out_of_a_message_can_be_written_down(event: Body, authorizations: list[Body]) -> None:
+    found = inbound.message_event({"event": event, "authorizations": authorizations})
+
+    if isinstance(found, ThreadMessage | Edited):
+        reply = Reply(
+            person=found.person, ts=found.ts, text=found.text, blocks=found.blocks_json, files=found.files
+        )
+        assert Reply.model_validate_json(reply.model_dump_json()) == reply
+        assert microseconds(found.ts) != microseconds(found.thread_ts)
+        assert isinstance(json.loads(found.blocks_json or "[]"), list)
+
+
+@settings(max_examples=200, deadline=None)
+@given(MESSAGE)
+def test_a_message_of_a_threads_history_breaks_nothing(message: Body) -> None:
+    found = inbound.thread_message(message, ChannelId("C0000001"), UserId("U0BOT"))
+
+    assert not isinstance(found, ThreadMessage) or found.delivery == f"C0000001:{found.ts}"
