@@ -45,7 +45,7 @@ def _whole_words(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     cut = text[:limit]
-    if text[limit].isspace():
-        return cut
+    if text[limit].isspace() or cut[-1].isspace():
+        return cut.rstrip()
     head = cut.rsplit(None, 1)[0] if len(cut.split()) > 1 else cut
     return head.rstrip()

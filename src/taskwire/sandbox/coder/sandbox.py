@@ -89,7 +89,7 @@ class CoderSandbox:
         await self._runner.setup()
         await self.come_back()
         self.settings.access_url = self.settings.access_url or self.url
-        self._server.on_answer = self._pulsate
+        self._server.on_progress = self._pulsate
         self.world.on_change = self._changed
         if not isinstance(self.clock, Stepped):
             self.world.agenda.on_booking = self._wake.set

@@ -64,7 +64,7 @@ class Server:
         self.streams = Streams()
         self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.on_request: Hook | None = None
-        self.on_answer: Callable[[], None] = lambda: None
+        self.on_progress: Callable[[], None] = lambda: None
 
     def application(self) -> web.Application:
         """Return what aiohttp serves."""
@@ -90,6 +90,7 @@ class Server:
         if fault is not None and fault.cuts and not fault.executes:
             return _reset(request)
         seen.body = await request.read()
+        self.on_progress()
         return await self._behave(request, found, seen, fault or Fault(""))
 
     async def _behave(
@@ -106,13 +107,14 @@ class Server:
             done = self._execute(request, found, seen)
             response = fault.answer or done
             seen.has_executed = True
+            self.on_progress()
             await self._tell(seen, "after")
         if fault.delay_after:
             await asyncio.sleep(fault.delay_after)
         if fault.cuts:
             return _reset(request)
         seen.status = response.status
-        self.on_answer()
+        self.on_progress()
         if response.watches:
             return await self.streams.follow(
                 request, response.watches, lambda: self._execute(request, found, seen).body

@@ -1,0 +1,466 @@
+"""The look-alike's agents: status and state, what they report, what they say, and talking to them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from taskwire.sandbox.coder import PuppetTask, Settings
+from taskwire.sandbox.coder.steps import (
+    Ask,
+    BuildPlan,
+    Complete,
+    Crash,
+    Fail,
+    Report,
+    Rewrite,
+    Say,
+    Script,
+    Steps,
+    Wait,
+    Work,
+    echo,
+)
+from tests.sandbox.coder_people import TASKS, Person, Scene, scene
+
+SLOW = BuildPlan(queue=1, provision=1, connect=1, start=1, app=1, flicker=1, stop=3)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Scene]:
+    """A deployment with Alice in it."""
+    async with scene() as found:
+        yield found
+
+
+async def begin(stage: Scene, *steps: object, **more: Any) -> PuppetTask:
+    """Let an agent do these steps, and return its task."""
+    script = Script(steps=steps, **more)  # type: ignore[arg-type]  # steps of any kind, told apart by `Script`
+    stage.sandbox.template.script = lambda _prompt: script
+    return stage.sandbox.add_task("alice", "Do it", name="it")
+
+
+def history(task: PuppetTask) -> list[tuple[str, str]]:
+    """Return every report's state and message, the oldest first."""
+    return [(status.state, status.message) for status in task.row.workspace.app.statuses]
+
+
+async def log_of(person: Person, task: PuppetTask) -> Any:
+    """Return the log's entries."""
+    return (await person.asks("GET", f"{TASKS}/me/{task.id}/logs")).json["logs"]
+
+
+async def test_a_start_goes_through_its_phases(stage: Scene) -> None:
+    """Pending, initializing with a message that says what it waits for, an error's flicker, active."""
+    stage.sandbox.template.plan = SLOW
+    task = await stage.alice.creates(stage.sandbox)
+    seen = []
+
+    for _ in range(8):
+        shown = await stage.alice.task(task["id"])
+        state = shown["current_state"] or {}
+        seen.append((shown["status"], shown["workspace_status"], state.get("message")))
+        await stage.sandbox.advance(1)
+
+    assert seen == [
+        ("pending", "pending", None),
+        ("initializing", "starting", "Workspace is starting"),
+        ("initializing", "running", "Agent is connecting"),
+        ("initializing", "running", "Agent is starting"),
+        ("error", "running", None),
+        ("error", "running", None),
+        ("active", "running", ""),
+        ("active", "running", ""),
+    ]
+
+
+async def test_a_stop_is_unknown_until_it_is_done(stage: Scene) -> None:
+    """While the workspace stops the status is unknown; paused has no agent and keeps the last report."""
+    stage.sandbox.template.plan = BuildPlan(stop=3)
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.becomes("working", "Writing tests")
+    await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/pause")
+
+    during = await stage.alice.task(task.id)
+    refused = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+    await stage.sandbox.advance(3)
+    after = await stage.alice.task(task.id)
+
+    assert (during["status"], during["workspace_status"]) == ("unknown", "stopping")
+    assert refused.said == (
+        400,
+        "Task must be active.",
+        'Task status is "unknown", it must be "active" to interact with the task.',
+    )
+    assert (after["status"], after["workspace_status"]) == ("paused", "stopped")
+    assert after["workspace_agent_id"] is after["workspace_app_id"] is None
+    assert after["current_state"]["message"] == "Writing tests"
+
+
+async def test_a_failed_build_is_an_error_that_resume_repeats(stage: Scene) -> None:
+    """A build that breaks shows in status, job and log; a resume tries again."""
+    stage.sandbox.template.plan = BuildPlan(error="no space left on device")
+    task = stage.sandbox.add_task("alice", "Do it")
+
+    shown = await stage.alice.task(task.id)
+    workspace = (await stage.alice.asks("GET", f"/api/v2/workspaces/{shown['workspace_id']}")).json
+    build = workspace["latest_build"]
+    lines = (await stage.alice.asks("GET", f"/api/v2/workspacebuilds/{build['id']}/logs")).json
+    logs = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    again = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/resume")
+
+    assert (shown["status"], shown["workspace_status"]) == ("error", "failed")
+    assert "no space left on device" in build["job"]["error"]
+    assert (lines[-1]["log_level"], lines[-1]["output"]) == ("error", "Error: no space left on device")
+    assert logs.said == (409, "Cannot fetch logs for task in current state.", 'Task status is "error".')
+    assert again.status == 202
+    assert task.status == "active"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "detail"),
+    [
+        (
+            "pending",
+            409,
+            "Task is pending.",
+            "The task is resuming. Wait for the task to become active before sending messages.",
+        ),
+        (
+            "initializing",
+            409,
+            "Task is initializing.",
+            "The task is resuming. Wait for the task to become active before sending messages.",
+        ),
+        ("paused", 409, "Task is paused.", "Resume the task to send messages."),
+        (
+            "error",
+            400,
+            "Task must be active.",
+            'Task status is "error", it must be "active" to interact with the task.',
+        ),
+    ],
+)
+async def test_sending_depends_on_the_status(
+    stage: Scene, status: str, code: int, message: str, detail: str
+) -> None:
+    """Each row of section 1.8 that comes from the status."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.status_is(status)
+
+    reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+
+    assert reply.said == (code, message, detail)
+    assert task.status == status
+
+
+async def test_an_input_reaches_a_stable_agent_once(stage: Scene) -> None:
+    """The first input is taken and makes the agent busy; the next has to wait."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    path = f"{TASKS}/me/{task.id}/send"
+
+    first = await stage.alice.asks("POST", path, {"input": "one"})
+    second = await stage.alice.asks("POST", path, {"input": "two"})
+    task.becomes("idle")
+    third = await stage.alice.asks("POST", path, {"input": "three"})
+
+    assert (first.status, first.text, third.status) == (204, "", 204)
+    assert second.said == (409, "Task app is not ready to accept input.", "Status: running")
+    assert task.inputs == ["one", "three"]
+    assert task.state == "working"
+
+
+async def test_an_input_is_trimmed_by_whoever_sends_it(stage: Scene) -> None:
+    """Coder takes any text that is not empty; the program inside rejects what is not trimmed."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    path = f"{TASKS}/me/{task.id}/send"
+
+    empty = await stage.alice.asks("POST", path, {"input": ""})
+    blank = await stage.alice.asks("POST", path, {"input": "  "})
+    padded = await stage.alice.asks("POST", path, {"input": "hello\n"})
+
+    assert empty.said == (400, "Task input is required.", "")
+    assert blank.said[:2] == padded.said[:2] == (502, "Task app rejected the message.")
+    assert task.inputs == []
+
+
+@pytest.mark.parametrize(
+    ("part", "route", "message", "delivered"),
+    [
+        ("status", "send", "Failed to get status from task app.", []),
+        ("message", "send", "Task app rejected the message.", []),
+        ("message_after_typing", "send", "Task app rejected the message.", ["hello"]),
+        ("messages", "logs", "Failed to get messages from task app.", []),
+    ],
+)
+async def test_the_program_inside_can_fail(
+    stage: Scene, part: str, route: str, message: str, delivered: list[str]
+) -> None:
+    """Each 502 of sections 1.8 and 1.9; one of them has delivered the input all the same."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.agentapi_fails(part)
+    method, body = ("POST", {"input": "hello"}) if route == "send" else ("GET", None)
+
+    reply = await stage.alice.asks(method, f"{TASKS}/me/{task.id}/{route}", body)
+
+    assert reply.said[:2] == (502, message)
+    assert task.inputs == delivered
+
+
+async def test_an_agent_out_of_reach_leaves_the_task_active(stage: Scene) -> None:
+    """A lost connection shows in the agent's health and in every call, not in the status."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.agent_is_unreachable()
+
+    shown = await stage.alice.task(task.id)
+    send = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+    logs = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    task.agent_is_reachable()
+
+    assert shown["status"] == "active"
+    assert shown["workspace_agent_health"] == {"healthy": False, "reason": "agent has lost connection"}
+    assert send.said[:2] == logs.said[:2] == (502, "Failed to reach task app endpoint.")
+    assert (await stage.alice.task(task.id))["workspace_agent_health"] == {"healthy": True}
+
+
+async def test_completion_is_overwritten_two_seconds_later(stage: Scene) -> None:
+    """The watcher reports idle exactly two seconds after, with the same words; history keeps both."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    before = len(history(task))
+    task.becomes("complete", "Opened PR #12", "https://example.com/12")
+
+    await stage.sandbox.advance(1.999)
+    still = await stage.alice.task(task.id)
+    await stage.sandbox.advance(0.001)
+    then = await stage.alice.task(task.id)
+
+    assert still["current_state"]["state"] == "complete"
+    assert then["current_state"]["state"] == "idle"
+    assert (then["current_state"]["message"], then["current_state"]["uri"]) == (
+        "Opened PR #12",
+        "https://example.com/12",
+    )
+    assert history(task)[before:] == [("complete", "Opened PR #12"), ("idle", "Opened PR #12")]
+
+
+async def test_the_agent_keeps_every_report(stage: Scene) -> None:
+    """The agent's page lists reports newest first, spells failure its own way, and names each by an id."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.becomes("failed", "No access")
+    shown = await stage.alice.task(task.id)
+
+    agent = (await stage.alice.asks("GET", f"/api/v2/workspaceagents/{shown['workspace_agent_id']}")).json
+    missing = await stage.alice.asks("GET", f"/api/v2/workspaceagents/{task.id}")
+
+    app = next(app for app in agent["apps"] if app["id"] == shown["workspace_app_id"])
+    assert [status["state"] for status in app["statuses"]] == ["failure", "idle", "working"]
+    assert shown["current_state"]["state"] == "failed"
+    assert app["statuses"][0]["created_at"] == shown["current_state"]["timestamp"]
+    assert len({status["id"] for status in app["statuses"]}) == 3
+    assert missing.said[:2] == (
+        404,
+        "Agent doesn't exist with that id, or you do not have access to it.",
+    )
+
+
+async def test_history_outlives_a_pause(stage: Scene) -> None:
+    """The app and its reports are the same after a resume, and the old report does not count as new."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    app_id = task.row.workspace.app.id
+    task.becomes("complete", "First")
+    stage.sandbox.template.is_silent_after_resume = True
+    task.pause()
+    task.resume()
+
+    shown = await stage.alice.task(task.id)
+
+    assert shown["workspace_app_id"] == app_id
+    assert shown["current_state"] is None
+    assert ("complete", "First") in history(task)
+
+
+async def test_a_script_is_followed_step_by_step(stage: Scene) -> None:
+    """Work, words and reports come in their order and time; the end is complete and then idle."""
+    task = await begin(
+        stage,
+        Work(5, "Reading"),
+        Say("I read it."),
+        Report("working", "Writing"),
+        Work(5),
+        Complete("Done", "u"),
+    )
+
+    await stage.sandbox.advance(4)
+    early = task.state
+    await stage.sandbox.advance(20)
+
+    assert early == "working"
+    assert history(task) == [
+        ("working", ""),
+        ("working", "Reading"),
+        ("working", "Writing"),
+        ("complete", "Done"),
+        ("idle", "Done"),
+    ]
+
+
+async def test_an_agent_that_says_idle_is_taken_for_working(stage: Scene) -> None:
+    """Only the watcher of the screen may say idle."""
+    task = await begin(stage, Work(1), Report("idle", "Resting"), Work(60))
+
+    await stage.sandbox.advance(10)
+
+    assert history(task)[-1] == ("working", "Resting")
+
+
+async def test_older_servers_turn_every_report_into_working() -> None:
+    """Before February 2026 no agent was ever complete."""
+    async with scene(Settings(reports_become_working=True)) as stage:
+        task = await begin(stage, Work(1), Complete("Done"))
+
+        await stage.sandbox.advance(10)
+
+        assert history(task) == [("working", ""), ("working", "Done"), ("idle", "Done")]
+
+
+async def test_an_agent_goes_on_as_it_is_answered(stage: Scene) -> None:
+    """A question makes the agent idle; what follows depends on the answer."""
+
+    def then(answer: str) -> Steps:
+        return (Complete(f"Did {answer}"),) if answer == "one" else (Fail(f"Cannot do {answer}"),)
+
+    task = await begin(stage, Ask("One or two?", then, "Choosing"))
+    await stage.sandbox.advance(3)
+    asked = task.state
+    await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "two"})
+    await stage.sandbox.advance(3)
+
+    assert asked == "idle"
+    assert history(task)[-2:] == [("failure", "Cannot do two"), ("idle", "Cannot do two")]
+
+
+async def test_a_screen_that_rests_is_taken_for_idle(stage: Scene) -> None:
+    """Two seconds without a change are idle, even if the agent thinks on."""
+    task = await begin(stage, Work(1), Wait(10), Work(5, "On it"))
+
+    await stage.sandbox.advance(5)
+    resting = task.state
+    await stage.sandbox.advance(7)
+
+    assert (resting, task.state) == ("idle", "working")
+
+
+async def test_an_agent_that_crashes_is_an_error(stage: Scene) -> None:
+    """Without its program the app is unhealthy, the task in error, and the workspace still running."""
+    task = await begin(stage, Work(1), Crash())
+    await stage.sandbox.advance(2)
+
+    resume = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/resume")
+
+    assert task.status == "error"
+    assert resume.status == 409
+
+
+async def test_a_log_begins_with_a_box_and_alternates(stage: Scene) -> None:
+    """The greeting is id 0, the prompt 1, the first turn 2; an input begins the next."""
+    stage.sandbox.template.script = echo
+    task = stage.sandbox.add_task("alice", "Do it")
+    await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+
+    logs = await log_of(stage.alice, task)
+
+    assert logs[0]["content"].startswith("╭───")
+    assert [(entry["id"], entry["type"]) for entry in logs] == [
+        (0, "output"),
+        (1, "input"),
+        (2, "output"),
+        (3, "input"),
+        (4, "output"),
+    ]
+    assert (logs[3]["content"], logs[4]["content"]) == ("hello", "You said: hello")
+    assert task.state == "idle"
+
+
+async def test_a_turn_grows_and_is_rewritten_under_its_id(stage: Scene) -> None:
+    """The same entry has more text and a later time, and may become another text altogether."""
+    task = await begin(
+        stage, Work(1), Say("First."), Work(3), Say("Second."), Work(3), Rewrite("⏺ Compacted.")
+    )
+    seen = []
+    for _ in range(3):
+        await stage.sandbox.advance(3)
+        seen.append((await log_of(stage.alice, task))[-1])
+
+    contents = [entry["content"].split() for entry in seen]
+    assert contents == [["⏺", "First."], ["⏺", "First.", "⏺", "Second."], ["⏺", "Compacted."]]
+    assert {entry["id"] for entry in seen} == {2}
+    assert seen[0]["time"] < seen[1]["time"] < seen[2]["time"]
+
+
+async def test_words_are_wrapped_and_padded_as_in_a_terminal(stage: Scene) -> None:
+    """Lines are 80 columns wide with a bullet and padding; raw words are left as they are."""
+    task = await begin(stage, Say("many words " * 20), Say("plain " * 30, raw=True))
+    await stage.sandbox.advance(1)
+
+    first, _, second = (await log_of(stage.alice, task))[-1]["content"].partition("\n\n")
+
+    assert all(len(line) == 80 for line in first.split("\n"))
+    assert first.startswith("⏺ many words")
+    assert second == "plain " * 30
+
+
+async def test_a_pause_leaves_a_snapshot(stage: Scene) -> None:
+    """A paused task shows what was kept, before the first pause nothing; a resume starts the ids anew."""
+    stage.sandbox.template.plan = SLOW
+    made = await stage.alice.creates(stage.sandbox)
+    task = stage.sandbox.task(made["id"])
+    starting = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    await stage.sandbox.advance(10)
+    live = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    task.pause()
+    await stage.sandbox.advance(10)
+    paused = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    task.resume()
+    await stage.sandbox.advance(2)
+    resuming = await stage.alice.asks("GET", f"{TASKS}/me/{task.id}/logs")
+    await stage.sandbox.advance(10)
+    resumed = await log_of(stage.alice, task)
+
+    assert starting.json == {"logs": [], "snapshot": True}
+    assert list(live.json) == ["logs"]
+    assert list(paused.json) == ["logs", "snapshot", "snapshot_at"]
+    assert paused.json["logs"] == live.json["logs"] == resuming.json["logs"]
+    assert [entry["id"] for entry in resumed] == [0]
+
+
+async def test_a_kept_history_goes_on_with_its_ids(stage: Scene) -> None:
+    """With state persistence the conversation is the same after a resume."""
+    stage.sandbox.template.keeps_history = True
+    task = stage.sandbox.add_task("alice", "Do it")
+    before = await log_of(stage.alice, task)
+    task.pause()
+    task.resume()
+
+    assert await log_of(stage.alice, task) == before
+
+
+async def test_a_long_conversation_is_cut_for_its_snapshot(stage: Scene) -> None:
+    """A snapshot holds the last thirty messages at most, so that its first id may be above 0."""
+    stage.sandbox.template.script = echo
+    task = stage.sandbox.add_task("alice", "Do it")
+    for number in range(20):
+        await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": f"number {number}"})
+    task.pause()
+
+    logs = await log_of(stage.alice, task)
+
+    assert len(logs) == 30
+    assert (logs[0]["id"], logs[-1]["id"]) == (13, 42)
+
+
+async def test_a_pause_by_time_has_its_own_reason(stage: Scene) -> None:
+    """Who reads the builds can tell an idle time-out from a person's pause."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.pause_by_timeout()
+
+    assert (task.status, task.builds[-1].reason) == ("paused", "task_auto_pause")

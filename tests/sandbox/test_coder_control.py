@@ -1,0 +1,271 @@
+"""The look-alike's control interface, time, notifications and watchers, and the agents of the demo."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+from taskwire.sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
+from taskwire.sandbox.coder.notices import TEMPLATE_IDS
+from taskwire.sandbox.coder.steps import BuildPlan, Complete, Script, Work
+from tests.sandbox.coder_people import TASKS, Person, Scene, scene
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Scene]:
+    """A deployment with Alice in it."""
+    async with scene() as found:
+        yield found
+
+
+async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
+    """What tests do in-process is there over HTTP: people, tasks, states, words, time, misbehaviour."""
+    nobody = stage.with_key("")
+    bob = (await nobody.asks("POST", "/_control/users", {"username": "bob", "email": "bob@acme.test"})).json
+    await nobody.asks("POST", "/_control/tasks", {"user": "bob", "prompt": "Do it", "name": "it"})
+
+    await nobody.asks("POST", "/_control/tasks/it/says", {"text": "I did."})
+    await nobody.asks("POST", "/_control/tasks/it/becomes", {"state": "complete", "message": "Done"})
+    complete = (await nobody.asks("GET", "/_control/tasks/it")).json
+    await nobody.asks("POST", "/_control/advance", {"seconds": 2})
+    idle = (await nobody.asks("GET", "/_control/state")).json["tasks"][0]
+    await nobody.asks("POST", "/_control/misbehave", {"route": "tasks.list", "fault": "bad_gateway"})
+    listed = [(await stage.with_key(bob["token"]).asks("GET", TASKS)).status for _ in range(2)]
+    requests = (await nobody.asks("GET", "/_control/requests")).json
+
+    assert (complete["state"], complete["log"][-1]["content"], idle["state"]) == (
+        "complete",
+        "I did.",
+        "idle",
+    )
+    assert listed == [502, 200]
+    assert [(seen["route"], seen["fault"], seen["status"]) for seen in requests] == [
+        ("tasks.list", "bad_gateway", 502),
+        ("tasks.list", "", 200),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verb", "status"),
+    [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
+)
+async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
+    """Each string does what it says."""
+    stage.sandbox.add_task("alice", "Do it", name="it")
+
+    reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})
+
+    assert reply.json["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/_control/tasks/nothing", None, 404),
+        ("POST", "/_control/nothing", {}, 404),
+        ("POST", "/_control/users", {}, 400),
+        ("POST", "/_control/misbehave", {"route": "tasks.list", "fault": "sulk"}, 404),
+        ("POST", "/_control/advance", {"seconds": "2"}, 400),
+    ],
+)
+async def test_a_wrong_string_says_so(
+    stage: Scene, method: str, path: str, body: object, status: int
+) -> None:
+    """Control requests that make no sense are answered with a sentence."""
+    reply = await stage.with_key("").asks(method, path, body)
+
+    assert (reply.status, bool(reply.json["error"])) == (status, True)
+
+
+async def test_the_same_seed_makes_the_same_world() -> None:
+    """Ids, names and answers repeat with the seed, byte for byte."""
+    texts = []
+    for seed in (7, 7, 8):
+        async with scene(seed=seed) as stage:
+            await stage.alice.creates(stage.sandbox)
+            texts.append((await stage.alice.asks("GET", TASKS)).text)
+
+    assert texts[0] == texts[1] != texts[2]
+
+
+async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
+    """What is due happens at its own time, however late it is looked at."""
+    clock = SteppedClock()
+    async with CoderSandbox(clock=clock) as sandbox:
+        sandbox.add_user("alice")
+        task = sandbox.add_task("alice", "Do it")
+        task.becomes("complete", "Done")
+        before = clock.now()
+
+        clock.advance(100)
+
+        assert task.state == "idle"
+        latest = task.row.workspace.latest_status
+        assert latest is not None
+        assert (latest.created_at - before).total_seconds() == 2
+
+
+async def test_real_time_runs_by_itself() -> None:
+    """With the real clock builds and scripts go on without anybody asking."""
+    script = Script((Work(0.05, "Quick"), Complete("Done")))
+    async with CoderSandbox(clock=RealClock()) as sandbox:
+        sandbox.add_user("alice")
+        sandbox.template.script = lambda _prompt: script
+        sandbox.template.plan = BuildPlan(provision=0.05, start=0.05)
+        task = sandbox.add_task("alice", "Do it")
+
+        await sandbox.until("the agent is done", lambda: task.row.workspace.latest_status is not None and
+                            task.row.workspace.latest_status.state == "complete")  # fmt: skip
+
+        with pytest.raises(TypeError):
+            await sandbox.advance(1)
+
+
+async def received(
+    act: Callable[[CoderSandbox], Any], wanted: int, *, turned_on: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Return the webhook's bodies after something was done."""
+    bodies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.put_nowait({**await request.json(), "header": request.headers["X-Message-Id"]})
+        return web.Response(status=204)
+
+    application = web.Application()
+    application.router.add_post("/hook", take)
+    async with TestServer(application) as server, scene(webhook_url=str(server.make_url("/hook"))) as stage:
+        off = {TEMPLATE_IDS[name]: False for name in turned_on}
+        path = "/api/v2/users/me/notifications/preferences"
+        reply = await stage.alice.asks("PUT", path, {"template_disabled_map": off})
+        assert len(reply.json) == len(off)
+        act(stage.sandbox)
+        await stage.sandbox.advance(16)
+        async with asyncio.timeout(20):
+            return [await bodies.get() for _ in range(wanted)]
+
+
+async def test_a_pause_is_notified_within_a_round() -> None:
+    """Paused and resumed go out by default, with the task's id; a second pause on that day does not."""
+
+    def act(sandbox: CoderSandbox) -> None:
+        task = sandbox.add_task("alice", "Do it", name="it")
+        task.pause_by_timeout()
+        task.resume()
+        task.becomes("complete", "Not told: that one is off")
+        task.pause()
+
+    bodies = await received(act, 2)
+
+    assert [body["payload"]["notification_name"] for body in bodies] == ["Task Paused", "Task Resumed"]
+    labels = bodies[0]["payload"]["labels"]
+    assert (labels["task"], labels["pause_reason"]) == ("it", "idle timeout")
+    assert "task_id" in labels
+    assert bodies[0]["msg_id"] == bodies[0]["header"]
+    assert bodies[0]["title"] == "Task 'it' is paused"
+
+
+async def test_a_state_is_notified_once_it_was_turned_on() -> None:
+    """The four about the state are off until their receiver turns them on; then they name the workspace."""
+
+    def act(sandbox: CoderSandbox) -> None:
+        task = sandbox.add_task("alice", "Do it", name="it")
+        task.becomes("working", "At it")
+        task.becomes("complete", "Done")
+        act.workspace = task.row.workspace.id  # type: ignore[attr-defined]  # carried out of the scene
+
+    bodies = await received(act, 1, turned_on=("Task Completed",))
+
+    assert [body["payload"]["notification_name"] for body in bodies] == ["Task Completed"]
+    assert bodies[0]["payload"]["targets"][0] == act.workspace  # type: ignore[attr-defined]  # as above
+    assert bodies[0]["payload"]["data"] == {"dedupe_bypass_ts": "2026-06-18T10:40:00Z"}
+
+
+async def test_a_workspace_can_be_watched(stage: Scene) -> None:
+    """The stream begins with the present and goes on with every change."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    url = f"{stage.sandbox.url}/api/v2/workspaces/{task.row.workspace.id}/watch"
+
+    async with ClientSession(headers={"Coder-Session-Token": stage.alice.token}) as session:
+        async with session.get(url) as stream:
+            first = await _event(stream.content)
+            task.becomes("working", "Seen at once")
+            second = await _event(stream.content)
+
+    assert first["id"] == second["id"] == task.row.workspace.id
+    assert second["latest_app_status"]["message"] == "Seen at once"
+
+
+async def _event(stream: Any) -> Any:
+    while not (line := await stream.readline()).startswith(b"data: "):
+        pass
+    return json.loads(line[6:])
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "end"),
+    [
+        ("Fix the login redirect", "", ("complete", "Opened a pull request with the fix and a test")),
+        ("Split the name column", "yes, drop it", ("complete", "Split the name and dropped the old column")),
+        (
+            "Split the name column",
+            "No, not now",
+            ("complete", "Split the name; the old column stays for now"),
+        ),
+        (
+            "Find out why checkout is flaky",
+            "",
+            ("failure", "No access to the payment provider's test account"),
+        ),
+        ("Audit every module", "", ("complete", "Read 120 modules: 24 findings, one of them slow")),
+        ("Tidy the config", "", ("complete", "Removed seven settings that nobody reads")),
+    ],
+)
+async def test_the_demo_has_agents_of_several_kinds(
+    stage: Scene, prompt: str, answer: str, end: tuple[str, str]
+) -> None:
+    """One finishes with a link, one asks first, one fails, one writes a lot; all end idle."""
+    stage.sandbox.template.script = scripts.pick
+    task = stage.sandbox.add_task("alice", prompt)
+    await stage.sandbox.advance(60)
+    if answer:
+        reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": answer})
+        assert reply.status == 204
+        await stage.sandbox.advance(60)
+
+    reports = [(status.state, status.message) for status in task.row.workspace.app.statuses]
+
+    assert reports[-2:] == [end, ("idle", end[1])]
+
+
+async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
+    """The build's log says why; the next try works."""
+    stage.sandbox.template.script = scripts.pick
+    task = stage.sandbox.add_task("alice", "Update the base image")
+    await stage.sandbox.advance(30)
+    broken = task.status
+    task.resume()
+    await stage.sandbox.advance(60)
+
+    assert (broken, task.status, task.state) == ("error", "active", "idle")
+
+
+async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
+    """After its end an agent takes a further input and works on; after a resume it says that it is back."""
+    stage.sandbox.template.script = scripts.pick
+    task = stage.sandbox.add_task("alice", "Fix the login redirect")
+    await stage.sandbox.advance(60)
+    alice: Person = stage.alice
+    sent = await alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "Also the tests, please"})
+    await stage.sandbox.advance(30)
+    task.pause()
+    await stage.sandbox.advance(10)
+    task.resume()
+    await stage.sandbox.advance(30)
+
+    assert sent.status == 204
+    assert "I am back" in task.log[-1].content
+    assert (task.status, task.state) == ("active", "idle")

@@ -1,0 +1,184 @@
+"""The look-alike's misbehaviour, what it remembers of requests, and that it can be away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientError,
+    ClientTimeout,
+    ServerTimeoutError,
+)
+
+from taskwire.sandbox.coder import faults
+from taskwire.sandbox.coder.server import Seen
+from tests.sandbox.coder_people import TASKS, Reply, Scene, scene
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Scene]:
+    """A deployment with Alice in it."""
+    async with scene() as found:
+        yield found
+
+
+async def create(stage: Scene) -> Reply:
+    """Create a task of a fixed name."""
+    body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "it"}
+    return await stage.alice.asks("POST", f"{TASKS}/me", body)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message", "has_happened"),
+    [
+        (
+            faults.too_many(retry_after=7),
+            429,
+            "You've been rate limited for sending more than 512 requests",
+            False,
+        ),
+        (faults.server_error(), 500, "An internal server error occurred.", False),
+        (faults.bad_gateway(), 502, "Failed to reach task app endpoint.", False),
+        (faults.error_after(), 500, "An internal server error occurred.", True),
+    ],
+)
+async def test_an_answer_can_be_wrong(
+    stage: Scene, fault: faults.Fault, status: int, message: str, has_happened: bool
+) -> None:
+    """Errors come with or without the effect that was asked for, once, and then all is well."""
+    stage.sandbox.misbehave("tasks.create", fault)
+
+    first = await create(stage)
+    happened = len(stage.sandbox.tasks) == 1
+    second = await create(stage)
+
+    assert first.status == status
+    assert first.json["message"].startswith(message)
+    assert first.headers.get("Retry-After") == ("7" if status == 429 else None)
+    assert happened == has_happened
+    assert second.status == (409 if has_happened else 201)
+
+
+@pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
+async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
+    """A reset connection leaves the client in doubt; the look-alike knows whether the call took effect."""
+    stage.sandbox.misbehave("tasks.create", fault)
+
+    with pytest.raises(ClientConnectionError):
+        await create(stage)
+
+    assert len(stage.sandbox.tasks) == has_happened
+    assert stage.sandbox.requests[-1].has_executed == has_happened
+    assert stage.sandbox.requests[-1].status is None
+
+
+async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
+    """The call took effect and its answer cannot be read."""
+    stage.sandbox.misbehave("tasks.create", faults.nonsense(b"<html>"))
+
+    assert (await create(stage)).text == "<html>"
+    assert len(stage.sandbox.tasks) == 1
+
+
+@pytest.mark.parametrize(("fault", "at_once"), [(faults.late(0.2), 0), (faults.late_after(0.2), 1)])
+async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once: int) -> None:
+    """A late call takes effect before or after the wait, and either way in the end."""
+    stage.sandbox.misbehave("tasks.create", fault)
+    asking = asyncio.create_task(create(stage))
+    await stage.sandbox.until(
+        "the request has come so far",
+        lambda: any(seen.body and seen.has_executed == at_once for seen in stage.sandbox.requests),
+    )
+
+    seen = len(stage.sandbox.tasks)
+    reply = await asking
+
+    assert (seen, reply.status, len(stage.sandbox.tasks)) == (at_once, 201, 1)
+
+
+async def test_a_call_can_hang(stage: Scene) -> None:
+    """Nothing comes back until the look-alike is told to behave; then the connection ends."""
+    stage.sandbox.misbehave("tasks.create", faults.hang(), times=None)
+    body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
+    url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}
+
+    with pytest.raises((ServerTimeoutError, TimeoutError)):
+        await stage.session.post(url, json=body, headers=headers, timeout=ClientTimeout(total=0.1))
+    hanging = asyncio.create_task(create(stage))
+    await stage.sandbox.until(
+        "both requests hang", lambda: [bool(seen.body) for seen in stage.sandbox.requests] == [True, True]
+    )
+    stage.sandbox.behave()
+    with pytest.raises(ClientError):
+        await hanging
+
+    assert stage.sandbox.tasks == []
+    assert (await create(stage)).status == 201
+
+
+async def test_misbehaviour_counts_skips_and_casts_dice(stage: Scene) -> None:
+    """It can begin later, last, cover several routes, and come by chance that a seed repeats."""
+    later = stage.sandbox.misbehave("tasks.*", faults.server_error(), times=2, skips=1)
+    first = [(await stage.alice.asks("GET", TASKS)).status for _ in range(4)]
+    rolls = []
+    for _ in range(2):
+        stage.sandbox.misbehave("tasks.list", faults.server_error(), times=None, probability=0.5, seed=3)
+        rolls.append([(await stage.alice.asks("GET", TASKS)).status for _ in range(12)])
+        stage.sandbox.behave()
+
+    assert first == [200, 500, 500, 200]
+    assert later.hits == 2
+    assert rolls[0] == rolls[1]
+    assert set(rolls[0]) == {200, 500}
+
+
+async def test_it_can_be_away(stage: Scene) -> None:
+    """While it is away connections are refused; afterwards it answers at the same address."""
+    async with stage.sandbox.away():
+        with pytest.raises(ClientConnectorError):
+            await stage.alice.asks("GET", TASKS)
+
+    assert (await stage.alice.asks("GET", TASKS)).status == 200
+
+
+async def test_every_request_is_remembered(stage: Scene) -> None:
+    """Who asked what, and what became of it; a hook sees each call before and after its effect."""
+    moments: list[tuple[str, str, int]] = []
+
+    async def hook(seen: Seen, moment: str) -> None:
+        moments.append((seen.route, moment, len(stage.sandbox.world.tasks)))
+
+    stage.sandbox.on_request = hook
+    await create(stage)
+    await stage.with_key("").asks("GET", TASKS)
+
+    assert moments == [
+        ("tasks.create", "before", 0),
+        ("tasks.create", "after", 1),
+        ("tasks.list", "before", 1),
+        ("tasks.list", "after", 1),
+    ]
+    assert [
+        (seen.route, seen.method, seen.path, seen.user, seen.status) for seen in stage.sandbox.requests
+    ] == [
+        ("tasks.create", "POST", f"{TASKS}/me", "alice", 201),
+        ("tasks.list", "GET", TASKS, "", 401),
+    ]
+
+
+async def test_a_storm_and_a_long_list_are_carried(stage: Scene) -> None:
+    """Three hundred creates at once, and a list of ten thousand."""
+    body = {"template_version_id": stage.sandbox.template.active.id}
+    replies = await asyncio.gather(
+        *(stage.alice.asks("POST", f"{TASKS}/me", {**body, "input": f"Task {n}"}) for n in range(300))
+    )
+    stage.sandbox.fill(9700, "alice")
+    listing = await stage.alice.asks("GET", TASKS)
+    again = await stage.alice.asks("GET", TASKS)
+
+    assert {reply.status for reply in replies} == {201}
+    assert len({reply.json["id"] for reply in replies}) == 300
+    assert listing.json["count"] == 10_000
+    assert again.text == listing.text
