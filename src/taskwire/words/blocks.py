@@ -76,6 +76,17 @@ def end_of(text: str, limit: int) -> str:
     return "…\n" + (rest if newline and rest.strip() and len(first) < limit // 4 else kept)
 
 
+def fitting(lines: Sequence[str]) -> str:
+    """Put lines one under the other, as many as a text may have."""
+    kept, length = [], 0
+    for each in lines:
+        length += len(each) + 1
+        if length > TEXT:
+            break
+        kept.append(each)
+    return "\n".join(kept)
+
+
 def escaped(text: str, limit: int) -> str:
     """Put a text from outside among mrkdwn."""
     return escape_mrkdwn(one_line(text, limit))

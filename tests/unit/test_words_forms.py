@@ -1,0 +1,167 @@
+"""The dialogs: what they ask for, what they keep while they are filled, and Slack's limits."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from taskwire.model.actions import Dialog
+from taskwire.model.messages import View
+from taskwire.words import forms
+from taskwire.words.forms import Field, PresetChoice, TemplateChoice
+from tests.unit.words_examples import anything
+from tests.unit.words_shown import shown_view, view_faults
+
+DOCKER = TemplateChoice(
+    "t-1", "Docker", "acme", (PresetChoice("p-1", "Small"), PresetChoice("p-2", "Large", is_default=True))
+)
+PLAIN = TemplateChoice("t-2", "Plain")
+
+
+def block_of(view: View, field: Field) -> dict[str, JsonValue]:
+    blocks = view.content["blocks"]
+    assert isinstance(blocks, list)
+    found = [each for each in blocks if isinstance(each, dict) and action_of(each) == field.value]
+    return found[0]
+
+
+def action_of(block: dict[str, JsonValue]) -> JsonValue:
+    element = block.get("element")
+    return element.get("action_id") if isinstance(element, dict) else None
+
+
+def test_the_form_asks_for_what_a_task_needs() -> None:
+    """The default preset is chosen, and the channel is where it was asked."""
+    view = forms.create_form([DOCKER, PLAIN], prompt="Fix it", channel="C1", private_metadata="key")
+
+    assert shown_view(view) == [
+        "# New task",
+        "Template: Docker",
+        "Preset: Large",
+        "What should the agent do?: Fix it",
+        "Name: ",
+        "Channel: C1",
+        "[Create] [Cancel]",
+    ]
+    assert view_faults(view) == []
+    assert (view.content["callback_id"], view.content["private_metadata"]) == ("create", "key")
+
+
+def test_another_template_brings_its_own_presets() -> None:
+    """The choice is told at once; the preset's block is another one, the prompt's stays, so its text does."""
+    one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
+    again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
+
+    assert block_of(one, Field.TEMPLATE)["dispatch_action"] is True
+    assert "Preset: Large" not in shown_view(other)
+    assert block_of(again, Field.PRESET)["block_id"] != block_of(one, Field.PRESET)["block_id"]
+    assert block_of(other, Field.PROMPT)["block_id"] == block_of(one, Field.PROMPT)["block_id"]
+
+
+def test_a_chosen_preset_is_kept() -> None:
+    """A form that comes back with an error keeps what was chosen and says what is wrong."""
+    view = forms.create_form([DOCKER], preset="p-1", name="fix-it", error="That name is taken.")
+
+    assert shown_view(view)[1:4] == [":warning: That name is taken.", "Template: Docker", "Preset: Small"]
+    assert "Name: fix-it" in shown_view(view)
+
+
+def test_a_direct_message_is_no_place_for_a_thread() -> None:
+    """The bot cannot post between two people, so nothing is chosen there."""
+    assert "Channel: " in shown_view(forms.create_form([PLAIN], channel="D1"))
+
+
+def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
+    """Nothing is dropped in silence."""
+    view = forms.create_form([PLAIN], prompt="x" * 3_500)
+
+    assert shown_view(view)[1] == (
+        ":warning: The prompt has 3,500 characters and a dialog holds 3,000: its end is missing here. "
+        "`/task create PROMPT` takes it whole."
+    )
+    assert view_faults(view) == []
+
+
+def test_without_templates_the_form_says_whom_to_ask() -> None:
+    """There is nothing to send, so there is no button for it."""
+    view = forms.create_form([])
+
+    assert shown_view(view) == [
+        "# New task",
+        "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
+        "[Close]",
+    ]
+    assert view_faults(view) == []
+
+
+def test_more_templates_than_a_menu_holds() -> None:
+    """The chosen one is among those shown, and the others can still be had."""
+    many = [TemplateChoice(f"t-{n}", f"Template {n}") for n in range(150)]
+
+    view = forms.create_form(many, chosen="t-149")
+
+    assert view_faults(view) == []
+    assert "Template: Template 149" in shown_view(view)
+    assert "~ Only 100 templates fit here; `/task create template=NAME` takes any." in shown_view(view)
+
+
+def test_deleting_asks_once_and_says_what_is_lost() -> None:
+    """The task is named, and the way out is the same size as the way in."""
+    view = forms.delete_dialog("Fix the login", private_metadata="key", waiting=2)
+
+    assert shown_view(view) == [
+        "# Delete this task",
+        "Delete Fix the login?",
+        (
+            "This is lost:\n•  Its workspace and every file in it; what was pushed stays.\n"
+            "•  What its agent wrote in Coder.\n"
+            "•  The 2 replies that wait for the agent; the text comes back in the thread."
+        ),
+        "~ The thread stays. Deleting cannot be undone; pausing keeps everything.",
+        "[Delete] [Keep it]",
+    ]
+    assert view.content["callback_id"] == Dialog.DELETE.value
+
+
+def test_editing_shows_the_prompt_as_it_is() -> None:
+    """What is there can be changed rather than written anew."""
+    view = forms.edit_dialog("Fix the login", "Old words", private_metadata="key", name="fix-login")
+
+    assert shown_view(view) == [
+        "# Edit the prompt",
+        "Fix the login",
+        "Its new prompt: Old words",
+        "~ The agent reads it when the task is resumed.",
+        "[Save] [Cancel]",
+    ]
+    assert view.content["callback_id"] == Dialog.EDIT.value
+
+
+def test_what_stands_in_for_a_dialog() -> None:
+    """Something shows at once, and an end is an end."""
+    assert shown_view(forms.loading("New task"))[1] == "One moment, I am asking Coder…"
+    assert shown_view(forms.notice_dialog("Delete this task", "This task is gone already.")) == [
+        "# Delete this task",
+        "This task is gone already.",
+        "[Close]",
+    ]
+
+
+@settings(deadline=None)
+@given(anything, anything, anything, st.lists(st.tuples(anything, anything, anything), max_size=4))
+def test_whatever_is_written_slack_takes_the_dialogs(
+    prompt: str, title: str, error: str, named: list[tuple[str, str, str]]
+) -> None:
+    """Any text fits the limits."""
+    templates = [
+        TemplateChoice(f"t-{n}", name, org, (PresetChoice(f"p-{n}", preset),))
+        for n, (name, org, preset) in enumerate(named)
+    ]
+    views = [
+        forms.loading(title),
+        forms.create_form(templates, prompt=prompt, name=title, error=error),
+        forms.edit_dialog(title, prompt, private_metadata="", name=title, error=error),
+        forms.delete_dialog(title, private_metadata="", lost=(error[:500] or "-",), waiting=1),
+        forms.notice_dialog(title, error),
+    ]
+
+    assert [fault for view in views for fault in view_faults(view)] == []
