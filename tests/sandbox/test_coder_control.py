@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from taskwire.sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
@@ -189,11 +189,11 @@ async def test_a_workspace_can_be_watched(stage: Scene) -> None:
     task = stage.sandbox.add_task("alice", "Do it")
     url = f"{stage.sandbox.url}/api/v2/workspaces/{task.row.workspace.id}/watch"
 
-    async with ClientSession(headers={"Coder-Session-Token": stage.alice.token}) as session:
-        async with session.get(url) as stream:
-            first = await _event(stream.content)
-            task.becomes("working", "Seen at once")
-            second = await _event(stream.content)
+    headers = {"Coder-Session-Token": stage.alice.token}
+    async with stage.session.get(url, headers=headers) as stream:
+        first = await _event(stream.content)
+        task.becomes("working", "Seen at once")
+        second = await _event(stream.content)
 
     assert first["id"] == second["id"] == task.row.workspace.id
     assert second["latest_app_status"]["message"] == "Seen at once"

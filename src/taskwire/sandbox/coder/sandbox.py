@@ -101,6 +101,7 @@ class CoderSandbox:
     ) -> None:
         """Stop listening and let go of everything."""
         self._server.release()
+        self._server.streams.close()
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)

@@ -14,6 +14,13 @@ class Streams:
 
     def __init__(self) -> None:
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End every stream."""
+        self._is_closed = True
+        for workspace_id in self._watchers:
+            self.changed(workspace_id)
 
     def changed(self, workspace_id: str) -> None:
         """Wake those who watch this workspace."""
@@ -46,7 +53,7 @@ class Streams:
         self, response: web.StreamResponse, watcher: asyncio.Event, present: Callable[[], bytes]
     ) -> None:
         event = b"event: data\ndata: " + present() + b"\n\n"
-        while True:
+        while not self._is_closed:
             await response.write(event)
             try:
                 async with asyncio.timeout(PING_SECONDS):
