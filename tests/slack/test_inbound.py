@@ -138,6 +138,7 @@ async def test_a_mention_has_the_delivery_of_its_message(slack: SlackSandbox) ->
     assert isinstance(mention, Mention)
     assert mention.delivery == message.delivery == f"{dev(slack)}:{ts}"
     assert (mention.thread_ts, mention.text) == (root, f"<@{slack.bot_user_id}> fix this")
+    assert mention.in_thread() == message
 
 
 async def test_a_mention_at_the_top_has_no_thread(slack: SlackSandbox) -> None:

@@ -327,7 +327,7 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
     channel = dev(slack)
     root = await post(outbound, channel, "root")
-    file_id = await outbound.upload("log.txt", f"line\n{SECRET}")
+    file_id = await outbound.start_upload("log.txt", f"line\n{SECRET}")
     assert await outbound.find_share(file_id, channel) is None
 
     await outbound.complete_upload(file_id, "The whole log", channel, root, deadline=soon())
@@ -378,6 +378,6 @@ async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound:
     with pytest.raises(limits.Invalid):
         await outbound.update(dev(slack), SINCE, Message(text="x" * 4_001), META)
     with pytest.raises(limits.Invalid):
-        await outbound.upload("empty.txt", "")
+        await outbound.start_upload("empty.txt", "")
 
     assert len(slack.calls) == 0

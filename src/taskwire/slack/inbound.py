@@ -64,6 +64,22 @@ class Mention(Written):
     thread_ts: Ts | None = None
     parent_is_bots: bool = False
 
+    def in_thread(self) -> ThreadMessage:
+        """Return the reply that a mention in a thread also is, as its message event would have been."""
+        if self.thread_ts is None:
+            raise ValueError("the mention stands in no thread")
+        return ThreadMessage(
+            channel=self.channel,
+            ts=self.ts,
+            person=self.person,
+            text=self.text,
+            delivery=self.delivery,
+            blocks_json=self.blocks_json,
+            files=self.files,
+            thread_ts=self.thread_ts,
+            parent_is_bots=self.parent_is_bots,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Edited(Written):

@@ -23,23 +23,6 @@ from taskwire.slack.addresses import Addresses
 from taskwire.slack.answers import Answer, Channel, Identity, Profile
 from taskwire.slack.calls import Calls, Limiter, Method
 from taskwire.slack.drafts import Drafts
-from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, TokenProblem
-
-# What whoever calls it has to know by name.
-__all__ = [
-    "Channel",
-    "ChannelProblem",
-    "Identity",
-    "Limiter",
-    "MessageGone",
-    "Metadata",
-    "Method",
-    "Outbound",
-    "Profile",
-    "SlackRefused",
-    "Timeouts",
-    "TokenProblem",
-]
 
 EVENT_TYPE = "taskwire_message"
 
@@ -241,7 +224,7 @@ class Outbound:
         answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
         return ChannelId(answers.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
 
-    async def upload(self, name: str, text: str) -> str:
+    async def start_upload(self, name: str, text: str) -> str:
         """Give Slack a text as a file and return its id; nobody sees it before `complete_upload`."""
         content = self._drafts.file(text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
