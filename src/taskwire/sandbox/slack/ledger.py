@@ -15,6 +15,8 @@ T = TypeVar("T")
 _KEPT = 10_000
 # A condition may depend on what is no change of ours (the bot's own state): look again at least this often.
 _LOOK_AGAIN_SECONDS = 0.05
+# In a storm, look once at a handful of changes, not once at each.
+_GATHER_SECONDS = 0.002
 
 
 @dataclass
@@ -103,6 +105,7 @@ class Ledger:
                 raise TimeoutError(f"waited {seconds:g} s for {what}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_GATHER_SECONDS)
             changed = self._changed
         return value
 

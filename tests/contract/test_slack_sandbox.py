@@ -1,0 +1,69 @@
+"""The Slack look-alike against Slack's method reference: it knows nothing that Slack does not have.
+
+The reference is `shared/data/slack-methods.json` beside the repository, or below TASKWIRE_SHARED_DATA.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskwire.sandbox.slack.manifest import SCOPES
+from taskwire.sandbox.slack.methods import all_methods
+from taskwire.sandbox.slack.methods.spec import Method
+
+Reference = dict[str, dict[str, Any]]  # as the file has it
+METHODS = all_methods()
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    beside = Path(__file__).parents[2].parent / "shared" / "data"
+    path = Path(os.environ.get("TASKWIRE_SHARED_DATA", beside)) / "slack-methods.json"
+    if not path.exists():
+        pytest.skip(f"no method reference of Slack at {path}: set TASKWIRE_SHARED_DATA to check against it")
+    found: Reference = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+each_method = pytest.mark.parametrize("known", METHODS.values(), ids=METHODS.keys())
+
+
+@each_method
+def test_the_method_exists(reference: Reference, known: Method) -> None:
+    """A method that Slack lacks would hide a mistake of the bot."""
+    assert known.name in reference
+
+
+@each_method
+def test_its_arguments_are_slacks(reference: Reference, known: Method) -> None:
+    """All that Slack documents are known, and what Slack requires is required."""
+    documented = reference[known.name]["args"]
+
+    assert known.arguments.keys() == documented.keys()
+    required = {name for name, argument in known.arguments.items() if argument.is_required}
+    assert required == {name for name, argument in documented.items() if argument["required"]}
+
+
+@each_method
+def test_its_errors_are_slacks(reference: Reference, known: Method) -> None:
+    """Some of Slack's errors never come here, but none that is not Slack's."""
+    assert known.errors <= set(reference[known.name]["errors"])
+
+
+@each_method
+def test_its_scopes_and_tier_are_slacks(reference: Reference, known: Method) -> None:
+    """One of the documented bot scopes is asked for; the tier is the documented one (0: special)."""
+    documented = reference[known.name]
+    label = documented["rate_limit"]["label"]
+    tier = int(label[5]) if label.startswith("Tier ") else 0
+
+    assert set(known.scopes) == {scope["name"] for scope in documented["scopes"].get("bot", [])}
+    assert known.tier == tier
+
+
+def test_the_scopes_granted_by_default_cover_every_method() -> None:
+    """Without a manifest nothing is missing."""
+    assert all(not known.scopes or set(known.scopes) & set(SCOPES) for known in METHODS.values())

@@ -1,0 +1,60 @@
+"""Rate limits, once they are switched on."""
+
+from taskwire.sandbox.slack.pace import Pace
+from tests.sandbox.slack_worlds import world
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_tier_is_a_sliding_minute() -> None:
+    """The fifty-first call of tier 3 waits until the first is a minute old."""
+    clock = Clock()
+    pace = Pace(is_on=True, clock=clock)
+
+    for _ in range(50):
+        assert pace.wait("chat.update", 3, "") == 0
+        clock.now += 0.5
+    refused = pace.wait("chat.update", 3, "")
+    clock.now += refused
+
+    assert refused == 35
+    assert pace.wait("chat.update", 3, "") == 0
+    assert pace.wait("chat.delete", 3, "") == 0
+
+
+def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
+    """Three at once, then one a second; another channel is not concerned."""
+    clock = Clock()
+    pace = Pace(is_on=True, clock=clock)
+
+    burst = [pace.wait("chat.postMessage", 0, "C1") for _ in range(4)]
+    elsewhere = pace.wait("chat.postMessage", 0, "C2")
+    clock.now += 1
+    later = [pace.wait("chat.postMessage", 0, "C1") for _ in range(2)]
+
+    assert (burst, elsewhere, later) == ([0, 0, 0, 1], 0, [0, 1])
+
+
+async def test_too_many_calls_are_told_when_to_come_back() -> None:
+    """HTTP 429 with Retry-After; off unless asked for."""
+    async with world(limits="documented") as api:
+        for _ in range(20):
+            assert (await api.call("usergroups.list"))["ok"]
+        async with api.raw("usergroups.list") as response:
+            limited = (response.status, await response.json())
+            seconds = int(response.headers["Retry-After"])
+
+    async with world() as api:
+        unlimited = [(await api.call("usergroups.list"))["ok"] for _ in range(21)]
+
+    assert limited == (429, {"ok": False, "error": "ratelimited"})
+    assert 1 <= seconds <= 60
+    assert all(unlimited)

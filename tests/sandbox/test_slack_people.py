@@ -1,0 +1,374 @@
+"""What people do, what they see of it, and which events the app gets for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from taskwire.sandbox.slack import Attachment, PersonCannot
+from tests.sandbox.slack_app import Api, Json, SocketApp, connected
+from tests.sandbox.slack_worlds import world
+
+BUTTONS: list[Json] = [
+    {
+        "type": "actions",
+        "block_id": "row",
+        "elements": [
+            {
+                "type": "button",
+                "action_id": "go",
+                "text": {"type": "plain_text", "text": "Go"},
+                "value": "v1",
+            },
+            {
+                "type": "static_select",
+                "action_id": "pick",
+                "options": [{"text": {"type": "plain_text", "text": "One"}, "value": "1"}],
+            },
+        ],
+    }
+]
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with world(ack_seconds=0.3, retry_seconds=(0.0,)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(api: Api) -> AsyncIterator[SocketApp]:
+    async with connected(api) as opened:
+        yield opened
+
+
+@pytest.fixture
+def general(api: Api) -> str:
+    return api.slack.workspace.channel("general").id
+
+
+async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api, general: str) -> None:
+    """Mentions carry id and name, addresses are linked, control characters are entities."""
+    answer = await api.slack.command(
+        "alice", "general", "/task", "ask @bob in #random & see https://x.test <b>"
+    )
+
+    alice, bob, random = (
+        api.slack.workspace.user("alice").id,
+        api.slack.workspace.user("bob").id,
+        "C0TW000002",
+    )
+    assert app.envelopes[0]["payload"] == {
+        "token": "verification",
+        "team_id": "T0TASKWIRE",
+        "team_domain": "acme",
+        "channel_id": general,
+        "channel_name": "general",
+        "user_id": alice,
+        "user_name": "alice",
+        "command": "/task",
+        "text": f"ask <@{bob}|bob> in <#{random}|random> &amp; see <https://x.test> &lt;b&gt;",
+        "api_app_id": "A0TW000001",
+        "is_enterprise_install": "false",
+        "response_url": answer.response_url,
+        "trigger_id": answer.trigger_id,
+    }
+
+
+async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: Api) -> None:
+    """Or to all, if it says so."""
+    app.reply = lambda payload: {"text": payload["text"], "response_type": payload["text"]}
+
+    await api.slack.command("alice", "general", "/task", "ephemeral")
+    await api.slack.command("alice", "general", "/task", "in_channel")
+
+    assert [e.body["text"] for e in api.slack.ephemerals("alice")] == ["ephemeral"]
+    assert [m["text"] for m in api.slack.messages("general")] == ["in_channel"]
+
+
+async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) -> None:
+    """Slack says so itself; the app hears nothing."""
+    root = await api.slack.post("alice", "general", "root")
+
+    answer = await api.slack.command("alice", "general", "/task", "help", thread_ts=root)
+
+    assert answer.failure == "/task is not supported in threads. Sorry!"
+    assert all(e["type"] == "events_api" for e in app.envelopes)
+
+
+async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> None:
+    """The sixth answer is refused and complained of."""
+    answer = await api.slack.command("alice", "general", "/task help")
+
+    statuses = []
+    for number in range(6):
+        async with api.session.post(answer.response_url, json={"text": str(number)}) as response:
+            statuses.append(response.status)
+
+    assert len(app.envelopes) == 1
+    assert statuses == [200] * 5 + [404]
+    assert [e.body["text"] for e in api.slack.ephemerals("alice")] == list("01234")
+    assert api.slack.complaints == ["response_url: used_url"]
+
+
+async def test_a_response_url_lives_half_an_hour() -> None:
+    """By the sandbox's clock; a stray field is complained of."""
+    now = 1_800_000_000.0
+
+    async with world(clock=lambda: now) as api, connected(api):
+        url = (await api.slack.command("alice", "general", "/task help")).response_url
+        async with api.session.post(url, json={"text": "in time", "colour": "red"}) as response:
+            in_time = response.status
+        now += 30 * 60 + 1
+        async with api.session.post(url, json={"text": "late"}) as response:
+            late = (response.status, await response.json())
+
+        assert (in_time, late) == (200, (404, {"ok": False, "error": "expired_url"}))
+        assert api.slack.complaints == [
+            "unknown field for a response_url: colour",
+            "response_url: expired_url",
+        ]
+
+
+async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
+    """Both speak of the same message, with ids of their own."""
+    ts = await api.slack.mention("alice", "general", "fix it")
+    await api.slack.settled()
+
+    assert sorted((e["type"], e["ts"]) for e in app.events) == [("app_mention", ts), ("message", ts)]
+    assert len({e["payload"]["event_id"] for e in app.envelopes}) == 2
+
+
+async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
+    """They can be told by their bot id."""
+    await api.post(general, "hello")
+    await api.slack.settled()
+
+    assert [(e["type"], e["bot_id"], e["text"]) for e in app.events] == [("message", "B0TW000001", "hello")]
+
+
+async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
+    """Not even for a mention."""
+    await api.slack.mention("alice", "random", "hello?")
+    await api.slack.settled()
+
+    assert app.events == []
+
+
+async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
+    """Edits, deletions, files, broadcasts, other bots and joining each have theirs."""
+    root = await api.slack.post("alice", "general", "root")
+    await api.slack.edit("alice", "general", root, "root, better")
+    await api.slack.post("bob", "general", "all see", root, broadcast=True)
+    ts = await api.slack.post("bob", "general", "look", files=[Attachment("a.log", b"line")])
+    await api.slack.delete("bob", "general", ts)
+    await api.slack.post_as_bot("general", "beep")
+    carol = api.slack.add_user("carol")
+    await api.slack.join(carol.id, "general")
+    await api.slack.settled()
+
+    subtypes = [str(e.get("subtype", e["type"])) for e in app.events]
+    assert sorted(subtypes) == sorted(
+        [
+            *("message", "message_changed", "thread_broadcast", "file_share", "message_deleted"),
+            *("bot_message", "channel_join", "member_joined_channel"),
+        ]
+    )
+
+
+async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general: str) -> None:
+    """The event has a ts of its own; the message keeps its ts and is marked as edited."""
+    ts = await api.slack.post("alice", "general", "one")
+    await api.slack.edit("alice", "general", ts, "two <3")
+    await api.slack.settled()
+
+    changed = next(e for e in app.events if e.get("subtype") == "message_changed")
+    assert (changed["message"]["text"], changed["previous_message"]["text"]) == ("two &lt;3", "one")
+    assert (changed["message"]["ts"], changed["channel"], changed["hidden"]) == (ts, general, True)
+    assert changed["message"]["edited"]["user"] == api.slack.workspace.user("alice").id
+    assert changed["ts"] > ts
+
+
+async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
+    """The message changes and is not marked."""
+    ts = await api.slack.post("alice", "general", "see https://example.test")
+    await api.slack.unfurl("general", ts, "https://example.test")
+    await api.slack.settled()
+
+    changed = next(e for e in app.events if e.get("subtype") == "message_changed")
+    assert "edited" not in changed["message"]
+    assert changed["message"]["text"] == changed["previous_message"]["text"]
+
+
+async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None:
+    """Also where the bot is not a member; the app's unfurl stands below the message."""
+    ts = await api.slack.post("alice", "random", "see https://coder.test/tasks/1")
+    await api.slack.until(lambda: app.events, "the event")
+    shared = app.events[0]
+    unfurls = {"https://coder.test/tasks/1": {"blocks": [{"type": "divider"}]}}
+
+    answer = await api.call(
+        "chat.unfurl", unfurl_id=shared["unfurl_id"], source=shared["source"], unfurls=unfurls
+    )
+
+    assert (shared["type"], shared["is_bot_user_member"], shared["message_ts"]) == ("link_shared", False, ts)
+    assert shared["links"] == [{"url": "https://coder.test/tasks/1", "domain": "coder.test"}]
+    assert answer == {"ok": True}
+    assert api.slack.message("random", ts)["attachments"][0]["from_url"] == "https://coder.test/tasks/1"
+
+
+async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> None:
+    """With the author of the message, and without its thread."""
+    ts = await api.post(general, "card")
+    await api.slack.react("alice", "general", ts, ":octagonal_sign:")
+    await api.slack.unreact("alice", "general", ts, "octagonal_sign")
+    await api.slack.settled()
+
+    events = [(e["type"], e["reaction"], e["item_user"]) for e in app.events if e["type"] != "message"]
+    bot = api.slack.bot_user_id
+    assert sorted(events) == [
+        ("reaction_added", "octagonal_sign", bot),
+        ("reaction_removed", "octagonal_sign", bot),
+    ]
+
+
+async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, api: Api, general: str) -> None:
+    """Its answer may replace the message."""
+    ts = await api.post(general, "card", blocks=BUTTONS)
+
+    answer = await api.slack.click("alice", "general", ts, "go")
+    async with api.session.post(
+        answer.response_url, json={"text": "done", "replace_original": True}
+    ) as response:
+        assert (response.status, await response.text()) == (200, "ok")
+
+    payload = next(e["payload"] for e in app.envelopes if e["type"] == "interactive")
+    assert payload["type"] == "block_actions"
+    assert payload["container"] == {
+        "type": "message",
+        "message_ts": ts,
+        "channel_id": general,
+        "is_ephemeral": False,
+    }
+    assert payload["message"]["text"] == "card"
+    (action,) = payload["actions"]
+    assert (action["action_id"], action["block_id"], action["value"]) == ("go", "row", "v1")
+    assert api.slack.message("general", ts)["text"] == "done"
+
+
+async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, general: str) -> None:
+    """By its value or by its words."""
+    ts = await api.post(general, "card", blocks=BUTTONS)
+
+    await api.slack.click("alice", "general", ts, "pick", "One")
+
+    action = next(e for e in app.envelopes if e["type"] == "interactive")["payload"]["actions"][0]
+    assert action["selected_option"] == {"text": {"type": "plain_text", "text": "One"}, "value": "1"}
+
+
+async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
+    app: SocketApp, api: Api, general: str
+) -> None:
+    """Slack sends no message along with it; only its response URL can change it."""
+    alice = api.slack.workspace.user("alice").id
+    shown = await api.call("chat.postEphemeral", channel=general, user=alice, text="a", blocks=BUTTONS)
+
+    answer = await api.slack.click("alice", "general", shown["message_ts"], "go")
+    async with api.session.post(answer.response_url, json={"delete_original": True}) as response:
+        assert response.status == 200
+
+    payload = app.envelopes[-1]["payload"]
+    assert (payload["container"]["is_ephemeral"], "message" in payload) == (True, False)
+    assert api.slack.ephemerals("alice") == []
+
+
+async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) -> None:
+    """A message shortcut works in a thread too."""
+    root = await api.slack.post("alice", "general", "root")
+    reply = await api.slack.post("alice", "general", "reply", root)
+
+    await api.slack.shortcut("alice", "new_task")
+    await api.slack.message_shortcut("alice", "general", reply, "make_task")
+
+    (first, second) = (e["payload"] for e in app.envelopes if e["type"] == "interactive")
+    assert (first["type"], first["callback_id"]) == ("shortcut", "new_task")
+    assert (second["type"], second["message_ts"], second["message"]["thread_ts"]) == (
+        "message_action",
+        reply,
+        root,
+    )
+
+
+async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
+    """Each says why."""
+    ts = await api.post(general, "card", blocks=BUTTONS)
+
+    with pytest.raises(PersonCannot, match="only one's own messages"):
+        await api.slack.edit("alice", "general", ts, "x")
+    with pytest.raises(PersonCannot, match="bob is not in secret"):
+        await api.slack.post("bob", "secret", "x")
+    with pytest.raises(PersonCannot, match="nothing to press with action_id 'stop'"):
+        await api.slack.click("alice", "general", ts, "stop")
+    with pytest.raises(PersonCannot, match="has no option 'Two'"):
+        await api.slack.click("alice", "general", ts, "pick", "Two")
+
+
+async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api) -> None:
+    """Mentions, links and code are elements of their own."""
+    await api.slack.post("alice", "general", "hey @bob see https://x.test and `run` ```\na < b\n```")
+    await api.slack.settled()
+
+    bob = api.slack.workspace.user("bob").id
+    event = next(e for e in app.events if e["type"] == "message")
+    assert event["text"] == f"hey <@{bob}> see <https://x.test> and `run` ```\na &lt; b\n```"
+    section, code = event["blocks"][0]["elements"]
+    assert [e["type"] for e in section["elements"]] == [
+        "text",
+        "user",
+        "text",
+        "link",
+        "text",
+        "text",
+        "text",
+    ]
+    assert code == {
+        "type": "rich_text_preformatted",
+        "elements": [{"type": "text", "text": "a < b"}],
+        "border": 0,
+    }
+
+
+async def test_only_subscribed_events_are_delivered() -> None:
+    """The manifest decides, and needs the scope too."""
+    manifest = {
+        "display_information": {"name": "Small"},
+        "oauth_config": {"scopes": {"bot": ["app_mentions:read"]}},
+        "settings": {
+            "socket_mode_enabled": True,
+            "event_subscriptions": {"bot_events": ["app_mention", "message.channels"]},
+        },
+    }
+
+    async with world(manifest=manifest) as api, connected(api) as app:
+        await api.slack.mention("alice", "general", "hello")
+        await api.slack.settled()
+
+        assert [e["type"] for e in app.events] == ["app_mention"]
+
+
+async def test_only_declared_commands_and_shortcuts_exist() -> None:
+    """Anything else is refused before the app hears of it."""
+    manifest = {
+        "display_information": {"name": "Small"},
+        "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},
+        "oauth_config": {"scopes": {"bot": ["commands"]}},
+        "settings": {"socket_mode_enabled": True},
+    }
+
+    async with world(manifest=manifest) as api, connected(api) as app:
+        known = await api.slack.command("alice", "general", "/task", "@bob")
+        unknown = await api.slack.command("alice", "general", "/other")
+        with pytest.raises(PersonCannot, match="no global shortcut 'new_task'"):
+            await api.slack.shortcut("alice", "new_task")
+
+        assert (known.ok, app.envelopes[0]["payload"]["text"]) == (True, "@bob")
+        assert unknown.failure == "/other is not a valid command."
