@@ -13,7 +13,7 @@ from tests.sandbox.slack_worlds import world
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with world(ack_seconds=0.3, retry_seconds=(0.0, 0.01)) as opened:
+    async with world(retry_seconds=(0.0, 0.01)) as opened:
         yield opened
 
 

@@ -31,7 +31,7 @@ BUTTONS: list[Json] = [
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with world(ack_seconds=0.3, retry_seconds=(0.0,)) as opened:
+    async with world(retry_seconds=(0.0,)) as opened:
         yield opened
 
 

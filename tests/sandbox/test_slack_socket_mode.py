@@ -10,12 +10,10 @@ import pytest
 from tests.sandbox.slack_app import Api, connected, socket_url
 from tests.sandbox.slack_worlds import world
 
-IMPATIENT = {"ack_seconds": 0.05, "retry_seconds": (0.0, 0.01, 0.01)}
-
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with world(**IMPATIENT) as opened:
+    async with world(retry_seconds=(0.0, 0.01, 0.01)) as opened:
         yield opened
 
 
@@ -92,6 +90,7 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
     """With the number of the attempt; then Slack gives up, and the world complains."""
     async with connected(api) as app:
         app.is_silent = True
+        api.slack.sockets.ack_seconds = 0.05
         await api.slack.post("alice", "general", "hello")
         await api.slack.settled()
 
@@ -125,6 +124,7 @@ async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None
     """It is not tried again."""
     async with connected(api) as app:
         app.is_silent = True
+        api.slack.sockets.ack_seconds = 0.05
         answer = await api.slack.command("alice", "general", "/task help")
 
         assert (answer.error, len(app.envelopes)) == ("operation_timeout", 1)

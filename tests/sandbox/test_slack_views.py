@@ -54,7 +54,7 @@ HOME: Json = {"type": "home", "blocks": [{"type": "divider"}]}
 
 @pytest.fixture
 async def api() -> AsyncIterator[Api]:
-    async with world(ack_seconds=0.3, trigger_seconds=30.0) as opened:
+    async with world(trigger_seconds=30.0) as opened:
         yield opened
 
 
@@ -166,6 +166,7 @@ async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
 ) -> None:
     """The person reads that Slack had trouble."""
     app.is_silent = True
+    api.slack.sockets.ack_seconds = 0.05
 
     result = await api.slack.submit("alice", form, {"text": "x"})
 
