@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionError, web
 from aiohttp.test_utils import TestServer
 
 from taskwire.sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
 from taskwire.sandbox.coder.notices import TEMPLATE_IDS
-from taskwire.sandbox.coder.steps import BuildPlan, Complete, Script, Work
+from taskwire.sandbox.coder.steps import Ask, BuildPlan, Complete, Script, Steps, Work
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 
@@ -47,6 +47,53 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
         ("tasks.list", "bad_gateway", 502),
         ("tasks.list", "", 200),
     ]
+
+
+async def test_another_process_sends_it_away(stage: Scene) -> None:
+    """Sent away, it refuses connections for a while and comes back by itself."""
+    nobody = stage.with_key("")
+
+    reply = await nobody.asks("POST", "/_control/away", {"seconds": 0.1})
+    async with asyncio.timeout(20):
+        while await _is_there(nobody):
+            pass
+        while not await _is_there(nobody):
+            pass
+
+    assert reply.status == 200
+
+
+async def _is_there(person: Person) -> bool:
+    try:
+        return (await person.asks("GET", "/api/v2/buildinfo")).status == 200
+    except ClientConnectionError:
+        return False
+
+
+async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
+    """What goes wrong in an agent's script fails the test that has it, and stops nobody else."""
+
+    def then(answer: str) -> Steps:
+        raise ZeroDivisionError(answer)
+
+    script = Script((Work(1), Ask("Well?", then)))
+    stage.sandbox.template.script = lambda _prompt: script
+    task = stage.sandbox.add_task("alice", "Do it")
+    await stage.sandbox.advance(5)
+
+    reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "boom"})
+
+    assert reply.status == 500
+    assert "ZeroDivisionError: boom" in stage.sandbox.complaints[0]
+    stage.sandbox.world.complaints.clear()
+
+
+async def test_an_agent_may_never_report(stage: Scene) -> None:
+    """An active task without any state, as after many a resume."""
+    stage.sandbox.template.is_silent = True
+    task = stage.sandbox.add_task("alice", "Do it")
+
+    assert (task.status, task.state) == ("active", None)
 
 
 @pytest.mark.parametrize(

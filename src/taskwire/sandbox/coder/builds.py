@@ -147,11 +147,12 @@ class Builds:
         world, workspace = self._world, task.workspace
         report = partial(self._reports.add, workspace, agent)
         program = AgentApi(world, task, agent, report)
-        program.is_silent = is_resumed and workspace.template.is_silent_after_resume
+        template = workspace.template
+        program.is_silent = template.is_silent or (is_resumed and template.is_silent_after_resume)
         self.programs[workspace.id] = program
         script = self.script_of(workspace)
         player = Player(world.agenda, program, script, partial(self.crash, workspace))
-        program.open(self._histories.get(workspace.id, []) if workspace.template.keeps_history else [])
+        program.open(self._histories.get(workspace.id, []) if template.keeps_history else [])
         is_new = task.prompt != task.typed_prompt
         if task.prompt and is_new:
             task.typed_prompt = task.prompt

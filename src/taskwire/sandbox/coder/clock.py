@@ -5,6 +5,7 @@ which it was booked as "now", however late it is run, so that stepped and real t
 """
 
 import heapq
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,7 @@ class Agenda:
         self._moment: datetime | None = None
         self._last_stamp = datetime.min.replace(tzinfo=UTC)
         self.on_booking: Callable[[], None] = lambda: None
+        self.on_trouble: Callable[[str], None] = lambda _text: None
 
     def now(self) -> datetime:
         """Return the moment of what is being run, or the clock's."""
@@ -106,6 +108,8 @@ class Agenda:
         before, self._moment = self._moment, booking.due
         try:
             booking.action()
+        except Exception:  # noqa: BLE001 - one agent's broken script must not stop the time of all others
+            self.on_trouble(f"what was due at {booking.due} failed: {traceback.format_exc()}")
         finally:
             self._moment = before
         return True

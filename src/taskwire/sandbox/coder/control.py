@@ -56,13 +56,13 @@ class Control:
     async def _act(self, method: str, parts: list[str], fields: Fields) -> JsonValue:
         match (method, *parts):
             case ("GET", "tasks", name):
-                return _task_json(self._sandbox.task(name))
+                return _with_log(self._sandbox.task(name))
             case ("POST", "tasks", name, verb):
                 return self._pull(self._sandbox.task(name), verb, fields)
             case ("POST", "advance"):
                 await self._sandbox.advance(_number(fields, "seconds"))
             case ("POST", "away"):
-                await self._sandbox.go_away()
+                self._sandbox.go_away_for(_number(fields, "seconds"))
             case (_, word) if (method, word) in self._verbs:
                 return self._verbs[method, word](fields)
             case _:
@@ -157,9 +157,13 @@ def _task_json(task: PuppetTask) -> Json:
         "workspace_status": derived.workspace_status(task.row.workspace.latest),
         "is_stable": program is not None and program.status == "stable",
         "inputs": list(task.inputs),
-        "log": [message_json(message) for message in program.messages] if program else [],
         "is_deleted": task.is_deleted,
     }
+
+
+def _with_log(task: PuppetTask) -> Json:
+    messages = task.program.messages if task.program else []
+    return {**_task_json(task), "log": [message_json(message) for message in messages]}
 
 
 def _seen_json(seen: Seen) -> Json:

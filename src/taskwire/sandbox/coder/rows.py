@@ -137,6 +137,7 @@ class Template:
     plan: BuildPlan = INSTANT
     script: Callable[[str], Script] = quiet
     keeps_history: bool = False
+    is_silent: bool = False
     is_silent_after_resume: bool = False
     log_offset_minutes: int = 0
 

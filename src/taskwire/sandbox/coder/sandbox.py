@@ -36,6 +36,7 @@ from taskwire.sandbox.coder.world import Settings, World
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 20.0
+GOING_SECONDS = 0.05  # the answer to who sent it away still goes out
 
 
 @runtime_checkable
@@ -289,6 +290,15 @@ class CoderSandbox:
             yield
         finally:
             await self.come_back()
+
+    def go_away_for(self, seconds: float) -> None:
+        """Be unreachable for so many seconds of real time, beginning as soon as this is answered."""
+        self._start(self._go_away_for(seconds))
+
+    async def _go_away_for(self, seconds: float) -> None:
+        await asyncio.sleep(GOING_SECONDS)
+        async with self.away():
+            await asyncio.sleep(seconds)
 
     async def advance(self, seconds: float) -> None:
         """Move stepped time on; everything that falls due happens at its moment, in order."""

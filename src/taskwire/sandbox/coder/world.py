@@ -34,8 +34,8 @@ class Settings:
     max_lifetime_days: int = 36500
     max_admin_lifetime_days: int = 7
     default_lifetime_days: int = 7
-    reports_become_working: bool = False  # servers before February 2026 (coder#22286)
-    requires_external_auth: bool = False  # servers after 2.34 (coder#26718)
+    reports_become_working: bool = False  # as servers before February 2026 do
+    requires_external_auth: bool = False  # as servers after 2.34 do
     lacks_agent_license: bool = False
     has_dashboard: bool = True
 
@@ -46,6 +46,7 @@ class World:
     def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
         self.clock = clock
         self.agenda = Agenda(clock)
+        self.agenda.on_trouble = self.complain
         self.ids = Ids(seed)
         self.settings = settings
         self.complaints: deque[str] = deque(maxlen=COMPLAINTS_KEPT)
