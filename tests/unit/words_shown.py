@@ -1,50 +1,33 @@
 """How a message or a dialog reads, and what Slack would refuse in it."""
 
-from collections.abc import Iterator
-
 from pydantic import JsonValue
 
 from taskwire.model.messages import Block, Message, View
 from taskwire.sandbox.slack.block_rules import MESSAGE, problems
 from taskwire.sandbox.slack.view_rules import view_problems
+from taskwire.slack.limits import EDITED_TEXT, Invalid, check_message, check_view
 
-# msg_blocks_too_long was seen from about 13,100 characters on.
-ALL_BLOCKS = 12_000
 _MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": "~ "}
 
 
 def faults(message: Message) -> list[str]:
-    """List what Slack would refuse, or a person would miss, in a message."""
+    """List what Slack would refuse in a message, by the look-alike's rules and by our own door's."""
     found = problems([*message.blocks], MESSAGE)
-    if not message.text.strip():
-        found.append("no text")
-    if len(message.text) > 4_000:
-        found.append(f"text of {len(message.text)} characters")
-    if written(message) > ALL_BLOCKS:
-        found.append(f"blocks of {written(message)} characters")
+    try:
+        check_message(message, EDITED_TEXT)
+    except Invalid as exc:
+        found.append(str(exc))
     return found
 
 
 def view_faults(view: View) -> list[str]:
-    """List what Slack would refuse in a dialog."""
-    return view_problems(view.content, "modal")
-
-
-def written(message: Message) -> int:
-    """Count the characters of all blocks."""
-    return sum(len(text) for block in message.blocks for text in strings(block))
-
-
-def strings(value: JsonValue) -> Iterator[str]:
-    """Yield every string in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from strings(inner)
+    """List what Slack would refuse in a dialog, by both."""
+    found = view_problems(view.content, "modal")
+    try:
+        check_view(view)
+    except Invalid as exc:
+        found.append(str(exc))
+    return found
 
 
 def shown(message: Message) -> list[str]:
