@@ -9,7 +9,6 @@ from typing import Protocol, Self, runtime_checkable
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from taskwire.sandbox.coder import derived, faults
 from taskwire.sandbox.coder.builds import Builds
 from taskwire.sandbox.coder.calls import Deployment
 from taskwire.sandbox.coder.clock import Clock, RealClock
@@ -255,10 +254,6 @@ class CoderSandbox:
         trouble.dice.seed(seed)
         return self._server.troubles.plan(trouble)
 
-    def misbehave_so(self, route: str, name: str, **options: str | float) -> Trouble:
-        """Go wrong in the way of that name once."""
-        return self.misbehave(route, faults.named(name, options))
-
     def behave(self) -> None:
         """Forget all planned misbehaviour and cut the connections that hang."""
         self._server.troubles.clear()
@@ -329,13 +324,6 @@ class CoderSandbox:
                     await self._pulse.wait()
         except TimeoutError:
             raise AssertionError(f"never happened: {description}") from None
-
-    def summary(self) -> str:
-        """Return every task in a line each, for an error's message."""
-        return "\n".join(
-            f"{task.owner.username}/{task.name}: {derived.task_status(task)}"
-            for task in self.world.newest_tasks()
-        )
 
     def _changed(self, workspace: Workspace) -> None:
         self._server.streams.changed(workspace.id)

@@ -9,7 +9,7 @@ BULLET = "⏺ "
 def banner(directory: str = "/home/coder/project") -> str:
     """Return the greeting in its box, which is the conversation's first message."""
     lines = [
-        "✻ Welcome to Claude Code!",
+        "✻ Welcome to your coding agent!",
         "",
         "  /help for help, /status for your current setup",
         "",

@@ -37,7 +37,6 @@ class Settings:
     reports_become_working: bool = False  # as servers before February 2026 do
     requires_external_auth: bool = False  # as servers after 2.34 do
     lacks_agent_license: bool = False
-    has_dashboard: bool = True
 
 
 class World:
