@@ -222,12 +222,12 @@ def _create(rest: str, _: Verb) -> Command:
     prompt = as_seen(behind).strip()
     name = given.get("name")
     if name is not None:
-        _check_new_name(name)
+        check_new_name(name)
     make = Create if prompt else OpenForm
     return make(prompt, given.get("template"), given.get("preset"), name, given.get("org"))
 
 
-def _check_new_name(name: str) -> None:
+def check_new_name(name: str) -> None:
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
             f"Coder does not take `{_cut(name)}` as a name.",

@@ -16,6 +16,8 @@ ListName = NewType("ListName", str)
 
 # A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Two lanes fit.
 LANE = 2**51
+# What the ids of replies begin with.
+REPLY = "reply:"
 
 
 class Work(BaseModel):
@@ -79,13 +81,14 @@ class PostCard(Work):
     """Steer: post the card, whose ts becomes the thread."""
 
     kind: Literal["post_card"] = "post_card"
+    asker: Asker
 
 
 class CreateTask(Work):
     """Steer: create the task in Coder and bind it to the link."""
 
     kind: Literal["create_task"] = "create_task"
-    is_named_by_person: bool = False
+    asker: Asker
 
 
 class Reply(Work):
@@ -97,10 +100,13 @@ class Reply(Work):
     text: str
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
-    # What has been found out on the way, so that a later turn need not ask again.
-    is_sent_as_is: bool = False
+    # What is known of it so far, so that a later turn need not find out again.
+    was_away: bool = False
+    is_from_command: bool = False
     is_confirmed: bool = False
     is_asked_about: bool = False
+    was_rejected: bool = False
+    was_repeated: bool = False
     waits: int = 0
 
 
@@ -111,6 +117,8 @@ class Act(Work):
     asker: Asker
     verb: Verb
     text: str = ""
+    # Waits for the workspace to stop, where a person has just asked for that.
+    is_patient: bool = False
     waits: int = 0
 
 
@@ -128,7 +136,7 @@ class Decided(Work):
     kind: Literal["decided"] = "decided"
     asker: Asker
     job: str
-    verdict: Literal["arrived", "again", "drop"]
+    verdict: Literal["arrived", "send", "drop"]
 
 
 class Happened(Work):
@@ -154,12 +162,23 @@ class Say(Work):
     calls: tuple[UserId, ...] = ()
 
 
-class Show(Work):
-    """Tell: read the task's card or log afresh and post it in the thread."""
+class AnswerInThread(Work):
+    """Tell: answer what a person asked in the thread, with what is true when it is posted."""
 
-    kind: Literal["show"] = "show"
+    kind: Literal["answer_in_thread"] = "answer_in_thread"
     asker: Asker
-    what: Literal["status", "logs", "full_logs"]
+    what: Literal["status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "words"]
+    text: str = ""
+    words: tuple[str, ...] = ()
+    job: str = ""
+
+
+class LateChange(Work):
+    """Tell: a reply was edited or deleted when it no longer waited."""
+
+    kind: Literal["late_change"] = "late_change"
+    ts: Ts
+    what: Literal["edited", "deleted"]
 
 
 class ShareFile(Work):
@@ -172,6 +191,7 @@ class ShareFile(Work):
     title: str
     text: str
     file_id: str = ""
+    looks: int = 0
 
 
 class DrawCard(Work):
@@ -204,8 +224,10 @@ class TidyInput(Work):
 
     kind: Literal["tidy_input"] = "tidy_input"
     link: LinkId
+    ts: Ts
     text: str
     build: int
+    last_id: int
     looks: int = 0
 
 
@@ -221,7 +243,8 @@ AnyWork = Annotated[
     | Happened
     | Tell
     | Say
-    | Show
+    | AnswerInThread
+    | LateChange
     | ShareFile
     | DrawCard
     | Receipt
@@ -239,7 +262,6 @@ class Job(BaseModel):
     id: str
     work: AnyWork
     tries: int = 0
-    since_ms: int = 0
 
 
 def intake(person: str) -> ListName:

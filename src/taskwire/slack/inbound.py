@@ -129,6 +129,7 @@ class Clicked:
     message_ts: Ts | None
     thread_ts: Ts | None
     is_ephemeral: bool
+    private_metadata: str
     response_url: str | None
     view_id: str | None
     view_hash: str | None
@@ -165,18 +166,21 @@ class Source:
     is_bot: bool
 
 
-def message_event(body: Body) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
-    """Read a message event."""
+def message_event(
+    body: Body, bot: UserId | None = None
+) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
+    """Read a message event; `bot` is our own user, which the event's authorization names too."""
+    bot = bot or _bot_user(body)
     event = reading.part(body, "event")
     channel = reading.channel(event, "channel")
     subtype = reading.text(event, "subtype")
     if channel is None:
         return Ignored("no channel")
     if subtype == "message_changed":
-        return _changed(event, channel, _bot_user(body))
+        return _changed(event, channel, bot)
     if subtype == "message_deleted":
         return _deleted(reading.part(event, "previous_message"), channel, reading.ts(event, "deleted_ts"))
-    return _written(event, channel, _bot_user(body))
+    return _written(event, channel, bot)
 
 
 def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
@@ -191,10 +195,10 @@ def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> Threa
     return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
 
 
-def mention(body: Body) -> Mention | Ignored:
-    """Read a mention of the bot."""
+def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
+    """Read a mention of the bot; `bot` is our own user."""
     event = reading.part(body, "event")
-    channel, bot_user = reading.channel(event, "channel"), _bot_user(body)
+    channel, bot_user = reading.channel(event, "channel"), bot or _bot_user(body)
     if channel is None:
         return Ignored("no channel")
     words = _words(event, channel, bot_user)
@@ -243,6 +247,7 @@ def click(body: Body) -> Clicked | Ignored:
         message_ts=reading.ts(place, "message_ts") or reading.ts(body, "message", "ts"),
         thread_ts=reading.ts(place, "thread_ts") or reading.ts(body, "message", "thread_ts"),
         is_ephemeral=reading.flag(place, "is_ephemeral"),
+        private_metadata=reading.text(view, "private_metadata"),
         response_url=reading.text(body, "response_url") or None,
         view_id=reading.text(view, "id") or None,
         view_hash=reading.text(view, "hash") or None,

@@ -3,12 +3,13 @@
 Only the sweep writes what was last seen; the story and the rest are written by the steps that end jobs.
 """
 
+import json
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from taskwire.model.changes import Observed, Story, TimeCame
 from taskwire.model.ids import LinkId, TaskId, ThreadRef, Ts
-from taskwire.model.jobs import LANE, Happened, Job, in_turn, steer
+from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, steer
 from taskwire.model.links import Bond, Hold, Link
 from taskwire.model.phases import Observation
 from taskwire.store.connection import Connections
@@ -20,6 +21,9 @@ from taskwire.store.steps import Step
 ENDED_MS = 30 * 24 * 3_600_000
 # Messages that a link took, by ts, so that a later read of the thread knows them.
 TAKEN = 200
+BARE_MS = 24 * 3_600_000
+KEPT_REPLY_MS = 7 * 24 * 3_600_000
+MOST_DEAD = 1_000
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
 _OBSERVE = """
@@ -52,8 +56,18 @@ return count
 
 _SWEEP = """
 local account, lease = ARGV[3], ARGV[4]
-if not redis.call('SET', prefix .. 'sweeping:' .. account, '1', 'NX', 'PX', lease) then return 0 end
-return redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)
+local key = prefix .. 'sweeping:' .. account
+if redis.call('EXISTS', key) == 1 then return 0 end
+local number = redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)
+redis.call('SET', key, whole(number), 'PX', lease)
+return number
+"""
+
+_END_SWEEP = """
+local account, number = ARGV[3], ARGV[4]
+local key = prefix .. 'sweeping:' .. account
+if redis.call('GET', key) == number then redis.call('DEL', key) end
+return 1
 """
 
 _MISS = """
@@ -114,6 +128,7 @@ class Links:
         self._keys = keys
         self._observe = Script(connections.commands, keys, clock, _OBSERVE)
         self._sweep = Script(connections.commands, keys, clock, _SWEEP)
+        self._end_sweep = Script(connections.commands, keys, clock, _END_SWEEP)
         self._miss = Script(connections.commands, keys, clock, _MISS)
         self._come = Script(connections.commands, keys, clock, _COME)
 
@@ -150,6 +165,10 @@ class Links:
         """Raise the account's number and carry it through one sweep; None while another is under way."""
         number = cast("int", await self._sweep(account, lease_ms))
         return number or None
+
+    async def end_sweep(self, account: str, number: int) -> None:
+        """Let the next sweep begin."""
+        await self._end_sweep(account, number)
 
     async def observe(self, account: str, number: int, sightings: Sequence[Sighting]) -> bool:
         """Store what is newer and append it to its links; false if a newer sweep has begun."""
@@ -220,6 +239,10 @@ class LinkSteps:
         """Write what a link is."""
         return step.write("HSET", self._keys.link(bond.id), "bond", bond.model_dump_json())
 
+    def bare(self, step: Step, bond: Bond) -> Step:
+        """Write what a task without a thread is, for as long as something asked of it takes."""
+        return step.write_expiring(BARE_MS, "HSET", self._keys.link(bond.id), "bond", bond.model_dump_json())
+
     def thread(self, step: Step, bond: Bond) -> Step:
         """Let the link's thread be known, and take over what was said in it before."""
         where = f"{bond.channel}:{bond.thread_ts}"
@@ -258,7 +281,20 @@ class LinkSteps:
     def hold(self, step: Step, link: LinkId, hold: Hold) -> Step:
         """Put the replies written before the hold aside until a person says what to do with them."""
         self.field(step, link, "hold", hold.model_dump_json())
-        return step.hold(steer(link), self._keys.named("held", link), LANE, in_turn(hold.at))
+        return step.hold(steer(link), self._keys.named("held", link), REPLY, LANE, in_turn(hold.at))
+
+    def set_aside(self, step: Step, link: LinkId, score: int) -> Step:
+        """Put one late-coming reply with those that the hold already keeps."""
+        return step.hold(steer(link), self._keys.named("held", link), REPLY, score, score)
+
+    def keep_reply(self, step: Step, link: LinkId, job_id: str, work: Reply) -> Step:
+        """Keep a reply that was not delivered, so that its button can send it again."""
+        key = self._keys.named("memory", "reply", link, job_id)
+        return step.write_expiring(KEPT_REPLY_MS, "SET", key, work.model_dump_json())
+
+    def forget_reply(self, step: Step, link: LinkId, job_id: str) -> Step:
+        """Forget a kept reply: it has been decided on."""
+        return step.write("DEL", self._keys.named("memory", "reply", link, job_id))
 
     def unhold(self, step: Step, link: LinkId) -> Step:
         """Bring the held replies back, each in its old place."""
@@ -269,6 +305,12 @@ class LinkSteps:
         """Forget the held replies."""
         self.no_field(step, link, "hold")
         return step.write("DEL", self._keys.named("held", link))
+
+    def dead(self, step: Step, name: str, job: Job, why: str, now_ms: int) -> Step:
+        """Keep what was given up for the operator."""
+        letter = {"list": name, "job": job.model_dump(mode="json"), "why": why, "at_ms": now_ms}
+        step.write("LPUSH", self._keys.named("dead"), json.dumps(letter))
+        return step.write("LTRIM", self._keys.named("dead"), 0, MOST_DEAD - 1)
 
     def ends(self, step: Step, bond: Bond, why: str) -> Step:
         """End a link: it is remembered for 30 days and watched no more."""

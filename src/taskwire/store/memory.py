@@ -27,7 +27,7 @@ class Memory:
         """Drop a note."""
         await self._redis.delete(self._keys.named("memory", *parts))
 
-    async def is_first(self, *parts: str, ttl_ms: int = KNOWN_MS) -> bool:
-        """Whether this is the first time within the time to live."""
+    async def is_first(self, *parts: str, value: str = "1", ttl_ms: int = KNOWN_MS) -> bool:
+        """Whether this is the first time within the time to live; then `value` is kept."""
         key = self._keys.named("memory", *parts)
-        return bool(await self._redis.set(key, "1", nx=True, px=ttl_ms))
+        return bool(await self._redis.set(key, value, nx=True, px=ttl_ms))

@@ -49,7 +49,7 @@ for _ = 1, 100 do
     redis.call('HSET', state, 'token', token, 'held_until', whole(now + term))
     redis.call('ZADD', ready, whole(now + term), name)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0',
-            tostring(takes), pinned or '', whole(term)}
+            tostring(takes), pinned or '', redis.call('HGET', jobs, 's|' .. head) or whole(now)}
   end
 end
 return {whole(now), whole(now)}
@@ -80,16 +80,18 @@ if redis.call('HGET', state, 'token') ~= token then
   if tidy ~= '' then run(cjson.decode(tidy)) end
   return 'lost'
 end
+local is_same = redis.call('HGET', jobs, 'v|' .. id) == version
 if verdict == 'unknown' then
   -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
-  local ends = redis.call('HGET', state, 'attempt_until') or '0'
+  local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
+  ends = whole(math.max(ends, now + tonumber(delay)))
   redis.call('HSET', state, 'held_until', ends)
-  redis.call('HDEL', state, 'token')
+  redis.call('HDEL', state, 'token', 'takes')
+  if is_same then redis.call('HSET', jobs, 'b|' .. id, body) end
   redis.call('ZADD', ready, ends, name)
   return 'ended'
 end
 redis.call('HDEL', state, 'token', 'held_until', 'takes', 'attempt', 'attempt_job', 'attempt_until')
-local is_same = redis.call('HGET', jobs, 'v|' .. id) == version
 if verdict == 'done' and is_same then
   drop(name, id)
 elseif verdict == 'later' and is_same then
@@ -115,7 +117,7 @@ class Turn:
     version: str
     takes: int
     now_ms: int
-    lease_ms: int
+    since_ms: int
     attempt: str = ""
 
 
@@ -156,9 +158,9 @@ class Queue:
         if len(answer) == 2:
             wait = (int(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, _, body, version, takes, attempt, lease = answer
+        _, name, _, body, version, takes, attempt, since = answer
         job = Job.model_validate_json(body)
-        return Turn(ListName(name), token, job, version, int(takes), now_ms, int(lease), attempt)
+        return Turn(ListName(name), token, job, version, int(takes), now_ms, int(since), attempt)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
@@ -191,6 +193,7 @@ class Queue:
     ) -> None:
         """End a turn: remove or delay its job, and write what follows, in one call.
 
+        "unknown" leaves the attempt pinned and writes nothing else; the list is due when it has landed.
         `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds.
         Raises TurnLost then. A lost answer needs nothing: the next taker finds out.
         """

@@ -8,11 +8,11 @@ else writes to Redis what must not be lost.
 import json
 from typing import Self
 
-from taskwire.model.jobs import Job, ListName
+from taskwire.model.jobs import REPLY, Job, ListName
 
 # The operations, as Lua. A list is three keys:
-# `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its version) and `state`
-# (token, held_until, takes, attempt…). While a list is held, only its holder moves its due time.
+# `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its version, s|id since when)
+# and `state` (token, held_until, takes, attempt…). While a list is held, only its holder moves its due time.
 LUA = """
 local prefix = ARGV[1]
 local function clock()
@@ -63,26 +63,32 @@ local function put(name, id, score, delay, mode, body)
   redis.call('ZADD', order, score, id)
   redis.call('HINCRBY', jobs, 'v|' .. id, 1)
   redis.call('HSET', jobs, 'b|' .. id, body, 'n|' .. id, whole(not_before))
+  redis.call('HSETNX', jobs, 's|' .. id, whole(now))
   redis.call('PERSIST', state)
   settle(name)
 end
 local function drop(name, id)
   local order, jobs, state = list(name)
   redis.call('ZREM', order, id)
-  redis.call('HDEL', jobs, 'b|' .. id, 'n|' .. id, 'v|' .. id)
+  redis.call('HDEL', jobs, 'b|' .. id, 'n|' .. id, 'v|' .. id, 's|' .. id)
 end
-local function move(from, to_key, name, lowest, highest)
+local function set_aside(name, key, prefix, lowest, highest)
   local order, jobs = list(name)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, lowest, highest)) do
-    local body = redis.call('HGET', jobs, 'b|' .. id)
-    redis.call('HSET', to_key, id, redis.call('ZSCORE', order, id) .. ' ' .. body)
-    drop(name, id)
+    if id:sub(1, #prefix) == prefix then
+      local body = redis.call('HGET', jobs, 'b|' .. id)
+      redis.call('HSET', key, id, redis.call('ZSCORE', order, id) .. ' ' .. body)
+      drop(name, id)
+    end
   end
 end
 local ops = {}
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
 function ops.drop(name, id) drop(name, id) settle(name) end
-function ops.hold(name, key, lowest, highest) move(name, key, name, lowest, highest) settle(name) end
+function ops.hold(name, key, prefix, lowest, highest)
+  set_aside(name, key, prefix, lowest, highest)
+  settle(name)
+end
 function ops.unhold(name, key)
   local held = redis.call('HGETALL', key)
   redis.call('DEL', key)
@@ -91,15 +97,17 @@ function ops.unhold(name, key)
     put(name, held[i], score, '0', 'new', body)
   end
 end
-function ops.forward(name, id)
-  local order, jobs = list(name)
-  if redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then redis.call('HSET', jobs, 'n|' .. id, '0') end
-  settle(name)
-end
-function ops.hasten(name)
-  local order, jobs = list(name)
+function ops.hasten(name, prefix)
+  local order, jobs, state = list(name)
   local head = head_of(name)
-  if head then redis.call('HSET', jobs, 'n|' .. head, '0') settle(name) end
+  if not head or head:sub(1, #prefix) ~= prefix then return end
+  if redis.call('HEXISTS', state, 'attempt_job') == 1 then return end
+  -- What waits for a person's word, or for longer than a busy agent makes it wait, is not for us to hasten.
+  local left = tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0') - now
+  if left > 0 and left <= 60000 then
+    redis.call('HSET', jobs, 'n|' .. head, '0')
+    settle(name)
+  end
 end
 function ops.expiring(key, ms, command, ...)
   redis.call(command, key, ...)
@@ -159,9 +167,9 @@ class Step:
         self._operations.append(["drop", name, job_id])
         return self
 
-    def hold(self, name: ListName, key: str, lowest: Word, highest: Word) -> Self:
-        """Put aside the jobs with these scores until `unhold`."""
-        self._operations.append(["hold", name, key, str(lowest), str(highest)])
+    def hold(self, name: ListName, key: str, prefix: str, lowest: Word, highest: Word) -> Self:
+        """Put aside the jobs whose ids begin so and that have these scores, until `unhold`."""
+        self._operations.append(["hold", name, key, prefix, str(lowest), str(highest)])
         return self
 
     def unhold(self, name: ListName, key: str) -> Self:
@@ -169,14 +177,9 @@ class Step:
         self._operations.append(["unhold", name, key])
         return self
 
-    def forward(self, name: ListName, job_id: str) -> Self:
-        """Let one job go on now, whatever its delay."""
-        self._operations.append(["forward", name, job_id])
-        return self
-
-    def hasten(self, name: ListName) -> Self:
-        """Let the head of a list go on now, whatever its delay."""
-        self._operations.append(["hasten", name])
+    def hasten_input(self, name: ListName) -> Self:
+        """Let a reply that waits for a busy agent be tried now."""
+        self._operations.append(["hasten", name, REPLY])
         return self
 
     def adopt(self, kept: str, link: str) -> Self:

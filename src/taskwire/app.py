@@ -1,0 +1,209 @@
+"""Composes everything, in one place: doors, the story, the listeners.
+
+Importing this does nothing. How it all starts and ends is in `running`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from taskwire import transport
+from taskwire.bridge.account import AccountKeeper
+from taskwire.bridge.ask import Answerer
+from taskwire.bridge.create import Creator
+from taskwire.bridge.decide import Decider
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.files import share_file
+from taskwire.bridge.form import FormFiller
+from taskwire.bridge.gaps import GapReader
+from taskwire.bridge.input_text import InputText
+from taskwire.bridge.intake import Intake
+from taskwire.bridge.lookup import Lookup
+from taskwire.bridge.people import People
+from taskwire.bridge.posting import tidy_message
+from taskwire.bridge.receive import Receiver
+from taskwire.bridge.replying import Replier
+from taskwire.bridge.send import Sender
+from taskwire.bridge.show import Shower
+from taskwire.bridge.steer import Steerer
+from taskwire.bridge.tell import Teller
+from taskwire.bridge.watch import Watcher
+from taskwire.bridge.work import Carrier, Worker
+from taskwire.coder.client import CoderClient
+from taskwire.listeners import listen
+from taskwire.listeners.behind import Behind
+from taskwire.listeners.clicks import Clicks
+from taskwire.listeners.commands import Commands
+from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.entry import Entry
+from taskwire.listeners.messages import Messages
+from taskwire.model.changes import Rules
+from taskwire.model.secrets import Masker
+from taskwire.settings import Settings
+from taskwire.slack.client import make_client
+from taskwire.slack.outbound import Outbound
+from taskwire.store.claims import Claims
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.links import Links, LinkSteps
+from taskwire.store.memory import Memory
+from taskwire.store.pace import Pace
+from taskwire.store.queue import Queue
+from taskwire.store.scripts import Clock
+from taskwire.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that one process is made of."""
+
+    settings: Settings
+    bolt: AsyncApp
+    doors: Doors
+    claims: Claims
+    worker: Worker
+    watcher: Watcher
+    gaps: GapReader
+    account: AccountKeeper
+    behind: Behind
+    metrics: Metrics
+    connections: Connections
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, settings: Settings, connections: Connections, clock: Clock) -> AsyncIterator[Self]:
+        """Open the doors and put the parts together; raises the errors of Slack's door."""
+        mask = Masker(settings.secrets()).mask
+        session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
+        token = settings.slack_bot_token.get_secret_value()
+        coder_token = settings.coder_session_token.get_secret_value()
+        async with session, CoderClient.open(settings.coder_url, coder_token) as coder:
+            client = make_client(token, settings.slack_api_url, session=session)
+            bot = await Outbound(client, _NoLimit(), mask).identity()
+            keys = Keys(bot.team_id)
+            slack = Outbound(client, Pace(connections, keys, clock), mask)
+            await slack.identity()
+            doors = Doors(
+                queue=Queue(connections, keys, clock),
+                links=Links(connections, keys, clock),
+                writes=LinkSteps(keys),
+                memory=Memory(connections, keys),
+                slack=slack,
+                coder=coder,
+                bot=bot,
+                coder_url=settings.coder_url,
+                mask=mask,
+                rules=Rules(settle_ms=int(settings.settle * 1000)),
+                template=settings.template,
+                preset=settings.preset,
+            )
+            yield cls._put_together(settings, doors, Claims(connections, keys, clock), client, connections)
+
+    @classmethod
+    def _put_together(
+        cls,
+        settings: Settings,
+        doors: Doors,
+        claims: Claims,
+        client: AsyncWebClient,
+        connections: Connections,
+    ) -> Self:
+        metrics = Metrics()
+        people = People(doors, settings.admins)
+        receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
+        behind = Behind()
+        bolt = _bolt(settings, client)
+        _listen(bolt, doors, claims, receiver, people, behind, metrics)
+        return cls(
+            settings=settings,
+            bolt=bolt,
+            doors=doors,
+            claims=claims,
+            worker=Worker(doors, _carriers(doors, people), metrics),
+            watcher=Watcher(doors, metrics),
+            gaps=GapReader(doors, receiver),
+            account=AccountKeeper(doors),
+            behind=behind,
+            metrics=metrics,
+            connections=connections,
+        )
+
+
+class _NoLimit:
+    """For the one call that is made before anybody knows whose limits count."""
+
+    async def wait(self, method: str, channel: str = "") -> float:
+        """There is always room."""
+        del method, channel
+        return 0.0
+
+    async def pause(self, method: str, channel: str, seconds: float) -> None:
+        """Wait here, since nobody else can be told."""
+        del method, channel
+        await asyncio.sleep(seconds)
+
+
+def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
+    secret = settings.slack_signing_secret
+    return AsyncApp(
+        client=client,
+        signing_secret=secret.get_secret_value() if secret is not None else None,
+        # Socket Mode is authenticated by the app token; only HTTP mode has signatures to verify.
+        request_verification_enabled=not settings.is_socket_mode,
+    )
+
+
+def _carriers(doors: Doors, people: People) -> Mapping[str, Carrier]:
+    """Which part carries out which kind of job."""
+    creator, lookup = Creator(doors, people), Lookup(doors, people)
+    intake = Intake(doors, people, lookup, creator)
+    sender, steerer = Sender(doors, people, InputText(doors, people)), Steerer(doors, people)
+    decider, teller = Decider(doors, people), Teller(doors)
+    replier, shower = Replier(doors, people), Shower(doors)
+    return {
+        "create_asked": creator.asked,
+        "act_asked": intake.asked,
+        "post_card": creator.post_card,
+        "create_task": creator.create_task,
+        "reply": sender.reply,
+        "act": steerer.act,
+        "held_input": decider.held,
+        "decided": decider.decided,
+        "happened": teller.happened,
+        "tell": teller.tell,
+        "say": teller.say,
+        "late_change": teller.late_change,
+        "answer_in_thread": replier.answer,
+        "share_file": lambda hand: share_file(doors, hand),
+        "draw_card": shower.card,
+        "receipt": shower.receipt,
+        "tidy_message": lambda hand: tidy_message(doors, hand),
+        "tidy_input": sender.tidy,
+    }
+
+
+def _listen(
+    bolt: AsyncApp,
+    doors: Doors,
+    claims: Claims,
+    receiver: Receiver,
+    people: People,
+    behind: Behind,
+    metrics: Metrics,
+) -> None:
+    entry, lookup = Entry(doors.bot, metrics), Lookup(doors, people)
+    answerer = Answerer(doors, people, lookup)
+    filler = FormFiller(doors, people)
+    dialogs = Dialogs(entry, claims, doors.slack, doors.links, lookup, filler, behind)
+    listen(
+        bolt,
+        Commands(entry, claims, doors.slack, answerer, dialogs, behind),
+        Messages(doors.bot.bot_user_id, entry, claims, receiver, doors.slack, behind),
+        Clicks(entry, claims, doors.slack, doors.links, doors.memory, answerer, dialogs, behind),
+        dialogs,
+    )

@@ -1,0 +1,46 @@
+"""Sharing a text as a file, once.
+
+The text is given to Slack first, where nobody sees it; its id is written down; then it is shown. A showing
+whose answer was lost is looked for among the file's own shares, for half a minute, and only then repeated
+with the same id.
+"""
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.posting import POST_SECONDS
+from taskwire.model.jobs import ShareFile
+from taskwire.slack.errors import ChannelProblem
+from taskwire.telemetry import logger
+
+# files.info shows a share some seconds after it was made.
+LOOKS = 6
+LOOK_SECONDS = 5.0
+
+_log = logger("taskwire.files")
+
+
+async def share_file(doors: Doors, hand: Hand) -> Ending:
+    """Put a text into a thread, or a person's direct messages, as a file."""
+    work = hand.job.work
+    assert isinstance(work, ShareFile)  # noqa: S101 - the worker hands each job to its kind's carrier
+    if not work.file_id:
+        file_id = await doors.slack.start_upload(work.name, work.text)
+        return later(0, hand.job.model_copy(update={"work": work.model_copy(update={"file_id": file_id})}))
+    if hand.is_in_doubt:
+        if await doors.slack.find_share(work.file_id, work.channel) is not None:
+            return done()
+        if work.looks < LOOKS:
+            looked = work.model_copy(update={"looks": work.looks + 1})
+            return Ending(
+                "unknown", delay_seconds=LOOK_SECONDS, job=hand.job.model_copy(update={"work": looked})
+            )
+        hand.settled()
+    try:
+        await hand.attempt(
+            work.file_id,
+            POST_SECONDS,
+            lambda: doors.slack.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
+        )
+    except ChannelProblem as problem:
+        _log.warning("a file cannot be shared", channel=work.channel, code=problem.code)
+    return done()

@@ -1,0 +1,71 @@
+"""Filling the form for a new task with what this person may use."""
+
+from collections.abc import Mapping, Sequence
+
+from taskwire.bridge.create import choose_template
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.people import People
+from taskwire.coder.models import Template
+from taskwire.model.commands import OpenForm
+from taskwire.model.errors import UserError
+from taskwire.model.jobs import Asker
+from taskwire.model.messages import View
+from taskwire.words import forms
+from taskwire.words.forms import Field, PresetChoice, TemplateChoice
+
+
+class FormFiller:
+    """Makes the form's view."""
+
+    def __init__(self, doors: Doors, people: People) -> None:
+        self._doors = doors
+        self._people = people
+
+    async def view(self, asker: Asker, given: OpenForm, metadata: str) -> View:
+        """The form, with what was typed; raises UserError for who may not create."""
+        await self._people.get_account(asker.person)
+        templates = await self._doors.coder.list_templates()
+        chosen = self._chosen(templates, given)
+        return forms.create_form(
+            await self._choices(templates, chosen),
+            prompt=given.text,
+            chosen=chosen,
+            name=given.name or "",
+            channel=asker.channel,
+            private_metadata=metadata,
+        )
+
+    async def with_template(self, chosen: str, entered: Mapping[str, str], metadata: str) -> View:
+        """The form again, with another template's presets and what was entered so far."""
+        templates = await self._doors.coder.list_templates()
+        return forms.create_form(
+            await self._choices(templates, chosen),
+            prompt=entered.get(Field.PROMPT, ""),
+            chosen=chosen,
+            name=entered.get(Field.NAME, ""),
+            channel=entered.get(Field.CHANNEL, ""),
+            private_metadata=metadata,
+        )
+
+    def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> str:
+        """The template that was named, or the deployment's; the form's own first one otherwise."""
+        try:
+            return choose_template(templates, given.template, given.organization, self._doors.template).id
+        except UserError:
+            return templates[0].id if templates else ""
+
+    async def _choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
+        """All templates; presets only of the chosen one, so that the form costs two requests."""
+        return [
+            TemplateChoice(
+                id=template.id,
+                title=template.title,
+                organization=template.organization_name,
+                presets=await self._presets(template) if template.id == chosen else (),
+            )
+            for template in templates
+        ]
+
+    async def _presets(self, template: Template) -> tuple[PresetChoice, ...]:
+        presets = await self._doors.coder.list_presets(template.active_version_id)
+        return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)

@@ -1,0 +1,100 @@
+"""A job in hand: one turn, the attempt that it may make, and the way in which it ends.
+
+Whoever carries a job out returns an `Ending` and writes nothing itself. An effect that cannot be repeated is
+made through `attempt`, at most once a turn and never before Redis knows of it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from taskwire import transport
+from taskwire.model.errors import NotDone
+from taskwire.model.jobs import Asker, Job
+from taskwire.model.messages import Message
+from taskwire.store.queue import Queue, Turn
+from taskwire.store.steps import Step
+
+T = TypeVar("T")
+Private = tuple[Asker, Message]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a turn ends, and what is written with it in the same call.
+
+    `privately` is shown afterwards, at most once, and not promised.
+    """
+
+    verdict: Literal["done", "later", "unknown"]
+    step: Step = field(default_factory=Step)
+    delay_seconds: float = 0.0
+    job: Job | None = None
+    privately: tuple[Private, ...] = ()
+
+
+def done(step: Step | None = None, *privately: Private) -> Ending:
+    """The job's effect is there, or is not to be."""
+    return Ending("done", step or Step(), privately=privately)
+
+
+def later(seconds: float, job: Job | None = None, step: Step | None = None, *privately: Private) -> Ending:
+    """Not yet: the job goes on after `seconds`."""
+    return Ending("later", step or Step(), seconds, job, privately)
+
+
+def in_doubt(job: Job | None = None) -> Ending:
+    """The attempt's outcome is unknown: whoever comes next reads back, when it can no longer land."""
+    return Ending("unknown", job=job)
+
+
+class Hand:
+    """One turn being carried out."""
+
+    def __init__(self, turn: Turn, queue: Queue) -> None:
+        self.turn = turn
+        self._queue = queue
+        self.note = turn.attempt
+        self.is_in_doubt = bool(turn.attempt)
+        # What to write should this turn's token no longer hold when it ends: see `attempt`.
+        self.tidy: Step | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job in hand."""
+        return self.turn.job
+
+    @property
+    def now_ms(self) -> int:
+        """Redis's time when the turn began."""
+        return self.turn.now_ms
+
+    def settled(self) -> None:
+        """An earlier attempt has been read back: it is known what became of it."""
+        self.is_in_doubt = False
+
+    async def attempt(
+        self,
+        note: str,
+        timeout_seconds: float,
+        call: Callable[[], Awaitable[T]],
+        tidy: Step | None = None,
+    ) -> T:
+        """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
+
+        `note` is what a read-back needs; `tidy` looks after what a stopped process may have done too late.
+        Raises what `begin` and the call raise. The clock is read before `begin` is sent, so that the call
+        never outlives what Redis was told.
+        """
+        deadline = transport.boottime() + timeout_seconds
+        await self._queue.begin(self.turn, note, timeout_seconds)
+        self.is_in_doubt = True
+        self.tidy = tidy
+        try:
+            with transport.deadline(deadline):
+                made = await call()
+        except NotDone:
+            self.is_in_doubt = False
+            raise
+        self.is_in_doubt = False
+        return made

@@ -1,0 +1,88 @@
+"""Answers in the thread: what `!status`, `!logs`, `!help` and the verbs that need a button bring."""
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.excerpting import read_last
+from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.people import People
+from taskwire.bridge.posting import post_once
+from taskwire.bridge.sightings import observation_of
+from taskwire.coder.errors import NoLogs, NotFound
+from taskwire.model.jobs import AnswerInThread, Job, ShareFile, link_of, tell
+from taskwire.model.links import Link
+from taskwire.model.messages import Message
+from taskwire.slack.outbound import Metadata
+from taskwire.store.steps import Step
+from taskwire.words import answers, cards, listing
+
+
+class Replier:
+    """Carries out the jobs that answer in a thread."""
+
+    def __init__(self, doors: Doors, people: People) -> None:
+        self._doors = doors
+        self._people = people
+
+    async def answer(self, hand: Hand) -> Ending:
+        """Post what was asked for."""
+        work = hand.job.work
+        assert isinstance(work, AnswerInThread)  # noqa: S101 - the worker hands each job to its kind's carrier
+        link = await self._doors.links.find(link_of(hand.turn.name))
+        if link is None or link.bond.thread_ts is None:
+            return done()
+        await self._people.get_profile(work.asker.person)
+        step = Step()
+        if link.ended is not None:
+            message = answers.link_ended(link)
+        elif work.what in ("logs", "full_logs"):
+            message = await self._logs(link, hand.job.id, step, is_full=work.what == "full_logs")
+        else:
+            message = await self._message(link, work)
+        kind = "output" if work.what in ("logs", "full_logs") else "answer"
+        meta = Metadata(id=f"{link.id}:{hand.job.id}", kind=kind, task_id=link.bond.task_id)
+        bond = link.bond
+        await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
+        return done(step)
+
+    async def _message(self, link: Link, work: AnswerInThread) -> Message:
+        match work.what:
+            case "status":
+                return await self._status(link)
+            case "help":
+                return listing.manual()
+            case "edit":
+                return answers.edit_button(link)
+            case "delete":
+                return answers.delete_button(link)
+            case "not_a_verb":
+                return answers.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
+            case _:
+                return answers.not_available(work.text)
+
+    async def _status(self, link: Link) -> Message:
+        if link.bond.task_id is None:
+            return cards.status(link, coder_url=self._doors.coder_url)
+        try:
+            task = await self._doors.coder.get_task(link.bond.task_id)
+        except NotFound:
+            return cards.status(link, coder_url=self._doors.coder_url)
+        fresh = link.model_copy(update={"seen": observation_of(task)})
+        return cards.status(fresh, coder_url=self._doors.coder_url)
+
+    async def _logs(self, link: Link, name: str, step: Step, *, is_full: bool) -> Message:
+        if link.bond.task_id is None:
+            return answers.logs(link.title, "", is_cut=False)
+        try:
+            told = await read_last(self._doors, link.bond.task_id)
+        except NoLogs:
+            return answers.no_logs_now(link)
+        if is_full and told.whole:
+            file = ShareFile(
+                channel=link.bond.channel,
+                thread_ts=link.bond.thread_ts,
+                name=f"{link.bond.name or 'task'}.log",
+                title=f"Log of {link.title}",
+                text=told.whole,
+            )
+            step.append(tell(link.id), Job(id=f"file:{name}", work=file))
+            return answers.log_follows(link)
+        return answers.logs(link.title, told.text, is_cut=told.is_cut)

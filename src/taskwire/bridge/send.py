@@ -1,0 +1,273 @@
+"""Input for the agent: what a person wrote, delivered in its turn and exactly once.
+
+Coder's answer decides, not the state that was last seen: input is tried whenever the task is active, a
+paused task is resumed first, and what comes too early waits. An answer that was lost is read back from the
+agent's log; what stays undecidable is asked of a person, and everything behind it waits for their word.
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done, in_doubt, later
+from taskwire.bridge.input_text import InputText
+from taskwire.bridge.people import People
+from taskwire.bridge.posting import LANDED_SECONDS
+from taskwire.bridge.saying import receipt, say
+from taskwire.coder.errors import (
+    AlreadyRunning,
+    AppUnreachable,
+    BuildActive,
+    MustBeActive,
+    NotFound,
+    NotReady,
+    RejectedByApp,
+    TaskPaused,
+)
+from taskwire.coder.models import Logs, Task
+from taskwire.model.changes import Acted, Delivered
+from taskwire.model.errors import Refused, UserError
+from taskwire.model.ids import from_ms, microseconds, moment_of
+from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, link_of, tell, tidy
+from taskwire.model.links import Link
+from taskwire.model.messages import Message
+from taskwire.model.phases import Phase
+from taskwire.store.steps import Step
+from taskwire.telemetry import logger
+from taskwire.words import answers
+
+# "Not stable", "pending", "initializing": tried again after 2, 4, 8 … 30 s.
+FIRST_WAIT_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 30.0
+# Found in the thread after the bot was away: older than this, a person is asked before it is sent.
+STALE = timedelta(hours=1)
+# A question that nobody answers ends with the reply not delivered.
+ASKED_SECONDS = 7 * 24 * 3600.0
+
+LONGEST_WAIT_MS = 24 * 3_600_000
+
+_log = logger("taskwire.send")
+
+
+class SendNote(BaseModel):
+    """What reading an attempt back needs: where the agent's log ended before it."""
+
+    what: Literal["resume", "send"]
+    build: int
+    last_id: int = -1
+    last_time: datetime | None = None
+    text: str = ""
+    reported_at: datetime | None = None
+
+
+class Sender:
+    """Carries out the jobs that bring input to the agent."""
+
+    def __init__(self, doors: Doors, people: People, texts: InputText) -> None:
+        self._doors = doors
+        self._people = people
+        self._texts = texts
+
+    async def reply(self, hand: Hand) -> Ending:
+        """Deliver a reply, or say what it waits for."""
+        work = hand.job.work
+        assert isinstance(work, Reply)  # noqa: S101 - the worker hands each job to its kind's carrier
+        link = await self._doors.links.find(link_of(hand.turn.name))
+        if link is None:
+            return done()
+        if work.is_asked_about and not hand.is_in_doubt:
+            return self._failed(link, hand.job.id, work, answers.nobody_said(work.text))
+        if (early := await self._before_sending(hand, link, work)) is not None:
+            return early
+        try:
+            text = await self._texts.of(work)
+        except UserError as error:
+            return self._asked(hand, link, work, answers.refused_files(link, hand.job.id, error))
+        if hand.is_in_doubt:
+            return await self._read_back(hand, link, work)
+        return await self._deliver(hand, link, work, text)
+
+    async def _before_sending(self, hand: Hand, link: Link, work: Reply) -> Ending | None:
+        """What keeps a reply from being sent at all, whatever the task's state."""
+        if link.ended is not None:
+            return done(say(link.id, f"ended:{work.ts}", answers.link_ended(link)))
+        if hand.is_in_doubt:
+            return None
+        if not await self._may_steer(link, work):
+            return await self._not_theirs(link, work)
+        hold = link.hold
+        if hold is not None and microseconds(work.ts) <= microseconds(hold.at) and not work.is_confirmed:
+            score = in_turn(work.ts)
+            return later(0, None, self._doors.writes.set_aside(Step(), link.id, score))
+        if hold is not None:
+            step = self._doors.writes.unhold(Step(), link.id)
+            return later(0, None, step)
+        is_stale = from_ms(hand.now_ms) - moment_of(work.ts) > STALE
+        if work.was_away and is_stale and not work.is_confirmed:
+            return self._asked(hand, link, work, answers.still_send(link, hand.job.id, work.text))
+        return None
+
+    async def _may_steer(self, link: Link, work: Reply) -> bool:
+        try:
+            return await self._people.may_steer(work.person, link)
+        except UserError:
+            return False
+
+    async def _not_theirs(self, link: Link, work: Reply) -> Ending:
+        """Told once, privately; the reply stays what it is, a message to other people."""
+        step = receipt(link.id, work.ts, "none")
+        if not await self._doors.memory.is_first("told-not-theirs", link.id, work.person, ttl_ms=86_400_000):
+            return done(step)
+        asker = Asker(
+            person=work.person, channel=link.bond.channel, at=work.ts, thread_ts=link.bond.thread_ts
+        )
+        return done(step, (asker, answers.reply_not_theirs(link)))
+
+    async def _deliver(self, hand: Hand, link: Link, work: Reply, text: str) -> Ending:
+        assert link.bond.task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
+        try:
+            task = await self._doors.coder.get_task(link.bond.task_id)
+        except NotFound:
+            # Whether it is gone is for the sweep to say; until then the reply waits.
+            return await self._wait(hand, link, work)
+        if task.status_word == "paused":
+            return await self._resume(hand, link, work, task)
+        if task.status_word != "active":
+            return await self._wait(hand, link, work)
+        try:
+            logs = await self._doors.coder.get_logs(task.id)
+            note = _note("send", task, logs, text)
+            await hand.attempt(
+                note.model_dump_json(),
+                self._doors.coder.timeouts.send,
+                lambda: self._doors.coder.send(task.id, text),
+                self._tidy_step(link, work, note),
+            )
+        except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive):
+            return await self._wait(hand, link, work)
+        except RejectedByApp:
+            return in_doubt(_with(hand.job, was_rejected=True))
+        except Refused as refused:
+            return self._failed(
+                link, hand.job.id, work, answers.not_delivered(link, hand.job.id, str(refused))
+            )
+        return self._delivered(link, work, note.reported_at)
+
+    async def _resume(self, hand: Hand, link: Link, work: Reply, task: Task) -> Ending:
+        note = SendNote(what="resume", build=task.workspace_build_number)
+        try:
+            build = await hand.attempt(
+                note.model_dump_json(),
+                self._doors.coder.timeouts.change,
+                lambda: self._doors.coder.resume(task.id),
+            )
+        except (BuildActive, AlreadyRunning):
+            return await self._wait(hand, link, work)
+        acted = Acted(verb="resume", by=work.person, build=build.build_number)
+        step = self._waiting_receipt(Step(), link, work)
+        step.append(tell(link.id), Job(id=f"resume:{hand.job.id}:{build.id}", work=Happened(event=acted)))
+        return later(FIRST_WAIT_SECONDS, _with(hand.job, waits=work.waits + 1), step)
+
+    async def _wait(self, hand: Hand, link: Link, work: Reply) -> Ending:
+        """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
+        if link.story.phase is Phase.BROKEN:
+            return self._failed(link, hand.job.id, work, answers.broken_first(link, hand.job.id))
+        if hand.now_ms - hand.turn.since_ms > LONGEST_WAIT_MS:
+            return self._failed(link, hand.job.id, work, answers.waited_too_long(link, hand.job.id))
+        seconds = min(FIRST_WAIT_SECONDS * 2.0**work.waits, LONGEST_WAIT_SECONDS)
+        step = self._waiting_receipt(Step(), link, work)
+        return later(seconds, _with(hand.job, waits=min(work.waits + 1, 8)), step)
+
+    async def _read_back(self, hand: Hand, link: Link, work: Reply) -> Ending:
+        """Find out what became of an attempt whose answer was lost, now that it can no longer land."""
+        note = SendNote.model_validate_json(hand.note)
+        assert link.bond.task_id is not None  # noqa: S101 - there was an attempt, so there is a task
+        task = await self._doors.coder.get_task(link.bond.task_id)
+        if note.what == "resume":
+            hand.settled()
+            return later(0)
+        found = await self._find_input(task, note)
+        hand.settled()
+        _log.info("read input back", job=hand.job.id, found=found)
+        if found == "there":
+            return self._delivered(link, work, note.reported_at)
+        if found == "not there" and not work.was_rejected and not work.was_repeated:
+            return later(0, _with(hand.job, was_repeated=True))
+        return self._asked(hand, link, work, answers.input_in_doubt(link, hand.job.id, work.text))
+
+    async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
+        if task.status_word != "active" or task.workspace_build_number != note.build:
+            return "unclear"
+        logs = await self._doors.coder.get_logs(task.id)
+        if logs.snapshot:
+            return "unclear"
+        newer = [entry for entry in logs.logs if entry.is_input and entry.id > note.last_id]
+        same = [entry for entry in newer if entry.content.strip() == note.text]
+        is_restarted = bool(logs.logs) and logs.logs[-1].id < note.last_id
+        if len(same) == 1:
+            return "there"
+        return "not there" if not same and not is_restarted else "unclear"
+
+    def _delivered(self, link: Link, work: Reply, reported_at: datetime | None) -> Ending:
+        step = receipt(link.id, work.ts, "delivered")
+        event = Delivered(last_report_at=reported_at)
+        step.append(tell(link.id), Job(id=f"delivered:{work.ts}", work=Happened(event=event)))
+        last = link.last_input_ts
+        if last is not None and microseconds(work.ts) < microseconds(last):
+            say(link.id, f"late:{work.ts}", answers.delivered_late(work.text), step)
+        else:
+            self._doors.writes.field(step, link.id, "last_input", work.ts)
+        return done(step)
+
+    def _failed(self, link: Link, job_id: str, work: Reply, message: Message) -> Ending:
+        """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
+        step = receipt(link.id, work.ts, "failed")
+        self._doors.writes.keep_reply(step, link.id, job_id, work)
+        return done(say(link.id, f"failed:{work.ts}:{work.waits}", message, step))
+
+    def _asked(self, hand: Hand, link: Link, work: Reply, question: Message) -> Ending:
+        """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
+        step = receipt(link.id, work.ts, "waiting")
+        job = _with(hand.job, is_asked_about=True)
+        return later(ASKED_SECONDS, job, say(link.id, f"asked:{work.ts}:{hand.now_ms}", question, step))
+
+    def _waiting_receipt(self, step: Step, link: Link, work: Reply) -> Step:
+        return step if work.waits else receipt(link.id, work.ts, "waiting", step)
+
+    def _tidy_step(self, link: Link, work: Reply, note: SendNote) -> Step:
+        tidied = TidyInput(link=link.id, ts=work.ts, text=note.text, build=note.build, last_id=note.last_id)
+        return Step().append(tidy(link.id), Job(id=f"tidy:input:{work.ts}", work=tidied))
+
+    async def tidy(self, hand: Hand) -> Ending:
+        """Say so if a stopped process delivered an input a second time: nobody can take it back."""
+        work = hand.job.work
+        assert isinstance(work, TidyInput)  # noqa: S101 - the worker hands each job to its kind's carrier
+        link = await self._doors.links.find(work.link)
+        if link is None or link.bond.task_id is None or link.ended is not None:
+            return done()
+        logs = await self._doors.coder.get_logs(link.bond.task_id)
+        same = [e for e in logs.logs if e.is_input and e.id > work.last_id and e.content.strip() == work.text]
+        if len(same) > 1 and not logs.snapshot:
+            return done(say(link.id, f"twice:{work.ts}", answers.delivered_twice(work.text)))
+        if work.looks:
+            return done()
+        looked = work.model_copy(update={"looks": 1})
+        return later(LANDED_SECONDS, hand.job.model_copy(update={"work": looked}))
+
+
+def _note(what: Literal["send"], task: Task, logs: Logs, text: str) -> SendNote:
+    last = logs.logs[-1] if logs.logs else None
+    return SendNote(
+        what=what,
+        build=task.workspace_build_number,
+        last_id=last.id if last else -1,
+        last_time=last.time if last else None,
+        text=text,
+        reported_at=task.current_state.timestamp if task.current_state else None,
+    )
+
+
+def _with(job: Job, **changes: bool | int) -> Job:
+    return job.model_copy(update={"work": job.work.model_copy(update=changes)})

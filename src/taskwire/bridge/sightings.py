@@ -1,0 +1,46 @@
+"""Coder's answers as values that the model knows."""
+
+from taskwire.coder.models import AgentReport, Task
+from taskwire.model.ids import TaskId
+from taskwire.model.phases import Observation, Report
+
+
+def observation_of(task: Task) -> Observation:
+    """A task as the model sees it."""
+    health = task.workspace_agent_health
+    return Observation(
+        task_id=TaskId(task.id),
+        name=task.name,
+        title=task.title,
+        owner_id=task.owner_id,
+        owner_name=task.owner_name,
+        template=task.template_display_name or task.template_name,
+        status=task.status_word,
+        workspace_id=task.workspace_id,
+        workspace_status=task.workspace_status_word,
+        build=task.workspace_build_number,
+        agent_id=task.workspace_agent_id,
+        app_id=task.workspace_app_id,
+        is_healthy=None if health is None else health.healthy,
+        prompt=task.initial_prompt,
+        created_at=task.created_at,
+        report=_current(task),
+    )
+
+
+def _current(task: Task) -> Report | None:
+    """The agent's own newest word; while a workspace comes up Coder shows words of its own instead."""
+    state = task.current_state
+    if state is None or task.status_word in ("pending", "initializing"):
+        return None
+    at = state.timestamp
+    return Report(
+        id=f"at-{at.timestamp():.6f}", at=at, state=state.state.value, message=state.message, uri=state.uri
+    )
+
+
+def report_of(report: AgentReport) -> Report:
+    """One entry of the agent's history."""
+    return Report(
+        id=report.id, at=report.created_at, state=report.state.value, message=report.message, uri=report.uri
+    )

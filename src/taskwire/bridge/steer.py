@@ -1,0 +1,205 @@
+"""Steering a linked task: pause, resume, edit, delete, detach, mute.
+
+Each is one job in the link's steer list. Pause, delete and detach stand ahead of the input that waits; what
+they do to it (hold it, give it back) is written in the call that ends them.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, Private, done, later
+from taskwire.bridge.people import People
+from taskwire.bridge.saying import draw, receipt, say
+from taskwire.coder.errors import AlreadyRunning, BuildActive, MustBePaused, NotFound
+from taskwire.coder.models import Build, Task
+from taskwire.model.changes import Acted, Vanished
+from taskwire.model.errors import UserError
+from taskwire.model.ids import microseconds
+from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
+from taskwire.model.links import Hold, Link
+from taskwire.store.steps import Step
+from taskwire.words import answers, refusals
+
+# A start or stop under way is waited for this long before the person is told that it does not end.
+BUILD_WAITS = 40
+BUILD_WAIT_SECONDS = 3.0
+
+
+class Steerer:
+    """Carries out the jobs that act on a linked task."""
+
+    def __init__(self, doors: Doors, people: People) -> None:
+        self._doors = doors
+        self._people = people
+        self._verbs: dict[str, Callable[[Hand, Link, Act], Awaitable[Ending]]] = {
+            "pause": self._pause,
+            "resume": self._resume,
+            "edit": self._edit,
+            "delete": self._delete,
+            "detach": self._detach,
+            "mute": self._mute,
+            "unmute": self._mute,
+        }
+
+    async def act(self, hand: Hand) -> Ending:
+        """Check again that this person may, then do what they asked."""
+        work = hand.job.work
+        assert isinstance(work, Act)  # noqa: S101 - the worker hands each job to its kind's carrier
+        link = await self._doors.links.find(link_of(hand.turn.name))
+        if link is None or link.ended is not None:
+            raise UserError(*refusals.already_ended(link))
+        if not hand.is_in_doubt:
+            await self._people.require_steer(work.asker.person, link)
+        return await self._verbs[work.verb](hand, link, work)
+
+    async def _pause(self, hand: Hand, link: Link, work: Act) -> Ending:
+        task = await self._task(link)
+        if hand.is_in_doubt:
+            hand.settled()
+            if task.workspace_build_number > int(hand.note) and task.status_word in ("unknown", "paused"):
+                return await self._paused(hand, link, work, task.workspace_build_number)
+        if task.status_word == "paused":
+            return done(None, (work.asker, answers.already_paused(link)))
+        try:
+            build = await self._start_build(hand, task, self._doors.coder.pause)
+        except BuildActive:
+            return self._busy(hand, link, work)
+        return await self._paused(hand, link, work, build.build_number)
+
+    async def _paused(self, hand: Hand, link: Link, work: Act, build: int) -> Ending:
+        """Hold the replies that wait, and say how many there are."""
+        waiting = await self._waiting(link)
+        hold = Hold(by=work.asker.person, at=work.asker.at)
+        step = self._doors.writes.hold(Step(), link.id, hold)
+        acted = Acted(verb="pause", by=work.asker.person, build=build)
+        step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
+        if waiting:
+            say(link.id, f"held:{hand.job.id}", answers.paused_holding(link, len(waiting)), step)
+            return done(step)
+        return done(step, (work.asker, answers.pausing(link)))
+
+    async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
+        task = await self._task(link)
+        if hand.is_in_doubt:
+            hand.settled()
+            if task.workspace_build_number > int(hand.note) and task.status_word != "paused":
+                return self._resumed(hand, link, work, task.workspace_build_number)
+        if link.hold is not None and microseconds(link.hold.at) > microseconds(work.asker.at):
+            return done(None, (work.asker, answers.paused_since(link)))
+        is_running = task.workspace_status_word == "running"
+        if task.status_word == "error" and is_running:
+            # Coder refuses to resume what runs, however unwell: it has to be stopped first.
+            await self._start_build(hand, task, self._doors.coder.pause)
+            return self._busy(hand, link, work)
+        try:
+            build = await self._start_build(hand, task, self._doors.coder.resume)
+        except AlreadyRunning:
+            step = self._doors.writes.unhold(Step(), link.id)
+            return done(step, (work.asker, answers.already_running(link)))
+        except BuildActive:
+            if task.status_word in ("pending", "initializing"):
+                step = self._doors.writes.unhold(Step(), link.id)
+                return done(step, (work.asker, answers.already_running(link)))
+            return self._busy(hand, link, work)
+        return self._resumed(hand, link, work, build.build_number)
+
+    def _resumed(self, hand: Hand, link: Link, work: Act, build: int) -> Ending:
+        step = self._doors.writes.unhold(Step(), link.id)
+        acted = Acted(verb="resume", by=work.asker.person, build=build)
+        step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
+        return done(step, (work.asker, answers.resuming(link)))
+
+    async def _edit(self, hand: Hand, link: Link, work: Act) -> Ending:
+        task = await self._task(link)
+        is_there = task.initial_prompt == work.text
+        if not (hand.is_in_doubt and is_there):
+            hand.settled()
+            try:
+                await hand.attempt(
+                    "edit",
+                    self._doors.coder.timeouts.change,
+                    lambda: self._doors.coder.edit_input(task.id, work.text),
+                )
+            except MustBePaused:
+                if work.is_patient:
+                    return self._busy(hand, link, work)
+                key = f"{link.id} {hand.job.id}"
+                await self._doors.memory.keep(
+                    work.model_dump_json(), "edit", *key.split(" "), ttl_ms=3_600_000
+                )
+                return done(None, (work.asker, answers.pause_to_edit(link, key)))
+        bond = link.bond.model_copy(update={"prompt": work.text})
+        step = draw(link.id, self._doors.writes.bond(Step(), bond))
+        return done(step, (work.asker, answers.edited(link)))
+
+    async def _delete(self, hand: Hand, link: Link, work: Act) -> Ending:
+        try:
+            task = await self._task(link)
+            hand.settled()
+            await hand.attempt(
+                "delete", self._doors.coder.timeouts.change, lambda: self._doors.coder.delete_task(task.id)
+            )
+        except NotFound:
+            # Gone, if this account still reads others: a token that lost its rights sees nothing at all.
+            if not hand.is_in_doubt and not await self._reads_tasks():
+                raise
+        except BuildActive:
+            return self._busy(hand, link, work)
+        step, told = await self.give_back(link, work)
+        gone = Vanished(by=work.asker.person)
+        step.append(tell(link.id), Job(id=f"deleted:{hand.job.id}", work=Happened(event=gone)))
+        return done(step, *told)
+
+    async def _reads_tasks(self) -> bool:
+        return (await self._doors.coder.me()).is_owner
+
+    async def _detach(self, hand: Hand, link: Link, work: Act) -> Ending:
+        step, told = await self.give_back(link, work)
+        say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
+        self._doors.writes.ends(step, link.bond, "detached")
+        return done(draw(link.id, step), *told)
+
+    async def give_back(self, link: Link, work: Act) -> tuple[Step, tuple[Private, ...]]:
+        """Take what waits out of the list, and give the texts back to the thread."""
+        waiting = await self._waiting(link)
+        step = Step()
+        for job, reply in waiting:
+            step.drop(steer(link.id), job.id)
+            receipt(link.id, reply.ts, "failed", step)
+        self._doors.writes.drop_held(step, link.id)
+        if not waiting:
+            return step, ()
+        texts = [reply.text for _, reply in waiting]
+        return say(link.id, f"given-back:{work.asker.at}", answers.given_back(texts), step), ()
+
+    async def _mute(self, hand: Hand, link: Link, work: Act) -> Ending:
+        is_muted = work.verb == "mute"
+        step = Step()
+        if is_muted:
+            self._doors.writes.field(step, link.id, "muted", work.asker.person)
+        else:
+            self._doors.writes.no_field(step, link.id, "muted")
+        del hand
+        return done(draw(link.id, step), (work.asker, answers.muted(link, is_muted=is_muted)))
+
+    async def _waiting(self, link: Link) -> list[tuple[Job, Reply]]:
+        jobs = await self._doors.links.list_held(link.id) + await self._doors.links.list_waiting(link.id)
+        return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
+
+    async def _task(self, link: Link) -> Task:
+        if link.bond.task_id is None:
+            raise UserError(*refusals.no_task_yet(link))
+        return await self._doors.coder.get_task(link.bond.task_id)
+
+    async def _start_build(self, hand: Hand, task: Task, call: Callable[[str], Awaitable[Build]]) -> Build:
+        """Pause or resume; the note is the build that there was before."""
+        note = str(task.workspace_build_number)
+        return await hand.attempt(note, self._doors.coder.timeouts.change, lambda: call(task.id))
+
+    def _busy(self, hand: Hand, link: Link, work: Act) -> Ending:
+        """A start or stop is under way: wait for it, and say so once."""
+        if work.waits >= BUILD_WAITS:
+            raise UserError(*refusals.build_never_ends(link))
+        waited = hand.job.model_copy(update={"work": work.model_copy(update={"waits": work.waits + 1})})
+        told = ((work.asker, answers.waiting_for_build(link, work.verb)),) if not work.waits else ()
+        return later(BUILD_WAIT_SECONDS, waited, None, *told)

@@ -1,0 +1,197 @@
+"""The worker: takes lists that are due and carries out what is written there.
+
+A bounded number of turns go on at once. What a turn raises is sorted here, and only here: not done and
+unknown are tried again, later and later, up to an end; a `UserError` is a job's outcome like any other; what
+nobody expected is logged under a reference that the person gets too.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Mapping
+
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.giving_up import gave_up
+from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown, UserError
+from taskwire.model.jobs import Asker
+from taskwire.model.messages import Message
+from taskwire.store.queue import Nothing, Passed, Turn, TurnLost
+from taskwire.store.steps import Step
+from taskwire.telemetry import Metrics, logger, reference
+from taskwire.words import answers
+
+PLACES = 32
+LONGEST_DELAY_SECONDS = 300.0
+# What has not succeeded in a day will not, and what takes its process down does not get a tenth chance.
+GIVE_UP_MS = 24 * 3_600_000
+MOST_TAKES = 10
+MOST_SURPRISES = 5
+
+Carrier = Callable[[Hand], Awaitable[Ending]]
+_log = logger("taskwire.work")
+
+
+class Worker:
+    """Carries out the jobs of one workspace, many lists at a time, each in its order."""
+
+    def __init__(self, doors: Doors, carriers: Mapping[str, Carrier], metrics: Metrics) -> None:
+        self._doors = doors
+        self._carriers = carriers
+        self._metrics = metrics
+        self._free = asyncio.Semaphore(PLACES)
+        self._turns: set[asyncio.Task[None]] = set()
+        self._is_stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take and carry out, until `stop`."""
+        while not self._is_stopping.is_set():
+            await self._free.acquire()
+            turn = await self._next()
+            if turn is None:
+                self._free.release()
+                continue
+            task = asyncio.create_task(self._carry(turn), name=f"turn {turn.name}")
+            self._turns.add(task)
+            task.add_done_callback(self._put_down)
+
+    async def stop(self, within_seconds: float) -> None:
+        """Take nothing new and let what goes on end; what does not in time is the next taker's."""
+        self._is_stopping.set()
+        if self._turns:
+            await asyncio.wait(self._turns, timeout=within_seconds)
+        for task in self._turns:
+            task.cancel()
+        await asyncio.gather(*self._turns, return_exceptions=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out."""
+        return not self._turns
+
+    def _put_down(self, task: asyncio.Task[None]) -> None:
+        self._turns.discard(task)
+        self._free.release()
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("turn broke", exc_info=task.exception())
+
+    async def _next(self) -> Turn | None:
+        try:
+            taken = await self._doors.queue.take()
+            if not isinstance(taken, Nothing):
+                return taken
+            await self._wait(taken.wait_seconds)
+        except RedisError as error:
+            _log.warning("redis is away", error=str(error))
+            await self._pause(1.0)
+        except ValidationError as error:
+            # A job of another version: it stays, its lease doubles, and it is looked at again.
+            _log.error("a job cannot be read", error=str(error))
+        return None
+
+    async def _wait(self, seconds: float) -> None:
+        word = asyncio.create_task(self._doors.queue.wait(seconds))
+        stop = asyncio.create_task(self._is_stopping.wait())
+        try:
+            await asyncio.wait({word, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if not word.done():
+                word.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await word
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_stopping.wait(), seconds)
+
+    async def _carry(self, turn: Turn) -> None:
+        hand = Hand(turn, self._doors.queue)
+        kind = turn.job.work.kind
+        try:
+            ending = await self._ending(hand)
+            await self._doors.queue.end(
+                turn,
+                ending.verdict,
+                ending.step,
+                delay_ms=int(ending.delay_seconds * 1000),
+                job=ending.job,
+                tidy=hand.tidy,
+            )
+        except TurnLost:
+            self._metrics.lost_turns.labels(kind).inc()
+            _log.info("turn lost", list=turn.name, job=turn.job.id)
+            return
+        except RedisError as error:
+            # Whether it ended is found out by the next taker.
+            _log.warning("a turn's end is not known", list=turn.name, job=turn.job.id, error=str(error))
+            return
+        self._metrics.jobs.labels(kind, ending.verdict).inc()
+        for asker, message in ending.privately:
+            await self.show_privately(asker, message)
+
+    async def _ending(self, hand: Hand) -> Ending:
+        job, turn = hand.job, hand.turn
+        if turn.takes > MOST_TAKES or (job.tries and turn.now_ms - turn.since_ms > GIVE_UP_MS):
+            return await self._given_up(hand, "it did not succeed in a day")
+        try:
+            return await self._carriers[job.work.kind](hand)
+        except (TurnLost, RedisError):
+            raise
+        except Passed:
+            return later(0)
+        except UserError as error:
+            return self._refused(hand, error)
+        except (TokenRefused, NoTasks) as error:
+            # The account's trouble, not this job's: nothing is dropped while it lasts.
+            return self._again(hand, error, 30.0)
+        except Refused as error:
+            if hand.is_in_doubt:
+                return self._again(hand, error, 5.0)
+            return await self._given_up(hand, str(error))
+        except (NotDone, Unknown) as error:
+            return self._again(hand, error, error.after_seconds if isinstance(error, TryLater) else None)
+        except Exception:  # noqa: BLE001 - what nobody expected must not stop the list, and is told
+            return await self._surprised(hand)
+
+    def _again(self, hand: Hand, error: OutsideError, after_seconds: float | None) -> Ending:
+        """Try again later and later; an attempt whose outcome is unknown stays pinned."""
+        job = hand.job
+        delay = min(2.0 ** min(job.tries, 12), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        delay = max(delay, after_seconds or 0.0)
+        _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
+        tried = job.model_copy(update={"tries": job.tries + 1})
+        return Ending("unknown" if hand.is_in_doubt else "later", Step(), delay, tried)
+
+    def _refused(self, hand: Hand, error: UserError) -> Ending:
+        asker = getattr(hand.job.work, "asker", None)
+        told = ((asker, answers.refusal(error)),) if isinstance(asker, Asker) else ()
+        return done(None, *told)
+
+    async def _surprised(self, hand: Hand) -> Ending:
+        sign = reference()
+        _log.exception("surprised", reference=sign, job=hand.job.id, kind=hand.job.work.kind)
+        if hand.job.tries >= MOST_SURPRISES:
+            return await self._given_up(hand, f"something is wrong with me (reference {sign})")
+        return self._again(hand, Unknown(f"reference {sign}"), None)
+
+    async def _given_up(self, hand: Hand, why: str) -> Ending:
+        """A dead letter, and a sentence for whoever waits for it."""
+        _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
+        self._metrics.dead.labels(hand.job.work.kind).inc()
+        return await gave_up(self._doors, hand, why)
+
+    async def show_privately(self, asker: Asker, message: Message) -> None:
+        """Show something to one person, at most once: by the response URL, else in the channel."""
+        slack = self._doors.slack
+        try:
+            if asker.response_url is not None:
+                await slack.respond(asker.response_url, message)
+            else:
+                await slack.post_ephemeral(asker.channel, asker.person, message, asker.thread_ts)
+        except OutsideError as error:
+            _log.info("could not show", person=asker.person, error=str(error))

@@ -1,0 +1,70 @@
+"""What goes on behind an acknowledgement without being a job: answers to questions, and forms that fill.
+
+A bounded number at a time, so that fifty questions at once do not slow each other's acknowledgement. None of
+it is promised: a process that dies takes an unanswered question with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.model.errors import OutsideError, UserError
+from taskwire.model.messages import Message
+from taskwire.telemetry import logger, reference
+from taskwire.words import answers
+
+AT_ONCE = 16
+_log = logger("taskwire.behind")
+
+
+class Behind:
+    """Runs what follows an acknowledgement."""
+
+    def __init__(self) -> None:
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Awaitable[None]) -> None:
+        """Let this go on by itself."""
+        task = asyncio.ensure_future(self._run(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self, within_seconds: float) -> None:
+        """Wait for what goes on, then stop it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing goes on."""
+        return not self._tasks
+
+    async def _run(self, work: Awaitable[None]) -> None:
+        async with self._room:
+            try:
+                await work
+            except OutsideError as error:
+                _log.info("an answer was not shown", error=str(error))
+            except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
+                _log.exception("surprised")
+
+
+async def in_words(answer: Awaitable[Message]) -> Message:
+    """The answer, or the sentence that stands for what went wrong with it."""
+    try:
+        return await answer
+    except UserError as error:
+        return answers.refusal(error)
+    except (TokenRefused, NoTasks):
+        return answers.token_refused()
+    except OutsideError as error:
+        _log.warning("a question could not be answered", error=str(error))
+        return answers.coder_away()
+    except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
+        sign = reference()
+        _log.exception("surprised", reference=sign)
+        return answers.trouble(sign)

@@ -1,0 +1,196 @@
+"""Clicks: buttons on cards, notices and questions.
+
+A click is claimed by its ts and person. What it means is looked up when it is carried out; what opens a
+dialog does so at once, since the trigger lives three seconds.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from taskwire.bridge.ask import Answerer
+from taskwire.listeners.behind import Behind, in_words
+from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.entry import Entry
+from taskwire.model import commands
+from taskwire.model.actions import Button
+from taskwire.model.commands import List, Logs, TaskName
+from taskwire.model.ids import ChannelId, LinkId, Ts
+from taskwire.model.jobs import (
+    Act,
+    Asker,
+    CreateAsked,
+    Decided,
+    HeldInput,
+    Job,
+    Verb,
+    in_turn,
+    intake,
+    steer,
+    urgent,
+)
+from taskwire.model.messages import Message
+from taskwire.slack import inbound
+from taskwire.slack.inbound import Clicked
+from taskwire.slack.outbound import Outbound
+from taskwire.store.claims import Claims
+from taskwire.store.links import Links
+from taskwire.store.memory import Memory
+from taskwire.store.steps import Step
+from taskwire.words import answers
+
+_VERBS: dict[Button, Verb] = {
+    Button.PAUSE: "pause",
+    Button.RESUME: "resume",
+    Button.RETRY: "resume",
+    Button.DETACH: "detach",
+    Button.MUTE: "mute",
+    Button.UNMUTE: "unmute",
+}
+_AHEAD = (Button.PAUSE, Button.DETACH)
+_VERDICTS: dict[Button, Literal["arrived", "send", "drop"]] = {
+    Button.ARRIVED: "arrived",
+    Button.SEND_AGAIN: "send",
+    Button.SEND_AS_IT_IS: "send",
+    Button.SEND_STILL: "send",
+    Button.DROP_INPUT: "drop",
+}
+
+
+class Clicks:
+    """Takes clicks."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        claims: Claims,
+        slack: Outbound,
+        links: Links,
+        memory: Memory,
+        answerer: Answerer,
+        dialogs: Dialogs,
+        behind: Behind,
+    ) -> None:
+        self._entry = entry
+        self._claims = claims
+        self._slack = slack
+        self._links = links
+        self._memory = memory
+        self._answerer = answerer
+        self._dialogs = dialogs
+        self._behind = behind
+
+    def listen(self, app: AsyncApp) -> None:
+        """Take every button and menu, known or not: an unanswered click shows a warning sign."""
+        app.action(re.compile(".*"))(self._clicked)
+
+    async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
+        clicked = inbound.click(body)
+        if not isinstance(clicked, Clicked) or not self._entry.is_let_in(body):
+            await ack()
+            return
+        if await self._opened(clicked):
+            await ack()
+            return
+        step = await self._step(clicked)
+        if step is None:
+            await ack()
+            return
+        said = await self._entry.sentence("click", self._claims.accept("click", clicked.delivery, step))
+        await ack()
+        if said:
+            self._respond(clicked, Message(text=said))
+
+    async def _opened(self, clicked: Clicked) -> bool:
+        """Whether the click opens, changes or answers something, and so is no job."""
+        asker = _asker(clicked)
+        match clicked.button:
+            case Button.DELETE:
+                await self._dialogs.open_delete(asker, clicked.trigger_id, LinkId(clicked.value))
+            case Button.EDIT:
+                await self._dialogs.open_edit(asker, clicked.trigger_id, LinkId(clicked.value))
+            case Button.NEW_TASK:
+                await self._dialogs.open_form(asker, clicked.trigger_id)
+            case Button.LOGS:
+                self._behind.start(self._logs(clicked, asker))
+            case Button.LIST_PAGE:
+                self._behind.start(self._page(clicked, asker))
+            case None:
+                self._dialogs.changed(clicked)
+            case _:
+                return clicked.action_id.startswith("open.")
+        return True
+
+    async def _step(self, clicked: Clicked) -> Step | None:
+        """The job that a click asks for."""
+        button, asker = clicked.button, _asker(clicked)
+        link, _, job = clicked.value.partition(" ")
+        name = f"click:{clicked.delivery}"
+        if button in _VERBS:
+            act = Act(asker=asker, verb=_VERBS[button])
+            score = urgent(asker.at) if button in _AHEAD else in_turn(asker.at)
+            return Step().append(steer(link), Job(id=f"{act.verb}:{name}", work=act), score=score)
+        if button in _VERDICTS:
+            decided = Decided(asker=asker, job=job, verdict=_VERDICTS[button])
+            return Step().append(steer(link), Job(id=name, work=decided), score=urgent(asker.at))
+        if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
+            held = HeldInput(asker=asker, is_dropped=button is Button.DROP_HELD)
+            return Step().append(steer(link), Job(id=name, work=held), score=urgent(asker.at))
+        if button is Button.CREATE_ANOTHER:
+            return await self._another(clicked, asker, name)
+        if button is Button.PAUSE_TO_EDIT:
+            return await self._pause_to_edit(clicked, asker, name)
+        return None
+
+    async def _another(self, clicked: Clicked, asker: Asker, name: str) -> Step | None:
+        kept = await self._memory.find("another", clicked.value)
+        if kept is None:
+            self._respond(clicked, answers.too_late())
+            return None
+        work = CreateAsked.model_validate_json(kept).model_copy(update={"asker": asker, "is_repeat": True})
+        return Step().append(intake(asker.person), Job(id=name, work=work))
+
+    async def _pause_to_edit(self, clicked: Clicked, asker: Asker, name: str) -> Step | None:
+        """Pause, and edit as soon as the workspace has stopped."""
+        kept = await self._memory.find("edit", *clicked.value.split(" "))
+        if kept is None:
+            self._respond(clicked, answers.too_late())
+            return None
+        link = clicked.value.partition(" ")[0]
+        pause = Act(asker=asker, verb="pause")
+        edit = Act.model_validate_json(kept).model_copy(update={"asker": asker, "is_patient": True})
+        step = Step().append(steer(link), Job(id=f"pause:{name}", work=pause), score=urgent(asker.at))
+        return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=in_turn(asker.at))
+
+    async def _logs(self, clicked: Clicked, asker: Asker) -> None:
+        link = await self._links.find(LinkId(clicked.value))
+        if link is None or link.bond.task_id is None:
+            self._respond(clicked, answers.too_late())
+            return
+        question = Logs(TaskName(id=link.bond.task_id))
+        self._respond(clicked, await in_words(self._answerer.answer(asker, question)))
+
+    async def _page(self, clicked: Clicked, asker: Asker) -> None:
+        page, _, filtered = clicked.value.partition(" ")
+        question = commands.parse(f"list {filtered} page={page}")
+        if not isinstance(question, List):
+            return
+        message = await in_words(self._answerer.answer(asker, question))
+        if clicked.response_url is not None:
+            await self._slack.respond(clicked.response_url, message, replace_original=True)
+
+    def _respond(self, clicked: Clicked, message: Message) -> None:
+        if clicked.response_url is not None:
+            self._behind.start(self._slack.respond(clicked.response_url, message))
+
+
+def _asker(clicked: Clicked) -> Asker:
+    return Asker(
+        person=clicked.person,
+        channel=clicked.channel or ChannelId(""),
+        at=Ts(clicked.action_ts),
+        thread_ts=clicked.thread_ts,
+        response_url=clicked.response_url,
+    )

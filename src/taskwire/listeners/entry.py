@@ -1,0 +1,46 @@
+"""At the door: what the payload itself shows is refused here, and what could not be written is said."""
+
+from collections.abc import Awaitable, Mapping
+
+from taskwire.model.errors import TryLater, Unknown
+from taskwire.slack import inbound
+from taskwire.slack.answers import Identity
+from taskwire.store.claims import Taken
+from taskwire.telemetry import Metrics
+from taskwire.words import answers
+
+
+class Entry:
+    """Knows whose payloads are let in."""
+
+    def __init__(self, bot: Identity, metrics: Metrics) -> None:
+        self._bot = bot
+        self._metrics = metrics
+
+    def is_let_in(self, body: Mapping[str, object]) -> bool:
+        """Whether a payload comes from this workspace, and not from a bot or a connected one."""
+        source = inbound.source(body)
+        is_ours = source.team_id in ("", self._bot.team_id) or bool(source.enterprise_id)
+        is_foreign = source.actor_team_id is not None and source.actor_team_id != source.team_id
+        # In an org-wide install people of a sister workspace act here; the worker asks Slack who they are.
+        return is_ours and not source.is_bot and (not is_foreign or bool(source.enterprise_id))
+
+    async def taken(self, kind: str, writing: Awaitable[Taken]) -> Taken:
+        """Await a claim and count it; raises what it raises."""
+        try:
+            outcome = await writing
+        except (TryLater, Unknown) as error:
+            self._metrics.taken.labels(kind, type(error).__name__.lower()).inc()
+            raise
+        self._metrics.taken.labels(kind, outcome).inc()
+        return outcome
+
+    async def sentence(self, kind: str, writing: Awaitable[Taken]) -> str:
+        """Await a claim; what the person is told at once, which is nothing if it was taken."""
+        try:
+            await self.taken(kind, writing)
+        except TryLater:
+            return answers.store_away()
+        except Unknown:
+            return answers.in_doubt_command()
+        return ""

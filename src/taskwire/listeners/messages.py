@@ -1,0 +1,106 @@
+"""Events: what people write in threads, edit and delete.
+
+Bolt acknowledges an event before its listener runs, so the writing happens in a middleware of the listener:
+if it fails, the event stays unacknowledged and Slack brings it again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp
+
+from taskwire.bridge.receive import Receiver
+from taskwire.listeners.behind import Behind
+from taskwire.listeners.entry import Entry
+from taskwire.model.errors import OutsideError
+from taskwire.model.ids import UserId
+from taskwire.model.messages import Message
+from taskwire.slack import inbound
+from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Mention, ThreadMessage
+from taskwire.slack.outbound import Outbound
+from taskwire.store.claims import Claims, Taken
+from taskwire.store.steps import Step
+from taskwire.telemetry import logger
+from taskwire.words import answers
+
+_log = logger("taskwire.messages")
+Body = Mapping[str, object]
+
+
+class Messages:
+    """Takes events about messages."""
+
+    def __init__(
+        self,
+        bot: UserId,
+        entry: Entry,
+        claims: Claims,
+        receiver: Receiver,
+        slack: Outbound,
+        behind: Behind,
+    ) -> None:
+        self._bot = bot
+        self._entry = entry
+        self._claims = claims
+        self._receiver = receiver
+        self._slack = slack
+        self._behind = behind
+
+    def listen(self, app: AsyncApp) -> None:
+        """Take messages and mentions."""
+        app.event("message", middleware=[self._first(self._message)])(_nothing_more)
+        app.event("app_mention", middleware=[self._first(self._mention)])(_nothing_more)
+
+    def _first(
+        self, take: Callable[[Body], Awaitable[Taken | None]]
+    ) -> Callable[..., Awaitable[BoltResponse]]:
+        async def before_the_ack(body: dict[str, object]) -> BoltResponse:
+            if not self._entry.is_let_in(body):
+                return BoltResponse(status=200)
+            try:
+                await take(body)
+            except OutsideError as error:
+                _log.warning("an event was not taken; Slack brings it again", error=str(error))
+                return BoltResponse(status=503)
+            return BoltResponse(status=200)
+
+        return before_the_ack
+
+    async def _message(self, body: Body) -> Taken | None:
+        match inbound.message_event(body, self._bot):
+            case ThreadMessage() as message:
+                return await self._entry.taken("message", self._receiver.reply(message))
+            case Edited() as message:
+                return await self._entry.taken("edit", self._receiver.edited(message))
+            case Deleted() as message:
+                return await self._entry.taken("deletion", self._receiver.deleted(message))
+            case DirectMessage() as message:
+                return await self._once(message, "direct", answers.direct_not_yet())
+            case _:
+                return None
+
+    async def _mention(self, body: Body) -> Taken | None:
+        """A mention in one of our threads is its message; elsewhere it is answered with what to do."""
+        mention = inbound.mention(body, self._bot)
+        if not isinstance(mention, Mention):
+            return None
+        if mention.thread_ts is not None:
+            message = mention.in_thread()
+            taken = await self._entry.taken("mention", self._receiver.reply(message))
+            if taken != "foreign":
+                return taken
+        return await self._once(mention, "mention", answers.mention_not_yet())
+
+    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Taken:
+        taken = await self._entry.taken(kind, self._claims.accept("message", message.delivery, Step()))
+        if taken == "taken":
+            self._behind.start(self._answer(message, answer))
+        return taken
+
+    async def _answer(self, message: Mention | DirectMessage, answer: Message) -> None:
+        thread_ts = message.thread_ts
+        await self._slack.post_ephemeral(message.channel, message.person, answer, thread_ts)
+
+
+async def _nothing_more() -> None:
+    """The middleware has done it all, and answered."""

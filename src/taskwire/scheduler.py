@@ -1,0 +1,80 @@
+"""The timers: sweep, times that have come, the account's health. They call, and decide nothing.
+
+APScheduler's shutdown cancels what runs, so it is paused first and what runs is awaited here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from redis.exceptions import RedisError
+
+from taskwire.model.errors import OutsideError
+from taskwire.telemetry import logger
+
+TIMES_SECONDS = 0.5
+ACCOUNT_SECONDS = 3_600
+
+_log = logger("taskwire.scheduler")
+
+
+class Timers:
+    """Calls what has to happen regularly."""
+
+    def __init__(self, poll_seconds: float) -> None:
+        self._poll_seconds = poll_seconds
+        self._running: set[asyncio.Task[None]] = set()
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def start(
+        self,
+        sweep: Callable[[], Awaitable[object]],
+        come: Callable[[], Awaitable[object]],
+        account: Callable[[], Awaitable[object]],
+    ) -> None:
+        """Begin to call."""
+        # So that replicas do not ask in step.
+        jitter = self._poll_seconds / 10
+        self._every(self._poll_seconds, "sweep", sweep, jitter)
+        self._every(TIMES_SECONDS, "times", come)
+        self._every(ACCOUNT_SECONDS, "account", account)
+        self._scheduler.start()
+
+    async def stop(self, within_seconds: float) -> None:
+        """Call no more, and wait for what runs."""
+        self._scheduler.pause()
+        if self._running:
+            await asyncio.wait(self._running, timeout=within_seconds)
+        self._scheduler.shutdown(wait=False)
+
+    def _every(
+        self, seconds: float, name: str, call: Callable[[], Awaitable[object]], jitter: float | None = None
+    ) -> None:
+        first = datetime.now(UTC) + timedelta(seconds=min(seconds, 0.1))
+        self._scheduler.add_job(
+            self._guarded,
+            "interval",
+            seconds=seconds,
+            jitter=jitter,
+            args=(name, call),
+            id=name,
+            next_run_time=first,
+        )
+
+    async def _guarded(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._running.add(task)
+        try:
+            await call()
+        except (RedisError, OutsideError) as error:
+            _log.warning("a timer's call failed", timer=name, error=str(error))
+        except Exception:  # noqa: BLE001 - a timer goes on, whatever its call did
+            _log.exception("surprised", timer=name)
+        finally:
+            if task is not None:
+                self._running.discard(task)

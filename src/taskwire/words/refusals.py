@@ -1,0 +1,182 @@
+"""Refusals: what is wrong, and what to do next. Each is the pair that a `UserError` takes."""
+
+from collections.abc import Sequence
+
+from taskwire.model.links import Link
+from taskwire.words.blocks import escaped
+from taskwire.words.cards import name_of
+
+Refusal = tuple[str, str]
+
+NOT_FOR_BOTS = ("Only people can steer tasks.", "")
+NOT_FOR_STRANGERS = (
+    "Taskwire works for members of this workspace only.",
+    "Ask somebody of this workspace to start the task.",
+)
+NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to start the task.")
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(f"`{escaped(name, 60)}`" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"`{escaped(name, 60)}`" for name in names)
+
+
+# Who
+
+
+def no_email() -> Refusal:
+    """The Slack profile has no confirmed e-mail."""
+    return (
+        "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address.",
+        "Confirm it in Slack, or ask an administrator.",
+    )
+
+
+def no_account(email: str, count: int) -> Refusal:
+    """No Coder user, or several, have this address."""
+    shown = escaped(email, 80)
+    if count:
+        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
+    return (
+        f"No Coder user has your address {shown}.",
+        "Sign in to Coder once with it, or ask a Coder administrator to add you.",
+    )
+
+
+def suspended(email: str) -> Refusal:
+    """The Coder user may not sign in."""
+    return (f"Your Coder account ({escaped(email, 80)}) is suspended.", "Ask a Coder administrator.")
+
+
+def not_yours(link: Link) -> Refusal:
+    """Only the owner and administrators steer."""
+    owner = escaped(link.bond.owner_name, 60) or "somebody else"
+    return (
+        f"*{escaped(name_of(link), 80)}* belongs to {owner}, so you can't do that.",
+        "Ask them, or an administrator.",
+    )
+
+
+def not_yours_to_attach(name: str) -> Refusal:
+    """Only the owner and administrators give a task a thread."""
+    return (f"`{escaped(name, 60)}` is not your task.", "Its owner or an administrator can attach it.")
+
+
+# Names
+
+
+def no_such_task(name: str, near: Sequence[str]) -> Refusal:
+    """No task of this name that the person may see."""
+    offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows yours."
+    return (f"I know no task `{escaped(name, 80)}` that you can see here.", offered)
+
+
+def several_tasks(name: str, names: Sequence[str]) -> Refusal:
+    """A name fits several."""
+    return (
+        f"`{escaped(name, 80)}` fits several tasks: {_listed(names)}.",
+        "Type a little more of the one you mean.",
+    )
+
+
+def name_taken(name: str, free: str) -> Refusal:
+    """A task or workspace has this name."""
+    return (f"The name `{escaped(name, 60)}` is taken in Coder.", f"This one is free: `name={free}`.")
+
+
+def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """No template for tasks has this name."""
+    offered = f"Did you mean {_either(near)}?" if near else f"There is {_listed(names)}."
+    return (f"There is no template `{escaped(wanted, 60)}` for tasks. Nothing was created.", offered)
+
+
+def unknown_preset(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """The template has no such preset."""
+    if not names:
+        return ("This template has no presets. Nothing was created.", "Leave `preset=` out.")
+    offered = f"Did you mean {_either(near)}?" if near else f"It has {_listed(names)}."
+    return (f"The template has no preset `{escaped(wanted, 60)}`. Nothing was created.", offered)
+
+
+def which_template(names: Sequence[str]) -> Refusal:
+    """Several templates, and none chosen."""
+    return (
+        f"Which template? You can use {_listed(names)}. Nothing was created.",
+        f"Try `/task create template={escaped(names[0], 60)} …`.",
+    )
+
+
+def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
+    """One name in several organizations."""
+    return (
+        f"Several organizations have a template `{escaped(wanted, 60)}`: {_listed(organizations)}.",
+        f"Add `org={escaped(organizations[0], 60)}`, for example.",
+    )
+
+
+def no_templates(organization: str | None) -> Refusal:
+    """There is nothing to create tasks from."""
+    where = f" in the organization `{escaped(organization, 60)}`" if organization else ""
+    return (
+        f"Coder has no template for tasks{where}. Nothing was created.",
+        "Ask a Coder administrator for one.",
+    )
+
+
+def create_refused(why: str) -> str:
+    """Coder said no to a new task."""
+    return f"Coder said: {escaped(why, 500)}"
+
+
+# States
+
+
+def already_ended(link: Link | None) -> Refusal:
+    """The link has ended."""
+    name = f" of *{escaped(name_of(link), 80)}*" if link is not None else ""
+    return (f"The thread{name} is no longer linked to a task.", "`/task list` shows what there is.")
+
+
+def no_task_yet(link: Link) -> Refusal:
+    """Coder has not made the task yet."""
+    return (f"*{escaped(name_of(link), 80)}* is still being created.", "Try again in a few seconds.")
+
+
+def needs_a_thread(verb: str, name: str) -> Refusal:
+    """The task has no thread, so nothing can be ordered."""
+    shown = escaped(name, 60)
+    return (
+        f"`{shown}` has no thread in Slack, so I can't {verb} it.",
+        f"Give it one first: `/task attach {shown}`.",
+    )
+
+
+def build_never_ends(link: Link) -> Refusal:
+    """A start or stop does not come to its end."""
+    return (
+        f"The workspace of *{escaped(name_of(link), 80)}* has been starting or stopping for minutes.",
+        "I gave up waiting. Look at it in Coder, then try again.",
+    )
+
+
+# Input
+
+
+def cannot_take_files(names: Sequence[str]) -> Refusal:
+    """Files that the agent cannot get."""
+    what = "this file" if len(names) == 1 else "these files"
+    return (f"I can only pass on short text files, not {what}: {_listed(names)}.", "")
+
+
+def nothing_to_send() -> Refusal:
+    """Nothing is left that the agent could get."""
+    return ("There was nothing in this reply that the agent could get.", "Write a few words and try again.")
+
+
+def no_log_yet(title: str) -> Refusal:
+    """The agent has written nothing."""
+    return (f"*{escaped(title, 80)}* has written nothing yet.", "Try again when it has begun to work.")
