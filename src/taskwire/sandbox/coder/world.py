@@ -78,12 +78,6 @@ class World:
         self.kept_lists.clear()
         self.on_change(workspace)
 
-    def touch_all(self) -> None:
-        """Note that something which every task shows may be different now."""
-        for task in self.tasks.values():
-            task.cached = None
-        self.kept_lists.clear()
-
     def keep_user(self, user: User) -> None:
         """Add a user."""
         self.users[user.id] = user
