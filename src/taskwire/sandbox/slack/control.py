@@ -4,6 +4,7 @@ GET  /_control/state                        workspace, app, sockets
 GET  /_control/messages?channel=&thread_ts= a conversation, or one thread
 GET  /_control/ephemerals?user=             what only this person sees
 GET  /_control/views?user=                  open dialogs (the last is on top) and the Home tab
+GET  /_control/files/{id}                   what a shared file holds
 GET  /_control/calls?after=                 the last calls, after a number
 GET  /_control/deliveries                   the last payloads and what became of them
 GET  /_control/complaints                   what a correct app would not have done
@@ -32,8 +33,8 @@ from taskwire.sandbox.slack.view_stacks import View
 _ACTS = frozenset(
     {
         *("post", "mention", "post_as_bot", "edit", "delete", "unfurl", "react", "unreact"),
-        *("join", "leave", "archive", "command", "click", "press", "suggest", "submit", "close"),
-        *("shortcut", "message_shortcut", "open_home"),
+        *("join", "leave", "archive", "command", "click", "press", "enter", "suggest"),
+        *("submit", "close", "shortcut", "message_shortcut", "open_home"),
     }
 )
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -68,6 +69,7 @@ class Control:
             web.get("/_control/messages", self._messages),
             web.get("/_control/ephemerals", self._ephemerals),
             web.get("/_control/views", self._views),
+            web.get("/_control/files/{file}", self._file),
             web.get("/_control/calls", self._calls),
             web.get("/_control/deliveries", self._deliveries),
             web.get("/_control/complaints", self._complaints),
@@ -107,6 +109,14 @@ class Control:
         home = self._sandbox.home(request.query["user"])
         views = [view_payload(self._slack, view) for view in self._sandbox.views(request.query["user"])]
         return web.json_response({"views": views, "home": home and view_payload(self._slack, home)})
+
+    async def _file(self, request: web.Request) -> web.Response:
+        found = self._slack.files.files.get(request.match_info["file"])
+        if found is None or not found.is_complete:
+            return web.json_response({"error": "no such file"}, status=404)
+        # Never shown as a page: it would run with this origin's rights.
+        headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=found.content, content_type="application/octet-stream", headers=headers)
 
     async def _calls(self, request: web.Request) -> web.Response:
         after = int(request.query.get("after", "0"))

@@ -198,9 +198,8 @@ class Interacting(Posting):
 
     async def submit(self, user: str, view: View | str, values: Json | None = None) -> Submitted:
         """Fill a dialog (values by action id or block id) and submit it."""
+        await self.enter(user, view, values or {})
         person, shown = self.backend.workspace.user(user), self._view(user, view)
-        for key, value in (values or {}).items():
-            self._enter(shown, key, value)
         check_entered(shown)
         payload = start(self.backend, "view_submission", person)
         payload |= {"trigger_id": self.backend.tickets.trigger(person.id, shown.id), "response_urls": []}
@@ -209,6 +208,12 @@ class Interacting(Posting):
         if error:
             return Submitted(failure="We had some trouble connecting. Try again?", error=error)
         return follow(self.backend, shown, reply.payload or {})
+
+    async def enter(self, user: str, view: View | str, values: Json) -> None:
+        """Fill a dialog (values by action id or block id) without submitting it."""
+        shown = self._view(user, view)
+        for key, value in values.items():
+            self._enter(shown, key, value)
 
     def _enter(self, view: View, key: str, value: object) -> None:
         """Put a value into the input with this action id, or in the block with this id."""
