@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.model.commands import (
@@ -32,6 +32,8 @@ from taskwire.model.grammar import VERBS
 from taskwire.model.ids import UserId
 from taskwire.model.mrkdwn import escape_mrkdwn
 
+# A busy machine is no failure.
+patient = settings(deadline=None)
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 FIX = TaskName("fix-login")
 OPEN, CLOSE = "\u201c", "\u201d"
@@ -339,6 +341,7 @@ def test_every_example_of_the_grammar_is_understood() -> None:
             assert type(parse(line)).__name__.lower() == verb.name
 
 
+@patient
 @given(st.text())
 def test_no_text_breaks_the_reading(text: str) -> None:
     """Whatever is typed gives a command or a sentence."""
@@ -347,6 +350,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
             assert parse(typed) is not None
 
 
+@patient
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(bool))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
     """After `--` nothing is an option, and what was typed arrives as it was."""

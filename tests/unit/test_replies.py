@@ -1,7 +1,7 @@
 """What people write in a task's thread: verbs, input, asides; and what the agent gets of it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -23,6 +23,8 @@ from taskwire.model.replies import (
     without_calls,
 )
 
+# A busy machine is no failure.
+patient = settings(deadline=None)
 BOT = UserId("UBOT")
 ALICE = UserId("UALICE")
 NAMES = Names({"UALICE": "Alice", "UBOT": "Taskwire"}, {"C1": "dev"}, {"S1": "backend"})
@@ -143,65 +145,65 @@ def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
     assert to_agent_text(normalised(message), NAMES) == seen
 
 
-@pytest.mark.parametrize(
-    ("blocks", "seen"),
-    [
-        (
-            rich(section(text("a "), text("bold ", "bold"), text("both", "bold", "italic"), text(" x"))),
-            "a **bold** **_both_** x",
+FORMATTED = [
+    (
+        rich(section(text("a "), text("bold ", "bold"), text("both", "bold", "italic"), text(" x"))),
+        "a **bold** **_both_** x",
+    ),
+    (rich(section(text("gone", "strike"), text("\n"), text("code", "code"))), "~~gone~~\n`code`"),
+    (rich(section(text("a`b", "code"))), "`` a`b ``"),
+    (rich(section(text("one\n two ", "bold"), text("three"))), "**one**\n **two** three"),
+    (
+        rich(
+            section(
+                {"type": "user", "user_id": "UALICE"},
+                text(" in "),
+                {"type": "channel", "channel_id": "C1"},
+            )
         ),
-        (rich(section(text("gone", "strike"), text("\n"), text("code", "code"))), "~~gone~~\n`code`"),
-        (rich(section(text("a`b", "code"))), "`` a`b ``"),
-        (rich(section(text("one\n two ", "bold"), text("three"))), "**one**\n **two** three"),
-        (
-            rich(
-                section(
-                    {"type": "user", "user_id": "UALICE"},
-                    text(" in "),
-                    {"type": "channel", "channel_id": "C1"},
-                )
-            ),
-            "@Alice in #dev",
+        "@Alice in #dev",
+    ),
+    (
+        rich(
+            section(
+                {"type": "broadcast", "range": "here"},
+                {"type": "usergroup", "usergroup_id": "S1"},
+                {"type": "emoji", "name": "tada"},
+                {"type": "color", "value": "#aabbcc"},
+            )
         ),
-        (
-            rich(
-                section(
-                    {"type": "broadcast", "range": "here"},
-                    {"type": "usergroup", "usergroup_id": "S1"},
-                    {"type": "emoji", "name": "tada"},
-                    {"type": "color", "value": "#aabbcc"},
-                )
-            ),
-            "@here@backend:tada:#aabbcc",
+        "@here@backend:tada:#aabbcc",
+    ),
+    (rich(section({"type": "link", "url": "https://x.example/a|b"})), "https://x.example/a%7Cb"),
+    (
+        rich(section({"type": "link", "url": "https://x.example/", "text": "a <page>"})),
+        "a <page> (https://x.example/)",
+    ),
+    (rich(section(text("a < b && c > d"))), "a < b && c > d"),
+    (
+        rich(
+            section(text("Do:\n")),
+            listing("ordered", "one", "two\nmore"),
+            listing("bullet", "deep", indent=1),
+            listing("ordered", "three", offset=2),
+            section(text("then stop")),
         ),
-        (rich(section({"type": "link", "url": "https://x.example/a|b"})), "https://x.example/a%7Cb"),
-        (
-            rich(section({"type": "link", "url": "https://x.example/", "text": "a <page>"})),
-            "a <page> (https://x.example/)",
+        "Do:\n1. one\n2. two\n    more\n    - deep\n3. three\n\nthen stop",
+    ),
+    (
+        rich(
+            section(text("See\n")),
+            section(text("if a < b:\n    go()"), kind="preformatted"),
+            section(text("quoted\n\ntwice"), kind="quote"),
+            section(text("end")),
         ),
-        (rich(section(text("a < b && c > d"))), "a < b && c > d"),
-        (
-            rich(
-                section(text("Do:\n")),
-                listing("ordered", "one", "two\nmore"),
-                listing("bullet", "deep", indent=1),
-                listing("ordered", "three", offset=2),
-                section(text("then stop")),
-            ),
-            "Do:\n1. one\n2. two\n    more\n    - deep\n3. three\n\nthen stop",
-        ),
-        (
-            rich(
-                section(text("See\n")),
-                section(text("if a < b:\n    go()"), kind="preformatted"),
-                section(text("quoted\n\ntwice"), kind="quote"),
-                section(text("end")),
-            ),
-            "See\n```\nif a < b:\n    go()\n```\n> quoted\n>\n> twice\n\nend",
-        ),
-        (rich(section(text("```\nx\n```"), kind="preformatted")), "````\n```\nx\n```\n````"),
-    ],
-)
+        "See\n```\nif a < b:\n    go()\n```\n> quoted\n>\n> twice\n\nend",
+    ),
+    (rich(section(text("```\nx\n```"), kind="preformatted")), "````\n```\nx\n```\n````"),
+]
+
+
+@pytest.mark.parametrize(("blocks", "seen"), FORMATTED)
 def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
     """From a message's blocks, which know more than its text."""
     assert to_agent_text(normalised("ignored", blocks), NAMES) == seen
@@ -254,6 +256,7 @@ def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
     assert without_calls(written) == shown
 
 
+@patient
 @given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
 def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
     """No mention is left, and doing it again changes nothing."""
@@ -263,12 +266,14 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
     assert without_calls(inert) == inert
 
 
+@patient
 @given(st.text())
 def test_escaped_text_is_seen_as_it_was(words: str) -> None:
     """Escaping is undone by seeing, for any text."""
     assert to_agent_text(escape_mrkdwn(words)) == words.strip()
 
 
+@patient
 @given(st.text(alphabet="*~`<>@#!|_ \nabU1&;•"), st.text(alphabet="*~`<>@# \nab"))
 def test_no_message_breaks_the_reading(message: str, words: str) -> None:
     """Whatever is written is read as something."""

@@ -136,6 +136,8 @@ OPTIONS = (
     Option("org", "the Coder organization", ("organization", "organisation")),
 )
 
+OPTIONS_NOTE = "Options stand before the prompt; if the prompt itself begins like one, put ` -- ` before it."
+
 _NO_MUTE = "Until then, mute this thread in Slack: its menu has *Turn off notifications for replies*."
 
 THREAD_VERBS = (

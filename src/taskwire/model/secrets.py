@@ -7,6 +7,7 @@ it prefers to mask a word too many, and it is no proof that nothing secret is le
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from urllib.parse import quote
 
 MASK = "•••"
@@ -137,9 +138,10 @@ def _masked_run(lines: list[str]) -> list[str]:
     for start, end in zip(starts, ends, strict=True):
         edges.append(edges[-1] + end - start)
     spans = sorted(_broken_secrets(run, edges[1:-1]))
+    left = [_outside(run, spans, edge, behind) for edge, behind in pairwise(edges)]
     return [
-        line[:start] + _outside(run, spans, edge, edges[number + 1]) + line[end:]
-        for number, (line, start, end, edge) in enumerate(zip(lines, starts, ends, edges, strict=False))
+        line[:start] + part + (line[end:] if part else line[end:].lstrip(" "))
+        for line, start, end, part in zip(lines, starts, ends, left, strict=True)
     ]
 
 
