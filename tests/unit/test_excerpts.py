@@ -1,0 +1,320 @@
+"""What an agent wrote is told once, to its end, and harmlessly."""
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskwire.model.excerpts import (
+    LONGEST_CHARACTERS,
+    LONGEST_LINES,
+    Cursor,
+    Excerpt,
+    LogLine,
+    clean,
+    cut,
+    last,
+    since,
+    told,
+    whole,
+)
+from taskwire.model.mrkdwn import Mentions, mentions, without_calls
+from taskwire.model.secrets import Masker
+
+# A busy machine is no failure.
+patient = settings(deadline=None)
+START = datetime(2026, 6, 18, 10, tzinfo=UTC)
+MASK = Masker(["s3cret-token"]).mask
+STATUS = "\n\n✽ Pondering… (esc to interrupt)\n\n╭───────╮\n│ >     │\n╰───────╯\n  ? for shortcuts"
+PIECES = [
+    "It works now.",
+    "⏺ Read(a.py)\n  ⎿  Read 3 lines",
+    "⏺ Said",
+    "  - item",
+    "```py",
+    "```",
+    "    x = 1",
+    "│ in │",
+    "╭──╮",
+    "╰──╯",
+    "",
+    "> ",
+    "\x1b[1mbold",
+    "<!here> @channel <@U12>",
+    "▸ call",
+    "▸ … 4 earlier steps",
+    "  ↳ result",
+    "… +3 lines",
+    "This line was filled by the terminal until the next word had no room in it",
+    "to the end of this sentence, which was then long enough to be wrapped also",
+    "\u203a ",
+    "\ud800",
+]
+screens = st.lists(st.sampled_from(PIECES) | st.text(max_size=20)).map("\n".join)
+
+
+def says(id_: int, text: str, minute: int = 0) -> LogLine:
+    return LogLine(id_, is_input=False, content=text, at=START + timedelta(minutes=minute))
+
+
+def asks(id_: int, text: str, minute: int = 0) -> LogLine:
+    return LogLine(id_, is_input=True, content=text, at=START + timedelta(minutes=minute))
+
+
+class Teller:
+    """Tells a log as it changes, and keeps what was told."""
+
+    def __init__(self) -> None:
+        self.cursor: Cursor | None = None
+        self.excerpt: Excerpt | None = None
+
+    def hears(self, *log: LogLine, build: int = 1, is_snapshot: bool = False) -> str | None:
+        """Give the text of the news in this log, or None."""
+        self.excerpt, self.cursor = since(log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot)
+        return self.excerpt.full_text if self.excerpt else None
+
+
+def test_a_turn_is_told_once() -> None:
+    """The start-up banner is no news, and neither is what was told."""
+    teller = Teller()
+    log = [says(0, "✻ Welcome to Claude Code!"), asks(1, "Fix it", 1), says(2, "⏺ Fixed." + STATUS, 2)]
+
+    assert teller.hears(log[0]) is None
+    assert teller.hears(*log) == "Fixed."
+    assert teller.hears(*log) is None
+
+
+def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
+    """Also when its status bar moves and its time changes."""
+    teller = Teller()
+
+    assert teller.hears(says(0, "One." + STATUS)) == "One."
+    assert teller.hears(says(0, "One.\n\nTwo." + STATUS, 1)) == "Two."
+    assert teller.hears(says(0, "One.\n\nTwo.", 2)) is None
+
+
+def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
+    """Entries in between are not forgotten."""
+    teller = Teller()
+    teller.hears(asks(1, "Fix it"), says(2, "One."))
+
+    news = teller.hears(asks(1, "Fix it"), says(2, "One.\nTwo."), asks(3, "And?", 1), says(4, "Three.", 2))
+
+    assert news == "Two.\n\nThree."
+
+
+def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
+    """Half a line may have been seen."""
+    teller = Teller()
+    teller.hears(says(0, "One.\nTwo.\nThree.\nFou"))
+
+    assert teller.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Four.\nFive."
+
+
+def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
+    """Old lines fell off at its beginning and a line above changed."""
+    teller = Teller()
+    teller.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
+
+    redrawn = "\n".join(["Line six.", *(f"Line {n}." for n in range(7, 12))])
+
+    assert teller.hears(says(0, redrawn)) == "Line 10.\nLine 11."
+
+
+def test_a_screen_that_shrank_is_no_news() -> None:
+    """Nothing in it is new."""
+    teller = Teller()
+    teller.hears(says(0, "One.\nTwo.\nThree.\nFour."))
+
+    assert teller.hears(says(0, "One.\nTwo.\nThree.")) is None
+    assert teller.hears(says(0, "")) is None
+    assert teller.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Five."
+
+
+def test_a_rewritten_entry_is_told_whole() -> None:
+    """A screen that was cleared shows another text."""
+    teller = Teller()
+    teller.hears(says(0, "One.\nTwo."))
+
+    assert teller.hears(says(0, "Something else.\nTwo.")) == "Something else.\nTwo."
+
+
+def test_ids_that_begin_again_are_another_history() -> None:
+    """After a resume without stored history, in a new build or in the same."""
+    teller = Teller()
+    teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
+
+    assert teller.hears(says(0, ""), build=3) is None
+    assert teller.hears(says(0, ""), asks(1, "More", 9), says(2, "Done.", 10), build=3) == "Done."
+    assert teller.hears(says(0, "Hello again."), build=3) == "Hello again."
+    assert teller.hears(says(0, ""), asks(1, "And?", 20), says(2, "Well.", 21), build=3) == "Well."
+
+
+def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
+    """Its entries come back with their ids and times."""
+    teller = Teller()
+    log = [says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2)]
+    teller.hears(*log)
+
+    assert teller.hears(*log, build=3) is None
+    assert teller.hears(*log, asks(3, "More", 9), says(4, "Done.", 10), build=3) == "Done."
+
+
+def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
+    """Some agents show the old conversation when they come back."""
+    teller = Teller()
+    old = "One.\nTwo.\nThree.\nFour."
+    teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
+
+    assert teller.hears(says(0, ""), build=3) is None
+    assert teller.hears(says(0, f"Welcome back.\n{old}\nFive."), build=3) == "Five."
+
+
+def test_a_snapshot_is_never_news() -> None:
+    """It is what was there before the pause, and an empty log is nothing."""
+    teller = Teller()
+
+    assert teller.hears(says(4, "Done."), is_snapshot=True) is None
+    assert teller.hears() is None
+    assert teller.cursor is None
+    assert teller.hears(asks(1, "Fix it")) is None
+
+
+def test_a_log_that_lost_its_beginning_goes_on() -> None:
+    """Only the last entries are there."""
+    teller = Teller()
+    teller.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
+
+    assert teller.hears(asks(31, "More", 9), says(32, "Two.", 10)) == "Two."
+
+
+def test_what_was_there_before_the_thread_is_not_told() -> None:
+    """An attached task begins with its next words."""
+    teller = Teller()
+    teller.cursor = told([says(0, "Old.")], build=1, mask=MASK)
+
+    assert teller.hears(says(0, "Old.\nNew.")) == "New."
+
+
+def test_the_last_excerpt_and_the_whole_log() -> None:
+    """For `logs` and for `logs full`."""
+    log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
+
+    assert last(log, mask=MASK) == Excerpt("Fixed •••.", is_cut=False, full_text="Fixed •••.")
+    assert last([], mask=MASK) is None
+    assert whole(log, mask=MASK) == "> Fix\n> it\n\nFixed •••."
+
+
+def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
+    """It is masked as the terminal shows it and as people read it."""
+    framed = "╭──────────╮\n│ s3cret-t │\n│ oken ok  │\n╰──────────╯"
+    token = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
+    wrapped = f"  The push to the other remote works with the token {token}"
+
+    assert Teller().hears(says(0, framed)) == "••• ok"
+    assert Teller().hears(says(0, f"{wrapped[:79]}\n  {wrapped[79:]} now.")) == (
+        "The push to the other remote works with the token ghp_•••\nnow."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb", "a\nb"),
+        ("\n".join(map(str, range(10))), "… 7 lines are left out above\n7\n8\n9"),
+        ("```py\na\nb\nc\nd\ne\n```", "… 4 lines are left out above\n```py\nd\ne\n```"),
+        ("a\n" * 5 + "word " * 60 + "end", "… 5 lines are left out above\n…" + "word " * 19 + "end"),
+        ("x" * 300, "… the beginning is left out\n…" + "x" * 100),
+    ],
+)
+def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
+    """It says how much is left out, and code stays code."""
+    excerpt = cut(text, lines=5, characters=200)
+
+    assert excerpt.text == shown
+    assert excerpt.is_cut == (shown != text)
+    assert excerpt.full_text == text
+
+
+@patient
+@given(screens, screens, st.booleans())
+def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
+    """For any screen: within its limits, no controls, no mention, no secret, nothing to strip."""
+    teller = Teller()
+    for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
+        teller.hears(says(0, text))
+        if teller.excerpt is None:
+            continue
+        shown = teller.excerpt.full_text
+        assert shown.strip()
+        assert not [
+            char for char in shown if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"
+        ]
+        assert mentions(shown) == Mentions()
+        assert without_calls(shown) == shown
+        assert "s3cret-token" not in shown
+        assert len(teller.excerpt.text) <= LONGEST_CHARACTERS
+        assert teller.excerpt.text.count("\n") < LONGEST_LINES
+
+
+@patient
+@given(screens)
+def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
+    """What reads well is left as it is."""
+    once = clean(screen)
+
+    assert clean(once) == once
+
+
+@patient
+@given(
+    st.lists(
+        st.sampled_from(["It works.", "", "  - item", "    x = 1", "It works.", "⏺ Said."]), max_size=12
+    ),
+    st.lists(st.integers(0, 12), max_size=4),
+)
+def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str], stops: list[int]) -> None:
+    """However often we look, the parts are the whole."""
+    teller = Teller()
+    parts = [
+        teller.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or "" for stop in [*sorted(stops), len(lines)]
+    ]
+
+    heard = [line.strip() for part in parts for line in part.split("\n") if line]
+
+    assert heard == [line.strip().removeprefix("⏺ ") for line in lines if line]
+
+
+@patient
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.booleans(), screens, st.integers(0, 9), st.integers(1, 3)), max_size=6
+    )
+)
+def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
+    """Ids and times in any order, in any build."""
+    teller = Teller()
+    for stop in range(1, len(history) + 1):
+        unique = {
+            id_: LogLine(id_, typed, text, START + timedelta(minutes=at))
+            for id_, typed, text, at, _ in history[:stop]
+        }
+        teller.hears(*unique.values(), build=history[stop - 1][4])
+
+        assert teller.hears(*unique.values(), build=history[stop - 1][4]) is None
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\x1b]8;;", " \n", "```x\n", "╭\n", "─a", "⏺ B(x)\n  ⎿  a\n", "✻", "This is a line that fills it. "],
+)
+def test_a_long_log_is_read_at_once(unit: str) -> None:
+    """200 kB of what patterns trip over end before the test's limit does."""
+    text = unit * (200_000 // len(unit))
+    teller = Teller()
+
+    teller.hears(says(0, text))
+
+    assert teller.hears(says(0, f"{text}\nThe end.")) is not None
