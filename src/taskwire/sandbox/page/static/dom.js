@@ -1,0 +1,104 @@
+// Making elements, and keeping a list of them in step with values. Text only ever becomes text nodes.
+
+/** Make an element: attributes, listeners as `onClick`, then children (nodes, strings, or nothing). */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2).toLowerCase(), value);
+    else if (name === "class") node.className = value;
+    else if (name === "value") node.value = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  return add(node, ...children);
+}
+
+/** Make a button with words on it. */
+export function button(words, onClick, more = {}) {
+  return el("button", { type: "button", class: "button", onClick, ...more }, words);
+}
+
+/** Make a button that shows only a sign; its label says what it does. */
+export function signButton(label, sign, onClick, more = {}) {
+  return el("button", { type: "button", class: "icon", "aria-label": label, title: label, onClick, ...more }, sign);
+}
+
+/** Make a short note. */
+export function note(...words) {
+  return el("p", { class: "note" }, words);
+}
+
+/** Append children; lists are flattened and nothing is left out. */
+export function add(node, ...children) {
+  node.append(...children.flat(Infinity).filter((child) => child || child === 0));
+  return node;
+}
+
+/** Replace all children. */
+export function fill(node, ...children) {
+  node.replaceChildren();
+  return add(node, ...children);
+}
+
+/**
+ * Keep the children of `parent` in step with `items` ({key, signature, make}): what has not changed stays as
+ * it is, with its focus, selection and scroll position.
+ */
+export function reconcile(parent, items) {
+  const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  let next = parent.firstElementChild;
+  for (const item of items) {
+    let node = old.get(item.key);
+    old.delete(item.key);
+    if (!node || node.signature !== item.signature) {
+      const made = Object.assign(item.make(), { signature: item.signature });
+      made.dataset.key = item.key;
+      if (node) {
+        if (next === node) next = made;
+        swap(node, made);
+      }
+      node = made;
+    }
+    if (node === next) next = next.nextElementSibling;
+    else parent.insertBefore(node, next);
+  }
+  for (const node of old.values()) node.remove();
+}
+
+/** Put a new version of something in its place, and the focus where it was. */
+export function swap(node, made) {
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  const name = focused?.closest("[data-focus]")?.dataset.focus;
+  node.replaceWith(made);
+  if (!focused) return;
+  (withFocusName(made, name) ?? made).focus({ preventScroll: true });
+}
+
+/** Find the element that is called so for the sake of keeping the focus. */
+export function withFocusName(node, name) {
+  return [...node.querySelectorAll("[data-focus]")].find((each) => name && each.dataset.focus === name);
+}
+
+/** Keep a scrolled list at its end if it was there before `change`. */
+export function keepingTheEnd(list, change) {
+  const wasAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  change();
+  if (wasAtEnd) list.scrollTop = list.scrollHeight;
+}
+
+/** Say something short at the edge of the window for a few seconds. */
+export function toast(words, kind = "note") {
+  const shown = el("p", { class: `toast ${kind}` }, words);
+  document.getElementById("toasts").append(shown);
+  setTimeout(() => shown.remove(), 7000);
+}
+
+/** Let a button show that it waits, until the promise is settled; nobody presses it twice meanwhile. */
+export async function waiting(button, promise) {
+  button.setAttribute("aria-busy", "true");
+  try {
+    return await promise;
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}

@@ -1,0 +1,45 @@
+// Changing a message of one's own, in its place.
+
+import { act } from "./control.js";
+import { button, el, toast } from "./dom.js";
+import { decoded } from "./mrkdwn.js";
+
+/** Turn a message's content into a text box until it is saved or left. */
+export function changeMessage(row, message, given) {
+  const content = row.querySelector(".content");
+  const before = [...content.childNodes];
+  const value = asTyped(message.text);
+  const box = el("textarea", { class: "edit-box", "aria-label": "Edit message", rows: "3", value });
+  const cancel = () => {
+    content.replaceChildren(...before);
+    row.focus();
+  };
+  const save = async () => {
+    if (!box.value.trim()) return cancel();
+    try {
+      await act("edit", { ...given, text: box.value });
+    } catch (refused) {
+      toast(refused.message, "bad");
+    }
+  };
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") cancel();
+    else if (event.key === "Enter" && !event.shiftKey) save();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  const buttons = el(
+    "div",
+    { class: "actions" },
+    button("Cancel", cancel),
+    button("Save", save, { class: "button primary" }),
+  );
+  content.replaceChildren(box, buttons);
+  box.focus();
+}
+
+/** Undo what Slack made of the text: addresses lose their brackets, entities become signs. */
+function asTyped(text) {
+  return decoded((text ?? "").replace(/<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>/g, "$1"));
+}

@@ -1,0 +1,80 @@
+// What can be pressed in messages, dialogs and the Home tab: buttons, menus, and fields that act at once.
+
+import { el, toast, waiting } from "./dom.js";
+import { field, initialOf, valueOf } from "./fields.js";
+import { safeAddress } from "./links.js";
+import { confirmed } from "./confirm.js";
+import { openMenu } from "./menu.js";
+
+let made = 0;
+
+/**
+ * Make an element that acts when it is used. `place` knows what it stands in: `press(block, element, value)`
+ * sends the interaction, `state(block, element)` gives what is entered, `world`, `suggest`.
+ */
+export function actionElement(block, element, place) {
+  const focus = `${block.block_id}/${element.action_id}`;
+  switch (element.type) {
+    case "button":
+    case "workflow_button":
+      return button(block, element, place, focus);
+    case "overflow":
+      return overflow(block, element, place, focus);
+    case "image":
+      return imageNote(element);
+    case "icon_button":
+      return button(block, { ...element, type: "button" }, place, focus);
+    default:
+      return actingField(block, element, place, focus);
+  }
+}
+
+/** Make what stands for a picture: the page fetches nothing from elsewhere. */
+export function imageNote(image) {
+  const words = image.alt_text || image.title?.text || "picture";
+  return el("span", { class: "picture", role: "img", "aria-label": words, title: image.image_url ?? "" }, words);
+}
+
+async function press(node, block, element, place, value) {
+  if (element.confirm && !(await confirmed(element.confirm))) return false;
+  try {
+    const answer = await waiting(node, place.press(block, element, value));
+    if (answer?.failure) toast(answer.failure, "bad");
+  } catch (refused) {
+    toast(refused.message, "bad");
+  }
+  return true;
+}
+
+function button(block, element, place, focus) {
+  const style = ["primary", "danger"].includes(element.style) ? element.style : "";
+  const words = element.text.text;
+  const given = { class: `button ${style}`, "data-focus": focus, "aria-label": element.accessibility_label };
+  const href = safeAddress(element.url);
+  // Slack opens the page and tells the app of the click all the same.
+  const onClick = () => press(node, block, element, place, element.value ?? null);
+  const away = { href, target: "_blank", rel: "noopener noreferrer" };
+  const node = href
+    ? el("a", { ...given, ...away, onClick }, words, el("span", { class: "away", "aria-hidden": "true" }, "↗"))
+    : el("button", { ...given, type: "button", onClick }, words);
+  return node;
+}
+
+function overflow(block, element, place, focus) {
+  const offered = element.options.map((option) => ({
+    label: option.text.text,
+    act: () => press(node, block, element, place, option.value),
+  }));
+  const onClick = () => openMenu(node, offered);
+  const given = { class: "button", type: "button", "data-focus": focus, "aria-label": "More" };
+  const node = el("button", { ...given, onClick }, "⋯");
+  return node;
+}
+
+function actingField(block, element, place, focus) {
+  const value = valueOf(place.state?.(block, element)) ?? initialOf(element);
+  const label = element.placeholder?.text ?? "Choose";
+  const onChange = (given, isDone) => isDone && press(node, block, element, place, given);
+  const node = field(element, { id: `acting-${(made += 1)}`, focus, label, value, onChange }, place);
+  return node;
+}

@@ -1,0 +1,33 @@
+// The app's Home tab, as the bot publishes it for each person.
+
+import { act } from "./control.js";
+import { block as drawBlock } from "./blocks.js";
+import { el, fill, note } from "./dom.js";
+
+/** Show the tabs above the conversation with the bot. */
+export function showTabs(node, world) {
+  const isApp = world.here()?.id === world.direct(world.bot)?.id && Boolean(world.here());
+  const tab = (name, words) => {
+    const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name) };
+    return el("button", { ...given, onClick: () => world.goToApp(name) }, words);
+  };
+  fill(node, isApp ? [tab("home", "Home"), tab("messages", "Messages")] : []);
+}
+
+/** Show the Home tab's blocks, or that there is nothing yet. */
+export function showHome(node, world) {
+  const view = world.homeView;
+  if (!view) {
+    fill(node, note("The bot has not put anything here yet."));
+    return;
+  }
+  if (node.dataset.version === `${view.id}/${view.hash}/${world.me}` && node.childElementCount) return;
+  node.dataset.version = `${view.id}/${view.hash}/${world.me}`;
+  const press = (block, element, value) => {
+    const given = { user: world.me, view: view.id, action_id: element.action_id, block_id: block.block_id };
+    return act("press", { ...given, value });
+  };
+  const state = (block, element) => view.state.values[block.block_id]?.[element.action_id];
+  const place = { world, press, state, suggest: async () => [] };
+  fill(node, view.blocks.map((block) => (block.type === "input" ? null : drawBlock(block, place))));
+}

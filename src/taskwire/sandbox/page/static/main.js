@@ -1,0 +1,167 @@
+// Puts the page together: the world, what shows it, and the keys that work everywhere.
+
+import { act, settings } from "./control.js";
+import { CoderPanel } from "./coder.js";
+import { Composer } from "./composer.js";
+import { keepTime } from "./dates.js";
+import { Dialogs } from "./dialogs.js";
+import { button, el, fill, keepingTheEnd, toast } from "./dom.js";
+import { showHome, showTabs } from "./home.js";
+import { openHere } from "./links.js";
+import { readOut, showMessages } from "./messages.js";
+import { rove } from "./roving.js";
+import { showPeople, showSidebar } from "./sidebar.js";
+import { Thread } from "./thread.js";
+import { showWelcome } from "./welcome.js";
+import { World } from "./world.js";
+
+const byId = (id) => document.getElementById(id);
+const WIDE = "(min-width: 1181px)";
+
+const LOST = "The demo has stopped answering. This page goes on by itself when it is back.";
+
+class Page {
+  constructor(told) {
+    this.told = told;
+    this.world = new World(told);
+    this.composer = new Composer(this.world);
+    this.thread = new Thread(byId("thread"), this.world);
+    this.dialogs = new Dialogs(this.world);
+    this.coder = new CoderPanel(byId("coder"), byId("coder-switch"));
+    this.shown = "";
+    byId("composer").append(this.composer.node);
+    this.listen();
+  }
+
+  listen() {
+    const on = (topic, show) => this.world.addEventListener(topic, show);
+    on("people", () => this.showPlaces());
+    on("room", () => this.showRoom());
+    on("thread", () => this.showThread());
+    on("views", () => this.showViews());
+    on("said", (event) => this.announce(event.detail));
+    on("connection", () => this.showConnection());
+    document.addEventListener("click", (event) => this.onClick(event));
+    document.addEventListener("keydown", (event) => this.onKey(event));
+    document.addEventListener("focusin", (event) => {
+      for (const list of document.querySelectorAll(".messages")) rove(list, event.target);
+    });
+  }
+
+  async start() {
+    await this.world.start();
+    showWelcome(byId("welcome"), this.world, this.composer);
+    byId("coder-switch").hidden = !this.told.coder_url;
+    if (this.told.coder_url) {
+      const wide = window.matchMedia(WIDE);
+      wide.addEventListener("change", () => this.coder.setOpen(wide.matches));
+      this.coder.setOpen(wide.matches);
+      this.coder.start();
+    }
+    keepTime();
+    this.composer.box.focus();
+    byId("window").dataset.ready = "yes";
+  }
+
+  showPlaces() {
+    const { world } = this;
+    showPeople(byId("people"), world);
+    showSidebar(byId("sidebar"), world);
+    showTabs(byId("room-tabs"), world);
+    const place = world.here();
+    const name = world.place(world.channel);
+    byId("room-name").textContent = place && !place.is_im ? `# ${name}` : name || "Nothing here yet";
+    byId("room-note").textContent = place && !place.is_im ? this.membersOf(place) : "";
+    const unread = [...world.unread.values()].reduce((sum, count) => sum + count, 0);
+    document.title = `${unread ? `(${unread}) ` : ""}${name || "Taskwire"} · Taskwire demo`;
+    this.composer.aim();
+  }
+
+  membersOf(place) {
+    return place.members.map((id) => this.world.person(id)).filter(Boolean).join(", ");
+  }
+
+  showRoom() {
+    const { world } = this;
+    const list = byId("messages");
+    const isHome = world.tab === "home";
+    list.hidden = isHome;
+    byId("home").hidden = !isHome;
+    byId("window").dataset.tab = world.tab;
+    if (isHome) showHome(byId("home"), world);
+    const where = `${world.me}/${world.channel}/${world.tab}`;
+    keepingTheEnd(list, () => showMessages(list, world.said(), { world, isThread: false }));
+    if (where !== this.shown && (world.room.length || isHome)) {
+      this.shown = where;
+      list.scrollTop = list.scrollHeight;
+    }
+    this.showComposer(isHome);
+  }
+
+  showComposer(isHome) {
+    const { world } = this;
+    const place = world.here();
+    const isOpen = world.isIn(place) && !place.is_archived;
+    this.composer.node.hidden = !isOpen || isHome;
+    byId("composer").querySelector(".join")?.remove();
+    if (isOpen || isHome || !place) return;
+    const join = async () => {
+      await act("join", { user: world.me, channel: place.id }).catch((refused) => toast(refused.message, "bad"));
+      this.composer.box.focus();
+    };
+    const words = place.is_archived ? "This channel is archived." : `You are looking at #${place.name}.`;
+    const joining = place.is_archived ? null : button("Join channel", join, { class: "button primary" });
+    byId("composer").append(el("p", { class: "join" }, words, joining));
+  }
+
+  showThread() {
+    byId("window").dataset.thread = this.world.threadTs ? "open" : "shut";
+    this.thread.show();
+  }
+
+  showViews() {
+    this.dialogs.show();
+    if (this.world.tab === "home") showHome(byId("home"), this.world);
+  }
+
+  announce({ channel, message, isWhisper }) {
+    const { world } = this;
+    const where = channel === world.channel ? "" : `In ${world.place(channel)}: `;
+    const words = `${where}${isWhisper ? "Only to you: " : ""}${readOut(message, world)}`;
+    const log = byId("announcer");
+    log.append(el("p", {}, words));
+    while (log.childElementCount > 20) log.firstElementChild.remove();
+  }
+
+  showConnection() {
+    const isLost = !this.world.isConnected;
+    byId("trouble").hidden = !isLost;
+    byId("trouble").textContent = isLost ? LOST : "";
+  }
+
+  onClick(event) {
+    const link = event.target.closest("a[href^='http']");
+    const showTask = (name) => this.coder.showTask(name);
+    const places = { world: this.world, coderUrl: this.told.coder_url, showTask };
+    if (link && openHere(link.href, places)) event.preventDefault();
+  }
+
+  onKey(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    const isTyping = event.target.closest("input, textarea, select, [role=menu]");
+    if (event.key === "/" && !isTyping) {
+      event.preventDefault();
+      this.composer.box.focus();
+      if (!this.composer.box.value) this.composer.suggest("/");
+      this.composer.hints.offer();
+    }
+  }
+}
+
+try {
+  await new Page(await settings()).start();
+} catch (trouble) {
+  fill(byId("room-name"), "This page could not start");
+  fill(byId("room-note"), trouble.message);
+  throw trouble;
+}

@@ -1,0 +1,53 @@
+// Small menus that open beside a button: arrows move, Enter chooses, Escape and a click elsewhere close.
+
+import { el } from "./dom.js";
+
+/** Open a menu of {label, act, kind?} below a button; the focus goes back to it. */
+export function openMenu(button, items, { isRow = false } = {}) {
+  document.querySelector(".menu")?.dispatchEvent(new Event("shut"));
+  const menu = el("div", { class: isRow ? "menu row" : "menu", role: "menu" });
+  const shut = ({ isBack = true } = {}) => {
+    menu.remove();
+    button.setAttribute("aria-expanded", "false");
+    document.removeEventListener("pointerdown", onOutside, true);
+    if (isBack && button.isConnected) button.focus();
+  };
+  const onOutside = (event) => {
+    if (!menu.contains(event.target)) shut({ isBack: false });
+  };
+  for (const item of items) {
+    const onClick = () => {
+      shut();
+      item.act();
+    };
+    const given = { type: "button", role: "menuitem", class: item.kind, "aria-label": item.name, title: item.name };
+    menu.append(el("button", { ...given, onClick }, item.label));
+  }
+  menu.addEventListener("keydown", (event) => move(event, menu, shut));
+  menu.addEventListener("shut", () => shut({ isBack: false }));
+  document.addEventListener("pointerdown", onOutside, true);
+  button.setAttribute("aria-expanded", "true");
+  document.body.append(menu);
+  place(menu, button.getBoundingClientRect());
+  menu.firstElementChild?.focus();
+}
+
+function move(event, menu, shut) {
+  const items = [...menu.children];
+  const at = items.indexOf(document.activeElement);
+  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+  if (step) items.at((at + step) % items.length).focus();
+  else if (event.key === "Escape") shut();
+  else if (event.key === "Tab") shut({ isBack: true });
+  else return;
+  event.stopPropagation();
+  event.preventDefault();
+}
+
+function place(menu, at) {
+  const { offsetWidth: width, offsetHeight: height } = menu;
+  const left = Math.max(8, Math.min(at.left, window.innerWidth - width - 8));
+  const isBelow = at.bottom + height + 8 < window.innerHeight;
+  menu.style.left = `${left}px`;
+  menu.style.top = `${isBelow ? at.bottom + 4 : Math.max(8, at.top - height - 4)}px`;
+}

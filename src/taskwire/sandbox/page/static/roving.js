@@ -1,0 +1,18 @@
+// One stop for Tab in a list of messages: the arrows go on from it, and its tools follow when it is chosen.
+
+/** Choose which row of a list Tab reaches: the one that has the focus, else the one before, else the last. */
+export function rove(list, focused = document.activeElement) {
+  const rows = [...list.querySelectorAll(".message")];
+  const inside = rows.find((row) => row.contains(focused));
+  const entry = inside ?? rows.find((row) => row.tabIndex === 0) ?? rows.at(-1);
+  for (const row of rows) {
+    row.tabIndex = row === entry ? 0 : -1;
+    for (const tool of row.querySelectorAll(".tools button")) tool.tabIndex = row === inside ? 0 : -1;
+  }
+}
+
+/** Move from a row by an arrow key. */
+export function step(row, key) {
+  const rows = [...row.parentElement.querySelectorAll(".message")];
+  rows[rows.indexOf(row) + (key === "ArrowUp" ? -1 : 1)]?.focus();
+}

@@ -1,0 +1,101 @@
+// The left side: channels, direct messages, the app; and at the top who one is.
+
+import { act } from "./control.js";
+import { el, fill, toast, withFocusName } from "./dom.js";
+
+const TINTS = 6;
+
+/** Draw a person's or the bot's face: initials on a colour of their own. */
+export function avatar(id, world, kind = "") {
+  const user = world.people.get(id);
+  if (id === world.bot) return el("img", { class: `avatar ${kind}`, src: "/page/icon.svg", alt: "" });
+  const name = world.person(id) || "?";
+  const initials = name.split(/\s+/).slice(0, 2).map((word) => word[0]).join("");
+  const tint = [...(user?.id ?? name)].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % TINTS;
+  return el("span", { class: `avatar tint-${tint} ${kind}`, "aria-hidden": "true" }, initials.toUpperCase());
+}
+
+/** Show who one is and may be. */
+export function showPeople(node, world) {
+  const button = (user) => {
+    const isMe = user.id === world.me;
+    const label = isMe ? `You are ${world.person(user.id)}` : `Be ${world.person(user.id)}`;
+    const given = { type: "button", class: "person", "aria-pressed": String(isMe), "aria-label": label };
+    const more = { title: label, "data-focus": `person/${user.id}`, onClick: () => world.become(user.id) };
+    const name = el("span", {}, world.person(user.id).split(" ")[0]);
+    return el("button", { ...given, ...more }, avatar(user.id, world, "tiny"), name);
+  };
+  keepingFocus(node, () => fill(node, el("span", { class: "people-label" }, "You are"), world.members().map(button)));
+}
+
+/** Show where one can go. */
+export function showSidebar(node, world) {
+  const places = [...world.places.values()].filter((place) => world.canSee(place) && !place.is_archived);
+  const channels = places.filter((place) => !place.is_im && !place.is_mpim);
+  const withBot = world.direct(world.bot)?.id;
+  const direct = places.filter((place) => (place.is_im || place.is_mpim) && place.id !== withBot);
+  const list = (title, items) =>
+    items.length ? [el("h2", {}, title), el("ul", {}, items.map((item) => el("li", {}, item)))] : null;
+  keepingFocus(node, () =>
+    fill(
+      node,
+      el("p", { class: "team" }, teamName(world)),
+      list("Channels", channels.map((place) => entry(place, world))),
+      list("Direct messages", direct.map((place) => entry(place, world))),
+      list("Apps", [appEntry(world)]),
+      list("Shortcuts", shortcuts(world)),
+    ),
+  );
+}
+
+function teamName(world) {
+  const domain = world.team?.domain ?? "";
+  return domain.charAt(0).toUpperCase() + domain.slice(1);
+}
+
+function keepingFocus(node, draw) {
+  const name = node.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+  draw();
+  if (name) withFocusName(node, name)?.focus();
+}
+
+function line(world, { id, sign, name, isHere, onClick }) {
+  const unread = world.unread.get(id) ?? 0;
+  const given = {
+    type: "button",
+    class: unread ? "place unread" : "place",
+    "aria-current": isHere ? "page" : undefined,
+    "aria-label": unread ? `${name}, ${unread} new` : name,
+    title: name,
+    "data-focus": `place/${id}`,
+    onClick,
+  };
+  const badge = unread ? el("span", { class: "count" }, String(unread)) : null;
+  const signed = el("span", { class: "sign", "aria-hidden": "true" }, sign);
+  return el("button", given, signed, el("span", { class: "name" }, name), badge);
+}
+
+function entry(place, world) {
+  const sign = place.is_im ? "●" : place.is_private ? "🔒" : "#";
+  const isHere = place.id === world.channel;
+  return line(world, { id: place.id, sign, name: world.place(place.id), isHere, onClick: () => world.go(place.id) });
+}
+
+function appEntry(world) {
+  const direct = world.direct(world.bot);
+  const isHere = Boolean(direct) && direct.id === world.channel;
+  const onClick = () => world.goToApp("messages").catch((refused) => toast(refused.message, "bad"));
+  const face = avatar(world.bot, world, "tiny");
+  return line(world, { id: direct?.id ?? "app", sign: face, name: world.person(world.bot), isHere, onClick });
+}
+
+function shortcuts(world) {
+  const use = (shortcut) => act("shortcut", { user: world.me, callback_id: shortcut.callback_id });
+  const report = (answer) => answer?.failure && toast(answer.failure, "bad");
+  return (world.shortcuts ?? [])
+    .filter((each) => each.type === "global")
+    .map((each) => {
+      const onClick = () => use(each).then(report, (refused) => toast(refused.message, "bad"));
+      return line(world, { id: each.callback_id, sign: "⚡", name: each.name, isHere: false, onClick });
+    });
+}

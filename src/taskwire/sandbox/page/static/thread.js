@@ -1,0 +1,42 @@
+// The thread pane: the message that it began with, its replies, and a box to reply.
+
+import { Composer } from "./composer.js";
+import { el, keepingTheEnd, signButton } from "./dom.js";
+import { showMessages } from "./messages.js";
+
+export class Thread {
+  constructor(node, world) {
+    Object.assign(this, { node, world, shown: "" });
+    this.place = el("p", { class: "note" });
+    this.list = el("div", { class: "messages", role: "list", "aria-label": "Thread messages", tabindex: "-1" });
+    this.composer = new Composer(world, { isThread: true });
+    const close = signButton("Close thread", "✕", () => this.leave());
+    const head = el("header", { class: "pane-head" }, el("div", {}, el("h2", {}, "Thread"), this.place), close);
+    node.append(head, this.list, this.composer.node);
+    node.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented) this.leave();
+    });
+  }
+
+  /** Close it; the focus goes back to the message that it belongs to. */
+  leave() {
+    const { threadTs } = this.world;
+    this.world.closeThread();
+    document.querySelector(`#messages [data-ts="${threadTs}"]`)?.focus();
+  }
+
+  show() {
+    const { world, node } = this;
+    const isNew = this.shown !== `${world.me}/${world.threadTs}`;
+    this.shown = `${world.me}/${world.threadTs}`;
+    node.hidden = !world.threadTs;
+    if (node.hidden) return;
+    const name = world.place(world.channel);
+    this.place.textContent = world.here()?.is_im ? name : `#${name}`;
+    this.composer.aim();
+    keepingTheEnd(this.list, () => showMessages(this.list, world.saidInThread(), { world, isThread: true }));
+    if (!isNew) return;
+    this.list.scrollTop = this.list.scrollHeight;
+    this.composer.box.focus();
+  }
+}
