@@ -41,7 +41,6 @@ class Bot:
         self.parts = parts
         self.timers = Timers(parts.settings.poll_interval)
         self._socket: AsyncSocketModeHandler | None = None
-        self._tasks: list[asyncio.Task[None]] = []
         self._site: web.AppRunner | None = None
         self._down_since: float | None = None
         self._gap: asyncio.Task[int] | None = None
@@ -53,41 +52,43 @@ class Bot:
         addresses = self._site.addresses
         return int(addresses[0][1])
 
-    async def start(self, *, has_timers: bool = True) -> None:
-        """Serve health, take work, listen to Slack, and read what was missed."""
+    async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
+        """Serve health, take work, listen to Slack, and read what was missed.
+
+        What is started is ended in the opposite order by the stack, the socket after the work: what arrives
+        while the last turns end is still written down.
+        """
         parts, settings = self.parts, self.parts.settings
         bolt = None if settings.is_socket_mode else parts.bolt
         self._site = web.AppRunner(make_site(parts.metrics, self.health, bolt), access_log=None)
         await self._site.setup()
+        stack.push_async_callback(self._site.cleanup)
         await web.TCPSite(self._site, settings.http_host, settings.http_port).start()
-        self._tasks.append(asyncio.create_task(parts.worker.run(), name="worker"))
         if settings.slack_app_token is not None:
-            token = settings.slack_app_token.get_secret_value()
-            self._socket = AsyncSocketModeHandler(parts.bolt, token)
+            self._socket = AsyncSocketModeHandler(parts.bolt, settings.slack_app_token.get_secret_value())
+            stack.push_async_callback(self._hang_up)
             await self._socket.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
+        stack.push_async_callback(parts.behind.end, CLOSE_SECONDS / 2)
+        work = asyncio.create_task(parts.worker.run(), name="worker")
+        stack.push_async_callback(_ended, work)
+        stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
+        stack.push_async_callback(self._end_gap)
+        self._read_gap()
+        watch = asyncio.create_task(self._watch_over(), name="watch over")
+        stack.push_async_callback(_ended, watch)
         if has_timers:
             self.timers.start(parts.watcher.sweep, parts.doors.links.come, parts.account.look)
-        self._tasks.append(asyncio.create_task(self._watch_over(), name="watch over"))
-        self._read_gap()
+            stack.push_async_callback(self.timers.stop, CLOSE_SECONDS)
 
-    async def stop(self) -> None:
-        """Take nothing new, let what runs end, close the socket last."""
-        parts = self.parts
-        await self.timers.stop(CLOSE_SECONDS)
-        for task in self._tasks[1:]:
-            task.cancel()
+    async def _hang_up(self) -> None:
+        assert self._socket is not None  # noqa: S101 - pushed where it was made
+        with contextlib.suppress(TimeoutError):
+            closing = self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
+            await asyncio.wait_for(closing, CLOSE_SECONDS)
+
+    async def _end_gap(self) -> None:
         if self._gap is not None:
-            self._gap.cancel()
-        await parts.worker.stop(DRAIN_SECONDS)
-        await parts.behind.end(CLOSE_SECONDS / 2)
-        if self._socket is not None:
-            with contextlib.suppress(TimeoutError):
-                closing = self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
-                await asyncio.wait_for(closing, CLOSE_SECONDS)
-        if self._site is not None:
-            await self._site.cleanup()
-        waiting = [*self._tasks, *([self._gap] if self._gap is not None else [])]
-        await asyncio.gather(*waiting, return_exceptions=True)
+            await _ended(self._gap)
 
     async def health(self) -> dict[str, str]:
         """How each thing that is needed stands, "ok" or a sentence."""
@@ -139,13 +140,14 @@ async def running(
 ) -> AsyncIterator[Bot]:
     """A bot that runs inside the block; raises TokenProblem if Slack refuses the bot token."""
     async with contextlib.AsyncExitStack() as stack:
-        parts = await _opened(stack, settings, connections, clock or ServersClock())
-        bot = Bot(parts)
-        try:
-            await bot.start(has_timers=has_timers)
-            yield bot
-        finally:
-            await bot.stop()
+        bot = Bot(await _opened(stack, settings, connections, clock or ServersClock()))
+        await bot.start(stack, has_timers=has_timers)
+        yield bot
+
+
+async def _ended(task: "asyncio.Task[None] | asyncio.Task[int]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _opened(

@@ -46,6 +46,8 @@ class Timers:
 
     async def stop(self, within_seconds: float) -> None:
         """Call no more, and wait for what runs."""
+        if not self._scheduler.running:
+            return
         self._scheduler.pause()
         if self._running:
             await asyncio.wait(self._running, timeout=within_seconds)

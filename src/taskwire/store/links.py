@@ -29,8 +29,8 @@ RECEIPTS_MS = 7 * 24 * 3_600_000
 _OBSERVE = """
 local account, number, count = ARGV[3], ARGV[4], 0
 if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 6 do
-  local task, build, reported, seen, id, job = unpack(ARGV, i, i + 5)
+for i = 5, #ARGV, 5 do
+  local task, build, reported, seen, job = unpack(ARGV, i, i + 4)
   local link = redis.call('HGET', prefix .. 'links', task)
   if link then
     local key = prefix .. 'link:' .. link
@@ -44,7 +44,8 @@ for i = 5, #ARGV, 6 do
                  'seen_ms', whole(math.max(r, reported)))
       redis.call('HDEL', key, 'missed')
       local n = redis.call('HINCRBY', key, 'observations', 1)
-      put('tell:' .. link, id .. ':' .. whole(n), 'next', '0', 'new', job)
+      -- The job's id is the first thing in its text.
+      put('tell:' .. link, 'observed:' .. whole(n), 'next', '0', 'new', (job:gsub('@N@', whole(n), 1)))
       count = count + 1
     else
       redis.call('HDEL', key, 'missed')
@@ -107,17 +108,10 @@ class Sighting(NamedTuple):
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """The six words that the storing script takes for each; the script makes the job's id unique."""
-        job = Job(id="observed", work=Happened(event=Observed(seen=self.seen)))
+        """The five words that the storing script takes for each; the script numbers the job."""
         seen = self.seen
-        return (
-            seen.task_id,
-            str(seen.build),
-            str(seen.report_ms),
-            self.text,
-            "observed",
-            job.model_dump_json(),
-        )
+        job = Job(id="observed:@N@", work=Happened(event=Observed(seen=seen))).model_dump_json()
+        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job)
 
 
 class Links:

@@ -1,0 +1,86 @@
+"""People and threads of a world, in the words of a story."""
+
+from typing import TYPE_CHECKING
+
+from taskwire.sandbox.slack import Answer, Attachment
+
+from .reading import shown
+
+if TYPE_CHECKING:
+    from .world import World
+
+CHANNEL = "general"
+
+
+class Person:
+    """Somebody who types, replies and clicks."""
+
+    def __init__(self, world: "World", user: str, name: str) -> None:
+        self._world = world
+        self.id = user
+        self.name = name
+
+    async def types(self, command: str, channel: str = CHANNEL) -> Answer:
+        """Type a slash command; what is shown at once comes back."""
+        word, _, text = command.partition(" ")
+        answer = await self._world.slack.command(self.id, channel, word, text)
+        await self._world.settles()
+        return answer
+
+    async def runs(self, command: str, channel: str = CHANNEL) -> "Thread":
+        """Type a command that posts a card, and open its thread."""
+        place = self._world.slack.workspace.channel(channel).id
+        before = {str(message["ts"]) for message in self._world.slack.messages(place)}
+        answer = await self.types(command, channel)
+        assert answer.ok, answer
+        new = [m for m in self._world.slack.messages(place) if str(m["ts"]) not in before]
+        assert len(new) == 1, f"one card was expected: {[shown(m) for m in new]}, {self.reads()}"
+        self._world.reader.read_root(place, str(new[0]["ts"]))
+        return Thread(self._world, place, str(new[0]["ts"]))
+
+    def reads(self) -> list[str]:
+        """What only this person was shown since they last looked."""
+        return self._world.reader.new_privately(self.id)
+
+    async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:
+        """Write in a thread; the message's ts comes back."""
+        ts = await self._world.slack.post(self.id, thread.channel, text, thread.ts, files=files)
+        await self._world.settles()
+        return ts
+
+    async def clicks(self, thread: "Thread", label: str) -> None:
+        """Press the newest button of that label in a thread."""
+        ts, action_id, value = thread.button(label)
+        await self._world.slack.click(self.id, thread.channel, ts, action_id, value)
+        await self._world.settles()
+
+
+class Thread:
+    """A task's thread."""
+
+    def __init__(self, world: "World", channel: str, ts: str) -> None:
+        self._world = world
+        self.channel = channel
+        self.ts = ts
+
+    def new_messages(self) -> list[str]:
+        """What the bot has said here since anybody last looked."""
+        return self._world.reader.new_in(self.channel, self.ts)
+
+    def card(self) -> str:
+        """What the card shows now."""
+        return shown(self._world.slack.message(self.channel, self.ts))
+
+    def receipt(self, ts: str) -> list[str]:
+        """The reactions that a reply has."""
+        return list(self._world.slack.reactions(self.channel, ts))
+
+    def button(self, label: str) -> tuple[str, str, str]:
+        """The newest button of that label: its message, action and value."""
+        messages = self._world.slack.thread(self.channel, self.ts)
+        for message in reversed(messages):
+            for block in message.get("blocks") or []:
+                for element in block["elements"] if block["type"] == "actions" else []:
+                    if element["text"]["text"] == label:
+                        return str(message["ts"]), element["action_id"], element.get("value", "")
+        raise AssertionError(f"no button {label!r} in {[shown(m) for m in messages]}")

@@ -1,0 +1,90 @@
+"""What people read of the bot's: messages as they see them, and which of them nobody has read yet."""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from taskwire.sandbox.slack import SlackSandbox
+
+Raw = Mapping[str, object]
+
+
+class Reader:
+    """Remembers what has been read."""
+
+    def __init__(self, slack: SlackSandbox) -> None:
+        self._slack = slack
+        self._read: set[tuple[str, str]] = set()
+        self._ephemerals_read = 0
+
+    def new_in(self, channel: str, thread_ts: str) -> list[str]:
+        """The bot's messages of a thread that nobody has read yet; they are read now. The card is not one."""
+        found = []
+        for message in self._slack.thread(channel, thread_ts):
+            place = (channel, str(message["ts"]))
+            if message["ts"] == thread_ts or not message.get("bot_id") or place in self._read:
+                continue
+            self._read.add(place)
+            found.append(shown(message))
+        return found
+
+    def read_root(self, channel: str, ts: str) -> None:
+        """A card is read when its thread is opened."""
+        self._read.add((channel, ts))
+
+    def new_privately(self, user: str) -> list[str]:
+        """What only this person saw and has not read yet."""
+        found = []
+        for ephemeral in self._slack.ephemerals(user):
+            place = (user, str(ephemeral.ts))
+            if place not in self._read:
+                self._read.add(place)
+                found.append(shown(ephemeral.body))
+        return found
+
+    def unread(self) -> list[str]:
+        """Everything that the bot said and nobody read."""
+        left = [
+            shown(message)
+            for channel in self._slack.workspace.channels.values()
+            for message in self._every(channel.id)
+            if message.get("bot_id") and (channel.id, str(message["ts"])) not in self._read
+        ]
+        for user in self._slack.workspace.users:
+            left += self.new_privately(user)
+        return left
+
+    def _every(self, channel: str) -> Iterable[Raw]:
+        for message in self._slack.messages(channel):
+            yield message
+            if message.get("reply_count"):
+                yield from self._slack.thread(channel, str(message["ts"]))[1:]
+
+
+def shown(message: Raw) -> str:
+    """A message as one reads it: its text, what an agent or a person wrote, its buttons, its files."""
+    parts = [str(message.get("text", ""))]
+    buttons = []
+    for block in _rows(message.get("blocks")):
+        if block["type"] == "actions":
+            buttons += [f"[{_label(element)}]" for element in _rows(block["elements"])]
+        if block["type"] == "rich_text":
+            parts += [_written(part) for part in _rows(block["elements"]) if part["type"] in _QUOTED]
+    parts.append(" ".join(buttons))
+    parts.append(" ".join(f"(file {file['name']})" for file in _rows(message.get("files"))))
+    return "\n".join(part for part in parts if part)
+
+
+_QUOTED = {"rich_text_preformatted": "| ", "rich_text_quote": "> "}
+
+
+def _written(part: Raw) -> str:
+    text = "".join(str(piece.get("text", "")) for piece in _rows(part["elements"]))
+    return "\n".join(_QUOTED[str(part["type"])] + line for line in text.split("\n"))
+
+
+def _label(element: Raw) -> str:
+    return str(cast("Raw", element["text"])["text"]) if "text" in element else str(element["type"])
+
+
+def _rows(found: object) -> list[Raw]:
+    return cast("list[Raw]", found or [])

@@ -1,0 +1,46 @@
+"""From `/task create` to the agent's answer in the thread."""
+
+from .world import World
+
+
+async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
+    """A person starts a task, is called when it needs them, answers, and hears of its end, once."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+    task = world.task("fix-the-login-redirect")
+    await world.sweeps()
+    task.becomes("working", "Reading the code")
+    await world.sweeps()
+
+    task.says("Which branch should I use?")
+    task.becomes("idle", "Waiting for a branch")
+    await world.sweeps()
+    await world.passes(seconds=25)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Needs you: Fix the login redirect. The agent has stopped. "
+        "Its last report: “Waiting for a branch”. Reply here to go on.\n"
+        "| Which branch should I use?\n"
+        "[Open in Coder] [Logs]"
+    ]
+
+    reply = await world.alice.replies(thread, "use main")
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+    task.says("Done: the redirect keeps the query now.")
+    task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here "
+        "if there is more to do. <https://github.com/acme/app/pull/12>\n"
+        "| Done: the redirect keeps the query now.\n"
+        "[View pull request] [Open in Coder]"
+    ]
+
+    await world.passes(seconds=5)
+    await world.sweeps()
+    await world.passes(seconds=60)
+
+    assert thread.card().startswith("Done: Fix the login redirect. Opened PR #12.")

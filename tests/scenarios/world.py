@@ -1,0 +1,203 @@
+"""A world: a workspace with people, a Coder with agents, a store, and the real bot between them.
+
+It fails at its end if the bot said something that nobody read, a job is left over, a key has no end, an
+error was logged, or a look-alike was called in a way that it does not know.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import cast
+
+from taskwire.running import Bot, running
+from taskwire.sandbox.coder import CoderSandbox, PuppetTask
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.settings import Settings
+from taskwire.store import connection, embedded
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+
+from .clock import WorldClock
+from .people import Person, Thread
+from .reading import Reader
+
+PATIENCE_SECONDS = 10.0
+SETTLE_SECONDS = 20.0
+
+
+class World:
+    """Everything that a story needs."""
+
+    def __init__(
+        self,
+        slack: SlackSandbox,
+        coder: CoderSandbox,
+        clock: WorldClock,
+        connections: Connections,
+        settings: Settings,
+    ) -> None:
+        self.slack = slack
+        self.coder = coder
+        self.clock = clock
+        self.connections = connections
+        self.settings = settings
+        self.keys = Keys(slack.workspace.team_id)
+        self.reader = Reader(slack)
+        self.errors: list[str] = []
+        self._bot: Bot | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self.alice = self.person("alice")
+        self.bob = self.person("bob")
+
+    @property
+    def bot(self) -> Bot:
+        """The running bot."""
+        assert self._bot is not None, "the bot is not running"
+        return self._bot
+
+    def person(
+        self, name: str, *, in_coder: bool = True, roles: tuple[str, ...] = (), **profile: object
+    ) -> Person:
+        """Somebody in Slack and, unless said otherwise, in Coder."""
+        email = f"{name}@example.com"
+        user = self.slack.add_user(name, email=email, **profile)  # type: ignore[arg-type] # as the look-alike takes them
+        if in_coder:
+            self.coder.add_user(name, email=email, roles=roles)
+        return Person(self, user.id, name)
+
+    async def starts(self) -> None:
+        """Let the bot run."""
+        self._bot = await self._stack.enter_async_context(
+            running(self.settings, self.connections, clock=self.clock, has_timers=False)
+        )
+        await self.slack.connected(1)
+
+    async def stops(self) -> None:
+        """Let the bot end, as on SIGTERM."""
+        await self._stack.aclose()
+        self._stack = contextlib.AsyncExitStack()
+        self._bot = None
+
+    async def sweeps(self, times: int = 1) -> None:
+        """Let the bot look at Coder, and carry out what follows."""
+        for _ in range(times):
+            await self.coder.catch_up()
+            await self.bot.parts.watcher.sweep()
+            await self.settles()
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass, and let happen what was due."""
+        self.clock.passes(seconds)
+        await self.coder.catch_up()
+        await self.bot.parts.doors.links.come()
+        await self.connections.commands.lpush(self.keys.named("wake"), "1")
+        await self.settles()
+
+    async def settles(self) -> None:
+        """Wait until nothing that is due is left to do."""
+        await self.slack.settled()
+        await self.until(self._is_settled, "the bot has nothing to do")
+        await self.slack.settled()
+
+    async def _is_settled(self) -> bool:
+        parts = self.bot.parts
+        due = await self.connections.commands.zcount(self.keys.named("ready"), "-inf", self.clock.stamp())
+        return not due and parts.worker.is_idle and parts.behind.is_idle
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for a condition, or fail with its description."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    found = condition()
+                    if await found if asyncio.iscoroutine(found) else found:
+                        return
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"did not come true: {what}; jobs: {await self.jobs()}") from None
+
+    async def jobs(self) -> dict[str, list[str]]:
+        """Every list that has work, with its job ids."""
+        redis = self.connections.commands
+        names = cast("list[str]", await redis.zrange(self.keys.named("ready"), 0, -1))
+        orders = [await redis.zrange(self.keys.named("list", name, "order"), 0, -1) for name in names]
+        return dict(zip(names, cast("list[list[str]]", orders), strict=True))
+
+    def task(self, name: str) -> PuppetTask:
+        """A task in Coder, by its name or the beginning of it."""
+        return self.coder.task(name)
+
+    async def keys_without_end(self) -> list[str]:
+        """Keys that neither end by themselves nor stand on the list of permanent ones."""
+        redis = self.connections.commands
+        return [
+            key
+            async for key in redis.scan_iter()
+            if await redis.ttl(key) == -1 and not self.keys.is_permanent(key)
+        ]
+
+    async def check_end(self) -> None:
+        """What must be true when a story ends."""
+        if self._bot is not None:
+            await self.settles()
+            left = {name: jobs for name, jobs in (await self.jobs()).items() if jobs}
+            assert not left, f"jobs left over: {left}"
+        assert not await self.keys_without_end(), "keys without an end"
+        assert not self.slack.complaints, self.slack.complaints
+        assert not self.coder.complaints, list(self.coder.complaints)
+        assert not self.errors, self.errors
+        assert not self.reader.unread(), f"said and not read: {self.reader.unread()}"
+
+
+class _Errors(logging.Handler):
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._errors = errors
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._errors.append(self.format(record))
+
+
+@contextlib.asynccontextmanager
+async def new_world(directory: Path, **given: str) -> AsyncIterator[World]:
+    """A world with a running bot, checked at its end."""
+    clock = WorldClock()
+    async with contextlib.AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(SlackSandbox(clock=clock.time))
+        coder = await stack.enter_async_context(CoderSandbox(clock=clock))
+        store = await stack.enter_async_context(embedded.store(directory / "store"))
+        connections = await stack.enter_async_context(connection.open(store.url))
+        settings = new_settings(slack, coder, directory, **given)
+        world = World(slack, coder, clock, connections, settings)
+        slack.add_channel("general", ["alice", "bob"])
+        watch = _Errors(world.errors)
+        logging.getLogger().addHandler(watch)
+        stack.callback(logging.getLogger().removeHandler, watch)
+        await world.starts()
+        try:
+            yield world
+            await world.check_end()
+        finally:
+            await world.stops()
+
+
+def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **given: str) -> Settings:
+    """Settings that lead to the look-alikes."""
+    service = coder.add_user("taskwire", roles=("owner",))
+    words = {
+        "slack_bot_token": slack.bot_token,
+        "slack_app_token": slack.app_token,
+        "slack_api_url": slack.api_url,
+        "coder_url": coder.url,
+        "coder_session_token": coder.add_token(service.username),
+        "TASKWIRE_DATA_DIR": str(directory / "data"),
+        "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+        "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+        **given,
+    }
+    return Settings(_env_file=None, **words)  # type: ignore[arg-type,call-arg] # pydantic turns the texts into values
+
+
+__all__ = ["Person", "Thread", "World", "new_world"]
