@@ -9,6 +9,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 # What the buttons may do to a task: the page's word, and the string of the look-alike that it pulls.
 _STRINGS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
+_KEPT = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
+_SHOWN = 8
 _LAST_WORDS = 1_500
 _PATIENCE = ClientTimeout(total=5)
 
@@ -33,10 +35,19 @@ class CoderWindow:
 
     async def _look(self, _: web.Request) -> web.Response:
         status, state = await self._ask("GET", "state")
-        found = state.get("tasks")
-        tasks = [_shown(task) for task in found if isinstance(task, dict)] if isinstance(found, list) else []
-        shown = {"tasks": tasks, "is_away": self._is_away, "error": state.get("error", "")}
-        return web.json_response(shown, status=status)
+        listed = _rows(state.get("tasks"))
+        newest = [await self._with_words(task) for task in listed[-_SHOWN:]]
+        shown = {"tasks": newest, "more": len(listed) - len(newest), "is_away": self._is_away}
+        return web.json_response(shown | {"error": state.get("error", "")}, status=status)
+
+    async def _with_words(self, task: Fields) -> dict[str, object]:
+        """Keep what the panel shows of a task, and add how the end of its agent's words reads."""
+        _, whole = await self._ask("GET", f"tasks/{task['id']}")
+        words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
+        kept = {key: task.get(key) for key in _KEPT}
+        return kept | {
+            "last_words": next((said for said in reversed(words) if said.strip()), "")[-_LAST_WORDS:]
+        }
 
     async def _go_away(self, _: web.Request) -> web.Response:
         rule = {"route": "*", "fault": "refused", "times": None}
@@ -69,10 +80,5 @@ class CoderWindow:
             return 502, {"error": "the look-alike of Coder does not answer"}
 
 
-def _shown(task: Fields) -> dict[str, object]:
-    """Keep what the panel shows of a task; of the log only how its end reads."""
-    kept = ("id", "name", "owner", "prompt", "status", "state", "build", "is_stable", "inputs")
-    log = task.get("log")
-    last = log[-1] if isinstance(log, list) and log else None
-    words = str(last.get("content", "")) if isinstance(last, dict) else ""
-    return {key: task.get(key) for key in kept} | {"last_words": words[-_LAST_WORDS:]}
+def _rows(found: object) -> list[Fields]:
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []

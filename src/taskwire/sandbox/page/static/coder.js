@@ -16,7 +16,7 @@ export class CoderPanel {
     this.away = makeButton("", () => this.toggleAway(), { class: "button small", "aria-pressed": "false" });
     const title = el("div", {}, el("h2", {}, "What Coder sees"), note("Behind the scenes; not part of Slack"));
     const tricks = el("div", { class: "coder-switch" }, this.away);
-    const body = el("div", { class: "coder-body" }, tricks, this.note, this.list);
+    const body = el("div", { class: "coder-body" }, tricks, this.list, this.note);
     node.append(el("header", { class: "pane-head" }, title), body);
     button.addEventListener("click", () => this.setOpen(!this.isOpen));
   }
@@ -41,11 +41,12 @@ export class CoderPanel {
     }
   }
 
-  show({ tasks, is_away: isAway }) {
+  show({ tasks, more, is_away: isAway }) {
     this.isAway = isAway;
     this.away.setAttribute("aria-pressed", String(isAway));
     this.away.textContent = isAway ? "Coder is unreachable. Bring it back" : "Make Coder unreachable";
-    Object.assign(this.note, { textContent: NOTHING, hidden: tasks.length > 0 });
+    const words = more ? `And ${more} older tasks.` : NOTHING;
+    Object.assign(this.note, { textContent: words, hidden: !more && tasks.length > 0 });
     const item = (task) => ({ key: task.id, signature: JSON.stringify(task), make: () => this.task(task) });
     reconcile(this.list, [...tasks].reverse().map(item));
   }

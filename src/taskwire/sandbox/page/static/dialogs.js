@@ -32,11 +32,12 @@ export class Dialogs {
     if (!view) return this.shut();
     if (view.id === this.view?.id && view.hash === this.view.hash) return undefined;
     if (view.id !== this.view?.id) Object.assign(this, { entered: {}, errors: {} });
-    const isNew = view.id !== this.view?.id;
+    // A dialog that only said "loading" until now has nothing yet that the person could be in the middle of.
+    const isFresh = view.id !== this.view?.id || !this.inputs().length;
     this.view = view;
     this.draw();
     if (!this.node.open) this.node.showModal();
-    if (isNew) this.focusFirst();
+    if (isFresh) this.focusFirst();
     return undefined;
   }
 

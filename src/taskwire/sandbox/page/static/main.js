@@ -75,6 +75,7 @@ class Page {
     const unread = [...world.unread.values()].reduce((sum, count) => sum + count, 0);
     document.title = `${unread ? `(${unread}) ` : ""}${name || "Taskwire"} · Taskwire demo`;
     this.composer.aim();
+    this.showComposer();
   }
 
   membersOf(place) {
@@ -95,11 +96,12 @@ class Page {
       this.shown = where;
       list.scrollTop = list.scrollHeight;
     }
-    this.showComposer(isHome);
+    this.showComposer();
   }
 
-  showComposer(isHome) {
+  showComposer() {
     const { world } = this;
+    const isHome = world.tab === "home";
     const place = world.here();
     const isOpen = world.isIn(place) && !place.is_archived;
     this.composer.node.hidden = !isOpen || isHome;

@@ -1,0 +1,209 @@
+"""A tiny bot for the tests of the demo's page: real Bolt over Socket Mode, one of everything it shows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from taskwire.sandbox.slack import SlackSandbox
+
+Json = dict[str, Any]  # Slack's open payloads, as in the look-alike itself
+
+HOSTILE = '<img src=x onerror="document.title=1"> & <script>document.title=2</script>'
+LOG = "\n".join(f"line {number} of the log" for number in range(1, 41))
+
+
+def words(text: str, kind: str = "mrkdwn") -> Json:
+    """Make a text object."""
+    return {"type": kind, "text": text}
+
+
+def button(action_id: str, label: str, **more: object) -> Json:
+    """Make a button."""
+    return {"type": "button", "action_id": action_id, "text": words(label, "plain_text")} | more
+
+
+def card(prompt: str, phase: str, created: int) -> list[Json]:
+    """Draw something like a task's card."""
+    title: Json = {
+        "type": "link",
+        "url": "https://coder.test/tasks/1",
+        "text": prompt,
+        "style": {"bold": True},
+    }
+    line: Json = {"type": "rich_text_section", "elements": [title]}
+    face: Json = {"type": "emoji", "name": "gear"}
+    state: Json = {"type": "rich_text_section", "elements": [face, {"type": "text", "text": f" {phase}"}]}
+    age = f"started <!date^{created}^{{ago}}|on some day>"
+    danger = button("task.delete", "Delete", value="7", style="danger", confirm=_CONFIRM)
+    pressed = [button("task.edit", "Edit prompt", value="7", style="primary"), danger]
+    return [
+        {"type": "rich_text", "block_id": "title", "elements": [line, state]},
+        {"type": "context", "block_id": "facts", "elements": [words("alice", "plain_text"), words(age)]},
+        {
+            "type": "section",
+            "block_id": "note",
+            "text": words("Reply in *this thread* to talk to the agent."),
+        },
+        {"type": "actions", "block_id": "buttons", "elements": [_PULL_REQUEST, *pressed]},
+    ]
+
+
+_PULL_REQUEST = button("open.link", "View pull request", url="https://github.com/acme/shop/pull/412")
+_CONFIRM: Json = {
+    "title": words("Delete this task?", "plain_text"),
+    "text": words("Its workspace goes with it.", "plain_text"),
+    "confirm": words("Delete", "plain_text"),
+    "deny": words("Keep it", "plain_text"),
+    "style": "danger",
+}
+
+
+def _input(block_id: str, label: str, element: Json, **more: object) -> Json:
+    block: Json = {"type": "input", "block_id": block_id, "label": words(label, "plain_text")}
+    return block | {"element": {"action_id": block_id} | element} | more
+
+
+def _options(*names: str) -> list[Json]:
+    return [{"text": words(name, "plain_text"), "value": name.lower()} for name in names]
+
+
+def loading() -> Json:
+    """Draw the dialog that opens at once."""
+    view: Json = {"type": "modal", "callback_id": "form", "title": words("New task", "plain_text")}
+    return view | {"blocks": [{"type": "section", "text": words("Asking Coder…")}]}
+
+
+def form() -> Json:
+    """Draw a dialog with every kind of input."""
+    choices = _options("Small", "Large")
+    blocks = [
+        _input("template", "Template", {"type": "static_select", "options": _options("Docker", "Cloud")}),
+        _input("prompt", "Prompt", {"type": "plain_text_input", "multiline": True, "min_length": 5}),
+        _input(
+            "name", "Name", {"type": "plain_text_input"}, optional=True, hint=words("Letters", "plain_text")
+        ),
+        _input("channel", "Channel", {"type": "conversations_select"}, optional=True),
+        _input("size", "Size", {"type": "radio_buttons", "options": choices}, optional=True),
+        _input(
+            "extras", "Extras", {"type": "checkboxes", "options": _options("Logs", "Tests")}, optional=True
+        ),
+        _input("who", "Watchers", {"type": "multi_users_select"}, optional=True),
+        _input("when", "Day", {"type": "datepicker"}, optional=True),
+    ]
+    return loading() | {"submit": words("Create", "plain_text"), "blocks": blocks}
+
+
+def _home() -> Json:
+    blocks = [
+        {"type": "header", "text": words("What needs you", "plain_text")},
+        {"type": "section", "text": words("Nothing. :tada:")},
+        {"type": "actions", "elements": [button("home.refresh", "Refresh", value="1")]},
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def _add_command(app: AsyncApp, heard: list[str]) -> None:
+    @app.command("/task")
+    async def command(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        text, channel, user = body["text"], body["channel_id"], body["user_id"]
+        heard.append(text)
+        if text.startswith("create "):
+            prompt = text.removeprefix("create ")
+            blocks = card(prompt, "Working", 1_700_000_000)
+            await client.chat_postEphemeral(channel=channel, user=user, text="I am on it.")
+            await client.chat_postMessage(channel=channel, text=f"Working: {prompt}", blocks=blocks)
+        elif text == "form":
+            opened = await client.views_open(trigger_id=body["trigger_id"], view=loading())
+            await client.views_update(view_id=opened["view"]["id"], view=form())
+        elif text == "hostile":
+            await client.chat_postMessage(channel=channel, text=HOSTILE, blocks=_hostile())
+
+
+def _hostile() -> list[Json]:
+    piece: Json = {"type": "text", "text": HOSTILE}
+    lines = [{"type": kind, "elements": [piece]} for kind in ("rich_text_section", "rich_text_preformatted")]
+    return [
+        {"type": "section", "text": words(f"*{HOSTILE}*")},
+        {"type": "section", "text": words("<javascript:alert(1)|click>", "mrkdwn")},
+        {"type": "header", "text": words(HOSTILE[:140], "plain_text")},
+        {"type": "markdown", "text": f"# {HOSTILE}\n[x](javascript:alert(1))"},
+        {"type": "rich_text", "elements": lines},
+    ]
+
+
+def _add_thread(app: AsyncApp, heard: list[str]) -> None:
+    @app.event("message")
+    async def message(event: Json, client: AsyncWebClient) -> None:
+        if event.get("bot_id") or event.get("subtype") not in (None, "file_share"):
+            return
+        heard.append(event["text"])
+        if "thread_ts" not in event:
+            return
+        await client.reactions_add(channel=event["channel"], timestamp=event["ts"], name="white_check_mark")
+        if event["text"] == "logs":
+            await client.files_upload_v2(
+                channel=event["channel"], thread_ts=event["thread_ts"], content=LOG, filename="agent.log"
+            )
+
+    @app.event("app_mention")
+    async def mention() -> None:
+        pass
+
+    @app.event("app_home_opened")
+    async def opened(event: Json, client: AsyncWebClient) -> None:
+        if event["tab"] == "home":
+            await client.views_publish(user_id=event["user"], view=_home())
+
+
+def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
+    @app.action({"type": "block_actions", "action_id": "task.edit"})
+    async def edit(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        heard.append("click task.edit")
+        opened = await client.views_open(trigger_id=body["trigger_id"], view=loading())
+        await client.views_update(view_id=opened["view"]["id"], view=form())
+
+    @app.action({"type": "block_actions", "action_id": "task.delete"})
+    async def delete(ack: AsyncAck, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        heard.append("click task.delete")
+        message = body["message"]
+        blocks = card("gone", "Gone", 1_700_000_000)[:2]
+        await client.chat_update(channel=body["channel"]["id"], ts=message["ts"], text="Gone", blocks=blocks)
+
+    @app.action("open.link")
+    @app.action("home.refresh")
+    async def noted(ack: AsyncAck, body: Json) -> None:
+        await ack()
+        heard.append(f"click {body['actions'][0]['action_id']}")
+
+    @app.view("form")
+    async def submitted(ack: AsyncAck, body: Json) -> None:
+        values = body["view"]["state"]["values"]
+        if values["name"]["name"]["value"] == "taken":
+            await ack(response_action="errors", errors={"name": "This name is taken; try taken-2."})
+            return
+        heard.append(f"form {values['prompt']['prompt']['value']}")
+        await ack()
+
+
+@asynccontextmanager
+async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
+    """Run the bot; yields what it has heard so far, in order."""
+    heard: list[str] = []
+    client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
+    app = AsyncApp(client=client, signing_secret=slack.signing_secret)
+    for add in (_add_command, _add_thread, _add_clicks):
+        add(app, heard)
+    handler = AsyncSocketModeHandler(app, slack.app_token, web_client=client)
+    await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
+    try:
+        await slack.connected()
+        yield heard
+    finally:
+        await handler.close_async()  # type: ignore[no-untyped-call]  # as above

@@ -1,0 +1,118 @@
+"""A workspace with the demo's page, seen by a real browser that must stay on this machine, and be quiet."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from playwright.async_api import Locator, Page, async_playwright
+
+from taskwire.sandbox import page
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import SlackSandbox
+from tests.sandbox.page_bot import bot
+
+HINTS = (
+    page.Hint("/task create [options] PROMPT", "start a task here"),
+    page.Hint("/task form", "open the form"),
+    page.Hint("!pause", "stop its workspace"),
+)
+_ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@dataclass
+class World:
+    """The look-alikes, the page as one person has it open, and what the bot has heard."""
+
+    slack: SlackSandbox
+    page: Page
+    heard: list[str]
+    coder: CoderSandbox | None = None
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def box(self) -> Locator:
+        """The message box."""
+        return self.page.locator("#message-box")
+
+    @property
+    def reply_box(self) -> Locator:
+        """The thread's message box."""
+        return self.page.locator("#reply-box")
+
+    @property
+    def thread(self) -> Locator:
+        """The thread pane."""
+        return self.page.get_by_role("complementary", name="Thread")
+
+    @property
+    def dialog(self) -> Locator:
+        """The dialog that is open."""
+        return self.page.get_by_role("dialog")
+
+    def message(self, text: str) -> Locator:
+        """The channel's message with this text."""
+        return self.page.locator("#messages .message", has_text=text)
+
+    async def type(self, text: str) -> None:
+        """Write into the message box and send it."""
+        await self.box.fill(text)
+        await self.box.press("Enter")
+
+    async def hears(self, words: str) -> None:
+        """Wait until the bot has heard something."""
+        await self.slack.until(lambda: words in self.heard, f"the bot to hear {words!r}")
+
+
+def _furnish(slack: SlackSandbox) -> None:
+    for name, real_name in (("alice", "Alice Adams"), ("bob", "Bob Brown"), ("carol", "Carol Chen")):
+        slack.add_user(name, real_name=real_name)
+    slack.add_channel("shop", ["alice", "bob"])
+    slack.add_channel("random", ["bob"])
+    slack.add_channel("secret", ["alice"], kind="private")
+
+
+@asynccontextmanager
+async def browsed() -> AsyncIterator[Page]:
+    """Open a browser's page."""
+    executable = os.environ.get("TASKWIRE_CHROMIUM", "/usr/bin/chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=[*_ARGUMENTS])
+        try:
+            context = await browser.new_context(viewport={"width": 1400, "height": 860})
+            yield await context.new_page()
+        finally:
+            await browser.close()
+
+
+def _watch(world: World) -> None:
+    """Note errors, and requests that leave this machine."""
+    shown, ours = world.page, world.slack.backend.base_url
+    shown.on("pageerror", lambda error: world.troubles.append(f"error: {error}"))
+    shown.on("requestfailed", lambda failed: world.troubles.append(f"failed: {failed.url}"))
+    shown.on(
+        "console",
+        lambda said: world.troubles.append(said.text) if said.type in ("error", "warning") else None,
+    )
+    shown.on(
+        "request",
+        lambda asked: None if asked.url.startswith(ours) else world.troubles.append(f"left: {asked.url}"),
+    )
+
+
+@asynccontextmanager
+async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
+    """Open the page as Alice, with a bot at work; fails at its end if the browser complained of anything."""
+    routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
+    async with SlackSandbox(routes=routes) as slack:
+        _furnish(slack)
+        async with bot(slack) as heard, browsed() as shown:
+            world = World(slack, shown, heard, coder)
+            _watch(world)
+            await shown.goto(slack.backend.base_url)
+            await shown.locator("[data-ready]").wait_for()
+            yield world
+            assert world.troubles == []

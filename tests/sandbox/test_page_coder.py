@@ -1,0 +1,83 @@
+"""The side panel of the demo's page: what Coder sees, and a little mischief."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from playwright.async_api import Locator, expect
+
+from taskwire.sandbox.coder import CoderSandbox
+from tests.sandbox.page_worlds import World, opened
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with CoderSandbox() as coder:
+        coder.add_user("alice")
+        coder.add_task("alice", "fix the login redirect", name="fix-login")
+        async with opened(coder) as made:
+            yield made
+
+
+@pytest.fixture
+def task(world: World) -> Locator:
+    panel = world.page.get_by_role("complementary", name="What Coder sees")
+    return panel.get_by_role("article", name="Task fix-login")
+
+
+async def test_the_panel_shows_what_the_agent_does_and_gets(world: World, task: Locator) -> None:
+    """Status, state, prompt, screen and inputs are Coder's own, and go on by themselves."""
+    assert world.coder is not None
+    await expect(task).to_contain_text("fix the login redirect")
+    puppet = world.coder.task("fix-login")
+    puppet.row.inputs.append("please add a test")
+    puppet.becomes("complete", "Opened PR #12")
+    puppet.says("All tests pass.")
+
+    await expect(task).to_contain_text("please add a test")
+    await expect(task).to_contain_text("All tests pass.")
+    await expect(task).to_contain_text("complete")
+
+
+async def test_a_task_is_paused_resumed_and_deleted_behind_the_bots_back(world: World, task: Locator) -> None:
+    """Each button does what somebody else might do in Coder; deleting asks first."""
+    await task.get_by_role("button", name="Pause by idle time-out").click()
+    await expect(task).to_contain_text("paused")
+    await task.get_by_role("button", name="Resume").click()
+    await expect(task).to_contain_text("active")
+    await task.get_by_role("button", name="Delete in Coder").click()
+    await world.dialog.get_by_role("button", name="Delete it").click()
+
+    await expect(task).to_have_count(0)
+    assert world.coder is not None
+    assert world.coder.tasks == []
+
+
+async def test_coder_can_be_made_unreachable_and_brought_back(world: World) -> None:
+    """While it is away the bot's calls get no answer; the panel still sees everything."""
+    assert world.coder is not None
+    panel = world.page.get_by_role("complementary", name="What Coder sees")
+    await panel.get_by_role("button", name="Make Coder unreachable").click()
+    await expect(panel.get_by_role("button", name="Bring it back")).to_be_visible()
+
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"{world.coder.url}/api/v2/buildinfo")
+        await panel.get_by_role("button", name="Bring it back").click()
+        await expect(panel.get_by_role("button", name="Make Coder unreachable")).to_be_visible()
+        async with session.get(f"{world.coder.url}/api/v2/buildinfo") as answer:
+            assert answer.status == 200
+
+
+async def test_open_in_coder_shows_the_task_in_the_panel(world: World, task: Locator) -> None:
+    """A link into Coder would lead nowhere in the demo, so the panel opens at that task."""
+    assert world.coder is not None
+    await world.page.get_by_role("button", name="What Coder sees").click()
+    await expect(task).to_be_hidden()
+    await world.slack.post(
+        "bob", "shop", f"look: {world.coder.url}/tasks/alice/{world.coder.task('fix-login').id}"
+    )
+
+    await world.message("look:").get_by_role("link").click()
+
+    await expect(task).to_be_focused()

@@ -1,0 +1,70 @@
+"""What the demo's page lets in: nothing from elsewhere, and no markup from what people and bots write."""
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from taskwire.sandbox import page
+from taskwire.sandbox.slack import SlackSandbox
+from tests.sandbox.page_bot import HOSTILE
+from tests.sandbox.page_worlds import opened
+
+
+async def test_markup_in_messages_is_shown_and_never_run() -> None:
+    """Tags, script addresses and handlers are text in every kind of block and in what people type."""
+    async with opened() as world:
+        await world.type("/task hostile")
+        await world.type(HOSTILE)
+
+        await expect(world.message("onerror")).to_have_count(2)
+        assert await world.page.locator("#messages img:not(.avatar), #messages script").count() == 0
+        assert await world.page.locator("a[href^='javascript']").count() == 0
+        assert await world.page.title() == "shop · Taskwire demo"
+
+
+async def test_links_of_the_demo_open_here_and_others_apart() -> None:
+    """A permalink opens its thread; an address elsewhere opens a tab that knows nothing of this page."""
+    async with opened() as world:
+        ts = await world.slack.post("bob", "shop", "the root")
+        shop = world.slack.workspace.channel("shop").id
+        await world.slack.post("bob", "shop", f"see {world.slack.backend.permalink(shop, ts)}")
+        await world.slack.post("bob", "shop", "and https://coder.test/docs")
+
+        await world.message("see ").get_by_role("link").click()
+
+        await expect(world.thread).to_contain_text("the root")
+        link = world.message("and ").get_by_role("link")
+        await expect(link).to_have_attribute("target", "_blank")
+        await expect(link).to_have_attribute("rel", "noopener noreferrer")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/", "text/html"), ("/page/main.js", "text/javascript"), ("/page/base.css", "text/css")],
+)
+async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind: str) -> None:
+    """Each file has its type, whatever the machine's tables say, and a policy without other origins."""
+    async with (
+        SlackSandbox(routes=page.routes()) as slack,
+        aiohttp.ClientSession() as session,
+        session.get(slack.backend.base_url + path) as answer,
+    ):
+        assert answer.content_type == kind
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "http" not in policy
+
+
+async def test_a_foreign_page_reaches_neither_slack_nor_coder() -> None:
+    """A request from another origin is refused, also for what Coder sees."""
+    routes = page.routes(coder_url="http://127.0.0.1:9")
+    async with SlackSandbox(routes=routes) as slack, aiohttp.ClientSession() as session:
+        address = f"{slack.backend.base_url}/_control/coder"
+        async with session.get(address, headers={"Origin": "https://evil.test"}) as answer:
+            assert answer.status == 403
+        async with session.get(address) as answer:
+            assert (answer.status, (await answer.json())["error"]) == (
+                502,
+                "the look-alike of Coder does not answer",
+            )
