@@ -6,6 +6,8 @@ import { confirmed } from "./confirm.js";
 
 const LOOK_AGAIN = 1000;
 const LAST_LINES = 6;
+// Signs of a terminal that many fonts lack, or show as a coloured picture.
+const PLAIN = { "⏺": "●", "⎿": "└" };
 const NOTHING = "No tasks yet. Create one in a channel.";
 
 export class CoderPanel {
@@ -77,7 +79,8 @@ export class CoderPanel {
   screen(words) {
     const lines = (words ?? "").split("\n").map((line) => line.trimEnd()).filter((line) => line.trim());
     if (!lines.length) return null;
-    return el("pre", { class: "screen", "aria-label": "The end of its screen" }, lines.slice(-LAST_LINES).join("\n"));
+    const end = lines.slice(-LAST_LINES).join("\n").replace(/[⏺⎿]/g, (sign) => PLAIN[sign]);
+    return el("pre", { class: "screen", tabindex: "0", "aria-label": "The end of its screen" }, el("span", {}, end));
   }
 
   mischief(task) {

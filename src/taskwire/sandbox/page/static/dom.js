@@ -1,5 +1,7 @@
 // Making elements, and keeping a list of them in step with values. Text only ever becomes text nodes.
 
+const NEAR_THE_END = 60;
+
 /** Make an element: attributes, listeners as `onClick`, then children (nodes, strings, or nothing). */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -79,11 +81,18 @@ export function withFocusName(node, name) {
   return [...node.querySelectorAll("[data-focus]")].find((each) => name && each.dataset.focus === name);
 }
 
-/** Keep a scrolled list at its end if it was there before `change`. */
-export function keepingTheEnd(list, change) {
-  const wasAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  change();
-  if (wasAtEnd) list.scrollTop = list.scrollHeight;
+/** Let a scrolled list stay at its end, whatever happens to its content or its size, until somebody leaves it. */
+export function stayAtTheEnd(list) {
+  let isAtEnd = true;
+  const settle = () => {
+    if (isAtEnd) list.scrollTop = list.scrollHeight;
+  };
+  list.addEventListener("scroll", () => {
+    isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_THE_END;
+  });
+  new ResizeObserver(settle).observe(list);
+  new MutationObserver(settle).observe(list, { childList: true, subtree: true, characterData: true });
+  return { goToEnd: () => ((isAtEnd = true), settle()) };
 }
 
 /** Say something short at the edge of the window for a few seconds. */

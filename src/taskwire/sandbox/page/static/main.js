@@ -5,7 +5,7 @@ import { CoderPanel } from "./coder.js";
 import { Composer } from "./composer.js";
 import { keepTime } from "./dates.js";
 import { Dialogs } from "./dialogs.js";
-import { button, el, fill, keepingTheEnd, toast } from "./dom.js";
+import { button, el, fill, stayAtTheEnd, toast } from "./dom.js";
 import { showHome, showTabs } from "./home.js";
 import { openHere } from "./links.js";
 import { readOut, showMessages } from "./messages.js";
@@ -28,6 +28,7 @@ class Page {
     this.thread = new Thread(byId("thread"), this.world);
     this.dialogs = new Dialogs(this.world);
     this.coder = new CoderPanel(byId("coder"), byId("coder-switch"));
+    this.scroll = stayAtTheEnd(byId("messages"));
     this.shown = "";
     byId("composer").append(this.composer.node);
     this.listen();
@@ -91,11 +92,9 @@ class Page {
     byId("window").dataset.tab = world.tab;
     if (isHome) showHome(byId("home"), world);
     const where = `${world.me}/${world.channel}/${world.tab}`;
-    keepingTheEnd(list, () => showMessages(list, world.said(), { world, isThread: false }));
-    if (where !== this.shown && (world.room.length || isHome)) {
-      this.shown = where;
-      list.scrollTop = list.scrollHeight;
-    }
+    showMessages(list, world.said(), { world, isThread: false });
+    if (where !== this.shown) this.scroll.goToEnd();
+    this.shown = where;
     this.showComposer();
   }
 

@@ -47,6 +47,7 @@ function rowItem(message, at, isTogether) {
 function goesOn(before, message) {
   if (!before || before.user !== message.user || before.isWhisper !== message.isWhisper) return false;
   if (before.subtype || message.subtype || before.reply_count) return false;
+  if ([before, message].some((each) => each.bot_id && each.blocks)) return false;
   return message.ts - before.ts < TOGETHER_SECONDS;
 }
 

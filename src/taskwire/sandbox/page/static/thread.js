@@ -1,7 +1,7 @@
 // The thread pane: the message that it began with, its replies, and a box to reply.
 
 import { Composer } from "./composer.js";
-import { el, keepingTheEnd, signButton } from "./dom.js";
+import { el, signButton, stayAtTheEnd } from "./dom.js";
 import { showMessages } from "./messages.js";
 
 export class Thread {
@@ -9,6 +9,7 @@ export class Thread {
     Object.assign(this, { node, world, shown: "" });
     this.place = el("p", { class: "note" });
     this.list = el("div", { class: "messages", role: "list", "aria-label": "Thread messages", tabindex: "-1" });
+    this.scroll = stayAtTheEnd(this.list);
     this.composer = new Composer(world, { isThread: true });
     const close = signButton("Close thread", "✕", () => this.leave());
     const head = el("header", { class: "pane-head" }, el("div", {}, el("h2", {}, "Thread"), this.place), close);
@@ -34,9 +35,9 @@ export class Thread {
     const name = world.place(world.channel);
     this.place.textContent = world.here()?.is_im ? name : `#${name}`;
     this.composer.aim();
-    keepingTheEnd(this.list, () => showMessages(this.list, world.saidInThread(), { world, isThread: true }));
+    showMessages(this.list, world.saidInThread(), { world, isThread: true });
     if (!isNew) return;
-    this.list.scrollTop = this.list.scrollHeight;
+    this.scroll.goToEnd();
     this.composer.box.focus();
   }
 }
