@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 from taskwire.sandbox.slack import Answer, Attachment
+from taskwire.sandbox.slack.errors import Json
+from taskwire.sandbox.slack.interaction_payloads import view_payload
 
-from .reading import shown
+from .reading import shown, shown_dialog
 
 if TYPE_CHECKING:
     from .world import World
@@ -48,6 +50,38 @@ class Person:
         await self._world.settles()
         return ts
 
+    async def presses(self, label: str) -> None:
+        """Press the newest button of that label among what only this person sees."""
+        for told in reversed(self._world.slack.ephemerals(self.id)):
+            for button in buttons(told.body, label):
+                where = (told.channel, told.ts, button["action_id"], button.get("value", ""))
+                answer = await self._world.slack.click(self.id, *where)
+                assert answer.ok, answer
+                await self._world.settles()
+                return
+        raise AssertionError(f"no button {label!r} among what {self.name} sees")
+
+    def dialog(self) -> str:
+        """What the dialog on top shows, and what stands in its fields; empty if none is open."""
+        views = self._world.slack.views(self.id)
+        return shown_dialog(view_payload(self._world.slack.backend, views[-1])) if views else ""
+
+    async def chooses(self, field: str, value: str) -> None:
+        """Choose in a menu of the dialog on top that tells the bot at once."""
+        view = self._world.slack.views(self.id)[-1]
+        answer = await self._world.slack.press(self.id, view, field, value)
+        assert answer.ok, answer
+        await self._world.settles()
+
+    async def submits(self, **values: str) -> dict[str, str]:
+        """Fill the dialog on top (`prompt="…"`) and send it off; what it complains of comes back."""
+        view = self._world.slack.views(self.id)[-1]
+        entered = {f"form.{name}": value for name, value in values.items()}
+        submitted = await self._world.slack.submit(self.id, view, dict(entered))
+        assert not submitted.failure, submitted
+        await self._world.settles()
+        return submitted.errors
+
     async def clicks(self, thread: "Thread", label: str) -> None:
         """Press the newest button of that label in a thread."""
         ts, action_id, value = thread.button(label)
@@ -79,8 +113,12 @@ class Thread:
         """The newest button of that label: its message, action and value."""
         messages = self._world.slack.thread(self.channel, self.ts)
         for message in reversed(messages):
-            for block in message.get("blocks") or []:
-                for element in block["elements"] if block["type"] == "actions" else []:
-                    if element["text"]["text"] == label:
-                        return str(message["ts"]), element["action_id"], element.get("value", "")
+            for element in buttons(message, label):
+                return str(message["ts"]), element["action_id"], element.get("value", "")
         raise AssertionError(f"no button {label!r} in {[shown(m) for m in messages]}")
+
+
+def buttons(message: Json, label: str) -> list[Json]:
+    """The buttons of that label in one message."""
+    rows = [block["elements"] for block in message.get("blocks") or [] if block["type"] == "actions"]
+    return [element for row in rows for element in row if element["text"]["text"] == label]

@@ -74,6 +74,37 @@ def shown(message: Raw) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def shown_dialog(view: Raw) -> str:
+    """A dialog as one reads it: its title, its words, and each field with what stands in it."""
+    title, submit = (cast("Raw", view[key] or {}).get("text", "") for key in ("title", "submit"))
+    values = cast("Raw", cast("Raw", view["state"])["values"])
+    lines = [f"[{title}]"]
+    for block in _rows(view["blocks"]):
+        if block["type"] == "input":
+            lines.append(f"{_label_of(block)}: {_entered(values.get(str(block['block_id'])))}")
+        elif block["type"] == "section":
+            lines.append(str(cast("Raw", block["text"])["text"]))
+        elif block["type"] == "context":
+            lines.append(" · ".join(str(piece["text"]) for piece in _rows(block["elements"])))
+        elif block["type"] == "rich_text":
+            parts = [_rows(part["elements"]) for part in _rows(block["elements"])]
+            lines.append("".join(str(piece.get("text", "")) for part in parts for piece in part))
+    return "\n".join([*lines, *([f"[{submit}]"] if submit else [])])
+
+
+def _label_of(block: Raw) -> str:
+    return str(cast("Raw", block["label"])["text"])
+
+
+def _entered(values: object) -> str:
+    """What stands in a field: what was typed, or the words of what was chosen."""
+    entered = next(iter(cast("Mapping[str, Raw]", values or {}).values()), {})
+    option = cast("Raw | None", entered.get("selected_option"))
+    if option:
+        return str(cast("Raw", option["text"])["text"])
+    return str(entered.get("value") or entered.get("selected_conversation") or "")
+
+
 _QUOTED = {"rich_text_preformatted": "| ", "rich_text_quote": "> "}
 
 

@@ -18,6 +18,7 @@ from taskwire.settings import Settings
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from tests.faults.proxy import FaultProxy, proxy
 
 from .clock import WorldClock
 from .people import Person, Thread
@@ -37,7 +38,9 @@ class World:
         clock: WorldClock,
         connections: Connections,
         settings: Settings,
+        store: FaultProxy | None = None,
     ) -> None:
+        self.store = store
         self.slack = slack
         self.coder = coder
         self.clock = clock
@@ -69,10 +72,20 @@ class World:
 
     async def starts(self) -> None:
         """Let the bot run."""
+        connections = self.connections
+        if self.store is not None:
+            url = f"redis://127.0.0.1:{self.store.port}/0"
+            connections = await self._stack.enter_async_context(connection.open(url))
         self._bot = await self._stack.enter_async_context(
-            running(self.settings, self.connections, clock=self.clock, has_timers=False)
+            running(self.settings, connections, clock=self.clock, has_timers=False)
         )
         await self.slack.connected(1)
+
+    async def restarts(self, **settings: object) -> None:
+        """Let the bot end and run again, with other settings."""
+        await self.stops()
+        self.settings = self.settings.model_copy(update=settings)
+        await self.starts()
 
     async def stops(self) -> None:
         """Let the bot end, as on SIGTERM."""
@@ -161,16 +174,17 @@ class _Errors(logging.Handler):
 
 
 @contextlib.asynccontextmanager
-async def new_world(directory: Path, **given: str) -> AsyncIterator[World]:
-    """A world with a running bot, checked at its end."""
+async def new_world(directory: Path, *, has_store_faults: bool = False, **given: str) -> AsyncIterator[World]:
+    """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
     clock = WorldClock()
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(SlackSandbox(clock=clock.time))
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
         store = await stack.enter_async_context(embedded.store(directory / "store"))
         connections = await stack.enter_async_context(connection.open(store.url))
+        between = await stack.enter_async_context(proxy(store.url)) if has_store_faults else None
         settings = new_settings(slack, coder, directory, **given)
-        world = World(slack, coder, clock, connections, settings)
+        world = World(slack, coder, clock, connections, settings, between)
         slack.add_channel("general", ["alice", "bob"])
         watch = _Errors(world.errors)
         logging.getLogger().addHandler(watch)
