@@ -30,7 +30,7 @@ from taskwire.model.commands import (
 from taskwire.model.errors import UserError
 from taskwire.model.grammar import VERBS
 from taskwire.model.ids import UserId
-from taskwire.model.mrkdwn import escape_mrkdwn
+from taskwire.model.mrkdwn import escape_mrkdwn, is_blank
 
 # A busy machine is no failure.
 patient = settings(deadline=None)
@@ -38,6 +38,10 @@ ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 FIX = TaskName("fix-login")
 OPEN, CLOSE = "\u201c", "\u201d"
 EM_DASH = "\u2014"
+
+
+def seen(text: str) -> bool:
+    return not is_blank(text)
 
 
 def refusal(text: str) -> str:
@@ -350,8 +354,27 @@ def test_no_text_breaks_the_reading(text: str) -> None:
             assert parse(typed) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("status <!channel>", "`@\u2060channel` is no task's name."),
+        ("create name=a&lt;b go", "Coder does not take `a&lt;b` as a name."),
+        ("list &amp;c", "`list` knows no `&amp;c`."),
+    ],
+)
+def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:
+    """It is shown as mrkdwn: nothing in it calls anybody or vanishes."""
+    assert refusal(text).startswith(says)
+
+
+@pytest.mark.parametrize("blank", ["", "\u200b", "\u2060 \u200d", "\u00a0"])
+def test_a_prompt_that_cannot_be_seen_is_none(blank: str) -> None:
+    """It opens the form, as no prompt does."""
+    assert isinstance(parse(f"create template=docker {blank}"), OpenForm)
+
+
 @patient
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(bool))
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(seen))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
     """After `--` nothing is an option, and what was typed arrives as it was."""
     assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(prompt, "a")

@@ -104,7 +104,7 @@ def test_naming_oneself_is_no_mention_of_another() -> None:
     assert read("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
 
-@pytest.mark.parametrize("name", ["watch", "mute", "unmute"])
+@pytest.mark.parametrize("name", ["watch"])
 def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
     """It is known, so it is never sent to the agent."""
     reply = read(f"!{name}", BOT)

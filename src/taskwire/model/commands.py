@@ -1,7 +1,8 @@
 """What was typed after `/task`, as a typed command.
 
 The text comes as Slack sends it: escaped, with people and links as tokens. What a command carries to an agent
-is what the person typed. Who may do it, and which task a name means, is decided elsewhere.
+is what the person typed; what a refusal quotes of it is inert among mrkdwn. Who may do it, and which task a
+name means, is decided elsewhere.
 
 A first word that is no verb opens the form with the whole text in it: a stray sentence starts nothing.
 The exception is a slip: a word that is nearly a verb, followed by nothing or by what that verb takes, is
@@ -16,7 +17,7 @@ from enum import StrEnum
 from taskwire.model.errors import UserError
 from taskwire.model.grammar import ELSEWHERE, OPTIONS, VERBS, Option, Verb, find_verb, nearest
 from taskwire.model.ids import UserId
-from taskwire.model.mrkdwn import address_of, as_seen
+from taskwire.model.mrkdwn import address_of, as_seen, escape_mrkdwn, is_blank, without_calls
 from taskwire.model.options import QUOTES, asks_for_help, first_word, take_options
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -223,11 +224,12 @@ def _create(rest: str, _: Verb) -> Command:
     name = given.get("name")
     if name is not None:
         check_new_name(name)
-    make = Create if prompt else OpenForm
+    make = OpenForm if is_blank(prompt) else Create
     return make(prompt, given.get("template"), given.get("preset"), name, given.get("org"))
 
 
 def check_new_name(name: str) -> None:
+    """Raise UserError for a name that Coder would refuse."""
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
             f"Coder does not take `{_cut(name)}` as a name.",
@@ -244,7 +246,7 @@ def _list(rest: str, verb: Verb) -> Command:
             raise UserError(f"`{min(more.keys() & given.keys())}` is given twice.", "Keep one of the two.")
         given |= more
         word, rest = first_word(rest)
-        words += [word.lower().removeprefix("--")] if word else []
+        words += [as_seen(word).lower().removeprefix("--")] if word else []
     chosen = _filter(words, verb)
     owner = _owner(given["owner"]) if "owner" in given else None
     if owner is not None and chosen is ListFilter.MINE:
@@ -273,7 +275,7 @@ def _owner(value: str) -> SlackPerson | str:
 
 def _page(value: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
-        raise UserError(f"`{_cut(value)}` is no page.", "Write `page=2` for the second.")
+        raise UserError(f"`{_cut(as_seen(value))}` is no page.", "Write `page=2` for the second.")
     return int(value)
 
 
@@ -298,7 +300,7 @@ def _with_text(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
     def read(rest: str, verb: Verb) -> Command:
         name, more = _name_and_rest(rest, verb)
         task, text = TaskName.parse(name), as_seen(more).strip()
-        if not text:
+        if is_blank(text):
             raise UserError(f"`{verb.name}` needs a text after the name.", f"For example `{verb.example}`.")
         return make(task, text)
 
@@ -394,8 +396,9 @@ def _either(words: tuple[str, ...]) -> str:
 
 
 def _cut(text: str, limit: int = 60) -> str:
+    """Quote what was typed between code marks."""
     flat = " ".join(text.replace("`", "'").split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    return escape_mrkdwn(without_calls(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 
 
 _READERS: dict[str, Callable[[str, Verb], Command]] = {

@@ -138,8 +138,6 @@ OPTIONS = (
 
 OPTIONS_NOTE = "Options stand before the prompt; if the prompt itself begins like one, put ` -- ` before it."
 
-_NO_MUTE = "Until then, mute this thread in Slack: its menu has *Turn off notifications for replies*."
-
 THREAD_VERBS = (
     ThreadVerb("status", "!status", "how the task stands right now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
@@ -148,6 +146,8 @@ THREAD_VERBS = (
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
     ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
+    ThreadVerb("mute", "!mute", "end the calls of this task; its messages go on"),
+    ThreadVerb("unmute", "!unmute", "begin them again"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
     ThreadVerb(
         "watch",
@@ -155,8 +155,6 @@ THREAD_VERBS = (
         "be called when the task needs somebody",
         not_yet="Until then, follow this thread in Slack: its menu has *Get notified about new replies*.",
     ),
-    ThreadVerb("mute", "!mute", "end the calls of this task", not_yet=_NO_MUTE),
-    ThreadVerb("unmute", "!unmute", "begin them again", not_yet=_NO_MUTE),
 )
 
 # Words that people bring along from other tools.

@@ -5,6 +5,7 @@ for the three characters it uses for that. Here are single tokens only; what a m
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +40,11 @@ class Mentions:
     channels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     is_call: bool = False
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of a text can be seen: blanks, and letters without any width."""
+    return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
 
 
 def escape_mrkdwn(text: str) -> str:
