@@ -1,8 +1,6 @@
 """What follows when something happens to a task: phases, notices, and the times at which to look again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -12,94 +10,15 @@ from taskwire.model.changes import (
     Acted,
     Delivered,
     Event,
-    Notice,
     Observed,
     Rules,
-    Story,
     TimeCame,
     Vanished,
-    after,
     at_first_sight,
 )
-from taskwire.model.ids import TaskId, UserId
 from taskwire.model.phases import Observation, Phase, Report
 
-SECOND, MINUTE = 1_000, 60_000
-SETTLE = 20 * SECOND
-T0 = 1_777_636_800_000
-ALICE = UserId("U1")
-
-
-def when(ms: int) -> datetime:
-    return datetime.fromtimestamp((T0 + ms) / 1_000, UTC)
-
-
-def report(ms: int, state: str, message: str = "Looking", uri: str = "") -> Report:
-    return Report(id=f"r{ms}", at=when(ms), state=state, message=message, uri=uri)
-
-
-def seen(
-    status: str = "active",
-    last: Report | None = None,
-    build: int = 1,
-    workspace: str = "running",
-    is_healthy: bool | None = True,
-) -> Observation:
-    return Observation(
-        task_id=TaskId("t-1"),
-        name="fix-login",
-        title="Fix the login",
-        owner_id="o",
-        owner_name="alice",
-        status=status,
-        workspace_status=workspace,
-        build=build,
-        is_healthy=is_healthy,
-        created_at=when(0),
-        report=last,
-    )
-
-
-@dataclass
-class Told:
-    """A story as it unfolds: every event at its time, and every notice with the time at which it was told."""
-
-    story: Story = field(default_factory=Story)
-    notices: list[tuple[int, Notice]] = field(default_factory=list)
-    look_at: int | None = None
-
-    def at(self, ms: int, event: Event) -> "Told":
-        """Let something happen; the times to look again that came before it are kept."""
-        while self.look_at is not None and self.look_at <= ms:
-            self._take(self.look_at, TimeCame())
-        self._take(ms, event)
-        return self
-
-    def until(self, ms: int) -> "Told":
-        return self.at(ms, TimeCame())
-
-    def _take(self, ms: int, event: Event) -> None:
-        story, notices, look_at = after(self.story, event, Rules(SETTLE), T0 + ms)
-        assert look_at is None or look_at > T0 + ms, "a time that has come is not a time to come"
-        self.story, self.look_at = story, None if look_at is None else look_at - T0
-        self.notices += [(ms, notice) for notice in notices]
-
-    @property
-    def kinds(self) -> list[str]:
-        return [notice.kind for _, notice in self.notices]
-
-    @property
-    def times(self) -> list[tuple[int, str]]:
-        return [(ms, notice.kind) for ms, notice in self.notices]
-
-
-def observed(observation: Observation, *history: Report) -> Observed:
-    return Observed(seen=observation, reports=history)
-
-
-def working() -> Told:
-    """A task whose agent began to work at 0."""
-    return Told().at(0, observed(seen(last=report(0, "working"))))
+from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, Told, observed, report, seen, when, working
 
 
 @pytest.mark.parametrize(
@@ -270,6 +189,56 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
 
     assert told.story.phase is Phase.BROKEN
     assert told.times == [(told_at, "error")]
+
+
+def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
+    """Five minutes of being well make it another error; a shorter while is the same one."""
+    told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
+    told.at(20 * MINUTE, observed(seen(last=report(20 * MINUTE, "working"))))
+    told.at(26 * MINUTE, observed(seen("error"))).until(60 * MINUTE)
+
+    assert told.kinds == ["error", "error"]
+    assert told.notices[0][1].id != told.notices[1][1].id
+
+
+def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
+    """Whoever pressed Retry knows; the thread hears of neither the stop nor the start."""
+    told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
+    told.at(20 * MINUTE, Acted(verb="retry", by=ALICE, build=2))
+    told.at(21 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
+    told.at(22 * MINUTE, observed(seen(last=report(22 * MINUTE, "working"), build=3)))
+
+    assert told.kinds == ["error"]
+    assert told.story.phase is Phase.WORKING
+
+
+def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> None:
+    """Done, paused and resumed while the bot was away: the end is news, and the present is a start."""
+    end = report(MINUTE, "complete", "Done")
+    told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), end))
+
+    assert (told.story.phase, told.kinds) == (Phase.STARTING, ["completed"])
+
+    told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working", "Next"), build=3)))
+    assert told.story.phase is Phase.WORKING
+
+
+def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
+    """The history may be newer than the list that led to it."""
+    idle = report(60 * MINUTE, "idle", "Which one?")
+    told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), idle))
+    told.at(60 * MINUTE + 5_000, observed(seen(last=idle, build=3))).until(90 * MINUTE)
+
+    assert told.times == [(60 * MINUTE + 5_000 + SETTLE, "needs_input")]
+
+
+def test_a_moment_without_sight_is_not_a_start() -> None:
+    """Unclear for a moment: it still needs somebody, and nothing is told again."""
+    told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
+    told.at(3 * MINUTE, observed(seen("unknown")))
+    told.at(4 * MINUTE, observed(seen(last=report(MINUTE, "idle"))))
+
+    assert (told.story.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
 
 
 def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:

@@ -58,10 +58,13 @@ class Delivered(Value):
 
 
 class Acted(Value):
-    """A person paused, resumed or retried the task here; `build` is the one that this made."""
+    """A person paused, resumed or retried the task here; `build` is the one that this made.
+
+    What has to be stopped before it can be tried again is no pause: `retry` names that build.
+    """
 
     event: Literal["acted"] = "acted"
-    verb: Literal["pause", "resume"]
+    verb: Literal["pause", "resume", "retry"]
     by: UserId
     build: int
 
@@ -107,6 +110,8 @@ class Story(Value):
     is_need_told: bool = False
     need_told_of: str = ""
     error_told_build: int = 0
+    # An error that came back after the agent had been well for a while is told again, under an id of its own.
+    is_error_again: bool = False
     pause_told_build: int = 0
     acted: Acted | None = None
     # Where the agent's history can be read, also after the workspace has stopped.
@@ -160,6 +165,14 @@ def at_first_sight(event: Observed, rules: Rules, now_ms: int) -> Story:
     return after(first.story, TimeCame(), rules, now_ms).story
 
 
+def person_behind(story: Story, notice: Notice) -> UserId | None:
+    """Tell who asked for it here, also where their act was written down after the change was seen."""
+    verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
+    acted = story.acted
+    is_theirs = acted is not None and (acted.verb, acted.build) == (verb, notice.build)
+    return acted.by if acted is not None and is_theirs else notice.by
+
+
 def _vanished(story: Story, event: Vanished, now_ms: int) -> Next:
     if story.phase is Phase.GONE:
         return Next(story)
@@ -192,19 +205,31 @@ def _observed(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[N
     notices: list[Notice] = []
     if story.phase is Phase.GONE:
         story = story.model_copy(update={"phase": Phase.STARTING})
+    if seen.report is None and event.reports:
+        # Coder shows no report that is older than the start: all of these belong to what was before it.
+        story, notices = _folded(story, event, now_ms)
     story = _with_build(story, seen, now_ms)
     if seen.is_active and story.active_ms is None:
-        story, notices = _came_up(story, now_ms)
-    if seen.is_active or event.reports:
+        story, came = _came_up(story, now_ms)
+        notices += came
+    if seen.report is not None and (seen.is_active or event.reports):
         story, reported = _folded(story, event, now_ms)
         notices += reported
     if not seen.is_active:
-        story = story.model_copy(update={"active_ms": None, "idle_ms": None})
+        story = _stopped_being_active(story, seen, now_ms)
     story = _with_status(story, seen, now_ms)
-    if seen.status == "paused" and story.pause_told_build != seen.build:
+    if seen.status == "paused" and story.pause_told_build != seen.build and not _is_retry(story):
         notices.append(_paused(story))
         story = story.model_copy(update={"pause_told_build": seen.build})
     return (_known(story, seen) if event.is_baseline else story), notices
+
+
+def _stopped_being_active(story: Story, seen: Observation, now_ms: int) -> Story:
+    update: dict[str, object] = {"active_ms": None, "idle_ms": None}
+    was_well = story.active_ms is not None and now_ms - story.active_ms >= START_GRACE_MS
+    if was_well and seen.status == "error" and story.error_told_build == seen.build:
+        update |= {"error_told_build": 0, "is_error_again": True}
+    return story.model_copy(update=update)
 
 
 def _came_up(story: Story, now_ms: int) -> tuple[Story, list[Notice]]:
@@ -233,9 +258,14 @@ def _with_build(story: Story, seen: Observation, now_ms: int) -> Story:
         return story
     is_up = seen.is_active or seen.is_coming_up or seen.workspace_status in ("starting", "running")
     is_start = is_up or story.build == 0
-    update: dict[str, object] = {"build": seen.build, "finished": None, "idle_ms": None}
+    update: dict[str, object] = {
+        "build": seen.build,
+        "finished": None,
+        "idle_ms": None,
+        "is_error_again": False,
+    }
     if is_start:
-        update |= {"started_ms": now_ms, "is_need_told": False, "active_ms": None}
+        update |= {"started_ms": now_ms, "is_need_told": False, "active_ms": None, "phase": Phase.STARTING}
     return story.model_copy(update=update)
 
 
@@ -280,7 +310,15 @@ def _active_phase(story: Story) -> Phase:
         return Phase.DONE if story.finished.state == "complete" else Phase.FAILED
     if story.has_reported and story.last_report is not None and story.last_report.state != "idle":
         return Phase.WORKING
-    return story.phase if story.phase in (Phase.WORKING, Phase.NEEDS_YOU) else Phase.STARTING
+    if story.phase in _BEFORE_IDLE:
+        return story.phase
+    if not story.has_reported:
+        return Phase.STARTING
+    # It was idle before Coder lost sight of it for a moment.
+    return Phase.NEEDS_YOU if story.is_need_told else Phase.WORKING
+
+
+_BEFORE_IDLE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED})
 
 
 def _folded(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[Notice]]:
@@ -295,7 +333,15 @@ def _folded(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[Not
             notices.append(
                 Notice(kind=kind, id=f"{kind}:{report.id}", is_call=True, report=report, build=story.build)
             )
-    return story, notices
+    return _with_present(story, event.seen, now_ms), notices
+
+
+def _with_present(story: Story, seen: Observation, now_ms: int) -> Story:
+    """Let the newest report count for this start if the list says so, though it was read before the start was."""
+    last = story.last_report
+    if last is None or seen.report is None or not seen.is_active or story.report_build == story.build:
+        return story
+    return _reported(story, last, now_ms) if seen.report.at >= last.at else story
 
 
 def _as_history(seen: Observation) -> tuple[Report, ...]:
@@ -321,6 +367,10 @@ def _resumed(story: Story) -> Notice:
 
 def _paused(story: Story) -> Notice:
     return Notice(kind="paused", id=f"paused:{story.build}", build=story.build, by=_who(story, "pause"))
+
+
+def _is_retry(story: Story) -> bool:
+    return story.acted is not None and (story.acted.verb, story.acted.build) == ("retry", story.build)
 
 
 def _who(story: Story, verb: str) -> UserId | None:
@@ -377,5 +427,6 @@ def _broken(story: Story) -> tuple[Story, list[Notice]]:
     told = story.model_copy(update={"phase": Phase.BROKEN, "error_told_build": story.build})
     if story.error_told_build == story.build:
         return told, []
-    notice = Notice(kind="error", id=f"error:{story.build}", is_call=True, build=story.build)
+    again = f":{story.error_ms}" if story.is_error_again else ""
+    notice = Notice(kind="error", id=f"error:{story.build}{again}", is_call=True, build=story.build)
     return told, [notice]
