@@ -7,7 +7,6 @@ with the same id.
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
-from taskwire.bridge.posting import POST_SECONDS
 from taskwire.model.jobs import ShareFile
 from taskwire.slack.errors import ChannelProblem
 from taskwire.telemetry import logger
@@ -38,7 +37,7 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
     try:
         await hand.attempt(
             work.file_id,
-            POST_SECONDS,
+            doors.slack.timeouts.post,
             lambda: doors.slack.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
         )
     except ChannelProblem as problem:

@@ -1,9 +1,13 @@
 """Ends: what has failed for good is written down for the operator, and told to whom it concerns."""
 
+from functools import partial
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private, done
 from taskwire.bridge.saying import draw, receipt, say
+from taskwire.model import replies
 from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, link_of
+from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
 from taskwire.words import answers
 
@@ -23,7 +27,7 @@ _WHAT = {
 async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     """Write the dead letter, and say so once where somebody waits for it."""
     job, work = hand.job, hand.job.work
-    step = doors.writes.dead(Step(), hand.turn.name, job, why, hand.now_ms)
+    step = letter(doors, hand, why)
     link_id = link_of(hand.turn.name)
     if isinstance(work, PostCard | CreateTask):
         link = await doors.links.find(link_id)
@@ -36,8 +40,22 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         doors.writes.keep_reply(step, link_id, job.id, work)
         link = await doors.links.find(link_id)
         if link is not None:
-            say(link_id, f"failed:{work.ts}:{hand.now_ms}", answers.not_delivered(link, job.id, why), step)
+            # What began and was never read back may have arrived.
+            text = replies.to_agent_text(work.text)
+            tell = answers.input_in_doubt if hand.is_in_doubt else partial(answers.delivery_given_up, why=why)
+            say(link_id, f"failed:{work.ts}:{hand.now_ms}", tell(link, job.id, text=text), step)
     return done(step, *_privately(work, why))
+
+
+def letter(doors: Doors, hand: Hand, why: str) -> Step:
+    """Write the dead letter alone."""
+    return doors.writes.dead(Step(), hand.turn.name, hand.job, why, hand.now_ms)
+
+
+def unreadable(doors: Doors, taken: Unreadable) -> Step:
+    """Write the dead letter of a job that this version cannot read, with its text as it was."""
+    job = {"id": taken.job_id, "body": taken.body}
+    return doors.writes.dead(Step(), taken.name, job, f"it cannot be read: {taken.why}"[:500], taken.now_ms)
 
 
 def _privately(work: object, why: str) -> tuple[Private, ...]:

@@ -54,8 +54,10 @@ class Hand:
     def __init__(self, turn: Turn, queue: Queue) -> None:
         self.turn = turn
         self._queue = queue
-        self.note = turn.attempt
-        self.is_in_doubt = bool(turn.attempt)
+        self.note = turn.attempt or ""
+        self.is_in_doubt = turn.attempt is not None
+        # The effect is there: whatever goes wrong from here on must not lead to a second one.
+        self.has_landed = False
         # What to write should this turn's token no longer hold when it ends: see `attempt`.
         self.tidy: Step | None = None
 
@@ -69,9 +71,15 @@ class Hand:
         """Redis's time when the turn began."""
         return self.turn.now_ms
 
-    def settled(self) -> None:
+    @property
+    def keeps_attempt(self) -> bool:
+        """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
+        return self.is_in_doubt or self.has_landed
+
+    def settled(self, *, has_landed: bool = False) -> None:
         """An earlier attempt has been read back: it is known what became of it."""
         self.is_in_doubt = False
+        self.has_landed = has_landed
 
     async def attempt(
         self,
@@ -83,9 +91,11 @@ class Hand:
         """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
 
         `note` is what a read-back needs; `tidy` looks after what a stopped process may have done too late.
-        Raises what `begin` and the call raise. The clock is read before `begin` is sent, so that the call
-        never outlives what Redis was told.
+        Raises what `begin` and the call raise; a NotDone leaves nothing to be read back. The clock is read
+        before `begin` is sent, so that the call never outlives what Redis was told.
         """
+        if self.is_in_doubt:
+            raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
         deadline = transport.boottime() + timeout_seconds
         await self._queue.begin(self.turn, note, timeout_seconds)
         self.is_in_doubt = True
@@ -95,6 +105,7 @@ class Hand:
                 made = await call()
         except NotDone:
             self.is_in_doubt = False
+            self.tidy = None
             raise
-        self.is_in_doubt = False
+        self.settled(has_landed=True)
         return made

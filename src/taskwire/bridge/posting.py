@@ -1,6 +1,7 @@
 """Posting a message exactly once, and tidying after a process that was stopped at the wrong moment."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 from pydantic import BaseModel
@@ -11,18 +12,15 @@ from taskwire.model.errors import Unknown
 from taskwire.model.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.model.jobs import Job, TidyMessage, link_of, tidy
 from taskwire.model.messages import Message
+from taskwire.slack.errors import MessageGone
 from taskwire.slack.outbound import Metadata
-from taskwire.store.queue import LANDING_MARGIN_MS, LONGEST_LEASE_MS
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 
-POST_SECONDS = 15.0
 # Slack's clock and ours may differ, and a read-back must not miss the message by that.
 BEFORE = timedelta(seconds=60)
 # A message that Slack has just stored may be missing from the first page that is read.
 SECOND_LOOK_SECONDS = 2.0
-# By then a request that a stopped process wrote late has landed or failed.
-LANDED_SECONDS = 2 * (POST_SECONDS + LANDING_MARGIN_MS / 1000) + LONGEST_LEASE_MS / 1000
 
 _log = logger("taskwire.posting")
 
@@ -51,7 +49,7 @@ async def post_once(
     """
     if hand.is_in_doubt:
         found = await _read_back(doors, hand, PostNote.model_validate_json(hand.note))
-        hand.settled()
+        hand.settled(has_landed=found is not None)
         if found is not None:
             return found
     await doors.slack.make_room("chat.postMessage", channel)
@@ -61,16 +59,17 @@ async def post_once(
     try:
         return await hand.attempt(
             note.model_dump_json(),
-            POST_SECONDS,
+            doors.slack.timeouts.post,
             lambda: doors.slack.post(channel, message, meta, thread_ts=thread_ts),
             _tidy_step(link, note),
         )
     except Unknown:
         # A look now can only find: the request may still be on its way.
-        copies = await doors.slack.find_copies(channel, thread_ts, note.since, meta.id)
+        copies = await _copies(doors, note)
         if not copies:
             raise
-        hand.settled()
+        _log.info("read back at once", job=hand.job.id, message=note.message_id, copies=len(copies))
+        hand.settled(has_landed=True)
         return copies[0]
 
 
@@ -82,12 +81,18 @@ def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:
 
 
 async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
-    copies = await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
+    copies = await _copies(doors, note)
     if not copies:
         await asyncio.sleep(SECOND_LOOK_SECONDS)
-        copies = await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
+        copies = await _copies(doors, note)
     _log.info("read back", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None
+
+
+async def _copies(doors: Doors, note: "PostNote | TidyMessage") -> list[Ts]:
+    method = "conversations.history" if note.thread_ts is None else "conversations.replies"
+    await doors.slack.make_room(method, note.channel)
+    return await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
 
 
 def _tidy_step(link: LinkId, note: PostNote) -> Step:
@@ -95,6 +100,12 @@ def _tidy_step(link: LinkId, note: PostNote) -> Step:
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
     return Step().append(tidy(link), Job(id=f"tidy:{note.message_id}", work=work))
+
+
+def landed_seconds(doors: Doors, timeout_seconds: float) -> float:
+    """After how long nothing that a stopped process wrote too late can still arrive."""
+    times = doors.queue.times
+    return 2 * (timeout_seconds + times.landing_margin_ms / 1000) + times.longest_lease_ms / 1000
 
 
 async def tidy_message(doors: Doors, hand: Hand) -> Ending:
@@ -106,14 +117,25 @@ async def tidy_message(doors: Doors, hand: Hand) -> Ending:
     assert isinstance(work, TidyMessage)  # noqa: S101 - the worker hands each job to its kind's carrier
     link = await doors.links.find(link_of(hand.turn.name))
     # Only a card's ts is recorded: a thread hangs from it.
-    kept = link.bond.thread_ts if link is not None and work.thread_ts is None else None
-    copies = await doors.slack.find_copies(work.channel, work.thread_ts, work.since, work.message_id)
-    keep = kept if kept in copies else (copies[0] if copies else None)
+    recorded = link.bond.thread_ts if link is not None and work.thread_ts is None else None
+    copies = await _copies(doors, work)
+    # A card that has just been posted may be recorded in a moment; until then either copy may be the one.
+    is_too_early = work.thread_ts is None and recorded is None and not work.looks
+    if len(copies) > 1 and not is_too_early:
+        await _keep_one(doors, work, copies, recorded)
+    if work.looks:
+        return done()
+    looked = work.model_copy(update={"looks": work.looks + 1})
+    return later(
+        landed_seconds(doors, doors.slack.timeouts.post), hand.job.model_copy(update={"work": looked})
+    )
+
+
+async def _keep_one(doors: Doors, work: TidyMessage, copies: list[Ts], recorded: Ts | None) -> None:
+    keep = recorded if recorded in copies else copies[0]
     for copy in copies:
         if copy != keep:
             _log.warning("removing a second copy", message=work.message_id, ts=copy)
-            await doors.slack.delete(work.channel, copy)
-    if work.looks >= 1:
-        return done()
-    looked = work.model_copy(update={"looks": work.looks + 1})
-    return later(LANDED_SECONDS, hand.job.model_copy(update={"work": looked}))
+            await doors.slack.make_room("chat.delete", work.channel)
+            with contextlib.suppress(MessageGone):
+                await doors.slack.delete(work.channel, copy)

@@ -9,28 +9,32 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
-from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.giving_up import gave_up
+from taskwire.bridge.giving_up import gave_up, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown, UserError
 from taskwire.model.jobs import Asker
 from taskwire.model.messages import Message
-from taskwire.store.queue import Nothing, Passed, Turn, TurnLost
+from taskwire.slack.errors import NoRoom, TokenProblem
+from taskwire.store.queue import Nothing, Passed, Turn, TurnLost, Unreadable
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics, logger, reference
 from taskwire.words import answers
 
 PLACES = 32
 LONGEST_DELAY_SECONDS = 300.0
-# What has not succeeded in a day will not, and what takes its process down does not get a tenth chance.
+# What has failed for a day will go on failing; what takes its process down does not get an eleventh chance.
 GIVE_UP_MS = 24 * 3_600_000
 MOST_TAKES = 10
 MOST_SURPRISES = 5
+# A job that cannot be read may be a newer version's, which takes it as soon as its own turn comes.
+MOST_UNREADABLE_TAKES = 5
+ACCOUNT_SECONDS = 30.0
 
 Carrier = Callable[[Hand], Awaitable[Ending]]
 _log = logger("taskwire.work")
@@ -51,11 +55,15 @@ class Worker:
         """Take and carry out, until `stop`."""
         while not self._is_stopping.is_set():
             await self._free.acquire()
-            turn = await self._next()
-            if turn is None:
+            try:
+                taken = await self._next()
+            except BaseException:
+                self._free.release()
+                raise
+            if taken is None:
                 self._free.release()
                 continue
-            task = asyncio.create_task(self._carry(turn), name=f"turn {turn.name}")
+            task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
             self._turns.add(task)
             task.add_done_callback(self._put_down)
 
@@ -79,7 +87,7 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             _log.error("turn broke", exc_info=task.exception())
 
-    async def _next(self) -> Turn | None:
+    async def _next(self) -> Turn | Unreadable | None:
         try:
             taken = await self._doors.queue.take()
             if not isinstance(taken, Nothing):
@@ -88,9 +96,9 @@ class Worker:
         except RedisError as error:
             _log.warning("redis is away", error=str(error))
             await self._pause(1.0)
-        except ValidationError as error:
-            # A job of another version: it stays, its lease doubles, and it is looked at again.
-            _log.error("a job cannot be read", error=str(error))
+        except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
+            _log.exception("could not take")
+            await self._pause(1.0)
         return None
 
     async def _wait(self, seconds: float) -> None:
@@ -109,54 +117,93 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
-    async def _carry(self, turn: Turn) -> None:
-        hand = Hand(turn, self._doors.queue)
-        kind = turn.job.work.kind
+    async def _carry(self, taken: Turn | Unreadable) -> None:
         try:
-            ending = await self._ending(hand)
-            await self._doors.queue.end(
-                turn,
-                ending.verdict,
-                ending.step,
-                delay_ms=int(ending.delay_seconds * 1000),
-                job=ending.job,
-                tidy=hand.tidy,
-            )
+            if isinstance(taken, Turn):
+                await self._carry_out(taken)
+            else:
+                await self._set_aside(taken)
         except TurnLost:
+            kind = taken.job.work.kind if isinstance(taken, Turn) else "unreadable"
             self._metrics.lost_turns.labels(kind).inc()
-            _log.info("turn lost", list=turn.name, job=turn.job.id)
-            return
+            _log.info("turn lost", list=taken.name, job=taken.job_id)
         except RedisError as error:
             # Whether it ended is found out by the next taker.
-            _log.warning("a turn's end is not known", list=turn.name, job=turn.job.id, error=str(error))
-            return
-        self._metrics.jobs.labels(kind, ending.verdict).inc()
+            _log.warning("a turn's end is not known", list=taken.name, job=taken.job_id, error=str(error))
+
+    async def _carry_out(self, turn: Turn) -> None:
+        hand = Hand(turn, self._doors.queue)
+        ending = await self._ending(hand)
+        await self._doors.queue.end(
+            turn,
+            ending.verdict,
+            ending.step,
+            delay_ms=int(ending.delay_seconds * 1000),
+            job=ending.job,
+            tidy=hand.tidy,
+        )
+        self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
             await self.show_privately(asker, message)
 
+    async def _set_aside(self, taken: Unreadable) -> None:
+        """Let the lease pass a few times, then keep the job's text for the operator, and go on without it."""
+        _log.error("a job cannot be read", list=taken.name, job=taken.job_id, error=taken.why)
+        if taken.takes < MOST_UNREADABLE_TAKES:
+            return
+        self._metrics.dead.labels("unreadable").inc()
+        await self._doors.queue.end(taken, "done", unreadable(self._doors, taken))
+
     async def _ending(self, hand: Hand) -> Ending:
         job, turn = hand.job, hand.turn
-        if turn.takes > MOST_TAKES or (job.tries and turn.now_ms - turn.since_ms > GIVE_UP_MS):
+        if turn.takes > MOST_TAKES:
+            return await self._given_up(hand, "I was stopped in the middle of it again and again")
+        if job.failing_since_ms and turn.now_ms - job.failing_since_ms > GIVE_UP_MS:
             return await self._given_up(hand, "it did not succeed in a day")
         try:
-            return await self._carriers[job.work.kind](hand)
+            return self._as_it_is(hand, await self._carriers[job.work.kind](hand))
         except (TurnLost, RedisError):
             raise
         except Passed:
             return later(0)
         except UserError as error:
             return self._refused(hand, error)
-        except (TokenRefused, NoTasks) as error:
-            # The account's trouble, not this job's: nothing is dropped while it lasts.
-            return self._again(hand, error, 30.0)
-        except Refused as error:
-            if hand.is_in_doubt:
-                return self._again(hand, error, 5.0)
-            return await self._given_up(hand, str(error))
-        except (NotDone, Unknown) as error:
-            return self._again(hand, error, error.after_seconds if isinstance(error, TryLater) else None)
+        except OutsideError as error:
+            return await self._not_yet(hand, error)
         except Exception:  # noqa: BLE001 - what nobody expected must not stop the list, and is told
             return await self._surprised(hand)
+
+    def _as_it_is(self, hand: Hand, ending: Ending) -> Ending:
+        """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
+        if ending.verdict != "later":
+            return ending
+        if hand.is_in_doubt:
+            _log.error("left in doubt", job=hand.job.id, kind=hand.job.work.kind)
+            return replace(ending, verdict="unknown")
+        job = ending.job or hand.job
+        if not job.tries:
+            return ending
+        return replace(ending, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0}))
+
+    async def _not_yet(self, hand: Hand, error: OutsideError) -> Ending:
+        """Sort what the doors raise: waited for, tried again, or the end."""
+        if isinstance(error, NoRoom):
+            return self._delayed(hand, error.after_seconds or 1.0)
+        if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
+            # The account's trouble, not this job's: nothing is dropped while it lasts.
+            _log.warning("an account is refused", job=hand.job.id, error=str(error))
+            return self._delayed(hand, ACCOUNT_SECONDS)
+        if isinstance(error, Refused):
+            if not hand.keeps_attempt:
+                return await self._given_up(hand, str(error))
+            return self._again(hand, error, 5.0)
+        return self._again(hand, error, error.after_seconds if isinstance(error, TryLater) else None)
+
+    def _delayed(self, hand: Hand, seconds: float) -> Ending:
+        """Wait for a place, or for an account: that is no failure of this job."""
+        # Those who wait for one place should not all come at the same moment.
+        delay = seconds * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
+        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay)
 
     def _again(self, hand: Hand, error: OutsideError, after_seconds: float | None) -> Ending:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
@@ -164,8 +211,9 @@ class Worker:
         delay = min(2.0 ** min(job.tries, 12), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         delay = max(delay, after_seconds or 0.0)
         _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        tried = job.model_copy(update={"tries": job.tries + 1})
-        return Ending("unknown" if hand.is_in_doubt else "later", Step(), delay, tried)
+        since = job.failing_since_ms or hand.now_ms
+        tried = job.model_copy(update={"tries": job.tries + 1, "failing_since_ms": since})
+        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, tried)
 
     def _refused(self, hand: Hand, error: UserError) -> Ending:
         asker = getattr(hand.job.work, "asker", None)
@@ -173,25 +221,41 @@ class Worker:
         return done(None, *told)
 
     async def _surprised(self, hand: Hand) -> Ending:
-        sign = reference()
-        _log.exception("surprised", reference=sign, job=hand.job.id, kind=hand.job.work.kind)
-        if hand.job.tries >= MOST_SURPRISES:
+        job, sign = hand.job, reference()
+        _log.exception("surprised", reference=sign, job=job.id, kind=job.work.kind)
+        if job.surprises >= MOST_SURPRISES:
             return await self._given_up(hand, f"something is wrong with me (reference {sign})")
-        return self._again(hand, Unknown(f"reference {sign}"), None)
+        ending = self._again(hand, Unknown(f"reference {sign}"), None)
+        tried = ending.job or job
+        return replace(ending, job=tried.model_copy(update={"surprises": job.surprises + 1}))
 
     async def _given_up(self, hand: Hand, why: str) -> Ending:
         """A dead letter, and a sentence for whoever waits for it."""
         _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
         self._metrics.dead.labels(hand.job.work.kind).inc()
-        return await gave_up(self._doors, hand, why)
+        try:
+            return await gave_up(self._doors, hand, why)
+        except RedisError:
+            raise
+        except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
+            _log.exception("could not tell of the end", job=hand.job.id)
+            return done(letter(self._doors, hand, why))
 
     async def show_privately(self, asker: Asker, message: Message) -> None:
         """Show something to one person, at most once: by the response URL, else in the channel."""
         slack = self._doors.slack
         try:
             if asker.response_url is not None:
-                await slack.respond(asker.response_url, message)
-            else:
-                await slack.post_ephemeral(asker.channel, asker.person, message, asker.thread_ts)
+                try:
+                    return await slack.respond(asker.response_url, message)
+                except NotDone as error:
+                    # Slack takes an answer there for half an hour, and a few of them.
+                    _log.info("the response url is of no use", person=asker.person, error=str(error))
+            await slack.post_ephemeral(asker.channel, asker.person, message, asker.thread_ts)
         except OutsideError as error:
             _log.info("could not show", person=asker.person, error=str(error))
+
+
+def _is_token_bad(error: OutsideError) -> bool:
+    """Whether Slack refuses the token itself; a scope that it lacks only bars single methods."""
+    return isinstance(error, TokenProblem) and error.code != "missing_scope"

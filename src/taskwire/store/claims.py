@@ -24,9 +24,11 @@ KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
 
+# What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
 _ACCEPT = """
+local steps = checked(ARGV[5])
 if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then return 'seen' end
-run(cjson.decode(ARGV[5]))
+run(steps)
 return 'taken'
 """
 
@@ -35,9 +37,10 @@ local claim, ttl, thread, kept, kept_ttl, is_ours, step =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'foreign' end
+local steps = checked(step, link)
 if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then return 'seen' end
 if link then
-  run_for(link, step)
+  run(steps)
   return 'taken'
 end
 redis.call('RPUSH', kept, step)
@@ -45,37 +48,7 @@ redis.call('PEXPIRE', kept, kept_ttl)
 return 'kept'
 """
 
-_CHANGE = """
-local claim, ttl, thread, id, body, otherwise = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local link = redis.call('GET', thread)
-if not link then return 'foreign' end
-if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then return 'seen' end
-local name = 'steer:' .. link
-local order, jobs, state = list(name)
-local held = prefix .. 'held:' .. link
-local is_pinned = redis.call('HGET', state, 'attempt_job') == id
-if redis.call('HEXISTS', jobs, 'b|' .. id) == 1 and not is_pinned then
-  if body == '' then
-    drop(name, id)
-    settle(name)
-  else
-    redis.call('HSET', jobs, 'b|' .. id, body)
-    redis.call('HINCRBY', jobs, 'v|' .. id, 1)
-  end
-elseif redis.call('HEXISTS', held, id) == 1 then
-  if body == '' then redis.call('HDEL', held, id)
-  else
-    local score = redis.call('HGET', held, id):match('^(%S+) ')
-    redis.call('HSET', held, id, score .. ' ' .. body)
-  end
-else
-  run_for(link, otherwise)
-  return 'late'
-end
-return 'changed'
-"""
-
-Taken = Literal["taken", "seen", "kept", "foreign", "changed", "late"]
+Taken = Literal["taken", "seen", "kept", "foreign"]
 
 
 class Claims:
@@ -85,7 +58,6 @@ class Claims:
         self._keys = keys
         self._accept = Script(connections.commands, keys, clock, _ACCEPT)
         self._accept_in_thread = Script(connections.commands, keys, clock, _ACCEPT_IN_THREAD)
-        self._change = Script(connections.commands, keys, clock, _CHANGE)
 
     async def accept(self, kind: str, delivery: str, step: Step) -> Taken:
         """Take a delivery and write its step, once however often it comes."""
@@ -108,18 +80,6 @@ class Claims:
         )
         return await self._insist(self._accept_in_thread, *words)
 
-    async def change(self, delivery: str, thread: ThreadRef, job_id: str, body: str, late: Step) -> Taken:
-        """Replace (or, with an empty body, remove) a job that still waits; otherwise write the late step."""
-        words = (
-            self._key("message", delivery),
-            CLAIM_MS,
-            self._keys.named("thread", f"{thread.channel}:{thread.ts}"),
-            job_id,
-            body,
-            late.encoded(),
-        )
-        return await self._insist(self._change, *words)
-
     def _key(self, kind: str, delivery: str) -> str:
         return self._keys.named("claim", kind, delivery)
 
@@ -130,11 +90,14 @@ class Claims:
             try:
                 answer: Reply = await asyncio.wait_for(script(*words), TRY_SECONDS)
             except (TimeoutError, RedisTimeoutError):
+                # It may have arrived, or still arrive; the next try finds the claim that it left.
                 is_in_doubt = True
             except RedisConnectionError as error:
                 is_in_doubt = is_in_doubt or not _was_never_sent(error)
                 await asyncio.sleep(TRY_SECONDS / 4)
             except RedisError as error:
+                if is_in_doubt:
+                    break
                 raise TryLater(f"Redis refused: {error}") from error
             else:
                 return answer  # type: ignore[return-value] # the scripts above answer nothing else

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from taskwire.model.jobs import Job, ListName
@@ -17,10 +18,6 @@ from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, Script
 from taskwire.store.steps import Step
 
-LEASE_MS = 10_000
-LONGEST_LEASE_MS = 60_000
-# After its time-out a call may still be on its way for this long.
-LANDING_MARGIN_MS = 5_000
 IDLE_WAIT_SECONDS = 1.0
 
 _TAKE = """
@@ -33,12 +30,12 @@ for _ = 1, 100 do
   local order, jobs, state = list(name)
   local head = head_of(name)
   local body = head and redis.call('HGET', jobs, 'b|' .. head)
-  local pinned = redis.call('HGET', state, 'attempt')
+  local pinned = redis.call('HGET', state, 'attempt_job')
   local not_before = head and tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0') or 0
   if not body then
     -- A head without a body cannot be carried out by anybody; the list goes on without it.
     if head then drop(name, head) end
-    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token')
+    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes')
     redis.call('ZREM', ready, name)
     settle(name)
   elseif not_before > now and not pinned then
@@ -46,24 +43,23 @@ for _ = 1, 100 do
   else
     local takes = redis.call('HINCRBY', state, 'takes', 1)
     local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
-    redis.call('HSET', state, 'token', token, 'held_until', whole(now + term))
+    redis.call('HSET', state, 'token', token, 'job', head, 'held_until', whole(now + term))
     redis.call('ZADD', ready, whole(now + term), name)
-    return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0',
-            tostring(takes), pinned or '', redis.call('HGET', jobs, 's|' .. head) or whole(now)}
+    return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
+            redis.call('HGET', jobs, 's|' .. head) or whole(now), pinned and '1' or '',
+            redis.call('HGET', state, 'attempt') or ''}
   end
 end
 return {whole(now), whole(now)}
 """
 
+# A job that is pinned by an earlier attempt stands to be passed too: that attempt has been read back by now.
 _BEGIN = """
 local name, token, id, version, landing, attempt = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local order, jobs, state = list(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
-local pinned = redis.call('HGET', state, 'attempt_job')
-if not pinned then
-  if redis.call('ZRANGE', order, 0, 0)[1] ~= id then return 'passed' end
-  if redis.call('HGET', jobs, 'v|' .. id) ~= version then return 'passed' end
-end
+if redis.call('ZRANGE', order, 0, 0)[1] ~= id then return 'passed' end
+if redis.call('HGET', jobs, 'v|' .. id) ~= version then return 'passed' end
 local ends = now + tonumber(landing)
 local held = math.max(tonumber(redis.call('HGET', state, 'held_until') or '0'), ends)
 redis.call('HSET', state, 'attempt_job', id, 'attempt', attempt, 'attempt_until', whole(ends),
@@ -74,51 +70,76 @@ return 'begun'
 
 _END = """
 local name, token, id, version, verdict = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local delay, body, steps, tidy = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local delay, body, steps, tidy = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
 local order, jobs, state = list(name)
 if redis.call('HGET', state, 'token') ~= token then
-  if tidy ~= '' then run(cjson.decode(tidy)) end
+  run(tidy)
   return 'lost'
 end
 local is_same = redis.call('HGET', jobs, 'v|' .. id) == version
 if verdict == 'unknown' then
   -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
-  ends = whole(math.max(ends, now + tonumber(delay)))
+  ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)
-  redis.call('HDEL', state, 'token', 'takes')
-  if is_same then redis.call('HSET', jobs, 'b|' .. id, body) end
+  redis.call('HDEL', state, 'token', 'job', 'takes')
+  if is_same and body ~= '' then redis.call('HSET', jobs, 'b|' .. id, body) end
   redis.call('ZADD', ready, ends, name)
   return 'ended'
 end
-redis.call('HDEL', state, 'token', 'held_until', 'takes', 'attempt', 'attempt_job', 'attempt_until')
+redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'attempt', 'attempt_job', 'attempt_until')
 if verdict == 'done' and is_same then
   drop(name, id)
 elseif verdict == 'later' and is_same then
-  local not_before = whole(now + tonumber(delay))
-  redis.call('HSET', jobs, 'n|' .. id, not_before, 'b|' .. id, body)
+  local not_before = whole(now + delay)
+  redis.call('HSET', jobs, 'n|' .. id, not_before)
+  if body ~= '' then redis.call('HSET', jobs, 'b|' .. id, body) end
   if name:sub(1, 5) == 'show:' then redis.call('ZADD', order, 'XX', not_before, id) end
 end
-run(cjson.decode(steps))
+run(steps)
 settle(name)
 return 'ended'
 """
 
-_APPEND = "run(cjson.decode(ARGV[3])) return 'written'"
+_APPEND = "run(checked(ARGV[3])) return 'written'"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One taking of one list: the job to carry out, and the token that proves the right to."""
+class TurnTimes:
+    """How long a list is held, and for how long after its time-out a call may still be on its way."""
+
+    lease_ms: int = 10_000
+    longest_lease_ms: int = 60_000
+    landing_margin_ms: int = 5_000
+
+
+@dataclass(frozen=True)
+class Taking:
+    """One taking of one list: which job, and the token that proves the right to it."""
 
     name: ListName
     token: str
-    job: Job
+    job_id: str
     version: str
     takes: int
     now_ms: int
     since_ms: int
-    attempt: str = ""
+
+
+@dataclass(frozen=True)
+class Turn(Taking):
+    """A job to carry out. `attempt` is the note of one whose outcome is not known yet."""
+
+    job: Job
+    attempt: str | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable(Taking):
+    """A job that this version cannot read, as it was written."""
+
+    body: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +163,10 @@ Verdict = Literal["done", "later", "unknown"]
 class Queue:
     """The lists of one workspace."""
 
-    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+    def __init__(
+        self, connections: Connections, keys: Keys, clock: Clock, times: TurnTimes | None = None
+    ) -> None:
+        self.times = times or TurnTimes()
         self._blocking: Redis = connections.blocking
         self._keys = keys
         self._take = Script(connections.commands, keys, clock, _TAKE)
@@ -150,17 +174,22 @@ class Queue:
         self._end = Script(connections.commands, keys, clock, _END)
         self._append = Script(connections.commands, keys, clock, _APPEND)
 
-    async def take(self) -> Turn | Nothing:
+    async def take(self) -> Turn | Unreadable | Nothing:
         """Take the first list that is due, or learn how long there is nothing to do."""
         token = secrets.token_hex(12)
-        answer = cast("list[str]", await self._take(token, LEASE_MS, LONGEST_LEASE_MS))
+        times = self.times
+        answer = cast("list[str]", await self._take(token, times.lease_ms, times.longest_lease_ms))
         now_ms = int(answer[0])
         if len(answer) == 2:
-            wait = (int(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
+            wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, _, body, version, takes, attempt, since = answer
-        job = Job.model_validate_json(body)
-        return Turn(ListName(name), token, job, version, int(takes), now_ms, int(since), attempt)
+        _, name, job_id, body, version, takes, since, is_pinned, note = answer
+        taking = Taking(ListName(name), token, job_id, version, int(takes), now_ms, int(since))
+        try:
+            job = Job.model_validate_json(body)
+        except ValidationError as error:
+            return Unreadable(**vars(taking), body=body, why=str(error))
+        return Turn(**vars(taking), job=job, attempt=note if is_pinned else None)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
@@ -173,9 +202,8 @@ class Queue:
         Raises TurnLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
         make its call either.
         """
-        landing = int(timeout_seconds * 1000) + LANDING_MARGIN_MS
-        words = (turn.name, turn.token, turn.job.id, turn.version, landing, attempt)
-        answer = await self._begin(*words)
+        landing = int(timeout_seconds * 1000) + self.times.landing_margin_ms
+        answer = await self._begin(turn.name, turn.token, turn.job_id, turn.version, landing, attempt)
         if answer == "lost":
             raise TurnLost
         if answer == "passed":
@@ -183,7 +211,7 @@ class Queue:
 
     async def end(
         self,
-        turn: Turn,
+        taking: Taking,
         verdict: Verdict,
         step: Step,
         *,
@@ -197,20 +225,10 @@ class Queue:
         `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds.
         Raises TurnLost then. A lost answer needs nothing: the next taker finds out.
         """
-        body = (job or turn.job).model_dump_json()
-        tidied = tidy.encoded() if tidy is not None else ""
-        words = (
-            turn.name,
-            turn.token,
-            turn.job.id,
-            turn.version,
-            verdict,
-            delay_ms,
-            body,
-            step.encoded(),
-            tidied,
-        )
-        if await self._end(*words) == "lost":
+        body = job.model_dump_json() if job is not None else ""
+        whose = (taking.name, taking.token, taking.job_id, taking.version)
+        what = (verdict, delay_ms, body, step.encoded(), (tidy or Step()).encoded())
+        if await self._end(*whose, *what) == "lost":
             raise TurnLost
 
     async def write(self, step: Step) -> None:

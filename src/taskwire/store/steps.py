@@ -3,17 +3,26 @@
 A step is a list of operations in the order in which they are carried out: plain Redis writes, jobs appended
 to lists, and the few moves that need to look before they write. `queue` and `claims` carry steps out; nobody
 else writes to Redis what must not be lost.
+
+Redis takes nothing back when a script fails half-way, so every script looks at its whole step (`checked`)
+before it writes its first word.
 """
 
 import json
-from typing import Self
+from typing import Literal, Self
 
 from taskwire.model.jobs import REPLY, Job, ListName
 
-# The operations, as Lua. A list is three keys:
-# `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its version, s|id since when)
-# and `state` (token, held_until, takes, attempt…). While a list is held, only its holder moves its due time.
-LUA = """
+# What a plain write may be; each stands in SHAPES below too.
+Command = Literal[
+    "DEL", "HDEL", "HSET", "LPUSH", "LTRIM", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"
+]
+
+# A list is three keys: `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its
+# version, s|id since when) and `state` (token, job, held_until, takes, attempt…). While a list is held only
+# its holder moves its due time. A version is a number that the list never gives twice, so that a job that
+# came back under its old id is not taken for the one that went.
+_LISTS = """
 local prefix = ARGV[1]
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -54,15 +63,15 @@ local function settle(name)
   redis.call('ZADD', ready, whole(due), name)
   if due <= now then rouse() end
 end
+local function new_version(state) return whole(redis.call('HINCRBY', state, 'version', 1)) end
 local function put(name, id, score, delay, mode, body)
   local order, jobs, state = list(name)
   local not_before = now + tonumber(delay)
+  if mode == 'new' and redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then return end
   if score == 'due' then score = whole(not_before) end
   if score == 'next' then score = whole(redis.call('HINCRBY', state, 'number', 1)) end
-  if mode == 'new' and redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then return end
   redis.call('ZADD', order, score, id)
-  redis.call('HINCRBY', jobs, 'v|' .. id, 1)
-  redis.call('HSET', jobs, 'b|' .. id, body, 'n|' .. id, whole(not_before))
+  redis.call('HSET', jobs, 'b|' .. id, body, 'n|' .. id, whole(not_before), 'v|' .. id, new_version(state))
   redis.call('HSETNX', jobs, 's|' .. id, whole(now))
   redis.call('PERSIST', state)
   settle(name)
@@ -72,21 +81,85 @@ local function drop(name, id)
   redis.call('ZREM', order, id)
   redis.call('HDEL', jobs, 'b|' .. id, 'n|' .. id, 'v|' .. id, 's|' .. id)
 end
-local function set_aside(name, key, prefix, lowest, highest)
+local function set_aside(name, key, beginning, lowest, highest)
   local order, jobs = list(name)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, lowest, highest)) do
-    if id:sub(1, #prefix) == prefix then
+    if id:sub(1, #beginning) == beginning then
       local body = redis.call('HGET', jobs, 'b|' .. id)
-      redis.call('HSET', key, id, redis.call('ZSCORE', order, id) .. ' ' .. body)
+      if body then redis.call('HSET', key, id, redis.call('ZSCORE', order, id) .. ' ' .. body) end
       drop(name, id)
     end
   end
 end
+"""
+
+# A step that is written before its link is known names it `@` in the first word of each operation.
+_CHECKS = """
+-- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
+local SHAPES = {
+  append = 'wwpnww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'ww', adopt = 'kw',
+  DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', LPUSH = 'k+w', LTRIM = 'knn', PEXPIRE = 'kn', SET = 'kw',
+  ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn'
+}
+local HOLDS = {
+  HDEL = 'hash', HSET = 'hash', LPUSH = 'list', LTRIM = 'list', SET = 'string', ZADD = 'zset', ZREM = 'zset',
+  ZREMRANGEBYRANK = 'zset', hold = 'hash', unhold = 'hash', adopt = 'list'
+}
+local function fits(word, kind)
+  if type(word) ~= 'string' then return false end
+  if kind == 'p' and (word == 'next' or word == 'due') then return true end
+  return kind == 'k' or kind == 'w' or word:find('^-?%d+%.?%d*$') ~= nil
+end
+local function is_shaped(words, shape)
+  local fixed, more = shape:match('^(%a*)%+?(%a*)$')
+  local rest = #words - #fixed
+  if more == '' and rest ~= 0 then return false end
+  if more ~= '' and (rest <= 0 or rest % #more ~= 0) then return false end
+  for i, word in ipairs(words) do
+    local at = i <= #fixed and fixed:byte(i) or more:byte((i - #fixed - 1) % #more + 1)
+    if not fits(word, string.char(at)) then return false end
+  end
+  return true
+end
+local function is_right(step)
+  local op, words = step[1], {unpack(step, 2)}
+  if op == 'expiring' then
+    op = words[3]
+    if not fits(words[2], 'n') then return false end
+    words = {words[1], unpack(words, 4)}
+  end
+  local shape = SHAPES[op]
+  if not shape or not is_shaped(words, shape) then return false end
+  if not HOLDS[op] then return true end
+  local kind = redis.call('TYPE', words[shape:find('k')]).ok
+  return kind == 'none' or kind == HOLDS[op]
+end
+local function named(word, link)
+  local at = word:find('@', 1, true)
+  return at and word:sub(1, at - 1) .. link .. word:sub(at + 1) or word
+end
+local function checked(encoded, link)
+  local steps = cjson.decode(encoded)
+  for _, step in ipairs(steps) do
+    if link then step[2] = named(step[2], link) end
+    if not is_right(step) then error('not a step: ' .. tostring(step[1]) .. ' ' .. tostring(step[2]), 0) end
+  end
+  return steps
+end
+"""
+
+_OPERATIONS = """
 local ops = {}
+local function run(steps)
+  for _, step in ipairs(steps) do
+    local op = table.remove(step, 1)
+    if ops[op] then ops[op](unpack(step)) else redis.call(op, unpack(step)) end
+  end
+end
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
 function ops.drop(name, id) drop(name, id) settle(name) end
-function ops.hold(name, key, prefix, lowest, highest)
-  set_aside(name, key, prefix, lowest, highest)
+function ops.hold(name, key, beginning, lowest, highest)
+  set_aside(name, key, beginning, lowest, highest)
   settle(name)
 end
 function ops.unhold(name, key)
@@ -94,13 +167,13 @@ function ops.unhold(name, key)
   redis.call('DEL', key)
   for i = 1, #held, 2 do
     local score, body = held[i + 1]:match('^(%S+) (.*)$')
-    put(name, held[i], score, '0', 'new', body)
+    if score then put(name, held[i], score, '0', 'new', body) end
   end
 end
-function ops.hasten(name, prefix)
+function ops.hasten(name, beginning)
   local order, jobs, state = list(name)
   local head = head_of(name)
-  if not head or head:sub(1, #prefix) ~= prefix then return end
+  if not head or head:sub(1, #beginning) ~= beginning then return end
   if redis.call('HEXISTS', state, 'attempt_job') == 1 then return end
   -- What waits for a person's word, or for longer than a busy agent makes it wait, is not for us to hasten.
   local left = tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0') - now
@@ -113,23 +186,22 @@ function ops.expiring(key, ms, command, ...)
   redis.call(command, key, ...)
   redis.call('PEXPIRE', key, ms)
 end
-local function run(steps)
-  for _, step in ipairs(steps) do
-    local op = table.remove(step, 1)
-    if ops[op] then ops[op](unpack(step)) else redis.call(op, unpack(step)) end
-  end
-end
--- A step that was written before its link was known names it `@` in the first word of each operation.
-local function run_for(link, encoded)
-  local steps = cjson.decode(encoded)
-  for _, step in ipairs(steps) do step[2] = step[2]:gsub('@', link, 1) end
-  run(steps)
-end
 function ops.adopt(kept, link)
-  for _, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do run_for(link, entry) end
+  for _, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
+    -- What another version kept, and this one cannot read, must not stop the link from being made.
+    local is_good, steps = pcall(checked, entry, link)
+    if is_good then
+      run(steps)
+    else
+      local letter = {list = kept, job = {body = entry}, why = tostring(steps), at_ms = now}
+      redis.call('LPUSH', prefix .. 'dead', cjson.encode(letter))
+    end
+  end
   redis.call('DEL', kept)
 end
 """
+
+LUA = _LISTS + _CHECKS + _OPERATIONS
 
 Word = str | int
 
@@ -140,12 +212,12 @@ class Step:
     def __init__(self) -> None:
         self._operations: list[list[str]] = []
 
-    def write(self, command: str, key: str, *words: Word) -> Self:
+    def write(self, command: Command, key: str, *words: Word) -> Self:
         """A plain Redis write."""
         self._operations.append([command, key, *map(str, words)])
         return self
 
-    def write_expiring(self, ttl_ms: int, command: str, key: str, *words: Word) -> Self:
+    def write_expiring(self, ttl_ms: int, command: Command, key: str, *words: Word) -> Self:
         """A plain Redis write to a key that ends by itself."""
         self._operations.append(["expiring", key, str(ttl_ms), command, *map(str, words)])
         return self
@@ -158,7 +230,7 @@ class Step:
         `score` is its place: a number, "next" for after all others, "due" for the order of due times.
         """
         mode = "newest" if is_newest else "new"
-        body = job.model_dump_json(exclude_defaults=False)
+        body = job.model_dump_json()
         self._operations.append(["append", name, job.id, str(score), str(delay_ms), mode, body])
         return self
 

@@ -1,0 +1,37 @@
+"""A store for tests of keys and scripts: the real embedded one, or fakeredis, one after the other."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from taskwire.store import connection, embedded
+from taskwire.store.connection import Connections
+
+from .engine import Engine
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Connections]:
+    """Connections to a Valkey of this test's own."""
+    async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
+        yield both
+
+
+@pytest.fixture(params=["valkey", "fakeredis"])
+async def connections(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Connections]:
+    """Connections to each of the two, for what does not wait in a blocking read."""
+    if request.param == "valkey":
+        async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
+            yield both
+        return
+    fake = fakeredis.FakeAsyncRedis(decode_responses=True)
+    async with Connections(fake, fake, "fakeredis") as both:
+        yield both
+
+
+@pytest.fixture
+def engine(connections: Connections) -> Engine:
+    """The lists of one workspace, on a clock that the test moves."""
+    return Engine(connections)
