@@ -3,7 +3,6 @@
 Importing this does nothing. How it all starts and ends is in `running`.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
 from taskwire.bridge.account import AccountKeeper
+from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.ask import Answerer
 from taskwire.bridge.create import Creator
 from taskwire.bridge.decide import Decider
@@ -28,6 +28,7 @@ from taskwire.bridge.people import People
 from taskwire.bridge.posting import tidy_message
 from taskwire.bridge.receive import Receiver
 from taskwire.bridge.replying import Replier
+from taskwire.bridge.rewrite import Rewriter
 from taskwire.bridge.send import Sender
 from taskwire.bridge.show import Shower
 from taskwire.bridge.steer import Steerer
@@ -45,6 +46,7 @@ from taskwire.listeners.messages import Messages
 from taskwire.model.changes import Rules
 from taskwire.model.secrets import Masker
 from taskwire.settings import Settings
+from taskwire.slack.calls import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.store.claims import Claims
@@ -55,6 +57,7 @@ from taskwire.store.memory import Memory
 from taskwire.store.pace import Pace
 from taskwire.store.queue import Queue
 from taskwire.store.scripts import Clock
+from taskwire.store.sweeps import Sweeps
 from taskwire.telemetry import Metrics
 
 
@@ -76,7 +79,9 @@ class Parts:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, settings: Settings, connections: Connections, clock: Clock) -> AsyncIterator[Self]:
+    async def open(
+        cls, settings: Settings, connections: Connections, clock: Clock, metrics: Metrics
+    ) -> AsyncIterator[Self]:
         """Open the doors and put the parts together; raises the errors of Slack's door."""
         mask = Masker(settings.secrets()).mask
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
@@ -84,7 +89,7 @@ class Parts:
         coder_token = settings.coder_session_token.get_secret_value()
         async with session, CoderClient.open(settings.coder_url, coder_token) as coder:
             client = make_client(token, settings.slack_api_url, session=session)
-            bot = await Outbound(client, _NoLimit(), mask).identity()
+            bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id)
             slack = Outbound(client, Pace(connections, keys, clock), mask)
             await slack.identity()
@@ -92,6 +97,7 @@ class Parts:
                 queue=Queue(connections, keys, clock),
                 links=Links(connections, keys, clock),
                 writes=LinkSteps(keys),
+                sweeps=Sweeps(connections, keys, clock),
                 memory=Memory(connections, keys),
                 slack=slack,
                 coder=coder,
@@ -102,7 +108,9 @@ class Parts:
                 template=settings.template,
                 preset=settings.preset,
             )
-            yield cls._put_together(settings, doors, Claims(connections, keys, clock), client, connections)
+            yield cls._put_together(
+                settings, doors, Claims(connections, keys, clock), client, connections, metrics
+            )
 
     @classmethod
     def _put_together(
@@ -112,9 +120,9 @@ class Parts:
         claims: Claims,
         client: AsyncWebClient,
         connections: Connections,
+        metrics: Metrics,
     ) -> Self:
-        metrics = Metrics()
-        people = People(doors, settings.admins)
+        people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         behind = Behind()
         bolt = _bolt(settings, client)
@@ -124,28 +132,14 @@ class Parts:
             bolt=bolt,
             doors=doors,
             claims=claims,
-            worker=Worker(doors, _carriers(doors, people), metrics),
-            watcher=Watcher(doors, metrics),
+            worker=Worker(doors, _carriers(doors, people, alerts), metrics),
+            watcher=Watcher(doors, metrics, alerts, settings.poll_interval),
             gaps=GapReader(doors, receiver),
             account=AccountKeeper(doors),
             behind=behind,
             metrics=metrics,
             connections=connections,
         )
-
-
-class _NoLimit:
-    """For the one call that is made before anybody knows whose limits count."""
-
-    async def wait(self, method: str, channel: str = "") -> float:
-        """There is always room."""
-        del method, channel
-        return 0.0
-
-    async def pause(self, method: str, channel: str, seconds: float) -> None:
-        """Wait here, since nobody else can be told."""
-        del method, channel
-        await asyncio.sleep(seconds)
 
 
 def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
@@ -158,12 +152,14 @@ def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
     )
 
 
-def _carriers(doors: Doors, people: People) -> Mapping[str, Carrier]:
+def _carriers(doors: Doors, people: People, alerts: Alerts) -> Mapping[str, Carrier]:
     """Which part carries out which kind of job."""
     creator, lookup = Creator(doors, people), Lookup(doors, people)
     intake = Intake(doors, people, lookup, creator)
-    sender, steerer = Sender(doors, people, InputText(doors, people)), Steerer(doors, people)
-    decider, teller = Decider(doors, people), Teller(doors)
+    texts = InputText(doors, people)
+    sender, rewriter = Sender(doors, people, texts), Rewriter(doors, texts)
+    steerer = Steerer(doors, people, texts)
+    decider, teller = Decider(doors, people, texts), Teller(doors, people)
     replier, shower = Replier(doors, people), Shower(doors)
     return {
         "create_asked": creator.asked,
@@ -171,17 +167,18 @@ def _carriers(doors: Doors, people: People) -> Mapping[str, Carrier]:
         "post_card": creator.post_card,
         "create_task": creator.create_task,
         "reply": sender.reply,
+        "rewritten": rewriter.rewritten,
         "act": steerer.act,
         "held_input": decider.held,
         "decided": decider.decided,
         "happened": teller.happened,
         "tell": teller.tell,
         "say": teller.say,
-        "late_change": teller.late_change,
         "answer_in_thread": replier.answer,
         "share_file": lambda hand: share_file(doors, hand),
         "draw_card": shower.card,
         "receipt": shower.receipt,
+        "alert": alerts.post,
         "tidy_message": lambda hand: tidy_message(doors, hand),
         "tidy_input": sender.tidy,
     }

@@ -172,7 +172,11 @@ async def test_a_deleted_reply(slack: SlackSandbox, outbound: Outbound) -> None:
 
     await slack.delete("alice", "dev", ts)
 
-    assert last_message(slack) == Deleted(dev(slack), root, Ts(ts), f"{dev(slack)}:{ts}:deleted")
+    found = last_message(slack)
+    assert isinstance(found, Deleted)
+    assert (found.channel, found.thread_ts, found.ts) == (dev(slack), root, ts)
+    assert found.delivery == f"{dev(slack)}:{ts}:deleted"
+    assert (found.at > ts, found.parent_is_bots) == (True, True)
 
 
 async def test_a_root_that_leaves_a_tombstone_is_deleted(slack: SlackSandbox) -> None:
@@ -181,7 +185,9 @@ async def test_a_root_that_leaves_a_tombstone_is_deleted(slack: SlackSandbox) ->
 
     await slack.delete("alice", "dev", root)
 
-    assert last_message(slack) == Deleted(dev(slack), Ts(root), Ts(root), f"{dev(slack)}:{root}:deleted")
+    found = last_message(slack)
+    assert isinstance(found, Deleted)
+    assert (found.channel, found.thread_ts, found.ts) == (dev(slack), root, root)
 
 
 async def test_a_command(slack: SlackSandbox) -> None:

@@ -1,23 +1,33 @@
-"""A person's word on replies that wait for it: held by a pause, or in doubt."""
+"""A person's word on replies that wait for it: held by a pause, in doubt, or not delivered."""
+
+from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
-from taskwire.bridge.saying import receipt, say
-from taskwire.model.changes import Delivered
+from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.model.errors import UserError
-from taskwire.model.jobs import Act, Decided, Happened, HeldInput, Job, Reply, in_turn, link_of, steer, tell
+from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, in_turn, link_of, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
 from taskwire.words import answers, refusals
 
 
+class Found(NamedTuple):
+    """A reply that waits for a word, and the step that takes it from where it was found."""
+
+    reply: Reply
+    taking: Step
+
+
 class Decider:
     """Carries out what people decide about input."""
 
-    def __init__(self, doors: Doors, people: People) -> None:
+    def __init__(self, doors: Doors, people: People, texts: InputText) -> None:
         self._doors = doors
         self._people = people
+        self._texts = texts
 
     async def held(self, hand: Hand) -> Ending:
         """Send what a pause holds, by resuming the task, or drop it."""
@@ -31,12 +41,13 @@ class Decider:
         if not work.is_dropped:
             resume = Act(asker=work.asker, verb="resume")
             job = Job(id=f"resume:{hand.job.id}", work=resume)
-            return done(Step().append(steer(link.id), job, score=in_turn(work.asker.at)))
+            return done(Step().append(steer(link.id), job, score=soon(work.asker.at)))
         step = self._doors.writes.drop_held(Step(), link.id)
         replies = [job.work for job in held if isinstance(job.work, Reply)]
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
-        return done(say(link.id, f"dropped:{hand.job.id}", answers.dropped([r.text for r in replies]), step))
+        texts = [await self._texts.words(reply) for reply in replies]
+        return done(say(link.id, f"dropped:{hand.job.id}", answers.dropped(texts), step))
 
     async def decided(self, hand: Hand) -> Ending:
         """Let a reply that waits for a person's word go on, or end it."""
@@ -44,43 +55,48 @@ class Decider:
         assert isinstance(work, Decided)  # noqa: S101 - the worker hands each job to its kind's carrier
         link = await self._link(hand)
         await self._people.require_steer(work.asker.person, link)
-        job = await self._find(link, work.job)
-        if job is None or not isinstance(job.work, Reply):
+        found = await self._find(link, work.job)
+        if found is None:
             return done(None, (work.asker, answers.already_decided()))
-        reply = job.work
+        reply, step = found
         if work.verdict == "send":
-            again = Reply(
-                person=reply.person,
-                ts=reply.ts,
-                text=reply.text,
-                blocks=reply.blocks,
-                files=reply.files,
-                is_confirmed=True,
-            )
-            confirmed = Job(id=job.id, work=again)
-            step = receipt(link.id, reply.ts, "waiting")
-            self._doors.writes.forget_reply(step, link.id, job.id)
-            return done(step.append(steer(link.id), confirmed, score=in_turn(reply.ts), is_newest=True))
-        step = Step().drop(steer(link.id), job.id)
-        self._doors.writes.forget_reply(step, link.id, job.id)
+            return done(step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts)))
         if work.verdict == "drop":
             return done(receipt(link.id, reply.ts, "none", step))
-        receipt(link.id, reply.ts, "delivered", step)
-        event = Delivered(last_report_at=None)
-        step.append(tell(link.id), Job(id=f"delivered:{reply.ts}", work=Happened(event=event)))
-        return done(step)
+        return done(took_input(self._doors.writes, link, reply.ts, None, step))
 
-    async def _find(self, link: Link, job_id: str) -> Job | None:
-        """The reply: still at its place, or kept since it could not be delivered."""
-        waiting = await self._doors.links.list_waiting(link.id)
-        found = next((job for job in waiting if job.id == job_id), None)
-        if found is not None:
-            return found
+    async def _find(self, link: Link, job_id: str) -> Found | None:
+        """The reply: still at its place, held by a pause, or kept since it could not be delivered."""
+        links, writes = self._doors.links, self._doors.writes
+        for job in await links.list_waiting(link.id):
+            if job.id == job_id and isinstance(job.work, Reply):
+                return Found(job.work, Step().drop(steer(link.id), job_id))
+        for job in await links.list_held(link.id):
+            if job.id == job_id and isinstance(job.work, Reply):
+                return Found(job.work, writes.drop_held(Step(), link.id, job_id))
         kept = await self._doors.memory.find("reply", link.id, job_id)
-        return None if kept is None else Job(id=job_id, work=Reply.model_validate_json(kept))
+        if kept is None:
+            return None
+        return Found(Reply.model_validate_json(kept), writes.forget_reply(Step(), link.id, job_id))
 
     async def _link(self, hand: Hand) -> Link:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         return link
+
+
+def _confirmed(job_id: str, reply: Reply) -> Job:
+    """The reply on a person's word: as if nothing had been tried."""
+    again = Reply(
+        person=reply.person,
+        ts=reply.ts,
+        text=reply.text,
+        blocks=reply.blocks,
+        files=reply.files,
+        is_from_command=reply.is_from_command,
+        is_admitted=True,
+        is_confirmed=True,
+        is_without_files=reply.is_without_files or reply.asked == "files",
+    )
+    return Job(id=job_id, work=again)

@@ -1,21 +1,33 @@
 """Gaps: what was written in the threads while nobody listened.
 
 Slack stops retrying after six minutes. After a start, or a minute without socket or store, every open link's
-thread is read from its last taken message on; what is found goes in as an event would, under the same claim.
+thread is read again; what is found goes in as an event would, under the same claim. Replies that still wait
+take the words that they have now, or leave if they are not there any more; of what the agent has already, an
+edit made meanwhile is not told, since whether it was told before cannot be known.
 """
 
 import asyncio
+from collections import deque
+
+from redis.exceptions import RedisError
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.receive import Receiver
-from taskwire.model.errors import OutsideError, TryLater
-from taskwire.model.ids import Ts
+from taskwire.model.errors import OutsideError, Refused, TryLater
+from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds, moment_of
+from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
-from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.inbound import ThreadMessage
+from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 
 # Half of what conversations.replies allows (tier 3: 50 a minute), so that read-backs keep the other half.
 SECONDS_A_THREAD = 2.4
+AGAIN_SECONDS = 5.0
+# Messages that were taken last and are read again: one of them may have come while another was lost.
+OVERLAP = 50
+# What Slack has just stored may be missing where it is read (see `posting`), so young replies are not missed.
+YOUNG_SECONDS = 60.0
 
 _log = logger("taskwire.gaps")
 
@@ -28,37 +40,81 @@ class GapReader:
         self._receiver = receiver
 
     async def read(self) -> int:
-        """Take what was missed; returns how many messages were found."""
-        found = 0
-        links = await self._doors.links.list_bonds((await self._doors.links.list_open()).values())
-        for link in links.values():
-            found += await self._read_patiently(link)
-            await asyncio.sleep(SECONDS_A_THREAD)
-        _log.info("read after a gap", threads=len(links), found=found)
+        """Take what was missed, however long Slack and Redis take; returns how many messages were found."""
+        waiting = deque(await self._links())
+        threads, found = len(waiting), 0
+        while waiting:
+            link = waiting.popleft()
+            try:
+                found += await self._read(link)
+            except Refused as error:
+                # The channel is closed to us, or the thread is gone.
+                _log.info("a thread cannot be read", link=link.id, error=str(error))
+            except (OutsideError, RedisError) as error:
+                _log.warning("a thread is read later", link=link.id, error=str(error))
+                waiting.append(link)
+                after = error.after_seconds if isinstance(error, TryLater) else None
+                await asyncio.sleep(after or AGAIN_SECONDS)
+            if waiting:
+                await asyncio.sleep(SECONDS_A_THREAD)
+        _log.info("read after a gap", threads=threads, found=found)
         return found
 
-    async def _read_patiently(self, link: Link) -> int:
+    async def _links(self) -> list[Link]:
         while True:
             try:
-                return await self._read(link)
-            except TryLater as error:
-                await asyncio.sleep(error.after_seconds or 5.0)
-            except (ChannelProblem, MessageGone):
-                return 0
-            except OutsideError as error:
-                _log.warning("a thread could not be read", link=link.id, error=str(error))
-                return 0
+                links = await self._doors.links.list_bonds((await self._doors.links.list_open()).values())
+            except RedisError as error:
+                _log.warning("redis is away", error=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return list(links.values())
 
     async def _read(self, link: Link) -> int:
-        """Messages after the last taken one, and those between that were never taken."""
         thread = link.bond.thread
         if thread is None:
             return 0
         taken = await self._doors.links.list_taken(link.id)
-        since = Ts(taken[-1]) if taken else thread.ts
+        replies = await self._replies(link.id)
+        since = min([*(taken[-OVERLAP:] or [thread.ts]), *replies], key=microseconds)
         await self._doors.slack.make_room("conversations.replies", thread.channel)
+        messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since)
+        await self._bring_up_to_date(link.id, replies, messages)
+        return await self._take(thread, messages, {*taken, *replies})
+
+    async def _take(self, thread: ThreadRef, messages: list[ThreadMessage], known: set[Ts]) -> int:
         found = 0
-        for message in await self._doors.slack.list_replies(thread.channel, thread.ts, since):
-            if message.ts not in taken:
+        for message in messages:
+            if message.thread_ts == thread.ts and message.ts not in known:
                 found += await self._receiver.missed(message)
         return found
+
+    async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
+        """The replies that still wait, without those that came by a command: we wrote those ourselves."""
+        links = self._doors.links
+        jobs = await links.list_waiting(link) + await links.list_held(link)
+        replies = [job.work for job in jobs if isinstance(job.work, Reply)]
+        return {reply.ts: reply for reply in replies if not reply.is_from_command}
+
+    async def _bring_up_to_date(
+        self, link: LinkId, replies: dict[Ts, Reply], messages: list[ThreadMessage]
+    ) -> None:
+        there = {message.ts: message for message in messages}
+        last = self._doors.slack.last_answer_at
+        step, changed = Step(), 0
+        for ts, reply in replies.items():
+            message = there.get(ts)
+            now = self._receiver.as_reply(message) if message is not None else None
+            is_same = now is not None and _words(now) == _words(reply)
+            is_young = last is None or (last - moment_of(ts)).total_seconds() < YOUNG_SECONDS
+            if is_same or (message is None and is_young):
+                continue
+            what = Rewritten(ts=ts, what="edited", now=now, was_away=True, instead_of=reply.text)
+            step.append(steer(link), Job(id=f"rewritten:away:{ts}", work=what), score=urgent(ts))
+            changed += 1
+        if changed:
+            await self._doors.queue.write(step)
+
+
+def _words(reply: Reply) -> tuple[str, str, tuple[str, ...]]:
+    return reply.text, reply.blocks, tuple(file.id for file in reply.files)

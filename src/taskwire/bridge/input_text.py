@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import cast
+from typing import NamedTuple, cast
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.people import People
@@ -11,7 +11,7 @@ from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import ChannelId, UserId
 from taskwire.model.jobs import FileRef, Reply
 from taskwire.model.messages import Block
-from taskwire.words import refusals
+from taskwire.model.mrkdwn import is_blank
 
 # Text and code, as people attach them; what Slack calls text/… is taken whatever its ending.
 TEXT_ENDINGS = re.compile(
@@ -23,6 +23,13 @@ TEXT_ENDINGS = re.compile(
 LARGEST_FILE_BYTES = 100_000
 
 
+class Given(NamedTuple):
+    """What of a reply the agent can get, and the names of the files that it cannot."""
+
+    text: str
+    refused: tuple[str, ...] = ()
+
+
 class InputText:
     """Makes the input of a reply."""
 
@@ -30,26 +37,32 @@ class InputText:
         self._doors = doors
         self._people = people
 
-    async def of(self, reply: Reply) -> str:
-        """The words, then each text file under its name; raises UserError that names files it cannot take."""
-        blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
-        raw = replies.normalised(reply.text, blocks)
-        words = replies.to_agent_text(raw, await self._names(raw))
-        taken = [file for file in reply.files if _is_text(file)]
-        refused = [file.name for file in reply.files if not _is_text(file)]
-        parts = [words] if words else []
-        for file in taken:
-            content = await self._content(file)
+    async def of(self, reply: Reply) -> Given:
+        """The words, then each text file under its name."""
+        words = await self.words(reply)
+        parts = [] if is_blank(words) else [words]
+        refused = []
+        for file in reply.files:
+            content = await self._content(file) if _is_text(file) else None
             if content is None:
                 refused.append(file.name)
             else:
-                parts.append(f"{file.name}:\n```\n{content.rstrip()}\n```")
-        if refused and not reply.is_confirmed:
-            raise UserError(*refusals.cannot_take_files(refused))
-        text = "\n\n".join(parts).strip()
-        if not text:
-            raise UserError(*refusals.nothing_to_send())
-        return text
+                parts.append(f"{file.name}:\n{_fenced(content)}")
+        return Given("\n\n".join(parts), tuple(refused))
+
+    async def words(self, reply: Reply) -> str:
+        """What a person wrote as they saw it, without the mention that says it to the bot."""
+        if reply.is_from_command:
+            # A command's text has been decoded where it was read.
+            return reply.text.strip()
+        blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
+        read = replies.read(reply.text, self._doors.bot.bot_user_id, reply.person, blocks)
+        match read:
+            case replies.Input() | replies.NotAVerb():
+                raw = read.text
+            case _:
+                raw = replies.normalised(reply.text, blocks)
+        return replies.to_agent_text(raw, await self._names(raw))
 
     async def _content(self, file: FileRef) -> str | None:
         if file.size > LARGEST_FILE_BYTES:
@@ -60,6 +73,7 @@ class InputText:
             return None
 
     async def _names(self, text: str) -> replies.Names:
+        """Names for what is mentioned; what cannot be looked up is shown as Slack sent it."""
         wanted = replies.mentions(text)
         users = {user: await self._user(UserId(user)) for user in wanted.users}
         channels = {channel: await self._channel(ChannelId(channel)) for channel in wanted.channels}
@@ -69,15 +83,22 @@ class InputText:
         try:
             return await self._people.get_name(user)
         except (Refused, UserError):
-            return user
+            return ""
 
     async def _channel(self, channel: ChannelId) -> str:
         try:
             return (await self._doors.slack.get_channel(channel)).name
         except Refused:
-            return channel
+            return ""
 
 
 def _is_text(file: FileRef) -> bool:
     is_text_type = file.mimetype.startswith("text/") or file.mimetype == "application/json"
     return is_text_type or TEXT_ENDINGS.search(file.name) is not None
+
+
+def _fenced(content: str) -> str:
+    lines = content.replace("\r\n", "\n").strip("\n").rstrip()
+    longest = max((len(run) for run in re.findall("`+", lines)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{lines}\n{fence}"

@@ -9,13 +9,11 @@ from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import receipt
 from taskwire.model.commands import TaskName
 from taskwire.model.errors import UserError
-from taskwire.model.jobs import REPLY, Act, ActAsked, Job, Reply, in_turn, steer, urgent
+from taskwire.model.jobs import REPLY, Act, ActAsked, Job, Reply, score_of, soon, steer
 from taskwire.model.links import Link
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.words import answers, refusals
-
-AHEAD = ("pause", "delete", "detach")
 
 
 class Intake:
@@ -40,8 +38,8 @@ class Intake:
         if work.verb == "send":
             return await self._send(hand, work, seen.link)
         act = Act(asker=work.asker, verb=work.verb, text=work.text)
-        score = urgent(work.asker.at) if work.verb in AHEAD else in_turn(work.asker.at)
         job = Job(id=f"{work.verb}:{hand.job.id}", work=act)
+        score = score_of(work.verb, work.asker.at)
         return done(Step().append(steer(seen.link.id), job, score=score))
 
     async def _attach(self, hand: Hand, work: ActAsked, seen: Seen) -> Ending:
@@ -67,7 +65,7 @@ class Intake:
         step = self._doors.writes.bare(Step(), bond)
         act = Act(asker=work.asker, verb=work.verb, text=work.text)
         job = Job(id=f"{work.verb}:{hand.job.id}", work=act)
-        return done(step.append(steer(bond.id), job, score=in_turn(work.asker.at)))
+        return done(step.append(steer(bond.id), job, score=score_of(work.verb, work.asker.at)))
 
     async def _send(self, hand: Hand, work: ActAsked, link: Link) -> Ending:
         """Post the words in the thread first, quoted and with their author; the receipt goes on that."""
@@ -80,6 +78,6 @@ class Intake:
             self._doors, hand, link.id, link.bond.channel, link.bond.thread_ts, message, meta
         )
         reply = Reply(person=work.asker.person, ts=ts, text=work.text, is_from_command=True)
-        step = Step().append(steer(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=in_turn(ts))
+        step = Step().append(steer(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
         receipt(link.id, ts, "taken", step)
         return done(step, (work.asker, answers.sent_to_thread(link)))

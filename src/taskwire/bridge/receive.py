@@ -1,7 +1,7 @@
 """What a person wrote in a thread, written down: the step that its claim carries.
 
 The link may not be known yet, so every list and key here is named by `@`, which the claiming call replaces.
-Who wrote it and whether they may steer is decided by the worker.
+Who wrote it, whether they may steer, and what an edit still changes is decided by the worker.
 """
 
 import json
@@ -15,12 +15,13 @@ from taskwire.model.jobs import (
     AnswerInThread,
     Asker,
     Job,
-    LateChange,
     Receipt,
     Reply,
+    Rewritten,
     Verb,
-    in_turn,
+    score_of,
     show,
+    soon,
     steer,
     tell,
     urgent,
@@ -34,7 +35,6 @@ from taskwire.store.steps import Step
 HERE = LinkId("@")
 # The eyes are skipped if the agent has the reply before that.
 TAKEN_DELAY_MS = 2_000
-AHEAD = ("pause", "delete", "detach")
 
 
 class Receiver:
@@ -47,58 +47,52 @@ class Receiver:
 
     async def reply(self, message: ThreadMessage) -> Taken:
         """Take a message of a thread that is ours, or may be."""
-        step = self._step(message, was_away=False)
-        if step is None:
-            return "foreign"
-        thread = ThreadRef(message.channel, message.thread_ts)
-        return await self._claims.accept_in_thread(
-            message.delivery, thread, step, is_ours=message.parent_is_bots
-        )
+        return await self._accept(message, self._step(message), is_ours=message.parent_is_bots)
 
     async def missed(self, message: ThreadMessage) -> bool:
         """Take a message that was found in a thread's history; false if it is known or none of ours."""
-        step = self._step(message, was_away=True)
-        if step is None:
-            return False
-        thread = ThreadRef(message.channel, message.thread_ts)
-        taken = await self._claims.accept_in_thread(message.delivery, thread, step, is_ours=False)
-        return taken == "taken"
+        return await self._accept(message, self._step(message, was_away=True), is_ours=False) == "taken"
 
     async def edited(self, message: Edited) -> Taken:
-        """Change a reply that still waits; afterwards say that the agent has the earlier words."""
-        read = self._read(message)
-        body = ""
-        if isinstance(read, replies.Input):
-            body = self._reply_job(message, was_away=False).model_dump_json()
-        thread = ThreadRef(message.channel, message.thread_ts)
-        late = _late(f"edited:{message.delivery}", message.ts, "edited")
-        return await self._claims.change(message.delivery, thread, f"{REPLY}{message.ts}", body, late)
+        """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
+        step = self._rewritten(message, "edited", message.edited_ts, self.as_reply(message))
+        return await self._accept(message, step, is_ours=message.parent_is_bots)
 
     async def deleted(self, message: Deleted) -> Taken:
-        """Take a reply that still waits out of its list; afterwards say that the agent has it."""
+        """Let a reply that still waits leave its list; afterwards the agent has it."""
+        step = self._rewritten(message, "deleted", message.at)
+        return await self._accept(message, step, is_ours=message.parent_is_bots)
+
+    def as_reply(self, message: ThreadMessage | Edited, *, was_away: bool = False) -> Reply | None:
+        """What a message is as input for the agent, if it is that."""
+        is_input = isinstance(self._read(message), replies.Input)
+        return self._reply(message, was_away=was_away) if is_input else None
+
+    async def _accept(self, message: ThreadMessage | Edited | Deleted, step: Step, *, is_ours: bool) -> Taken:
         thread = ThreadRef(message.channel, message.thread_ts)
-        late = _late(f"deleted:{message.delivery}", message.ts, "deleted")
-        return await self._claims.change(message.delivery, thread, f"{REPLY}{message.ts}", "", late)
+        return await self._claims.accept_in_thread(message.delivery, thread, step, is_ours=is_ours)
 
     def _read(self, message: ThreadMessage | Edited) -> replies.Reply:
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
         return replies.read(message.text, self._bot, message.person, blocks)
 
-    def _step(self, message: ThreadMessage, *, was_away: bool) -> Step | None:
+    def _step(self, message: ThreadMessage, *, was_away: bool = False) -> Step:
         read = self._read(message)
         step = self._writes.taken(Step(), HERE, message.ts)
         match read:
             case replies.Aside():
-                return None
+                return step
+            case replies.Input() if read.is_to_bot and not read.text.strip() and not message.files:
+                return self._answer(step, message, AnswerInThread(asker=_asker(message), what="help"))
             case replies.Input():
                 return self._with_input(step, message, was_away=was_away)
             case replies.Verb():
-                return self._with_verb(step, message, read)
+                return self._with_verb(step, message, read, was_away=was_away)
             case replies.NotAVerb():
                 return self._with_question(step, message, read)
 
-    def _reply_job(self, message: ThreadMessage | Edited, *, was_away: bool) -> Job:
-        work = Reply(
+    def _reply(self, message: ThreadMessage | Edited, *, was_away: bool = False) -> Reply:
+        return Reply(
             person=message.person,
             ts=message.ts,
             text=message.text,
@@ -106,48 +100,54 @@ class Receiver:
             files=message.files,
             was_away=was_away,
         )
-        return Job(id=f"{REPLY}{message.ts}", work=work)
 
     def _with_input(self, step: Step, message: ThreadMessage, *, was_away: bool) -> Step:
-        step.append(steer(HERE), self._reply_job(message, was_away=was_away), score=in_turn(message.ts))
+        job = Job(id=f"{REPLY}{message.ts}", work=self._reply(message, was_away=was_away))
+        step.append(steer(HERE), job, score=soon(message.ts))
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return step.append(show(HERE), receipt, score="due", delay_ms=TAKEN_DELAY_MS)
 
-    def _with_verb(self, step: Step, message: ThreadMessage, verb: replies.Verb) -> Step:
+    def _with_verb(self, step: Step, message: ThreadMessage, verb: replies.Verb, *, was_away: bool) -> Step:
         asker = _asker(message)
         if verb.not_yet:
             return self._answer(step, message, AnswerInThread(asker=asker, what="words", text=verb.not_yet))
-        if verb.name == "edit" and verb.argument:
-            text = replies.to_agent_text(verb.argument)
-            act = Act(asker=asker, verb="edit", text=text)
-            return step.append(steer(HERE), Job(id=f"edit:{message.ts}", work=act), score=in_turn(message.ts))
         match verb.name:
-            case "status" | "help" | "edit" | "delete":
+            case "status" | "help" | "delete":
                 return self._answer(step, message, AnswerInThread(asker=asker, what=verb.name))
+            case "edit" if not verb.argument:
+                return self._answer(step, message, AnswerInThread(asker=asker, what="edit"))
             case "logs":
-                is_full = verb.argument == "full"
-                what = "full_logs" if is_full else "logs"
-                return self._answer(step, message, AnswerInThread(asker=asker, what=what))  # type: ignore[arg-type] # one of two literals
+                what: Literal["full_logs", "logs"] = "full_logs" if verb.argument == "full" else "logs"
+                return self._answer(step, message, AnswerInThread(asker=asker, what=what))
             case _:
-                act = Act(asker=asker, verb=cast("Verb", verb.name))
-                score = urgent(message.ts) if verb.name in AHEAD else in_turn(message.ts)
-                return step.append(steer(HERE), Job(id=f"{verb.name}:{message.ts}", work=act), score=score)
+                named = cast("Verb", verb.name)
+                text = replies.to_agent_text(verb.argument)
+                act = Act(asker=asker, verb=named, text=text, was_away=was_away)
+                job = Job(id=f"{named}:{message.ts}", work=act)
+                return step.append(steer(HERE), job, score=score_of(named, message.ts))
 
     def _with_question(self, step: Step, message: ThreadMessage, read: replies.NotAVerb) -> Step:
-        job = self._reply_job(message, was_away=False)
-        self._writes.keep_reply(step, HERE, job.id, cast("Reply", job.work))
+        job_id = f"{REPLY}{message.ts}"
+        self._writes.keep_reply(step, HERE, job_id, self._reply(message))
         work = AnswerInThread(
-            asker=_asker(message), what="not_a_verb", words=read.nearest, text=read.text, job=job.id
+            asker=_asker(message), what="not_a_verb", words=read.nearest, text=read.text, job=job_id
         )
         return self._answer(step, message, work)
 
     def _answer(self, step: Step, message: ThreadMessage, work: AnswerInThread) -> Step:
         return step.append(tell(HERE), Job(id=f"{work.what}:{message.ts}", work=work))
 
+    def _rewritten(
+        self,
+        message: Edited | Deleted,
+        what: Literal["edited", "deleted"],
+        at: Ts,
+        now: Reply | None = None,
+    ) -> Step:
+        """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
+        job = Job(id=f"rewritten:{message.delivery}", work=Rewritten(ts=message.ts, what=what, now=now))
+        return Step().append(steer(HERE), job, score=urgent(at))
+
 
 def _asker(message: ThreadMessage) -> Asker:
     return Asker(person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts)
-
-
-def _late(name: str, ts: Ts, what: Literal["edited", "deleted"]) -> Step:
-    return Step().append(tell(HERE), Job(id=name, work=LateChange(ts=ts, what=what)))

@@ -6,13 +6,21 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import NoLogs, NotFound
+from taskwire.coder.errors import AppUnreachable, CoderError, NoLogs, NoTasks, NotFound, TokenRefused
+from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.jobs import AnswerInThread, Job, ShareFile, link_of, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
+from taskwire.telemetry import logger
 from taskwire.words import answers, cards, listing
+
+# Questions about input, and the ways to what only those who may steer can do.
+FOR_STEERERS = ("not_a_verb", "edit", "delete")
+
+_log = logger("taskwire.replying")
 
 
 class Replier:
@@ -23,27 +31,44 @@ class Replier:
         self._people = people
 
     async def answer(self, hand: Hand) -> Ending:
-        """Post what was asked for."""
+        """Post what was asked for; what cannot be read now is said at once: notices stand behind this."""
         work = hand.job.work
         assert isinstance(work, AnswerInThread)  # noqa: S101 - the worker hands each job to its kind's carrier
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.bond.thread_ts is None:
             return done()
-        await self._people.get_profile(work.asker.person)
+        if not hand.is_in_doubt:
+            await self._people.get_profile(work.asker.person)
+            if link.ended is None and work.what in FOR_STEERERS:
+                await self._people.require_steer(work.asker.person, link)
         step = Step()
-        if link.ended is not None:
-            message = answers.link_ended(link)
-        elif work.what in ("logs", "full_logs"):
-            message = await self._logs(link, hand.job.id, step, is_full=work.what == "full_logs")
-        else:
-            message = await self._message(link, work)
+        message = await self._message(link, work, hand.job.id, step)
         kind = "output" if work.what in ("logs", "full_logs") else "answer"
         meta = Metadata(id=f"{link.id}:{hand.job.id}", kind=kind, task_id=link.bond.task_id)
         bond = link.bond
-        await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
+        try:
+            await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
+        except (ChannelProblem, MessageGone) as problem:
+            _log.warning("a thread is closed to us", link=link.id, channel=bond.channel, code=problem.code)
+            return done()
         return done(step)
 
-    async def _message(self, link: Link, work: AnswerInThread) -> Message:
+    async def _message(self, link: Link, work: AnswerInThread, name: str, step: Step) -> Message:
+        if link.ended is not None:
+            return answers.link_ended(link)
+        try:
+            if work.what in ("logs", "full_logs"):
+                return await self._logs(link, name, step, is_full=work.what == "full_logs")
+            return await self._short(link, work)
+        except (TokenRefused, NoTasks):
+            return answers.token_refused()
+        except AppUnreachable:
+            return answers.agent_away(link)
+        except (CoderError, TryLater, Unknown) as error:
+            _log.warning("a question could not be answered", link=link.id, error=str(error))
+            return answers.coder_away()
+
+    async def _short(self, link: Link, work: AnswerInThread) -> Message:
         match work.what:
             case "status":
                 return await self._status(link)

@@ -1,8 +1,13 @@
 """What many parts of the story write down: a sentence for the thread, a receipt, a fresh card."""
 
-from taskwire.model.ids import LinkId, Ts
-from taskwire.model.jobs import DrawCard, Job, Receipt, ReceiptState, Say, show, tell
+from datetime import datetime
+
+from taskwire.model.changes import Delivered
+from taskwire.model.ids import LinkId, Ts, microseconds
+from taskwire.model.jobs import DrawCard, Happened, Job, Receipt, ReceiptState, Say, show, tell
+from taskwire.model.links import Link
 from taskwire.model.messages import Message
+from taskwire.store.links import LinkSteps
 from taskwire.store.steps import Step
 
 
@@ -15,6 +20,19 @@ def receipt(link: LinkId, ts: Ts, state: ReceiptState, step: Step | None = None)
     """Let a reply's reaction show this state; only the newest counts."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (step or Step()).append(show(link), job, score="due", is_newest=True)
+
+
+def took_input(
+    writes: LinkSteps, link: Link, ts: Ts, reported_at: datetime | None, step: Step | None = None
+) -> Step:
+    """Note that the agent has a reply, with which a turn begins; it last reported at `reported_at`."""
+    step = writes.delivered(receipt(link.id, ts, "delivered", step), link.id, ts)
+    event = Delivered(last_report_at=reported_at)
+    step.append(tell(link.id), Job(id=f"delivered:{ts}", work=Happened(event=event)))
+    last = link.last_input_ts
+    if last is None or microseconds(ts) > microseconds(last):
+        writes.field(step, link.id, "last_input", ts)
+    return step
 
 
 def draw(link: LinkId, step: Step | None = None) -> Step:

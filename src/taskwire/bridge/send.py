@@ -14,23 +14,26 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, in_doubt, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
-from taskwire.bridge.posting import LANDED_SECONDS
-from taskwire.bridge.saying import receipt, say
+from taskwire.bridge.posting import landed_seconds
+from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.coder.errors import (
     AlreadyRunning,
     AppUnreachable,
     BuildActive,
     MustBeActive,
+    NoLogs,
+    NoTasks,
     NotFound,
     NotReady,
     RejectedByApp,
     TaskPaused,
+    TokenRefused,
 )
 from taskwire.coder.models import Logs, Task
-from taskwire.model.changes import Acted, Delivered
+from taskwire.model.changes import Acted
 from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
-from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, link_of, tell, tidy
+from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, link_of, steer, tell, tidy
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
@@ -46,7 +49,8 @@ STALE = timedelta(hours=1)
 # A question that nobody answers ends with the reply not delivered.
 ASKED_SECONDS = 7 * 24 * 3600.0
 
-LONGEST_WAIT_MS = 24 * 3_600_000
+# A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
+DAY_MS = 24 * 3_600_000
 
 _log = logger("taskwire.send")
 
@@ -77,53 +81,71 @@ class Sender:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None:
             return done()
-        if work.is_asked_about and not hand.is_in_doubt:
-            return self._failed(link, hand.job.id, work, answers.nobody_said(work.text))
-        if (early := await self._before_sending(hand, link, work)) is not None:
-            return early
-        try:
-            text = await self._texts.of(work)
-        except UserError as error:
-            return self._asked(hand, link, work, answers.refused_files(link, hand.job.id, error))
+        if link.ended is not None:
+            return await self._ended(link, work)
         if hand.is_in_doubt:
             return await self._read_back(hand, link, work)
-        return await self._deliver(hand, link, work, text)
+        if work.asked:
+            return await self._still_asked(hand, link, work)
+        refusal = await self._refusal(link, work)
+        if refusal is not None:
+            return await self._not_theirs(link, work, refusal)
+        if not work.is_admitted:
+            admitted = _with(hand.job, is_admitted=True)
+            return done(Step().append(steer(link.id), admitted, score=in_turn(work.ts)))
+        held = await self._kept_back(hand, link, work)
+        return held or await self._with_text(hand, link, work)
 
-    async def _before_sending(self, hand: Hand, link: Link, work: Reply) -> Ending | None:
-        """What keeps a reply from being sent at all, whatever the task's state."""
-        if link.ended is not None:
-            return done(say(link.id, f"ended:{work.ts}", answers.link_ended(link)))
-        if hand.is_in_doubt:
-            return None
-        if not await self._may_steer(link, work):
-            return await self._not_theirs(link, work)
-        hold = link.hold
-        if hold is not None and microseconds(work.ts) <= microseconds(hold.at) and not work.is_confirmed:
-            score = in_turn(work.ts)
-            return later(0, None, self._doors.writes.set_aside(Step(), link.id, score))
-        if hold is not None:
-            step = self._doors.writes.unhold(Step(), link.id)
-            return later(0, None, step)
-        is_stale = from_ms(hand.now_ms) - moment_of(work.ts) > STALE
-        if work.was_away and is_stale and not work.is_confirmed:
-            return self._asked(hand, link, work, answers.still_send(link, hand.job.id, work.text))
-        return None
+    async def _ended(self, link: Link, work: Reply) -> Ending:
+        """Say once a day that nobody gets what is written here; the mark says it of each reply."""
+        step = receipt(link.id, work.ts, "failed")
+        if await self._doors.memory.find("told-ended", link.id) is None:
+            self._doors.writes.noted(step, DAY_MS, "told-ended", link.id)
+            say(link.id, f"ended:{work.ts}", answers.link_ended(link), step)
+        return done(step)
 
-    async def _may_steer(self, link: Link, work: Reply) -> bool:
+    async def _refusal(self, link: Link, work: Reply) -> Message | None:
+        """Why this person's replies are no input, if they are none."""
         try:
-            return await self._people.may_steer(work.person, link)
-        except UserError:
-            return False
+            if await self._people.may_steer(work.person, link):
+                return None
+        except UserError as error:
+            return answers.reply_refused(error)
+        return answers.reply_not_theirs(link)
 
-    async def _not_theirs(self, link: Link, work: Reply) -> Ending:
+    async def _not_theirs(self, link: Link, work: Reply, refusal: Message) -> Ending:
         """Told once, privately; the reply stays what it is, a message to other people."""
         step = receipt(link.id, work.ts, "none")
-        if not await self._doors.memory.is_first("told-not-theirs", link.id, work.person, ttl_ms=86_400_000):
+        if not await self._doors.memory.is_first("told-not-theirs", link.id, work.person, ttl_ms=30 * DAY_MS):
             return done(step)
         asker = Asker(
             person=work.person, channel=link.bond.channel, at=work.ts, thread_ts=link.bond.thread_ts
         )
-        return done(step, (asker, answers.reply_not_theirs(link)))
+        return done(step, (asker, refusal))
+
+    async def _kept_back(self, hand: Hand, link: Link, work: Reply) -> Ending | None:
+        """Let a pause hold what was written before it, and end with what is written after it."""
+        hold = link.hold
+        if hold is not None and microseconds(work.ts) <= microseconds(hold.at) and not work.is_confirmed:
+            step = receipt(link.id, work.ts, "waiting")
+            return later(0, None, self._doors.writes.set_aside(step, link.id, in_turn(work.ts)))
+        if hold is not None:
+            return later(0, None, self._doors.writes.unhold(Step(), link.id))
+        is_stale = from_ms(hand.now_ms) - moment_of(work.ts) > STALE
+        if work.was_away and is_stale and not work.is_confirmed:
+            question = answers.still_send(link, hand.job.id, await self._texts.words(work))
+            return self._asked(hand, link, work, "stale", question)
+        return None
+
+    async def _with_text(self, hand: Hand, link: Link, work: Reply) -> Ending:
+        given = await self._texts.of(work)
+        if given.refused and given.text and not work.is_without_files:
+            words = await self._texts.words(work)
+            question = answers.refused_files(link, hand.job.id, given.refused, words)
+            return self._asked(hand, link, work, "files", question)
+        if not given.text:
+            return self._failed(hand, link, work, answers.nothing_to_send(given.refused), is_over=True)
+        return await self._deliver(hand, link, work, given.text)
 
     async def _deliver(self, hand: Hand, link: Link, work: Reply, text: str) -> Ending:
         assert link.bond.task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
@@ -135,7 +157,7 @@ class Sender:
         if task.status_word == "paused":
             return await self._resume(hand, link, work, task)
         if task.status_word != "active":
-            return await self._wait(hand, link, work)
+            return await self._wait(hand, link, work, is_broken=task.status_word == "error")
         try:
             logs = await self._doors.coder.get_logs(task.id)
             note = _note("send", task, logs, text)
@@ -145,15 +167,18 @@ class Sender:
                 lambda: self._doors.coder.send(task.id, text),
                 self._tidy_step(link, work, note),
             )
-        except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive):
+        except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive, NoLogs):
             return await self._wait(hand, link, work)
         except RejectedByApp:
             return in_doubt(_with(hand.job, was_rejected=True))
+        except (TokenRefused, NoTasks):
+            # The account's trouble, not this reply's: it waits.
+            raise
         except Refused as refused:
-            return self._failed(
-                link, hand.job.id, work, answers.not_delivered(link, hand.job.id, str(refused))
-            )
-        return self._delivered(link, work, note.reported_at)
+            words = await self._texts.words(work)
+            message = answers.not_delivered(link, hand.job.id, str(refused), words)
+            return self._failed(hand, link, work, message)
+        return self._delivered(link, work, note.reported_at, await self._texts.words(work))
 
     async def _resume(self, hand: Hand, link: Link, work: Reply, task: Task) -> Ending:
         note = SendNote(what="resume", build=task.workspace_build_number)
@@ -165,20 +190,25 @@ class Sender:
             )
         except (BuildActive, AlreadyRunning):
             return await self._wait(hand, link, work)
-        acted = Acted(verb="resume", by=work.person, build=build.build_number)
-        step = self._waiting_receipt(Step(), link, work)
-        step.append(tell(link.id), Job(id=f"resume:{hand.job.id}:{build.id}", work=Happened(event=acted)))
+        return self._resumed(hand, link, work, build.build_number)
+
+    def _resumed(self, hand: Hand, link: Link, work: Reply, build: int) -> Ending:
+        acted = Acted(verb="resume", by=work.person, build=build)
+        step = self._waiting_receipt(link, work)
+        step.append(tell(link.id), Job(id=f"resume:{hand.job.id}:{build}", work=Happened(event=acted)))
         return later(FIRST_WAIT_SECONDS, _with(hand.job, waits=work.waits + 1), step)
 
-    async def _wait(self, hand: Hand, link: Link, work: Reply) -> Ending:
+    async def _wait(self, hand: Hand, link: Link, work: Reply, *, is_broken: bool = False) -> Ending:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
-        if link.story.phase is Phase.BROKEN:
-            return self._failed(link, hand.job.id, work, answers.broken_first(link, hand.job.id))
-        if hand.now_ms - hand.turn.since_ms > LONGEST_WAIT_MS:
-            return self._failed(link, hand.job.id, work, answers.waited_too_long(link, hand.job.id))
+        if is_broken and link.story.phase is Phase.BROKEN:
+            message = answers.broken_first(link, hand.job.id, await self._texts.words(work))
+            return self._failed(hand, link, work, message)
+        if hand.now_ms - hand.turn.since_ms > DAY_MS:
+            message = answers.waited_too_long(link, hand.job.id, await self._texts.words(work))
+            return self._failed(hand, link, work, message)
         seconds = min(FIRST_WAIT_SECONDS * 2.0**work.waits, LONGEST_WAIT_SECONDS)
-        step = self._waiting_receipt(Step(), link, work)
-        return later(seconds, _with(hand.job, waits=min(work.waits + 1, 8)), step)
+        waited = _with(hand.job, waits=min(work.waits + 1, 8))
+        return later(seconds, waited, self._waiting_receipt(link, work))
 
     async def _read_back(self, hand: Hand, link: Link, work: Reply) -> Ending:
         """Find out what became of an attempt whose answer was lost, now that it can no longer land."""
@@ -187,15 +217,17 @@ class Sender:
         task = await self._doors.coder.get_task(link.bond.task_id)
         if note.what == "resume":
             hand.settled()
-            return later(0)
+            is_done = task.workspace_build_number > note.build and task.status_word != "paused"
+            return self._resumed(hand, link, work, task.workspace_build_number) if is_done else later(0)
         found = await self._find_input(task, note)
         hand.settled()
         _log.info("read input back", job=hand.job.id, found=found)
+        words = await self._texts.words(work)
         if found == "there":
-            return self._delivered(link, work, note.reported_at)
+            return self._delivered(link, work, note.reported_at, words)
         if found == "not there" and not work.was_rejected and not work.was_repeated:
             return later(0, _with(hand.job, was_repeated=True))
-        return self._asked(hand, link, work, answers.input_in_doubt(link, hand.job.id, work.text))
+        return self._asked(hand, link, work, "in_doubt", answers.input_in_doubt(link, hand.job.id, words))
 
     async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
         if task.status_word != "active" or task.workspace_build_number != note.build:
@@ -205,36 +237,52 @@ class Sender:
             return "unclear"
         newer = [entry for entry in logs.logs if entry.is_input and entry.id > note.last_id]
         same = [entry for entry in newer if entry.content.strip() == note.text]
-        is_restarted = bool(logs.logs) and logs.logs[-1].id < note.last_id
+        # An agent that has begun anew counts from 0 again.
+        is_restarted = (logs.logs[-1].id if logs.logs else -1) < note.last_id
         if len(same) == 1:
             return "there"
         return "not there" if not same and not is_restarted else "unclear"
 
-    def _delivered(self, link: Link, work: Reply, reported_at: datetime | None) -> Ending:
-        step = receipt(link.id, work.ts, "delivered")
-        event = Delivered(last_report_at=reported_at)
-        step.append(tell(link.id), Job(id=f"delivered:{work.ts}", work=Happened(event=event)))
+    def _delivered(self, link: Link, work: Reply, reported_at: datetime | None, words: str) -> Ending:
+        step = took_input(self._doors.writes, link, work.ts, reported_at)
         last = link.last_input_ts
         if last is not None and microseconds(work.ts) < microseconds(last):
-            say(link.id, f"late:{work.ts}", answers.delivered_late(work.text), step)
-        else:
-            self._doors.writes.field(step, link.id, "last_input", work.ts)
+            say(link.id, f"late:{work.ts}", answers.delivered_late(words), step)
         return done(step)
 
-    def _failed(self, link: Link, job_id: str, work: Reply, message: Message) -> Ending:
+    def _failed(
+        self, hand: Hand, link: Link, work: Reply, message: Message, *, is_over: bool = False
+    ) -> Ending:
         """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
         step = receipt(link.id, work.ts, "failed")
-        self._doors.writes.keep_reply(step, link.id, job_id, work)
-        return done(say(link.id, f"failed:{work.ts}:{work.waits}", message, step))
+        if not is_over:
+            self._doors.writes.keep_reply(step, link.id, hand.job.id, _anew(work))
+        return done(say(link.id, f"failed:{work.ts}:{hand.now_ms}", message, step))
 
-    def _asked(self, hand: Hand, link: Link, work: Reply, question: Message) -> Ending:
+    def _asked(
+        self,
+        hand: Hand,
+        link: Link,
+        work: Reply,
+        what: Literal["files", "stale", "in_doubt"],
+        question: Message,
+    ) -> Ending:
         """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
         step = receipt(link.id, work.ts, "waiting")
-        job = _with(hand.job, is_asked_about=True)
-        return later(ASKED_SECONDS, job, say(link.id, f"asked:{work.ts}:{hand.now_ms}", question, step))
+        asked = hand.job.model_copy(update={"work": work.model_copy(update={"asked": what})})
+        return later(ASKED_SECONDS, asked, say(link.id, f"asked:{work.ts}:{hand.now_ms}", question, step))
 
-    def _waiting_receipt(self, step: Step, link: Link, work: Reply) -> Step:
-        return step if work.waits else receipt(link.id, work.ts, "waiting", step)
+    async def _still_asked(self, hand: Hand, link: Link, work: Reply) -> Ending:
+        """Wait on where the list has moved; a question that nobody answers ends."""
+        left = ASKED_SECONDS - (hand.now_ms - hand.turn.since_ms) / 1000
+        if left > 0:
+            return later(left)
+        words = await self._texts.words(work)
+        message = answers.nobody_said(words, is_in_doubt=work.asked == "in_doubt")
+        return self._failed(hand, link, work, message, is_over=True)
+
+    def _waiting_receipt(self, link: Link, work: Reply) -> Step:
+        return Step() if work.waits else receipt(link.id, work.ts, "waiting")
 
     def _tidy_step(self, link: Link, work: Reply, note: SendNote) -> Step:
         tidied = TidyInput(link=link.id, ts=work.ts, text=note.text, build=note.build, last_id=note.last_id)
@@ -247,14 +295,22 @@ class Sender:
         link = await self._doors.links.find(work.link)
         if link is None or link.bond.task_id is None or link.ended is not None:
             return done()
-        logs = await self._doors.coder.get_logs(link.bond.task_id)
+        try:
+            task = await self._doors.coder.get_task(link.bond.task_id)
+            logs = await self._doors.coder.get_logs(link.bond.task_id)
+        except (NotFound, NoLogs):
+            return done()
+        if logs.snapshot or task.workspace_build_number != work.build:
+            # The ids of another start's log begin anew, so nothing can be told by them.
+            return done()
         same = [e for e in logs.logs if e.is_input and e.id > work.last_id and e.content.strip() == work.text]
-        if len(same) > 1 and not logs.snapshot:
+        if len(same) > 1:
             return done(say(link.id, f"twice:{work.ts}", answers.delivered_twice(work.text)))
         if work.looks:
             return done()
         looked = work.model_copy(update={"looks": 1})
-        return later(LANDED_SECONDS, hand.job.model_copy(update={"work": looked}))
+        seconds = landed_seconds(self._doors, self._doors.coder.timeouts.send)
+        return later(seconds, hand.job.model_copy(update={"work": looked}))
 
 
 def _note(what: Literal["send"], task: Task, logs: Logs, text: str) -> SendNote:
@@ -271,3 +327,10 @@ def _note(what: Literal["send"], task: Task, logs: Logs, text: str) -> SendNote:
 
 def _with(job: Job, **changes: bool | int) -> Job:
     return job.model_copy(update={"work": job.work.model_copy(update=changes)})
+
+
+def _anew(reply: Reply) -> Reply:
+    """A reply as it was before anything was tried or asked."""
+    kept = {"was_away", "is_from_command", "is_admitted", "is_without_files"}
+    words = {"person", "ts", "text", "blocks", "files"}
+    return Reply(**{name: getattr(reply, name) for name in kept | words})

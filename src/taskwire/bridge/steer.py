@@ -8,13 +8,15 @@ from collections.abc import Awaitable, Callable
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private, done, later
+from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import draw, receipt, say
+from taskwire.bridge.send import STALE
 from taskwire.coder.errors import AlreadyRunning, BuildActive, MustBePaused, NotFound
 from taskwire.coder.models import Build, Task
 from taskwire.model.changes import Acted, Vanished
 from taskwire.model.errors import UserError
-from taskwire.model.ids import microseconds
+from taskwire.model.ids import from_ms, microseconds, moment_of
 from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
 from taskwire.model.links import Hold, Link
 from taskwire.store.steps import Step
@@ -28,9 +30,10 @@ BUILD_WAIT_SECONDS = 3.0
 class Steerer:
     """Carries out the jobs that act on a linked task."""
 
-    def __init__(self, doors: Doors, people: People) -> None:
+    def __init__(self, doors: Doors, people: People, texts: InputText) -> None:
         self._doors = doors
         self._people = people
+        self._texts = texts
         self._verbs: dict[str, Callable[[Hand, Link, Act], Awaitable[Ending]]] = {
             "pause": self._pause,
             "resume": self._resume,
@@ -48,6 +51,8 @@ class Steerer:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
+        if work.was_away and from_ms(hand.now_ms) - moment_of(work.asker.at) > STALE:
+            return done(None, (work.asker, answers.act_too_old(work.verb)))
         if not hand.is_in_doubt:
             await self._people.require_steer(work.asker.person, link)
         return await self._verbs[work.verb](hand, link, work)
@@ -73,6 +78,8 @@ class Steerer:
         step = self._doors.writes.hold(Step(), link.id, hold)
         acted = Acted(verb="pause", by=work.asker.person, build=build)
         step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
+        for _, reply in waiting:
+            receipt(link.id, reply.ts, "waiting", step)
         if waiting:
             say(link.id, f"held:{hand.job.id}", answers.paused_holding(link, len(waiting)), step)
             return done(step)
@@ -169,7 +176,7 @@ class Steerer:
         self._doors.writes.drop_held(step, link.id)
         if not waiting:
             return step, ()
-        texts = [reply.text for _, reply in waiting]
+        texts = [await self._texts.words(reply) for _, reply in waiting]
         return say(link.id, f"given-back:{work.asker.at}", answers.given_back(texts), step), ()
 
     async def _mute(self, hand: Hand, link: Link, work: Act) -> Ending:

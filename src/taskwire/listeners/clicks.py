@@ -26,8 +26,9 @@ from taskwire.model.jobs import (
     HeldInput,
     Job,
     Verb,
-    in_turn,
     intake,
+    score_of,
+    soon,
     steer,
     urgent,
 )
@@ -49,7 +50,6 @@ _VERBS: dict[Button, Verb] = {
     Button.MUTE: "mute",
     Button.UNMUTE: "unmute",
 }
-_AHEAD = (Button.PAUSE, Button.DETACH)
 _VERDICTS: dict[Button, Literal["arrived", "send", "drop"]] = {
     Button.ARRIVED: "arrived",
     Button.SEND_AGAIN: "send",
@@ -130,7 +130,7 @@ class Clicks:
         name = f"click:{clicked.delivery}"
         if button in _VERBS:
             act = Act(asker=asker, verb=_VERBS[button])
-            score = urgent(asker.at) if button in _AHEAD else in_turn(asker.at)
+            score = score_of(act.verb, asker.at)
             return Step().append(steer(link), Job(id=f"{act.verb}:{name}", work=act), score=score)
         if button in _VERDICTS:
             decided = Decided(asker=asker, job=job, verdict=_VERDICTS[button])
@@ -162,7 +162,7 @@ class Clicks:
         pause = Act(asker=asker, verb="pause")
         edit = Act.model_validate_json(kept).model_copy(update={"asker": asker, "is_patient": True})
         step = Step().append(steer(link), Job(id=f"pause:{name}", work=pause), score=urgent(asker.at))
-        return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=in_turn(asker.at))
+        return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=soon(asker.at))
 
     async def _logs(self, clicked: Clicked, asker: Asker) -> None:
         link = await self._links.find(LinkId(clicked.value))

@@ -14,7 +14,7 @@ from taskwire.model.messages import Message
 
 ListName = NewType("ListName", str)
 
-# A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Two lanes fit.
+# A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Three lanes fit.
 LANE = 2**51
 # What the ids of replies begin with.
 REPLY = "reply:"
@@ -103,8 +103,12 @@ class Reply(Work):
     # What is known of it so far, so that a later turn need not find out again.
     was_away: bool = False
     is_from_command: bool = False
+    # Its author may steer; before that is known it stands where no other reply holds it up.
+    is_admitted: bool = False
     is_confirmed: bool = False
-    is_asked_about: bool = False
+    is_without_files: bool = False
+    # What a person was asked about it.
+    asked: Literal["", "files", "stale", "in_doubt"] = ""
     was_rejected: bool = False
     was_repeated: bool = False
     waits: int = 0
@@ -117,6 +121,8 @@ class Act(Work):
     asker: Asker
     verb: Verb
     text: str = ""
+    # Found in the thread after the bot had been away.
+    was_away: bool = False
     # Waits for the workspace to stop, where a person has just asked for that.
     is_patient: bool = False
     waits: int = 0
@@ -146,11 +152,22 @@ class Happened(Work):
     event: Event
 
 
+class Written(BaseModel):
+    """What the agent wrote, read once, so that every try of its notice brings the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str = ""
+    whole: str = ""
+    cursor: str = ""
+
+
 class Tell(Work):
-    """Tell: post a notice."""
+    """Tell: post a notice, with what the agent wrote once that has been read."""
 
     kind: Literal["tell"] = "tell"
     notice: Notice
+    written: Written | None = None
 
 
 class Say(Work):
@@ -173,12 +190,17 @@ class AnswerInThread(Work):
     job: str = ""
 
 
-class LateChange(Work):
-    """Tell: a reply was edited or deleted when it no longer waited."""
+class Rewritten(Work):
+    """Steer: a person edited or deleted a message; `now` is what it says as input, if it still is input."""
 
-    kind: Literal["late_change"] = "late_change"
+    kind: Literal["rewritten"] = "rewritten"
     ts: Ts
     what: Literal["edited", "deleted"]
+    now: Reply | None = None
+    # Found when the thread was read after a gap; then the words that it replaces, since what is not in these
+    # words any more has been changed by something newer.
+    was_away: bool = False
+    instead_of: str = ""
 
 
 class ShareFile(Work):
@@ -206,6 +228,14 @@ class Receipt(Work):
     kind: Literal["receipt"] = "receipt"
     ts: Ts
     state: ReceiptState
+
+
+class Alert(Work):
+    """Intake: an administrator hears of a trouble."""
+
+    kind: Literal["alert"] = "alert"
+    person: UserId
+    sentence: str
 
 
 class TidyMessage(Work):
@@ -244,10 +274,11 @@ AnyWork = Annotated[
     | Tell
     | Say
     | AnswerInThread
-    | LateChange
+    | Rewritten
     | ShareFile
     | DrawCard
     | Receipt
+    | Alert
     | TidyMessage
     | TidyInput,
     Field(discriminator="kind"),
@@ -255,13 +286,19 @@ AnyWork = Annotated[
 
 
 class Job(BaseModel):
-    """One intended effect; `tries` counts the turns that ended without it."""
+    """One intended effect.
+
+    `tries` counts the turns in a row that failed to bring it about, since when, and how many of them for a
+    reason that nobody expected.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     work: AnyWork
     tries: int = 0
+    failing_since_ms: int = 0
+    surprises: int = 0
 
 
 def intake(person: str) -> ListName:
@@ -295,10 +332,20 @@ def link_of(name: str) -> LinkId:
 
 
 def urgent(ts: str) -> int:
-    """The score of what goes ahead of input that waits: pause, delete, detach."""
+    """The score of what goes ahead of all else: pause, delete, detach, and people's decisions on input."""
     return microseconds(ts)
 
 
-def in_turn(ts: str) -> int:
-    """The score of what is done in the order in which people acted."""
+def soon(ts: str) -> int:
+    """The score of what waits for no agent and so for no input: resume, edit, mute, who wrote a reply."""
     return LANE + microseconds(ts)
+
+
+def in_turn(ts: str) -> int:
+    """The score of input, which is delivered in the order in which it was written."""
+    return 2 * LANE + microseconds(ts)
+
+
+def score_of(verb: Verb, ts: str) -> int:
+    """The score of something asked of a task."""
+    return urgent(ts) if verb in ("pause", "delete", "detach") else soon(ts)

@@ -44,7 +44,7 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadMessage(Written):
-    """A reply in a thread; `parent_is_bots` if the thread's root is our own."""
+    """A reply in a thread; `parent_is_bots` unless the payload shows that somebody else wrote its root."""
 
     thread_ts: Ts
     parent_is_bots: bool
@@ -87,16 +87,19 @@ class Edited(Written):
 
     thread_ts: Ts
     edited_ts: Ts
+    parent_is_bots: bool = False
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """A message of a thread that is not there any more."""
+    """A message of a thread that is not there any more; `at` is when it was deleted."""
 
     channel: ChannelId
     thread_ts: Ts
     ts: Ts
     delivery: str
+    at: Ts
+    parent_is_bots: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,8 @@ def message_event(
     if subtype == "message_changed":
         return _changed(event, channel, bot)
     if subtype == "message_deleted":
-        return _deleted(reading.part(event, "previous_message"), channel, reading.ts(event, "deleted_ts"))
+        before = reading.part(event, "previous_message")
+        return _deleted(event, before, channel, reading.ts(event, "deleted_ts"), bot)
     return _written(event, channel, bot)
 
 
@@ -191,8 +195,7 @@ def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> Threa
         return words
     if thread_ts is None or thread_ts == ts:
         return Ignored("no reply")
-    parent_is_bots = reading.user(message, "parent_user_id") == bot_user
-    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=_may_be_ours(message, bot_user))
 
 
 def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
@@ -369,7 +372,7 @@ def _written(
     if isinstance(words, Ignored):
         return words
     ts, thread_ts = words[1], reading.ts(event, "thread_ts")
-    parent_is_bots = bot_user is not None and reading.user(event, "parent_user_id") == bot_user
+    parent_is_bots = _may_be_ours(event, bot_user)
     is_reply = thread_ts is not None and thread_ts != ts
     if reading.text(event, "channel_type") == "im" and not (is_reply and parent_is_bots):
         return DirectMessage(*words, thread_ts=thread_ts if is_reply else None)
@@ -382,7 +385,7 @@ def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited
     now, before = reading.part(event, "message"), reading.part(event, "previous_message")
     ts, thread_ts = reading.ts(now, "ts"), reading.ts(now, "thread_ts")
     if reading.text(now, "subtype") == "tombstone":
-        return _deleted(before, channel, ts)
+        return _deleted(event, before, channel, ts, bot_user)
     # An unfurled link, a first reply and a pin change a message too: only words and files are the person's.
     is_same = reading.text(now, "text") == reading.text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):
@@ -395,19 +398,28 @@ def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited
         return Ignored("not in a thread")
     channel, ts, person, text, _, blocks, files = words
     delivery = _delivery(channel, ts, f"edited:{edited_ts}")
-    return Edited(
-        channel, ts, person, text, delivery, blocks, files, thread_ts=thread_ts, edited_ts=edited_ts
-    )
+    is_ours = _may_be_ours(now, bot_user)
+    written = (channel, ts, person, text, delivery, blocks, files)
+    return Edited(*written, thread_ts=thread_ts, edited_ts=edited_ts, parent_is_bots=is_ours)
 
 
 def _file_ids(message: Body) -> list[str]:
     return [reading.text(row, "id") for row in reading.rows(message, "files")]
 
 
-def _deleted(before: Body, channel: ChannelId, ts: Ts | None) -> Deleted | Ignored:
+def _deleted(
+    event: Body, before: Body, channel: ChannelId, ts: Ts | None, bot_user: UserId | None
+) -> Deleted | Ignored:
     thread_ts = reading.ts(before, "thread_ts")
     if _is_bots(before):
         return Ignored("written by a bot")
     if ts is None or thread_ts is None:
         return Ignored("not in a thread")
-    return Deleted(channel, thread_ts, ts, _delivery(channel, ts, "deleted"))
+    at = reading.ts(event, "event_ts") or ts
+    is_ours = _may_be_ours(before, bot_user)
+    return Deleted(channel, thread_ts, ts, _delivery(channel, ts, "deleted"), at, parent_is_bots=is_ours)
+
+
+def _may_be_ours(reply: Body, bot_user: UserId | None) -> bool:
+    """Tell whether we may have begun the thread of a reply; not every server names who has."""
+    return bot_user is not None and reading.user(reply, "parent_user_id") in (None, bot_user)

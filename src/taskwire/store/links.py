@@ -1,17 +1,18 @@
-"""Links in Redis: what each is, what was last seen of its task, and when to look at it again.
+"""Links in Redis: what each is, what is known and told of it, and when to look at it again.
 
-Only the sweep writes what was last seen; the story and the rest are written by the steps that end jobs.
+What was last seen of its task is written by `sweeps` alone; all else by the steps that end jobs.
 """
 
 import json
-from collections.abc import Awaitable, Iterable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import cast
 
-from taskwire.model.changes import Observed, Story, TimeCame
+from taskwire.model.changes import Story, TimeCame
 from taskwire.model.ids import LinkId, TaskId, ThreadRef, Ts
-from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, steer
+from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link
 from taskwire.model.phases import Observation
+from taskwire.store.claims import CLAIM_MS
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, Script
@@ -26,65 +27,6 @@ KEPT_REPLY_MS = 7 * 24 * 3_600_000
 MOST_DEAD = 1_000
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
-_OBSERVE = """
-local account, number, count = ARGV[3], ARGV[4], 0
-if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 5 do
-  local task, build, reported, seen, job = unpack(ARGV, i, i + 4)
-  local link = redis.call('HGET', prefix .. 'links', task)
-  if link then
-    local key = prefix .. 'link:' .. link
-    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms')
-    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
-    build, reported = tonumber(build), tonumber(reported)
-    local is_older = build < b or (build == b and reported > 0 and reported < r)
-    if old[1] ~= seen and not is_older then
-      if build > b then r = 0 end
-      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
-                 'seen_ms', whole(math.max(r, reported)))
-      redis.call('HDEL', key, 'missed')
-      local n = redis.call('HINCRBY', key, 'observations', 1)
-      -- The job's id is the first thing in its text.
-      put('tell:' .. link, 'observed:' .. whole(n), 'next', '0', 'new', (job:gsub('@N@', whole(n), 1)))
-      count = count + 1
-    else
-      redis.call('HDEL', key, 'missed')
-    end
-  end
-end
-return count
-"""
-
-_SWEEP = """
-local account, lease = ARGV[3], ARGV[4]
-local key = prefix .. 'sweeping:' .. account
-if redis.call('EXISTS', key) == 1 then return 0 end
-local number = redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)
-redis.call('SET', key, whole(number), 'PX', lease)
-return number
-"""
-
-_END_SWEEP = """
-local account, number = ARGV[3], ARGV[4]
-local key = prefix .. 'sweeping:' .. account
-if redis.call('GET', key) == number then redis.call('DEL', key) end
-return 1
-"""
-
-_MISS = """
-local account, number = ARGV[3], ARGV[4]
-if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return {} end
-local gone = {}
-for i = 5, #ARGV do
-  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
-  if link then
-    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
-    if missed >= 2 then gone[#gone + 1] = link end
-  end
-end
-return gone
-"""
-
 _COME = """
 local times, count = prefix .. 'times', 0
 for _, link in ipairs(redis.call('ZRANGEBYSCORE', times, '-inf', whole(now), 'LIMIT', 0, 200)) do
@@ -96,34 +38,12 @@ return count
 """
 
 
-class Sighting(NamedTuple):
-    """An observation ready to be stored: with its order and the job that tells of it."""
-
-    seen: Observation
-    text: str
-
-    @classmethod
-    def of(cls, seen: Observation) -> "Sighting":
-        """Prepare an observation."""
-        return cls(seen, seen.model_dump_json())
-
-    def words(self) -> tuple[str, ...]:
-        """The five words that the storing script takes for each; the script numbers the job."""
-        seen = self.seen
-        job = Job(id="observed:@N@", work=Happened(event=Observed(seen=seen))).model_dump_json()
-        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job)
-
-
 class Links:
     """The links of one workspace."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
         self._keys = keys
-        self._observe = Script(connections.commands, keys, clock, _OBSERVE)
-        self._sweep = Script(connections.commands, keys, clock, _SWEEP)
-        self._end_sweep = Script(connections.commands, keys, clock, _END_SWEEP)
-        self._miss = Script(connections.commands, keys, clock, _MISS)
         self._come = Script(connections.commands, keys, clock, _COME)
 
     async def find(self, link_id: LinkId) -> Link | None:
@@ -155,25 +75,6 @@ class Links:
             answers = cast("list[dict[str, str]]", await pipe.execute())
         return {link: _link(fields) for link, fields in zip(wanted, answers, strict=True) if "bond" in fields}
 
-    async def claim_sweep(self, account: str, lease_ms: int) -> int | None:
-        """Raise the account's number and carry it through one sweep; None while another is under way."""
-        number = cast("int", await self._sweep(account, lease_ms))
-        return number or None
-
-    async def end_sweep(self, account: str, number: int) -> None:
-        """Let the next sweep begin."""
-        await self._end_sweep(account, number)
-
-    async def observe(self, account: str, number: int, sightings: Sequence[Sighting]) -> bool:
-        """Store what is newer and append it to its links; false if a newer sweep has begun."""
-        words = [word for sighting in sightings for word in sighting.words()]
-        return cast("int", await self._observe(account, number, *words)) >= 0
-
-    async def miss(self, account: str, number: int, tasks: Iterable[TaskId]) -> list[LinkId]:
-        """Note tasks that a list did not show; returns the links that two lists have missed."""
-        found = cast("list[str]", await self._miss(account, number, *tasks))
-        return [LinkId(link) for link in found]
-
     async def come(self) -> int:
         """Append the times that have come to their links; returns how many."""
         job = Job(id="time", work=Happened(event=TimeCame()))
@@ -190,6 +91,11 @@ class Links:
         """The reaction that a reply was last given."""
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
+
+    async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
+        """What was told of a delivered reply's later changes; None if it was not delivered."""
+        found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
+        return await cast("Awaitable[str | None]", found)
 
     async def list_held(self, link_id: LinkId) -> list[Job]:
         """The jobs that a pause holds, in their order."""
@@ -217,6 +123,7 @@ def _link(fields: dict[str, str]) -> Link:
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
         ended=fields.get("ended"),  # type: ignore[arg-type] # written by `ends` below, nothing else
         is_muted="muted" in fields,
+        has_moved="moved" in fields,
         cursor=fields.get("cursor", ""),
         drawn=fields.get("drawn", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
@@ -243,6 +150,13 @@ class LinkSteps:
         step.write("SET", self._keys.named("thread", where), bond.id)
         return step.adopt(self._keys.named("kept", where), bond.id)
 
+    def moved(self, step: Step, bond: Bond, ts: Ts) -> Step:
+        """Give the link a new thread; the old one leads to it for as long as an ended one would."""
+        self.field(step, bond.id, "moved", f"{bond.thread_ts}")
+        step.write("PEXPIRE", self._keys.named("thread", f"{bond.channel}:{bond.thread_ts}"), ENDED_MS)
+        moved = bond.model_copy(update={"thread_ts": ts})
+        return self.thread(self.bond(step, moved), moved)
+
     def task(self, step: Step, bond: Bond) -> Step:
         """Let the link's task be known to the sweep."""
         return step.write("HSET", self._keys.named("links"), str(bond.task_id), bond.id)
@@ -268,6 +182,14 @@ class LinkSteps:
         step.write_expiring(ENDED_MS, "ZADD", key, ts, ts)
         return step.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
 
+    def claimed(self, step: Step, delivery: str) -> Step:
+        """Take a message that has not arrived yet for taken: what follows from it is known already."""
+        return step.write_expiring(CLAIM_MS, "SET", self._keys.named("claim", "message", delivery), "1")
+
+    def noted(self, step: Step, ttl_ms: int, *parts: str) -> Step:
+        """Keep a note for a while, where it must come with the rest or not at all."""
+        return step.write_expiring(ttl_ms, "SET", self._keys.named("memory", *parts), "1")
+
     def receipt(self, step: Step, link: LinkId, ts: Ts, reaction: str) -> Step:
         """Remember the reaction that a reply has."""
         return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "receipts"), ts, reaction)
@@ -275,7 +197,9 @@ class LinkSteps:
     def hold(self, step: Step, link: LinkId, hold: Hold) -> Step:
         """Put the replies written before the hold aside until a person says what to do with them."""
         self.field(step, link, "hold", hold.model_dump_json())
-        return step.hold(steer(link), self._keys.named("held", link), REPLY, LANE, in_turn(hold.at))
+        held = self._keys.named("held", link)
+        step.hold(steer(link), held, REPLY, LANE, soon(hold.at))
+        return step.hold(steer(link), held, REPLY, 2 * LANE, in_turn(hold.at))
 
     def set_aside(self, step: Step, link: LinkId, score: int) -> Step:
         """Put one late-coming reply with those that the hold already keeps."""
@@ -295,14 +219,23 @@ class LinkSteps:
         self.no_field(step, link, "hold")
         return step.unhold(steer(link), self._keys.named("held", link))
 
-    def drop_held(self, step: Step, link: LinkId) -> Step:
-        """Forget the held replies."""
-        self.no_field(step, link, "hold")
-        return step.write("DEL", self._keys.named("held", link))
+    def rehold(self, step: Step, link: LinkId, job: Job, score: int) -> Step:
+        """Replace a reply among those that a pause holds."""
+        return step.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
-    def dead(self, step: Step, name: str, job: Job, why: str, now_ms: int) -> Step:
+    def drop_held(self, step: Step, link: LinkId, *job_ids: str) -> Step:
+        """Forget the held replies, all or these; the pause that holds them goes on."""
+        held = self._keys.named("held", link)
+        return step.write("HDEL", held, *job_ids) if job_ids else step.write("DEL", held)
+
+    def delivered(self, step: Step, link: LinkId, ts: Ts, told: str = "") -> Step:
+        """Remember that the agent has a reply, and what the thread was told of its later changes."""
+        return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "delivered"), ts, told)
+
+    def dead(self, step: Step, name: str, job: Job | Mapping[str, str], why: str, now_ms: int) -> Step:
         """Keep what was given up for the operator."""
-        letter = {"list": name, "job": job.model_dump(mode="json"), "why": why, "at_ms": now_ms}
+        written = job.model_dump(mode="json") if isinstance(job, Job) else dict(job)
+        letter = {"list": name, "job": written, "why": why, "at_ms": now_ms}
         step.write("LPUSH", self._keys.named("dead"), json.dumps(letter))
         return step.write("LTRIM", self._keys.named("dead"), 0, MOST_DEAD - 1)
 
@@ -317,3 +250,10 @@ class LinkSteps:
         if bond.thread_ts is not None:
             step.write("PEXPIRE", self._keys.named("thread", f"{bond.channel}:{bond.thread_ts}"), ENDED_MS)
         return step
+
+    def gone(self, step: Step, bond: Bond, now_ms: int) -> Step:
+        """End a link whose task is gone; for 30 days it comes back with its task."""
+        self.ends(step, bond, "gone")
+        if bond.task_id is None or bond.thread_ts is None:
+            return step
+        return step.write("HSET", self._keys.named("gone"), bond.task_id, f"{bond.id} {now_ms}")

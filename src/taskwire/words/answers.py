@@ -81,17 +81,15 @@ def delivered_twice(text: str) -> Message:
     return _about(words, text)
 
 
-def edited_late() -> Message:
+def edited_late(text: str) -> Message:
     """A reply was edited after the agent had it."""
-    return _plain(
-        "That edit came after the agent had the reply, so it knows the earlier words. "
-        "Reply again to correct it."
-    )
+    words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+    return _about(words, text) if text.strip() else _plain(words)
 
 
 def deleted_late() -> Message:
     """A reply was deleted after the agent had it."""
-    return _plain("The agent had that reply before it was deleted. Reply to tell it otherwise.")
+    return _plain("The agent had a reply before it was deleted here. Reply to tell it otherwise.")
 
 
 def _about(words: str, text: str) -> Message:
@@ -127,14 +125,29 @@ def still_send(link: Link, job_id: str, text: str) -> Message:
     return _question(words, text, choices)
 
 
-def refused_files(link: Link, job_id: str, error: UserError) -> Message:
+def refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
     """Some of a reply's files cannot go to the agent."""
     value = _value(link, job_id)
     choices = [
         button(Button.SEND_AS_IT_IS, "Send without them", value),
         button(Button.DROP_INPUT, "Don't send", value),
     ]
-    return _question(f"{error} The reply waits for your word.", "", choices)
+    return _question(f"{_cannot_take(names)} This reply and later ones wait for your word.", text, choices)
+
+
+def nothing_to_send(names: Sequence[str]) -> Message:
+    """Nothing of a reply can go to the agent."""
+    if names:
+        return _plain(f"{_cannot_take(names)} There was nothing else in the reply, so nothing was sent.")
+    return _plain(
+        "There was nothing in this reply that the agent could get. Write a few words and try again."
+    )
+
+
+def _cannot_take(names: Sequence[str]) -> str:
+    what = "this file" if len(names) == 1 else "these files"
+    shown = ", ".join(f"`{escaped(name, 60)}`" for name in names)
+    return f"The agent only gets text files of up to 100 kB, not {what}: {shown}."
 
 
 def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
@@ -145,30 +158,40 @@ def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     return _question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
 
 
-def not_delivered(link: Link, job_id: str, why: str) -> Message:
+def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     """Coder refused an input."""
-    words = f"This reply was not delivered. Coder said: {escaped(why, 300)}"
-    return _question(words, "", [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
+    return _try_again(link, job_id, f"This reply was not delivered. Coder said: {escaped(why, 300)}", text)
 
 
-def broken_first(link: Link, job_id: str) -> Message:
+def delivery_given_up(link: Link, job_id: str, why: str, text: str) -> Message:
+    """An input was tried until there was no point in it any more."""
+    return _try_again(link, job_id, f"This reply was not delivered: {escaped(why, 300)}.", text)
+
+
+def waited_too_long(link: Link, job_id: str, text: str) -> Message:
+    """The agent was not ready for a day."""
+    words = "This reply was not delivered: it waited a whole day for the agent, so I stopped trying."
+    return _try_again(link, job_id, words, text)
+
+
+def _try_again(link: Link, job_id: str, words: str, text: str) -> Message:
+    return _question(words, text, [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
+
+
+def broken_first(link: Link, job_id: str, text: str) -> Message:
     """The workspace is broken, so nothing can be delivered."""
     words = "This reply was not delivered: the workspace is broken. Retry it, then send the reply again."
     choices = [
         button(Button.RETRY, "Retry the workspace", link.id),
         button(Button.SEND_AGAIN, "Send the reply again", _value(link, job_id)),
     ]
-    return _question(words, "", choices)
+    return _question(words, text, choices)
 
 
-def waited_too_long(link: Link, job_id: str) -> Message:
-    """The agent was not ready for a day."""
-    words = "This reply waited a whole day for the agent, so I stopped trying."
-    return _question(words, "", [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
-
-
-def nobody_said(text: str) -> Message:
+def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
     """A question about a reply was not answered for a week."""
+    if is_in_doubt:
+        return _about("Nobody told me for a week whether the agent got this, so I leave it at that.", text)
     return _about("Nobody decided on this reply for a week, so it was not sent.", text)
 
 
@@ -187,6 +210,19 @@ def reply_not_theirs(link: Link) -> Message:
     return _plain(
         f"Your replies here stay between people: only {_owner(link)} can talk to the agent of "
         f"{_title(link)}. They can pass your words on."
+    )
+
+
+def reply_refused(error: UserError) -> Message:
+    """Somebody who may not use the bot, or cannot be recognised, wrote in the thread."""
+    return _plain(f"Your replies here do not reach the agent. {error}")
+
+
+def act_too_old(verb: str) -> Message:
+    """A verb was found after the bot had been away for long."""
+    return _plain(
+        f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
+        "Write it again if it still holds."
     )
 
 
@@ -355,6 +391,11 @@ def no_logs_now(link: Link) -> Message:
     return _plain(
         f"Coder shows no log of {_title(link)} while its workspace is in this state. Try again when it is up."
     )
+
+
+def agent_away(link: Link) -> Message:
+    """Coder cannot reach the agent."""
+    return _plain(f"Coder cannot reach the agent of {_title(link)} right now. Please try again in a minute.")
 
 
 def log_sent(title: str) -> Message:

@@ -163,18 +163,7 @@ def build_never_ends(link: Link) -> Refusal:
     )
 
 
-# Input
-
-
-def cannot_take_files(names: Sequence[str]) -> Refusal:
-    """Files that the agent cannot get."""
-    what = "this file" if len(names) == 1 else "these files"
-    return (f"I can only pass on short text files, not {what}: {_listed(names)}.", "")
-
-
-def nothing_to_send() -> Refusal:
-    """Nothing is left that the agent could get."""
-    return ("There was nothing in this reply that the agent could get.", "Write a few words and try again.")
+# Logs
 
 
 def no_log_yet(title: str) -> Refusal:

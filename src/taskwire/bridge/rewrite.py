@@ -1,0 +1,115 @@
+"""Edits and deletions: a reply that still waits changes or leaves its list; afterwards the thread says so.
+
+They stand ahead of the reply in its own list, so that nothing of it is under way when they are carried out:
+it waits, is held, is kept for another try, is with the agent, or has not arrived yet.
+"""
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.input_text import InputText
+from taskwire.bridge.saying import receipt, say
+from taskwire.bridge.send import ASKED_SECONDS
+from taskwire.model.ids import from_ms, microseconds, moment_of
+from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, link_of, soon, steer
+from taskwire.model.links import Link
+from taskwire.store.claims import CLAIM_MS
+from taskwire.store.steps import Step
+from taskwire.words import answers
+
+
+class Rewriter:
+    """Carries out what people do to messages that they have written."""
+
+    def __init__(self, doors: Doors, texts: InputText) -> None:
+        self._doors = doors
+        self._texts = texts
+
+    async def rewritten(self, hand: Hand) -> Ending:
+        """Bring what is written down in line with what the message says now."""
+        work = hand.job.work
+        assert isinstance(work, Rewritten)  # noqa: S101 - the worker hands each job to its kind's carrier
+        link = await self._doors.links.find(link_of(hand.turn.name))
+        if link is None or link.ended is not None:
+            return done()
+        links, job_id = self._doors.links, f"{REPLY}{work.ts}"
+        if await self._is_older(link, job_id, work):
+            return done()
+        waiting = {job.id: job.work for job in await links.list_waiting(link.id)}
+        if isinstance(old := waiting.get(job_id), Reply):
+            return done(self._in_list(link, job_id, old, work))
+        held = {job.id: job.work for job in await links.list_held(link.id)}
+        if isinstance(old := held.get(job_id), Reply):
+            return done(self._in_hold(link, job_id, old, work))
+        kept = await self._doors.memory.find("reply", link.id, job_id)
+        if kept is not None:
+            return done(self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
+        told = await links.find_delivered(link.id, work.ts)
+        if told is not None:
+            return done(await self._too_late(link, work, told))
+        is_known = work.ts in await links.list_taken(link.id)
+        return done(None if is_known else self._before_it_came(hand, link, work))
+
+    async def _is_older(self, link: Link, job_id: str, work: Rewritten) -> bool:
+        """Whether what was read after a gap has been overtaken by an event."""
+        if not work.was_away:
+            return False
+        links = self._doors.links
+        jobs = await links.list_waiting(link.id) + await links.list_held(link.id)
+        texts = [job.work.text for job in jobs if job.id == job_id and isinstance(job.work, Reply)]
+        return texts != [work.instead_of]
+
+    def _in_list(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
+        if work.now is None:
+            step = Step().drop(steer(link.id), job_id)
+            return receipt(link.id, work.ts, "none", step)
+        new = _in_new_words(old, work.now)
+        score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
+        # The question that was asked about it stands; one about its files is asked anew if need be.
+        delay_ms = int(ASKED_SECONDS * 1000) if new.asked else 0
+        job = Job(id=job_id, work=new)
+        return Step().append(steer(link.id), job, score=score, delay_ms=delay_ms, is_newest=True)
+
+    def _in_hold(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
+        if work.now is None:
+            step = self._doors.writes.drop_held(Step(), link.id, job_id)
+            return receipt(link.id, work.ts, "none", step)
+        new = _in_new_words(old, work.now)
+        score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
+        return self._doors.writes.rehold(Step(), link.id, Job(id=job_id, work=new), score)
+
+    def _in_memory(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
+        if work.now is None:
+            step = self._doors.writes.forget_reply(Step(), link.id, job_id)
+            return receipt(link.id, work.ts, "none", step)
+        return self._doors.writes.keep_reply(Step(), link.id, job_id, _in_new_words(old, work.now))
+
+    async def _too_late(self, link: Link, work: Rewritten, told: str) -> Step:
+        if work.what in told.split():
+            return Step()
+        if work.what == "deleted":
+            message = answers.deleted_late()
+        else:
+            message = answers.edited_late(await self._texts.words(work.now) if work.now is not None else "")
+        step = say(link.id, f"{work.what}:{work.ts}", message)
+        return self._doors.writes.delivered(step, link.id, work.ts, f"{told} {work.what}".strip())
+
+    def _before_it_came(self, hand: Hand, link: Link, work: Rewritten) -> Step | None:
+        """Slack may bring a change before the message, which then must not come in its earlier words."""
+        age_ms = (from_ms(hand.now_ms) - moment_of(work.ts)).total_seconds() * 1000
+        is_older_than_link = microseconds(work.ts) < microseconds(link.bond.made_at)
+        if is_older_than_link or age_ms > CLAIM_MS:
+            return None
+        step = self._doors.writes.claimed(Step(), f"{link.bond.channel}:{work.ts}")
+        self._doors.writes.taken(step, link.id, work.ts)
+        if work.now is None:
+            return step
+        job = Job(id=f"{REPLY}{work.ts}", work=work.now)
+        return step.append(steer(link.id), job, score=soon(work.ts), is_newest=True)
+
+
+def _in_new_words(old: Reply, now: Reply) -> Reply:
+    """The reply with its new words and files, and what is known of it."""
+    words = {"text": now.text, "blocks": now.blocks, "files": now.files}
+    if old.asked in ("stale", "in_doubt"):
+        return old.model_copy(update=words)
+    return old.model_copy(update=words | {"asked": "", "is_without_files": False})
