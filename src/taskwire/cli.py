@@ -2,25 +2,21 @@
 
 import argparse
 import asyncio
-import contextlib
-import signal
+import json
+import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 
-from redis.exceptions import RedisError
-
+from taskwire import __version__, doctor
 from taskwire import settings as settings_of
+from taskwire.doctor import Finding
+from taskwire.lifetime import Life
 from taskwire.model.errors import UserError
 from taskwire.model.secrets import Masker
-from taskwire.running import running
 from taskwire.settings import Settings, SettingsError
-from taskwire.slack.errors import TokenProblem
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
+from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs, logger
-
-# Draining, closing the socket and what hangs: SIGTERM ends within 20 s.
-STOP_SECONDS = 18.0
 
 _log = logger("taskwire")
 
@@ -32,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = words.call(words)
     except SettingsError as error:
         for sentence in error.sentences:
-            print(sentence, file=sys.stderr)  # noqa: T201 - the command line speaks here
+            _complain(sentence)
         return 2
     except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the command line speaks here
+        _complain(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -44,77 +40,112 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="taskwire", description="Coder AI tasks in Slack.")
+    parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     run = verbs.add_parser("run", help="run the bot")
     run.set_defaults(call=_run)
+    look = verbs.add_parser("doctor", help="say of each thing that Taskwire needs whether it is right")
+    look.add_argument("--json", action="store_true", help="say it for programs")
+    look.add_argument("--forget", action="store_true", help="forget the dead letters")
+    look.set_defaults(call=_doctor)
+    app = verbs.add_parser("manifest", help="print the manifest of the Slack app")
+    app.add_argument("--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire")
+    app.set_defaults(call=_manifest)
+    demo = verbs.add_parser("demo", help="try it here, without accounts")
+    demo.add_argument("--port", type=int, help="the port of the demo's page")
+    demo.set_defaults(call=_demo)
     return parser
 
 
 def _run(_: argparse.Namespace) -> int:
     loaded = settings_of.load()
     configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets()).mask)
-    return asyncio.run(_serve(loaded))
+    try:
+        return asyncio.run(Life(loaded).live())
+    except (UserError, KeyboardInterrupt):
+        raise
+    except Exception:  # noqa: BLE001 - in the log it is masked; Python's own last words would not be
+        _log.exception("ended by something unexpected")
+        return 1
 
 
-async def _serve(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT, or until our own store dies."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with connected(settings) as (connections, died):
-        run = asyncio.create_task(_until(settings, connections, stop))
-        died.add_done_callback(lambda _: stop.set())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({run, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done() and not run.done() and not await _has_ended(run):
-            run.cancel()
-        stopped.cancel()
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await run
-        except TokenProblem as problem:
-            raise UserError(
-                f"Slack refuses SLACK_BOT_TOKEN ({problem.code}).",
-                "Copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.",
-            ) from problem
-        if died.done() and not died.cancelled():
-            print(died.result(), file=sys.stderr)  # noqa: T201 - the command line speaks here
-            return 1
+def _doctor(words: argparse.Namespace) -> int:
+    try:
+        loaded = settings_of.load()
+    except SettingsError as error:
+        found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
+        return _reported(found, is_json=words.json)
+    # What libraries have to say is no finding.
+    configure_logs("error", "text", Masker(loaded.secrets()).mask)
+    if words.forget:
+        return asyncio.run(_forget(loaded))
+    return asyncio.run(_examine(loaded, is_json=words.json))
+
+
+async def _examine(settings: Settings, *, is_json: bool) -> int:
+    mask, found = Masker(settings.secrets()).mask, []
+    async for finding in doctor.Examination(settings).findings():
+        found.append(replace(finding, says=mask(finding.says), hint=mask(finding.hint)))
+        if not is_json:
+            _say(_line(found[-1]))
+    return _reported(found, is_json=True) if is_json else _code(found)
+
+
+def _reported(found: Sequence[Finding], *, is_json: bool) -> int:
+    if is_json:
+        _say(json.dumps([asdict(finding) for finding in found], indent=2, ensure_ascii=False))
+    else:
+        for finding in found:
+            _say(_line(finding))
+    return _code(found)
+
+
+def _line(finding: Finding) -> str:
+    mark = {"ok": "ok", "note": "note", "wrong": "WRONG"}[finding.state]
+    head = f"{mark:<6} {finding.name:<16} "
+    return head + finding.says + (f"\n{' ' * len(head)}{finding.hint}" if finding.hint else "")
+
+
+def _code(found: Sequence[Finding]) -> int:
+    return 1 if any(finding.state == "wrong" for finding in found) else 0
+
+
+async def _forget(settings: Settings) -> int:
+    count = await doctor.forget_letters(settings)
+    _say("There were none." if not count else f"Forgotten: {count}.")
     return 0
 
 
-async def _has_ended(run: "asyncio.Task[None]") -> bool:
-    """Give it the time that draining may take."""
-    ended, _ = await asyncio.wait({run}, timeout=STOP_SECONDS)
-    return bool(ended)
+def _manifest(words: argparse.Namespace) -> int:
+    _say(manifest.to_yaml(manifest.make(_request_url(words.url))).rstrip("\n"))
+    return 0
 
 
-async def _until(settings: Settings, connections: Connections, stop: asyncio.Event) -> None:
-    async with running(settings, connections) as bot:
-        _log.info("running", mode="socket" if settings.is_socket_mode else "http", port=bot.port)
-        await stop.wait()
-        _log.info("stopping")
+def _request_url(url: str | None) -> str:
+    """Where Slack finds Taskwire in HTTP mode; nothing for Socket Mode."""
+    if url is None and settings_of.is_http_only():
+        raise UserError(
+            "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
+            "Add it: taskwire manifest --url https://taskwire.example.com",
+        )
+    if url is not None and not re.fullmatch(r"https://[^/\s?#@]+(?:/[^\s?#]*)?", url):
+        raise UserError("The address after --url must begin with https://.", "Slack takes no other.")
+    path = manifest.REQUEST_PATH
+    return "" if url is None else url.rstrip("/").removesuffix(path) + path
 
 
-@contextlib.asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
-    """The store that the settings name, or our own, whose death the future tells."""
-    async with contextlib.AsyncExitStack() as stack:
-        died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        if settings.redis_url is not None:
-            url = settings.redis_url.get_secret_value()
-        else:
-            store = await stack.enter_async_context(embedded.store(settings.data_dir))
-            url, died = store.url, store.died
-        connections = await stack.enter_async_context(connection.open(url))
-        try:
-            await connection.check(connections)
-        except RedisError as error:
-            raise UserError(
-                f"Redis at {connections.where} cannot be used: {error}.", "Check REDIS_URL and that it runs."
-            ) from error
-        yield connections, died
+def _demo(words: argparse.Namespace) -> int:
+    from taskwire import demo  # here, since the bot itself never loads the look-alikes
+
+    return asyncio.run(demo.show(words.port))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the command line speaks here
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 
 if __name__ == "__main__":

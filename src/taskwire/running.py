@@ -1,49 +1,67 @@
 """One running bot: what starts, what watches over it, and how it ends within its time.
 
-It starts when Slack, Redis and the parts are there; it ends by taking nothing new, letting what runs end,
-and closing the socket last, so that what arrives meanwhile is still written down.
+Health is served at once; then Slack is waited for, and the parts start. It ends by taking nothing new,
+letting what runs end, and closing the socket last, so that what arrives meanwhile is still written down.
 """
 
 import asyncio
 import contextlib
+import os
 import time
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
 from redis.exceptions import RedisError
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
 
 from taskwire.app import Parts
-from taskwire.model.errors import OutsideError
+from taskwire.model.errors import OutsideError, TryLater, UserError
 from taskwire.scheduler import Timers
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
+from taskwire.slack.sockets import Socket
 from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, ServersClock
-from taskwire.telemetry import logger
+from taskwire.telemetry import Metrics, logger
 from taskwire.web import make_site
 
 LOOK_SECONDS = 2.0
 # Slack brings an event again for about six minutes; a shorter absence loses nothing.
 GAP_SECONDS = 60.0
-DRAIN_SECONDS = 12.0
-CLOSE_SECONDS = 4.0
 RETRY_SECONDS = 5.0
+# One after the other, and less than `cli.STOP_SECONDS` together.
+TIMERS_SECONDS = 2.0
+DRAIN_SECONDS = 8.0
+BEHIND_SECONDS = 1.0
+HANG_UP_SECONDS = 1.0
+SITE_SECONDS = 1.0
 
+T = TypeVar("T")
 _log = logger("taskwire.running")
 
 
 class Bot:
-    """The parts, running."""
+    """What runs: the site at once, the parts as soon as Slack has said who we are."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.timers = Timers(parts.settings.poll_interval)
-        self._socket: AsyncSocketModeHandler | None = None
+    def __init__(self, settings: Settings, connections: Connections) -> None:
+        self.metrics = Metrics()
+        self.timers = Timers(settings.poll_interval)
+        self._settings = settings
+        self._connections = connections
+        self._parts: Parts | None = None
+        self._socket: Socket | None = None
         self._site: web.AppRunner | None = None
+        self._slack_trouble = "Slack has not answered yet."
         self._down_since: float | None = None
         self._gap: asyncio.Task[int] | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The parts, once Slack has been reached."""
+        assert self._parts is not None  # noqa: S101 - nobody has a bot before it is open
+        return self._parts
 
     @property
     def port(self) -> int:
@@ -52,23 +70,50 @@ class Bot:
         addresses = self._site.addresses
         return int(addresses[0][1])
 
+    async def serve(self, stack: contextlib.AsyncExitStack) -> None:
+        """Serve health and metrics; UserError if the address cannot be used."""
+        find_app = None if self._settings.is_socket_mode else self._find_app
+        site = make_site(self.metrics, self.health, find_app)
+        self._site = web.AppRunner(site, access_log=None, shutdown_timeout=SITE_SECONDS)
+        await self._site.setup()
+        stack.push_async_callback(self._site.cleanup)
+        try:
+            await web.TCPSite(self._site, self._settings.http_host, self._settings.http_port).start()
+        except OSError as error:
+            raise UserError(
+                f"Taskwire cannot listen on {self._settings.http_addr}: {_reason(error)}.",
+                "Set TASKWIRE_HTTP_ADDR to an address and port that are free here.",
+            ) from error
+
+    def _find_app(self) -> AsyncApp | None:
+        return self._parts.bolt if self._parts is not None else None
+
+    async def open(self, stack: contextlib.AsyncExitStack, clock: Clock) -> None:
+        """Put the parts together; a Slack that cannot be reached is waited for, a refused token is not."""
+        settings = self._settings
+
+        async def opened() -> Parts:
+            made = Parts.open(settings, self._connections, clock, self.metrics)
+            return await stack.enter_async_context(made)
+
+        parts = await self._patiently(opened)
+        if settings.slack_app_token is not None:
+            app_token = settings.slack_app_token.get_secret_value()
+            url = await self._patiently(lambda: parts.doors.slack.open_socket(app_token))
+            self._socket = Socket(parts.bolt, app_token, url)
+            stack.push_async_callback(self._socket.close, HANG_UP_SECONDS)
+        self._parts = parts
+
     async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
-        """Serve health, take work, listen to Slack, and read what was missed.
+        """Listen to Slack, take work, and read what was missed.
 
         What is started is ended in the opposite order by the stack, the socket after the work: what arrives
         while the last turns end is still written down.
         """
-        parts, settings = self.parts, self.parts.settings
-        bolt = None if settings.is_socket_mode else parts.bolt
-        self._site = web.AppRunner(make_site(parts.metrics, self.health, bolt), access_log=None)
-        await self._site.setup()
-        stack.push_async_callback(self._site.cleanup)
-        await web.TCPSite(self._site, settings.http_host, settings.http_port).start()
-        if settings.slack_app_token is not None:
-            self._socket = AsyncSocketModeHandler(parts.bolt, settings.slack_app_token.get_secret_value())
-            stack.push_async_callback(self._hang_up)
-            await self._socket.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
-        stack.push_async_callback(parts.behind.end, CLOSE_SECONDS / 2)
+        parts = self.parts
+        if self._socket is not None:
+            self._socket.start()
+        stack.push_async_callback(parts.behind.end, BEHIND_SECONDS)
         work = asyncio.create_task(parts.worker.run(), name="worker")
         stack.push_async_callback(_ended, work)
         stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
@@ -78,13 +123,19 @@ class Bot:
         stack.push_async_callback(_ended, watch)
         if has_timers:
             self.timers.start(parts.watcher.sweep, parts.doors.links.come, parts.account.look)
-            stack.push_async_callback(self.timers.stop, CLOSE_SECONDS)
+            stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
-    async def _hang_up(self) -> None:
-        assert self._socket is not None  # noqa: S101 - pushed where it was made
-        with contextlib.suppress(TimeoutError):
-            closing = self._socket.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
-            await asyncio.wait_for(closing, CLOSE_SECONDS)
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except TokenProblem:
+                raise
+            except OutsideError as error:
+                self._slack_trouble = f"Slack cannot be reached yet: {error}."
+                _log.warning("Slack cannot be reached yet", error=str(error))
+                asked = error.after_seconds if isinstance(error, TryLater) else None
+                await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
 
     async def _end_gap(self) -> None:
         if self._gap is not None:
@@ -92,22 +143,29 @@ class Bot:
 
     async def health(self) -> dict[str, str]:
         """How each thing that is needed stands, "ok" or a sentence."""
-        troubles = [
-            *self.parts.account.troubles,
-            *([self.parts.watcher.trouble] if self.parts.watcher.trouble else []),
-        ]
         return {
-            "slack": "ok" if await self._hears() else "the socket is not connected",
-            "store": "ok" if await self._stores() else "Redis does not answer",
-            "coder": " ".join(dict.fromkeys(troubles)) or "ok",
+            "slack": await self._slack_health(),
+            "store": "ok" if await self._stores() else "Redis does not answer.",
+            "coder": self._coder_health(),
         }
 
+    async def _slack_health(self) -> str:
+        if self._parts is None:
+            return self._slack_trouble
+        return "ok" if await self._hears() else "The socket to Slack is not connected."
+
+    def _coder_health(self) -> str:
+        if self._parts is None:
+            return "Coder has not been asked yet."
+        troubles = (*self._parts.account.troubles, self._parts.watcher.trouble)
+        return " ".join(dict.fromkeys(trouble for trouble in troubles if trouble)) or "ok"
+
     async def _hears(self) -> bool:
-        return self._socket is None or bool(await self._socket.client.is_connected())
+        return self._socket is None or await self._socket.is_connected()
 
     async def _stores(self) -> bool:
         try:
-            return bool(await self.parts.connections.commands.ping())
+            return bool(await self._connections.commands.ping())
         except RedisError:
             return False
 
@@ -115,7 +173,7 @@ class Bot:
         """Notice a minute without socket or store, and read the threads when it is over."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            is_up = await self._hears() and await self._stores()
+            is_up = await self._hears() and await self._count_waiting()
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
             elif self._down_since is not None:
@@ -124,6 +182,15 @@ class Bot:
                 if lasted >= GAP_SECONDS:
                     _log.warning("nothing was heard for a while", seconds=round(lasted))
                     self._read_gap()
+
+    async def _count_waiting(self) -> bool:
+        """Note how much work there is; whether the store could say so."""
+        try:
+            ready = Keys(self.parts.doors.bot.team_id).named("ready")
+            self.metrics.waiting_lists.set(await self._connections.commands.zcard(ready))
+        except RedisError:
+            return False
+        return True
 
     def _read_gap(self) -> None:
         if self._gap is None or self._gap.done():
@@ -138,27 +205,19 @@ async def running(
     clock: Clock | None = None,
     has_timers: bool = True,
 ) -> AsyncIterator[Bot]:
-    """A bot that runs inside the block; raises TokenProblem if Slack refuses the bot token."""
+    """A bot that runs inside the block; raises TokenProblem if Slack refuses a token."""
     async with contextlib.AsyncExitStack() as stack:
-        bot = Bot(await _opened(stack, settings, connections, clock or ServersClock()))
+        bot = Bot(settings, connections)
+        await bot.serve(stack)
+        await bot.open(stack, clock or ServersClock())
         await bot.start(stack, has_timers=has_timers)
         yield bot
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
 
 
 async def _ended(task: "asyncio.Task[None] | asyncio.Task[int]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _opened(
-    stack: contextlib.AsyncExitStack, settings: Settings, connections: Connections, clock: Clock
-) -> Parts:
-    """Open the parts; a Slack that cannot be reached is waited for, a refused token is not."""
-    while True:
-        try:
-            return await stack.enter_async_context(Parts.open(settings, connections, clock))
-        except TokenProblem:
-            raise
-        except OutsideError as error:
-            _log.warning("Slack cannot be reached yet", error=str(error), at=datetime.now(UTC).isoformat())
-            await asyncio.sleep(RETRY_SECONDS)

@@ -14,7 +14,7 @@ from taskwire.model.errors import OutsideError
 from taskwire.telemetry import logger
 
 TIMES_SECONDS = 0.5
-ACCOUNT_SECONDS = 3_600
+ACCOUNT_SECONDS = 60
 
 _log = logger("taskwire.scheduler")
 

@@ -249,6 +249,22 @@ def given(values: Mapping[str, str]) -> Settings:
     return _checked(_Given, aliased)
 
 
+class _WayIn(BaseSettings):
+    model_config = Settings.model_config
+
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+
+
+def is_http_only() -> bool:
+    """Whether the settings, as far as there are any yet, lead to HTTP mode."""
+    try:
+        way = _WayIn()
+    except (ValidationError, UnicodeDecodeError, OSError):
+        return False
+    return way.slack_app_token is None and way.slack_signing_secret is not None
+
+
 def _checked(kind: type[Settings], values: Mapping[str, str]) -> Settings:
     try:
         return kind(**values)  # type: ignore[arg-type] # pydantic turns the texts into values

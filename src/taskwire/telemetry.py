@@ -3,11 +3,13 @@
 import logging
 import secrets
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from taskwire import __version__
 
 Mask = Callable[[str], str]
 Logger = structlog.stdlib.BoundLogger
@@ -22,6 +24,7 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         _masking(mask),
     ]
@@ -34,10 +37,13 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
+    # A library's logger with a level of its own would pass the root's.
+    handler.setLevel(_LEVELS[level])
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
-    # Their "info" is one line a connection or a call.
+    logging.captureWarnings(capture=True)
+    # Their "info" is one line a connection or a call, their "debug" writes out whole requests.
     for chatty in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(chatty).setLevel(max(_LEVELS[level], logging.WARNING))
     structlog.configure(
@@ -55,11 +61,21 @@ def _masking(mask: Mask) -> structlog.typing.Processor:
         event: MutableMapping[str, Any],
     ) -> MutableMapping[str, Any]:
         for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = mask(value)
+            event[key] = value if key.startswith("_") else _shown(value, mask)
         return event
 
     return masked
+
+
+def _shown(value: object, mask: Mask) -> object:
+    """A value as it may be written, however deep a secret sits in it: in a list, or in an error's text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {mask(str(key)): _shown(part, mask) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_shown(part, mask) for part in value]
+    return mask(str(value))
 
 
 def logger(name: str) -> Logger:
@@ -74,26 +90,34 @@ def reference() -> str:
 
 
 class Metrics:
-    """What is counted, for Prometheus."""
+    """What is counted, for Prometheus; each figure's text is its documentation."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        name = "taskwire"
-        self.taken = self._counter(f"{name}_deliveries", "Deliveries from Slack", "kind", "outcome")
-        self.jobs = self._counter(f"{name}_jobs", "Turns that ended", "kind", "outcome")
-        self.read_backs = self._counter(f"{name}_read_backs", "Unknown outcomes read back", "kind", "found")
-        self.lost_turns = self._counter(f"{name}_lost_turns", "Turns whose token no longer held", "kind")
-        self.dead = self._counter(f"{name}_dead_letters", "Jobs given up", "kind")
-        self.outside = self._counter(f"{name}_outside_errors", "Failed outside calls", "system", "outcome")
-        self.sweeps = self._counter(f"{name}_sweeps", "Sweeps of Coder's list", "outcome")
-        self.sweep_seconds = Histogram(f"{name}_sweep_seconds", "A sweep's length", registry=self.registry)
-        self.links = Gauge(f"{name}_links", "Tasks with an open thread", registry=self.registry)
-        self.last_sweep = Gauge(
-            f"{name}_last_sweep_timestamp_seconds", "When a sweep last succeeded", registry=self.registry
+        self.taken = self._counter(
+            "deliveries", "Payloads from Slack, by what became of them", "kind", "outcome"
         )
+        self.jobs = self._counter("jobs", "Turns that ended, by kind of job and verdict", "kind", "outcome")
+        self.lost_turns = self._counter("lost_turns", "Turns that another process had taken over", "kind")
+        self.dead = self._counter("dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind")
+        self.sweeps = self._counter("sweeps", "Looks at Coder's list of tasks", "outcome")
+        self.tasks_read = self._counter("tasks_read", "Tasks of Coder's list that were read, having changed")
+        self.sweep_seconds = Histogram(
+            "taskwire_sweep_seconds", "How long a look at Coder's list took", registry=self.registry
+        )
+        self.links = self._gauge("links", "Tasks that have an open thread")
+        self.waiting_lists = self._gauge("waiting_lists", "Lists of jobs that have work, due or not")
+        self.last_sweep = self._gauge(
+            "last_sweep_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
+        )
+        self.is_up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
+        self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+        return Counter(f"taskwire_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"taskwire_{name}", text, labels, registry=self.registry)
 
     def exposition(self) -> bytes:
         """All figures in Prometheus's text format."""

@@ -7,16 +7,17 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
+from taskwire.slack.manifest import REQUEST_PATH
 from taskwire.telemetry import Metrics
 
-SLACK_PATH = "/slack/events"
 # Slack's own payloads stay far below; a file never comes this way.
 LARGEST_BODY = 2 * 1024 * 1024
 Health = Callable[[], Awaitable[dict[str, str]]]
+FindApp = Callable[[], AsyncApp | None]
 
 
-def make_site(metrics: Metrics, health: Health, bolt: AsyncApp | None) -> web.Application:
-    """Make the site; `bolt` takes Slack's requests where there is no Socket Mode."""
+def make_site(metrics: Metrics, health: Health, find_app: FindApp | None) -> web.Application:
+    """Make the site; without Socket Mode, `find_app` gives who takes Slack's requests once it is there."""
     site = web.Application(client_max_size=LARGEST_BODY)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -28,24 +29,30 @@ def make_site(metrics: Metrics, health: Health, bolt: AsyncApp | None) -> web.Ap
         is_ready = all(found[part] == "ok" for part in ("slack", "store"))
         return web.Response(
             status=200 if is_ready else 503,
-            text=json.dumps({"ready": is_ready, **found}, indent=2) + "\n",
+            text=json.dumps({"ready": is_ready, **found}, indent=2, ensure_ascii=False) + "\n",
             content_type="application/json",
         )
 
     async def figures(_: web.Request) -> web.Response:
+        for system, stands in (await health()).items():
+            metrics.is_up.labels(system).set(stands == "ok")
         return web.Response(body=metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     site.router.add_get("/healthz", healthz)
     site.router.add_get("/readyz", readyz)
     site.router.add_get("/metrics", figures)
-    if bolt is not None:
-        site.router.add_post(SLACK_PATH, _slack(bolt))
+    if find_app is not None:
+        site.router.add_post(REQUEST_PATH, _slack(find_app))
     return site
 
 
-def _slack(bolt: AsyncApp) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _slack(find_app: FindApp) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def take(request: web.Request) -> web.StreamResponse:
-        answer = await bolt.async_dispatch(await to_bolt_request(request))
+        app = find_app()
+        if app is None:
+            # Slack brings an event again; a person is told that it did not work.
+            return web.Response(status=503, text="Taskwire is starting.\n")
+        answer = await app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)
 
     return take

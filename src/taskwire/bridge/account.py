@@ -4,10 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 from taskwire.bridge.doors import Doors
 from taskwire.coder.errors import NoTasks, TokenRefused
-from taskwire.model.errors import OutsideError
+from taskwire.coder.models import User
+from taskwire.model.errors import OutsideError, UserError
 
 # Coder gives owners' tokens a week at most by default, so two days leave time to act.
 ENDS_SOON = timedelta(days=2)
+# What Coder has told holds for an hour; what it could not tell is asked again at the next `look`.
+LOOK_EVERY = timedelta(hours=1)
+
+REFUSED = UserError("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
+NO_TASKS = UserError(
+    "This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line."
+)
 
 
 class AccountKeeper:
@@ -15,32 +23,49 @@ class AccountKeeper:
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
+        self._told_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
-        """What is wrong or ends soon, a sentence each; remembers it for `/readyz`."""
-        self.troubles = tuple(await self._troubles())
+        """What is wrong or ends soon, a sentence each; remembers it for `/readyz`. Call it often."""
+        now = datetime.now(UTC)
+        if self._told_at is not None and now - self._told_at < LOOK_EVERY:
+            return self.troubles
+        self._told_at = None
+        try:
+            self.troubles = tuple(str(trouble) for trouble in await self._troubles(now))
+            self._told_at = now
+        except TokenRefused:
+            self.troubles = (str(REFUSED),)
+        except NoTasks:
+            self.troubles = (str(NO_TASKS),)
+        except OutsideError as error:
+            self.troubles = (f"Coder cannot be asked: {error}.",)
         return self.troubles
 
-    async def _troubles(self) -> list[str]:
+    async def _troubles(self, now: datetime) -> list[UserError]:
         coder = self._doors.coder
-        try:
-            me = await coder.me()
-            await coder.list_tasks_raw("owner:me")
-            ends = await coder.find_token_end()
-        except TokenRefused:
-            return ["Coder refuses CODER_SESSION_TOKEN: make a new one, with an account of role Owner."]
-        except NoTasks:
-            return [
-                "This Coder has no Tasks: they are part of Coder 2.28 to 2.36, and of the 2.34 support line."
-            ]
-        except OutsideError as error:
-            return [f"Coder cannot be asked: {error}."]
-        found = []
-        if not me.is_owner:
-            found.append(
-                f"The Coder account {me.username} lacks the role Owner, so it cannot act for other people."
-            )
-        if ends is not None and ends - datetime.now(UTC) < ENDS_SOON:
-            found.append(f"The token in CODER_SESSION_TOKEN ends on {ends:%Y-%m-%d at %H:%M} UTC: renew it.")
-        return found
+        me = await coder.me()
+        await coder.list_tasks_raw("owner:me")
+        ends = await coder.find_token_end()
+        return [trouble for trouble in (rights_trouble(me), end_trouble(ends, now)) if trouble is not None]
+
+
+def rights_trouble(account: User) -> UserError | None:
+    """What an account cannot do that it has to."""
+    if account.is_owner:
+        return None
+    return UserError(
+        f"The Coder account {account.username} lacks the role Owner, so it cannot act for other people.",
+        "Let an administrator of Coder give it that role.",
+    )
+
+
+def end_trouble(ends: datetime | None, now: datetime) -> UserError | None:
+    """That a token ends soon."""
+    if ends is None or ends - now >= ENDS_SOON:
+        return None
+    return UserError(
+        f"The token in CODER_SESSION_TOKEN ends on {ends:%Y-%m-%d at %H:%M} UTC.",
+        "Make a new one before that and start Taskwire with it.",
+    )

@@ -15,7 +15,8 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import httpx
@@ -54,6 +55,8 @@ class CoderClient:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._token = token
+        # By Coder's clock, or that of what stands before it.
+        self.last_answer_at: datetime | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -261,7 +264,13 @@ class CoderClient:
             headers={"Coder-Session-Token": _header(self._token), "Accept": "application/json"},
             timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
         )
+        self._note_time(answer.headers.get("Date", ""))
         return answer.status_code, answer.content, answer.headers.get("Retry-After")
+
+    def _note_time(self, date: str) -> None:
+        with contextlib.suppress(ValueError):
+            at = parsedate_to_datetime(date)
+            self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _header(token: str) -> str:

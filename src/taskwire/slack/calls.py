@@ -51,6 +51,7 @@ class Method(StrEnum):
     COMPLETE_UPLOAD = "files.completeUploadExternal"
     FILE = "files.info"
     IDENTITY = "auth.test"
+    OPEN_SOCKET = "apps.connections.open"
 
 
 class Limiter(Protocol):
@@ -65,6 +66,19 @@ class Limiter(Protocol):
         ...
 
 
+class Unlimited:
+    """For calls that are made before anybody knows whose limits count."""
+
+    async def wait(self, method: str, channel: str = "") -> float:
+        """There is always room."""
+        del method, channel
+        return 0.0
+
+    async def pause(self, method: str, channel: str, seconds: float) -> None:
+        """Nobody is told: who called knows how long to wait."""
+        del method, channel, seconds
+
+
 class _Reply(NamedTuple):
     status: int
     body: Answer
@@ -76,6 +90,7 @@ class Calls:
 
     def __init__(self, client: AsyncWebClient, limiter: Limiter) -> None:
         self.last_answer_at: datetime | None = None
+        self.granted: frozenset[str] | None = None
         self._client = client
         self._limiter = limiter
 
@@ -97,6 +112,8 @@ class Calls:
         """Make one call and return its documented success; `fine` is an error that is as good."""
         status, body, headers = await transport.exchange(method, seconds, _answered(call))
         self._note_time(body, headers.get("Date", ""))
+        if scopes := headers.get("X-OAuth-Scopes"):
+            self.granted = frozenset(scope.strip() for scope in scopes.split(","))
         if status == 200 and (body.get("ok") is True or (fine and body.get("error") == fine)):
             return body
         secret = self._client.token or ""

@@ -43,8 +43,8 @@ EVENTS = ("app_mention", "message.channels", "message.groups", "message.im", "me
 def make(request_url: str = "") -> Manifest:
     """Make the manifest: for Socket Mode, or for HTTP mode with the address at which Slack finds us."""
     settings: dict[str, Value] = {
-        "event_subscriptions": _at(request_url, "request_url") | {"bot_events": list(EVENTS)},
-        "interactivity": {"is_enabled": True} | _at(request_url, "request_url"),
+        "event_subscriptions": {**_at(request_url, "request_url"), "bot_events": list(EVENTS)},
+        "interactivity": {"is_enabled": True, **_at(request_url, "request_url")},
         "org_deploy_enabled": False,
         "socket_mode_enabled": not request_url,
         "token_rotation_enabled": False,

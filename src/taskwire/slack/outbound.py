@@ -75,6 +75,11 @@ class Outbound:
         """When Slack answered last, by its own clock; a root message is read back from a minute before."""
         return self._calls.last_answer_at
 
+    @property
+    def granted_scopes(self) -> frozenset[str] | None:
+        """What the token of the last call may do, if Slack said so."""
+        return self._calls.granted
+
     async def make_room(self, method: str, channel: str = "") -> None:
         """Take a place for one call, or raise `NoRoom`, which says when there will be one."""
         await self._calls.make_room(method, channel)
@@ -84,6 +89,12 @@ class Outbound:
         answer = await self._calls.ask(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
         self._identity = answers.identity(answer)
         return self._identity
+
+    async def open_socket(self, app_token: str) -> str:
+        """Ask where Socket Mode may connect, once and soon; `TokenProblem` if Slack refuses that token."""
+        call = self._client.apps_connections_open(app_token=app_token)
+        answer = await self._calls.ask(Method.OPEN_SOCKET, self.timeouts.read, call)
+        return answers.need_text(Method.OPEN_SOCKET, answer, "url")
 
     async def post(
         self,

@@ -120,7 +120,13 @@ class WebApi:
             self._check_error(call, refused)
             answer = {"ok": False, "error": refused.error} | refused.extra
         call.answer = answer
-        return web.json_response(answer)
+        return web.json_response(answer, headers=self._scopes(token))
+
+    def _scopes(self, token: str) -> dict[str, str]:
+        """What Slack says, in a header, that a token may do."""
+        app = self._slack.app
+        granted = {app.bot_token: sorted(app.manifest.scopes), app.app_token: ["connections:write"]}
+        return {"X-OAuth-Scopes": ",".join(granted[token])} if token in granted else {}
 
     def _check_error(self, call: Call, refused: ApiError) -> None:
         known = self.methods.get(call.method)

@@ -1,0 +1,122 @@
+"""`taskwire demo`: the real bot and its own store between both look-alikes, with the page in a browser.
+
+Everything listens on this machine only, and nothing of it is kept. It ends where the bot's life ends.
+"""
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from taskwire import settings as settings_of
+from taskwire.lifetime import Life
+from taskwire.model.errors import UserError
+from taskwire.model.grammar import THREAD_VERBS, VERBS
+from taskwire.model.secrets import Masker
+from taskwire.sandbox import page
+from taskwire.sandbox.coder import CoderSandbox, scripts
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.settings import Settings
+from taskwire.slack import manifest
+from taskwire.telemetry import configure_logs
+
+HOST = "127.0.0.1"
+PORT = 8000
+# So that it feels alive: nobody waits for a demo as they do for an agent.
+POLL_SECONDS, SETTLE_SECONDS = 1, 4
+# By the name that they sign in with; who looks at the page is the first.
+PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
+TEMPLATE = "tasks-docker"
+
+
+async def show(port: int | None) -> int:
+    """Run the demo until it is stopped; returns the exit code."""
+    # What is on this machine is reached without the proxy that the environment may name.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
+    with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:
+        async with CoderSandbox() as coder, _slack(coder, _free_port(port)) as slack:
+            settings = _settings(slack, coder, Path(kept))
+            configure_logs("warning", "text", Masker(settings.secrets()).mask)
+            return await Life(settings, lambda: _announce(slack)).live()
+
+
+@contextlib.asynccontextmanager
+async def _slack(coder: CoderSandbox, port: int) -> AsyncIterator[SlackSandbox]:
+    _furnish_coder(coder)
+    routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
+    async with SlackSandbox(port=port, manifest=manifest.make(), routes=routes) as slack:
+        for name, real_name in PEOPLE.items():
+            slack.add_user(name, real_name=real_name, email=f"{name}@example.com")
+        slack.add_channel("shop", list(PEOPLE))
+        slack.add_channel("general", list(PEOPLE))
+        slack.add_channel("checkout-team", ["alice", "bob"], kind="private")
+        yield slack
+
+
+def _furnish_coder(coder: CoderSandbox) -> None:
+    coder.add_user("taskwire", roles=("owner",))
+    for name, real_name in PEOPLE.items():
+        coder.add_user(name, name=real_name)
+    coder.template.script = scripts.pick
+    presets = [coder.new_preset("Small", is_default=True), coder.new_preset("Large")]
+    coder.add_template(
+        "tasks-kubernetes", display_name="Tasks on Kubernetes", presets=presets, script=scripts.pick
+    )
+
+
+def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Settings:
+    return settings_of.given(
+        {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "CODER_URL": coder.url,
+            "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
+            "TASKWIRE_DATA_DIR": str(data_dir),
+            "TASKWIRE_HTTP_ADDR": f"{HOST}:0",
+            "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
+            "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+            "TASKWIRE_TEMPLATE": TEMPLATE,
+        }
+    )
+
+
+def _hints() -> Iterator[page.Hint]:
+    for verb in VERBS:
+        if not verb.not_yet:
+            yield page.Hint(f"{manifest.COMMAND} {verb.usage}", verb.meaning)
+    for thread_verb in THREAD_VERBS:
+        if not thread_verb.not_yet:
+            yield page.Hint(thread_verb.usage, thread_verb.meaning)
+
+
+def _free_port(wanted: int | None) -> int:
+    """The port that was asked for, else the usual one, else any."""
+    if _is_free(PORT if wanted is None else wanted):
+        return PORT if wanted is None else wanted
+    if wanted is not None:
+        raise UserError(
+            f"Port {wanted} is taken on this machine.", "Name another, or leave --port out: any will do."
+        )
+    return 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def _announce(slack: SlackSandbox) -> None:
+    print(  # noqa: T201 - the command line speaks here
+        "\n  Taskwire's demo is ready. Open this address in a browser:\n\n"
+        f"      {slack.backend.base_url}/\n\n"
+        "  Nothing leaves this machine, and nothing is kept. Ctrl-C ends it.\n",
+        flush=True,
+    )

@@ -1,0 +1,94 @@
+"""The life of one process: its store, its bot, and the signals that end both within their time.
+
+Whatever it does, a process that was told to stop is gone after 20 seconds, and its store with it.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+
+from taskwire import doctor
+from taskwire.running import running
+from taskwire.settings import Settings
+from taskwire.slack.errors import TokenProblem
+from taskwire.store import connection, embedded
+from taskwire.store.connection import Connections
+from taskwire.telemetry import logger
+
+# What `running` needs at most for its goodbyes is 13 s; the store may take 3 s more.
+STOP_SECONDS = 14.0
+# A thread that hangs in a name look-up keeps Python from ending; the kernel's alarm does not.
+LAST_RESORT_SECONDS = 19
+
+_log = logger("taskwire")
+
+
+class Life:
+    """One process that runs until it is told to stop, or until its own store dies."""
+
+    def __init__(self, settings: Settings, when_up: Callable[[], None] = lambda: None) -> None:
+        self._settings = settings
+        self._when_up = when_up
+        self._stop = asyncio.Event()
+        self._is_up = False
+        self._obituary = ""
+
+    async def live(self) -> int:
+        """Run; returns the exit code. UserError if the store, the address or a token is no good."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        life = asyncio.create_task(self._life(), name="life")
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({life, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if self._is_up:
+            await asyncio.wait({life}, timeout=STOP_SECONDS)
+        for task in (life, stopped):
+            task.cancel()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await life
+        except TokenProblem as problem:
+            raise doctor.refused(problem) from problem
+        if self._obituary:
+            print(self._obituary, file=sys.stderr)  # noqa: T201 - the last word of a process
+        return 1 if self._obituary else 0
+
+    def _told_to_stop(self) -> None:
+        signal.alarm(LAST_RESORT_SECONDS)
+        self._stop.set()
+
+    async def _life(self) -> None:
+        async with connected(self._settings) as (connections, died):
+            died.add_done_callback(self._bereaved)
+            async with running(self._settings, connections) as bot:
+                self._is_up = True
+                mode = "socket" if self._settings.is_socket_mode else "http"
+                _log.info("running", mode=mode, port=bot.port)
+                self._when_up()
+                await self._stop.wait()
+                _log.info("stopping")
+
+    def _bereaved(self, died: "asyncio.Future[str]") -> None:
+        if not died.cancelled():
+            self._obituary = died.result()
+            self._told_to_stop()
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
+    """The store that is named, or our own, whose death the future tells; UserError if it is no good."""
+    async with contextlib.AsyncExitStack() as stack:
+        died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+        else:
+            store = await stack.enter_async_context(embedded.store(settings.data_dir))
+            url, died = store.url, store.died
+        connections = await stack.enter_async_context(connection.open(url))
+        for finding in doctor.judge_store(await connection.check(connections)):
+            if finding.state != "ok":
+                _log.warning("the store is not as it should be", says=finding.says, hint=finding.hint)
+        yield connections, died

@@ -1,0 +1,80 @@
+"""Socket Mode: the connection over which Slack's payloads come, kept up by the SDK.
+
+It adds what the SDK lacks: an address that has been used once is not used again, NO_PROXY holds, and a Slack
+that is away is a warning and no stack trace. What comes over it is Bolt's, and so the listeners'.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+
+SWITCHING = 101
+
+
+class Socket:
+    """One connection of Socket Mode. `url` is the address for its first try, from `Outbound.open_socket`."""
+
+    def __init__(self, app: AsyncApp, app_token: str, url: str) -> None:
+        self._handler = AsyncSocketModeHandler(app, app_token, logger=_calm_logger())
+        client = self._handler.client
+        client.wss_uri = url
+        # Without one it has taken what the environment names, whatever NO_PROXY says.
+        client.proxy = app.client.proxy
+        _use_each_address_once(client)
+        self._connecting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Connect, and go on trying until it succeeds."""
+        connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
+        self._connecting = asyncio.create_task(connecting, name="socket")
+
+    async def is_connected(self) -> bool:
+        """Whether payloads can come."""
+        return bool(await self._handler.client.is_connected())
+
+    async def close(self, within_seconds: float) -> None:
+        """Say goodbye if Slack listens, and let go of everything."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            closing = self._handler.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
+            await asyncio.wait_for(closing, within_seconds)
+        await self._handler.client.aiohttp_client_session.close()
+
+
+def _use_each_address_once(client: SocketModeClient) -> None:
+    """Let a try that failed ask for a new address: each opens one connection, and not for long."""
+
+    async def failed(*_: object) -> None:
+        client.wss_uri = None
+
+    async def answered(_session: object, _context: object, end: aiohttp.TraceRequestEndParams) -> None:
+        if end.response.status != SWITCHING:
+            client.wss_uri = None
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_exception.append(failed)
+    tracing.on_request_end.append(answered)
+    tracing.freeze()
+    client.aiohttp_client_session.trace_configs.append(tracing)
+
+
+def _calm_logger() -> logging.Logger:
+    """A log for the SDK: at its "debug" it writes out what people say, as "error" every try that fails."""
+    logger = logging.getLogger("taskwire.slack.socket")
+    logger.setLevel(logging.INFO)
+    logger.addFilter(_calm)
+    return logger
+
+
+def _calm(record: logging.LogRecord) -> bool:
+    if record.levelno > logging.WARNING:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = None
+    return True
