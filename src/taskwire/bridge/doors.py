@@ -10,6 +10,7 @@ from taskwire.slack.outbound import Outbound
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.queue import Queue
+from taskwire.store.sweeps import Sweeps
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Doors:
     queue: Queue
     links: Links
     writes: LinkSteps
+    sweeps: Sweeps
     memory: Memory
     slack: Outbound
     coder: CoderClient

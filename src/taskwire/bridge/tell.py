@@ -4,37 +4,46 @@ Events of one link are folded one at a time; what follows is stored by the call 
 is posted once, with the excerpt that belongs to it, and calls only whom it concerns.
 """
 
-from typing import NamedTuple
-
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.excerpting import Told, read_news
-from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.excerpting import read_news, read_told
+from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw
 from taskwire.bridge.sightings import report_of
-from taskwire.coder.errors import NotFound
+from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model import changes
-from taskwire.model.changes import Event, Observed
-from taskwire.model.errors import OutsideError
-from taskwire.model.jobs import Happened, Job, LateChange, Say, ShareFile, Tell, link_of, steer, tell
+from taskwire.model.changes import Event, Notice, Observed
+from taskwire.model.errors import OutsideError, Refused, UserError
+from taskwire.model.ids import UserId
+from taskwire.model.jobs import Happened, Job, Say, ShareFile, Tell, Written, link_of, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
-from taskwire.slack.errors import ChannelProblem
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
-from taskwire.words import answers, notices
+from taskwire.words import notices
 
 BUILD_LOG_LINES = 15
+# What the agent's history says is waited for so often; then what the list shows has to be enough.
+HISTORY_TRIES = 4
+# How often a thread that has lost its root is looked for in its new place.
+MOVES = 5
+MOVE_SECONDS = 3.0
+# These come when the agent stops working, and bring what it wrote.
+WITH_EXCERPT = ("needs_input", "completed", "failed")
+
 _log = logger("taskwire.tell")
 
 
 class Teller:
     """Carries out the jobs of the tell lists."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, people: People) -> None:
         self._doors = doors
+        self._people = people
 
     async def happened(self, hand: Hand) -> Ending:
         """Decide what follows an event, and write it down."""
@@ -43,7 +52,7 @@ class Teller:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.ended is not None:
             return done()
-        event = await self._with_history(link, work.event)
+        event = await self._with_history(hand, link, work.event)
         follows = changes.after(link.story, event, self._doors.rules, hand.now_ms)
         step = self._doors.writes.story(Step(), link.id, follows.story, follows.look_at_ms)
         for notice in follows.notices:
@@ -51,53 +60,88 @@ class Teller:
         if isinstance(event, Observed):
             # Input that waits for the agent is tried again now, whatever its delay.
             step.hasten_input(steer(link.id))
+            if event.is_baseline:
+                # What a task has written before it got its thread is not news in it.
+                self._doors.writes.field(step, link.id, "cursor", await read_told(self._doors, link))
         return done(draw(link.id, step))
 
-    async def _with_history(self, link: Link, event: Event) -> Event:
-        """The list says that something changed; the agent's history says what."""
-        if not isinstance(event, Observed) or event.seen.report is None:
-            return event
-        last = link.story.last_report
-        if last is not None and event.seen.report.at <= last.at:
-            return event
-        return event.model_copy(update={"reports": await self._reports(link, event.seen)})
+    async def _with_history(self, hand: Hand, link: Link, event: Event) -> Event:
+        """The list says that something changed; the agent's history says what.
 
-    async def _reports(self, link: Link, seen: Observation) -> tuple[Report, ...]:
+        After a new build too: what ended before a resume that nobody saw is in no list any more.
+        """
+        if not isinstance(event, Observed):
+            return event
+        seen, story = event.seen, link.story
+        last = story.last_report
+        is_news = seen.report is not None and (last is None or seen.report.at > last.at)
+        if not is_news and story.build in (0, seen.build):
+            return event
+        return event.model_copy(update={"reports": await self._reports(hand, link, seen)})
+
+    async def _reports(self, hand: Hand, link: Link, seen: Observation) -> tuple[Report, ...]:
         agent, app = seen.agent_id or link.story.agent_id, seen.app_id or link.story.app_id
         if agent is None or app is None:
             return ()
         try:
             return tuple(report_of(report) for report in await self._doors.coder.list_reports(agent, app))
-        except NotFound:
+        except (TokenRefused, NoTasks):
+            raise
+        except Refused:
+            return ()
+        except OutsideError as error:
+            if hand.job.tries < HISTORY_TRIES:
+                raise
+            _log.warning("history not readable", link=link.id, error=str(error))
             return ()
 
     async def tell(self, hand: Hand) -> Ending:
-        """Post a notice."""
+        """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
         work = hand.job.work
         assert isinstance(work, Tell)  # noqa: S101 - the worker hands each job to its kind's carrier
         link = await self._doors.links.find(link_of(hand.turn.name))
-        if link is None or link.bond.thread_ts is None:
+        if link is None or link.bond.thread_ts is None or link.ended is not None:
             return done()
-        notice = work.notice
-        extras = await self._extras(hand, link, notice)
+        notice, written = work.notice, work.written
+        if written is None and notice.kind in WITH_EXCERPT and not hand.is_in_doubt:
+            written = await read_news(self._doors, link)
+            if written.cursor:
+                read = work.model_copy(update={"written": written})
+                return later(0, hand.job.model_copy(update={"work": read}))
+        message = await self._message(link, notice, written or Written())
+        meta = Metadata(id=_message_id(link, hand.job.id), kind=notice.kind, task_id=link.bond.task_id)
+        ending = await self._post(hand, link, message, meta)
+        if ending is None:
+            ending = done(self._with_file(Step(), link, hand.job.id, written or Written()))
+        if notice.kind == "gone" and ending.verdict == "done":
+            draw(link.id, self._doors.writes.gone(ending.step, link.bond, hand.now_ms))
+        return ending
+
+    async def _message(self, link: Link, notice: Notice, written: Written) -> Message:
+        build_log, pause_reason = await self._of_build(link, notice.kind)
         calls = (link.bond.owner_slack,) if notice.is_call and not link.is_muted else ()
-        message = notices.notice(
+        by = changes.person_behind(link.story, notice)
+        return notices.notice(
             link,
-            notice,
-            excerpt=extras.told.text,
-            is_cut=extras.told.is_cut,
-            build_log=extras.build_log,
-            pause_reason=extras.pause_reason,
+            notice.model_copy(update={"by": by}),
+            excerpt=written.text,
+            is_cut=bool(written.whole),
+            build_log=build_log,
+            pause_reason=pause_reason,
+            by_name=await self._name_of(by),
             calls=tuple(call for call in calls if call is not None),
             coder_url=self._doors.coder_url,
         )
-        meta = Metadata(id=_message_id(link, hand.job.id), kind=notice.kind, task_id=link.bond.task_id)
-        await self._post(hand, link, message, meta)
-        step = self._with_file(Step(), link, hand.job.id, extras.told)
-        if notice.kind == "gone":
-            self._doors.writes.ends(step, link.bond, "gone")
-            draw(link.id, step)
-        return done(step)
+
+    async def _name_of(self, person: UserId | None) -> str:
+        """What a person is called; nothing where that cannot be learnt now."""
+        if person is None:
+            return ""
+        try:
+            return await self._people.get_name(person)
+        except (UserError, OutsideError) as error:
+            _log.info("name not known", person=person, error=str(error))
+            return ""
 
     async def say(self, hand: Hand) -> Ending:
         """Post a sentence whose words are settled."""
@@ -107,76 +151,62 @@ class Teller:
         if link is None or link.bond.thread_ts is None:
             return done()
         meta = Metadata(id=_message_id(link, hand.job.id), kind=work.message_kind, task_id=link.bond.task_id)
-        await self._post(hand, link, work.message, meta)
-        return done()
+        return await self._post(hand, link, work.message, meta) or done()
 
-    async def late_change(self, hand: Hand) -> Ending:
-        """Say that an edit or a deletion came too late; only of what the agent has got."""
-        work = hand.job.work
-        assert isinstance(work, LateChange)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
-        if link is None or link.bond.thread_ts is None:
-            return done()
-        if await self._doors.links.find_receipt(link.id, work.ts) != "white_check_mark":
-            return done()
-        message = answers.edited_late() if work.what == "edited" else answers.deleted_late()
-        meta = Metadata(id=_message_id(link, hand.job.id), kind="answer", task_id=link.bond.task_id)
-        await self._post(hand, link, message, meta)
-        return done()
-
-    async def _post(self, hand: Hand, link: Link, message: Message, meta: Metadata) -> None:
+    async def _post(self, hand: Hand, link: Link, message: Message, meta: Metadata) -> Ending | None:
+        """Post a message; what comes back is how the turn ends where it was not posted."""
         bond = link.bond
         try:
             await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
+        except MessageGone as problem:
+            return self._moved(hand, link, problem.code)
         except ChannelProblem as problem:
-            # The thread cannot be written to any more; whoever it concerns hears it by the card or in Coder.
-            _log.warning("a thread is closed to us", link=link.id, channel=bond.channel, code=problem.code)
+            return self._closed(hand, link, problem.code)
+        return None
 
-    def _with_file(self, step: Step, link: Link, name: str, told: Told) -> Step:
+    def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
+        """The thread's root is gone: its card is posted anew, and this follows it there."""
+        if hand.job.tries >= MOVES:
+            return self._closed(hand, link, code)
+        step = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"))
+        return later(MOVE_SECONDS, hand.job.model_copy(update={"tries": hand.job.tries + 1}), step)
+
+    def _closed(self, hand: Hand, link: Link, code: str) -> Ending:
+        """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
+        _log.warning("a thread is closed to us", link=link.id, channel=link.bond.channel, code=code)
+        why = f"the channel takes no message: {code}"
+        return done(self._doors.writes.dead(Step(), hand.turn.name, hand.job, why, hand.now_ms))
+
+    def _with_file(self, step: Step, link: Link, name: str, written: Written) -> Step:
         """Keep where the excerpt ended, and attach the whole where it is long."""
-        if told.cursor:
-            self._doors.writes.field(step, link.id, "cursor", told.cursor)
-        if told.whole:
+        if written.cursor:
+            self._doors.writes.field(step, link.id, "cursor", written.cursor)
+        if written.whole:
             work = ShareFile(
                 channel=link.bond.channel,
                 thread_ts=link.bond.thread_ts,
                 name=f"{link.bond.name}.log",
                 title=f"Log of {link.title}",
-                text=told.whole,
+                text=written.whole,
             )
             step.append(tell(link.id), Job(id=f"file:{name}", work=work))
         return step
 
-    async def _extras(self, hand: Hand, link: Link, notice: changes.Notice) -> "Extras":
-        """What a notice carries besides its own words; what cannot be read is left out."""
-        if notice.kind in ("needs_input", "completed", "failed") and not hand.is_in_doubt:
-            return Extras(told=await read_news(self._doors, link))
-        if notice.kind in ("error", "paused"):
-            return await self._of_build(link, notice.kind)
-        return Extras()
-
-    async def _of_build(self, link: Link, kind: str) -> "Extras":
+    async def _of_build(self, link: Link, kind: str) -> tuple[str, str]:
+        """The end of the build's log, and why the build was made; nothing where that cannot be read now."""
         workspace_id = link.seen.workspace_id if link.seen else None
-        if workspace_id is None:
-            return Extras()
+        if workspace_id is None or kind not in ("error", "paused"):
+            return "", ""
         try:
             build = (await self._doors.coder.get_workspace(workspace_id)).latest_build
             if kind == "paused":
-                return Extras(pause_reason=build.reason)
+                return "", build.reason
             lines = await self._doors.coder.list_build_logs(build.id)
         except OutsideError as error:
             _log.info("build not readable", link=link.id, error=str(error))
-            return Extras()
+            return "", ""
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
-        return Extras(build_log="\n".join([*tail, *([build.job.error] if build.job.error else [])]))
-
-
-class Extras(NamedTuple):
-    """What a notice carries besides its own words."""
-
-    told: Told = Told()
-    build_log: str = ""
-    pause_reason: str = ""
+        return "\n".join([*tail, *([build.job.error] if build.job.error else [])]), ""
 
 
 def _message_id(link: Link, job_id: str) -> str:

@@ -337,7 +337,7 @@ def _folded(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[Not
 
 
 def _with_present(story: Story, seen: Observation, now_ms: int) -> Story:
-    """Let the newest report count for this start if the list says so, though it was read before the start was."""
+    """Let the newest report count for this start if the list says so, though it was read before."""
     last = story.last_report
     if last is None or seen.report is None or not seen.is_active or story.report_build == story.build:
         return story

@@ -63,7 +63,9 @@ class Link(BaseModel):
     hold: Hold | None = None
     ended: Ending | None = None
     is_muted: bool = False
-    # Where the last excerpt ended, and what the card last showed.
+    # The card was deleted and has been posted anew.
+    has_moved: bool = False
+    # Where the last excerpt ended, and what the card last showed and when (ms).
     cursor: str = ""
     drawn: str = ""
     last_input_ts: Ts | None = None

@@ -107,6 +107,12 @@ def at(moment: datetime) -> str:
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
+def since(moment: datetime) -> str:
+    """Say from when on something is so, by the reader's own clock: `today at 14:03`."""
+    seconds = max(0, int(moment.timestamp()))
+    return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
+
+
 def on(moment: datetime) -> str:
     """Say a moment where Slack does not turn it into the reader's own time."""
     return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"

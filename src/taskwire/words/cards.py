@@ -26,6 +26,7 @@ from taskwire.words.blocks import (
     own,
     plain,
     said,
+    since,
 )
 
 PROMPT = 300
@@ -62,11 +63,14 @@ class _Outside(NamedTuple):
 
     coder_url: str
     unreachable_since_ms: int | None
+    is_refused: bool = False
 
 
-def card(link: Link, *, coder_url: str, unreachable_since_ms: int | None = None) -> Message:
-    """Say how a link's task stands."""
-    outside = _Outside(coder_url, unreachable_since_ms)
+def card(
+    link: Link, *, coder_url: str, unreachable_since_ms: int | None = None, is_refused: bool = False
+) -> Message:
+    """Say how a link's task stands; `is_refused` if Coder answers, but does not take our token."""
+    outside = _Outside(coder_url, unreachable_since_ms, is_refused)
     hint = _hint(link)
     drawn = [*_present(link, outside), *_buttons(link, coder_url)]
     if hint:
@@ -185,16 +189,17 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
     if story.error_ms is not None and story.phase is not Phase.BROKEN:
         notes.append(_waited_out(story))
     if story.unreachable_ms is not None:
-        lost = ago(from_ms(story.unreachable_ms))
-        notes.append(f"Its agent went out of reach {lost}. Often it comes back by itself.")
+        lost = since(from_ms(story.unreachable_ms))
+        notes.append(f"Its agent is not reachable since {lost}. Often it comes back by itself.")
     if link.hold is not None:
         notes.append(
             "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
             "them along."
         )
     if outside.unreachable_since_ms is not None:
-        since = ago(from_ms(outside.unreachable_since_ms))
-        notes.append(f":warning: Coder stopped answering {since}. What you see here is from before.")
+        moment = since(from_ms(outside.unreachable_since_ms))
+        what = "has refused my token" if outside.is_refused else "has not answered me"
+        notes.append(f":warning: Coder {what} since {moment}. What you see here is from before.")
     return notes
 
 

@@ -84,6 +84,26 @@ def notice(
     return Message(text=_text(told, calls), blocks=tuple(drawn))
 
 
+def back(link: Link, *, coder_url: str) -> Message:
+    """Say that a task is there again that was told to be gone."""
+    told = _Told(
+        title=name_of(link),
+        face=Face("leftwards_arrow_with_hook", "Back"),
+        what="Coder shows this task again.",
+        follow="Replies here reach its agent as before.",
+        page=page_of(link.model_copy(update={"ended": None}), coder_url),
+        reported="",
+    )
+    drawn = [_headline(told, ()), line("what", [said(told.what)]), section("next", told.follow)]
+    return Message(text=_text(told, ()), blocks=tuple(drawn))
+
+
+def alert(sentence: str) -> Message:
+    """Tell an administrator of a trouble that only they can mend."""
+    said_once = f":warning: {escape_mrkdwn(sentence)}"
+    return Message(text=said_once, blocks=(section("alert", said_once),))
+
+
 def _what(notice: Notice, pause_reason: str, by_name: str) -> str:
     """Say what happened in a sentence; what people and agents wrote in it is not escaped yet."""
     report = one_line(notice.report.message, blocks.REPORT) if notice.report else ""

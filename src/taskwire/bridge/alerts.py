@@ -1,0 +1,62 @@
+"""What administrators hear of without having asked: the account has a trouble, or its token ends soon.
+
+Each trouble is told to each of them once a day at most, in their direct messages with the bot.
+"""
+
+from datetime import UTC, datetime
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.posting import post_once
+from taskwire.model.errors import OutsideError
+from taskwire.model.ids import LinkId, UserId
+from taskwire.model.jobs import Alert, Job, intake
+from taskwire.slack.outbound import Metadata
+from taskwire.store.steps import Step
+from taskwire.telemetry import logger
+from taskwire.words import notices
+
+DAY_MS = 24 * 3_600_000
+_log = logger("taskwire.alerts")
+
+
+class Alerts:
+    """Tells the administrators."""
+
+    def __init__(self, doors: Doors, admins: tuple[str, ...]) -> None:
+        self._doors = doors
+        self._admins = admins
+
+    async def warn(self, name: str, sentence: str) -> None:
+        """Tell of a trouble; `name` is what makes it the same one within a day."""
+        if await self._doors.memory.find("warned", name):
+            return
+        day = f"{datetime.now(UTC):%Y-%m-%d}"
+        step = Step()
+        for person in await self._people():
+            job = Job(id=f"alert:{name}:{day}", work=Alert(person=person, sentence=sentence))
+            step.append(intake(person), job)
+        await self._doors.queue.write(step)
+        await self._doors.memory.keep("1", "warned", name, ttl_ms=DAY_MS)
+
+    async def post(self, hand: Hand) -> Ending:
+        """Write to one administrator."""
+        work = hand.job.work
+        assert isinstance(work, Alert)  # noqa: S101 - the worker hands each job to its kind's carrier
+        channel = await self._doors.slack.open_direct(work.person)
+        meta = Metadata(id=f"{work.person}:{hand.job.id}", kind="answer")
+        message = notices.alert(work.sentence)
+        await post_once(self._doors, hand, LinkId(f"alerts:{work.person}"), channel, None, message, meta)
+        return done()
+
+    async def _people(self) -> list[UserId]:
+        found: dict[UserId, None] = {}
+        for name in self._admins:
+            if not name.startswith("S"):
+                found[UserId(name)] = None
+                continue
+            try:
+                found |= dict.fromkeys(sorted(await self._doors.slack.list_group(name)))
+            except OutsideError as error:
+                _log.warning("a user group cannot be read", group=name, error=str(error))
+        return list(found)

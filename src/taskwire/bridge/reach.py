@@ -1,0 +1,106 @@
+"""Whether Coder can be reached: noted when it cannot, shown on every open card, and taken back when it can.
+
+The note says whether the cards have heard of it, so that a process that dies in between leaves none behind.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from taskwire.bridge.alerts import Alerts
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.saying import draw
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.model.errors import OutsideError
+from taskwire.store.steps import Step
+from taskwire.telemetry import logger
+
+# Coder is called away when this many sweeps in a row have failed; a refused token needs no second opinion.
+FAILURES = 2
+AWAY_MS = 7 * 24 * 3_600_000
+# Cards that one call to Redis asks to be drawn.
+PIECE = 200
+
+_log = logger("taskwire.reach")
+
+
+class Away(BaseModel):
+    """Since when Coder cannot be asked, and why; `stage` is what the cards have been asked to show."""
+
+    since_ms: int
+    is_refused: bool = False
+    stage: Literal["noted", "shown", "over"] = "noted"
+
+
+async def find_away(doors: Doors) -> Away | None:
+    """Since when Coder cannot be asked, if it cannot."""
+    away = await _note(doors)
+    return None if away is None or away.stage == "over" else away
+
+
+class Reach:
+    """Knows whether Coder answers."""
+
+    def __init__(self, doors: Doors, alerts: Alerts) -> None:
+        self._doors = doors
+        self._alerts = alerts
+        self._failures = 0
+        self._failing_since_ms = 0
+        self.trouble = ""
+
+    async def failed(self, error: OutsideError, now_ms: int) -> None:
+        """A sweep has failed; if that lasts, the cards say so."""
+        self._failures += 1
+        self._failing_since_ms = self._failing_since_ms or now_ms
+        is_refused = isinstance(error, TokenRefused)
+        self.trouble = _sentence(error)
+        _log.warning("sweep failed", error=str(error), in_a_row=self._failures)
+        if is_refused:
+            await self._alerts.warn("refused", self.trouble)
+        if self._failures < FAILURES and not is_refused:
+            return
+        known = await _note(self._doors)
+        if known is None or known.stage == "over" or known.is_refused != is_refused:
+            known = Away(since_ms=self._failing_since_ms, is_refused=is_refused)
+            await self._keep(known)
+        if known.stage == "noted":
+            await self._redraw()
+            await self._keep(known.model_copy(update={"stage": "shown"}))
+
+    async def answered(self) -> None:
+        """A sweep has succeeded: nothing is wrong any more."""
+        self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
+        known = await _note(self._doors)
+        if known is None:
+            return
+        await self._keep(known.model_copy(update={"stage": "over"}))
+        await self._redraw()
+        await self._doors.memory.forget("coder-away")
+
+    async def _keep(self, away: Away) -> None:
+        await self._doors.memory.keep(away.model_dump_json(), "coder-away", ttl_ms=AWAY_MS)
+
+    async def _redraw(self) -> None:
+        """Let every open card show how it is now."""
+        links = list((await self._doors.links.list_open()).values())
+        for start in range(0, len(links), PIECE):
+            step = Step()
+            for link in links[start : start + PIECE]:
+                draw(link, step)
+            await self._doors.queue.write(step)
+
+
+async def _note(doors: Doors) -> Away | None:
+    kept = await doors.memory.find("coder-away")
+    return None if kept is None else Away.model_validate_json(kept)
+
+
+def _sentence(error: OutsideError) -> str:
+    if isinstance(error, TokenRefused):
+        return (
+            "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
+            "Make a new token with an account of role Owner, and start me with it."
+        )
+    if isinstance(error, NoTasks):
+        return "This Coder has no Tasks: they are part of Coder 2.28 to 2.36, and of the 2.34 support line."
+    return f"Coder cannot be asked: {error}."

@@ -1,0 +1,182 @@
+"""What the sweep writes: what was last seen of each task, what two lists did not show, what came back.
+
+Observations have an order: a sweep carries the account's newest number and everything it writes is refused
+once another has begun. Ends where stories begin: what follows from an observation is decided in its job.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+from taskwire.model.changes import Observed
+from taskwire.model.ids import LinkId, TaskId
+from taskwire.model.jobs import Happened, Job
+from taskwire.model.phases import Observation
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.links import ENDED_MS
+from taskwire.store.scripts import Clock, Script
+
+_CLAIM = """
+local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local key = prefix .. 'sweeping:' .. account
+local who, till = (redis.call('GET', key) or ''):match('^(%S+) (%d+)$')
+if who and who ~= holder and tonumber(till) > now then return {} end
+redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
+return {whole(redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)), whole(now)}
+"""
+
+_KEEP = """
+local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local key = prefix .. 'sweeping:' .. account
+if (redis.call('GET', key) or ''):match('^%S+') == holder then
+  redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
+end
+return 1
+"""
+
+_OBSERVE = """
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
+for i = 5, #ARGV, 5 do
+  local task, build, reported, seen, job = unpack(ARGV, i, i + 4)
+  local link = redis.call('HGET', prefix .. 'links', task)
+  if link then
+    local key = prefix .. 'link:' .. link
+    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms')
+    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
+    build, reported = tonumber(build), tonumber(reported)
+    local is_older = build < b or (build == b and reported > 0 and reported < r)
+    redis.call('HDEL', key, 'missed')
+    if old[1] ~= seen and not is_older then
+      if build > b then r = 0 end
+      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
+                 'seen_ms', whole(math.max(r, reported)))
+      local n = redis.call('HINCRBY', key, 'observations', 1)
+      -- The job's id is the first thing in its text.
+      put('tell:' .. link, 'observed:' .. whole(n), 'next', '0', 'new', (job:gsub('@N@', whole(n), 1)))
+    end
+  end
+end
+return 0
+"""
+
+_MISS = """
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return {} end
+local gone = {}
+for i = 5, #ARGV do
+  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
+  if link then
+    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
+    if missed >= 2 then gone[#gone + 1] = link end
+  end
+end
+return gone
+"""
+
+_LIST_GONE = """
+local key, oldest, found = prefix .. 'gone', now - tonumber(ARGV[3]), {}
+local all = redis.call('HGETALL', key)
+for i = 1, #all, 2 do
+  local link, at = all[i + 1]:match('^(%S+) (%d+)$')
+  if tonumber(at) < oldest then
+    redis.call('HDEL', key, all[i])
+  else
+    found[#found + 1] = all[i]
+    found[#found + 1] = link
+    found[#found + 1] = at
+  end
+end
+return found
+"""
+
+_REVIVE = """
+local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local key, links = prefix .. 'link:' .. link, prefix .. 'links'
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return 0 end
+redis.call('HDEL', prefix .. 'gone', task)
+if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
+local bond = cjson.decode(redis.call('HGET', key, 'bond'))
+redis.call('HDEL', key, 'ended', 'missed', 'seen')
+redis.call('PERSIST', key)
+redis.call('SET', prefix .. 'thread:' .. bond.channel .. ':' .. bond.thread_ts, link)
+redis.call('HSET', links, task, link)
+put('tell:' .. link, 'back:' .. number, 'next', '0', 'new', job)
+return 1
+"""
+
+
+class Sweep(NamedTuple):
+    """One look at all tasks of an account: its number, and Redis's time when it began."""
+
+    number: int
+    began_ms: int
+
+
+class Gone(NamedTuple):
+    """A link that ended because its task was gone, and when that was."""
+
+    link: LinkId
+    at_ms: int
+
+
+class Sighting(NamedTuple):
+    """An observation ready to be stored: with its order and the job that tells of it."""
+
+    seen: Observation
+    text: str
+
+    @classmethod
+    def of(cls, seen: Observation) -> "Sighting":
+        """Prepare an observation."""
+        return cls(seen, seen.model_dump_json())
+
+    def words(self) -> tuple[str, ...]:
+        """The five words that the storing script takes for each; the script numbers the job."""
+        seen = self.seen
+        job = Job(id="observed:@N@", work=Happened(event=Observed(seen=seen))).model_dump_json()
+        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job)
+
+
+class Sweeps:
+    """The sweeps of one workspace, as this process makes them."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._holder = secrets.token_hex(8)
+        self._claim = Script(connections.commands, keys, clock, _CLAIM)
+        self._keep = Script(connections.commands, keys, clock, _KEEP)
+        self._observe = Script(connections.commands, keys, clock, _OBSERVE)
+        self._miss = Script(connections.commands, keys, clock, _MISS)
+        self._list_gone = Script(connections.commands, keys, clock, _LIST_GONE)
+        self._revive = Script(connections.commands, keys, clock, _REVIVE)
+
+    async def claim(self, account: str, lease_ms: int) -> Sweep | None:
+        """Raise the account's number and carry it through one sweep; None while another process sweeps."""
+        answer = cast("list[str]", await self._claim(account, self._holder, lease_ms))
+        return Sweep(int(answer[0]), int(answer[1])) if answer else None
+
+    async def keep(self, account: str, lease_ms: int) -> None:
+        """Stay the one who sweeps for so long, so that replicas do not ask the same twice."""
+        await self._keep(account, self._holder, lease_ms)
+
+    async def observe(self, account: str, sweep: Sweep, sightings: Sequence[Sighting]) -> bool:
+        """Store what is newer and append it to its links; false if a newer sweep has begun."""
+        words = [word for sighting in sightings for word in sighting.words()]
+        return cast("int", await self._observe(account, sweep.number, *words)) >= 0
+
+    async def miss(self, account: str, sweep: Sweep, tasks: Iterable[TaskId]) -> list[LinkId]:
+        """Note tasks that a list did not show; returns the links that two lists have missed."""
+        found = cast("list[str]", await self._miss(account, sweep.number, *tasks))
+        return [LinkId(link) for link in found]
+
+    async def list_gone(self) -> Mapping[TaskId, Gone]:
+        """The tasks whose link ended with them within the last 30 days."""
+        found = cast("list[str]", await self._list_gone(ENDED_MS))
+        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+        return {TaskId(task): Gone(LinkId(link), int(at)) for task, link, at in rows}
+
+    async def revive(self, account: str, sweep: Sweep, task: TaskId, link: LinkId, job: Job) -> bool:
+        """Open a gone link again and append the job to its tell list; false where that is not to be."""
+        answer = await self._revive(account, sweep.number, task, link, job.model_dump_json())
+        return cast("int", answer) == 1

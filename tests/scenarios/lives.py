@@ -1,0 +1,35 @@
+"""A task that runs, and what its card shows, for stories about what becomes of tasks."""
+
+import re
+
+from taskwire.sandbox.coder import PuppetTask
+
+from .people import Thread
+from .world import World
+
+TITLE = "Fix the login redirect"
+PULL = "https://github.com/acme/app/pull/12"
+# A card is edited at most every three seconds.
+CARD_SECONDS = 3.1
+_DATE = re.compile(r"<!date\^\d+\^([^|]*)\|[^>]*>")
+
+
+async def a_task(world: World) -> tuple[Thread, PuppetTask]:
+    """A task of Alice's whose agent works, with its thread."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+    task = world.task("fix-the-login-redirect")
+    await world.sweeps()
+    task.becomes("working", "Reading the code")
+    await world.sweeps()
+    return thread, task
+
+
+async def card(world: World, thread: Thread) -> str:
+    """What the card shows once it has been brought up to date."""
+    await world.passes(CARD_SECONDS)
+    return timeless(thread.card())
+
+
+def timeless(text: str) -> str:
+    """A text with the form of its times instead of the times."""
+    return _DATE.sub(r"<\1>", text)

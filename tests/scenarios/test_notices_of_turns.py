@@ -1,0 +1,199 @@
+"""Who is called when an agent stops: once a turn, at the right moment, and never for what comes and goes."""
+
+from .lives import PULL, TITLE, a_task, card
+from .world import World
+
+
+async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
+    """Real agents report idle two seconds after complete, with the same message: that is no question."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12", PULL)
+    await world.sweeps()
+
+    await world.passes(seconds=3)
+    await world.sweeps()
+    await world.passes(seconds=600)
+
+    assert task.state == "idle"
+    assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
+        "[View pull request] [Open in Coder]"
+    ]
+
+
+async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) -> None:
+    """The poll misses what lasts two seconds; the agent's history is read once, and only then."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12", PULL)
+    await world.passes(seconds=3)
+    before = len(world.coder.requests)
+
+    await world.sweeps(times=3)
+    await world.passes(seconds=600)
+
+    asked = [request.route for request in world.coder.requests[before:]]
+    assert task.state == "idle"
+    assert asked.count("agents.get") == 1, asked
+    assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
+        "[View pull request] [Open in Coder]"
+    ]
+
+
+async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
+    """Failed sticks as done does."""
+    thread, task = await a_task(world)
+    task.becomes("failed", "No access to the repository")
+    await world.passes(seconds=3)
+
+    await world.sweeps()
+    await world.passes(seconds=600)
+
+    assert (await card(world, thread)).startswith(f"Failed: {TITLE}. No access to the repository.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
+        "Reply here to tell the agent how to go on.\n"
+        "[Open in Coder] [Logs]"
+    ]
+
+
+async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
+    """The history says it all, whenever it is read."""
+    thread, task = await a_task(world)
+    await world.stops()
+    task.becomes("complete", "Opened PR #12")
+    world.clock.passes(12 * 3_600)
+    await world.coder.catch_up()
+
+    await world.starts()
+    await world.sweeps(times=2)
+    await world.restarts()
+    await world.sweeps(times=2)
+
+    assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: World) -> None:
+    """Done, stopped for idleness and resumed by somebody: the end is news, the pause is over."""
+    thread, task = await a_task(world)
+    await world.stops()
+    task.becomes("complete", "Opened PR #12")
+    world.clock.passes(3_600)
+    task.pause_by_timeout()
+    world.clock.passes(3_600)
+    world.coder.template.is_silent_after_resume = True
+    task.resume()
+
+    await world.starts()
+    await world.sweeps(times=2)
+
+    assert (await card(world, thread)).startswith(f"Starting: {TITLE}.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> None:
+    """Idle flaps; only what holds for the settle time is a question."""
+    thread, task = await a_task(world)
+
+    for _ in range(4):
+        task.becomes("idle", "Reading the code")
+        await world.sweeps()
+        await world.passes(seconds=15)
+        task.becomes("working", "Reading the code")
+        await world.sweeps()
+        await world.passes(seconds=15)
+
+    assert thread.new_messages() == []
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
+
+
+async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: World) -> None:
+    """A turn begins with the start, a delivered input or a resume."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which branch?")
+    await world.sweeps()
+    await world.passes(seconds=20)
+    first = thread.new_messages()
+    task.becomes("working", "Still thinking")
+    await world.sweeps()
+    task.becomes("idle", "Still thinking")
+    await world.sweeps()
+    await world.passes(seconds=60)
+    between = thread.new_messages()
+
+    await world.alice.replies(thread, "main")
+    await world.passes(seconds=3)
+    task.becomes("idle", "Main or master?")
+    await world.sweeps()
+    await world.passes(seconds=20)
+
+    assert first == [
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Which branch?”. "
+        "Reply here to go on.\n"
+        "[Open in Coder] [Logs]"
+    ]
+    assert between == []
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Main or master?”. "
+        "Reply here to go on.\n"
+        "[Open in Coder] [Logs]"
+    ]
+
+
+async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_report(world: World) -> None:
+    """Older servers never send complete: the notice claims no question, and brings report and link."""
+    world.coder.settings.reports_become_working = True
+    thread, task = await a_task(world)
+    program = task.program
+    assert program is not None
+    program.reports("complete", "Opened PR #12", PULL)
+    await world.sweeps()
+    program.stops_working()
+    await world.passes(seconds=3)
+    await world.sweeps()
+    await world.passes(seconds=20)
+
+    assert (await card(world, thread)).startswith(f"Needs you: {TITLE}. Opened PR #12.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Opened PR #12”. "
+        f"Reply here to go on. <{PULL}>\n"
+        "[View pull request] [Open in Coder] [Logs]"
+    ]
+
+
+async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
+    """The messages go on; nobody's phone rings for them."""
+    thread, task = await a_task(world)
+    await world.alice.clicks(thread, "Mute")
+    world.alice.reads()
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+    ]
+
+
+async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
+    """Also where an administrator gave it its thread: it is the owner whom it needs."""
+    await world.restarts(admins=(world.alice.id,))
+    task = world.coder.add_task("bob", "tidy the docs")
+    await world.passes(seconds=60)
+    thread = await world.alice.runs(f"/task attach bob/{task.name}")
+    await world.sweeps()
+    task.becomes("working", "Tidying")
+    task.becomes("complete", "Tidied")
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n[Open in Coder]"
+    ]

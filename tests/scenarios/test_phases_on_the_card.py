@@ -1,0 +1,206 @@
+"""What Coder says, as the one word that the card shows."""
+
+import json
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.faults import Fault
+from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire.sandbox.coder.wire import Answer
+
+from .lives import PULL, TITLE, a_task, card, timeless
+from .people import Thread
+from .world import World
+
+
+async def phase(world: World, thread: Thread) -> str:
+    """The card's first word."""
+    return (await card(world, thread)).partition(f": {TITLE}")[0]
+
+
+async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
+    """Pending and initializing are one to a person, and what Coder says meanwhile is no report."""
+    plan = BuildPlan(queue=10, provision=10, connect=10, start=10, app=10)
+    world.coder.template.plan = plan
+    thread = await world.alice.runs("/task create fix the login redirect")
+    shown = {}
+
+    for _ in range(5):
+        await world.sweeps()
+        shown[world.task("fix-the-login").status] = await card(world, thread)
+        await world.passes(seconds=7)
+
+    assert list(shown) == ["pending", "initializing"]
+    assert shown["initializing"] == (
+        f"Starting: {TITLE}. Owner: alice. Template: Tasks on Docker. Reply in this thread to talk to the "
+        f"agent; it gets your words as soon as it is up. <{page(world)}>\n"
+        "> fix the login redirect\n"
+        "[Open in Coder] [Mute] [Delete]"
+    )
+
+
+async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: World) -> None:
+    """Active without a state: starting for 30 seconds, then as idle, which has to settle."""
+    world.coder.template.is_silent = True
+    thread = await world.alice.runs("/task create fix the login redirect")
+    await world.sweeps()
+
+    before = await phase(world, thread)
+    await world.passes(seconds=40)
+    meanwhile = await phase(world, thread)
+    told_meanwhile = thread.new_messages()
+    await world.passes(seconds=10)
+
+    assert (before, meanwhile, await phase(world, thread)) == ("Starting", "Starting", "Needs you")
+    assert told_meanwhile == []
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. It has reported nothing so far. "
+        "Reply here to go on.\n"
+        "[Open in Coder] [Logs]"
+    ]
+
+
+async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -> None:
+    """The latest one-line report, how old it is, who owns the task, and the link as a button."""
+    thread, task = await a_task(world)
+    task.becomes("working", "Opened a draft", PULL)
+    await world.sweeps()
+
+    assert await card(world, thread) == (
+        f"Working: {TITLE}. Opened a draft. Owner: alice. Template: Tasks on Docker. "
+        f"Reply in this thread to talk to the agent. <{PULL}> <{page(world)}>\n"
+        "> fix the login redirect\n"
+        "[View pull request] [Open in Coder] [Logs] [Pause] [Mute] [Delete]"
+    )
+    assert facts(world, thread) == ["alice", "Tasks on Docker", "started <{ago}>", "last report <{ago}>"]
+
+
+async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
+    """Then the agent needs somebody."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which branch?")
+    await world.sweeps()
+
+    before = await phase(world, thread)
+    await world.passes(seconds=20)
+
+    assert (before, await phase(world, thread)) == ("Working", "Needs you")
+    assert len(thread.new_messages()) == 1
+
+
+async def test_done_and_failed_show_at_once(world: World) -> None:
+    """Both are final, and a final phase waits for no pace."""
+    thread, task = await a_task(world)
+
+    task.becomes("complete", "Opened PR #12", PULL)
+    await world.sweeps()
+    done = thread.card()
+    task.becomes("failed", "The tests do not pass")
+    await world.sweeps()
+
+    assert done.startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert thread.card().startswith(f"Failed: {TITLE}. The tests do not pass.")
+    assert len(thread.new_messages()) == 2
+
+
+async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
+    """The phase stays what it was; since when it cannot be reached is added."""
+    thread, task = await a_task(world)
+    task.agent_is_unreachable()
+    await world.sweeps()
+
+    lost = await card(world, thread)
+    task.agent_is_reachable()
+    await world.sweeps()
+
+    assert lost.startswith(
+        f"Working: {TITLE}. Reading the code. Its agent is not reachable since "
+        "<{date_short_pretty} at {time}>. Often it comes back by itself."
+    )
+    assert "not reachable" not in await card(world, thread)
+
+
+async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> None:
+    """Unknown is normal while a workspace stops; paused is paused, whatever the state."""
+    thread, task = await a_task(world)
+    world.coder.template.plan = BuildPlan(stop=30)
+    task.pause()
+    await world.sweeps()
+
+    stopping = task.status, await phase(world, thread)
+    await world.passes(seconds=30)
+    await world.sweeps()
+
+    assert stopping == ("unknown", "Pausing")
+    assert (task.state, await phase(world, thread)) == ("working", "Paused")
+    assert len(thread.new_messages()) == 1
+
+
+async def test_unknown_otherwise_is_unclear(world: World) -> None:
+    """Coder does not know; nobody is told, and what was before comes back."""
+    thread, task = await a_task(world)
+    task.status_is("unknown")
+    await world.sweeps()
+
+    unclear = await card(world, thread)
+    task.status_is("active")
+    await world.sweeps()
+
+    assert unclear.startswith(
+        f"Unclear: {TITLE}. Coder does not say how its workspace stands. I keep looking."
+    )
+    assert await phase(world, thread) == "Working"
+
+
+async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: World) -> None:
+    """Five minutes of grace after a start, then broken."""
+    thread, task = await a_task(world)
+    task.status_is("error")
+    await world.sweeps()
+
+    early = await card(world, thread)
+    await world.passes(seconds=300)
+
+    assert early.startswith(
+        f"Working: {TITLE}. Reading the code. Coder reports an error. While a workspace starts that may "
+        "pass, so I wait until <{time}> before I call it broken."
+    )
+    assert await phase(world, thread) == "Broken"
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
+    """A newer Coder may have words to come; nothing breaks, and the others are still watched."""
+    thread, task = await a_task(world)
+    other = await world.alice.runs("/task create tidy the docs")
+    await world.sweeps()
+    world.task("tidy-the-docs").becomes("complete", "Tidied")
+    await calls_it(world, task, "hibernating")
+
+    await world.sweeps()
+
+    assert (await card(world, thread)).startswith(
+        f"Coder calls it “hibernating”: {TITLE}. I do not know this word, so I show it as it is and "
+        "keep looking."
+    )
+    assert len(other.new_messages()) == 1
+
+
+def page(world: World) -> str:
+    """The task's page in Coder."""
+    return f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
+
+
+def facts(world: World, thread: Thread) -> list[str]:
+    """What the card says by the way, in its small print."""
+    blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
+    small = next(block for block in blocks if block["block_id"] == "facts")
+    return [timeless(element["text"]) for element in small["elements"]]
+
+
+async def calls_it(world: World, task: PuppetTask, word: str) -> None:
+    """Let Coder's next list show another word as the task's status."""
+    answer = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())
+    for each in answer["tasks"]:
+        each["status"] = word if each["id"] == task.id else each["status"]
+    body = json.dumps(answer).encode()
+    world.coder.misbehave("tasks.list", Fault("a word to come", answer=Answer(200, body)))
