@@ -15,7 +15,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.app import Parts
+from taskwire.app import Parts, Timings
 from taskwire.model.errors import OutsideError, TryLater, UserError
 from taskwire.scheduler import Timers
 from taskwire.settings import Settings
@@ -84,16 +84,17 @@ class Bot:
                 f"Taskwire cannot listen on {self._settings.http_addr}: {_reason(error)}.",
                 "Set TASKWIRE_HTTP_ADDR to an address and port that are free here.",
             ) from error
+        _log.info("listening", port=self.port)
 
     def _find_app(self) -> AsyncApp | None:
         return self._parts.bolt if self._parts is not None else None
 
-    async def open(self, stack: contextlib.AsyncExitStack, clock: Clock) -> None:
+    async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
         """Put the parts together; a Slack that cannot be reached is waited for, a refused token is not."""
         settings = self._settings
 
         async def opened() -> Parts:
-            made = Parts.open(settings, self._connections, clock, self.metrics)
+            made = Parts.open(settings, self._connections, clock, self.metrics, timings)
             return await stack.enter_async_context(made)
 
         parts = await self._patiently(opened)
@@ -121,6 +122,7 @@ class Bot:
         self._read_gap()
         watch = asyncio.create_task(self._watch_over(), name="watch over")
         stack.push_async_callback(_ended, watch)
+        stack.push_async_callback(parts.watcher.leave)
         if has_timers:
             self.timers.start(parts.watcher.sweep, parts.doors.links.come, parts.account.look)
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
@@ -203,13 +205,14 @@ async def running(
     connections: Connections,
     *,
     clock: Clock | None = None,
+    timings: Timings | None = None,
     has_timers: bool = True,
 ) -> AsyncIterator[Bot]:
     """A bot that runs inside the block; raises TokenProblem if Slack refuses a token."""
     async with contextlib.AsyncExitStack() as stack:
         bot = Bot(settings, connections)
         await bot.serve(stack)
-        await bot.open(stack, clock or ServersClock())
+        await bot.open(stack, clock or ServersClock(), timings or Timings())
         await bot.start(stack, has_timers=has_timers)
         yield bot
 

@@ -5,12 +5,10 @@ import re
 from taskwire.sandbox.coder import PuppetTask
 
 from .people import Thread
-from .world import World
+from .world import CARD_SECONDS, World
 
 TITLE = "Fix the login redirect"
 PULL = "https://github.com/acme/app/pull/12"
-# A card is edited at most every three seconds.
-CARD_SECONDS = 3.1
 _DATE = re.compile(r"<!date\^\d+\^([^|]*)\|[^>]*>")
 
 
@@ -21,6 +19,7 @@ async def a_task(world: World) -> tuple[Thread, PuppetTask]:
     await world.sweeps()
     task.becomes("working", "Reading the code")
     await world.sweeps()
+    await world.passes(CARD_SECONDS)
     return thread, task
 
 

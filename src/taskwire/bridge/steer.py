@@ -96,8 +96,12 @@ class Steerer:
         is_running = task.workspace_status_word == "running"
         if task.status_word == "error" and is_running:
             # Coder refuses to resume what runs, however unwell: it has to be stopped first.
-            await self._start_build(hand, task, self._doors.coder.pause)
-            return self._busy(hand, link, work)
+            build = await self._start_build(hand, task, self._doors.coder.pause)
+            acted = Acted(verb="retry", by=work.asker.person, build=build.build_number)
+            busy = self._busy(hand, link, work)
+            stop = Job(id=f"retry:{hand.job.id}", work=Happened(event=acted))
+            busy.step.append(tell(link.id), stop)
+            return busy
         try:
             build = await self._start_build(hand, task, self._doors.coder.resume)
         except AlreadyRunning:

@@ -6,9 +6,12 @@ nothing else has to wait. What cannot be reached is `reach`'s to tell.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping
+
+from redis.exceptions import RedisError
 
 from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.doors import Doors
@@ -89,6 +92,11 @@ class Watcher:
             await self._reach.answered()
         finally:
             await self._doors.sweeps.keep(ACCOUNT, self._kept_ms)
+
+    async def leave(self) -> None:
+        """Sweep no more; another replica need not wait."""
+        with contextlib.suppress(RedisError):
+            await self._doors.sweeps.leave(ACCOUNT)
 
     async def _look(self, sweep: Sweep, body: bytes, linked: Linked) -> str:
         if sweep.number != self._last + 1:

@@ -30,7 +30,7 @@ _KEEP = """
 local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local key = prefix .. 'sweeping:' .. account
 if (redis.call('GET', key) or ''):match('^%S+') == holder then
-  redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
+  redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', math.max(lease, 1))
 end
 return 1
 """
@@ -159,6 +159,10 @@ class Sweeps:
     async def keep(self, account: str, lease_ms: int) -> None:
         """Stay the one who sweeps for so long, so that replicas do not ask the same twice."""
         await self._keep(account, self._holder, lease_ms)
+
+    async def leave(self, account: str) -> None:
+        """Let another process sweep at once."""
+        await self._keep(account, self._holder, 0)
 
     async def observe(self, account: str, sweep: Sweep, sightings: Sequence[Sighting]) -> bool:
         """Store what is newer and append it to its links; false if a newer sweep has begun."""
