@@ -5,7 +5,7 @@ Importing this does nothing. How it all starts and ends is in `running`.
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from slack_bolt.async_app import AsyncApp
@@ -36,6 +36,7 @@ from taskwire.bridge.tell import Teller
 from taskwire.bridge.watch import Watcher
 from taskwire.bridge.work import Carrier, Worker
 from taskwire.coder.client import CoderClient
+from taskwire.coder.client import Timeouts as CoderTimeouts
 from taskwire.listeners import listen
 from taskwire.listeners.behind import Behind
 from taskwire.listeners.clicks import Clicks
@@ -49,16 +50,26 @@ from taskwire.settings import Settings
 from taskwire.slack.calls import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.outbound import Timeouts as SlackTimeouts
 from taskwire.store.claims import Claims
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.pace import Pace
-from taskwire.store.queue import Queue
+from taskwire.store.queue import Queue, TurnTimes
 from taskwire.store.scripts import Clock
 from taskwire.store.sweeps import Sweeps
 from taskwire.telemetry import Metrics
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long calls may take, and how long a list is held; tests of what a kill leaves behind wait less."""
+
+    slack: SlackTimeouts = field(default_factory=SlackTimeouts)
+    coder: CoderTimeouts = field(default_factory=CoderTimeouts)
+    turns: TurnTimes = field(default_factory=TurnTimes)
 
 
 @dataclass(frozen=True)
@@ -80,21 +91,27 @@ class Parts:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, settings: Settings, connections: Connections, clock: Clock, metrics: Metrics
+        cls,
+        settings: Settings,
+        connections: Connections,
+        clock: Clock,
+        metrics: Metrics,
+        timings: Timings,
     ) -> AsyncIterator[Self]:
         """Open the doors and put the parts together; raises the errors of Slack's door."""
         mask = Masker(settings.secrets()).mask
         session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
         token = settings.slack_bot_token.get_secret_value()
         coder_token = settings.coder_session_token.get_secret_value()
-        async with session, CoderClient.open(settings.coder_url, coder_token) as coder:
+        coder_door = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder)
+        async with session, coder_door as coder:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id)
-            slack = Outbound(client, Pace(connections, keys, clock), mask)
+            slack = Outbound(client, Pace(connections, keys, clock), mask, timeouts=timings.slack)
             await slack.identity()
             doors = Doors(
-                queue=Queue(connections, keys, clock),
+                queue=Queue(connections, keys, clock, timings.turns),
                 links=Links(connections, keys, clock),
                 writes=LinkSteps(keys),
                 sweeps=Sweeps(connections, keys, clock),

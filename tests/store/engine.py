@@ -1,5 +1,8 @@
 """The lists of one workspace under a clock that a test moves, and the few words that its tests need."""
 
+from collections.abc import Awaitable
+from typing import cast
+
 from taskwire.model.jobs import Job, ListName, Say
 from taskwire.model.messages import Message
 from taskwire.store.connection import Connections
@@ -78,11 +81,12 @@ class Engine:
     async def due(self) -> dict[str, float]:
         """Every list that has work, with the seconds until it is due."""
         found = await self.connections.commands.zrange(self.keys.named("ready"), 0, -1, withscores=True)
-        return {str(name): (float(score) - self.clock.now_ms) / 1000 for name, score in found}
+        scored = cast("list[tuple[str, float]]", found)
+        return {name: (score - self.clock.now_ms) / 1000 for name, score in scored}
 
-    async def state(self, name: ListName = LIST) -> dict[str, str]:
-        """A list's own record."""
-        return dict(await self.connections.commands.hgetall(self.keys.named("list", name, "state")))  # type: ignore[misc] # redis-py's own two-faced type
+    async def fields(self, key: str) -> dict[str, str]:
+        """A hash."""
+        return await cast("Awaitable[dict[str, str]]", self.connections.commands.hgetall(key))
 
     async def run(self, body: str, *words: str) -> Reply:
         """Run a script that has the operations of `steps` at hand."""

@@ -4,6 +4,8 @@ One GCRA per method (and channel) in Redis. A 429 moves it to its `Retry-After` 
 Limits: https://docs.slack.dev/apis/web-api/rate-limits
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from taskwire.store.connection import Connections
@@ -53,19 +55,29 @@ DEFAULT = Limit(600, 20)
 class Pace:
     """Says how long to wait before a method may be called."""
 
-    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        keys: Keys,
+        clock: Clock,
+        *,
+        limits: Mapping[str, Limit] = MappingProxyType(LIMITS),
+        otherwise: Limit = DEFAULT,
+    ) -> None:
+        self._limits = limits
+        self._otherwise = otherwise
         self._wait = Script(connections.commands, keys, clock, _WAIT)
         self._pause = Script(connections.commands, keys, clock, _PAUSE)
 
     async def wait(self, method: str, channel: str = "") -> float:
         """Take a place; 0 if the call may be made now, else the seconds until it may (no place is taken)."""
-        limit = LIMITS.get(method, DEFAULT)
+        limit = self._limits.get(method, self._otherwise)
         answer = await self._wait(_name(method, channel, limit), limit.interval_ms, limit.burst)
         return int(cast("str", answer)) / 1000
 
     async def pause(self, method: str, channel: str, seconds: float) -> None:
         """Nobody calls this method before `seconds` have passed: Slack said so."""
-        limit = LIMITS.get(method, DEFAULT)
+        limit = self._limits.get(method, self._otherwise)
         slack = limit.interval_ms * (limit.burst - 1)
         await self._pause(_name(method, channel, limit), int(seconds * 1000), slack)
 
