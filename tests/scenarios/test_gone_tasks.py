@@ -1,0 +1,179 @@
+"""Tasks that are no longer in Coder: told once, only when it is certain, and taken back when they return."""
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.faults import Fault, server_error
+from taskwire.sandbox.coder.wire import Answer
+
+from .lives import TITLE, a_task, card
+from .people import Thread
+from .world import World
+
+GONE = (
+    f"Gone: {TITLE}. The task no longer exists in Coder. Replies here reach nobody any more. `/task create` "
+    "starts a new task."
+)
+EMPTY = Fault("empty", answer=Answer(200, b'{"tasks":[],"count":0}'))
+
+
+async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
+    """One list is no proof; the link ends, the card says so, and nobody is called."""
+    thread, task = await a_task(world)
+    task.deleted_elsewhere()
+
+    await world.sweeps()
+    after_one = thread.new_messages()
+    await world.sweeps(times=3)
+
+    assert after_one == []
+    assert thread.new_messages() == [GONE]
+    assert (await card(world, thread)).startswith(
+        f"Gone: {TITLE}. This task is no longer in Coder: replies here reach nobody. `/task create` starts a "
+        "new one."
+    )
+
+
+async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
+    """Whoever pressed Delete is named, and it is told once, also when the list shows it."""
+    thread, task = await a_task(world)
+    await world.alice.clicks(thread, "Delete")
+    await world.alice.submits()
+    world.alice.reads()
+    await world.sweeps(times=3)
+
+    assert task.is_deleted
+    assert thread.new_messages() == [
+        f"Gone: {TITLE}. Alice deleted it. Replies here reach nobody any more. `/task create` starts a "
+        "new task."
+    ]
+
+
+async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> None:
+    """The next one shows it again; two lists apart are not two in a row."""
+    thread, _ = await a_task(world)
+
+    for _ in range(3):
+        world.coder.misbehave("tasks.list", EMPTY)
+        await world.sweeps(times=2)
+
+    assert thread.new_messages() == []
+
+
+async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world: World) -> None:
+    """Its own page decides."""
+    thread, _ = await a_task(world)
+    world.coder.misbehave("tasks.list", EMPTY, times=4)
+
+    await world.sweeps(times=5)
+
+    assert thread.new_messages() == []
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
+
+
+async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
+    """Coder is in trouble: what cannot be known is not told."""
+    thread, task = await a_task(world)
+    task.deleted_elsewhere()
+    world.coder.misbehave("tasks.get", server_error())
+
+    await world.sweeps(times=2)
+    before = thread.new_messages()
+    await world.sweeps()
+
+    assert before == []
+    assert thread.new_messages() == [GONE]
+
+
+async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> None:
+    """It sees no task at all, by no fault of the tasks; also after a restart."""
+    thread, task = await a_task(world)
+    account = world.coder.user("taskwire")
+    account.roles.clear()
+    await world.sweeps(times=3)
+    await world.restarts()
+    await world.sweeps(times=3)
+    told = thread.new_messages()
+
+    account.roles.add("owner")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+
+    assert told == []
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -> None:
+    """More than five: none is told, the administrators hear of it, and health says it."""
+    await world.restarts(admins=(world.bob.id,))
+    threads = await some_tasks(world, 6)
+    for _, task in threads:
+        task.deleted_elsewhere()
+
+    await world.sweeps(times=4)
+
+    direct = world.slack.direct("bob").id
+    told = [str(message["text"]) for message in world.slack.messages(direct)]
+    assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
+    assert told == [
+        ":warning: 6 of 6 linked tasks vanished from Coder's list at once: has the account of "
+        "CODER_SESSION_TOKEN lost rights? Until it sees them again, their threads are left as they are."
+    ]
+    assert "6 of 6 linked tasks vanished" in (await world.bot.health())["coder"]
+    for message in world.slack.messages(direct):
+        world.reader.read_root(direct, str(message["ts"]))
+
+
+async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
+    """Five are somebody who tidied up."""
+    threads = await some_tasks(world, 5)
+    for _, task in threads:
+        task.deleted_elsewhere()
+
+    await world.sweeps(times=2)
+    for _ in range(6):
+        await world.passes(seconds=3)
+
+    assert [len(thread.new_messages()) for thread, _ in threads] == [1] * 5
+
+
+async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
+    """What was told to be gone is there again: the thread hears it, and works as before."""
+    thread, task = await a_task(world)
+    hidden = Fault("hidden", answer=Answer(404, NOT_FOUND))
+    world.coder.misbehave("tasks.list", EMPTY, times=2)
+    world.coder.misbehave("tasks.get", hidden)
+    await world.sweeps(times=2)
+    gone = thread.new_messages()
+
+    await world.sweeps(times=2)
+    reply = await world.alice.replies(thread, "are you there?")
+    await world.passes(seconds=40)
+
+    assert gone == [GONE]
+    assert thread.new_messages() == [
+        f"Back: {TITLE}. Coder shows this task again. Replies here reach its agent as before."
+    ]
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+    task.becomes("idle", "Yes")
+    await world.sweeps()
+    assert task.inputs == ["are you there?"]
+
+
+NOT_FOUND = b'{"message":"Resource not found or you do not have access to this resource"}'
+
+
+async def some_tasks(world: World, count: int) -> list[tuple[Thread, PuppetTask]]:
+    """So many tasks with a thread each, whose agents are at work."""
+    made = []
+    for number in range(count):
+        thread = await world.alice.runs(f"/task create name=task-{number} do part {number}")
+        made.append((thread, world.task(f"task-{number}")))
+        await world.passes(seconds=5)
+    for _, task in made:
+        task.becomes("working", "On it")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    return made
