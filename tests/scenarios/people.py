@@ -50,6 +50,16 @@ class Person:
         await self._world.settles()
         return ts
 
+    async def edits(self, thread: "Thread", ts: str, text: str) -> None:
+        """Change one's own message."""
+        await self._world.slack.edit(self.id, thread.channel, ts, text)
+        await self._world.settles()
+
+    async def deletes(self, thread: "Thread", ts: str) -> None:
+        """Delete one's own message."""
+        await self._world.slack.delete(self.id, thread.channel, ts)
+        await self._world.settles()
+
     async def presses(self, label: str) -> None:
         """Press the newest button of that label among what only this person sees."""
         for told in reversed(self._world.slack.ephemerals(self.id)):

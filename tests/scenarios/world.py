@@ -7,7 +7,7 @@ error was logged, or a look-alike was called in a way that it does not know.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +24,14 @@ from .clock import WorldClock
 from .people import Person, Thread
 from .reading import Reader
 
+# Lists that are due or being carried out, counted in one moment: a list that is taken is due no more.
+_BUSY = """
+local prefix, now, busy = ARGV[1], ARGV[2], redis.call('ZCOUNT', ARGV[1] .. 'ready', '-inf', ARGV[2])
+for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
+  busy = busy + redis.call('HEXISTS', prefix .. 'list:' .. name .. ':state', 'token')
+end
+return busy
+"""
 PATIENCE_SECONDS = 10.0
 SETTLE_SECONDS = 20.0
 # A card is edited at most every three seconds.
@@ -95,6 +103,11 @@ class World:
         self._stack = contextlib.AsyncExitStack()
         self._bot = None
 
+    async def crashes(self) -> None:
+        """Let the bot die in the middle of whatever it does."""
+        await self.bot.parts.worker.stop(0)
+        await self.stops()
+
     async def sweeps(self, times: int = 1) -> None:
         """Let the bot look at Coder, and carry out what follows."""
         for _ in range(times):
@@ -118,8 +131,9 @@ class World:
 
     async def _is_settled(self) -> bool:
         parts = self.bot.parts
-        due = await self.connections.commands.zcount(self.keys.named("ready"), "-inf", self.clock.stamp())
-        return not due and parts.worker.is_idle and parts.behind.is_idle
+        words = (self.keys.prefix, self.clock.stamp())
+        busy = await cast("Awaitable[int]", self.connections.commands.eval(_BUSY, 0, *words))
+        return not busy and parts.worker.is_idle and parts.behind.is_idle
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for a condition, or fail with its description."""
