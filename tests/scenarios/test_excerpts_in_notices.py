@@ -1,0 +1,170 @@
+"""What the agent wrote, in the notice that says it has stopped: readable, once, and harmless."""
+
+from taskwire.sandbox.coder.faults import Fault, bad_gateway
+from taskwire.sandbox.coder.wire import Answer
+from taskwire.sandbox.slack import CallFault
+
+from .lives import TITLE, a_task
+from .world import World
+
+SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+
+
+async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> None:
+    """What was told once is not told again, and it comes in the notice itself."""
+    thread, task = await a_task(world)
+    task.says("I read the code.")
+    task.says("The bug is in auth.py.")
+    task.becomes("complete", "Found it")
+    await world.sweeps()
+    task.says("I wrote a test.")
+    task.becomes("complete", "Tested it")
+    await world.sweeps()
+    await world.alice.replies(thread, "and now fix it")
+    await world.passes(seconds=3)
+    task.says("It is fixed.")
+    task.becomes("complete", "Fixed it")
+    await world.sweeps()
+
+    assert [message.split("\n")[1:-1] for message in thread.new_messages()] == [
+        ["| I read the code.", "| ", "| The bug is in auth.py."],
+        ["| I wrote a test."],
+        ["| It is fixed."],
+    ]
+
+
+async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
+    """No padding, no boxes, no wrapped lines; code stays code."""
+    thread, task = await a_task(world)
+    task.says(
+        "The redirect loses its query because the handler builds the address from the path alone and "
+        "never looks at what came behind the question mark.",
+        is_dressed=True,
+    )
+    task.becomes("idle", "Which one?")
+    await world.sweeps()
+    await world.passes(seconds=20)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Which one?”. "
+        "Reply here to go on.\n"
+        "| The redirect loses its query because the handler builds the address from the path alone and never "
+        "looks at what came behind the question mark.\n"
+        "[Open in Coder] [Logs]"
+    ]
+
+
+async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world: World) -> None:
+    """The end is what matters; the file has all of it, however Slack answers."""
+    thread, task = await a_task(world)
+    task.says("\n\n".join(f"Step {number} is done." for number in range(200)))
+    task.becomes("complete", "All done")
+    world.slack.faults.add("files.completeUploadExternal", CallFault.DONE_THEN_CUT)
+
+    await world.sweeps()
+    for _ in range(12):
+        await world.passes(seconds=10)
+
+    notice, file = thread.new_messages()
+    lines = notice.split("\n")
+    assert lines[1].endswith("lines are left out above")
+    assert lines[-2:] == ["| Step 199 is done.", "[Open in Coder]"]
+    assert file == f"(file {task.name}.log)"
+    shared = next(iter(world.slack.backend.files.files.values())).content.decode()
+    assert shared.startswith("Step 0 is done.")
+    assert shared.rstrip().endswith("Step 199 is done.")
+
+
+async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
+    """Neither in the notice nor in the file, the card or the report."""
+    thread, task = await a_task(world)
+    own = [world.settings.slack_bot_token, world.settings.coder_session_token]
+    secrets = [SECRET, *(token.get_secret_value() for token in own if token is not None)]
+    live = f"<!channel> <@{world.bob.id}> @here <!subteam^S0123456>"
+    task.says(f"{live}\n\n" + "\n\n".join(f"token: {secret}" for secret in secrets))
+    task.says("\n\n".join(f"Line {number} <!everyone> {SECRET}" for number in range(100)))
+    task.becomes("complete", f"Look <!channel> {SECRET}")
+    await world.sweeps()
+    await world.passes(seconds=10)
+
+    posted = "\n".join(str(call.arguments) for call in world.slack.calls if call.method != "auth.test")
+    files = [file.content.decode() for file in world.slack.backend.files.files.values()]
+    thread.new_messages()
+    assert len(files) == 1
+    for text in (posted, *files):
+        assert not [secret for secret in secrets if secret in text]
+        assert "<!channel" not in text
+        assert "<!everyone" not in text
+        assert f"<@{world.bob.id}>" not in text
+        assert "<!subteam" not in text
+
+
+async def test_a_snapshot_is_no_news(world: World) -> None:
+    """Paused before anybody looked: the end is told, what the snapshot holds is not taken for new."""
+    thread, task = await a_task(world)
+    task.says("I wrote a test.")
+    task.becomes("complete", "Tested it")
+    task.pause()
+
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n[Open in Coder]",
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
+        "[Resume] [Edit prompt] [Open in Coder]",
+    ]
+
+
+async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(world: World) -> None:
+    """An attached task tells what comes from then on."""
+    task = world.coder.add_task("alice", "tidy the docs")
+    await world.passes(seconds=60)
+    task.says("All of this is old.")
+    task.becomes("working", "Tidying")
+    thread = await world.alice.runs(f"/task attach {task.name}")
+    await world.sweeps()
+    task.says("This is new.")
+    task.becomes("complete", "Tidied")
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n"
+        "| This is new.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) -> None:
+    """What it wrote comes with the next one."""
+    thread, task = await a_task(world)
+    task.says("I read the code.")
+    task.becomes("complete", "Found it")
+    world.coder.misbehave("tasks.logs", bad_gateway())
+    await world.sweeps()
+    first = thread.new_messages()
+    task.says("I wrote a test.")
+    task.becomes("complete", "Tested it")
+    await world.sweeps()
+
+    assert first == [
+        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
+    ]
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n"
+        "| I read the code.\n"
+        "| \n"
+        "| I wrote a test.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
+    """Nonsense in place of the log: the notice is told without it."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Found it")
+    world.coder.misbehave("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
+    ]

@@ -1,0 +1,151 @@
+"""A notice is posted once, whatever is restarted, repeated or lost; and old news is never new."""
+
+import asyncio
+
+import pytest
+
+from taskwire.running import running
+from taskwire.sandbox.coder.server import Seen
+from taskwire.sandbox.slack import CallFault
+
+from .lives import TITLE, a_task, card
+from .world import World
+
+DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+# By then a call whose answer was lost can no longer land, and what comes after it has had its turn.
+LANDED_SECONDS = 60
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        CallFault.REFUSE,
+        CallFault.SERVER_ERROR,
+        CallFault.RATE_LIMITED,
+        CallFault.NONSENSE,
+        CallFault.DONE_THEN_CUT,
+        CallFault.DONE_THEN_SERVER_ERROR,
+        CallFault.DONE_THEN_ERROR,
+        CallFault.DONE_THEN_NONSENSE,
+    ],
+)
+async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fault: CallFault) -> None:
+    """Whether Slack took it or not is read back before anything is posted again."""
+    thread, task = await a_task(world)
+    task.says("Here is the pull request.")
+    task.becomes("complete", "Opened PR #12")
+    world.slack.faults.add("chat.postMessage", fault)
+
+    await world.sweeps()
+    await world.passes(LANDED_SECONDS)
+    await world.passes(LANDED_SECONDS)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "| Here is the pull request.\n"
+        "[Open in Coder]"
+    ]
+
+
+@pytest.mark.parametrize("fault", [CallFault.HANG, CallFault.DONE_THEN_HANG])
+async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fault: CallFault) -> None:
+    """Whoever takes over reads back; the excerpt comes with it, and not a second time with the next."""
+    thread, task = await a_task(world)
+    task.says("Here is the pull request.")
+    task.becomes("complete", "Opened PR #12")
+    rule = world.slack.faults.add("chat.postMessage", fault)
+    sweep = asyncio.create_task(world.bot.parts.watcher.sweep())
+    await world.until(lambda: rule.hits, "the notice is being posted")
+    await sweep
+    await world.crashes()
+
+    await world.starts()
+    await world.passes(LANDED_SECONDS)
+    await world.passes(LANDED_SECONDS)
+    task.says("And a note.")
+    task.becomes("failed", "The tests broke")
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "| Here is the pull request.\n"
+        "[Open in Coder]",
+        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
+        "to tell the agent how to go on.\n"
+        "| And a note.\n"
+        "[Open in Coder] [Logs]",
+    ]
+
+
+async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> None:
+    """Between the sweep and the notice nothing is kept in anybody's head."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.bot.parts.worker.stop(0)
+    await world.bot.parts.watcher.sweep()
+    await world.crashes()
+    before = thread.new_messages()
+
+    await world.starts()
+    await world.settles()
+
+    assert before == []
+    assert thread.new_messages() == [f"<@{world.alice.id}> {DONE}"]
+
+
+async def test_two_bots_tell_once(world: World) -> None:
+    """Replicas share one store: one sweeps, both work, nobody hears anything twice."""
+    thread, task = await a_task(world)
+    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+        for number in range(4):
+            task.becomes("complete", f"Part {number}")
+            await asyncio.gather(world.bot.parts.watcher.sweep(), other.parts.watcher.sweep())
+            await world.passes(seconds=10)
+            await other.parts.watcher.sweep()
+            await world.passes(seconds=10)
+
+    assert [message.partition("Reply")[0] for message in thread.new_messages()] == [
+        f"<@{world.alice.id}> Done: {TITLE}. Part {number}. " for number in range(4)
+    ]
+
+
+async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(world: World) -> None:
+    """Its sweep's number is not the newest any more, so nothing of it is stored."""
+    thread, task = await a_task(world)
+    task.pause()
+    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+        overtakings: list[Seen] = []
+
+        async def overtake(request: Seen, moment: str) -> None:
+            """While the first list is on its way, the task is resumed and the other bot sees that."""
+            if request.route == "tasks.list" and moment == "after" and not overtakings:
+                overtakings.append(request)
+                task.resume()
+                world.clock.passes(10)
+                await other.parts.watcher.sweep()
+
+        world.coder.on_request = overtake
+        await world.sweeps()
+        await world.passes(seconds=10)
+        await world.sweeps()
+
+    assert len(overtakings) == 1
+    assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
+    assert thread.new_messages() == []
+
+
+async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:
+    """Other apps, and a bot that was restarted, recognise it."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await world.alice.replies(thread, "!help")
+
+    said = [message for message in world.slack.thread(thread.channel, thread.ts) if message.get("bot_id")]
+    payloads = [message["metadata"]["event_payload"] for message in said]
+    assert {message["metadata"]["event_type"] for message in said} == {"taskwire_message"}
+    assert [payload["kind"] for payload in payloads] == ["card", "completed", "answer"]
+    assert {payload["task_id"] for payload in payloads} == {task.id}
+    assert len({payload["id"] for payload in payloads}) == 3
+    assert {tuple(payload) for payload in payloads} == {("id", "kind", "task_id")}
+    assert len(thread.new_messages()) == 2
