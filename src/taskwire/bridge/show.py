@@ -98,23 +98,28 @@ class Shower:
         if link is None:
             return done()
         wanted = REACTIONS[work.state]
-        had = await self._doors.links.find_receipt(link.id, work.ts)
-        if wanted == had:
+        had = (await self._doors.links.find_receipt(link.id, work.ts)).split()
+        if had == ([wanted] if wanted else []):
             return done()
+        if wanted and wanted not in had:
+            # What is tried may be there whatever we hear of it, and must go when the next one comes.
+            trying = self._doors.writes.receipt(Step(), link.id, work.ts, " ".join([*had, wanted]))
+            await self._doors.queue.write(trying)
         try:
             await self._react(link, work.ts, had, wanted)
         except (MessageGone, ChannelProblem):
             return done()
         return done(self._doors.writes.receipt(Step(), link.id, work.ts, wanted))
 
-    async def _react(self, link: Link, ts: Ts, had: str, wanted: str) -> None:
+    async def _react(self, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
         channel = link.bond.channel
         if wanted:
             await self._doors.slack.make_room("reactions.add", channel)
             await self._doors.slack.add_reaction(channel, ts, wanted)
-        if had:
-            await self._doors.slack.make_room("reactions.remove", channel)
-            await self._doors.slack.remove_reaction(channel, ts, had)
+        for old in had:
+            if old != wanted:
+                await self._doors.slack.make_room("reactions.remove", channel)
+                await self._doors.slack.remove_reaction(channel, ts, old)
 
 
 def _meta(link: Link) -> Metadata:

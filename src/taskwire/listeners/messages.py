@@ -4,6 +4,7 @@ Bolt acknowledges an event before its listener runs, so the writing happens in a
 if it fails, the event stays unacknowledged and Slack brings it again.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from slack_bolt import BoltResponse
@@ -22,6 +23,8 @@ from taskwire.store.claims import Claims, Taken
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import answers
+
+OTHERS = re.compile("(?!(?:message|app_mention)$).*")
 
 _log = logger("taskwire.messages")
 Body = Mapping[str, object]
@@ -47,9 +50,10 @@ class Messages:
         self._behind = behind
 
     def listen(self, app: AsyncApp) -> None:
-        """Take messages and mentions."""
+        """Take messages and mentions; other events mean nothing yet, and Slack must not bring them again."""
         app.event("message", middleware=[self._first(self._message)])(_nothing_more)
         app.event("app_mention", middleware=[self._first(self._mention)])(_nothing_more)
+        app.event(OTHERS)(_nothing_more)
 
     def _first(
         self, take: Callable[[Body], Awaitable[Taken | None]]

@@ -88,7 +88,7 @@ class Links:
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """The reaction that a reply was last given."""
+        """The reaction that a reply was last given, or all that it may have if one is being changed."""
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 

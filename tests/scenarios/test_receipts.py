@@ -1,0 +1,136 @@
+"""Receipts: the one reaction on a reply that says what became of it."""
+
+from taskwire.sandbox.coder.faults import late, server_error
+from taskwire.sandbox.slack import CallFault
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+
+def reactions(world: World) -> list[str]:
+    """Every reaction that the bot has added, in order."""
+    return [str(call.arguments["name"]) for call in world.slack.calls if call.method == "reactions.add"]
+
+
+async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None:
+    """The eyes are skipped if the agent has it within two seconds."""
+    thread, _ = await a_waiting_agent(world)
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=3)
+
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert reactions(world) == ["white_check_mark"]
+
+
+async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
+    """The eyes say that it is taken; the tick replaces them."""
+    thread, task = await a_waiting_agent(world)
+    await world.coder.go_away()
+
+    reply = await world.alice.replies(thread, "use main")
+    at_once = thread.receipt(reply)
+    await world.passes(seconds=2.1)
+    soon = thread.receipt(reply)
+    await world.coder.come_back()
+    await world.passes(seconds=8)
+
+    assert (at_once, soon) == ([], ["eyes"])
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_only_the_newest_state_shows(world: World) -> None:
+    """Eyes, hourglass and tick replace each other."""
+    thread, task = await a_busy_agent(world)
+
+    reply = await world.alice.replies(thread, "use main")
+    waiting = thread.receipt(reply)
+    await world.passes(seconds=5)
+    still_waiting = thread.receipt(reply)
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert waiting == still_waiting == ["hourglass_flowing_sand"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert reactions(world) == ["hourglass_flowing_sand", "white_check_mark"]
+
+
+async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
+    """The warning has its reason in the thread, and a button that works."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
+
+    reply = await world.alice.replies(thread, "use main")
+    warned = thread.receipt(reply)
+    said = thread.new_messages()
+    await world.alice.clicks(thread, "Try again")
+
+    assert warned == ["warning"]
+    assert said == [
+        "This reply was not delivered. Coder said: 400 Only http scheme is supported.\n"
+        "> use main\n[Try again]"
+    ]
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_trying_again_twice_sends_once(world: World) -> None:
+    """A second click finds nothing left to do."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
+    await world.alice.replies(thread, "use main")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Try again")
+    await world.alice.clicks(thread, "Try again")
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["use main"]
+    assert world.alice.reads() == ["That has been decided already."]
+
+
+async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
+    """Each try has its own answer."""
+    thread, _ = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.alice.clicks(thread, "Try again")
+
+    refused = (
+        "This reply was not delivered. Coder said: 400 Only http scheme is supported.\n"
+        "> use main\n[Try again]"
+    )
+    assert thread.new_messages() == [refused, refused]
+    assert thread.receipt(reply) == ["warning"]
+
+
+async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(world: World) -> None:
+    """What may be there is taken away."""
+    thread, task = await a_busy_agent(world)
+    world.slack.faults.add("reactions.add", CallFault.DONE_THEN_CUT)
+
+    reply = await world.alice.replies(thread, "use main")
+    lost = thread.receipt(reply)
+    task.becomes("idle")
+    await world.sweeps()
+    await world.passes(seconds=31)
+
+    assert lost == ["hourglass_flowing_sand"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_reply_that_is_deleted_needs_no_mark(world: World) -> None:
+    """Slack has no place for it any more."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.get", late(0.3))
+
+    reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    await world.slack.delete(world.alice.id, thread.channel, reply)
+    await world.settles()
+    await world.passes(seconds=3)
+
+    assert task.inputs == []
+    assert reactions(world) == []

@@ -1,0 +1,163 @@
+"""Replies that reach the agent: in order, once, and when it is ready."""
+
+from taskwire.sandbox.slack import CallFault, DeliveryFault
+
+from .people import Thread
+from .waiting import PROMPT, a_busy_agent, a_waiting_agent
+from .world import World
+
+
+async def test_replies_arrive_in_the_order_in_which_they_were_written(world: World) -> None:
+    """What was written first is delivered first, each once, while the agent works in between."""
+    thread, task = await a_busy_agent(world)
+
+    texts = ["first", "second", "third"]
+    replies = [await world.alice.replies(thread, text) for text in texts]
+    for _ in texts:
+        task.becomes("idle")
+        await world.passes(seconds=31)
+
+    assert task.inputs == texts
+    assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 3
+
+
+async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> None:
+    """Nobody has to watch for the moment; the hourglass says that it waits."""
+    thread, task = await a_busy_agent(world)
+
+    reply = await world.alice.replies(thread, "use main")
+    before = (task.inputs, thread.receipt(reply))
+    task.becomes("idle")
+    await world.sweeps()
+
+    assert before == ([], ["hourglass_flowing_sand"])
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
+    """Nobody has to press Resume before answering."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+
+    reply = await world.alice.replies(thread, "carry on, please")
+    waiting = thread.receipt(reply)
+    await world.passes(seconds=3)
+    await world.passes(seconds=5)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert task.inputs == ["carry on, please"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    await world.sweeps()
+    assert thread.new_messages() == [
+        "Paused: Fix the login. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes "
+        "on.\n[Resume] [Edit prompt] [Open in Coder]",
+        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
+        "agent.\n[Open in Coder]",
+    ]
+
+
+async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
+    """Pending and initializing are no reasons to lose what was written."""
+    thread, task = await a_waiting_agent(world)
+    task.status_is("initializing")
+
+    reply = await world.alice.replies(thread, "use main")
+    waiting = thread.receipt(reply)
+    task.status_is("pending")
+    await world.passes(seconds=3)
+    task.status_is("active")
+    await world.passes(seconds=5)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert task.inputs == ["use main"]
+
+
+async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world: World) -> None:
+    """Slack may bring them the wrong way round; then the order cannot be kept, and that is told."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
+
+    first = await world.slack.post(world.alice.id, thread.channel, "first", thread.ts)
+    second = await world.slack.post(world.alice.id, thread.channel, "second", thread.ts)
+    await world.until(lambda: task.inputs == ["second"], "the second reply overtakes the first")
+    await world.settles()
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["second", "first"]
+    assert [thread.receipt(reply) for reply in (first, second)] == [["white_check_mark"]] * 2
+    assert thread.new_messages() == [
+        "Slack brought me this reply late: the agent got it after one that was written later.\n> first"
+    ]
+
+
+async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
+    """Slack delivers at least once."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.TWICE)
+
+    await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["use main"]
+
+
+async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
+    """It arrives as a message and as a mention; the agent gets the words, and not the bot's name."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.mention(world.alice.id, thread.channel, "use main, @bob agrees", thread.ts)
+    await world.settles()
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["use main, @Bob agrees"]
+
+
+async def test_a_very_long_reply_arrives_whole(world: World) -> None:
+    """Slack takes 40,000 characters, and so does the agent."""
+    thread, task = await a_waiting_agent(world)
+    text = ("all work and no play " * 2_000)[:39_999] + "!"
+
+    reply = await world.alice.replies(thread, text)
+
+    assert task.inputs == [text]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(world: World) -> None:
+    """The card can be seen, and answered, before the bot knows its thread."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
+    place = world.slack.workspace.channel("general").id
+    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
+    card = await world.slack.until(lambda: world.slack.messages(place), "the card")
+
+    thread = Thread(world, place, str(card[0]["ts"]))
+    world.reader.read_root(place, thread.ts)
+    await world.alice.replies(thread, "and add a test")
+    await world.until(lambda: world.coder.tasks, "the task")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert world.task("fix-the-login").inputs == ["and add a test"]
+
+
+async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
+    """What happens to it in that second counts too."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
+    place = world.slack.workspace.channel("general").id
+    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
+    card = await world.slack.until(lambda: world.slack.messages(place), "the card")
+
+    thread = Thread(world, place, str(card[0]["ts"]))
+    world.reader.read_root(place, thread.ts)
+    reply = await world.slack.post(world.alice.id, place, "and add a tset", thread.ts)
+    await world.slack.edit(world.alice.id, place, reply, "and add a test")
+    await world.until(lambda: world.coder.tasks, "the task")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert world.task("fix-the-login").inputs == ["and add a test"]

@@ -1,0 +1,150 @@
+"""What the agent gets of a reply: what the person saw."""
+
+import pytest
+
+from taskwire.sandbox.slack import Attachment
+from taskwire.sandbox.slack.errors import Json
+
+from .waiting import a_waiting_agent
+from .world import World
+
+LOG = Attachment("build.log", b"error: it ```failed```\r\nat line 7\r\n")
+SNIPPET = Attachment("Untitled", b"SELECT 1;\n", "text/plain")
+PICTURE = Attachment("screen.png", b"\x89PNG\r\n\x1a\n\x00\x00", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("typed", "got"),
+    [
+        ("  use a < b && c > d  ", "use a < b && c > d"),
+        ("see https://example.com/a?b=1&c=2.", "see https://example.com/a?b=1&c=2."),
+        ("<https://example.com/docs|the docs> say so", "the docs (https://example.com/docs) say so"),
+        ("ask in #general", "ask in #general"),
+        ("<@{bot}> @bob wrote it", "@Bob wrote it"),
+        (
+            "run `make test` then\n```\nmake && make install\n```",
+            "run `make test` then\n```\nmake && make install\n```",
+        ),
+        (":tada:", ":tada:"),
+        ("pause the music", "pause the music"),
+        ("status", "status"),
+        ("1", "1"),
+    ],
+)
+async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got: str) -> None:
+    """Entities are decoded, links are addresses, people and channels have their names, code stays code."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, typed.format(bot=world.slack.bot_user_id))
+
+    assert task.inputs == [got]
+
+
+async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
+    """What Slack's editor makes of a reply is in its blocks."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.post(world.alice.id, thread.channel, "Do • one • two", thread.ts, blocks=_a_list())
+    await world.settles()
+
+    assert task.inputs == ["**Do**\n- one\n- two\n1. then `make`\n\n> and rest"]
+
+
+async def test_text_files_come_with_the_words_under_their_names(world: World) -> None:
+    """One input: the words, then each file."""
+    thread, task = await a_waiting_agent(world)
+
+    reply = await world.alice.replies(thread, "look at this", (LOG, SNIPPET))
+
+    assert task.inputs == [
+        "look at this\n\nbuild.log:\n````\nerror: it ```failed```\nat line 7\n````"
+        "\n\nUntitled:\n```\nSELECT 1;\n```"
+    ]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_file_alone_is_a_reply(world: World) -> None:
+    """Words are not needed."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "", (SNIPPET,))
+
+    assert task.inputs == ["Untitled:\n```\nSELECT 1;\n```"]
+
+
+async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World) -> None:
+    """Nothing is left out without the person's word."""
+    thread, task = await a_waiting_agent(world)
+
+    reply = await world.alice.replies(thread, "like in the picture", (PICTURE, SNIPPET))
+    waiting = (task.inputs, thread.receipt(reply))
+    question = thread.new_messages()
+    await world.alice.clicks(thread, "Send without them")
+
+    assert waiting == ([], ["hourglass_flowing_sand"])
+    assert question == [
+        "The agent only gets text files of up to 100 kB, not this file: `screen.png`. This reply and later "
+        "ones wait for your word.\n> like in the picture\n[Send without them] [Don't send]"
+    ]
+    assert task.inputs == ["like in the picture\n\nUntitled:\n```\nSELECT 1;\n```"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
+    """Then it is a message to people, and bears no mark."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "like in the picture", (PICTURE,))
+    later = await world.alice.replies(thread, "and this")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Don't send")
+
+    assert task.inputs == ["and this"]
+    assert (thread.receipt(reply), thread.receipt(later)) == ([], ["white_check_mark"])
+
+
+async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world: World) -> None:
+    """There is nothing to wait for."""
+    thread, task = await a_waiting_agent(world)
+
+    reply = await world.alice.replies(thread, "", (PICTURE,))
+    await world.alice.replies(thread, "in words then")
+
+    assert thread.receipt(reply) == ["warning"]
+    assert thread.new_messages() == [
+        "The agent only gets text files of up to 100 kB, not this file: `screen.png`. There was nothing else "
+        "in the reply, so nothing was sent."
+    ]
+    assert task.inputs == ["in words then"]
+
+
+async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None:
+    """It would be typed into a terminal."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "all of it", (Attachment("huge.txt", b"x" * 100_001),))
+
+    assert task.inputs == []
+    assert thread.new_messages() == [
+        "The agent only gets text files of up to 100 kB, not this file: `huge.txt`. This reply and later "
+        "ones wait for your word.\n> all of it\n[Send without them] [Don't send]"
+    ]
+    await world.alice.clicks(thread, "Don't send")
+
+
+def _a_list() -> list[Json]:
+    def text(words: str, **style: bool) -> Json:
+        return {"type": "text", "text": words} | ({"style": style} if style else {})
+
+    def part(kind: str, *elements: Json, **more: object) -> Json:
+        return {"type": f"rich_text_{kind}", "elements": list(elements)} | more
+
+    items = [part("section", text("one")), part("section", text("two"))]
+    then = part("section", text("then "), text("make", code=True))
+    elements = [
+        part("section", text("Do", bold=True)),
+        part("list", *items, style="bullet", indent=0),
+        part("list", then, style="ordered", indent=0),
+        part("quote", text("and rest")),
+    ]
+    return [{"type": "rich_text", "elements": elements}]

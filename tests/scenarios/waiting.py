@@ -1,0 +1,24 @@
+"""A task whose agent waits for input, for stories about replies."""
+
+from taskwire.sandbox.coder import PuppetTask
+
+from .people import Thread
+from .world import World
+
+PROMPT = "fix the login"
+
+
+async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
+    """A task of Alice's, with its thread; its agent has come up and takes input."""
+    thread = await world.alice.runs(f"/task create {PROMPT}")
+    await world.sweeps()
+    await world.passes(seconds=3)
+    return thread, world.task("fix-the-login")
+
+
+async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
+    """The same, but it works and takes no input."""
+    thread, task = await a_waiting_agent(world)
+    task.becomes("working")
+    await world.sweeps()
+    return thread, task
