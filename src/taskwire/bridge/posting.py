@@ -19,8 +19,6 @@ from taskwire.telemetry import logger
 
 # Slack's clock and ours may differ, and a read-back must not miss the message by that.
 BEFORE = timedelta(seconds=60)
-# A message that Slack has just stored may be missing from the first page that is read.
-SECOND_LOOK_SECONDS = 2.0
 
 _log = logger("taskwire.posting")
 
@@ -83,7 +81,7 @@ def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:
 async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
     copies = await _copies(doors, note)
     if not copies:
-        await asyncio.sleep(SECOND_LOOK_SECONDS)
+        await asyncio.sleep(doors.queue.times.second_look_ms / 1000)
         copies = await _copies(doors, note)
     _log.info("read back", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None

@@ -49,6 +49,7 @@ class Worker:
         self._metrics = metrics
         self._free = asyncio.Semaphore(PLACES)
         self._turns: set[asyncio.Task[None]] = set()
+        self._is_taking = False
         self._is_stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -57,9 +58,8 @@ class Worker:
             await self._free.acquire()
             try:
                 taken = await self._next()
-            except BaseException:
-                self._free.release()
-                raise
+            finally:
+                self._is_taking = False
             if taken is None:
                 self._free.release()
                 continue
@@ -78,8 +78,8 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being carried out."""
-        return not self._turns
+        """Whether nothing is being carried out, or taken at this moment."""
+        return not self._turns and not self._is_taking
 
     def _put_down(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
@@ -89,9 +89,11 @@ class Worker:
 
     async def _next(self) -> Turn | Unreadable | None:
         try:
+            self._is_taking = True
             taken = await self._doors.queue.take()
             if not isinstance(taken, Nothing):
                 return taken
+            self._is_taking = False
             await self._wait(taken.wait_seconds)
         except RedisError as error:
             _log.warning("redis is away", error=str(error))

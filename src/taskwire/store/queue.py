@@ -106,11 +106,14 @@ _APPEND = "run(checked(ARGV[3])) return 'written'"
 
 @dataclass(frozen=True)
 class TurnTimes:
-    """How long a list is held, and for how long after its time-out a call may still be on its way."""
+    """How long a list is held, and what an attempt of unknown outcome waits for."""
 
     lease_ms: int = 10_000
     longest_lease_ms: int = 60_000
+    # After its time-out a call may still be on its way for this long.
     landing_margin_ms: int = 5_000
+    # What has just been stored may be missing from the first page that is read: not there is said after this.
+    second_look_ms: int = 2_000
 
 
 @dataclass(frozen=True)
