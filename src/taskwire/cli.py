@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(_: argparse.Namespace) -> int:
     loaded = settings_of.load()
+    settings_of.hide()
     configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets()).mask)
     try:
         return asyncio.run(Life(loaded).live())
@@ -137,6 +138,7 @@ def _request_url(url: str | None) -> str:
 def _demo(words: argparse.Namespace) -> int:
     from taskwire import demo  # here, since the bot itself never loads the look-alikes
 
+    settings_of.hide()
     return asyncio.run(demo.show(words.port))
 
 

@@ -5,6 +5,7 @@ quoted: a value in the wrong place may be a token.
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -231,6 +232,7 @@ _WHERE = {
     "CODER_URL": "set it to the address of your Coder, for example https://coder.example.com",
     "CODER_SESSION_TOKEN": "make a token on Coder's page Settings, Tokens, with an account of role Owner",
 }
+_BOLTS_OWN = ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_VERIFICATION_TOKEN")
 _CHOICES = {
     "TASKWIRE_LOG_LEVEL": "must be debug, info, warning or error",
     "TASKWIRE_LOG_FORMAT": "must be json or text",
@@ -240,6 +242,12 @@ _CHOICES = {
 def load(**overrides: str) -> Settings:
     """Read the settings; raises SettingsError with a sentence for each that is missing or wrong."""
     return _checked(Settings, overrides)
+
+
+def hide() -> None:
+    """Take the settings out of the environment: Bolt reads there by itself, and changes its ways by it."""
+    for name in (*names(), *_BOLTS_OWN):
+        os.environ.pop(name, None)
 
 
 def given(values: Mapping[str, str]) -> Settings:

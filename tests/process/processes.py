@@ -1,0 +1,203 @@
+"""The real `taskwire` as a process of its own, between look-alikes that live in the test's."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import SlackSandbox
+
+PATIENCE_SECONDS = 30.0
+# What product.md allows from SIGTERM to the end.
+END_SECONDS = 20.0
+# Everything that a process may need of its surroundings, and nothing that leads to a proxy or to settings.
+KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
+
+
+@dataclass
+class Taskwire:
+    """One running process and what it has said."""
+
+    process: asyncio.subprocess.Process
+    said: list[str] = field(default_factory=list)
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
+    _listening: "list[asyncio.Task[None]]" = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        """All that it has written, to both streams."""
+        return "".join(self.said)
+
+    def listen(self) -> None:
+        """Collect what it writes."""
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            self._listening.append(asyncio.create_task(self._collect(stream)))
+
+    async def _collect(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.readline():
+            self.said.append(line.decode())
+            self._heard.set()
+        self._heard.set()
+
+    async def says(self, pattern: str) -> re.Match[str]:
+        """Wait until it has written something."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (found := re.search(pattern, self.output)):
+                assert any(not task.done() for task in self._listening), (
+                    f"never said {pattern}: {self.output}"
+                )
+                self._heard.clear()
+                await self._heard.wait()
+        return found
+
+    async def port(self) -> int:
+        """Where its health is, once it is served."""
+        return int((await self.says(r'"port": (\d+), "event": "listening"'))[1])
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """Ask its site."""
+        url = f"http://127.0.0.1:{await self.port()}{path}"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return answer.status, await answer.text()
+
+    async def readiness(self) -> tuple[int, dict[str, object]]:
+        """What /readyz says."""
+        status, text = await self.ask("/readyz")
+        return status, cast("dict[str, object]", json.loads(text))
+
+    async def is_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        await until(self._is_ready, lambda: f"taskwire to be ready: {self.output}")
+
+    async def _is_ready(self) -> bool:
+        try:
+            return (await self.readiness())[0] == 200
+        except aiohttp.ClientError:
+            assert self.process.returncode is None, f"taskwire has ended: {self.output}"
+            return False
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def ends(self, seconds: float = END_SECONDS) -> int:
+        """Wait until it has ended; returns its exit code."""
+        async with asyncio.timeout(seconds):
+            code = await self.process.wait()
+            await asyncio.gather(*self._listening)
+        return code
+
+    async def stops(self) -> int:
+        """Tell it to stop and wait until it has."""
+        self.tell(signal.SIGTERM)
+        return await self.ends()
+
+
+async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
+    """Wait for a condition that nobody tells of, or fail with its description."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                found = condition()
+                if await found if isinstance(found, Awaitable) else found:
+                    return
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"never came: {what if isinstance(what, str) else what()}") from None
+
+
+@dataclass
+class Place:
+    """A workspace, a Coder, and the settings that lead to both."""
+
+    slack: SlackSandbox
+    coder: CoderSandbox
+    directory: Path
+    settings: dict[str, str]
+    _stack: contextlib.AsyncExitStack
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the bot keeps its store."""
+        return Path(self.settings["TASKWIRE_DATA_DIR"])
+
+    def cards(self) -> list[str]:
+        """The texts of what stands in #general."""
+        return [str(message["text"]) for message in self.slack.messages("general")]
+
+    async def clicks(self, person: str, ts: str, label: str) -> None:
+        """Press a message's button."""
+        blocks = self.slack.message("general", ts)["blocks"]
+        rows = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+        button = next(row for row in rows if row.get("text", {}).get("text") == label)
+        await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
+
+    async def runs(self, *arguments: str, **settings: str) -> Taskwire:
+        """Start `taskwire run`, or with other words, with these settings besides."""
+        started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
+        self._stack.push_async_callback(_end, started)
+        return started
+
+    async def one(self, *arguments: str, **settings: str) -> Taskwire:
+        """Start it and wait until it is ready."""
+        started = await self.runs(*arguments, **settings)
+        await started.is_ready()
+        return started
+
+
+async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -> Taskwire:
+    """Start `taskwire` with these settings and no others."""
+    around = {name: os.environ[name] for name in KEPT if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "taskwire.cli", *arguments),
+        cwd=directory,
+        env={**around, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=1 << 20,
+    )
+    started = Taskwire(process)
+    started.listen()
+    return started
+
+
+async def _end(started: Taskwire) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        started.process.kill()
+    await started.ends()
+
+
+@contextlib.asynccontextmanager
+async def new_place(directory: Path, slack: SlackSandbox | None = None) -> AsyncIterator[Place]:
+    """A place with Alice and Bob in #general; nobody runs there yet."""
+    async with contextlib.AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(slack or SlackSandbox())
+        coder = await stack.enter_async_context(CoderSandbox())
+        for name in ("alice", "bob"):
+            slack.add_user(name, email=f"{name}@example.com")
+            coder.add_user(name)
+        slack.add_channel("general", ["alice", "bob"])
+        coder.add_user("taskwire", roles=("owner",))
+        settings = {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "CODER_URL": coder.url,
+            "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
+            "TASKWIRE_DATA_DIR": str(directory / "data"),
+            "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+            "TASKWIRE_POLL_INTERVAL": "0.2",
+            "TASKWIRE_SETTLE": "0",
+        }
+        yield Place(slack, coder, directory, settings, stack)

@@ -1,0 +1,139 @@
+"""How a process ends: told to, killed, or bereaved of its store; and what the next one finds."""
+
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from taskwire.sandbox.slack import CallFault
+from taskwire.store import datadir
+
+from .processes import Place, Taskwire, until
+
+
+def store_pid(place: Place) -> int:
+    """The process of the embedded store."""
+    return int((place.data_dir / datadir.STORE_LOCK).read_text().splitlines()[0])
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that nobody has reaped yet does not."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> set[int]:
+    """The processes that this one has started."""
+    listed: Iterable[Path] = Path(f"/proc/{pid}/task").glob("*/children")
+    return {int(child) for each in listed for child in each.read_text().split()}
+
+
+async def _ends_alone(bot: Taskwire) -> int:
+    """Tell it to stop; it must take its children with it."""
+    started = children(bot.process.pid)
+    code = await bot.stops()
+    await until(lambda: not any(map(is_running, started)), f"the children {started} to be gone")
+    return code
+
+
+async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
+    """Exit code 0, no child left, and nothing that looks like trouble in the log."""
+    bot = await place.one()
+
+    code = await _ends_alone(bot)
+
+    assert code == 0
+    assert not is_running(store_pid(place))
+    assert "Traceback" not in bot.output
+    assert '"level": "error"' not in bot.output
+
+
+async def test_ctrl_c_ends_it_too(place: Place) -> None:
+    """SIGINT is the same word from a terminal."""
+    bot = await place.one()
+
+    bot.tell(signal.SIGINT)
+
+    assert await bot.ends() == 0
+
+
+async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
+    """A call that Slack does not answer is given up, and left to the next process."""
+    bot = await place.one()
+    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+
+    assert await _ends_alone(bot) == 0
+
+
+async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
+    """Who waits for Slack at the start can be told to stop waiting."""
+    await place.slack.go_down()
+    bot = await place.runs()
+    await bot.says("Slack cannot be reached yet")
+
+    code = await _ends_alone(bot)
+    await place.slack.come_back()
+
+    assert code == 0
+
+
+async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> None:
+    """A thread made before SIGKILL still leads to its task, and what was accepted is still done."""
+    bot = await place.one()
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+    card = str(place.slack.messages("general")[0]["ts"])
+    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    await place.slack.command("bob", "general", "/task", "create mend the footer")
+    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+
+    bot.tell(signal.SIGKILL)
+    assert await bot.ends() == -signal.SIGKILL
+    await place.one()
+    await place.slack.post("alice", "general", "please add a test", card)
+
+    await until(lambda: place.coder.task("fix-the-login").inputs == ["please add a test"], "the input")
+    await until(lambda: len(place.coder.tasks) == 2, "the task that was asked for before")
+    assert len(place.cards()) == 2
+
+
+async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) -> None:
+    """Nothing can be promised without the store, so its supervisor starts both anew."""
+    bot = await place.one()
+
+    os.kill(store_pid(place), signal.SIGKILL)
+    code = await bot.ends()
+
+    sentence = f"The store in {place.data_dir} was ended from outside (SIGKILL)."
+    assert (code, bot.output.splitlines()[-1]) == (1, sentence)
+    assert "Traceback" not in bot.output
+
+
+async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Place) -> None:
+    """It says who is there and what to do; the first one goes on."""
+    first = await place.one()
+    second = await place.runs(TASKWIRE_LOG_LEVEL="warning")
+
+    code = await second.ends(seconds=10)
+
+    assert (code, second.output) == (
+        2,
+        f"Another Taskwire (process {first.process.pid}) already runs on {place.data_dir}. Stop it first, or "
+        "give this one its own TASKWIRE_DATA_DIR. To run several together, set REDIS_URL.\n",
+    )
+    assert (await first.readiness())[0] == 200
+
+
+async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
+    """Who starts it anew before the old one is gone has two for a moment, and no trouble."""
+    old = await place.one()
+    old.tell(signal.SIGTERM)
+
+    new = await place.one()
+
+    assert await old.ends() == 0
+    assert (await new.readiness())[0] == 200

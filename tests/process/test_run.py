@@ -1,0 +1,200 @@
+"""`taskwire run`: how it begins, in both modes, and what it says when it cannot."""
+
+import hashlib
+import hmac
+import json
+import socket
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+
+from .processes import Place, new_place, start, until
+
+
+async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
+    """With a signing secret beside it the bot still comes by socket, and takes nothing by HTTP."""
+    bot = await place.one(SLACK_SIGNING_SECRET=place.slack.signing_secret)
+
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+
+    await until(lambda: len(place.cards()) == 1, "the card")
+    assert len(place.slack.sockets.connections) == 1
+    assert (await bot.ask(manifest.REQUEST_PATH))[0] == 404
+
+
+async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
+    """With only a signing secret everything comes in at one address: command, reply, button and dialog."""
+    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    async with new_place(tmp_path, slack) as place:
+        place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
+        bot = await place.one()
+        slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
+        assert await slack.requests.verify()
+
+        await slack.command("alice", "general", "/task", "create fix the login redirect")
+        await until(lambda: place.coder.tasks, "the task")
+        card = str(slack.messages("general")[0]["ts"])
+        task = place.coder.tasks[0]
+        await until(lambda: "Pause" in json.dumps(slack.message("general", card)), "the card's buttons")
+
+        reply = await slack.post("alice", "general", "please add a test", card)
+        await until(lambda: "white_check_mark" in slack.reactions("general", reply), "the receipt")
+        assert task.inputs == ["please add a test"]
+
+        await place.clicks("alice", card, "Delete")
+        await until(lambda: slack.views("alice"), "the dialog")
+        await until(lambda: "cannot be undone" in json.dumps(slack.views("alice")[-1].given), "its question")
+        assert (await slack.submit("alice", slack.views("alice")[-1])).ok
+
+        await until(lambda: not place.coder.tasks, "the task to be gone")
+        assert slack.complaints == []
+
+
+async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
+    """Neither a wrong signature nor one of yesterday gets in."""
+    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    async with new_place(tmp_path, slack) as place:
+        place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
+        bot = await place.one()
+        url = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
+        body = b"command=%2Ftask&text=create+something"
+
+        answers = [
+            await _posted(url, body, secret, at)
+            for secret, at in (("another secret", time.time()), (slack.signing_secret, time.time() - 86_400))
+        ]
+
+        assert answers == [401, 401]
+        assert place.coder.tasks == []
+
+
+async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
+    signed = hmac.new(secret.encode(), b"v0:%d:" % int(at) + body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": str(int(at)),
+        "X-Slack-Signature": f"v0={signed}",
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers=headers) as answer,
+    ):
+        return answer.status
+
+
+async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
+    """The bot lives and says why it is not ready; when Slack comes back it works."""
+    await place.slack.go_down()
+    bot = await place.runs()
+    health = await bot.ask("/healthz")
+    await bot.says("Slack cannot be reached yet")
+    status, told = await bot.readiness()
+
+    await place.slack.come_back()
+    await bot.is_ready()
+
+    assert health == (200, "ok\n")
+    assert (status, told["ready"], told["store"]) == (503, False, "ok")
+    assert str(told["slack"]).startswith("Slack cannot be reached yet: auth.test: ")
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: len(place.cards()) == 1, "the card")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "SLACK_BOT_TOKEN",
+            "Slack refuses SLACK_BOT_TOKEN (invalid_auth). "
+            "Copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.\n",
+        ),
+        (
+            "SLACK_APP_TOKEN",
+            "Slack refuses SLACK_APP_TOKEN (invalid_auth). Make one in your Slack app, Basic Information, "
+            "App-Level Tokens, with connections:write.\n",
+        ),
+    ],
+)
+async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
+    place: Place, name: str, sentence: str
+) -> None:
+    """It is no use to go on trying; the sentence says which token, and where the right one is."""
+    bot = await place.runs(TASKWIRE_LOG_LEVEL="warning", **{name: f"{place.settings[name]}-of-yesterday"})
+
+    code = await bot.ends()
+
+    assert (code, bot.output) == (2, sentence)
+
+
+async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
+    """Who starts two of them on one machine is told what to set."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        bot = await place.runs(TASKWIRE_HTTP_ADDR=address)
+
+        code = await bot.ends()
+
+    assert (code, bot.output) == (
+        2,
+        f"Taskwire cannot listen on {address}: Address already in use. "
+        "Set TASKWIRE_HTTP_ADDR to an address and port that are free here.\n",
+    )
+
+
+async def test_missing_settings_are_named_and_nothing_else_is_said(tmp_path: Path) -> None:
+    """A first start tells everything that is still to be done, one sentence each."""
+    bot = await start(tmp_path, {}, "run")
+
+    code = await bot.ends()
+
+    assert (code, bot.output) == (
+        2,
+        "SLACK_BOT_TOKEN is missing: copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.\n"
+        "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, "
+        "App-Level Tokens), "
+        "or set SLACK_SIGNING_SECRET for HTTP mode.\n"
+        "CODER_URL is missing: set it to the address of your Coder, for example https://coder.example.com.\n"
+        "CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, Tokens, with an account of "
+        "role Owner.\n",
+    )
+
+
+async def test_settings_may_stand_in_a_file(place: Place) -> None:
+    """A `.env` file where it is started is read; the environment goes before it."""
+    lines = [f"{name}={value}\n" for name, value in place.settings.items()]
+    (place.directory / ".env").write_text("".join(lines) + "TASKWIRE_LOG_FORMAT=text\n")
+    place.settings.clear()
+    bot = await place.runs(TASKWIRE_LOG_FORMAT="json")
+
+    await bot.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (
+            "redis://:hunter2@127.0.0.1:1/0",
+            "redis://127.0.0.1:1 cannot be reached: Connection refused. "
+            "Check REDIS_URL, and that Redis or Valkey runs there.\n",
+        ),
+        (
+            "postgres://:hunter2@127.0.0.1/0",
+            "REDIS_URL does not begin with redis://, rediss:// or unix://. It looks like "
+            "redis://user:password@host:6379/0, rediss://… for TLS, or unix:///path/to/socket.\n",
+        ),
+    ],
+)
+async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
+    place: Place, url: str, sentence: str
+) -> None:
+    """The sentence names the place and never the password."""
+    bot = await place.runs(REDIS_URL=url)
+
+    code = await bot.ends()
+
+    assert (code, bot.output) == (2, sentence)
