@@ -1,8 +1,11 @@
 """A task that runs, and what its card shows, for stories about what becomes of tasks."""
 
+import json
 import re
 
 from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.faults import Fault
+from taskwire.sandbox.coder.wire import Answer
 
 from .people import Thread
 from .world import CARD_SECONDS, World
@@ -32,3 +35,10 @@ async def card(world: World, thread: Thread) -> str:
 def timeless(text: str) -> str:
     """A text with the form of its times instead of the times."""
     return _DATE.sub(r"<\1>", text)
+
+
+async def next_list_shows(world: World, task: PuppetTask, **fields: object) -> None:
+    """Let Coder's next list show a task with other fields than it has."""
+    answer = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())
+    answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
+    world.coder.misbehave("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))

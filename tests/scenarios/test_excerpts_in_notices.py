@@ -79,7 +79,7 @@ async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(wor
     """Neither in the notice nor in the file, the card or the report."""
     thread, task = await a_task(world)
     own = [world.settings.slack_bot_token, world.settings.coder_session_token]
-    secrets = [SECRET, *(token.get_secret_value() for token in own if token is not None)]
+    secrets = [SECRET, *(token.get_secret_value() for token in own)]
     live = f"<!channel> <@{world.bob.id}> @here <!subteam^S0123456>"
     task.says(f"{live}\n\n" + "\n\n".join(f"token: {secret}" for secret in secrets))
     task.says("\n\n".join(f"Line {number} <!everyone> {SECRET}" for number in range(100)))

@@ -1,13 +1,8 @@
 """What Coder says, as the one word that the card shows."""
 
-import json
-
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.faults import Fault
 from taskwire.sandbox.coder.steps import BuildPlan
-from taskwire.sandbox.coder.wire import Answer
 
-from .lives import PULL, TITLE, a_task, card, timeless
+from .lives import PULL, TITLE, a_task, card, next_list_shows, timeless
 from .people import Thread
 from .world import World
 
@@ -174,7 +169,7 @@ async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
     other = await world.alice.runs("/task create tidy the docs")
     await world.sweeps()
     world.task("tidy-the-docs").becomes("complete", "Tidied")
-    await calls_it(world, task, "hibernating")
+    await next_list_shows(world, task, status="hibernating")
 
     await world.sweeps()
 
@@ -195,12 +190,3 @@ def facts(world: World, thread: Thread) -> list[str]:
     blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
     small = next(block for block in blocks if block["block_id"] == "facts")
     return [timeless(element["text"]) for element in small["elements"]]
-
-
-async def calls_it(world: World, task: PuppetTask, word: str) -> None:
-    """Let Coder's next list show another word as the task's status."""
-    answer = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())
-    for each in answer["tasks"]:
-        each["status"] = word if each["id"] == task.id else each["status"]
-    body = json.dumps(answer).encode()
-    world.coder.misbehave("tasks.list", Fault("a word to come", answer=Answer(200, body)))

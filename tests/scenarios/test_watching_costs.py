@@ -1,0 +1,121 @@
+"""What watching costs Coder and the bot: one list a tick, whatever the number of tasks."""
+
+import asyncio
+
+from taskwire.running import running
+
+from .lives import TITLE, a_task, card
+from .world import World
+
+
+async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> None:
+    """However many tasks there are, linked or not; and what has not changed is not read."""
+    thread, task = await a_task(world)
+    task.becomes("idle", "Which branch?")
+    await world.sweeps()
+    await world.passes(seconds=30)
+    world.coder.fill(300, "bob")
+    await world.sweeps(times=2)
+    requests, read = len(world.coder.requests), tasks_read(world)
+
+    await world.sweeps(times=10)
+
+    asked = [(request.route, request.query) for request in world.coder.requests[requests:]]
+    assert asked == [("tasks.list", "")] * 10
+    assert tasks_read(world) == read
+    assert sweeps(world, "unchanged") >= 10
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
+    """Others' tasks change all day: they are neither read nor asked about."""
+    await a_task(world)
+    other = world.coder.add_task("bob", "tidy the docs")
+    await world.sweeps()
+    requests, read = len(world.coder.requests), tasks_read(world)
+
+    for number in range(5):
+        other.becomes("working", f"Page {number}")
+        await world.sweeps()
+
+    assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list"] * 5
+    assert tasks_read(world) == read
+
+
+async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) -> None:
+    """One of two moves: one is read, its history once."""
+    _, task = await a_task(world)
+    other = await world.alice.runs("/task create tidy the docs")
+    await world.sweeps(times=2)
+    await world.passes(seconds=5)
+    requests, read = len(world.coder.requests), tasks_read(world)
+
+    task.becomes("working", "Writing a test")
+    await world.sweeps()
+
+    assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list", "agents.get"]
+    assert tasks_read(world) == read + 1
+    assert other.new_messages() == []
+
+
+async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
+    """A lease keeps the other replica from asking the same; it ends within ten seconds."""
+    thread, task = await a_task(world)
+    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+        requests = len(world.coder.requests)
+        for _ in range(3):
+            await asyncio.gather(world.bot.parts.watcher.sweep(), other.parts.watcher.sweep())
+        asked = [request.route for request in world.coder.requests[requests:]]
+        task.becomes("complete", "Opened PR #12")
+        world.clock.passes(10)
+        await other.parts.watcher.sweep()
+        await world.settles()
+
+    assert asked == ["tasks.list"] * 3
+    assert len(thread.new_messages()) == 1
+
+
+async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
+    """Back in the state that this one knew, after another that only the other one saw: it is stored again."""
+    thread, task = await a_task(world)
+    async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
+        task.status_is("unknown")
+        world.clock.passes(10)
+        await other.parts.watcher.sweep()
+        await world.settles()
+        between = await card(world, thread)
+        task.status_is("active")
+        world.clock.passes(10)
+        await world.sweeps()
+
+    assert between.startswith(f"Unclear: {TITLE}.")
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
+
+
+async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> None:
+    """Detached and attached between two looks: the task has not changed, the thread has."""
+    thread, task = await a_task(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+    world.alice.reads()
+
+    again = await world.alice.runs(f"/task attach {task.name}")
+    await world.sweeps()
+
+    assert (await card(world, again)).startswith(f"Working: {TITLE}. Reading the code.")
+    assert again.new_messages() == []
+
+
+def tasks_read(world: World) -> float:
+    """How many tasks of Coder's list were parsed so far."""
+    return figure(world, "taskwire_tasks_read_total")
+
+
+def sweeps(world: World, outcome: str) -> float:
+    """How many looks ended so."""
+    return figure(world, "taskwire_sweeps_total", outcome=outcome)
+
+
+def figure(world: World, name: str, **labels: str) -> float:
+    """One of the figures that the bot shows to Prometheus."""
+    return world.bot.parts.metrics.registry.get_sample_value(name, labels) or 0.0

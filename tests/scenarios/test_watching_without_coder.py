@@ -1,0 +1,131 @@
+"""Coder is away, refuses the token, or answers nonsense: the cards say since when, and nothing is dropped."""
+
+import pytest
+
+from taskwire.sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
+from taskwire.sandbox.coder.wire import Answer
+
+from .lives import TITLE, a_task, card, next_list_shows
+from .world import World
+
+AWAY = "Coder has not answered me since <{date_short_pretty} at {time}>. What you see here is from before."
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refused(),
+        cut_after(),
+        server_error(),
+        server_error("Bad gateway", 502),
+        too_many(),
+        nonsense(),
+        nonsense(b'{"tasks":"none"}'),
+        nonsense(b'{"message":"Welcome"}'),
+        Fault("a page", answer=Answer(302, b"", content_type="text/html")),
+    ],
+    ids=lambda fault: f"{fault.name}-{fault.answer.status if fault.answer else 'cut'}",
+)
+async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world: World, fault: Fault) -> None:
+    """One failure is no absence; what happened meanwhile is told once it is back."""
+    thread, task = await a_task(world)
+    world.coder.misbehave("tasks.list", fault, times=3)
+    await world.sweeps()
+    after_one = await card(world, thread)
+    await world.sweeps(times=2)
+    away = await card(world, thread)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+
+    assert after_one.startswith(f"Working: {TITLE}. Reading the code. Owner: alice.")
+    assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: alice.")
+    assert AWAY not in await card(world, thread)
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+    assert (await world.bot.health())["coder"] == "ok"
+
+
+async def test_since_when_is_the_first_failure_also_after_a_restart(world: World) -> None:
+    """The card tells one time, whoever looks."""
+    thread, _ = await a_task(world)
+    world.coder.misbehave("tasks.list", server_error(), times=None)
+    await world.sweeps(times=2)
+    await world.passes(seconds=4)
+    first = thread.card()
+    await world.passes(seconds=600)
+    await world.restarts()
+    await world.sweeps(times=3)
+    await world.passes(seconds=4)
+
+    again = thread.card()
+    world.coder.behave()
+    await world.sweeps()
+
+    assert "Coder has not answered me since" in first
+    assert again == first
+    assert "not answered" not in await card(world, thread)
+
+
+async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
+    """The cards say so, administrators hear of it, and work goes on when there is a good one."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await a_task(world)
+    world.coder.user("taskwire").status = "suspended"
+    await world.sweeps(times=2)
+    refused_card = await card(world, thread)
+    reply = await world.alice.replies(thread, "use main")
+    task.becomes("complete", "Opened PR #12")
+    direct = world.slack.direct("bob").id
+    told = [str(message["text"]) for message in world.slack.messages(direct)]
+    await world.passes(seconds=60)
+
+    world.coder.user("taskwire").status = "active"
+    await world.sweeps()
+    for _ in range(3):
+        await world.passes(seconds=60)
+
+    assert refused_card.startswith(
+        f"Working: {TITLE}. Reading the code. :warning: Coder has refused my token since "
+        "<{date_short_pretty} at {time}>. What you see here is from before."
+    )
+    assert told == [
+        ":warning: Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. Make a "
+        "new token with an account of role Owner, and start me with it."
+    ]
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert [message.partition(":")[0] for message in thread.new_messages()] == [f"<@{world.alice.id}> Done"]
+    for message in world.slack.messages(direct):
+        world.reader.read_root(direct, str(message["ts"]))
+
+
+async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
+    """It is tried again for a while; then what the list shows is enough."""
+    thread, task = await a_task(world)
+    world.coder.misbehave("agents.get", server_error(), times=None)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    for _ in range(6):
+        await world.passes(seconds=10)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_one_task_that_cannot_be_read_hides_no_other(world: World) -> None:
+    """A newer Coder may show a task in a way that nobody knows yet."""
+    thread, task = await a_task(world)
+    other = await world.alice.runs("/task create tidy the docs")
+    await world.sweeps()
+    world.task("tidy-the-docs").becomes("complete", "Tidied")
+    await next_list_shows(world, task, status={"phase": "active"})
+
+    await world.sweeps()
+
+    assert len(other.new_messages()) == 1
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
+    assert thread.new_messages() == []
