@@ -125,9 +125,8 @@ class Parts:
                 template=settings.template,
                 preset=settings.preset,
             )
-            yield cls._put_together(
-                settings, doors, Claims(connections, keys, clock), client, connections, metrics
-            )
+            claims = Claims(connections, keys, clock)
+            yield cls._put_together(settings, doors, claims, client, connections, metrics, clock)
 
     @classmethod
     def _put_together(
@@ -138,12 +137,13 @@ class Parts:
         client: AsyncWebClient,
         connections: Connections,
         metrics: Metrics,
+        clock: Clock,
     ) -> Self:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         behind = Behind()
         bolt = _bolt(settings, client)
-        _listen(bolt, doors, claims, receiver, people, behind, metrics)
+        _listen(bolt, doors, claims, receiver, people, behind, metrics, clock)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -209,8 +209,9 @@ def _listen(
     people: People,
     behind: Behind,
     metrics: Metrics,
+    clock: Clock,
 ) -> None:
-    entry, lookup = Entry(doors.bot, metrics), Lookup(doors, people)
+    entry, lookup = Entry(doors.bot, metrics, clock), Lookup(doors, people)
     answerer = Answerer(doors, people, lookup)
     filler = FormFiller(doors, people)
     dialogs = Dialogs(entry, claims, doors.slack, doors.links, lookup, filler, behind)
@@ -218,6 +219,6 @@ def _listen(
         bolt,
         Commands(entry, claims, doors.slack, answerer, dialogs, behind),
         Messages(doors.bot.bot_user_id, entry, claims, receiver, doors.slack, behind),
-        Clicks(entry, claims, doors.slack, doors.links, doors.memory, answerer, dialogs, behind),
+        Clicks(entry, claims, doors.slack, doors.links, answerer, dialogs, behind),
         dialogs,
     )

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from taskwire import transport
 from taskwire.bridge.account import NO_TASKS, REFUSED, end_trouble, rights_trouble
-from taskwire.bridge.create import choose_template
+from taskwire.bridge.choosing import choose_template
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import Template

@@ -31,6 +31,17 @@ class Reader:
         """A card is read when its thread is opened."""
         self._read.add((channel, ts))
 
+    def new_roots(self) -> list[str]:
+        """The bot's messages outside threads that nobody has read yet; they are read now."""
+        found = []
+        for channel in self._slack.workspace.channels.values():
+            for message in self._slack.messages(channel.id):
+                place = (channel.id, str(message["ts"]))
+                if message.get("bot_id") and place not in self._read:
+                    self._read.add(place)
+                    found.append(shown(message))
+        return found
+
     def new_privately(self, user: str) -> list[str]:
         """What only this person saw and has not read yet."""
         found = []

@@ -158,6 +158,10 @@ class World:
         """A task in Coder, by its name or the beginning of it."""
         return self.coder.task(name)
 
+    def cards(self) -> list[str]:
+        """The cards that nobody has opened yet; they are seen now."""
+        return self.reader.new_roots()
+
     async def keys_without_end(self) -> list[str]:
         """Keys that neither end by themselves nor stand on the list of permanent ones."""
         redis = self.connections.commands

@@ -180,8 +180,8 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
         ),
         (
             "failed",
-            ":warning: Not created",
-            "Coder did not make this task. The reason is in the thread.",
+            ":warning: Not attached",
+            "This task got no thread here.",
             ["View pull request", "Open in Coder"],
         ),
     ],
@@ -196,6 +196,26 @@ def test_a_link_that_has_ended_offers_nothing_to_do(
     assert says in shown(message)
     assert list(buttons(message)) == labels
     assert not any(action in json.dumps(message.blocks) for action in ACTING)
+
+
+def test_a_task_that_was_never_made_says_why() -> None:
+    """Nothing of it is anywhere, so the reason and the next step are all there is to say."""
+    made = link()
+    failed = made.model_copy(
+        update={
+            "ended": "failed",
+            "failure": "Coder said: Out of licences.",
+            "bond": made.bond.model_copy(update={"task_id": None}),
+        }
+    )
+
+    message = card(failed)
+
+    assert shown(message)[1] == ":warning: Not created"
+    assert (
+        "Coder did not make this task. Coder said: Out of licences. `/task create` starts another."
+        in shown(message)
+    )
 
 
 def test_a_muted_task_says_so_and_can_be_unmuted() -> None:

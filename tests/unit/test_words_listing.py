@@ -57,10 +57,7 @@ def test_tasks_lead_to_their_threads() -> None:
         ("needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
         (
             "paused owner=<bob>",
-            (
-                "No task fits `paused owner=&lt;bob&gt;`. `/task list` shows yours, "
-                "`/task list all` all that you may see."
-            ),
+            "No task fits `paused owner=&lt;bob&gt;`. `/task list` shows all that you may see.",
         ),
     ],
 )

@@ -1,23 +1,57 @@
 """Questions: list, status, logs, templates. They change nothing, skip the queue, and are answered at once."""
 
 from math import ceil
+from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.lookup import Lookup, Seen
 from taskwire.bridge.people import People
 from taskwire.bridge.sightings import observation_of
-from taskwire.model.changes import Observed, Rules, Story, after
+from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound
+from taskwire.coder.models import Task
+from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
-from taskwire.model.errors import UserError
-from taskwire.model.ids import ChannelId, Ts, UserId, to_ms
+from taskwire.model.errors import OutsideError, UserError
+from taskwire.model.ids import ChannelId, Ts, UserId, microseconds, to_ms
 from taskwire.model.jobs import Asker
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
+from taskwire.telemetry import logger
 from taskwire.words import answers, cards, listing, refusals
 
+_log = logger("taskwire.ask")
 Question = List | Status | Logs | Templates | Help
+
+
+class Shown(NamedTuple):
+    """A task as it is shown: what was seen of it, and its link or what stands for one."""
+
+    seen: Seen
+    link: Link
+
+    def needs(self, account: str) -> bool:
+        """Whether it waits for this person."""
+        waits = self.link.story.phase in (Phase.NEEDS_YOU, Phase.BROKEN)
+        return waits and self.seen.task.owner_id == account
+
+    def fits(self, wanted: ListFilter, account: str) -> bool:
+        """Whether the filter lets it through."""
+        match wanted:
+            case ListFilter.ALL:
+                return True
+            case ListFilter.MINE:
+                return self.seen.task.owner_id == account
+            case ListFilter.NEEDS_ME:
+                return self.needs(account)
+            case _:
+                return self.seen.task.status_word == wanted.value
+
+    def order(self, account: str) -> tuple[bool, int, int]:
+        """Those that need this person first, then by what they do, the newest first."""
+        made_ms = to_ms(self.seen.task.created_at)
+        return (not self.needs(account), listing.rank(self.link.story.phase), -made_ms)
 
 
 class Answerer:
@@ -43,50 +77,49 @@ class Answerer:
                 return await self._templates(asker)
 
     async def _list(self, asker: Asker, question: List) -> Message:
-        account = await self._people.get_account(asker.person)
         seen = await self._lookup.list_seen(asker.person, asker.channel)
+        account = await self._lookup.account_of(asker.person)
+        mine = account.id if account else ""
         owner = await self._owner(question)
-        shown = [each for each in seen if owner is None or each.task.owner_name.lower() == owner]
-        shown = [each for each in shown if self._fits(each, question.filter, account.id)]
-        shown.sort(key=lambda each: self._order(each, account.id))
+        now_ms = microseconds(asker.at) // 1000
+        shown = [
+            Shown(each, self._link_of(each, now_ms))
+            for each in seen
+            if owner is None or each.task.owner_name.lower() == owner
+        ]
+        shown = [each for each in shown if each.fits(question.filter, mine)]
+        shown.sort(key=lambda each: each.order(mine))
         pages = max(1, ceil(len(shown) / listing.PAGE))
         page = min(max(question.page, 1), pages)
-        lines = [await self._line(each) for each in shown[(page - 1) * listing.PAGE : page * listing.PAGE]]
+        lines = [
+            listing.TaskLine(link=each.link, permalink=await self._place(each.seen))
+            for each in shown[(page - 1) * listing.PAGE : page * listing.PAGE]
+        ]
         words = [question.filter.value] if question.filter is not ListFilter.ALL else []
         words += [f"owner={owner}"] if owner else []
         return listing.task_list(
             lines, coder_url=self._doors.coder_url, page=page, pages=pages, filtered=" ".join(words)
         )
 
-    def _order(self, each: Seen, account: str) -> tuple[bool, int, int]:
-        """Those that need this person first, then by what they do, the newest first."""
-        rank = listing.rank(_link_of(each).story.phase)
-        return (not self._needs(each, account), rank, -to_ms(each.task.created_at))
-
     async def _owner(self, question: List) -> str | None:
-        if isinstance(question.owner, SlackPerson):
-            return (await self._people.get_account(UserId(question.owner.id))).username.lower()
-        return question.owner.lower() if question.owner else None
+        if not isinstance(question.owner, SlackPerson):
+            return question.owner.lower() if question.owner else None
+        try:
+            account = await self._people.get_account(UserId(question.owner.id))
+        except UserError:
+            # Why is for that person to know.
+            raise UserError(*refusals.whose_account(question.owner.id)) from None
+        return account.username.lower()
 
-    def _fits(self, each: Seen, wanted: ListFilter, account: str) -> bool:
-        match wanted:
-            case ListFilter.ALL:
-                return True
-            case ListFilter.MINE:
-                return each.task.owner_id == account
-            case ListFilter.NEEDS_ME:
-                return self._needs(each, account)
-            case _:
-                return each.task.status_word == wanted.value
-
-    def _needs(self, each: Seen, account: str) -> bool:
-        return each.task.owner_id == account and _link_of(each).story.phase is Phase.NEEDS_YOU
-
-    async def _line(self, each: Seen) -> listing.TaskLine:
-        permalink = ""
-        if each.link is not None and each.link.bond.thread_ts is not None:
-            permalink = await self._permalink(each.link.bond.channel, each.link.bond.thread_ts)
-        return listing.TaskLine(link=_link_of(each), permalink=permalink)
+    async def _place(self, seen: Seen) -> str:
+        """The address of the task's thread; nothing where Slack does not tell it."""
+        if seen.link is None or seen.link.bond.thread_ts is None:
+            return ""
+        try:
+            return await self._permalink(seen.link.bond.channel, seen.link.bond.thread_ts)
+        except OutsideError as error:
+            _log.info("no permalink", link=seen.link.id, error=str(error))
+            return ""
 
     async def _permalink(self, channel: ChannelId, ts: Ts) -> str:
         known = await self._doors.memory.find("permalink", channel, ts)
@@ -97,21 +130,41 @@ class Answerer:
 
     async def _status(self, asker: Asker, question: Status) -> Message:
         seen = await self._lookup.get(asker.person, asker.channel, question.name)
-        fresh = await self._doors.coder.get_task(seen.task.id)
-        line = await self._line(Seen(fresh, seen.link))
-        return cards.status(line.link, coder_url=self._doors.coder_url, permalink=line.permalink)
+        fresh = Seen(await self._fresh(seen.task), seen.link)
+        link = self._link_of(fresh, microseconds(asker.at) // 1000)
+        return cards.status(link, coder_url=self._doors.coder_url, permalink=await self._place(seen))
+
+    async def _fresh(self, task: Task) -> Task:
+        try:
+            return await self._doors.coder.get_task(task.id)
+        except NotFound:
+            raise UserError(*refusals.task_is_gone(task.title)) from None
 
     async def _logs(self, asker: Asker, question: Logs) -> Message:
-        seen = await self._lookup.get(asker.person, asker.channel, question.name)
-        told = await read_last(self._doors, seen.task.id)
+        task = (await self._lookup.get(asker.person, asker.channel, question.name)).task
+        try:
+            told = await read_last(self._doors, task.id)
+        except NotFound:
+            raise UserError(*refusals.task_is_gone(task.title)) from None
+        except NoLogs:
+            raise UserError(*refusals.no_logs_now(task.title)) from None
+        except AppUnreachable:
+            raise UserError(*refusals.agent_is_away(task.title)) from None
         if not question.full:
-            return answers.logs(seen.task.title, told.text, is_cut=told.is_cut)
+            return answers.logs(task.title, told.text, is_cut=told.is_cut)
         if not told.whole:
-            raise UserError(*refusals.no_log_yet(seen.task.title))
+            raise UserError(*refusals.no_log_yet(task.title))
         channel = await self._doors.slack.open_direct(asker.person)
-        file_id = await self._doors.slack.start_upload(f"{seen.task.name}.log", told.whole)
-        await self._doors.slack.complete_upload(file_id, f"Log of {seen.task.title}", channel)
-        return answers.log_sent(seen.task.title)
+        file_id = await self._doors.slack.start_upload(f"{task.name}.log", told.whole)
+        await self._doors.slack.complete_upload(file_id, f"Log of {task.title}", channel)
+        return answers.log_sent(task.title)
+
+    def _link_of(self, each: Seen, now_ms: int) -> Link:
+        """The link; for a task without a thread, one made up of what Coder shows of it."""
+        seen = observation_of(each.task)
+        if each.link is not None:
+            return each.link.model_copy(update={"seen": seen})
+        return cards.unlinked(seen, at_first_sight(Observed(seen=seen), self._doors.rules, now_ms))
 
     async def _templates(self, asker: Asker) -> Message:
         await self._people.get_account(asker.person)
@@ -129,13 +182,3 @@ class Answerer:
                 )
             )
         return listing.templates(lines)
-
-
-def _link_of(each: Seen) -> Link:
-    """The link; for a task without a thread, one made up of what Coder shows of it."""
-    seen = observation_of(each.task)
-    if each.link is not None:
-        return each.link.model_copy(update={"seen": seen})
-    now_ms = to_ms(seen.report.at if seen.report else seen.created_at)
-    story = after(Story(), Observed(seen=seen, is_baseline=True), Rules(settle_ms=0), now_ms).story
-    return cards.unlinked(seen, story)

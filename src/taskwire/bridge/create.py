@@ -2,47 +2,39 @@
 
 The intent is written down first, with the link's own id; then the card is posted, whose ts is the thread;
 then the task is created under a name that makes a second try safe; then both are bound. `attach` goes the
-same way with a task that exists.
+same way with a task that exists. Which template and preset are meant, `choosing` decides.
 """
 
-import hashlib
-import re
+from functools import partial
 
+from taskwire.bridge.choosing import choose_preset, choose_template
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.people import People
+from taskwire.bridge.patience import has_waited_long, out_of_time, patiently
+from taskwire.bridge.people import Account, People
 from taskwire.bridge.posting import post_once
+from taskwire.bridge.saying import draw
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import NameTaken, NoTasks, NotFound, TokenRefused
-from taskwire.coder.models import Preset, Task, Template
-from taskwire.model.changes import Observed
-from taskwire.model.errors import Refused, UserError
-from taskwire.model.grammar import nearest
+from taskwire.coder.errors import CoderError, NameTaken, NoTasks, NotFound, TokenRefused
+from taskwire.coder.models import Task
+from taskwire.model.changes import Observed, at_first_sight
+from taskwire.model.errors import OutsideError, Refused, Unknown, UserError
 from taskwire.model.ids import LinkId, TaskId, UserId, from_ms
-from taskwire.model.jobs import (
-    Asker,
-    CreateAsked,
-    CreateTask,
-    DrawCard,
-    Happened,
-    Job,
-    PostCard,
-    show,
-    steer,
-    tell,
-)
+from taskwire.model.jobs import Asker, CreateAsked, CreateTask, Happened, Job, PostCard, steer, tell
 from taskwire.model.links import Bond, Link
+from taskwire.model.messages import Message
+from taskwire.model.naming import digest, name_for, near, title_for
 from taskwire.slack.errors import ChannelProblem
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.words import answers, cards, refusals
 
-# Coder's own limit on a task's name (coderd/taskname and its validation: 32 characters).
-NAME_LENGTH = 32
-SUFFIX = 6
-TITLE_LENGTH = 64
 REPEAT_MS = 120_000
 ASKED_MS = 1_800_000
+# A server that answers with errors is not asked for longer: a template that cannot work looks the same.
+FAILING_MS = 900_000
+ATTACHING_MS = 60_000
+FREE_NAMES = 8
 
 
 class Creator:
@@ -56,20 +48,49 @@ class Creator:
         """Check what a person asked for, and write the intent down as a link of its own."""
         work = hand.job.work
         assert isinstance(work, CreateAsked)  # noqa: S101 - the worker hands each job to its kind's carrier
+        return await patiently(hand, work.asker, partial(self._asked, work))
+
+    async def _asked(self, work: CreateAsked, hand: Hand) -> Ending:
+        meant = await self._meant(work)
+        if meant is None:
+            return done(None, (work.asker, answers.too_late()))
         account = await self._people.get_account(work.asker.person)
-        if not work.is_repeat and await self._is_repeated(hand, work):
-            key = await self._remember(hand, work)
-            return done(None, (work.asker, answers.another_one(work.prompt, key)))
-        templates = await self._doors.coder.list_templates()
-        template = choose_template(templates, work.template, work.organization, self._doors.template)
-        preset = choose_preset(
-            await self._doors.coder.list_presets(template.active_version_id), work.preset, self._doors.preset
+        bond = await self._bond(meant, account, hand.job.id)
+        if await self._doors.links.find(bond.id) is not None:
+            return done(None, (work.asker, answers.already_decided()))
+        note = ("created", work.asker.person, _likeness(meant, bond))
+        if not work.kept and await self._is_repeated(note, hand.now_ms):
+            key = digest(hand.job.id)
+            step = self._doors.memory.keeping(
+                Step(), meant.model_dump_json(), "another", key, ttl_ms=ASKED_MS
+            )
+            return done(step, (work.asker, answers.another_one(meant.prompt, key)))
+        if meant.name is not None:
+            await self._check_free(account.username, meant.name)
+        step = self._doors.memory.keeping(Step(), f"{hand.now_ms} {bond.id}", *note, ttl_ms=REPEAT_MS)
+        return done(self._intent(step, bond, work.asker))
+
+    async def _meant(self, work: CreateAsked) -> CreateAsked | None:
+        """What was asked for; asked once more, it is what was asked for at first."""
+        if not work.kept:
+            return work
+        kept = await self._doors.memory.find("another", work.kept)
+        if kept is None:
+            return None
+        first = CreateAsked.model_validate_json(kept)
+        # The button stands where the first asking was answered, which need not be where the card goes.
+        asker = work.asker.model_copy(update={"channel": first.asker.channel})
+        return first.model_copy(update={"asker": asker})
+
+    async def _bond(self, work: CreateAsked, account: Account, job_id: str) -> Bond:
+        coder = self._doors.coder
+        template = choose_template(
+            await coder.list_templates(), work.template, work.organization, self._doors.template
         )
-        name = work.name or _name_for(work.prompt, hand.job.id)
-        if work.name is not None:
-            await self._check_free(account.username, work.name)
-        bond = Bond(
-            id=_link_id(hand.job.id),
+        presets = await coder.list_presets(template.active_version_id)
+        preset = choose_preset(presets, work.preset, self._doors.preset)
+        return Bond(
+            id=link_id(job_id),
             channel=work.asker.channel,
             made_at=work.asker.at,
             asked_by=work.asker.person,
@@ -77,80 +98,122 @@ class Creator:
             owner_id=account.id,
             owner_name=account.username,
             prompt=work.prompt,
-            name=name,
-            title=_title(work.prompt),
+            name=work.name or name_for(work.prompt, job_id),
+            title=title_for(work.prompt),
             template=template.title,
             template_version_id=template.active_version_id,
             preset_id=preset.id if preset else None,
             preset=preset.name if preset else None,
         )
-        return done(self._intent(Step(), bond, work.asker))
 
     def _intent(self, step: Step, bond: Bond, asker: Asker) -> Step:
         self._doors.writes.bond(step, bond)
         job = Job(id=f"card:{bond.id}", work=PostCard(asker=asker))
         return step.append(steer(bond.id), job, score=0)
 
-    async def _is_repeated(self, hand: Hand, work: CreateAsked) -> bool:
-        """Whether this person asked for the same within two minutes, in another job than this one."""
-        what = _digest(work.prompt, work.template or "", work.preset or "", work.asker.channel)
-        place = ("created", work.asker.person, what)
-        first = await self._doors.memory.find(*place)
+    async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
+        """Whether this person has created the same within two minutes; what failed does not count."""
+        first = await self._doors.memory.find(*note)
         if first is None:
-            await self._doors.memory.keep(hand.job.id, *place, ttl_ms=REPEAT_MS)
-        return first is not None and first != hand.job.id
-
-    async def _remember(self, hand: Hand, work: CreateAsked) -> str:
-        key = _digest(hand.job.id)
-        await self._doors.memory.keep(work.model_dump_json(), "another", key, ttl_ms=ASKED_MS)
-        return key
+            return False
+        at_ms, _, link_id = first.partition(" ")
+        link = await self._doors.links.find(LinkId(link_id))
+        return now_ms - int(at_ms) < REPEAT_MS and (link is None or link.ended != "failed")
 
     async def _check_free(self, owner: str, name: str) -> None:
+        if not await self._is_free(owner, name):
+            raise UserError(*refusals.name_taken(name, await self._free_name(owner, name)))
+
+    async def _is_free(self, owner: str, name: str) -> bool:
         try:
             await self._doors.coder.get_task(f"{owner}/{name}")
         except NotFound:
-            return
-        raise UserError(*refusals.name_taken(name, _free_name(name, owner)))
+            return True
+        return False
 
-    def attach(self, step: Step, asker: Asker, task: Task, owner_slack: UserId | None, job_id: str) -> Step:
-        """Write down the intent to give an existing task a thread."""
-        bond = bare_bond(task, asker).model_copy(update={"id": _link_id(job_id), "owner_slack": owner_slack})
+    async def _free_name(self, owner: str, name: str) -> str:
+        """A name like this one that no task has; nothing if there is none at hand."""
+        for number in range(2, 2 + FREE_NAMES):
+            if await self._is_free(owner, near(name, number)):
+                return near(name, number)
+        return ""
+
+    async def attach(self, step: Step, asker: Asker, task: Task, owner: UserId | None, job_id: str) -> Step:
+        """Write down the intent to give an existing task a thread; UserError while somebody else does."""
+        note = ("attaching", task.id)
+        is_first = await self._doors.memory.is_first(*note, value=job_id, ttl_ms=ATTACHING_MS)
+        if not is_first and await self._doors.memory.find(*note) != job_id:
+            raise UserError(*refusals.being_attached(task.name))
+        bond = bare_bond(task, asker).model_copy(update={"id": link_id(job_id), "owner_slack": owner})
         return self._intent(step, bond, asker)
 
     async def post_card(self, hand: Hand) -> Ending:
         """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
         work, link = hand.job.work, await self._link(hand)
         assert isinstance(work, PostCard)  # noqa: S101 - the worker hands each job to its kind's carrier
+        if not hand.is_in_doubt and has_waited_long(hand):
+            return done(self._ends(link), (out_of_time(work.asker), answers.never_posted()))
+        return await patiently(hand, work.asker, partial(self._post_card, link, work.asker))
+
+    async def _post_card(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         bond = link.bond
         meta = Metadata(id=hand.job.id, kind="card", task_id=bond.task_id)
         try:
-            card = cards.card(link, coder_url=self._doors.coder_url)
+            card = await self._card(link, hand.now_ms)
             ts = await post_once(self._doors, hand, bond.id, bond.channel, None, card, meta)
         except ChannelProblem as problem:
-            step = self._doors.writes.ends(Step(), bond, "failed")
-            return done(step, (work.asker, answers.cannot_post(problem.code)))
+            is_attached = bond.task_id is not None
+            told = answers.cannot_post(problem.code, bond.channel, is_attached=is_attached)
+            return done(self._ends(link), (asker, told))
+        except NotFound:
+            return done(self._ends(link), (asker, answers.not_attached(refusals.GONE)))
         posted = bond.model_copy(update={"thread_ts": ts})
         step = self._doors.writes.bond(Step(), posted)
         self._doors.writes.thread(step, posted)
-        job = Job(id=f"create:{bond.id}", work=CreateTask(asker=work.asker))
+        job = Job(id=f"create:{bond.id}", work=CreateTask(asker=asker))
         return done(step.append(steer(bond.id), job, score=1))
+
+    async def _card(self, link: Link, now_ms: int) -> Message:
+        """The first card; of a task that exists, how it stands."""
+        if link.bond.task_id is not None:
+            seen = observation_of(await self._doors.coder.get_task(link.bond.task_id))
+            story = at_first_sight(Observed(seen=seen), self._doors.rules, now_ms)
+            link = link.model_copy(update={"seen": seen, "story": story})
+        return cards.card(link, coder_url=self._doors.coder_url)
 
     async def create_task(self, hand: Hand) -> Ending:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = hand.job.work, await self._link(hand)
         assert isinstance(work, CreateTask)  # noqa: S101 - the worker hands each job to its kind's carrier
-        if link.bond.task_id is not None:
-            task = await self._doors.coder.get_task(link.bond.task_id)
-            return done(self._bound(hand, link, task, is_baseline=True))
+        if not hand.is_in_doubt and has_waited_long(hand):
+            return self._failed(link, out_of_time(work.asker), refusals.NEVER_ANSWERED)
+        carry = self._create if link.bond.task_id is None else self._attach
+        return await patiently(hand, work.asker, partial(carry, link, work.asker))
+
+    async def _create(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         try:
             task = await self._created(hand, link.bond)
         except (TokenRefused, NoTasks):
             raise
         except UserError as error:
-            return self._failed(link, work.asker, str(error))
+            return self._failed(link, asker, str(error))
         except Refused as refused:
-            return self._failed(link, work.asker, refusals.create_refused(str(refused)))
+            why = refused.answer.said if isinstance(refused, CoderError) else str(refused)
+            return self._failed(link, asker, refusals.create_refused(why))
         return done(self._bound(hand, link, task, is_baseline=False))
+
+    async def _attach(self, link: Link, asker: Asker, hand: Hand) -> Ending:
+        task_id = TaskId(str(link.bond.task_id))
+        other = await self._doors.links.find_by_task(task_id)
+        if other is not None and other.id != link.id:
+            place = (other.bond.channel, other.bond.thread_ts or other.bond.made_at)
+            where = await self._doors.slack.get_permalink(*place)
+            return self._failed(link, asker, refusals.has_a_thread(where))
+        try:
+            task = await self._doors.coder.get_task(task_id)
+        except NotFound:
+            return self._failed(link, asker, refusals.GONE)
+        return done(self._bound(hand, link, task, is_baseline=True))
 
     async def _created(self, hand: Hand, bond: Bond) -> Task:
         was_in_doubt = hand.is_in_doubt
@@ -159,6 +222,8 @@ class Creator:
             hand.settled()
             if found is not None:
                 return found
+            if hand.now_ms - hand.turn.since_ms > FAILING_MS:
+                raise UserError(refusals.CREATE_FAILED)
         try:
             return await hand.attempt(
                 bond.name,
@@ -171,12 +236,22 @@ class Creator:
                     preset_id=bond.preset_id,
                 ),
             )
+        except Unknown:
+            # A look now can only find: the request may still be on its way.
+            task = await self._glimpse(bond)
+            if task is None:
+                raise
+            hand.settled()
+            return task
         except NameTaken:
             # A first attempt that finds the name taken is a conflict; a later one may meet its own task.
             found = await self._found(bond) if was_in_doubt else None
             if found is not None:
                 return found
-            raise UserError(*refusals.name_taken(bond.name, _free_name(bond.name, bond.id))) from None
+            raise UserError(*await self._name_taken(bond)) from None
+
+    async def _name_taken(self, bond: Bond) -> refusals.Refusal:
+        return refusals.name_taken(bond.name, await self._free_name(bond.owner_name, bond.name))
 
     async def _found(self, bond: Bond) -> Task | None:
         """The task that an earlier try created: of this name, with this prompt, and no link's yet."""
@@ -186,8 +261,14 @@ class Creator:
             return None
         is_ours = task.initial_prompt == bond.prompt
         if not is_ours or await self._doors.links.find_by_task(TaskId(task.id)) is not None:
-            raise UserError(*refusals.name_taken(bond.name, _free_name(bond.name, bond.id)))
+            raise UserError(*await self._name_taken(bond))
         return task
+
+    async def _glimpse(self, bond: Bond) -> Task | None:
+        try:
+            return await self._found(bond)
+        except (UserError, OutsideError):
+            return None
 
     def _bound(self, hand: Hand, link: Link, task: Task, *, is_baseline: bool) -> Step:
         bond = link.bond.model_copy(
@@ -202,14 +283,22 @@ class Creator:
         self._doors.writes.task(step, bond)
         event = Observed(seen=observation_of(task), is_baseline=is_baseline)
         step.append(tell(bond.id), Job(id=f"bound:{bond.id}", work=Happened(event=event)))
-        return step.append(show(bond.id), Job(id="card", work=DrawCard()), score="due", is_newest=True)
+        return draw(bond.id, step)
 
     def _failed(self, link: Link, asker: Asker, why: str) -> Ending:
-        """Nothing was created: the card says why, and the link ends."""
-        step = self._doors.writes.field(Step(), link.id, "failure", why)
-        self._doors.writes.ends(step, link.bond, "failed")
-        step.append(show(link.id), Job(id="card", work=DrawCard()), score="due", is_newest=True)
-        return done(step, (asker, answers.not_created(why)))
+        """Nothing was created, or attached: the card says why, and the link ends."""
+        step = self._doors.writes.field(self._ends(link), link.id, "failure", why)
+        is_attached = link.bond.task_id is not None
+        told = answers.not_attached(why) if is_attached else answers.not_created(why)
+        return done(draw(link.id, step), (asker, told))
+
+    def _ends(self, link: Link) -> Step:
+        """End a link before it is bound: its task, if there is one, may have another."""
+        bond = link.bond.model_copy(update={"task_id": None})
+        step = self._doors.writes.ends(Step(), bond, "failed")
+        if link.bond.task_id is not None:
+            self._doors.memory.forgetting(step, "attaching", link.bond.task_id)
+        return step
 
     async def _link(self, hand: Hand) -> Link:
         link = await self._doors.links.find(LinkId(hand.turn.name.partition(":")[2]))
@@ -221,7 +310,7 @@ class Creator:
 def bare_bond(task: Task, asker: Asker) -> Bond:
     """What a link is to a task that exists, before it has a thread."""
     return Bond(
-        id=LinkId("task-" + _digest(task.id)[:12]),
+        id=LinkId("task-" + digest(task.id)[:12]),
         channel=asker.channel,
         made_at=asker.at,
         asked_by=asker.person,
@@ -235,73 +324,13 @@ def bare_bond(task: Task, asker: Asker) -> Bond:
     )
 
 
-def choose_template(
-    templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
-) -> Template:
-    """The template that was named, else the default, else the only one."""
-    usable = [t for t in templates if organization is None or _is_called(organization, t.organization_name)]
-    if not usable:
-        raise UserError(*refusals.no_templates(organization))
-    wanted = named or default
-    if wanted is None:
-        if len(usable) == 1:
-            return usable[0]
-        raise UserError(*refusals.which_template([t.name for t in usable]))
-    found = [t for t in usable if _is_called(wanted, t.name, t.display_name, t.id)]
-    if not found:
-        names = [t.name for t in usable]
-        raise UserError(*refusals.unknown_template(wanted, nearest(wanted, names), names))
-    if len(found) > 1:
-        raise UserError(*refusals.which_organization(wanted, [t.organization_name for t in found]))
-    return found[0]
+def link_id(job_id: str) -> LinkId:
+    """The id of the link that a job makes."""
+    return LinkId(digest("link", job_id)[:12])
 
 
-def choose_preset(presets: tuple[Preset, ...], named: str | None, default: str | None) -> Preset | None:
-    """The preset that was named, else the deployment's, else the template's own default."""
-    if named is not None:
-        if named.lower() == "none":
-            return None
-        found = [p for p in presets if _is_called(named, p.name, p.id)]
-        if not found:
-            names = [p.name for p in presets]
-            raise UserError(*refusals.unknown_preset(named, nearest(named, names), names))
-        return found[0]
-    preferred = [p for p in presets if default is not None and _is_called(default, p.name)]
-    return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)
-
-
-def _is_called(wanted: str, *names: str) -> bool:
-    return wanted.casefold() in (name.casefold() for name in names if name)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _link_id(job_id: str) -> LinkId:
-    return LinkId(_digest("link", job_id)[:12])
-
-
-def _name_for(prompt: str, job_id: str) -> str:
-    """The person's words, cut, and six characters of the intent's hash: the same at every try."""
-    words = re.sub(r"[^a-z0-9]+", "-", prompt.casefold()).strip("-")
-    room = NAME_LENGTH - SUFFIX - 1
-    if len(words) > room:
-        words = words[:room].rpartition("-")[0] or words[:room]
-    return f"{words.strip('-') or 'task'}-{_digest('name', job_id)[:SUFFIX]}"
-
-
-def _free_name(name: str, salt: str) -> str:
-    return f"{name[: NAME_LENGTH - 5].rstrip('-')}-{_digest(name, salt)[:4]}"
-
-
-def _title(prompt: str) -> str:
-    """The prompt's first line, cut at a word: what people call the task until Coder says otherwise."""
-    line = next((line.strip() for line in prompt.splitlines() if line.strip()), prompt)
-    return (
-        line
-        if len(line) <= 64
-        else line[:63].rpartition(" ")[0] + "…"
-        if " " in line[:63]
-        else line[:63] + "…"
+def _likeness(work: CreateAsked, bond: Bond) -> str:
+    """What makes two askings the same."""
+    return digest(
+        work.prompt, bond.template_version_id, bond.preset_id or "", work.name or "", work.asker.channel
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from taskwire.bridge.create import choose_template
+from taskwire.bridge.choosing import choose_preset, choose_template
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.people import People
 from taskwire.coder.models import Template
@@ -25,13 +25,15 @@ class FormFiller:
         """The form, with what was typed; raises UserError for who may not create."""
         await self._people.get_account(asker.person)
         templates = await self._doors.coder.list_templates()
-        chosen = self._chosen(templates, given)
+        chosen, preset, wrong = await self._chosen(templates, given)
         return forms.create_form(
             await self._choices(templates, chosen),
             prompt=given.text,
             chosen=chosen,
+            preset=preset,
             name=given.name or "",
             channel=asker.channel,
+            error=wrong,
             private_metadata=metadata,
         )
 
@@ -47,12 +49,19 @@ class FormFiller:
             private_metadata=metadata,
         )
 
-    def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> str:
-        """The template that was named, or the deployment's; the form's own first one otherwise."""
+    async def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
+        """The template and preset that were named, or the defaults; what was named wrongly is said."""
+        chosen, preset = templates[0].id if templates else "", ""
         try:
-            return choose_template(templates, given.template, given.organization, self._doors.template).id
-        except UserError:
-            return templates[0].id if templates else ""
+            template = choose_template(templates, given.template, given.organization, self._doors.template)
+            chosen = template.id
+            presets = await self._doors.coder.list_presets(template.active_version_id)
+            found = choose_preset(presets, given.preset, self._doors.preset)
+            preset = found.id if found else ""
+        except UserError as error:
+            is_named = given.template or given.organization or given.preset
+            return chosen, preset, error.sentence if is_named and templates else ""
+        return chosen, preset, ""
 
     async def _choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
         """All templates; presets only of the chosen one, so that the form costs two requests."""

@@ -7,6 +7,7 @@ from taskwire.bridge.hand import Ending, Hand, Private, done
 from taskwire.bridge.saying import draw, receipt, say
 from taskwire.model import replies
 from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, link_of
+from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
 from taskwire.words import answers
@@ -32,7 +33,7 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     if isinstance(work, PostCard | CreateTask):
         link = await doors.links.find(link_id)
         if link is not None:
-            doors.writes.field(step, link_id, "failure", why)
+            doors.writes.field(step, link_id, "failure", escape_mrkdwn(why))
             doors.writes.ends(step, link.bond, "failed")
             draw(link_id, step)
     if isinstance(work, Reply):

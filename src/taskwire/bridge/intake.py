@@ -1,9 +1,12 @@
 """What a person asked of a task by its name: found, checked, and handed on to the task's own list."""
 
+from functools import partial
+
 from taskwire.bridge.create import Creator, bare_bond
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.lookup import Lookup, Seen
+from taskwire.bridge.patience import patiently
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import receipt
@@ -11,6 +14,7 @@ from taskwire.model.commands import TaskName
 from taskwire.model.errors import UserError
 from taskwire.model.jobs import REPLY, Act, ActAsked, Job, Reply, score_of, soon, steer
 from taskwire.model.links import Link
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.words import answers, refusals
@@ -29,6 +33,9 @@ class Intake:
         """Hand an act on to the list of the task that it names."""
         work = hand.job.work
         assert isinstance(work, ActAsked)  # noqa: S101 - the worker hands each job to its kind's carrier
+        return await patiently(hand, work.asker, partial(self._asked, work))
+
+    async def _asked(self, work: ActAsked, hand: Hand) -> Ending:
         seen = await self._lookup.get(work.asker.person, work.asker.channel, TaskName.parse(work.name))
         if work.verb == "attach":
             return await self._attach(hand, work, seen)
@@ -55,7 +62,7 @@ class Intake:
         if not is_own and not await self._people.is_admin(work.asker.person):
             raise UserError(*refusals.not_yours_to_attach(seen.task.name))
         owner = work.asker.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
-        return done(self._creator.attach(Step(), work.asker, seen.task, owner, hand.job.id))
+        return done(await self._creator.attach(Step(), work.asker, seen.task, owner, hand.job.id))
 
     def _unlinked(self, hand: Hand, work: ActAsked, seen: Seen) -> Ending:
         """Act on a task without a thread, in a list of its own that is forgotten within a day."""
@@ -74,9 +81,11 @@ class Intake:
         name = await self._people.get_name(work.asker.person)
         meta = Metadata(id=f"{link.id}:words:{hand.job.id}", kind="answer", task_id=link.bond.task_id)
         message = answers.quoted_input(name, work.text)
-        ts = await post_once(
-            self._doors, hand, link.id, link.bond.channel, link.bond.thread_ts, message, meta
-        )
+        place = (link.bond.channel, link.bond.thread_ts)
+        try:
+            ts = await post_once(self._doors, hand, link.id, *place, message, meta)
+        except (ChannelProblem, MessageGone):
+            raise UserError(*refusals.thread_is_closed(link)) from None
         reply = Reply(person=work.asker.person, ts=ts, text=work.text, is_from_command=True)
         step = Step().append(steer(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
         receipt(link.id, ts, "taken", step)

@@ -5,26 +5,38 @@ they do to it (hold it, give it back) is written in the call that ends them.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private, done, later
 from taskwire.bridge.input_text import InputText
+from taskwire.bridge.patience import patiently
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import draw, receipt, say
 from taskwire.bridge.send import STALE
-from taskwire.coder.errors import AlreadyRunning, BuildActive, MustBePaused, NotFound
+from taskwire.coder.errors import (
+    AlreadyRunning,
+    BuildActive,
+    CoderError,
+    MustBePaused,
+    NoTasks,
+    NotFound,
+    TokenRefused,
+)
 from taskwire.coder.models import Build, Task
 from taskwire.model.changes import Acted, Vanished
-from taskwire.model.errors import UserError
+from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
 from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
 from taskwire.model.links import Hold, Link
+from taskwire.model.naming import digest
 from taskwire.store.steps import Step
 from taskwire.words import answers, refusals
 
 # A start or stop under way is waited for this long before the person is told that it does not end.
 BUILD_WAITS = 40
 BUILD_WAIT_SECONDS = 3.0
+KEPT_MS = 24 * 3_600_000
 
 
 class Steerer:
@@ -48,6 +60,9 @@ class Steerer:
         """Check again that this person may, then do what they asked."""
         work = hand.job.work
         assert isinstance(work, Act)  # noqa: S101 - the worker hands each job to its kind's carrier
+        return await patiently(hand, work.asker, partial(self._act, work))
+
+    async def _act(self, work: Act, hand: Hand) -> Ending:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
@@ -55,7 +70,16 @@ class Steerer:
             return done(None, (work.asker, answers.act_too_old(work.verb)))
         if not hand.is_in_doubt:
             await self._people.require_steer(work.asker.person, link)
-        return await self._verbs[work.verb](hand, link, work)
+        try:
+            return await self._verbs[work.verb](hand, link, work)
+        except (TokenRefused, NoTasks):
+            raise
+        except NotFound:
+            raise UserError(*refusals.task_is_gone(link.title)) from None
+        except Refused as refused:
+            if hand.is_in_doubt or not isinstance(refused, CoderError):
+                raise
+            raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 
     async def _pause(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
@@ -73,6 +97,9 @@ class Steerer:
 
     async def _paused(self, hand: Hand, link: Link, work: Act, build: int) -> Ending:
         """Hold the replies that wait, and say how many there are."""
+        pausing = (work.asker, answers.pausing(link))
+        if link.bond.thread_ts is None:
+            return done(None, pausing)
         waiting = await self._waiting(link)
         hold = Hold(by=work.asker.person, at=work.asker.at)
         step = self._doors.writes.hold(Step(), link.id, hold)
@@ -82,8 +109,8 @@ class Steerer:
             receipt(link.id, reply.ts, "waiting", step)
         if waiting:
             say(link.id, f"held:{hand.job.id}", answers.paused_holding(link, len(waiting)), step)
-            return done(step)
-        return done(step, (work.asker, answers.pausing(link)))
+            return done(step, *([pausing] if _is_elsewhere(work, link) else []))
+        return done(step, pausing)
 
     async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
@@ -115,33 +142,44 @@ class Steerer:
         return self._resumed(hand, link, work, build.build_number)
 
     def _resumed(self, hand: Hand, link: Link, work: Act, build: int) -> Ending:
+        if link.bond.thread_ts is None:
+            return done(None, (work.asker, answers.resuming(link)))
         step = self._doors.writes.unhold(Step(), link.id)
         acted = Acted(verb="resume", by=work.asker.person, build=build)
         step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
         return done(step, (work.asker, answers.resuming(link)))
 
     async def _edit(self, hand: Hand, link: Link, work: Act) -> Ending:
-        task = await self._task(link)
-        is_there = task.initial_prompt == work.text
+        task, text = await self._task(link), await self._text(work)
+        is_there = task.initial_prompt == text
         if not (hand.is_in_doubt and is_there):
             hand.settled()
             try:
                 await hand.attempt(
                     "edit",
                     self._doors.coder.timeouts.change,
-                    lambda: self._doors.coder.edit_input(task.id, work.text),
+                    lambda: self._doors.coder.edit_input(task.id, text),
                 )
             except MustBePaused:
                 if work.is_patient:
                     return self._busy(hand, link, work)
-                key = f"{link.id} {hand.job.id}"
-                await self._doors.memory.keep(
-                    work.model_dump_json(), "edit", *key.split(" "), ttl_ms=3_600_000
-                )
-                return done(None, (work.asker, answers.pause_to_edit(link, key)))
-        bond = link.bond.model_copy(update={"prompt": work.text})
+                kept = digest(link.id, hand.job.id)
+                step = self._doors.memory.keeping(Step(), text, "edit", kept, ttl_ms=KEPT_MS)
+                return done(step, (work.asker, answers.pause_to_edit(link, f"{link.id} {kept}")))
+        if link.bond.thread_ts is None:
+            return done(None, (work.asker, answers.edited(link)))
+        bond = link.bond.model_copy(update={"prompt": text})
         step = draw(link.id, self._doors.writes.bond(Step(), bond))
         return done(step, (work.asker, answers.edited(link)))
+
+    async def _text(self, work: Act) -> str:
+        """The new prompt; behind a button it is kept for a while."""
+        if not work.kept:
+            return work.text
+        kept = await self._doors.memory.find("edit", work.kept)
+        if kept is None:
+            raise UserError(*refusals.too_late())
+        return kept
 
     async def _delete(self, hand: Hand, link: Link, work: Act) -> Ending:
         try:
@@ -156,7 +194,10 @@ class Steerer:
                 raise
         except BuildActive:
             return self._busy(hand, link, work)
+        if link.bond.thread_ts is None:
+            return done(None, (work.asker, answers.deleted(link)))
         step, told = await self.give_back(link, work)
+        told = (*told, (work.asker, answers.deleted(link))) if _is_elsewhere(work, link) else told
         gone = Vanished(by=work.asker.person)
         step.append(tell(link.id), Job(id=f"deleted:{hand.job.id}", work=Happened(event=gone)))
         return done(step, *told)
@@ -168,6 +209,7 @@ class Steerer:
         step, told = await self.give_back(link, work)
         say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
         self._doors.writes.ends(step, link.bond, "detached")
+        told = (*told, (work.asker, answers.detached(link))) if _is_elsewhere(work, link) else told
         return done(draw(link.id, step), *told)
 
     async def give_back(self, link: Link, work: Act) -> tuple[Step, tuple[Private, ...]]:
@@ -214,3 +256,8 @@ class Steerer:
         waited = hand.job.model_copy(update={"work": work.model_copy(update={"waits": work.waits + 1})})
         told = ((work.asker, answers.waiting_for_build(link, work.verb)),) if not work.waits else ()
         return later(BUILD_WAIT_SECONDS, waited, None, *told)
+
+
+def _is_elsewhere(work: Act, link: Link) -> bool:
+    """Whether whoever asked does not see the thread, where the answer is given."""
+    return work.asker.channel != link.bond.channel

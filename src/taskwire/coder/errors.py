@@ -67,6 +67,12 @@ class Answer:
     validations: tuple[Complaint, ...] = ()
     after_seconds: float | None = None
 
+    @property
+    def said(self) -> str:
+        """All of it in one line, for people."""
+        parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
+        return " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts if part)
+
     def __str__(self) -> str:
         """One line for the log."""
         parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]

@@ -7,9 +7,12 @@ it is promised: a process that dies takes an unanswered question with it.
 import asyncio
 from collections.abc import Awaitable
 
+from redis.exceptions import RedisError
+
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.messages import Message
+from taskwire.slack.errors import Nonsense, NoRoom, RateLimited, SlackRefused, SlackTrouble
 from taskwire.telemetry import logger, reference
 from taskwire.words import answers
 
@@ -24,9 +27,9 @@ class Behind:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Awaitable[None]) -> None:
-        """Let this go on by itself."""
-        task = asyncio.ensure_future(self._run(work))
+    def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
+        """Let this go on by itself; what is urgent waits for no place: a trigger lives three seconds."""
+        task = asyncio.ensure_future(self._guarded(work) if is_urgent else self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,12 +48,15 @@ class Behind:
 
     async def _run(self, work: Awaitable[None]) -> None:
         async with self._room:
-            try:
-                await work
-            except OutsideError as error:
-                _log.info("an answer was not shown", error=str(error))
-            except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
-                _log.exception("surprised")
+            await self._guarded(work)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except (OutsideError, RedisError) as error:
+            _log.info("an answer was not shown", error=str(error))
+        except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
+            _log.exception("surprised")
 
 
 async def in_words(answer: Awaitable[Message]) -> Message:
@@ -59,12 +65,25 @@ async def in_words(answer: Awaitable[Message]) -> Message:
         return await answer
     except UserError as error:
         return answers.refusal(error)
-    except (TokenRefused, NoTasks):
-        return answers.token_refused()
-    except OutsideError as error:
+    except (OutsideError, RedisError) as error:
         _log.warning("a question could not be answered", error=str(error))
-        return answers.coder_away()
+        return _sorry(error)
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
         sign = reference()
         _log.exception("surprised", reference=sign)
         return answers.trouble(sign)
+
+
+def _sorry(error: Exception) -> Message:
+    """Who did not do their part; what neither Slack nor Redis said is Coder's."""
+    match error:
+        case TokenRefused():
+            return answers.token_refused()
+        case NoTasks():
+            return answers.no_tasks()
+        case RedisError():
+            return Message(text=answers.store_away())
+        case SlackRefused() | SlackTrouble() | RateLimited() | NoRoom() | Nonsense():
+            return answers.slack_away()
+        case _:
+            return answers.coder_away()

@@ -5,7 +5,7 @@ dialog does so at once, since the trigger lives three seconds.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Literal
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -38,7 +38,6 @@ from taskwire.slack.inbound import Clicked
 from taskwire.slack.outbound import Outbound
 from taskwire.store.claims import Claims
 from taskwire.store.links import Links
-from taskwire.store.memory import Memory
 from taskwire.store.steps import Step
 from taskwire.words import answers
 
@@ -68,7 +67,6 @@ class Clicks:
         claims: Claims,
         slack: Outbound,
         links: Links,
-        memory: Memory,
         answerer: Answerer,
         dialogs: Dialogs,
         behind: Behind,
@@ -77,7 +75,6 @@ class Clicks:
         self._claims = claims
         self._slack = slack
         self._links = links
-        self._memory = memory
         self._answerer = answerer
         self._dialogs = dialogs
         self._behind = behind
@@ -91,10 +88,7 @@ class Clicks:
         if not isinstance(clicked, Clicked) or not self._entry.is_let_in(body):
             await ack()
             return
-        if await self._opened(clicked):
-            await ack()
-            return
-        step = await self._step(clicked)
+        step = None if self._opens(clicked) else _step(clicked)
         if step is None:
             await ack()
             return
@@ -103,87 +97,82 @@ class Clicks:
         if said:
             self._respond(clicked, Message(text=said))
 
-    async def _opened(self, clicked: Clicked) -> bool:
+    def _opens(self, clicked: Clicked) -> bool:
         """Whether the click opens, changes or answers something, and so is no job."""
         asker = _asker(clicked)
         match clicked.button:
             case Button.DELETE:
-                await self._dialogs.open_delete(asker, clicked.trigger_id, LinkId(clicked.value))
+                self._dialogs.open_delete(asker, clicked.trigger_id, LinkId(clicked.value))
             case Button.EDIT:
-                await self._dialogs.open_edit(asker, clicked.trigger_id, LinkId(clicked.value))
+                self._dialogs.open_edit(asker, clicked.trigger_id, LinkId(clicked.value))
             case Button.NEW_TASK:
-                await self._dialogs.open_form(asker, clicked.trigger_id)
+                self._dialogs.open_form(asker, clicked.trigger_id)
             case Button.LOGS:
-                self._behind.start(self._logs(clicked, asker))
+                self._behind.start(self._show(clicked, self._logs(clicked, asker)))
             case Button.LIST_PAGE:
-                self._behind.start(self._page(clicked, asker))
+                self._behind.start(self._show(clicked, self._page(clicked, asker), is_instead=True))
             case None:
                 self._dialogs.changed(clicked)
             case _:
                 return clicked.action_id.startswith("open.")
         return True
 
-    async def _step(self, clicked: Clicked) -> Step | None:
-        """The job that a click asks for."""
-        button, asker = clicked.button, _asker(clicked)
-        link, _, job = clicked.value.partition(" ")
-        name = f"click:{clicked.delivery}"
-        if button in _VERBS:
-            act = Act(asker=asker, verb=_VERBS[button])
-            score = score_of(act.verb, asker.at)
-            return Step().append(steer(link), Job(id=f"{act.verb}:{name}", work=act), score=score)
-        if button in _VERDICTS:
-            decided = Decided(asker=asker, job=job, verdict=_VERDICTS[button])
-            return Step().append(steer(link), Job(id=name, work=decided), score=urgent(asker.at))
-        if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
-            held = HeldInput(asker=asker, is_dropped=button is Button.DROP_HELD)
-            return Step().append(steer(link), Job(id=name, work=held), score=urgent(asker.at))
-        if button is Button.CREATE_ANOTHER:
-            return await self._another(clicked, asker, name)
-        if button is Button.PAUSE_TO_EDIT:
-            return await self._pause_to_edit(clicked, asker, name)
-        return None
-
-    async def _another(self, clicked: Clicked, asker: Asker, name: str) -> Step | None:
-        kept = await self._memory.find("another", clicked.value)
-        if kept is None:
-            self._respond(clicked, answers.too_late())
-            return None
-        work = CreateAsked.model_validate_json(kept).model_copy(update={"asker": asker, "is_repeat": True})
-        return Step().append(intake(asker.person), Job(id=name, work=work))
-
-    async def _pause_to_edit(self, clicked: Clicked, asker: Asker, name: str) -> Step | None:
-        """Pause, and edit as soon as the workspace has stopped."""
-        kept = await self._memory.find("edit", *clicked.value.split(" "))
-        if kept is None:
-            self._respond(clicked, answers.too_late())
-            return None
-        link = clicked.value.partition(" ")[0]
-        pause = Act(asker=asker, verb="pause")
-        edit = Act.model_validate_json(kept).model_copy(update={"asker": asker, "is_patient": True})
-        step = Step().append(steer(link), Job(id=f"pause:{name}", work=pause), score=urgent(asker.at))
-        return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=soon(asker.at))
-
-    async def _logs(self, clicked: Clicked, asker: Asker) -> None:
+    async def _logs(self, clicked: Clicked, asker: Asker) -> Message:
         link = await self._links.find(LinkId(clicked.value))
         if link is None or link.bond.task_id is None:
-            self._respond(clicked, answers.too_late())
-            return
-        question = Logs(TaskName(id=link.bond.task_id))
-        self._respond(clicked, await in_words(self._answerer.answer(asker, question)))
+            return answers.too_late()
+        asker = asker.model_copy(update={"channel": link.bond.channel})
+        return await self._answerer.answer(asker, Logs(TaskName(id=link.bond.task_id)))
 
-    async def _page(self, clicked: Clicked, asker: Asker) -> None:
+    async def _page(self, clicked: Clicked, asker: Asker) -> Message:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
-            return
-        message = await in_words(self._answerer.answer(asker, question))
+            return answers.too_late()
+        return await self._answerer.answer(asker, question)
+
+    async def _show(
+        self, clicked: Clicked, answer: Coroutine[None, None, Message], *, is_instead: bool = False
+    ) -> None:
+        message = await in_words(answer)
         if clicked.response_url is not None:
-            await self._slack.respond(clicked.response_url, message, replace_original=True)
+            await self._slack.respond(clicked.response_url, message, replace_original=is_instead)
 
     def _respond(self, clicked: Clicked, message: Message) -> None:
         if clicked.response_url is not None:
             self._behind.start(self._slack.respond(clicked.response_url, message))
+
+
+def _step(clicked: Clicked) -> Step | None:
+    """The job that a click asks for."""
+    button, asker = clicked.button, _asker(clicked)
+    link, _, rest = clicked.value.partition(" ")
+    name = f"click:{clicked.delivery}"
+    if button in _VERBS:
+        act = Act(asker=asker, verb=_VERBS[button])
+        job = Job(id=f"{act.verb}:{name}", work=act)
+        return Step().append(steer(link), job, score=score_of(act.verb, asker.at))
+    if button in _VERDICTS:
+        decided = Decided(asker=asker, job=rest, verdict=_VERDICTS[button])
+        return Step().append(steer(link), Job(id=name, work=decided), score=urgent(asker.at))
+    if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
+        held = HeldInput(asker=asker, is_dropped=button is Button.DROP_HELD)
+        return Step().append(steer(link), Job(id=name, work=held), score=urgent(asker.at))
+    if button is Button.CREATE_ANOTHER:
+        # Pressed twice it is the same job, and so the same link.
+        again = Job(id=f"another:{clicked.value}", work=CreateAsked(asker=asker, kept=clicked.value))
+        return Step().append(intake(asker.person), again)
+    if button is Button.PAUSE_TO_EDIT:
+        return _pause_to_edit(asker, link, rest, name)
+    return None
+
+
+def _pause_to_edit(asker: Asker, link: str, kept: str, name: str) -> Step:
+    """Pause, and edit as soon as the workspace has stopped."""
+    pause = Act(asker=asker, verb="pause")
+    edit = Act(asker=asker, verb="edit", kept=kept, is_patient=True)
+    step = Step().append(steer(link), Job(id=f"pause:{name}", work=pause), score=urgent(asker.at))
+    return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=soon(asker.at))
 
 
 def _asker(clicked: Clicked) -> Asker:

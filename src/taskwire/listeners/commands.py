@@ -1,11 +1,11 @@
 """Slash commands: where `/task …` comes in.
 
-A question is acknowledged and answered by the response URL; a dialog is opened at once, while its trigger
-lives; everything that acts is written down as a job of the person's intake list and then acknowledged.
+A question is acknowledged and answered by the response URL; a dialog is opened beside the acknowledgement,
+while its trigger lives; everything that acts is written down as a job of the person's intake list and then
+acknowledged.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -19,11 +19,11 @@ from taskwire.model.errors import UserError
 from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, intake
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Typed
+from taskwire.slack.manifest import COMMAND
 from taskwire.slack.outbound import Outbound
 from taskwire.store.claims import Claims
 from taskwire.store.steps import Step
-
-COMMAND = "/task"
+from taskwire.words import answers
 
 
 class Commands:
@@ -50,14 +50,14 @@ class Commands:
         app.command(COMMAND)(self._task)
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        typed = inbound.command(body, datetime.now(UTC))
+        typed = inbound.command(body, self._entry.now())
         if not isinstance(typed, Typed) or not self._entry.is_let_in(body):
             await ack()
             return
         try:
             command = commands.parse(typed.text)
         except UserError as error:
-            await ack(str(error))
+            await ack(answers.refusal(error).text)
             return
         await ack(await self._taken(typed, command))
 
@@ -70,10 +70,10 @@ class Commands:
                 self._behind.start(self._answer(typed.asker, command))
                 return ""
             case commands.OpenForm():
-                await self._dialogs.open_form(typed.asker, typed.trigger_id, command)
+                self._dialogs.open_form(typed.asker, typed.trigger_id, command)
                 return ""
             case commands.Delete():
-                await self._dialogs.open_delete(typed.asker, typed.trigger_id, command.name)
+                self._dialogs.open_delete(typed.asker, typed.trigger_id, command.name)
                 return ""
             case _:
                 job = Job(id=f"command:{typed.delivery}", work=_work(typed.asker, command))

@@ -1,25 +1,27 @@
-"""Dialogs: opened at once while their trigger lives, filled when Coder has answered, written down when sent.
+"""Dialogs: opened while their trigger lives, filled when Coder has answered, written down when sent.
 
 What a dialog is about travels in its private metadata; who may do what is checked by the worker, as always.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
+from functools import partial
 
 from pydantic import BaseModel, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.bridge.form import FormFiller
 from taskwire.bridge.lookup import Lookup, Seen
-from taskwire.listeners.behind import Behind
+from taskwire.listeners.behind import Behind, in_words
 from taskwire.listeners.entry import Entry
 from taskwire.model.actions import Dialog
 from taskwire.model.commands import OpenForm, TaskName, check_new_name
 from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import ChannelId, LinkId, Ts, ts_of
+from taskwire.model.ids import ChannelId, LinkId, Ts, moment_of, ts_of
 from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, Verb, intake
-from taskwire.model.messages import View
+from taskwire.model.messages import Message, View
+from taskwire.model.mrkdwn import is_blank, unescape
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked, Submitted
 from taskwire.slack.outbound import Outbound
@@ -27,10 +29,14 @@ from taskwire.store.claims import Claims
 from taskwire.store.links import Links
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
-from taskwire.words import answers, forms
+from taskwire.words import answers, forms, refusals
 from taskwire.words.forms import Field
 
+# Slack takes answers by a response URL for 30 minutes; a dialog may stay open for longer.
+RESPONSE_URL_LIVES = timedelta(minutes=25)
+
 _log = logger("taskwire.dialogs")
+Filling = Callable[[], Awaitable[View]]
 
 
 class About(BaseModel):
@@ -38,6 +44,7 @@ class About(BaseModel):
 
     channel: str = ""
     response_url: str | None = None
+    at: Ts
     task: str = ""
 
 
@@ -75,85 +82,88 @@ class Dialogs:
         for dialog in Dialog:
             app.view(dialog.value)(self._submitted)
 
-    async def open_form(self, asker: Asker, trigger_id: str, given: OpenForm | None = None) -> None:
+    def open_form(self, asker: Asker, trigger_id: str, given: OpenForm | None = None) -> None:
         """Open the form for a new task, with what was typed."""
-        about = About(channel=asker.channel, response_url=asker.response_url)
-        view_id = await self._open(asker, trigger_id, "New task", Dialog.CREATE, about)
-        if view_id is not None:
-            self._behind.start(self._fill_form(view_id, asker, about, given or OpenForm()))
+        about = _about(asker)
+        filling = partial(self._filler.view, asker, given or OpenForm(), about.model_dump_json())
+        self._start(asker, trigger_id, "New task", Dialog.CREATE, filling)
 
-    async def open_delete(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_delete(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask once before a task is deleted."""
-        await self._open_for(asker, trigger_id, "Delete this task", Dialog.DELETE, which)
+        filling = partial(self._delete_dialog, asker, which)
+        self._start(asker, trigger_id, "Delete this task", Dialog.DELETE, filling)
 
-    async def open_edit(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_edit(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask for a task's new prompt."""
-        await self._open_for(asker, trigger_id, "Edit the prompt", Dialog.EDIT, which)
+        filling = partial(self._edit_dialog, asker, which)
+        self._start(asker, trigger_id, "Edit the prompt", Dialog.EDIT, filling)
 
     def changed(self, clicked: Clicked) -> None:
         """Another template was chosen: its presets belong in the form."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
             self._behind.start(self._refill(clicked.view_id, clicked))
 
-    async def _open_for(
-        self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, which: TaskName | LinkId
-    ) -> None:
-        about = About(channel=asker.channel, response_url=asker.response_url)
-        view_id = await self._open(asker, trigger_id, title, dialog, about)
-        if view_id is not None:
-            self._behind.start(self._fill(view_id, asker, about, title, dialog, which))
+    def _start(self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, filling: Filling) -> None:
+        self._behind.start(self._open(asker, trigger_id, title, dialog, filling), is_urgent=True)
 
     async def _open(
-        self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, about: About
-    ) -> str | None:
-        view = forms.loading(title, dialog=dialog, private_metadata=about.model_dump_json())
+        self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, filling: Filling
+    ) -> None:
+        """Open the dialog at once, and let it be filled."""
         try:
-            return await self._slack.open_view(trigger_id, view)
+            view_id = await self._slack.open_view(trigger_id, forms.loading(title, dialog=dialog))
         except OutsideError as error:
             _log.warning("a dialog did not open", error=str(error))
             if asker.response_url is not None:
                 self._behind.start(self._slack.respond(asker.response_url, answers.dialog_failed()))
-            return None
+            return
+        self._behind.start(self._fill(view_id, title, dialog, filling))
 
-    async def _fill_form(self, view_id: str, asker: Asker, about: About, given: OpenForm) -> None:
-        await self._update(
-            view_id, "New task", Dialog.CREATE, self._filler.view(asker, given, about.model_dump_json())
-        )
+    async def _fill(self, view_id: str, title: str, dialog: Dialog, filling: Filling) -> None:
+        """Show what Coder answered, or the sentence that stands for it."""
+        filled: list[View] = []
+
+        async def fill() -> Message:
+            filled.append(await filling())
+            return Message(text="")
+
+        sentence = await in_words(fill())
+        view = filled[0] if filled else forms.notice_dialog(title, sentence.text, dialog=dialog)
+        await self._slack.update_view(view_id, view)
 
     async def _refill(self, view_id: str, clicked: Clicked) -> None:
         view = await self._filler.with_template(clicked.value, clicked.values, clicked.private_metadata)
         await self._slack.update_view(view_id, view)
 
-    async def _fill(
-        self, view_id: str, asker: Asker, about: About, title: str, dialog: Dialog, which: TaskName | LinkId
-    ) -> None:
-        async def filled() -> View:
-            seen = await self._find(asker, which)
-            metadata = about.model_copy(update={"task": seen.task.id}).model_dump_json()
-            if dialog is Dialog.DELETE:
-                waiting = await self._waiting(seen)
-                return forms.delete_dialog(seen.task.title, private_metadata=metadata, waiting=waiting)
-            prompt = seen.task.initial_prompt
-            return forms.edit_dialog(seen.task.title, prompt, private_metadata=metadata, name=seen.task.name)
+    async def _delete_dialog(self, asker: Asker, which: TaskName | LinkId) -> View:
+        seen = await self._find(asker, which)
+        return forms.delete_dialog(
+            seen.task.title,
+            private_metadata=_about(asker, seen.task.id).model_dump_json(),
+            waiting=await self._waiting(seen),
+        )
 
-        await self._update(view_id, title, dialog, filled())
-
-    async def _update(self, view_id: str, title: str, dialog: Dialog, filling: Awaitable[View]) -> None:
-        try:
-            view = await filling
-        except UserError as error:
-            view = forms.notice_dialog(title, str(error), dialog=dialog)
-        except OutsideError as error:
-            _log.warning("a dialog could not be filled", error=str(error))
-            view = forms.notice_dialog(title, answers.coder_away().text, dialog=dialog)
-        await self._slack.update_view(view_id, view)
+    async def _edit_dialog(self, asker: Asker, which: TaskName | LinkId) -> View:
+        seen = await self._find(asker, which)
+        return forms.edit_dialog(
+            seen.task.title,
+            seen.task.initial_prompt,
+            private_metadata=_about(asker, seen.task.id).model_dump_json(),
+            name=seen.task.name,
+        )
 
     async def _find(self, asker: Asker, which: TaskName | LinkId) -> Seen:
+        """The task, if this person may see it and act on it."""
         if isinstance(which, TaskName):
-            return await self._lookup.get(asker.person, asker.channel, which)
+            return await self._lookup.get_steerable(asker.person, asker.channel, which)
         link = await self._links.find(which)
-        task_id = link.bond.task_id if link is not None else None
-        return await self._lookup.get(asker.person, asker.channel, TaskName(id=str(task_id or which)))
+        if link is None or link.ended is not None:
+            raise UserError(*refusals.already_ended(link))
+        if link.bond.task_id is None:
+            raise UserError(*refusals.no_task_yet(link))
+        return await self._lookup.get_steerable(
+            asker.person, link.bond.channel, TaskName(id=link.bond.task_id)
+        )
 
     async def _waiting(self, seen: Seen) -> int:
         if seen.link is None:
@@ -166,7 +176,7 @@ class Dialogs:
         if not isinstance(submitted, Submitted) or not self._entry.is_let_in(body):
             await ack()
             return
-        asked = _asked(submitted, ts_of(datetime.now(UTC)))
+        asked = _asked(submitted, ts_of(self._entry.now()))
         if asked.wrong:
             await ack(response_action="errors", errors=dict(asked.wrong))
             return
@@ -176,11 +186,17 @@ class Dialogs:
         job = Job(id=f"dialog:{submitted.delivery}", work=asked.job)
         step = Step().append(intake(submitted.person), job)
         said = await self._entry.sentence("dialog", self._claims.accept("dialog", submitted.delivery, step))
-        if said:
-            where = next((key for key in submitted.values if key.startswith("form.")), "prompt")
-            await ack(response_action="errors", errors={where: said})
-            return
-        await ack()
+        if not said:
+            await ack()
+        elif submitted.dialog is Dialog.DELETE:
+            view = forms.notice_dialog("Delete this task", said, dialog=Dialog.DELETE)
+            await ack(response_action="update", view=view.content)
+        else:
+            await ack(response_action="errors", errors={Field.PROMPT.value: said})
+
+
+def _about(asker: Asker, task: str = "") -> About:
+    return About(channel=asker.channel, response_url=asker.response_url, at=asker.at, task=task)
 
 
 def _asked(submitted: Submitted, now: Ts) -> Asked:
@@ -189,24 +205,25 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     except ValidationError:
         return Asked()
     values = submitted.values
+    is_fresh = moment_of(now) - moment_of(about.at) < RESPONSE_URL_LIVES
     asker = Asker(
         person=submitted.person,
         channel=ChannelId(values.get(Field.CHANNEL) or about.channel),
         at=now,
-        response_url=about.response_url,
+        response_url=about.response_url if is_fresh else None,
     )
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(asker, values)
     verb: Verb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
     text = values.get(Field.PROMPT, "").strip()
-    if verb == "edit" and not text:
+    if verb == "edit" and is_blank(text):
         return Asked(wrong={Field.PROMPT.value: "The prompt cannot be empty."})
     return Asked(ActAsked(asker=asker, verb=verb, name=about.task, text=text)) if about.task else Asked()
 
 
 def _asked_create(asker: Asker, values: Mapping[str, str]) -> Asked:
     prompt, name = values.get(Field.PROMPT, "").strip(), values.get(Field.NAME, "").strip()
-    if not prompt:
+    if is_blank(prompt):
         return Asked(wrong={Field.PROMPT.value: "Say what the agent should do."})
     if not asker.channel:
         return Asked(wrong={Field.CHANNEL.value: "Choose where its thread opens."})
@@ -214,14 +231,16 @@ def _asked_create(asker: Asker, values: Mapping[str, str]) -> Asked:
         if name:
             check_new_name(name)
     except UserError as error:
-        return Asked(wrong={Field.NAME.value: str(error)})
-    preset = next((value for key, value in values.items() if key.startswith(Field.PRESET)), None)
+        # Beside a field nothing is mrkdwn.
+        return Asked(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
+    template = values.get(Field.TEMPLATE) or None
     return Asked(
         CreateAsked(
             asker=asker,
             prompt=prompt,
-            template=values.get(Field.TEMPLATE) or None,
-            preset=preset or None,
+            template=template,
+            # Only its own: another template's may still stand there. Left empty, none is meant.
+            preset=values.get(forms.preset_field(template or "")) or "none",
             name=name or None,
         )
     )

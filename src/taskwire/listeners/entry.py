@@ -1,11 +1,14 @@
 """At the door: what the payload itself shows is refused here, and what could not be written is said."""
 
 from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
 
 from taskwire.model.errors import TryLater, Unknown
+from taskwire.model.ids import from_ms
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
 from taskwire.store.claims import Taken
+from taskwire.store.scripts import Clock
 from taskwire.telemetry import Metrics
 from taskwire.words import answers
 
@@ -13,9 +16,15 @@ from taskwire.words import answers
 class Entry:
     """Knows whose payloads are let in."""
 
-    def __init__(self, bot: Identity, metrics: Metrics) -> None:
+    def __init__(self, bot: Identity, metrics: Metrics, clock: Clock) -> None:
         self._bot = bot
         self._metrics = metrics
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """When a payload came that bears no time of its own."""
+        stamp = self._clock.stamp()
+        return from_ms(int(stamp)) if stamp else datetime.now(UTC)
 
     def is_let_in(self, body: Mapping[str, object]) -> bool:
         """Whether a payload comes from this workspace, and not from a bot or a connected one."""

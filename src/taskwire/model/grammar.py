@@ -193,9 +193,9 @@ def nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[
     """Find what was meant by a slip of the hand: at most three known words, the nearest first."""
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
-    scored = sorted((_distance(low, name, slips), name) for name in known)
+    scored = sorted((_distance(low, name.lower(), slips), name) for name in known)
     close = [name for distance, name in scored if distance <= slips]
-    begun = [name for _, name in scored if len(low) >= 3 and name.startswith(low)]
+    begun = [name for _, name in scored if len(low) >= 3 and name.lower().startswith(low)]
     return tuple(dict.fromkeys(close + begun))[:3]
 
 

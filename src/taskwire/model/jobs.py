@@ -59,12 +59,13 @@ class CreateAsked(Work):
 
     kind: Literal["create_asked"] = "create_asked"
     asker: Asker
-    prompt: str
+    prompt: str = ""
     template: str | None = None
     preset: str | None = None
     name: str | None = None
     organization: str | None = None
-    is_repeat: bool = False
+    # Asked once more, on purpose: under which note the first asking is kept.
+    kept: str = ""
 
 
 class ActAsked(Work):
@@ -121,6 +122,8 @@ class Act(Work):
     asker: Asker
     verb: Verb
     text: str = ""
+    # Under which note the text is kept, where a button stands for it.
+    kept: str = ""
     # Found in the thread after the bot had been away.
     was_away: bool = False
     # Waits for the workspace to stop, where a person has just asked for that.

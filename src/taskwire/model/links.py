@@ -62,6 +62,8 @@ class Link(BaseModel):
     seen: Observation | None = None
     hold: Hold | None = None
     ended: Ending | None = None
+    # Why there is no task, as mrkdwn, if that is how the link ended.
+    failure: str = ""
     is_muted: bool = False
     # The card was deleted and has been posted anew.
     has_moved: bool = False

@@ -122,6 +122,7 @@ def _link(fields: dict[str, str]) -> Link:
         seen=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
         ended=fields.get("ended"),  # type: ignore[arg-type] # written by `ends` below, nothing else
+        failure=fields.get("failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,
         cursor=fields.get("cursor", ""),

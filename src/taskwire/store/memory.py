@@ -4,6 +4,7 @@ from typing import cast
 
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from taskwire.store.steps import Step
 
 KNOWN_MS = 300_000
 
@@ -26,6 +27,14 @@ class Memory:
     async def forget(self, *parts: str) -> None:
         """Drop a note."""
         await self._redis.delete(self._keys.named("memory", *parts))
+
+    def keeping(self, step: Step, value: str, *parts: str, ttl_ms: int = KNOWN_MS) -> Step:
+        """Keep a note with what the step writes, or not at all."""
+        return step.write_expiring(ttl_ms, "SET", self._keys.named("memory", *parts), value)
+
+    def forgetting(self, step: Step, *parts: str) -> Step:
+        """Drop a note with what the step writes."""
+        return step.write("DEL", self._keys.named("memory", *parts))
 
     async def is_first(self, *parts: str, value: str = "1", ttl_ms: int = KNOWN_MS) -> bool:
         """Whether this is the first time within the time to live; then `value` is kept."""

@@ -38,12 +38,20 @@ def _title(link: Link) -> str:
     return f"*{escaped(name_of(link), 80)}*"
 
 
+def _has_thread(link: Link) -> bool:
+    return link.bond.thread_ts is not None
+
+
+def _typed(verb: str, link: Link) -> str:
+    return f"`/task {verb} {escaped(link.bond.name, 60)}`"
+
+
 # Creating
 
 
 def another_one(prompt: str, key: str) -> Message:
     """The same was asked for a moment ago."""
-    words = "You started a task with exactly these words less than two minutes ago. Another one?"
+    words = "You started exactly this task here less than two minutes ago. Another one?"
     return _question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
@@ -52,18 +60,24 @@ def not_created(why: str) -> Message:
     return _plain(f"The task was not created. {why}")
 
 
-def cannot_post(code_word: str) -> Message:
-    """The card cannot be posted where the command was typed."""
+def not_attached(why: str) -> Message:
+    """The task got no thread."""
+    return _plain(f"The task got no thread. {why}")
+
+
+def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
+    """The card cannot be posted where it should stand."""
+    where = f"<#{channel}>" if channel.startswith("C") else "this conversation"
     reasons = {
-        "not_in_channel": "I'm not in this channel. Invite me with `/invite @Taskwire`, then try again.",
+        "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
         "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
         "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
-        "is_archived": "This channel is archived. Use another one.",
+        "is_archived": f"The channel {where} is archived. Use another one.",
     }
     why = reasons.get(
-        code_word, f"Slack does not let me post here ({escaped(code_word, 60)}). Use another channel."
+        code_word, f"Slack does not let me post there ({escaped(code_word, 60)}). Use another channel."
     )
-    return _plain(f"Nothing was created. {why}")
+    return not_attached(why) if is_attached else _plain(f"Nothing was created. {why}")
 
 
 # Replies
@@ -251,7 +265,12 @@ def sent_to_thread(link: Link) -> Message:
 
 def pausing(link: Link) -> Message:
     """The workspace is stopping."""
-    return _plain(f"Pausing {_title(link)}. A reply in its thread, or *Resume*, starts it again.")
+    again = (
+        "A reply in its thread, or *Resume*, starts"
+        if _has_thread(link)
+        else f"{_typed('resume', link)} starts"
+    )
+    return _plain(f"Pausing {_title(link)}. {again} it again.")
 
 
 def paused_holding(link: Link, count: int) -> Message:
@@ -272,12 +291,18 @@ def paused_since(link: Link) -> Message:
 
 def already_paused(link: Link) -> Message:
     """There is nothing to pause."""
-    return _plain(f"{_title(link)} is paused already. A reply in its thread starts it again.")
+    again = "A reply in its thread" if _has_thread(link) else _typed("resume", link)
+    return _plain(f"{_title(link)} is paused already. {again} starts it again.")
 
 
 def resuming(link: Link) -> Message:
     """The workspace is starting."""
-    return _plain(f"Starting {_title(link)} again. The thread hears when it is back.")
+    after = (
+        "The thread hears when it is back"
+        if _has_thread(link)
+        else f"{_typed('status', link)} says how it stands"
+    )
+    return _plain(f"Starting {_title(link)} again. {after}.")
 
 
 def already_running(link: Link) -> Message:
@@ -316,6 +341,11 @@ def delete_button(link: Link) -> Message:
     """A message cannot open a dialog; a button can."""
     words = f"Deleting {_title(link)} removes its workspace and everything in it that was not pushed."
     return _question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
+
+
+def deleted(link: Link) -> Message:
+    """The task is deleted; whoever asked does not see its thread."""
+    return _plain(f"{_title(link)} is deleted.")
 
 
 def given_back(texts: Sequence[str]) -> Message:
@@ -457,6 +487,47 @@ def token_refused() -> Message:
         "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
         "`taskwire doctor` says what to do."
     )
+
+
+def waits_for_coder() -> Message:
+    """Coder is away, and what was asked waits."""
+    return _plain(
+        "Coder does not answer me right now, so this waits. I try again for up to an hour; "
+        "there is no need to repeat it."
+    )
+
+
+def never_posted() -> Message:
+    """The card could not be posted."""
+    return _plain("I could not post the card for an hour, so I stopped trying. Nothing was created.")
+
+
+def waits_for_token() -> Message:
+    """Coder refuses the bot's own token, and what was asked waits."""
+    return _plain(
+        "Coder refuses my token, so this waits. I try again for up to an hour. Please tell whoever runs "
+        "Taskwire: `taskwire doctor` says what to do."
+    )
+
+
+def never_answered() -> Message:
+    """Coder stayed away."""
+    return _plain(
+        "Coder did not answer me for an hour, so I stopped trying. Please ask again when it is back."
+    )
+
+
+def no_tasks() -> Message:
+    """This Coder has no Tasks."""
+    return _plain(
+        "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "`taskwire doctor` says more."
+    )
+
+
+def slack_away() -> Message:
+    """Slack did not do its part."""
+    return _plain("Slack did not do what I asked of it just now. Please try again in a minute.")
 
 
 def mention_not_yet() -> Message:

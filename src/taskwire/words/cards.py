@@ -39,9 +39,9 @@ _ENDED = {
     "detached": Face("link", "Detached"),
     "failed": Face("warning", "Not created"),
 }
+_NOT_ATTACHED = Face("warning", "Not attached")
 _LAST_WORDS = {
     "gone": "This task is no longer in Coder: replies here reach nobody. `/task create` starts a new one.",
-    "failed": "Coder did not make this task. The reason is in the thread.",
 }
 _HINTS = {
     Phase.STARTING: "Reply in this thread to talk to the agent; it gets your words as soon as it is up.",
@@ -130,6 +130,8 @@ def page_of(link: Link, coder_url: str) -> str:
 def face_of(link: Link) -> Face:
     """Say in a word how the link stands."""
     ending = ending_of(link)
+    if ending == "failed" and link.bond.task_id is not None:
+        return _NOT_ATTACHED
     if ending is not None:
         return _ENDED[ending]
     if link.bond.task_id is None:
@@ -182,6 +184,8 @@ def _facts(link: Link) -> list[Block]:
 def _notes(link: Link, outside: _Outside) -> list[str]:
     """What has to be explained, if anything."""
     ending = ending_of(link)
+    if ending == "failed":
+        return [_not_made(link)]
     if ending is not None:
         return [_LAST_WORDS.get(ending, _detached(link.bond.name))]
     story = link.story
@@ -218,6 +222,12 @@ def _waited_out(story: Story) -> str:
             f"{until} before I call it broken."
         )
     return "Coder reports an error. I look again in a moment before I call it broken."
+
+
+def _not_made(link: Link) -> str:
+    if link.bond.task_id is not None:
+        return f"This task got no thread here. {link.failure}".strip()
+    return f"Coder did not make this task. {link.failure} `/task create` starts another.".replace("  ", " ")
 
 
 def _detached(name: str) -> str:
@@ -278,8 +288,8 @@ def _text(link: Link, hint: str, outside: _Outside) -> str:
     bond, story = link.bond, link.story
     told = [f"{escaped(face_of(link).label, 60)}: {blocks.sentence(escaped(name_of(link), blocks.TITLE))}"]
     told.append(blocks.sentence(escaped(_report(link), blocks.REPORT)))
-    if bond.task_id is None and bond.prompt:
-        told.append(f"Asked for: {escaped(bond.prompt, 100)}")
+    if bond.task_id is None and bond.prompt.strip() != link.title:
+        told.append(f"Asked for: {blocks.sentence(escaped(bond.prompt, 100))}")
     told += _notes(link, outside)
     told += [f"Owner: {escaped(bond.owner_name, 100)}."] if bond.owner_name else []
     told += [f"Template: {escaped(bond.template, 100)}."] if bond.template else []

@@ -225,7 +225,12 @@ def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
     options = {each.id: _option(each.name, each.id) for each in presets}
     initial = None if chosen is None else options[chosen.id]
     menu = _menu(Field.PRESET, list(options.values()), initial, "The template's own values")
-    return [_input(f"{Field.PRESET}:{template.id}"[:255], "Preset", menu, is_optional=True)]
+    return [_input(preset_field(template.id), "Preset", menu, is_optional=True)]
+
+
+def preset_field(template: str) -> str:
+    """Name the field that holds a preset of this template."""
+    return f"{Field.PRESET}:{template}"[:255]
 
 
 def _prompt_field(label: str, prompt: str) -> Block:
@@ -261,4 +266,8 @@ def _channel_field(channel: str) -> Block:
     }
     given: Block = {"initial_conversation": channel} if channel.startswith(("C", "G")) else {}
     hint = "Its thread opens there. Taskwire has to be a member."
-    return _input(Field.CHANNEL.value, "Channel", element | given, hint=hint)
+    if channel.startswith("D"):
+        hint = f"{hint} Left empty, it opens in this direct message."
+    return _input(
+        Field.CHANNEL.value, "Channel", element | given, hint=hint, is_optional=channel.startswith("D")
+    )

@@ -106,7 +106,7 @@ def _no_tasks(filtered: str) -> str:
         return "Nothing needs you right now. `/task list` shows your other tasks."
     if filtered and filtered != "mine":
         words = escape_mrkdwn(filtered.replace("`", "'"))
-        return f"No task fits `{words}`. `/task list` shows yours, `/task list all` all that you may see."
+        return f"No task fits `{words}`. `/task list` shows all that you may see."
     return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
 
 

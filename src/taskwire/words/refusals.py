@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from taskwire.model.links import Link
-from taskwire.words.blocks import escaped
+from taskwire.words.blocks import escaped, sentence
 from taskwire.words.cards import name_of
 
 Refusal = tuple[str, str]
@@ -75,6 +75,19 @@ def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     return (f"I know no task `{escaped(name, 80)}` that you can see here.", offered)
 
 
+def task_is_gone(title: str) -> Refusal:
+    """The task was there a moment ago."""
+    return (f"*{escaped(title, 80)}* is no longer in Coder.", "`/task list` shows what there is.")
+
+
+def no_such_id() -> Refusal:
+    """No task of this id that the person may see."""
+    return (
+        "I know no such task that you can see here: it may have been deleted in the meantime.",
+        "`/task list` shows what there is.",
+    )
+
+
 def several_tasks(name: str, names: Sequence[str]) -> Refusal:
     """A name fits several."""
     return (
@@ -85,7 +98,8 @@ def several_tasks(name: str, names: Sequence[str]) -> Refusal:
 
 def name_taken(name: str, free: str) -> Refusal:
     """A task or workspace has this name."""
-    return (f"The name `{escaped(name, 60)}` is taken in Coder.", f"This one is free: `name={free}`.")
+    offered = f"This one is free: `name={free}`." if free else "Try another one."
+    return (f"The name `{escaped(name, 60)}` is taken in Coder.", offered)
 
 
 def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
@@ -118,18 +132,52 @@ def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
     )
 
 
-def no_templates(organization: str | None) -> Refusal:
+def no_templates() -> Refusal:
     """There is nothing to create tasks from."""
-    where = f" in the organization `{escaped(organization, 60)}`" if organization else ""
     return (
-        f"Coder has no template for tasks{where}. Nothing was created.",
+        "Coder has no template for tasks. Nothing was created.",
         "Ask a Coder administrator for one.",
+    )
+
+
+def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """No organization of this name has a template for tasks."""
+    offered = f"Did you mean {_either(near)}?" if near else f"There is {_listed(names)}."
+    return (
+        f"No organization `{escaped(wanted, 60)}` has a template for tasks. Nothing was created.",
+        offered,
+    )
+
+
+def default_is_missing(default: str, names: Sequence[str]) -> Refusal:
+    """The deployment's default template is not in Coder."""
+    return (
+        f"The default template `{escaped(default, 60)}` is not in Coder. Nothing was created.",
+        f"Name one yourself: `template={escaped(names[0], 60)}`, for example.",
     )
 
 
 def create_refused(why: str) -> str:
     """Coder said no to a new task."""
-    return f"Coder said: {escaped(why, 500)}"
+    return f"Coder said: {sentence(escaped(why, 500))}"
+
+
+CREATE_FAILED = (
+    "Coder answered with an error each time I asked, for a quarter of an hour. "
+    "Whoever looks after it can find out why."
+)
+NEVER_ANSWERED = "Coder did not answer me for an hour, so I stopped trying."
+GONE = "It is no longer in Coder."
+
+
+def has_a_thread(permalink: str) -> str:
+    """Somebody else attached the task first."""
+    return f"It has one already: {permalink}"
+
+
+def being_attached(name: str) -> Refusal:
+    """Somebody attaches the same task at this moment."""
+    return (f"`{escaped(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
 # States
@@ -149,10 +197,46 @@ def no_task_yet(link: Link) -> Refusal:
 def needs_a_thread(verb: str, name: str) -> Refusal:
     """The task has no thread, so nothing can be ordered."""
     shown = escaped(name, 60)
+    if verb == "detach":
+        return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
     return (
         f"`{shown}` has no thread in Slack, so I can't {verb} it.",
         f"Give it one first: `/task attach {shown}`.",
     )
+
+
+def coder_refused(verb: str, link: Link, why: str) -> Refusal:
+    """Coder said no to something asked of a task."""
+    return (
+        f"I could not {verb} *{escaped(name_of(link), 80)}*. Coder said: {sentence(escaped(why, 500))}",
+        "",
+    )
+
+
+def too_late() -> Refusal:
+    """What a button was about is not known any more."""
+    return ("That button is too old: I no longer know what it was about.", "Please ask again.")
+
+
+def thread_is_closed(link: Link) -> Refusal:
+    """The bot cannot write in the task's thread any more."""
+    return (
+        f"I can't write in the thread of *{escaped(name_of(link), 80)}* any more, so nothing was sent.",
+        "Invite me to its channel again, or attach the task somewhere else.",
+    )
+
+
+def agent_is_away(title: str) -> Refusal:
+    """Coder cannot reach the agent."""
+    return (
+        f"Coder can't reach the agent of *{escaped(title, 80)}* right now, so I can't read its log.",
+        "Try again in a minute.",
+    )
+
+
+def whose_account(person: str) -> Refusal:
+    """The filter names somebody without a Coder account."""
+    return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
 
 
 def build_never_ends(link: Link) -> Refusal:
@@ -164,6 +248,14 @@ def build_never_ends(link: Link) -> Refusal:
 
 
 # Logs
+
+
+def no_logs_now(title: str) -> Refusal:
+    """Coder shows no log in this state."""
+    return (
+        f"Coder shows no log of *{escaped(title, 80)}* while its workspace is in this state.",
+        "Try again when it is up.",
+    )
 
 
 def no_log_yet(title: str) -> Refusal:

@@ -1,0 +1,50 @@
+"""Which template and preset a person means: by name, by the deployment's defaults, or as the only one."""
+
+from taskwire.coder.models import Preset, Template
+from taskwire.model.errors import UserError
+from taskwire.model.grammar import nearest
+from taskwire.words import refusals
+
+
+def choose_template(
+    templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
+) -> Template:
+    """The template that was named, else the default, else the only one."""
+    if not templates:
+        raise UserError(*refusals.no_templates())
+    usable = [t for t in templates if organization is None or _is_called(organization, t.organization_name)]
+    if organization is not None and not usable:
+        names = list(dict.fromkeys(t.organization_name for t in templates))
+        raise UserError(*refusals.unknown_organization(organization, nearest(organization, names), names))
+    wanted = named or default
+    if wanted is None:
+        if len(usable) == 1:
+            return usable[0]
+        raise UserError(*refusals.which_template([t.name for t in usable]))
+    found = [t for t in usable if _is_called(wanted, t.name, t.display_name, t.id)]
+    names = [t.name for t in usable]
+    if not found and named is None:
+        raise UserError(*refusals.default_is_missing(wanted, names))
+    if not found:
+        raise UserError(*refusals.unknown_template(wanted, nearest(wanted, names), names))
+    if len(found) > 1:
+        raise UserError(*refusals.which_organization(wanted, [t.organization_name for t in found]))
+    return found[0]
+
+
+def choose_preset(presets: tuple[Preset, ...], named: str | None, default: str | None) -> Preset | None:
+    """The preset that was named, else the deployment's, else the template's own default."""
+    if named is not None:
+        if named.lower() == "none":
+            return None
+        found = [p for p in presets if _is_called(named, p.name, p.id)]
+        if not found:
+            names = [p.name for p in presets]
+            raise UserError(*refusals.unknown_preset(named, nearest(named, names), names))
+        return found[0]
+    preferred = [p for p in presets if default is not None and _is_called(default, p.name)]
+    return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)
+
+
+def _is_called(wanted: str, *names: str) -> bool:
+    return wanted.casefold() in (name.casefold() for name in names if name)

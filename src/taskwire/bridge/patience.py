@@ -1,0 +1,69 @@
+"""Patience: what a person asked for while Coder is away waits for an hour, and they are told so once.
+
+It tries again at a pace that somebody who waits can bear, faster than the worker does for what nobody looks
+at. What it does not end, the worker ends.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+
+from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.model.errors import OutsideError, TryLater, Unknown
+from taskwire.model.jobs import Asker
+from taskwire.model.messages import Message
+from taskwire.slack.errors import NoRoom
+from taskwire.telemetry import logger
+from taskwire.words import answers
+
+LONGEST_MS = 3_600_000
+LONGEST_DELAY_SECONDS = 15.0
+
+_log = logger("taskwire.patience")
+
+
+async def patiently(hand: Hand, asker: Asker, carry: Callable[[Hand], Awaitable[Ending]]) -> Ending:
+    """Carry a job out; where an answer is missing, try again soon, and end after an hour."""
+    try:
+        return await carry(hand)
+    except NoRoom:
+        raise
+    except (TryLater, Unknown, TokenRefused, NoTasks) as error:
+        if not hand.is_in_doubt and has_waited_long(hand):
+            return done(None, (out_of_time(asker), answers.never_answered()))
+        return _again(hand, asker, error)
+
+
+def has_waited_long(hand: Hand) -> bool:
+    """Whether it has been tried for an hour; what lay still while the bot was away has not."""
+    return hand.job.tries > 0 and hand.now_ms - hand.turn.since_ms > LONGEST_MS
+
+
+def out_of_time(asker: Asker) -> Asker:
+    """The asker as they can still be reached: a response URL lives for half an hour."""
+    return asker.model_copy(update={"response_url": None})
+
+
+def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
+    tries = hand.job.tries
+    _log.info("not yet", job=hand.job.id, kind=hand.job.work.kind, tries=tries, error=str(error))
+    asked = (error.after_seconds if isinstance(error, TryLater) else None) or 0.0
+    delay = min(2.0 ** min(tries, 10), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    # A hiccup is over before anybody has read of it.
+    told = ((asker, _waits(error)),) if tries == (0 if hand.is_in_doubt else 1) else ()
+    return Ending(
+        "unknown" if hand.is_in_doubt else "later",
+        delay_seconds=max(delay, asked),
+        job=hand.job.model_copy(update={"tries": tries + 1}),
+        privately=told,
+    )
+
+
+def _waits(error: OutsideError) -> Message:
+    match error:
+        case TokenRefused():
+            return answers.waits_for_token()
+        case NoTasks():
+            return answers.no_tasks()
+        case _:
+            return answers.waits_for_coder()

@@ -1,0 +1,316 @@
+"""`/task create`: from a line to a card, a task and a thread; and what is refused before anything is made."""
+
+import pytest
+
+from taskwire.sandbox.coder.rows import Parameter
+
+from .world import World
+
+LONG = "word " * 7_999 + "end"
+
+
+async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: World) -> None:
+    """The prompt reaches Coder as it was typed, and the card says what was asked for."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+
+    task = world.task("fix-the-login-redirect")
+    assert (task.prompt, task.row.owner.username) == ("fix the login redirect", "alice")
+    assert thread.card() == (
+        "Starting: Fix the login redirect. Owner: alice. Template: Tasks on Docker. Reply in this thread to "
+        "talk to the agent; it gets your words as soon as it is up. "
+        f"<{world.coder.url}/tasks/alice/{task.id}>\n> fix the login redirect\n"
+        "[Open in Coder] [Mute] [Delete]"
+    )
+
+
+@pytest.mark.parametrize("verb", ["create", "new", "run", "Create"])
+async def test_create_has_synonyms(world: World, verb: str) -> None:
+    """People say new and run, and phones begin with a capital."""
+    await world.alice.runs(f"/task {verb} fix it")
+
+    assert [task.prompt for task in world.coder.tasks] == ["fix it"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "template=big preset=fast name=my-task org=other",
+        "--template big --preset fast --name my-task --org other",
+        "--template=big --preset=fast --name=my-task --organization=other",
+        "\u2014template big \u2013preset fast \u2014name=my-task org=other",
+        'template="Big ones" preset=\u201cFast\u201d name=\u2018my-task\u2019 organisation=other',
+    ],
+)
+async def test_create_takes_options_in_every_spelling(world: World, options: str) -> None:
+    """Either sign, quotes of any kind, and a phone's long dashes."""
+    other = world.coder.add_organization("other")
+    fast = world.coder.new_preset("Fast", {"cpu": "8"})
+    world.coder.add_template("big", display_name="Big ones", organization="other", presets=[fast])
+    world.coder.user("alice").org_roles[other.id] = set()
+
+    await world.alice.runs(f"/task create {options} fix it")
+
+    task = world.task("my-task")
+    assert (task.prompt, task.row.version.template.name) == ("fix it", "big")
+    assert task.row.workspace.latest.preset_id == fast.id
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (
+            "create template=tasks-dokcer fix it",
+            "There is no template `tasks-dokcer` for tasks. Nothing was created. "
+            "Did you mean `tasks-docker`?",
+        ),
+        (
+            "create template=nothing-like-it fix it",
+            "There is no template `nothing-like-it` for tasks. Nothing was created. There is `tasks-docker`.",
+        ),
+        (
+            "create preset=x fix it",
+            "This template has no presets. Nothing was created. Leave `preset=` out.",
+        ),
+        (
+            "create org=codr fix it",
+            "No organization `codr` has a template for tasks. Nothing was created. Did you mean `coder`?",
+        ),
+        (
+            "create template=<b><!here> fix it",
+            "There is no template `&lt;b&gt;@\u2060here` for tasks. Nothing was created. "
+            "There is `tasks-docker`.",
+        ),
+        (
+            "create tmplate=big fix it",
+            "There is no option `tmplate`. Did you mean `template=…`? If it is part of your text, put ` -- ` "
+            "before the text.",
+        ),
+        (
+            "create name=no_underscores fix it",
+            "Coder does not take `no_underscores` as a name. A name has letters, digits and single hyphens, "
+            "at most 32 of them, and is not `new`.",
+        ),
+        (
+            "craete fix it",
+            "There is no verb `craete`, so nothing was done. Did you mean `/task create fix it`? To start a "
+            "task with these words, put `create` before them.",
+        ),
+        (
+            "pause the music",
+            "`pause` does not take all of that: it is `/task pause NAME`. To start a task with these words: "
+            "`/task create pause the music`.",
+        ),
+    ],
+)
+async def test_what_is_not_known_creates_nothing(world: World, line: str, says: str) -> None:
+    """The answer names what comes near, and only the one who typed sees it."""
+    await world.alice.types(f"/task {line}")
+
+    assert world.alice.reads() == [says]
+    assert not world.coder.tasks
+
+
+async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
+    """A template's presets are names that nobody remembers."""
+    world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
+
+    await world.alice.types("/task create template=big preset=fsat fix it")
+    await world.alice.types("/task create template=big preset=green fix it")
+
+    assert world.alice.reads() == [
+        "The template has no preset `fsat`. Nothing was created. Did you mean `Fast`?",
+        "The template has no preset `green`. Nothing was created. It has `Fast`, `Slow`.",
+    ]
+
+
+async def test_among_several_templates_one_has_to_be_named(world: World) -> None:
+    """Where there is no default, nothing is guessed."""
+    world.coder.add_template("big")
+
+    await world.alice.types("/task create fix it")
+
+    assert world.alice.reads() == [
+        "Which template? You can use `big`, `tasks-docker`. Nothing was created. "
+        "Try `/task create template=big …`."
+    ]
+
+
+async def test_the_deployment_has_defaults(world: World) -> None:
+    """TASKWIRE_TEMPLATE and TASKWIRE_PRESET hold where nothing is named."""
+    fast = world.coder.new_preset("Fast")
+    world.coder.add_template("big", presets=[world.coder.new_preset("Slow", is_default=True), fast])
+    await world.restarts(template="big", preset="fast")
+
+    await world.alice.runs("/task create fix it")
+
+    task = world.task("fix-it")
+    assert (task.row.version.template.name, task.row.workspace.latest.preset_id) == ("big", fast.id)
+
+
+async def test_a_default_that_is_gone_is_said(world: World) -> None:
+    """The person did not name it, so the sentence does not blame them."""
+    await world.restarts(template="old")
+
+    await world.alice.types("/task create fix it")
+
+    assert world.alice.reads() == [
+        "The default template `old` is not in Coder. Nothing was created. "
+        "Name one yourself: `template=tasks-docker`, for example."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("почини вход", "task"),
+        ("\U0001f680\U0001f525", "task"),
+        ("Réparer l'écran d'accueil", "reparer-lecran-daccueil"),
+        ("修复 login 页面", "login"),
+        ("a" * 60, "a" * 25),
+        ("fix the thing that breaks everything", "fix-the-thing-that-breaks"),
+    ],
+)
+async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prompt: str, name: str) -> None:
+    """Coder's names are ASCII; the title keeps the person's own words."""
+    thread = await world.alice.runs(f"/task create {prompt}")
+
+    task = world.coder.tasks[0]
+    assert task.name[:-7] == name
+    assert len(task.name) <= 32
+    assert task.prompt == prompt
+    assert prompt[:25].lower() in thread.card().lower()
+
+
+async def test_a_very_long_prompt_arrives_whole(world: World) -> None:
+    """40,000 characters: the agent gets all of them, the card shows the beginning."""
+    await world.alice.runs(f"/task create {LONG}")
+
+    assert world.coder.tasks[0].prompt == LONG
+
+
+async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) -> None:
+    """Nothing is posted, and what is offered is really free."""
+    world.coder.add_task("alice", "older", name="fix")
+    world.coder.add_task("alice", "older still", name="fix-2")
+
+    await world.alice.types("/task create name=fix fix it")
+
+    assert world.alice.reads() == ["The name `fix` is taken in Coder. This one is free: `name=fix-3`."]
+    await world.alice.runs("/task create name=fix-3 fix it")
+    assert world.task("fix-3").prompt == "fix it"
+
+
+async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
+    """A second asking may be a slip; the button makes the second task, and it makes one."""
+    await world.alice.runs("/task create fix it")
+    await world.alice.types("/task create fix it")
+
+    assert world.alice.reads() == [
+        "You started exactly this task here less than two minutes ago. Another one?\n> fix it\n"
+        "[Create another]"
+    ]
+    assert len(world.coder.tasks) == 1
+
+    await world.alice.presses("Create another")
+    await world.alice.presses("Create another")
+
+    assert len(world.coder.tasks) == 2
+    assert world.alice.reads() == ["That has been decided already."]
+    assert len(world.cards()) == 1
+
+
+async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
+    """Another person, another name, other words, or two minutes later."""
+    await world.alice.runs("/task create fix it")
+    await world.passes(seconds=5)
+    await world.alice.runs("/task create name=other fix it")
+    await world.passes(seconds=5)
+    await world.alice.runs("/task create fix it now")
+    await world.passes(seconds=5)
+    await world.bob.runs("/task create fix it")
+    await world.passes(seconds=105)
+    await world.alice.runs("/task create fix it")
+
+    assert len(world.coder.tasks) == 5
+
+
+async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
+    """Only what was created counts."""
+    world.coder.settings.lacks_agent_license = True
+    thread = await world.alice.runs("/task create fix it")
+    assert thread.card().startswith("Not created: fix it.")
+    world.alice.reads()
+    world.coder.settings.lacks_agent_license = False
+
+    await world.alice.runs("/task create fix it")
+
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -> None:
+    """The card says why, whoever asked is told, and the thread leads nowhere."""
+    world.coder.settings.lacks_agent_license = True
+
+    thread = await world.alice.runs("/task create fix it")
+
+    why = (
+        "Coder said: Build is not permitted: Your license is not entitled to managed agents. "
+        "Please contact sales to continue using managed agents."
+    )
+    assert thread.card() == (
+        f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
+        "Owner: alice. Template: Tasks on Docker."
+    )
+    assert world.alice.reads() == [f"The task was not created. {why}"]
+
+    await world.alice.replies(thread, "hello?")
+
+    assert thread.new_messages() == [
+        "Nobody gets replies in this thread now: its task was never created. `/task create …` starts a new "
+        "one."
+    ]
+
+
+async def test_missing_parameters_are_named(world: World) -> None:
+    """A template that needs a value which only a preset can give."""
+    world.coder.add_template("needy", parameters=[Parameter("repo", is_required=True)])
+
+    await world.alice.runs("/task create template=needy fix it")
+
+    assert world.alice.reads() == [
+        'The task was not created. Coder said: Unable to validate parameter "repo". parameter "repo" is '
+        "required. repo: Required parameter not provided; parameter value is null."
+    ]
+
+
+async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
+    """Nothing is created, and the person is told what to do."""
+    world.slack.add_channel("random", ["alice"], with_bot=False)
+    world.slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
+
+    await world.alice.types("/task create fix it", "random")
+    await world.alice.types("/task create fix it", "secret")
+
+    place = world.slack.workspace.channel("random").id
+    assert world.alice.reads() == [
+        f"Nothing was created. I'm not in <#{place}>. Invite me there with `/invite @Taskwire`, then try "
+        "again.",
+        "Nothing was created. I can't see this conversation. If it is a private channel, invite me with "
+        "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
+    ]
+    assert not world.coder.tasks
+
+    world.slack.workspace.channel("random").members.append(world.slack.bot_user_id)
+    await world.alice.runs("/task create fix it", "random")
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World) -> None:
+    """Its card stands there, and a reply in its thread reaches the agent."""
+    here = world.slack.direct("alice").id
+
+    thread = await world.alice.runs("/task create fix it", here)
+    await world.sweeps()
+    await world.alice.replies(thread, "use main")
+
+    assert world.task("fix-it").inputs == ["use main"]
