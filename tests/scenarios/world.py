@@ -6,6 +6,7 @@ error was logged, or a look-alike was called in a way that it does not know.
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -153,6 +154,11 @@ class World:
         names = cast("list[str]", await redis.zrange(self.keys.named("ready"), 0, -1))
         orders = [await redis.zrange(self.keys.named("list", name, "order"), 0, -1) for name in names]
         return dict(zip(names, cast("list[list[str]]", orders), strict=True))
+
+    async def dead_letters(self) -> list[str]:
+        """Why each job was given up, the oldest first."""
+        letters = cast("list[str]", await self.connections.commands.lrange(self.keys.named("dead"), 0, -1))
+        return [str(json.loads(letter)["why"]) for letter in reversed(letters)]
 
     def task(self, name: str) -> PuppetTask:
         """A task in Coder, by its name or the beginning of it."""

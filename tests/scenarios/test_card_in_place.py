@@ -1,0 +1,205 @@
+"""The card: edited in place at a pace, never re-posted; and what becomes of it when it cannot be edited."""
+
+import json
+
+from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack import messages as slack_messages
+from taskwire.sandbox.slack.ledger import Call
+
+from .lives import TITLE, a_task, card
+from .people import Thread
+from .world import World
+
+
+async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) -> None:
+    """It is posted once; everything else edits it."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    task.pause()
+    await world.sweeps()
+    await world.passes(seconds=5)
+    task.deleted_elsewhere()
+    await world.sweeps(times=2)
+    await world.passes(seconds=5)
+
+    posted = [call for call in world.slack.calls if call.method == "chat.postMessage"]
+    assert [kind(call) for call in posted] == ["card", "completed", "paused", "gone"]
+    assert {call.arguments["ts"] for call in edits(world)} == {thread.ts}
+    assert len(thread.new_messages()) == 3
+
+
+async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) -> None:
+    """Posted before the task exists; the edit that binds it adds it."""
+    _, task = await a_task(world)
+    posted = next(call for call in world.slack.calls if call.method == "chat.postMessage")
+    first, *_ = edits(world)
+
+    before, after = payload(posted), payload(first)
+
+    assert (before["kind"], "task_id" in before) == ("card", False)
+    assert after == {"id": before["id"], "kind": "card", "task_id": task.id}
+
+
+async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
+    """One card is edited at most every three seconds; the newest state wins."""
+    thread, task = await a_task(world)
+    task.becomes("working", "Step 0")
+    await world.sweeps()
+    before = len(edits(world))
+
+    for number in range(1, 9):
+        task.becomes("working", f"Step {number}")
+        await world.sweeps()
+    at_once = len(edits(world)) - before
+    await world.passes(seconds=3)
+
+    assert at_once == 0
+    assert len(edits(world)) - before == 1
+    assert thread.card().startswith(f"Working: {TITLE}. Step 8.")
+
+
+async def test_a_final_phase_waits_for_no_pace(world: World) -> None:
+    """Whoever looks at a card that is done sees it at once."""
+    thread, task = await a_task(world)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+
+    assert thread.card().startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None:
+    """Looking costs Slack nothing."""
+    thread, _ = await a_task(world)
+    await world.passes(seconds=5)
+    before = len(edits(world))
+
+    await world.sweeps(times=5)
+    await world.passes(seconds=60)
+
+    assert len(edits(world)) == before
+    assert thread.new_messages() == []
+
+
+async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> None:
+    """Whatever Slack answers, the newest state is shown in the end."""
+    thread, task = await a_task(world)
+    for fault in (CallFault.SERVER_ERROR, CallFault.DONE_THEN_CUT, CallFault.RATE_LIMITED):
+        world.slack.faults.add("chat.update", fault)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    for _ in range(6):
+        await world.passes(seconds=20)
+
+    assert thread.card().startswith(f"Working: {TITLE}. Step 1.")
+
+
+async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(world: World) -> None:
+    """Slack takes nothing in a thread without a root, so the task goes on in a new one."""
+    thread, task = await a_task(world)
+    delete(world, thread.ts)
+    task.says("It is done.")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    for _ in range(3):
+        await world.passes(seconds=10)
+
+    moved = newest_card(world, thread)
+    reply = await world.alice.replies(moved, "thanks, now tidy up")
+    await world.passes(seconds=5)
+
+    assert moved.ts != thread.ts
+    assert moved.new_messages() == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
+        "| It is done.\n"
+        "[Open in Coder]"
+    ]
+    assert task.inputs == ["thanks, now tidy up"]
+    assert moved.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
+    """Nobody wants it there; the task itself is left alone, and can be attached again."""
+    thread, task = await a_task(world)
+    delete(world, thread.ts)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    moved = newest_card(world, thread)
+    delete(world, moved.ts)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    for _ in range(3):
+        await world.passes(seconds=10)
+
+    again = await world.alice.runs(f"/task attach {task.name}")
+
+    assert [kind(call) for call in world.slack.calls if call.method == "chat.postMessage"].count("card") == 3
+    assert (await card(world, again)).startswith(f"Done: {TITLE}. Opened PR #12.")
+
+
+async def test_an_archived_channel_is_left_alone(world: World) -> None:
+    """What cannot be posted is kept for the operator, and nobody tries for ever."""
+    thread, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    before = len(world.slack.calls)
+    for _ in range(5):
+        await world.passes(seconds=600)
+
+    assert len(world.slack.calls) == before
+    assert thread.new_messages() == []
+    assert await world.dead_letters() == ["the channel takes no message: is_archived"]
+
+
+async def test_a_bot_that_was_removed_and_invited_again_shows_the_present(world: World) -> None:
+    """The next change finds the card again."""
+    thread, task = await a_task(world)
+    await world.slack.leave(world.slack.bot_user_id, "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await world.slack.join(world.slack.bot_user_id, "general")
+    task.becomes("failed", "The tests broke")
+    await world.sweeps()
+
+    assert thread.card().startswith(f"Failed: {TITLE}. The tests broke.")
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
+        "to tell the agent how to go on.\n"
+        "[Open in Coder] [Logs]"
+    ]
+    assert await world.dead_letters() == ["the channel takes no message: not_in_channel"]
+
+
+def edits(world: World) -> list[Call]:
+    """Every edit of a message, the oldest first."""
+    return [call for call in world.slack.calls if call.method == "chat.update"]
+
+
+def payload(call: Call) -> dict[str, str]:
+    """What a call's metadata says."""
+    metadata = call.arguments["metadata"]
+    found = json.loads(metadata) if isinstance(metadata, str) else metadata
+    return dict(found["event_payload"])
+
+
+def kind(call: Call) -> str:
+    """What kind of message a call posts."""
+    return payload(call)["kind"]
+
+
+def delete(world: World, ts: str) -> None:
+    """Let an administrator of the workspace delete a message of the bot's."""
+    slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), ts)
+
+
+def newest_card(world: World, thread: Thread) -> Thread:
+    """The thread of the card that was posted last."""
+    ts = str(world.slack.messages(thread.channel)[-1]["ts"])
+    world.reader.read_root(thread.channel, ts)
+    return Thread(world, thread.channel, ts)
