@@ -152,7 +152,7 @@ class Parts:
             worker=Worker(doors, _carriers(doors, people, alerts), metrics),
             watcher=Watcher(doors, metrics, alerts, settings.poll_interval),
             gaps=GapReader(doors, receiver),
-            account=AccountKeeper(doors),
+            account=AccountKeeper(doors, alerts),
             behind=behind,
             metrics=metrics,
             connections=connections,

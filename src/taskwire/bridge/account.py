@@ -1,7 +1,11 @@
-"""The account that acts for all: whether Coder takes its token, whether it may do enough, when it ends."""
+"""The account that acts for all: whether Coder takes its token, whether it may do enough, when it ends.
+
+Whether Coder has tasks at all is seen by the sweep, which asks for them anyway.
+"""
 
 from datetime import UTC, datetime, timedelta
 
+from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.doors import Doors
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import User
@@ -9,8 +13,10 @@ from taskwire.model.errors import OutsideError, UserError
 
 # Coder gives owners' tokens a week at most by default, so two days leave time to act.
 ENDS_SOON = timedelta(days=2)
-# What Coder has told holds for an hour; what it could not tell is asked again at the next `look`.
-LOOK_EVERY = timedelta(hours=1)
+# A good account is left in peace for half a day; a trouble is looked at every hour, since it may be mended;
+# what Coder could not tell is asked again at the next `look`.
+LOOK_EVERY = timedelta(hours=12)
+LOOK_AGAIN = timedelta(hours=1)
 
 REFUSED = UserError("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
 NO_TASKS = UserError(
@@ -21,20 +27,27 @@ NO_TASKS = UserError(
 class AccountKeeper:
     """Knows how the service account stands."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: Doors, alerts: Alerts) -> None:
         self._doors = doors
+        self._alerts = alerts
         self._told_at: datetime | None = None
         self.troubles: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
-        """What is wrong or ends soon, a sentence each; remembers it for `/readyz`. Call it often."""
+        """What is wrong or ends soon, a sentence each: told to administrators, and remembered for `/readyz`.
+
+        Call it often.
+        """
         now = datetime.now(UTC)
-        if self._told_at is not None and now - self._told_at < LOOK_EVERY:
+        every = LOOK_AGAIN if self.troubles else LOOK_EVERY
+        if self._told_at is not None and now - self._told_at < every:
             return self.troubles
         self._told_at = None
         try:
             self.troubles = tuple(str(trouble) for trouble in await self._troubles(now))
             self._told_at = now
+            for trouble in self.troubles:
+                await self._alerts.warn(trouble, trouble)
         except TokenRefused:
             self.troubles = (str(REFUSED),)
         except NoTasks:
@@ -46,7 +59,6 @@ class AccountKeeper:
     async def _troubles(self, now: datetime) -> list[UserError]:
         coder = self._doors.coder
         me = await coder.me()
-        await coder.list_tasks_raw("owner:me")
         ends = await coder.find_token_end()
         return [trouble for trouble in (rights_trouble(me), end_trouble(ends, now)) if trouble is not None]
 

@@ -3,6 +3,7 @@
 Each trouble is told to each of them once a day at most, in their direct messages with the bot.
 """
 
+import hashlib
 from datetime import UTC, datetime
 
 from taskwire.bridge.doors import Doors
@@ -29,6 +30,7 @@ class Alerts:
 
     async def warn(self, name: str, sentence: str) -> None:
         """Tell of a trouble; `name` is what makes it the same one within a day."""
+        name = hashlib.sha256(name.encode()).hexdigest()[:12]
         if await self._doors.memory.find("warned", name):
             return
         day = f"{datetime.now(UTC):%Y-%m-%d}"

@@ -1,0 +1,63 @@
+"""What administrators hear without having asked: the account lacks a right, or its token ends soon."""
+
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from .world import World
+
+
+async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
+    """Two days before the end, whoever looks and however often; also the members of a listed group."""
+    carol = world.person("carol")
+    group = world.slack.add_group("operators", ["carol"])
+    ending = SecretStr(world.coder.add_token("taskwire", lifetime=timedelta(hours=30)))
+    await world.restarts(admins=(world.bob.id, group.id), coder_session_token=ending)
+
+    await world.bot.parts.account.look()
+    await world.settles()
+    await world.restarts()
+    await world.bot.parts.account.look()
+    await world.settles()
+
+    for person in (world.bob, carol):
+        told = direct_messages(world, person.name)
+        assert len(told) == 1
+        assert told[0].startswith(":warning: The token in CODER_SESSION_TOKEN ends on ")
+        assert told[0].endswith(" UTC. Make a new one before that and start Taskwire with it.")
+
+
+async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
+    """Nobody is told anything, and Coder is not asked again."""
+    await world.restarts(admins=(world.bob.id,))
+    requests = len(world.coder.requests)
+
+    for _ in range(5):
+        await world.bot.parts.account.look()
+    await world.settles()
+
+    assert [request.route for request in world.coder.requests[requests:]] == ["users.get", "keys.get"]
+    assert direct_messages(world, "bob") == []
+
+
+async def test_an_account_without_its_role_is_told(world: World) -> None:
+    """It reads itself, and can act for nobody else."""
+    await world.restarts(admins=(world.bob.id,))
+    world.coder.user("taskwire").roles.clear()
+
+    await world.bot.parts.account.look()
+    await world.settles()
+
+    assert direct_messages(world, "bob") == [
+        ":warning: The Coder account taskwire lacks the role Owner, so it cannot act for other people. Let "
+        "an administrator of Coder give it that role."
+    ]
+
+
+def direct_messages(world: World, name: str) -> list[str]:
+    """What the bot has written to somebody; it is read now."""
+    channel = world.slack.direct(name).id
+    messages = world.slack.messages(channel)
+    for message in messages:
+        world.reader.read_root(channel, str(message["ts"]))
+    return [str(message["text"]) for message in messages]
