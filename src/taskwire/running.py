@@ -17,7 +17,7 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.app import Parts, Timings
 from taskwire.model.errors import OutsideError, TryLater, UserError
-from taskwire.scheduler import Timers
+from taskwire.scheduler import Hint, Timers
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.sockets import Socket
@@ -25,7 +25,7 @@ from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, ServersClock
 from taskwire.telemetry import Metrics, logger
-from taskwire.web import make_site
+from taskwire.web import Hints, make_site
 
 LOOK_SECONDS = 2.0
 # Slack brings an event again for about six minutes; a shorter absence loses nothing.
@@ -48,6 +48,7 @@ class Bot:
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
         self.timers = Timers(settings.poll_interval)
+        self._hint = Hint("sweep", self._look_now)
         self._settings = settings
         self._connections = connections
         self._parts: Parts | None = None
@@ -73,7 +74,9 @@ class Bot:
     async def serve(self, stack: contextlib.AsyncExitStack) -> None:
         """Serve health and metrics; UserError if the address cannot be used."""
         find_app = None if self._settings.is_socket_mode else self._find_app
-        site = make_site(self.metrics, self.health, find_app)
+        token = self._settings.webhook_token
+        hints = Hints(token.get_secret_value(), self._hint.give) if token is not None else None
+        site = make_site(self.metrics, self.health, find_app, hints)
         self._site = web.AppRunner(site, access_log=None, shutdown_timeout=SITE_SECONDS)
         await self._site.setup()
         stack.push_async_callback(self._site.cleanup)
@@ -85,6 +88,10 @@ class Bot:
                 "Set TASKWIRE_HTTP_ADDR to an address and port that are free here.",
             ) from error
         _log.info("listening", port=self.port)
+
+    async def _look_now(self) -> None:
+        if self._parts is not None:
+            await self._parts.watcher.sweep(is_hinted=True)
 
     def _find_app(self) -> AsyncApp | None:
         return self._parts.bolt if self._parts is not None else None
@@ -123,6 +130,7 @@ class Bot:
         watch = asyncio.create_task(self._watch_over(), name="watch over")
         stack.push_async_callback(_ended, watch)
         stack.push_async_callback(parts.watcher.leave)
+        stack.push_async_callback(self._hint.end)
         if has_timers:
             self.timers.start(parts.watcher.sweep, parts.doors.links.come, parts.account.look)
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)

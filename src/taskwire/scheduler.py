@@ -1,4 +1,4 @@
-"""The timers: sweep, times that have come, the account's health. They call, and decide nothing.
+"""The timers: sweep, times that have come, the account's health; and what brings one forward. They only call.
 
 APScheduler's shutdown cancels what runs, so it is paused first and what runs is awaited here.
 """
@@ -15,6 +15,9 @@ from taskwire.telemetry import logger
 
 TIMES_SECONDS = 0.5
 ACCOUNT_SECONDS = 60
+
+# Coder sends one notification for each of its own rows: many within a moment are one hint.
+HINT_SECONDS = 0.3
 
 _log = logger("taskwire.scheduler")
 
@@ -72,11 +75,44 @@ class Timers:
         if task is not None:
             self._running.add(task)
         try:
-            await call()
-        except (RedisError, OutsideError) as error:
-            _log.warning("a timer's call failed", timer=name, error=str(error))
-        except Exception:  # noqa: BLE001 - a timer goes on, whatever its call did
-            _log.exception("surprised", timer=name)
+            await _guarded(name, call)
         finally:
             if task is not None:
                 self._running.discard(task)
+
+
+class Hint:
+    """Brings a call forward; what comes while one is on its way to begin needs no other."""
+
+    def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
+        self._name = name
+        self._call = call
+        self._coming: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def give(self) -> None:
+        """Let the call be made in a moment."""
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._soon(), name=f"hint {self._name}")
+            self._tasks.add(self._coming)
+            self._coming.add_done_callback(self._tasks.discard)
+
+    async def end(self) -> None:
+        """Make no more calls."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _soon(self) -> None:
+        await asyncio.sleep(HINT_SECONDS)
+        self._coming = None
+        await _guarded(self._name, self._call)
+
+
+async def _guarded(name: str, call: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await call()
+    except (RedisError, OutsideError) as error:
+        _log.warning("a timer's call failed", timer=name, error=str(error))
+    except Exception:  # noqa: BLE001 - a timer goes on, whatever its call did
+        _log.exception("surprised", timer=name)

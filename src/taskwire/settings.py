@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
+    webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="TASKWIRE_LOG_LEVEL"
     )
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
             self.slack_signing_secret,
             self.coder_session_token,
             self.redis_url,
+            self.webhook_token,
         )
         values = [secret.get_secret_value() for secret in held if secret is not None]
         # What a Redis client says of its trouble may name the password and not the whole address.

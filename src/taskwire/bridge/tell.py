@@ -6,7 +6,9 @@ is posted once, with the excerpt that belongs to it, and calls only whom it conc
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
+from taskwire.bridge.giving_back import give_back, list_held
 from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw
@@ -29,8 +31,8 @@ from taskwire.words import notices
 BUILD_LOG_LINES = 15
 # What the agent's history says is waited for so often; then what the list shows has to be enough.
 HISTORY_TRIES = 4
-# How often a thread that has lost its root is looked for in its new place.
-MOVES = 5
+# A thread that has lost its root is looked for in its new place for so long, and so often.
+MOVE_MS = 60_000
 MOVE_SECONDS = 3.0
 # These come when the agent stops working, and bring what it wrote.
 WITH_EXCERPT = ("needs_input", "completed", "failed")
@@ -41,9 +43,10 @@ _log = logger("taskwire.tell")
 class Teller:
     """Carries out the jobs of the tell lists."""
 
-    def __init__(self, doors: Doors, people: People) -> None:
+    def __init__(self, doors: Doors, people: People, texts: InputText) -> None:
         self._doors = doors
         self._people = people
+        self._texts = texts
 
     async def happened(self, hand: Hand) -> Ending:
         """Decide what follows an event, and write it down."""
@@ -115,6 +118,7 @@ class Teller:
             ending = done(self._with_file(Step(), link, hand.job.id, written or Written()))
         if notice.kind == "gone" and ending.verdict == "done":
             draw(link.id, self._doors.writes.gone(ending.step, link.bond, hand.now_ms))
+            await give_back(self._texts, link, "gone", await list_held(self._doors, link), ending.step)
         return ending
 
     async def _message(self, link: Link, notice: Notice, written: Written) -> Message:
@@ -159,17 +163,22 @@ class Teller:
         try:
             await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
         except MessageGone as problem:
-            return self._moved(hand, link, problem.code)
+            return await self._moved(hand, link, problem.code)
         except ChannelProblem as problem:
             return self._closed(hand, link, problem.code)
         return None
 
-    def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
+    async def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
         """The thread's root is gone: its card is posted anew, and this follows it there."""
-        if hand.job.tries >= MOVES:
+        memory = self._doors.memory
+        since = await memory.find("moving", link.id)
+        if since is not None and hand.now_ms - int(since) > MOVE_MS:
             return self._closed(hand, link, code)
+        if since is None:
+            await memory.keep(str(hand.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
+        hand.settled()
         step = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"))
-        return later(MOVE_SECONDS, hand.job.model_copy(update={"tries": hand.job.tries + 1}), step)
+        return later(MOVE_SECONDS, step=step)
 
     def _closed(self, hand: Hand, link: Link, code: str) -> Ending:
         """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""

@@ -65,17 +65,24 @@ class Watcher:
         self._stored: dict[tuple[TaskId, LinkId], bytes] = {}
         self._has_noted_roles = False
         self._vanished = ""
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def trouble(self) -> str:
         """What is wrong with watching, in a sentence; empty if nothing is."""
         return self._reach.trouble or self._vanished
 
-    async def sweep(self) -> None:
-        """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised."""
-        sweep = await self._doors.sweeps.claim(ACCOUNT, LEASE_MS)
-        if sweep is None:
-            return
+    async def sweep(self, *, is_hinted: bool = False) -> None:
+        """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
+
+        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one.
+        """
+        async with self._one_at_a_time:
+            sweep = await self._doors.sweeps.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
+            if sweep is not None:
+                await self._swept(sweep)
+
+    async def _swept(self, sweep: Sweep) -> None:
         started = time.monotonic()
         # Read first: what is linked while the list is on its way may not be in it.
         linked = await self._doors.links.list_open()

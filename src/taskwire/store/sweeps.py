@@ -18,10 +18,10 @@ from taskwire.store.links import ENDED_MS
 from taskwire.store.scripts import Clock, Script
 
 _CLAIM = """
-local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local account, holder, lease, takes_over = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
 local key = prefix .. 'sweeping:' .. account
 local who, till = (redis.call('GET', key) or ''):match('^(%S+) (%d+)$')
-if who and who ~= holder and tonumber(till) > now then return {} end
+if who and who ~= holder and tonumber(till) > now and not takes_over then return {} end
 redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
 return {whole(redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)), whole(now)}
 """
@@ -151,9 +151,10 @@ class Sweeps:
         self._list_gone = Script(connections.commands, keys, clock, _LIST_GONE)
         self._revive = Script(connections.commands, keys, clock, _REVIVE)
 
-    async def claim(self, account: str, lease_ms: int) -> Sweep | None:
+    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | None:
         """Raise the account's number and carry it through one sweep; None while another process sweeps."""
-        answer = cast("list[str]", await self._claim(account, self._holder, lease_ms))
+        words = (account, self._holder, lease_ms, int(takes_over))
+        answer = cast("list[str]", await self._claim(*words))
         return Sweep(int(answer[0]), int(answer[1])) if answer else None
 
     async def keep(self, account: str, lease_ms: int) -> None:
