@@ -176,7 +176,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts) -> Mapping[str, Carr
     texts = InputText(doors, people)
     sender, rewriter = Sender(doors, people, texts), Rewriter(doors, texts)
     steerer = Steerer(doors, people, texts)
-    decider, teller = Decider(doors, people, texts), Teller(doors, people)
+    decider, teller = Decider(doors, people, texts), Teller(doors, people, texts)
     replier, shower = Replier(doors, people), Shower(doors)
     return {
         "create_asked": creator.asked,

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.giving_back import give_back
 from taskwire.bridge.hand import Ending, Hand, Private, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.patience import patiently
@@ -215,15 +216,11 @@ class Steerer:
     async def give_back(self, link: Link, work: Act) -> tuple[Step, tuple[Private, ...]]:
         """Take what waits out of the list, and give the texts back to the thread."""
         waiting = await self._waiting(link)
-        step = Step()
-        for job, reply in waiting:
+        step = self._doors.writes.drop_held(Step(), link.id)
+        for job, _ in waiting:
             step.drop(steer(link.id), job.id)
-            receipt(link.id, reply.ts, "failed", step)
-        self._doors.writes.drop_held(step, link.id)
-        if not waiting:
-            return step, ()
-        texts = [await self._texts.words(reply) for _, reply in waiting]
-        return say(link.id, f"given-back:{work.asker.at}", answers.given_back(texts), step), ()
+        replies = [reply for _, reply in waiting]
+        return await give_back(self._texts, link, work.asker.at, replies, step), ()
 
     async def _mute(self, hand: Hand, link: Link, work: Act) -> Ending:
         is_muted = work.verb == "mute"

@@ -166,7 +166,7 @@ def _cannot_take(names: Sequence[str]) -> str:
 
 def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     """A reply begins with `!` and is no verb."""
-    offered = " or ".join(f"`!{word}`" for word in nearest)
+    offered = " or ".join(f"`{word}`" for word in nearest)
     meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
     words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
     return _question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
@@ -334,7 +334,8 @@ def pause_to_edit(link: Link, key: str) -> Message:
 
 def edit_button(link: Link) -> Message:
     """A message cannot open a dialog; a button can."""
-    return _question("Here is the way to the prompt.", "", [button(Button.EDIT, "Edit prompt", link.id)])
+    words = f"Coder takes a new prompt for {_title(link)} while the task is paused."
+    return _question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
 def delete_button(link: Link) -> Message:
@@ -544,4 +545,4 @@ def direct_not_yet() -> Message:
 
 def not_available(what: str) -> Message:
     """A verb that this version does not have."""
-    return _plain(what)
+    return _plain(f"I can't do that yet. {what}")

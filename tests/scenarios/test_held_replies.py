@@ -1,0 +1,202 @@
+"""A pause that a person asked for holds the replies that wait."""
+
+from taskwire.sandbox.slack import DeliveryFault
+
+from .people import Thread
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+HOLDING = "Pausing, and {} until you say what to do.\n[Resume and send] [Drop {}]"
+
+
+async def comes_up(world: World) -> None:
+    """Let the workspace start, if it does, and the agent take what waits, one reply after the other."""
+    task = world.task("fix-the-login")
+    for _ in range(4):
+        await world.passes(seconds=3)
+        if task.status == "active":
+            task.becomes("idle")
+        await world.sweeps()
+
+
+async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
+    """A thread in which these replies waited for a busy agent when Alice paused it."""
+    thread, _ = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in texts]
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    return thread, replies
+
+
+async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world: World) -> None:
+    """It says how many there are, and none of them starts the workspace again."""
+    thread, replies = await held(world, "first", "second")
+    await world.passes(seconds=60)
+    task = world.task("fix-the-login")
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert thread.new_messages() == [HOLDING.format("2 replies wait", "them")]
+    assert [thread.receipt(reply) for reply in replies] == [["hourglass_flowing_sand"]] * 2
+    await world.alice.clicks(thread, "Drop them")
+    assert thread.new_messages() == ["Dropped 2 replies:\n| first\n| \n| second"]
+
+
+async def test_resume_and_send(world: World) -> None:
+    """The workspace starts, and the agent gets what was held, in order."""
+    thread, replies = await held(world, "first", "second")
+    task = world.task("fix-the-login")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Resume and send")
+    await comes_up(world)
+
+    assert task.inputs == ["first", "second"]
+    assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
+    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+
+
+async def test_drop_them(world: World) -> None:
+    """They are given back with their texts, and the task stays paused."""
+    thread, replies = await held(world, "use <main> & go", "ask @bob, @taskwire")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Drop them")
+    await world.passes(seconds=31)
+
+    task = world.task("fix-the-login")
+    assert (task.status, task.inputs) == ("paused", [])
+    assert thread.new_messages() == ["Dropped 2 replies:\n| use <main> & go\n| \n| ask @Bob, @Taskwire"]
+    assert [thread.receipt(reply) for reply in replies] == [[], []]
+
+
+async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
+    """The second click finds nothing."""
+    thread, _ = await held(world, "first")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks(thread, "Drop it")
+
+    assert thread.new_messages() == ["Dropped one reply:\n| first"]
+    assert world.alice.reads() == ["Nothing waits in *Fix the login* any more."]
+
+
+async def test_a_stranger_decides_nothing(world: World) -> None:
+    """Whoever clicks is checked."""
+    thread, _ = await held(world, "first")
+    thread.new_messages()
+
+    await world.bob.clicks(thread, "Drop it")
+    await world.bob.clicks(thread, "Resume and send")
+    refused = world.bob.reads()
+    await world.alice.clicks(thread, "Drop it")
+
+    assert (
+        refused
+        == ["*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."] * 2
+    )
+    assert thread.new_messages() == ["Dropped one reply:\n| first"]
+
+
+async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
+    """It resumes the task, and they go in the order in which they were written."""
+    thread, _ = await held(world, "first", "second")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "third")
+    await comes_up(world)
+
+    assert world.task("fix-the-login").inputs == ["first", "second", "third"]
+
+
+async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_after(world: World) -> None:
+    """What counts is when it was written."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
+
+    early = await world.slack.post(world.alice.id, thread.channel, "first", thread.ts)
+    await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
+    await world.settles()
+    await world.passes(seconds=3)
+    before = (task.status, task.inputs, thread.receipt(early), world.alice.reads())
+    await world.alice.replies(thread, "!resume")
+    await comes_up(world)
+
+    assert before == (
+        "paused",
+        [],
+        ["hourglass_flowing_sand"],
+        ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
+    )
+    assert task.inputs == ["first"]
+    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+
+
+async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
+    """Dropping is no resuming."""
+    thread, task = await a_busy_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
+
+    await world.slack.post(world.alice.id, thread.channel, "first", thread.ts)
+    await world.slack.post(world.alice.id, thread.channel, "second", thread.ts)
+    await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
+    await world.until(lambda: thread.new_messages(), "the pause holds the second")
+    await world.slack.click(world.alice.id, thread.channel, *thread.button("Drop it"))
+    await world.settles()
+    await world.passes(seconds=5)
+
+    assert (task.status, task.inputs) == ("paused", [])
+    assert thread.new_messages() == ["Dropped one reply:\n| second"]
+    await world.alice.replies(thread, "!detach")
+    assert len(thread.new_messages()) == 2
+
+
+async def test_detach_gives_back_what_waits(world: World) -> None:
+    """With the texts, so that nothing has to be remembered."""
+    thread, task = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
+
+    await world.alice.replies(thread, "!detach")
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert thread.new_messages() == [
+        "2 replies had not reached the agent:\n| first\n| \n| second",
+        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
+        f"`/task attach {task.name}` brings it back.",
+    ]
+    assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
+
+
+async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:
+    """Nothing that was written vanishes with the task."""
+    thread, _ = await held(world, "first", "second")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!delete")
+    await world.alice.clicks(thread, "Delete…")
+    await world.alice.submits()
+    await world.passes(seconds=5)
+
+    assert thread.new_messages()[1:] == [
+        "2 replies had not reached the agent:\n| first\n| \n| second",
+        "Gone: Fix the login. Alice deleted it. Replies here reach nobody any more. `/task create` starts a "
+        "new task.",
+    ]
+
+
+async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> None:
+    """The same, whoever deletes it."""
+    thread, replies = await held(world, "first", "second")
+    thread.new_messages()
+
+    world.task("fix-the-login").deleted_elsewhere()
+    await world.sweeps(times=3)
+
+    assert thread.new_messages() == [
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
+        "`/task create` starts a new task.",
+        "2 replies had not reached the agent:\n| first\n| \n| second",
+    ]
+    assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2

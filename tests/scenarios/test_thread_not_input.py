@@ -1,0 +1,136 @@
+"""What is written in a task's thread and is not for the agent."""
+
+import pytest
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "@bob what do you think?",
+        "!aside I will ask Bob",
+        "// the agent need not know",
+        "<!here> anybody?",
+    ],
+)
+async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
+    """The agent does not get it, and it bears no mark."""
+    thread, task = await a_waiting_agent(world)
+
+    aside = await world.alice.replies(thread, words)
+    await world.passes(seconds=3)
+
+    assert task.inputs == []
+    assert thread.receipt(aside) == []
+
+
+async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
+    """Nothing is answered that was not asked."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.mention(world.alice.id, thread.channel, "// is only a bot", thread.ts)
+    await world.settles()
+
+    assert task.inputs == []
+    assert (world.alice.reads(), thread.new_messages()) == ([], [])
+
+
+async def test_bots_are_not_heard(world: World) -> None:
+    """Whatever another app writes into the thread."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.post_as_bot(thread.channel, "build failed", thread.ts)
+    await world.settles()
+
+    assert task.inputs == []
+    assert thread.new_messages() == ["build failed"]
+
+
+async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
+    """Their replies stay messages to other people, without a mark."""
+    thread, task = await a_waiting_agent(world)
+
+    first = await world.bob.replies(thread, "use my branch")
+    second = await world.bob.replies(thread, "please")
+    await world.passes(seconds=3)
+
+    assert task.inputs == []
+    assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
+    assert world.bob.reads() == [
+        "Your replies here stay between people: only its owner, alice, can talk to the agent of "
+        "*Fix the login*. They can pass your words on."
+    ]
+
+
+async def test_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
+    """A busy agent does not make a stranger's reply look taken."""
+    thread, task = await a_busy_agent(world)
+    waiting = await world.alice.replies(thread, "use main")
+
+    comment = await world.bob.replies(thread, "use my branch")
+    await world.passes(seconds=3)
+    told = (world.bob.reads(), thread.receipt(comment), thread.receipt(waiting))
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert told == (
+        [
+            "Your replies here stay between people: only its owner, alice, can talk to the agent of "
+            "*Fix the login*. They can pass your words on."
+        ],
+        [],
+        ["hourglass_flowing_sand"],
+    )
+    assert task.inputs == ["use main"]
+
+
+async def test_a_guest_is_told_why(world: World) -> None:
+    """Guests never steer."""
+    thread, task = await a_waiting_agent(world)
+    guest = world.person("gina", is_restricted=True)
+    await world.slack.join(guest.id, "general")
+
+    await guest.replies(thread, "let me try")
+
+    assert task.inputs == []
+    assert guest.reads() == [
+        "Your replies here do not reach the agent. Guests of this workspace cannot use Taskwire. Ask a full "
+        "member to start the task."
+    ]
+
+
+async def test_an_administrator_may_steer(world: World) -> None:
+    """Listed by id, they need no account in Coder."""
+    thread, task = await a_waiting_agent(world)
+    admin = world.person("root", in_coder=False)
+    await world.slack.join(admin.id, "general")
+    await world.restarts(admins=(admin.id,))
+
+    await admin.replies(thread, "stop touching the tests")
+
+    assert task.inputs == ["stop touching the tests"]
+    assert admin.reads() == []
+
+
+async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: World) -> None:
+    """It names both, so it is for both."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.mention(world.alice.id, thread.channel, "do as @bob says", thread.ts)
+    await world.settles()
+
+    assert task.inputs == ["do as @Bob says"]
+
+
+async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None:
+    """This version makes no task of it."""
+    root = await world.slack.post(world.bob.id, "general", "who fixes the login?")
+
+    await world.slack.mention(world.alice.id, "general", "fix it", root)
+    await world.settles()
+
+    assert world.alice.reads() == [
+        "I can't start a task from a mention yet. Type `/task create …` in the channel instead."
+    ]

@@ -1,0 +1,244 @@
+"""Verbs in a task's thread."""
+
+import pytest
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+
+async def test_status_shows_the_card_anew(world: World) -> None:
+    """It is read from Coder at that moment."""
+    thread, task = await a_busy_agent(world)
+
+    await world.alice.replies(thread, "!status")
+
+    assert [said.partition(" <http")[0] for said in thread.new_messages()] == [
+        "Working: Fix the login. Owner: alice. Template: Tasks on Docker."
+    ]
+    assert task.inputs == []
+
+
+async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
+    """And the whole as a file, if asked for."""
+    thread, task = await a_busy_agent(world)
+    task.says("I look at the login.")
+
+    await world.alice.replies(thread, "!logs")
+    await world.alice.replies(thread, "!logs full")
+
+    assert thread.new_messages() == [
+        "The log of *Fix the login*:\nI look at the login.\n| I look at the login.",
+        "The whole log of *Fix the login* follows as a file.",
+        f"(file {task.name}.log)",
+    ]
+
+
+async def test_help_lists_what_can_be_said(world: World) -> None:
+    """The grammar, in the thread."""
+    thread, _ = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!help")
+    (said,) = thread.new_messages()
+    assert said.startswith("*Taskwire* starts Coder tasks from Slack.")
+
+
+async def test_a_bare_mention_gets_the_help(world: World) -> None:
+    """There is nothing in it for the agent."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.slack.mention(world.alice.id, thread.channel, "", thread.ts)
+    await world.settles()
+
+    (said,) = thread.new_messages()
+    assert said.startswith("*Taskwire* starts Coder tasks from Slack.")
+    assert task.inputs == []
+
+
+async def test_pause_and_resume(world: World) -> None:
+    """Both answer the person, and the thread hears of the change."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=5)
+    await world.sweeps()
+    paused = (task.status, world.alice.reads(), thread.new_messages())
+    await world.slack.mention(world.alice.id, thread.channel, "resume", thread.ts)
+    await world.settles()
+    await world.passes(seconds=5)
+    await world.sweeps()
+
+    assert paused == (
+        "paused",
+        ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
+        [
+            "Paused: Fix the login. Alice paused it. The workspace is stopped. Nothing is lost. Reply here and "
+            "it goes on.\n[Resume] [Edit prompt] [Open in Coder]"
+        ],
+    )
+    assert (task.status, world.alice.reads()) == (
+        "active",
+        ["Starting *Fix the login* again. The thread hears when it is back."],
+    )
+    assert thread.new_messages() == [
+        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
+        "agent.\n[Open in Coder]"
+    ]
+
+
+async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
+    """They concern Slack alone, so a reply that waits does not hold them up."""
+    thread, _ = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.replies(thread, "!mute")
+    await world.alice.replies(thread, "!unmute")
+
+    assert world.alice.reads() == [
+        "Nobody is called for *Fix the login* any more. Messages go on; `!unmute` brings the calls back.",
+        "*Fix the login* calls people again when it needs them.",
+    ]
+    world.task("fix-the-login").becomes("idle")
+    await world.passes(seconds=5)
+
+
+async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World) -> None:
+    """Only then Coder allows it."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!edit fix the *logout* & test it")
+
+    assert task.prompt == "fix the *logout* & test it"
+    assert world.alice.reads() == [
+        "*Fix the login* has its new prompt. The agent reads it when the task is resumed."
+    ]
+
+
+async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world: World) -> None:
+    """A message cannot open a dialog."""
+    thread, _ = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!edit")
+    said = thread.new_messages()
+    await world.alice.clicks(thread, "Edit prompt")
+
+    assert said == ["Coder takes a new prompt for *Fix the login* while the task is paused.\n[Edit prompt]"]
+    assert world.alice.dialog().startswith("[Edit the prompt]")
+
+
+async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
+    """Nothing is deleted by a message."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!delete")
+    said = thread.new_messages()
+    await world.alice.clicks(thread, "Delete…")
+
+    assert said == [
+        "Deleting *Fix the login* removes its workspace and everything in it that was not pushed.\n[Delete…]"
+    ]
+    assert world.alice.dialog().startswith("[Delete this task]")
+    assert not task.is_deleted
+
+
+async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
+    """The task goes on in Coder."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!detach")
+
+    assert thread.new_messages() == [
+        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
+        f"`/task attach {task.name}` brings it back."
+    ]
+    assert task.status == "active"
+
+
+async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -> None:
+    """It is not sent to the agent."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!watch")
+
+    assert thread.new_messages() == [
+        "I can't do that yet. Until then, follow this thread in Slack: its menu has *Get notified about new replies*."
+    ]
+    assert task.inputs == []
+
+
+async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
+    """Agents take it for a shell command; it goes as it is on the person's word."""
+    thread, task = await a_waiting_agent(world)
+
+    reply = await world.alice.replies(thread, "!rm -rf build")
+    said, before = thread.new_messages(), task.inputs
+    await world.alice.clicks(thread, "Send it as it is")
+
+    assert said == [
+        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!status` or `!pause` "
+        "or `!help`?\n> !rm -rf build\n[Send it as it is]"
+    ]
+    assert before == []
+    assert task.inputs == ["!rm -rf build"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
+    """Nothing is done before the person says so."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, "!puase")
+
+    assert thread.new_messages() == [
+        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!pause`?\n"
+        "> !puase\n[Send it as it is]"
+    ]
+    assert (task.inputs, task.status) == ([], "active")
+
+
+@pytest.mark.parametrize("words", ["pause the music", "status", "delete the old test", "edit it"])
+async def test_words_without_the_mark_are_input(world: World, words: str) -> None:
+    """Verbs match exactly."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.replies(thread, words)
+
+    assert task.inputs == [words]
+
+
+async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
+    """They are told, privately, and nothing happens."""
+    thread, task = await a_waiting_agent(world)
+
+    for verb in ("!pause", "!detach", "!delete", "!foo", "!edit do mine"):
+        await world.bob.replies(thread, verb)
+
+    assert (task.status, task.inputs, thread.new_messages()) == ("active", [], [])
+    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."
+    assert world.bob.reads() == [refused] * 5
+
+
+async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
+    """Notices stand behind it in the thread, so it does not wait."""
+    thread, _ = await a_waiting_agent(world)
+
+    async with world.coder.away():
+        await world.alice.replies(thread, "!logs")
+        await world.alice.replies(thread, "!status")
+
+    away = "Coder does not answer me right now, so I can't say. Please try again in a minute."
+    assert thread.new_messages() == [away, away]
+
+
+async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
+    """The thread says so and nothing is blocked."""
+    thread, task = await a_waiting_agent(world)
+    task.agent_is_unreachable()
+
+    await world.alice.replies(thread, "!logs")
+
+    assert thread.new_messages() == [
+        "Coder cannot reach the agent of *Fix the login* right now. Please try again in a minute."
+    ]
