@@ -13,7 +13,18 @@ from taskwire.model.links import Ending, Hold, Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Phase, Report
 from taskwire.words import cards
-from tests.unit.words_examples import AGO, ALICE, BOND, CODER, NOON, NOON_MS, OPENED, anything, link
+from tests.unit.words_examples import (
+    AGO,
+    ALICE,
+    BOND,
+    CODER,
+    NOON,
+    NOON_MS,
+    OPENED,
+    SINCE,
+    anything,
+    link,
+)
 from tests.unit.words_shown import buttons, faults, shown
 
 ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "task.delete", "task.mute")
@@ -132,7 +143,7 @@ def test_what_is_not_plain_is_explained() -> None:
     )
     assert noted(late) == "Coder reports an error. I look again in a moment before I call it broken."
     assert noted(Story(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
-        f"Its agent went out of reach {AGO}. Often it comes back by itself."
+        f"Agent not reachable since {SINCE}. Often it comes back by itself."
     )
     assert noted(paused, hold=Hold(by=ALICE, at=Ts("1.1"))) == (
         "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
@@ -157,7 +168,18 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
     """What is shown may be old, and the card says so."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
-    assert f":warning: Coder stopped answering {AGO}. What you see here is from before." in shown(message)
+    assert f":warning: Coder has not answered me since {SINCE}. What you see here is from before." in shown(
+        message
+    )
+
+
+def test_the_card_says_since_when_coder_refuses_us() -> None:
+    """Coder is there, and does not let us in."""
+    message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, is_refused=True)
+
+    assert f":warning: Coder has refused my token since {SINCE}. What you see here is from before." in shown(
+        message
+    )
 
 
 @pytest.mark.parametrize(

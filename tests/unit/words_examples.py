@@ -12,6 +12,7 @@ from taskwire.model.phases import Phase, Report
 CODER = "https://coder.example.com"
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 NOON_MS = 1_777_636_800_000
+SINCE = "<!date^1777636800^{date_short_pretty} at {time}|2026-05-01 at 12:00 UTC>"
 AGO = "<!date^1777636800^{ago}|on 2026-05-01 at 12:00 UTC>"
 ALICE = UserId("U1")
 OPENED = Report(

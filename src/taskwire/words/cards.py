@@ -194,7 +194,7 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
         notes.append(_waited_out(story))
     if story.unreachable_ms is not None:
         lost = since(from_ms(story.unreachable_ms))
-        notes.append(f"Its agent is not reachable since {lost}. Often it comes back by itself.")
+        notes.append(f"Agent not reachable since {lost}. Often it comes back by itself.")
     if link.hold is not None:
         notes.append(
             "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
