@@ -21,6 +21,8 @@ from taskwire.words import cards
 CARD_INTERVAL_MS = 3_000
 # Where all cards together wait for room, those that will not change soon go first.
 OTHERS_SECONDS = (2.0, 6.0)
+# A reaction of which it is not known whether it is there.
+TRIED = "?"
 REACTIONS = {
     "taken": "eyes",
     "waiting": "hourglass_flowing_sand",
@@ -101,22 +103,23 @@ class Shower:
         had = (await self._doors.links.find_receipt(link.id, work.ts)).split()
         if had == ([wanted] if wanted else []):
             return done()
-        if wanted and wanted not in had:
+        maybe = [name.removeprefix(TRIED) for name in had]
+        if wanted and wanted not in maybe:
             # What is tried may be there whatever we hear of it, and must go when the next one comes.
-            trying = self._doors.writes.receipt(Step(), link.id, work.ts, " ".join([*had, wanted]))
-            await self._doors.queue.write(trying)
+            tried = " ".join([*had, TRIED + wanted])
+            await self._doors.queue.write(self._doors.writes.receipt(Step(), link.id, work.ts, tried))
         try:
-            await self._react(link, work.ts, had, wanted)
+            await self._react(link, work.ts, maybe, wanted)
         except (MessageGone, ChannelProblem):
             return done()
         return done(self._doors.writes.receipt(Step(), link.id, work.ts, wanted))
 
-    async def _react(self, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
+    async def _react(self, link: Link, ts: Ts, maybe: list[str], wanted: str) -> None:
         channel = link.bond.channel
         if wanted:
             await self._doors.slack.make_room("reactions.add", channel)
             await self._doors.slack.add_reaction(channel, ts, wanted)
-        for old in had:
+        for old in maybe:
             if old != wanted:
                 await self._doors.slack.make_room("reactions.remove", channel)
                 await self._doors.slack.remove_reaction(channel, ts, old)
