@@ -1,0 +1,215 @@
+"""Replies that are edited or deleted: before the agent has them, and after."""
+
+from taskwire.sandbox.coder.faults import late
+from taskwire.sandbox.slack import DeliveryFault
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+LATE_EDIT = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+
+
+async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World) -> None:
+    """The reply keeps its place and its mark."""
+    thread, task = await a_busy_agent(world)
+    first = await world.alice.replies(thread, "use mian")
+    await world.alice.replies(thread, "and test it")
+
+    await world.alice.edits(thread, first, "use main")
+    for _ in range(2):
+        task.becomes("idle")
+        await world.passes(seconds=9)
+
+    assert task.inputs == ["use main", "and test it"]
+    assert thread.receipt(first) == ["white_check_mark"]
+
+
+async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) -> None:
+    """The agent never hears of it."""
+    thread, task = await a_busy_agent(world)
+    first = await world.alice.replies(thread, "never mind")
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.deletes(thread, first)
+    task.becomes("idle")
+    await world.passes(seconds=9)
+
+    assert task.inputs == ["use main"]
+
+
+async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: World) -> None:
+    """It is no input any more, and bears no mark."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+
+    await world.alice.edits(thread, reply, "// use main")
+    task.becomes("idle")
+    await world.passes(seconds=9)
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == []
+
+
+async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
+    """The agent cannot unread it."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "use mian")
+
+    await world.alice.edits(thread, reply, "use <main>")
+    await world.alice.edits(thread, reply, "use main!")
+    task.becomes("idle")
+    await world.passes(seconds=9)
+
+    assert task.inputs == ["use mian"]
+    assert thread.new_messages() == [f"{LATE_EDIT}\n> use <main>"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_deletion_after_delivery_is_said(world: World) -> None:
+    """So that nobody believes it undone."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+
+    await world.alice.deletes(thread, reply)
+
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == [
+        "The agent had a reply before it was deleted here. Reply to tell it otherwise."
+    ]
+
+
+async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None:
+    """The words on their way are the earlier ones."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", late(0.5))
+
+    reply = await world.slack.post(world.alice.id, thread.channel, "use mian", thread.ts)
+    await world.until(lambda: _asked(world, "tasks.send"), "the reply is on its way")
+    await world.alice.edits(thread, reply, "use main")
+
+    assert task.inputs == ["use mian"]
+    assert thread.new_messages() == [f"{LATE_EDIT}\n> use main"]
+
+
+async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
+    """The agent was busy, so the reply still waits."""
+    thread, task = await a_busy_agent(world)
+    world.coder.misbehave("tasks.send", late(0.5))
+
+    reply = await world.slack.post(world.alice.id, thread.channel, "use mian", thread.ts)
+    await world.until(lambda: _asked(world, "tasks.send"), "the reply is on its way")
+    await world.alice.edits(thread, reply, "use main")
+    task.becomes("idle")
+    await world.passes(seconds=9)
+
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == []
+
+
+async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
+    """Slack rewrites the message; the person has changed nothing."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "see https://docs.acme.test/a")
+
+    await world.slack.unfurl(thread.channel, reply, "https://docs.acme.test/a")
+    await world.settles()
+
+    assert task.inputs == ["see https://docs.acme.test/a"]
+    assert thread.new_messages() == []
+
+
+async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> None:
+    """Neither of verbs, nor of asides, nor of strangers' replies."""
+    thread, task = await a_waiting_agent(world)
+    verb = await world.alice.replies(thread, "!unmute")
+    aside = await world.alice.replies(thread, "// a joke")
+    comment = await world.bob.replies(thread, "nice")
+    world.alice.reads()
+    world.bob.reads()
+
+    await world.alice.edits(thread, verb, "!mute")
+    await world.alice.edits(thread, aside, "a joke")
+    await world.bob.edits(thread, comment, "very nice")
+    await world.alice.deletes(thread, verb)
+    await world.bob.deletes(thread, comment)
+
+    assert task.inputs == []
+    assert (thread.new_messages(), world.alice.reads(), world.bob.reads()) == ([], [], [])
+
+
+async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> None:
+    """Slack keeps no order; what the person wrote last holds."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
+
+    reply = await world.slack.post(world.alice.id, thread.channel, "use mian", thread.ts)
+    await world.alice.edits(thread, reply, "use main")
+    await world.settles()
+    task.becomes("idle")
+    await world.passes(seconds=9)
+
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == []
+
+
+async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -> None:
+    """Then it is never sent."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
+
+    reply = await world.slack.post(world.alice.id, thread.channel, "never mind", thread.ts)
+    await world.alice.deletes(thread, reply)
+    await world.settles()
+    await world.passes(seconds=9)
+
+    assert task.inputs == []
+
+
+async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
+    """A deleted one is dropped."""
+    thread, task = await a_busy_agent(world)
+    first = await world.alice.replies(thread, "use mian")
+    second = await world.alice.replies(thread, "never mind")
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    thread.new_messages()
+
+    await world.alice.edits(thread, first, "use main")
+    await world.alice.deletes(thread, second)
+    await world.alice.clicks(thread, "Drop them")
+
+    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+    assert task.inputs == []
+
+
+async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
+    """The button sends what the message says now."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "!make test")
+
+    await world.alice.edits(thread, reply, "make test, please")
+    thread.new_messages()
+    await world.alice.clicks(thread, "Send it as it is")
+
+    assert task.inputs == ["make test, please"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> None:
+    """Only the person's word does."""
+    thread, task = await a_waiting_agent(world)
+    task.agentapi_fails("message")
+    reply = await world.alice.replies(thread, "use mian")
+    await world.passes(seconds=66)
+    thread.new_messages()
+
+    await world.alice.edits(thread, reply, "use main")
+    before = list(task.inputs)
+    await world.alice.clicks(thread, "Send again")
+
+    assert before == []
+    assert task.inputs == ["use main"]
+
+
+def _asked(world: World, route: str) -> bool:
+    return any(seen.route == route for seen in world.coder.requests)
