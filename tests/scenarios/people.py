@@ -44,6 +44,10 @@ class Person:
         """What only this person was shown since they last looked."""
         return self._world.reader.new_privately(self.id)
 
+    def sees(self) -> str:
+        """What stands in the newest message that only this person sees, read or not."""
+        return shown(self._world.slack.ephemerals(self.id)[-1].body)
+
     async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:
         """Write in a thread; the message's ts comes back."""
         ts = await self._world.slack.post(self.id, thread.channel, text, thread.ts, files=files)

@@ -10,7 +10,7 @@ from taskwire.bridge.people import People
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound
 from taskwire.coder.models import Task
-from taskwire.model.changes import Observed, at_first_sight
+from taskwire.model.changes import Observed, after, at_first_sight
 from taskwire.model.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import ChannelId, Ts, UserId, microseconds, to_ms
@@ -160,11 +160,13 @@ class Answerer:
         return answers.log_sent(task.title)
 
     def _link_of(self, each: Seen, now_ms: int) -> Link:
-        """The link; for a task without a thread, one made up of what Coder shows of it."""
-        seen = observation_of(each.task)
-        if each.link is not None:
-            return each.link.model_copy(update={"seen": seen})
-        return cards.unlinked(seen, at_first_sight(Observed(seen=seen), self._doors.rules, now_ms))
+        """The link as it stands now; for a task without a thread, one made up of what Coder shows of it."""
+        seen = Observed(seen=observation_of(each.task))
+        if each.link is None:
+            return cards.unlinked(seen.seen, at_first_sight(seen, self._doors.rules, now_ms))
+        # What is told of it is for its own list to decide; this is only shown.
+        story = after(each.link.story, seen, self._doors.rules, now_ms).story
+        return each.link.model_copy(update={"seen": seen.seen, "story": story})
 
     async def _templates(self, asker: Asker) -> Message:
         await self._people.get_account(asker.person)

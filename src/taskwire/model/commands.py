@@ -56,7 +56,9 @@ class TaskName:
     @classmethod
     def parse(cls, text: str) -> "TaskName":
         """Read NAME, owner/NAME, an id, or a link to the task; raises UserError for anything else."""
-        plain = address_of(text).strip(QUOTES)
+        # Slack makes a link of an address, and a mention of an owner's name with a sign before it.
+        is_link = text.startswith("<") and text.endswith(">")
+        plain = (address_of(text) if is_link else as_seen(text)).strip(QUOTES)
         if found := _TASK_URL.match(plain):
             return cls._of(found[3], found[2], found[1])
         owner, slash, name = plain.rpartition("/")
@@ -224,8 +226,9 @@ def _create(rest: str, _: Verb) -> Command:
     name = given.get("name")
     if name is not None:
         check_new_name(name)
-    make = OpenForm if is_blank(prompt) else Create
-    return make(prompt, given.get("template"), given.get("preset"), name, given.get("org"))
+    if is_blank(prompt):
+        return OpenForm("", given.get("template"), given.get("preset"), name, given.get("org"))
+    return Create(prompt, given.get("template"), given.get("preset"), name, given.get("org"))
 
 
 def check_new_name(name: str) -> None:

@@ -1,0 +1,215 @@
+"""The form for a new task: opens at once, fills when Coder has answered, and creates what was entered."""
+
+import asyncio
+
+import pytest
+
+from taskwire.sandbox.coder import faults
+
+from .world import World
+
+FORM = (
+    "[New task]\n"
+    "Template: {template}\n"
+    "What should the agent do?: {prompt}\n"
+    "Name: {name}\n"
+    "Channel: {channel}\n"
+    "[Create]"
+)
+
+
+def form(world: World, prompt: str = "", name: str = "", channel: str = "general") -> str:
+    """The form as it stands with one template."""
+    place = world.slack.workspace.channel(channel).id if channel else ""
+    return FORM.format(template="Tasks on Docker", prompt=prompt, name=name, channel=place)
+
+
+async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
+    """What is entered there is created here."""
+    await world.alice.types("/task create")
+
+    assert world.alice.dialog() == form(world)
+
+    assert await world.alice.submits(prompt="fix it", name="my-fix") == {}
+
+    assert world.task("my-fix").prompt == "fix it"
+    assert len(world.cards()) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "prompt"),
+    [
+        ("please fix the login", "please fix the login"),
+        ("create name=my-fix", ""),
+        ("stop the server from crashing", "stop the server from crashing"),
+        ("create \u200b", ""),
+    ],
+)
+async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: str) -> None:
+    """Text that begins with no verb stands in the form; nothing is made before it is sent off."""
+    await world.alice.types(f"/task {line}")
+
+    name = "my-fix" if "name=" in line else ""
+    assert world.alice.dialog() == form(world, prompt, name)
+    assert not world.coder.tasks
+
+
+async def test_the_form_opens_before_coder_answers(world: World) -> None:
+    """A trigger lives three seconds: something is shown at once, and filled later."""
+    world.coder.misbehave("templates.*", faults.late(0.3))
+    typing = asyncio.ensure_future(world.alice.types("/task create"))
+
+    await world.until(world.alice.dialog, "a dialog is open")
+
+    assert world.alice.dialog() == "[New task]\nOne moment, I am asking Coder…"
+    await typing
+    assert world.alice.dialog() == form(world)
+
+
+async def test_another_template_brings_its_presets(world: World) -> None:
+    """What was entered so far stays."""
+    slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
+    big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
+    await world.restarts(template="tasks-docker")
+    await world.alice.types("/task fix it")
+
+    await world.alice.chooses("form.template", "Big ones")
+
+    place = world.slack.workspace.channel("general").id
+    assert world.alice.dialog() == (
+        "[New task]\nTemplate: Big ones\nPreset: Slow\nWhat should the agent do?: fix it\nName: \n"
+        f"Channel: {place}\n[Create]"
+    )
+
+    await world.alice.submits(preset="Fast")
+
+    task = world.task("fix-it")
+    assert (task.row.version.template.id, task.row.workspace.latest.preset_id) == (big.id, fast.id)
+    assert len(world.cards()) == 1
+
+
+async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
+    """And what was named wrongly is said there."""
+    fast = world.coder.new_preset("Fast")
+    world.coder.add_template("big", display_name="Big ones", presets=[fast])
+    await world.alice.types("/task create template=big preset=fast")
+
+    assert "Template: Big ones\nPreset: Fast\n" in world.alice.dialog()
+
+    await world.alice.types("/task create template=bgi")
+
+    assert world.alice.dialog().startswith(
+        "[New task]\n:warning: There is no template `bgi` for tasks. Nothing was created.\n"
+    )
+
+
+async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) -> None:
+    """The dialog stays, with everything in it."""
+    await world.alice.types("/task fix it")
+
+    assert await world.alice.submits(name="no <spaces>") == {
+        "form.name": "Coder does not take no <spaces> as a name. A name has letters, digits and single "
+        "hyphens, at most 32 of them, and is not new."
+    }
+    assert await world.alice.submits(name="", prompt="\u200b ") == {
+        "form.prompt": "Say what the agent should do."
+    }
+    assert not world.coder.tasks
+
+
+async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> None:
+    """A dialog holds 3,000 characters; a command takes more."""
+    await world.alice.types("/task " + "word " * 1_000)
+
+    assert world.alice.dialog().startswith(
+        "[New task]\n:warning: The prompt has 4,999 characters and a dialog holds 3,000: its end is missing "
+        "here. `/task create PROMPT` takes it whole.\n"
+    )
+
+
+async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World) -> None:
+    """The limit itself is allowed."""
+    await world.alice.types("/task create")
+    await world.alice.submits(prompt="x" * 3_000)
+
+    assert world.coder.tasks[0].prompt == "x" * 3_000
+    assert len(world.cards()) == 1
+
+
+async def test_another_channel_can_be_chosen(world: World) -> None:
+    """The card stands there; where the bot is not, the person hears it where they asked."""
+    world.slack.add_channel("random", ["alice"])
+    world.slack.add_channel("quiet", ["alice"], with_bot=False)
+    random, quiet = (world.slack.workspace.channel(name).id for name in ("random", "quiet"))
+    await world.alice.types("/task fix it")
+    await world.alice.submits(channel=random)
+
+    assert [message["text"][:9] for message in world.slack.messages(random)] == ["Starting:"]
+    assert len(world.cards()) == 1
+
+    await world.alice.types("/task fix that")
+    await world.alice.submits(channel=quiet)
+
+    assert world.alice.reads() == [
+        f"Nothing was created. I'm not in <#{quiet}>. Invite me there with `/invite @Taskwire`, then try "
+        "again."
+    ]
+
+
+async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> None:
+    """Then its thread opens there."""
+    here = world.slack.direct("alice").id
+    await world.alice.types("/task fix it", here)
+
+    assert world.alice.dialog() == form(world, "fix it", channel="")
+
+    await world.alice.submits()
+
+    assert len(world.slack.messages(here)) == 1
+    assert len(world.cards()) == 1
+
+
+async def test_without_any_template_the_form_says_so(world: World) -> None:
+    """There is nothing to fill in."""
+    world.coder.template.active.has_ai_task = False
+
+    await world.alice.types("/task create")
+
+    assert world.alice.dialog() == (
+        "[New task]\nThere is no template for tasks that you may use. Whoever looks after Coder can give you "
+        "one."
+    )
+
+
+async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
+    """Before anything is typed in vain."""
+    carol = world.person("carol", in_coder=False)
+    await world.slack.join(carol.id, "general")
+
+    await carol.types("/task create")
+
+    assert carol.dialog() == (
+        "[New task]\nNo Coder user has your address carol@example.com. Sign in to Coder once with it, or ask "
+        "a Coder administrator to add you."
+    )
+
+
+async def test_the_helps_button_opens_the_form(world: World) -> None:
+    """Whoever reads the help need not type."""
+    await world.alice.types("/task")
+    world.alice.reads()
+
+    await world.alice.presses("New task")
+
+    assert world.alice.dialog() == form(world)
+
+
+async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: World) -> None:
+    """A response URL lives half an hour; afterwards the answer goes to the channel, still privately."""
+    world.coder.add_task("alice", "older", name="fix")
+    await world.alice.types("/task create")
+    await world.passes(seconds=45 * 60)
+
+    await world.alice.submits(prompt="fix it", name="fix")
+
+    assert world.alice.reads() == ["The name `fix` is taken in Coder. This one is free: `name=fix-2`."]

@@ -1,0 +1,296 @@
+"""`/task list`, `status`, `logs`, `templates`, `help`: questions, answered only to who asks."""
+
+import pytest
+
+from .world import World
+
+HEAD = "Tasks"
+
+
+def titles(answer: str) -> list[str]:
+    """The lines of a list, without addresses and buttons."""
+    return [line.split(" <")[0] for line in answer.split("\n") if line.startswith("•")]
+
+
+async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
+    """An empty list is an answer, too."""
+    await world.alice.types("/task list")
+
+    assert world.alice.reads() == [
+        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+    ]
+
+
+async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
+    """Then what runs, then what rests; each with the way to its thread, or how to get one."""
+    thread = await world.alice.runs("/task create ask me")
+    await world.sweeps()
+    asking = world.task("ask-me")
+    asking.becomes("working", "Reading")
+    await world.sweeps()
+    asking.becomes("idle", "Which branch?")
+    await world.sweeps()
+    await world.passes(seconds=25)
+    assert len(thread.new_messages()) == 1
+    world.coder.add_task("alice", "rest a little", name="resting").pause()
+    world.coder.add_task("alice", "work hard", name="busy").becomes("working", "On it")
+
+    await world.alice.types("/task list")
+
+    [answer] = world.alice.reads()
+    link = world.slack.backend.permalink(thread.channel, thread.ts)
+    assert titles(answer) == ["•  Needs you: Ask me, alice", "•  Working: Work hard, alice"] + [
+        "•  Paused: Rest a little, alice"
+    ]
+    assert f"•  Needs you: Ask me, alice <{link}>" in answer
+    assert answer.endswith("[Open thread] [Open in Coder] [Open in Coder] [Open in Coder]")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("list", ["busy", "resting", "theirs"]),
+        ("list all", ["busy", "resting", "theirs"]),
+        ("list mine", ["busy", "resting"]),
+        ("list paused", ["resting"]),
+        ("list Active", ["busy", "theirs"]),
+        ("list owner=bob", ["theirs"]),
+        ("list owner=@bob", ["theirs"]),
+        ("list active owner=Alice", ["busy"]),
+        ("list --owner=bob paused", []),
+        ("list needs me", []),
+    ],
+)
+async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str]) -> None:
+    """By whose they are, and by Coder's status; in any case, in either order."""
+    admin = world.person("dora")
+    await world.restarts(admins=(admin.id,))
+    await world.slack.join(admin.id, "general")
+    world.coder.add_task("alice", "busy", name="busy").becomes("working")
+    world.coder.add_task("alice", "resting", name="resting").pause()
+    world.coder.add_task("bob", "theirs", name="theirs").becomes("working")
+    asker = world.alice if "mine" in line else admin
+
+    await asker.types(f"/task {line}")
+
+    answers = asker.reads()
+    assert sorted(line.split(": ")[1].split(",")[0].lower() for line in titles(answers[0])) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("list pasued", "`list` knows no `pasued`. Did you mean `paused`?"),
+        ("list page=0", "`0` is no page. Write `page=2` for the second."),
+        ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
+        ("list ownr=bob", "There is no option `ownr`. Did you mean `owner=…`? If it is part of your text, put ` -- ` before the text."),
+        ("list paused", "No task fits `paused`. `/task list` shows all that you may see."),
+        ("list needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
+        ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all that you may see."),
+        ("lst", "There is no verb `lst`, so nothing was done. Did you mean `/task list`? To start a task with these words, put `create` before them."),
+    ],
+)  # fmt: skip
+async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
+    """A slip is answered with what was meant, an empty filter with the wider one."""
+    await world.alice.types(f"/task {line}")
+
+    assert world.alice.reads() == [says]
+
+
+async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(world: World) -> None:
+    """Neither their address nor why."""
+    carol = world.person("carol", in_coder=False)
+
+    await world.alice.types(f"/task list owner=<@{carol.id}>")
+
+    assert world.alice.reads() == [
+        f"I know no Coder account of <@{carol.id}>. `owner=NAME` takes their name in Coder, too."
+    ]
+
+
+async def test_a_long_list_has_pages(world: World) -> None:
+    """The buttons turn them in place; the newest come first."""
+    world.coder.fill(23, "alice")
+
+    await world.alice.types("/task list")
+    [first] = world.alice.reads()
+    await world.alice.presses("Next page")
+    second = world.alice.sees()
+    await world.alice.presses("Next page")
+    third = world.alice.sees()
+    await world.alice.presses("Previous page")
+
+    assert (first.split("\n")[0], len(titles(first))) == ("Tasks · page 1 of 3:", 10)
+    assert second.endswith("[Next page] [Previous page]")
+    assert (third.split("\n")[0], len(titles(third))) == ("Tasks · page 3 of 3:", 3)
+    assert world.alice.sees() == second
+    assert len({*titles(first), *titles(second), *titles(third)}) == 23
+
+
+async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
+    """Tasks come and go while one reads."""
+    world.coder.fill(12, "alice")
+
+    await world.alice.types("/task list page=9")
+
+    assert world.alice.reads()[0].startswith("Tasks · page 2 of 2:")
+
+
+async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
+    """Freshly read from Coder, with the way to the thread."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    task = world.task("fix-it")
+    task.status_is("error")
+
+    await world.alice.types(f"/task status {task.name}")
+
+    [answer] = world.alice.reads()
+    assert "Coder reports an error." in answer
+    assert "Coder reports an error." not in thread.card()
+    assert answer.endswith("\n> fix it\n[Open thread] [Open in Coder] [Logs] [Mute] [Delete]")
+
+
+async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
+    """It has no buttons that act: there is no list in which they would stand."""
+    task = world.coder.add_task("alice", "fix it", name="loose")
+    task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
+
+    await world.alice.types("/task status loose")
+
+    assert world.alice.reads() == [
+        "Done: Fix it. Opened PR #1. Owner: alice. Template: Tasks on Docker. It has no thread. "
+        "`/task attach loose` gives it one in the channel where you type it. <https://example.com/pull/1> "
+        f"<{world.coder.url}/tasks/alice/{task.id}>\n> fix it\n[View pull request] [Open in Coder]"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"]
+)  # fmt: skip
+async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
+    """Its name, the beginning of it, with its owner, its id, or a link to it in Coder."""
+    task = world.coder.add_task("alice", "fix it", name="fix-login")
+    typed = {"ID": task.id, "URL": f"{world.coder.url}/tasks/alice/{task.id}"}.get(name, name)
+
+    await world.alice.types(f"/task status {typed}")
+
+    assert "Fix it. " in world.alice.reads()[0]
+
+
+async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
+    """Nothing is guessed."""
+    world.coder.add_task("alice", "one", name="fix-login")
+    world.coder.add_task("alice", "two", name="fix-logout")
+
+    await world.alice.types("/task status fix")
+    await world.alice.types("/task status fix-lgoin")
+    await world.alice.types("/task status nothing-like-it")
+    await world.alice.types("/task status fix_login")
+    await world.alice.types("/task status")
+
+    assert world.alice.reads() == [
+        "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type a little more of the one you "
+        "mean.",
+        "I know no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
+        "I know no task `nothing-like-it` that you can see here. `/task list` shows yours.",
+        "`fix_login` is no task's name. Give its name, `owner/name`, its id, or a link to it in Coder; "
+        "`/task list` shows them.",
+        "Which task? Write `/task status NAME`; `/task list` shows the names.",
+    ]
+
+
+async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
+    """An agent that has written nothing is said to have written nothing."""
+    task = world.coder.add_task("alice", "fix it", name="fix")
+    await world.alice.types("/task logs fix")
+    task.becomes("working", "On it")
+    task.says("I have read the code.\n\nNow I write a test.")
+
+    await world.alice.types("/task logs fix")
+
+    assert world.alice.reads() == [
+        "*Fix it* has written nothing yet.",
+        "The log of *Fix it*:\nI have read the code. Now I write a test.\n"
+        "| I have read the code.\n| \n| Now I write a test.",
+    ]
+
+
+async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) -> None:
+    """A file cannot be shown to one person in a channel."""
+    task = world.coder.add_task("alice", "fix it", name="fix")
+    task.becomes("working", "On it")
+    task.says("\n\n".join(f"Line {number} of what I did." for number in range(400)))
+
+    await world.alice.types("/task logs fix full")
+
+    assert world.alice.reads() == [
+        "The whole log of *Fix it* is in your direct messages with me.",
+    ]
+    [shared] = world.slack.messages(world.slack.direct("alice").id)
+    assert [file["name"] for file in shared["files"]] == ["fix.log"]
+    assert world.cards() == ["(file fix.log)"]
+
+
+async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
+    """Whose fault it is, and when to try again."""
+    world.coder.add_task("alice", "fix it", name="broken").status_is("error")
+    world.coder.add_task("alice", "fix that", name="lost").agent_is_unreachable()
+
+    await world.alice.types("/task logs broken")
+    await world.alice.types("/task logs lost")
+
+    assert world.alice.reads() == [
+        "Coder shows no log of *Fix it* while its workspace is in this state. Try again when it is up.",
+        "Coder can't reach the agent of *Fix that* right now, so I can't read its log. Try again in a minute.",
+    ]
+
+
+async def test_templates_are_listed_with_their_presets(world: World) -> None:
+    """And how to say one."""
+    presets = [world.coder.new_preset("Small", is_default=True), world.coder.new_preset("Large")]
+    world.coder.add_template("big", display_name="Big ones", description="For builds", presets=presets)
+    world.coder.add_template("plain", has_ai_task=False)
+
+    await world.alice.types("/task templates")
+
+    assert world.alice.reads() == [
+        "Templates for tasks:\nUse one: `/task create template=big PROMPT`.\n"
+        "•  big (Presets: Small (default), Large)\n•  tasks-docker"
+    ]
+
+
+@pytest.mark.parametrize("line", ["", "help", "?", "--help"])
+async def test_help_comes_in_many_ways(world: World, line: str) -> None:
+    """`/task` alone is a question, too."""
+    await world.alice.types(f"/task {line}")
+
+    [answer] = world.alice.reads()
+    assert answer.startswith(
+        "*Taskwire* starts Coder tasks from Slack. Each has a thread; your replies in it reach its agent."
+    )
+    assert answer.endswith("[New task]")
+
+
+async def test_help_for_one_verb_has_an_example(world: World) -> None:
+    """And a verb that is none is answered with those that come near."""
+    await world.alice.types("/task help send")
+    await world.alice.types("/task help snd")
+    await world.alice.types("/task create --help")
+
+    send, slip, create = world.alice.reads()
+    assert send == (
+        "`/task send NAME TEXT`\nTell its agent something, as a reply in its thread does.\n\n"
+        "For example: `/task send fix-login please add a test`"
+    )
+    assert slip == "There is no verb `snd`. Did you mean `send`?"
+    assert create.startswith("`/task create [options] PROMPT`\n")
+
+
+@pytest.mark.parametrize("verb", ["connect", "disconnect", "settings", "audit", "doctor"])
+async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: str) -> None:
+    """It is known, so it opens no form."""
+    await world.alice.types(f"/task {verb}")
+
+    assert f"`{verb}` (" in world.alice.reads()[0]
+    assert not world.alice.dialog()
