@@ -71,8 +71,8 @@ async def test_pause_and_resume(world: World) -> None:
         "paused",
         ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
         [
-            "Paused: Fix the login. Alice paused it. The workspace is stopped. Nothing is lost. Reply here and "
-            "it goes on.\n[Resume] [Edit prompt] [Open in Coder]"
+            "Paused: Fix the login. Alice paused it. The workspace is stopped. Nothing is lost. Reply here "
+            "and it goes on.\n[Resume] [Edit prompt] [Open in Coder]"
         ],
     )
     assert (task.status, world.alice.reads()) == (
