@@ -167,8 +167,8 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        troubles = (*self._parts.account.troubles, self._parts.watcher.trouble)
-        return " ".join(dict.fromkeys(trouble for trouble in troubles if trouble)) or "ok"
+        # A Coder that cannot be asked keeps both from knowing; the sweep says it better, and first.
+        return self._parts.watcher.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _hears(self) -> bool:
         return self._socket is None or await self._socket.is_connected()

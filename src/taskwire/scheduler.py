@@ -14,7 +14,8 @@ from taskwire.model.errors import OutsideError
 from taskwire.telemetry import logger
 
 TIMES_SECONDS = 0.5
-ACCOUNT_SECONDS = 60
+# Most looks ask nothing: the account is known for hours.
+ACCOUNT_SECONDS = 5
 
 # Coder sends one notification for each of its own rows: many within a moment are one hint.
 HINT_SECONDS = 0.3

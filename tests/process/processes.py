@@ -63,7 +63,7 @@ class Taskwire:
 
     async def port(self) -> int:
         """Where its health is, once it is served."""
-        return int((await self.says(r'"port": (\d+), "event": "listening"'))[1])
+        return int((await self.says(r'(?:"port": |listening .* port=)(\d+)'))[1])
 
     async def ask(self, path: str) -> tuple[int, str]:
         """Ask its site."""

@@ -1,0 +1,105 @@
+"""/healthz, /readyz and /metrics, as a supervisor and an operator see them."""
+
+from datetime import timedelta
+
+from .processes import Place, Taskwire, until
+
+
+async def _tells(bot: Taskwire, words: str) -> str:
+    """What /readyz says of Coder, once it contains these words."""
+    told: dict[str, object] = {}
+
+    async def is_told() -> bool:
+        nonlocal told
+        _, told = await bot.readiness()
+        return words in str(told["coder"])
+
+    await until(is_told, lambda: f"{words!r} in {told}")
+    return str(told["coder"])
+
+
+async def test_all_is_well(place: Place) -> None:
+    """One page for a supervisor: ready, and each thing by its name."""
+    bot = await place.one()
+    await _tells(bot, "ok")
+
+    assert await bot.readiness() == (200, {"ready": True, "slack": "ok", "store": "ok", "coder": "ok"})
+
+
+async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:
+    """Without the role Owner nothing can be done for others; Slack's payloads are still taken."""
+    token = place.coder.add_token("alice")
+    bot = await place.one(CODER_SESSION_TOKEN=token)
+
+    said = await _tells(bot, "Owner")
+
+    assert said == (
+        "The Coder account alice lacks the role Owner, so it cannot act for other people. "
+        "Let an administrator of Coder give it that role."
+    )
+    assert (await bot.readiness())[0] == 200
+
+
+async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
+    """Two days leave time to make another."""
+    token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
+    bot = await place.one(CODER_SESSION_TOKEN=token)
+
+    said = await _tells(bot, "ends on")
+
+    assert said.endswith("UTC. Make a new one before that and start Taskwire with it.")
+    assert (await bot.readiness())[0] == 200
+
+
+async def test_a_refused_token_is_told(place: Place) -> None:
+    """Whoever looks learns what to do; what comes from Slack is taken all the same."""
+    place.coder.suspend("taskwire")
+    bot = await place.one()
+
+    said = await _tells(bot, "see no task")
+
+    assert said == (
+        "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
+        "Make a new token with an account of role Owner, and start me with it."
+    )
+    assert (await bot.readiness())[0] == 200
+
+
+async def test_a_coder_without_tasks_is_told(place: Place) -> None:
+    """Coder takes Tasks out of its releases; the sentence says which have them."""
+    place.coder.settings.tasks_enabled = False
+    bot = await place.one()
+
+    said = await _tells(bot, "no Tasks")
+
+    assert said == (
+        "This Coder has no Tasks: they are part of Coder 2.28 to 2.36, and of the 2.34 support line."
+    )
+    assert (await bot.readiness())[0] == 200
+
+
+async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
+    """The sentence goes when its reason has gone."""
+    await place.coder.go_away()
+    bot = await place.one()
+    await _tells(bot, "cannot")
+
+    await place.coder.come_back()
+
+    await _tells(bot, "ok")
+
+
+async def test_figures_say_what_is_done(place: Place) -> None:
+    """Each figure has a sentence that says what it counts."""
+    bot = await place.one()
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+
+    _, figures = await bot.ask("/metrics")
+
+    lines = figures.splitlines()
+    assert 'taskwire_deliveries_total{kind="command",outcome="taken"} 1.0' in lines
+    assert 'taskwire_up{system="store"} 1.0' in lines
+    helped = {line.split()[2] for line in lines if line.startswith("# HELP") and len(line.split()) > 3}
+    assert helped == {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    assert all(name.startswith("taskwire_") for name in helped)

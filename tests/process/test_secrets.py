@@ -1,0 +1,44 @@
+"""No secret is ever written: not at the lowest level, not in trouble, not in figures."""
+
+import pytest
+
+from taskwire.sandbox.coder import faults
+from taskwire.sandbox.slack import CallFault
+
+from .processes import Place
+from .test_replicas import redis_url
+
+__all__ = ["redis_url"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
+    """Work, a Slack and a Coder that break, a token that ends: none of it brings a secret to light."""
+    place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
+    bot = await place.one(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
+    place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
+    place.coder.misbehave("tasks.list", faults.server_error("token was CODER_SESSION_TOKEN=abc"), times=3)
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await bot.says("sweep failed")
+    await place.slack.go_down()
+    await bot.says("WARNING|warning")
+    await place.slack.come_back()
+    place.coder.suspend("taskwire")
+    await bot.says("Coder refuses|401")
+
+    told = [(await bot.ask(path))[1] for path in ("/metrics", "/readyz")]
+    assert await bot.stops() == 0
+
+    written = bot.output + "".join(told)
+    secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
+    assert [secret for secret in secrets if secret in written] == []
+    assert len(bot.said) > 10
+
+
+_SECRET = (
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "CODER_SESSION_TOKEN",
+    "REDIS_URL",
+)
