@@ -118,11 +118,31 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     assert [thread.new_messages() for thread, _ in threads] == [[]] * 6
     assert told == [
         ":warning: 6 of 6 linked tasks vanished from Coder's list at once: has the account of "
-        "CODER_SESSION_TOKEN lost rights? Until it sees them again, their threads are left as they are."
+        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the tasks "
+        "for deleted."
     ]
     assert "6 of 6 linked tasks vanished" in (await world.bot.health())["coder"]
     for message in world.slack.messages(direct):
         world.reader.read_root(direct, str(message["ts"]))
+
+
+async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -> None:
+    """The account is as it was, and somebody had a day to say otherwise."""
+    threads = await some_tasks(world, 6)
+    for _, task in threads:
+        task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    before = [thread.new_messages() for thread, _ in threads]
+
+    await world.passes(seconds=24 * 3_600)
+    await world.sweeps()
+    for _ in range(6):
+        await world.passes(seconds=3)
+    await world.sweeps()
+
+    assert before == [[]] * 6
+    assert [len(thread.new_messages()) for thread, _ in threads] == [1] * 6
+    assert (await world.bot.health())["coder"] == "ok"
 
 
 async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:

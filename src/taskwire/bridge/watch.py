@@ -42,6 +42,8 @@ LONGEST_SPARE_MS = 3_500
 # More than so many tasks gone at once is a trouble of the account, not of the tasks.
 GONE_AT_ONCE = 5
 GONE_SHARE = 10
+# So long administrators have to give the account its rights back; then what is still gone was deleted.
+VANISHED_MS = 24 * 3_600_000
 # With which roles this account has seen all linked tasks.
 ROLES_MS = 30 * 24 * 3_600_000
 
@@ -169,10 +171,8 @@ class Watcher:
         found = await self._doors.links.list_bonds(links)
         # One that is told already waits for its notice to be posted.
         suspects = [link for link in found.values() if link.story.phase is not Phase.GONE]
-        if len(suspects) > max(GONE_AT_ONCE, len(linked) // GONE_SHARE):
-            await self._too_many(len(suspects), len(linked))
+        if not await self._are_few(sweep, len(suspects), len(linked)):
             return
-        self._vanished = ""
         if not suspects or not await self._reads_as_before():
             return
         for link in suspects:
@@ -180,15 +180,29 @@ class Watcher:
                 job = Job(id=f"vanished:{sweep.number}", work=Happened(event=Vanished()))
                 await self._doors.queue.write(Step().append(tell(link.id), job))
 
-    async def _too_many(self, count: int, linked: int) -> None:
+    async def _are_few(self, sweep: Sweep, count: int, linked: int) -> bool:
+        """Whether so many may be gone at once; for more, whether that has been so for a day."""
+        memory = self._doors.memory
+        since = await memory.find("vanished", ACCOUNT)
+        if count <= max(GONE_AT_ONCE, linked // GONE_SHARE):
+            if since is not None:
+                await memory.forget("vanished", ACCOUNT)
+            self._vanished = ""
+            return True
+        if since is not None and sweep.began_ms - int(since) >= VANISHED_MS:
+            return True
+        if since is None:
+            await memory.keep(str(sweep.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
         trouble = (
             f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
-            "CODER_SESSION_TOKEN lost rights? Until it sees them again, their threads are left as they are."
+            "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
+            "tasks for deleted."
         )
         if trouble != self._vanished:
             _log.warning("too many tasks are gone at once", count=count, linked=linked)
             self._vanished = trouble
             await self._alerts.warn("vanished", trouble)
+        return False
 
     async def _reads_as_before(self) -> bool:
         """Whether the account still reads itself, with the roles with which it has seen all linked tasks."""
