@@ -1,0 +1,220 @@
+"""`taskwire doctor`: what it says of each thing, beside a running bot and without one."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+
+from .processes import Place, new_place, start
+from .test_replicas import redis_url
+
+__all__ = ["redis_url"]
+
+
+async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
+    looking = await place.runs("doctor", *arguments, **settings)
+    return await looking.ends(), looking.output
+
+
+def _lines(output: str, *names: str) -> str:
+    """What is said of these things, with what to do."""
+    kept, keeps = [], False
+    for line in output.splitlines():
+        keeps = line[7:].startswith(names) if line[:1].strip() else keeps
+        if keeps:
+            kept.append(" ".join(line.split()))
+    return "\n".join(kept)
+
+
+async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
+    """It looks into the store that the bot holds, and ends with 0."""
+    await place.one()
+
+    code, said = await _doctor(place)
+
+    ends = (await _coder_token_end(place))[:10]
+    assert (
+        said
+        == f"""\
+ok     Settings         Socket Mode, with a store of its own.
+ok     Slack bot token  Slack knows it, in the workspace acme.
+ok     Slack scopes     All are there, and no others.
+ok     Slack app token  It may open sockets.
+ok     Coder            It is version v2.34.1+8ab3f1c.
+ok     Coder account    It is taskwire, who has the role Owner.
+ok     Coder token      It is good until {ends}.
+ok     Coder tasks      This Coder has them.
+ok     Templates        For tasks: tasks-docker.
+ok     Store            It is Valkey 9.1.2.
+ok     Persistence      Everything is written down.
+ok     Eviction         Nothing is thrown away.
+ok     Dead letters     Nothing was given up.
+ok     Clocks           This machine's agrees with Slack's, Coder's, the store's.
+"""
+    )
+    assert code == 0
+
+
+async def _coder_token_end(place: Place) -> str:
+    row = next(token for token in place.coder.world.tokens.values() if token.user.username == "taskwire")
+    return row.expires_at.isoformat()
+
+
+async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
+    """Somebody may look as another user than the bot will be."""
+    code, said = await _doctor(place)
+
+    assert _lines(said, "Store", "Dead") == (
+        f"ok Store Its own (valkey-server), to be kept in {place.data_dir} from the first run on."
+    )
+    assert code == 0
+    assert not place.data_dir.exists()
+
+
+async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
+    """Its dead letters can be read, and forgotten, while nobody runs."""
+    bot = await place.one()
+    await bot.stops()
+
+    code, said = await _doctor(place)
+    forgetting = await _doctor(place, "--forget")
+
+    assert _lines(said, "Dead") == "ok Dead letters Nothing was given up."
+    assert code == 0
+    assert forgetting == (0, "There were none.\n")
+
+
+async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
+    """One that is refused does not keep the others from being looked at."""
+    place.coder.suspend("taskwire")
+    wrong = {"SLACK_BOT_TOKEN": "xoxb-of-yesterday", "SLACK_APP_TOKEN": "xapp-of-yesterday"}
+
+    code, said = await _doctor(place, **wrong)
+
+    assert _lines(said, "Slack", "Coder account", "Coder token") == (
+        "WRONG Slack bot token Slack refuses SLACK_BOT_TOKEN (invalid_auth).\n"
+        "Copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.\n"
+        "WRONG Slack app token Slack refuses SLACK_APP_TOKEN (invalid_auth).\n"
+        "Make one in your Slack app, Basic Information, App-Level Tokens, with connections:write.\n"
+        "WRONG Coder account Coder refuses CODER_SESSION_TOKEN.\n"
+        "Make a new one, with an account of role Owner.\n"
+        "WRONG Coder token Coder refuses CODER_SESSION_TOKEN.\n"
+        "Make a new one, with an account of role Owner."
+    )
+    assert code == 1
+    assert "of-yesterday" not in said
+
+
+async def test_what_coder_lacks_is_told(place: Place) -> None:
+    """No rights, a token about to end, no tasks, no such template."""
+    place.coder.settings.tasks_enabled = False
+    token = place.coder.add_token("alice", lifetime=timedelta(hours=5))
+
+    code, said = await _doctor(place, CODER_SESSION_TOKEN=token, TASKWIRE_TEMPLATE="nowhere")
+
+    told = _lines(said, "Coder account", "Coder tasks", "Templates")
+    assert told == (
+        "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other people.\n"
+        "Let an administrator of Coder give it that role.\n"
+        "WRONG Coder tasks This Coder has no Tasks.\n"
+        "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.\n"
+        "WRONG Templates There is no template `nowhere`.\n"
+        "There is: `tasks-docker`."
+    )
+    assert "WRONG  Coder token      The token in CODER_SESSION_TOKEN ends on" in said
+    assert code == 1
+
+
+async def test_systems_that_are_away_are_told(place: Place) -> None:
+    """Each thing is a finding of its own, and nothing hangs on another."""
+    await place.slack.go_down()
+    await place.coder.go_away()
+
+    code, said = await _doctor(place)
+
+    assert said.count("WRONG") == 3
+    assert "WRONG  Slack bot token  It could not be asked: auth.test: ClientConnectorError" in said
+    assert f"WRONG  Coder            {place.coder.url} does not answer as Coder does" in said
+    assert "Check CODER_URL, and that this machine may reach it." in said
+    assert code == 1
+
+
+async def test_missing_scopes_are_named(tmp_path: Path) -> None:
+    """An app that was made from an older manifest lacks what newer code asks for."""
+    older = manifest.make()
+    older["oauth_config"] = {"scopes": {"bot": [scope for scope in manifest.SCOPES if "files" not in scope]}}
+    async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
+        code, said = await _doctor(place)
+
+    assert _lines(said, "Slack scopes") == (
+        "WRONG Slack scopes The Slack app lacks files:read, files:write.\n"
+        "Put what `taskwire manifest` prints into the app's page App Manifest, then install it again."
+    )
+    assert code == 1
+
+
+async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
+    """It must write down what it gets, and throw nothing away."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.config_set("appendonly", "no")
+        await redis.config_set("maxmemory-policy", "allkeys-lru")
+
+    code, said = await _doctor(place, REDIS_URL=redis_url)
+
+    assert _lines(said, "Persistence", "Eviction") == (
+        "WRONG Persistence The store does not write down what it is given: its restart would lose threads and "
+        "work.\n"
+        "Set appendonly yes in its configuration.\n"
+        "WRONG Eviction When its memory is full the store throws data away (maxmemory-policy allkeys-lru).\n"
+        "Set maxmemory-policy noeviction in its configuration."
+    )
+    assert code == 1
+    assert "hunter2" not in said
+
+
+async def test_dead_letters_are_counted_and_can_be_forgotten(place: Place, redis_url: str) -> None:
+    """The newest is told; whoever has dealt with them forgets them."""
+    letter = {"list": "tell:x", "job": {"id": "1", "work": {"kind": "tell"}}, "why": "no answer.", "at_ms": 0}
+    async with Redis.from_url(redis_url) as redis:
+        key = f"tw:{{{place.slack.workspace.team_id}}}:dead"
+        await redis.lpush(key, json.dumps(letter), json.dumps(letter | {"at_ms": 1_700_000_000_000}))
+
+    code, said = await _doctor(place, REDIS_URL=redis_url)
+    forgetting = await _doctor(place, "--forget", REDIS_URL=redis_url)
+
+    assert _lines(said, "Dead letters") == (
+        "WRONG Dead letters 2 jobs were given up, the newest on 2023-11-14 at 22:13 UTC: tell, because no "
+        "answer.\n"
+        "Who waited for one has been told. Forget them with `taskwire doctor --forget`."
+    )
+    assert code == 1
+    assert forgetting == (0, "Forgotten: 2.\n")
+
+
+async def test_programs_can_read_it(place: Place) -> None:
+    """The same findings as JSON."""
+    code, said = await _doctor(place, "--json")
+
+    assert {found["state"] for found in json.loads(said)} == {"ok"}
+    assert code == 0
+
+
+async def test_missing_settings_are_findings(tmp_path: Path) -> None:
+    """Without settings there is nothing else to look at."""
+    looking = await start(tmp_path, {"SLACK_APP_TOKEN": "xapp-1", "CODER_URL": "nowhere"}, "doctor")
+
+    code = await looking.ends()
+
+    assert (code, looking.output) == (
+        1,
+        "WRONG  Settings         SLACK_BOT_TOKEN is missing: copy the bot token (xoxb-…) from your Slack app, "
+        "OAuth & Permissions.\n"
+        "WRONG  Settings         CODER_URL is wrong: it must be an address that begins with https:// or "
+        "http://.\n"
+        "WRONG  Settings         CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, "
+        "Tokens, with an account of role Owner.\n",
+    )
