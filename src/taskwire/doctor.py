@@ -7,7 +7,7 @@ finding holds a secret.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 
 from taskwire import transport
 from taskwire.bridge.account import NO_TASKS, REFUSED, end_trouble, rights_trouble
-from taskwire.bridge.choosing import choose_template
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import Template
@@ -153,8 +152,7 @@ class Examination:
         names = ", ".join(template.name for template in templates[:5])
         more = f" and {len(templates) - 5} more" if len(templates) > 5 else ""
         if self._settings.template is not None:
-            chosen = choose_template(templates, None, None, self._settings.template)
-            await self._check_preset(coder, chosen)
+            await self._check_preset(coder, _named(templates, self._settings.template, names))
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
     async def _check_preset(self, coder: CoderClient, template: Template) -> None:
@@ -198,6 +196,13 @@ class Examination:
         if theirs is not None:
             # A Date header is cut to whole seconds: half a second is its error.
             self._ahead[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
+
+
+def _named(templates: Sequence[Template], wanted: str, names: str) -> Template:
+    for template in templates:
+        if wanted.casefold() in (template.name.casefold(), template.title.casefold(), template.id):
+            return template
+    raise UserError("No template for tasks has the name in TASKWIRE_TEMPLATE.", f"There is: {names}.")
 
 
 async def _checked(name: str, check: Awaitable[Finding]) -> Finding:

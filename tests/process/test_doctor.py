@@ -118,12 +118,13 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
     told = _lines(said, "Coder account", "Coder tasks", "Templates")
     assert told == (
-        "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other people.\n"
+        "WRONG Coder account The Coder account alice lacks the role Owner, so it cannot act for other "
+        "people.\n"
         "Let an administrator of Coder give it that role.\n"
         "WRONG Coder tasks This Coder has no Tasks.\n"
         "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.\n"
-        "WRONG Templates There is no template `nowhere`.\n"
-        "There is: `tasks-docker`."
+        "WRONG Templates No template for tasks has the name in TASKWIRE_TEMPLATE.\n"
+        "There is: tasks-docker."
     )
     assert "WRONG  Coder token      The token in CODER_SESSION_TOKEN ends on" in said
     assert code == 1
@@ -166,8 +167,8 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
     code, said = await _doctor(place, REDIS_URL=redis_url)
 
     assert _lines(said, "Persistence", "Eviction") == (
-        "WRONG Persistence The store does not write down what it is given: its restart would lose threads and "
-        "work.\n"
+        "WRONG Persistence The store does not write down what it is given: its restart would lose threads "
+        "and work.\n"
         "Set appendonly yes in its configuration.\n"
         "WRONG Eviction When its memory is full the store throws data away (maxmemory-policy allkeys-lru).\n"
         "Set maxmemory-policy noeviction in its configuration."
@@ -211,8 +212,8 @@ async def test_missing_settings_are_findings(tmp_path: Path) -> None:
 
     assert (code, looking.output) == (
         1,
-        "WRONG  Settings         SLACK_BOT_TOKEN is missing: copy the bot token (xoxb-…) from your Slack app, "
-        "OAuth & Permissions.\n"
+        "WRONG  Settings         SLACK_BOT_TOKEN is missing: copy the bot token (xoxb-…) from your Slack "
+        "app, OAuth & Permissions.\n"
         "WRONG  Settings         CODER_URL is wrong: it must be an address that begins with https:// or "
         "http://.\n"
         "WRONG  Settings         CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, "
