@@ -147,6 +147,11 @@ class Bot:
                 asked = error.after_seconds if isinstance(error, TryLater) else None
                 await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
 
+    @property
+    def has_read_gap(self) -> bool:
+        """Whether the threads have been read since the last gap."""
+        return self._gap is not None and self._gap.done()
+
     async def _end_gap(self) -> None:
         if self._gap is not None:
             await _ended(self._gap)

@@ -8,13 +8,14 @@ edit made meanwhile is not told, since whether it was told before cannot be know
 
 import asyncio
 from collections import deque
+from typing import Literal
 
 from redis.exceptions import RedisError
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.receive import Receiver
 from taskwire.model.errors import OutsideError, Refused, TryLater
-from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds, moment_of
+from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
 from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
 from taskwire.slack.inbound import ThreadMessage
@@ -26,8 +27,6 @@ SECONDS_A_THREAD = 2.4
 AGAIN_SECONDS = 5.0
 # Messages that were taken last and are read again: one of them may have come while another was lost.
 OVERLAP = 50
-# What Slack has just stored may be missing where it is read (see `posting`), so young replies are not missed.
-YOUNG_SECONDS = 60.0
 
 _log = logger("taskwire.gaps")
 
@@ -76,7 +75,10 @@ class GapReader:
             return 0
         taken = await self._doors.links.list_taken(link.id)
         replies = await self._replies(link.id)
-        since = min([*(taken[-OVERLAP:] or [thread.ts]), *replies], key=microseconds)
+        first = (
+            taken[-OVERLAP] if len(taken) >= OVERLAP else max(thread.ts, link.bond.made_at, key=microseconds)
+        )
+        since = min([first, *replies], key=microseconds)
         await self._doors.slack.make_room("conversations.replies", thread.channel)
         messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since)
         await self._bring_up_to_date(link.id, replies, messages)
@@ -99,18 +101,17 @@ class GapReader:
     async def _bring_up_to_date(
         self, link: LinkId, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
+        """Let replies that wait say what they say now, and let go of those that are not there any more."""
         there = {message.ts: message for message in messages}
-        last = self._doors.slack.last_answer_at
         step, changed = Step(), 0
         for ts, reply in replies.items():
             message = there.get(ts)
             now = self._receiver.as_reply(message) if message is not None else None
-            is_same = now is not None and _words(now) == _words(reply)
-            is_young = last is None or (last - moment_of(ts)).total_seconds() < YOUNG_SECONDS
-            if is_same or (message is None and is_young):
+            if now is not None and _words(now) == _words(reply):
                 continue
-            what = Rewritten(ts=ts, what="edited", now=now, was_away=True, instead_of=reply.text)
-            step.append(steer(link), Job(id=f"rewritten:away:{ts}", work=what), score=urgent(ts))
+            what: Literal["edited", "deleted"] = "edited" if message is not None else "deleted"
+            work = Rewritten(ts=ts, what=what, now=now, was_away=True, instead_of=reply.text)
+            step.append(steer(link), Job(id=f"rewritten:away:{ts}", work=work), score=urgent(ts))
             changed += 1
         if changed:
             await self._doors.queue.write(step)

@@ -9,12 +9,15 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.saying import receipt, say
 from taskwire.bridge.send import ASKED_SECONDS
-from taskwire.model.ids import from_ms, microseconds, moment_of
+from taskwire.model.ids import microseconds, moment_of, to_ms
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, link_of, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.steps import Step
 from taskwire.words import answers
+
+# What Slack has just stored may be missing where a thread is read, so a young reply is not taken for deleted.
+YOUNG_MS = 60_000
 
 
 class Rewriter:
@@ -32,7 +35,7 @@ class Rewriter:
         if link is None or link.ended is not None:
             return done()
         links, job_id = self._doors.links, f"{REPLY}{work.ts}"
-        if await self._is_older(link, job_id, work):
+        if work.was_away and not await self._is_right(hand, link, job_id, work):
             return done()
         waiting = {job.id: job.work for job in await links.list_waiting(link.id)}
         if isinstance(old := waiting.get(job_id), Reply):
@@ -49,14 +52,14 @@ class Rewriter:
         is_known = work.ts in await links.list_taken(link.id)
         return done(None if is_known else self._before_it_came(hand, link, work))
 
-    async def _is_older(self, link: Link, job_id: str, work: Rewritten) -> bool:
-        """Whether what was read after a gap has been overtaken by an event."""
-        if not work.was_away:
+    async def _is_right(self, hand: Hand, link: Link, job_id: str, work: Rewritten) -> bool:
+        """Whether what was read after a gap holds: no event has overtaken it, and no page was behind."""
+        if work.what == "deleted" and hand.now_ms - to_ms(moment_of(work.ts)) < YOUNG_MS:
             return False
         links = self._doors.links
         jobs = await links.list_waiting(link.id) + await links.list_held(link.id)
         texts = [job.work.text for job in jobs if job.id == job_id and isinstance(job.work, Reply)]
-        return texts != [work.instead_of]
+        return texts == [work.instead_of]
 
     def _in_list(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
@@ -95,9 +98,8 @@ class Rewriter:
 
     def _before_it_came(self, hand: Hand, link: Link, work: Rewritten) -> Step | None:
         """Slack may bring a change before the message, which then must not come in its earlier words."""
-        age_ms = (from_ms(hand.now_ms) - moment_of(work.ts)).total_seconds() * 1000
         is_older_than_link = microseconds(work.ts) < microseconds(link.bond.made_at)
-        if is_older_than_link or age_ms > CLAIM_MS:
+        if is_older_than_link or hand.now_ms - to_ms(moment_of(work.ts)) > CLAIM_MS:
             return None
         step = self._doors.writes.claimed(Step(), f"{link.bond.channel}:{work.ts}")
         self._doors.writes.taken(step, link.id, work.ts)

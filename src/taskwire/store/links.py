@@ -22,6 +22,8 @@ from taskwire.store.steps import Step
 ENDED_MS = 30 * 24 * 3_600_000
 # Messages that a link took, by ts, so that a later read of the thread knows them.
 TAKEN = 200
+# Far longer than a thread sleeps: what is forgotten would be found by the next reading, and asked about.
+TAKEN_MS = 400 * 24 * 3_600_000
 BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
 MOST_DEAD = 1_000
@@ -180,7 +182,7 @@ class LinkSteps:
     def taken(self, step: Step, link: str, ts: Ts) -> Step:
         """Remember that a message was taken."""
         key = self._keys.link(LinkId(link), "taken")
-        step.write_expiring(ENDED_MS, "ZADD", key, ts, ts)
+        step.write_expiring(TAKEN_MS, "ZADD", key, ts, ts)
         return step.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
 
     def claimed(self, step: Step, delivery: str) -> Step:

@@ -1,0 +1,184 @@
+"""What was written while the bot was away is found when it comes back."""
+
+from taskwire.sandbox.slack import CallFault, DeliveryFault
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+STALE = (
+    "This was written while I was away, more than an hour ago. Still send it? Later replies wait.\n"
+    "> {}\n[Send it] [Leave it]"
+)
+
+
+async def away(world: World) -> None:
+    """Let the bot end, and Slack give up on what it does not take."""
+    await world.stops()
+    world.slack.backend.courier.retry_seconds = ()
+
+
+async def back(world: World) -> None:
+    """Let the bot start, and have read the threads."""
+    await world.starts()
+    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
+    await world.settles()
+
+
+async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: World) -> None:
+    """Nobody has to write it again, and nothing that was there before is sent again."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    await away(world)
+
+    missed = await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    await back(world)
+    await world.restarts()
+    await world.until(lambda: world.bot.has_read_gap, "the threads have been read again")
+    await world.settles()
+
+    assert task.inputs == ["use main", "and test it"]
+    assert thread.receipt(missed) == ["white_check_mark"]
+
+
+async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_nothing(world: World) -> None:
+    """It is the same message."""
+    thread, task = await a_waiting_agent(world)
+    await world.stops()
+    world.slack.backend.courier.retry_seconds = (1.0,)
+
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    await back(world)
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert task.inputs == ["and test it"]
+
+
+async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
+    """A later one that arrived does not hide it."""
+    thread, task = await a_waiting_agent(world)
+    world.slack.backend.courier.retry_seconds = ()
+    world.slack.faults.add("message", DeliveryFault.LOST)
+    lost = await world.slack.post(world.alice.id, thread.channel, "lost", thread.ts)
+    await world.alice.replies(thread, "heard")
+    task.becomes("idle")
+
+    await world.restarts()
+    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
+    await world.settles()
+
+    assert task.inputs == ["heard", "lost"]
+    assert thread.receipt(lost) == ["white_check_mark"]
+    assert thread.new_messages() == [
+        "Slack brought me this reply late: the agent got it after one that was written later.\n> lost"
+    ]
+
+
+async def test_an_old_reply_is_asked_about(world: World) -> None:
+    """It may not be true any more."""
+    thread, task = await a_waiting_agent(world)
+    await away(world)
+    old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    world.clock.passes(3700)
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+
+    await back(world)
+    said, before = without_notices(thread.new_messages()), list(task.inputs)
+    await world.alice.clicks(thread, "Send it")
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert said == [STALE.format("use main")]
+    assert before == []
+    assert task.inputs == ["use main", "and test it"]
+    assert thread.receipt(old) == ["white_check_mark"]
+
+
+async def test_an_old_reply_can_be_left(world: World) -> None:
+    """Then what was written later goes on."""
+    thread, task = await a_waiting_agent(world)
+    await away(world)
+    old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    world.clock.passes(3700)
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    await back(world)
+    said = without_notices(thread.new_messages())
+
+    await world.alice.clicks(thread, "Leave it")
+
+    assert said == [STALE.format("use main")]
+    assert task.inputs == ["and test it"]
+    assert thread.receipt(old) == []
+
+
+async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
+    """Pausing now what somebody wanted paused this morning helps nobody."""
+    thread, task = await a_waiting_agent(world)
+    await away(world)
+    await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
+    world.clock.passes(3700)
+
+    await back(world)
+    await world.passes(seconds=5)
+
+    assert task.status == "active"
+    assert world.alice.reads() == [
+        "`!pause` was written while I was away, more than an hour ago, so I did nothing. Write it again if "
+        "it still holds."
+    ]
+    assert without_notices(thread.new_messages()) == []
+
+
+async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
+    """Reading the thread takes nothing for input that an event would not."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "// a joke")
+    await away(world)
+    await world.slack.post(world.alice.id, thread.channel, "!aside another", thread.ts)
+    await world.slack.post(world.bob.id, thread.channel, "nice", thread.ts)
+
+    await back(world)
+
+    assert task.inputs == []
+    assert world.bob.reads() == [
+        "Your replies here stay between people: only its owner, alice, can talk to the agent of "
+        "*Fix the login*. They can pass your words on."
+    ]
+
+
+async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
+    """Edits and deletions of that time count too."""
+    thread, task = await a_busy_agent(world)
+    first = await world.alice.replies(thread, "use mian")
+    second = await world.alice.replies(thread, "never mind")
+    await world.passes(seconds=61)
+    await away(world)
+    await world.slack.edit(world.alice.id, thread.channel, first, "use main")
+    await world.slack.delete(world.alice.id, thread.channel, second)
+
+    await back(world)
+    task.becomes("idle")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["use main"]
+    assert without_notices(thread.new_messages()) == []
+
+
+async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:
+    """The thread is read as soon as it can be."""
+    thread, task = await a_waiting_agent(world)
+    await away(world)
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=1)
+
+    await world.starts()
+    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
+    await world.settles()
+
+    assert task.inputs == ["and test it"]
+
+
+def without_notices(said: list[str]) -> list[str]:
+    """What the bot has said, without that the agent needs somebody, which so much time brings."""
+    return [each for each in said if "Needs you" not in each]

@@ -1,0 +1,148 @@
+"""Replies while something is broken, away or refused: none is dropped, and each is told what it waits for."""
+
+from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+
+async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
+    """The reply is kept, and its button sends it once the workspace is back."""
+    thread, task = await a_waiting_agent(world)
+    task.crashes()
+    await world.passes(seconds=320)
+    await world.sweeps()
+    await world.passes(seconds=320)
+    thread.new_messages()
+
+    reply = await world.alice.replies(thread, "use main")
+    said, receipt = thread.new_messages(), thread.receipt(reply)
+    await world.alice.clicks(thread, "Retry the workspace")
+    for _ in range(4):
+        await world.passes(seconds=4)
+        await world.sweeps()
+    await world.alice.clicks(thread, "Send the reply again")
+    await world.passes(seconds=5)
+
+    assert receipt == ["warning"]
+    assert said == [
+        "This reply was not delivered: the workspace is broken. Retry it, then send the reply again.\n"
+        "> use main\n[Retry the workspace] [Send the reply again]"
+    ]
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert world.alice.reads() == [
+        "The workspace of *Fix the login* is just starting or stopping. I'll resume it as soon as "
+        "that is over.",
+        "Starting *Fix the login* again. The thread hears when it is back.",
+    ]
+    assert thread.new_messages() == []
+
+
+async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World) -> None:
+    """Nothing was typed, so nothing is in doubt."""
+    thread, task = await a_waiting_agent(world)
+    task.agent_is_unreachable()
+
+    reply = await world.alice.replies(thread, "use main")
+    waiting = thread.receipt(reply)
+    task.agent_is_reachable()
+    await world.passes(seconds=5)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert task.inputs == ["use main"]
+
+
+async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World) -> None:
+    """Coder's word for it is certain."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", bad_gateway())
+
+    reply = await world.alice.replies(thread, "use main")
+    waiting = thread.receipt(reply)
+    await world.passes(seconds=5)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert task.inputs == ["use main"]
+
+
+async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:
+    """In order, once it is back."""
+    thread, task = await a_waiting_agent(world)
+
+    async with world.coder.away():
+        replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
+        await world.passes(seconds=10)
+        await world.passes(seconds=10)
+        waiting = [thread.receipt(reply) for reply in replies]
+    for _ in range(3):
+        await world.passes(seconds=40)
+        task.becomes("idle")
+
+    assert waiting == [["eyes"], ["eyes"]]
+    assert task.inputs == ["first", "second"]
+    thread.new_messages()
+
+
+async def test_coder_in_trouble_is_asked_again(world: World) -> None:
+    """What only reads can be repeated; a limit is waited for."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.get", server_error())
+    world.coder.misbehave("tasks.logs", too_many(retry_after=7))
+
+    await world.alice.replies(thread, "use main")
+    await world.passes(seconds=2)
+    before = list(task.inputs)
+    await world.passes(seconds=8)
+
+    assert before == []
+    assert task.inputs == ["use main"]
+
+
+async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
+    """For days if need be: it is the deployment's trouble, not theirs."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.user("taskwire").status = "suspended"
+
+    reply = await world.alice.replies(thread, "use main")
+    for _ in range(4):
+        await world.passes(seconds=12 * 3600)
+    waiting = (task.inputs, thread.receipt(reply))
+    world.coder.user("taskwire").status = "active"
+    await world.passes(seconds=38)
+
+    assert waiting == ([], ["eyes"])
+    assert task.inputs == ["use main"]
+    thread.new_messages()
+
+
+async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
+    """The reply is not blamed for it."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", server_error("You are signed out or your session has expired.", 401))
+
+    await world.alice.replies(thread, "use main")
+    before = thread.new_messages()
+    await world.passes(seconds=38)
+
+    assert before == []
+    assert task.inputs == ["use main"]
+    thread.new_messages()
+
+
+async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
+    """With a button, since tomorrow it may be."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+
+    await world.passes(seconds=24 * 3600 + 31)
+    said, receipt = thread.new_messages(), thread.receipt(reply)
+    task.becomes("idle")
+    await world.alice.clicks(thread, "Try again")
+
+    assert receipt == ["warning"]
+    assert said[-1] == (
+        "This reply was not delivered: it waited a whole day for the agent, so I stopped trying.\n"
+        "> use main\n[Try again]"
+    )
+    assert task.inputs == ["use main"]

@@ -1,0 +1,104 @@
+"""Threads whose task is gone, detached, or was never created."""
+
+from taskwire.sandbox.coder.faults import server_error
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
+
+
+async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
+    """Each reply bears the mark; the reason is said once a day."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    replies = [await world.alice.replies(thread, text) for text in ("use main", "hello?")]
+    await world.passes(seconds=5)
+
+    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+    assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
+    assert task.inputs == []
+
+
+async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
+    """By then it is far up in the thread."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    await world.alice.replies(thread, "use main")
+    thread.new_messages()
+
+    # Notes end by the store's own clock.
+    await world.connections.commands.delete(*await world.connections.commands.keys("*told-ended*"))
+    await world.alice.replies(thread, "hello?")
+
+    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+
+
+async def test_a_reply_after_the_task_is_gone(world: World) -> None:
+    """Whoever deleted it."""
+    thread, task = await a_waiting_agent(world)
+    task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    thread.new_messages()
+
+    reply = await world.alice.replies(thread, "use main")
+
+    assert thread.new_messages() == [ENDED.format("its task is no longer in Coder")]
+    assert thread.receipt(reply) == ["warning"]
+
+
+async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
+    """They were accepted, so they do not vanish."""
+    thread, task = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
+    task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    await world.passes(seconds=31)
+
+    assert thread.new_messages() == [
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
+        "`/task create` starts a new task.",
+        ENDED.format("its task is no longer in Coder"),
+    ]
+    assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
+
+
+async def test_a_reply_where_no_task_was_created(world: World) -> None:
+    """The card says why; a reply hears it too."""
+    world.coder.misbehave("tasks.create", server_error("Template is broken.", 400))
+    thread = await world.alice.runs("/task create fix the login")
+    world.alice.reads()
+
+    reply = await world.alice.replies(thread, "use main")
+
+    assert thread.new_messages() == [ENDED.format("its task was never created")]
+    assert thread.receipt(reply) == ["warning"]
+
+
+async def test_verbs_after_the_end_are_answered(world: World) -> None:
+    """In the thread or privately, as they would have been."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!status")
+    await world.alice.replies(thread, "!pause")
+
+    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+    assert world.alice.reads() == [
+        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is."
+    ]
+
+
+async def test_what_people_say_to_each_other_there_is_not_answered(world: World) -> None:
+    """The bot has no part in it."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "@bob please take over")
+    await world.alice.replies(thread, "// well")
+
+    assert thread.new_messages() == []
