@@ -39,8 +39,10 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
 
     [answer] = world.alice.reads()
     link = world.slack.backend.permalink(thread.channel, thread.ts)
-    assert titles(answer) == ["•  Needs you: Ask me, alice", "•  Working: Work hard, alice"] + [
-        "•  Paused: Rest a little, alice"
+    assert titles(answer) == [
+        "•  Needs you: Ask me, alice",
+        "•  Working: Work hard, alice",
+        "•  Paused: Rest a little, alice",
     ]
     assert f"•  Needs you: Ask me, alice <{link}>" in answer
     assert answer.endswith("[Open thread] [Open in Coder] [Open in Coder] [Open in Coder]")
@@ -83,13 +85,17 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
         ("list pasued", "`list` knows no `pasued`. Did you mean `paused`?"),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
-        ("list ownr=bob", "There is no option `ownr`. Did you mean `owner=…`? If it is part of your text, put ` -- ` before the text."),
+        ("list ownr=bob", "There is no option `ownr`. Did you mean `owner=…`?"),
         ("list paused", "No task fits `paused`. `/task list` shows all that you may see."),
         ("list needs-me", "Nothing needs you right now. `/task list` shows your other tasks."),
         ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all that you may see."),
-        ("lst", "There is no verb `lst`, so nothing was done. Did you mean `/task list`? To start a task with these words, put `create` before them."),
+        (
+            "lst",
+            "There is no verb `lst`, so nothing was done. Did you mean `/task list`? To start a task with "
+            "these words, put `create` before them.",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
     """A slip is answered with what was meant, an empty filter with the wider one."""
     await world.alice.types(f"/task {line}")
@@ -166,8 +172,9 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
 
 
 @pytest.mark.parametrize(
-    "name", ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"]
-)  # fmt: skip
+    "name",
+    ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"],
+)
 async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
     """Its name, the beginning of it, with its owner, its id, or a link to it in Coder."""
     task = world.coder.add_task("alice", "fix it", name="fix-login")
@@ -242,7 +249,8 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
 
     assert world.alice.reads() == [
         "Coder shows no log of *Fix it* while its workspace is in this state. Try again when it is up.",
-        "Coder can't reach the agent of *Fix that* right now, so I can't read its log. Try again in a minute.",
+        "Coder can't reach the agent of *Fix that* right now, so I can't read its log. Try again in a "
+        "minute.",
     ]
 
 

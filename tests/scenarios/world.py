@@ -164,6 +164,11 @@ class World:
         """A task in Coder, by its name or the beginning of it."""
         return self.coder.task(name)
 
+    async def forgets(self) -> None:
+        """Let the bot forget what it knows of people for some minutes."""
+        async for key in self.connections.commands.scan_iter(self.keys.named("memory", "*")):
+            await self.connections.commands.delete(key)
+
     def cards(self) -> list[str]:
         """The cards that nobody has opened yet; they are seen now."""
         return self.reader.new_roots()

@@ -282,6 +282,10 @@ class Creator:
         step = self._doors.writes.bond(Step(), bond)
         self._doors.writes.task(step, bond)
         event = Observed(seen=observation_of(task), is_baseline=is_baseline)
+        if is_baseline:
+            # Until the list has had its say the card shows what the task was found at.
+            story = at_first_sight(event, self._doors.rules, hand.now_ms)
+            self._doors.writes.story(step, bond.id, story, None)
         step.append(tell(bond.id), Job(id=f"bound:{bond.id}", work=Happened(event=event)))
         return draw(bond.id, step)
 

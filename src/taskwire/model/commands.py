@@ -244,7 +244,7 @@ def _list(rest: str, verb: Verb) -> Command:
     given: dict[str, str] = {}
     words: list[str] = []
     while rest:
-        more, rest = take_options(rest, _LIST_OPTIONS)
+        more, rest = take_options(rest, _LIST_OPTIONS, has_text=False)
         if more.keys() & given.keys():
             raise UserError(f"`{min(more.keys() & given.keys())}` is given twice.", "Keep one of the two.")
         given |= more

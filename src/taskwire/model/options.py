@@ -37,10 +37,13 @@ def asks_for_help(word: str) -> bool:
     return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
 
 
-def take_options(text: str, options: Sequence[Option]) -> tuple[dict[str, str], str]:
+def take_options(
+    text: str, options: Sequence[Option], *, has_text: bool = True
+) -> tuple[dict[str, str], str]:
     """Take all options from the front of a text: their values by name, and what follows them.
 
-    Raises UserError for an unknown option, one without a value, one given twice, and an open quote.
+    `has_text` says that a text of the person's own may follow, which may look like an option. Raises UserError
+    for an unknown option, one without a value, one given twice, and an open quote.
     """
     given: dict[str, str] = {}
     while True:
@@ -50,7 +53,7 @@ def take_options(text: str, options: Sequence[Option]) -> tuple[dict[str, str], 
         word = _attempt(text, options)
         if word is None:
             return given, text
-        option = _find(word, options)
+        option = _find(word, options, has_text=has_text)
         if option.name in given:
             raise UserError(f"`{option.name}` is given twice.", "Keep one of the two.")
         behind = text[text.index(word) + len(word) :]
@@ -70,17 +73,15 @@ def _is(word: str, option: Option) -> bool:
     return word.lower() == option.name or word.lower() in option.synonyms
 
 
-def _find(word: str, options: Sequence[Option]) -> Option:
+def _find(word: str, options: Sequence[Option], *, has_text: bool) -> Option:
     for option in options:
         if _is(word, option):
             return option
     names = [name for option in options for name in (option.name, *option.synonyms)]
     close = nearest(word, names) or tuple(option.name for option in options)
     listed = " or ".join(f"`{name}=…`" for name in close)
-    raise UserError(
-        f"There is no option `{word}`.",
-        f"Did you mean {listed}? If it is part of your text, put ` -- ` before the text.",
-    )
+    is_text = " If it is part of your text, put ` -- ` before the text." if has_text else ""
+    raise UserError(f"There is no option `{word}`.", f"Did you mean {listed}?{is_text}")
 
 
 def _value(name: str, behind: str) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, rows
 from taskwire.words.cards import name_of
 
 QUOTE = 300
+# All blocks of a message together fail at about 13,000 characters.
+QUOTED_INPUT = 9_000
 ASKED = "ask"
 
 
@@ -246,10 +248,12 @@ def _owner(link: Link) -> str:
 
 def quoted_input(author: str, text: str) -> Message:
     """Words that came by `/task send`, shown in the thread before the agent gets them."""
-    words = f"{escaped(author, 80)} says:"
+    is_long = len(text) > QUOTED_INPUT
+    beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
+    words = f"{escaped(author, 80)} says{beginning}:"
     return Message(
         text=cut(f"{words} {escaped(text, 3_000)}", TEXT),
-        blocks=(section("author", words), quoted("text", text, 2_900)),
+        blocks=(section("author", words), quoted("text", text, QUOTED_INPUT)),
     )
 
 

@@ -1,0 +1,309 @@
+"""`/task send|pause|resume|edit|delete|attach|detach NAME`: steering from anywhere, by a task's name."""
+
+import pytest
+
+from taskwire.sandbox.coder import faults
+from taskwire.sandbox.coder.steps import BuildPlan
+
+from .people import Thread
+from .world import World
+
+
+async def started(world: World, prompt: str = "fix it") -> Thread:
+    """Alice's task, with an agent that waits."""
+    thread = await world.alice.runs(f"/task create {prompt}")
+    await world.sweeps()
+    return thread
+
+
+async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: World) -> None:
+    """Quoted, with their author, and the receipt on that message."""
+    thread = await started(world)
+    task = world.task("fix-it")
+
+    await world.alice.types(f"/task send {task.name} add a <test> &amp; go")
+
+    assert thread.new_messages() == ["Alice says: add a &lt;test&gt; &amp;amp; go\n> add a <test> &amp; go"]
+    assert task.inputs == ["add a <test> &amp; go"]
+    assert world.alice.reads() == [
+        "Your words are in the thread of *Fix it*; the mark on them says when the agent has them."
+    ]
+    [_, said] = world.slack.thread(thread.channel, thread.ts)
+    assert list(world.slack.reactions(thread.channel, said["ts"])) == ["white_check_mark"]
+
+
+async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None:
+    """The quote says that it is cut; the agent gets everything."""
+    thread = await started(world)
+    words = "word " * 3_999 + "end"
+
+    await world.alice.types(f"/task send {world.task('fix-it').name} {words}")
+
+    [shown] = thread.new_messages()
+    assert shown.startswith("Alice says (the beginning; the agent gets all 19,998 characters): word word")
+    assert len(shown) < 13_000
+    assert world.task("fix-it").inputs == [words]
+    assert len(world.alice.reads()) == 1
+
+
+async def test_pause_and_resume(world: World) -> None:
+    """Whoever asks is answered; the thread hears of it when it has happened."""
+    thread = await started(world)
+    name = world.task("fix-it").name
+
+    await world.alice.types(f"/task pause {name}")
+    await world.sweeps()
+    await world.alice.types(f"/task pause {name}")
+    await world.alice.types(f"/task resume {name}")
+    await world.sweeps()
+    await world.alice.types(f"/task resume {name}")
+
+    assert world.task("fix-it").status == "active"
+    assert [message.split(".")[0] for message in thread.new_messages()] == [
+        "Paused: Fix it",
+        "Resumed: Fix it",
+    ]
+    assert world.alice.reads() == [
+        "Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again.",
+        "*Fix it* is paused already. A reply in its thread starts it again.",
+        "Starting *Fix it* again. The thread hears when it is back.",
+        "*Fix it* is running already.",
+    ]
+
+
+async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
+    """What the answers point to is what there is: commands, not a thread."""
+    task = world.coder.add_task("alice", "fix it", name="loose")
+
+    await world.alice.types("/task pause loose")
+    assert task.status == "paused"
+    await world.alice.types("/task pause loose")
+    await world.alice.types("/task edit loose fix that")
+    await world.alice.types("/task resume loose")
+    await world.alice.types("/task send loose hello")
+    await world.alice.types("/task detach loose")
+
+    assert (task.status, task.prompt) == ("active", "fix that")
+    assert world.alice.reads() == [
+        "Pausing *Fix it*. `/task resume loose` starts it again.",
+        "*Fix it* is paused already. `/task resume loose` starts it again.",
+        "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
+        "Starting *Fix it* again. `/task status loose` says how it stands.",
+        "`loose` has no thread in Slack, so I can't send it. Give it one first: `/task attach loose`.",
+        "`loose` has no thread in Slack. There is nothing to detach.",
+    ]
+
+
+async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
+    """Coder changes the prompt of a paused task only; the button does both."""
+    thread = await started(world)
+    task = world.task("fix-it")
+
+    await world.alice.types(f"/task edit {task.name} fix that instead")
+
+    assert task.prompt == "fix it"
+    assert world.alice.reads() == [
+        "*Fix it* is running, and Coder changes the prompt of a paused task only. Pause it and change it "
+        "then?\n[Pause, then change it]"
+    ]
+
+    await world.alice.presses("Pause, then change it")
+    await world.passes(seconds=4)
+    await world.sweeps()
+
+    assert (task.status, task.prompt) == ("paused", "fix that instead")
+    assert world.alice.reads() == [
+        "Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again.",
+        "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
+    ]
+    assert len(thread.new_messages()) == 1
+    assert "> fix that instead" in thread.card()
+
+
+async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
+    """Said once, and done when it can be."""
+    world.coder.template.plan = BuildPlan(stop=10)
+    thread = await started(world)
+    task = world.task("fix-it")
+    await world.alice.types(f"/task edit {task.name} fix that")
+    await world.alice.presses("Pause, then change it")
+
+    for _ in range(5):
+        await world.passes(seconds=4)
+    await world.sweeps()
+
+    assert (task.status, task.prompt) == ("paused", "fix that")
+    assert [said.split(".")[0] for said in world.alice.reads()] == [
+        "*Fix it* is running, and Coder changes the prompt of a paused task only",
+        "Pausing *Fix it*",
+        "The workspace of *Fix it* is just starting or stopping",
+        "*Fix it* has its new prompt",
+    ]
+    assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused: Fix it"]
+
+
+async def test_delete_asks_once_in_a_dialog(world: World) -> None:
+    """It names the task and says what is lost; nothing happens before it is sent off."""
+    thread = await started(world)
+    task = world.task("fix-it")
+
+    await world.alice.types(f"/task delete {task.name}")
+
+    assert world.alice.dialog() == (
+        "[Delete this task]\nDelete Fix it?\nThis is lost:\n"
+        "•  Its workspace and every file in it; what was pushed stays.\n"
+        "•  What its agent wrote in Coder.\n"
+        "The thread stays. Deleting cannot be undone; pausing keeps everything.\n[Delete]"
+    )
+    assert not task.is_deleted
+
+    await world.alice.submits()
+
+    assert task.is_deleted
+    assert [message.split(".")[0] for message in thread.new_messages()] == ["Gone: Fix it"]
+    assert thread.card().startswith("Gone: Fix it.")
+
+
+async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
+    """Whoever does not see the thread is told privately."""
+    thread = await started(world)
+    world.slack.add_channel("random", ["alice"])
+    await world.alice.types(f"/task delete {world.task('fix-it').name}", "random")
+
+    await world.alice.submits()
+
+    assert world.alice.reads() == ["*Fix it* is deleted."]
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> None:
+    """Sending off is no error: it is gone, and said to be."""
+    task = world.coder.add_task("alice", "fix it", name="loose")
+    await world.alice.types("/task delete loose")
+    task.deleted_elsewhere()
+
+    await world.alice.submits()
+
+    assert world.alice.reads() == [
+        "I know no such task that you can see here: it may have been deleted in the meantime. "
+        "`/task list` shows what there is."
+    ]
+
+
+async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
+    """The answer comes where it was asked for."""
+    task = world.coder.add_task("alice", "fix it", name="loose")
+    await world.alice.types("/task delete loose")
+
+    await world.alice.submits()
+
+    assert task.is_deleted
+    assert world.alice.reads() == ["*Fix it* is deleted."]
+
+
+@pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
+async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
+    """Nearest names, and nothing done."""
+    world.coder.add_task("alice", "fix it", name="fix-login")
+    text = " some words" if verb in ("edit", "send") else ""
+
+    await world.alice.types(f"/task {verb} fix-lgoin{text}")
+
+    assert world.alice.reads() == [
+        "I know no task `fix-lgoin` that you can see here. Did you mean `fix-login`?"
+    ]
+
+
+async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: World) -> None:
+    """The dialog is open by then; there is nothing to send off."""
+    await world.alice.types("/task delete nothing")
+
+    assert world.alice.dialog() == (
+        "[Delete this task]\nI know no task `nothing` that you can see here. `/task list` shows yours."
+    )
+
+
+async def test_attach_gives_a_task_a_thread(world: World) -> None:
+    """Its card shows how it stands at once, and replies reach it."""
+    task = world.coder.add_task("alice", "fix it", name="loose")
+    task.becomes("working", "On it")
+
+    thread = await world.alice.runs("/task attach loose")
+
+    assert thread.card().startswith("Working: Fix it. On it.")
+    await world.sweeps()
+    task.becomes("idle")
+    await world.alice.replies(thread, "use main")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_task_has_one_thread(world: World) -> None:
+    """Whoever attaches it again is led to it."""
+    thread = await started(world)
+    where = world.slack.backend.permalink(thread.channel, thread.ts)
+
+    await world.alice.types(f"/task attach {world.task('fix-it').name}")
+
+    assert world.alice.reads() == [f"*Fix it* has a thread already: <{where}>"]
+
+
+async def test_attach_where_the_bot_is_not(world: World) -> None:
+    """The task keeps on without a thread, and can be attached once the bot is there."""
+    world.coder.add_task("alice", "fix it", name="loose")
+    world.slack.add_channel("random", ["alice"], with_bot=False)
+    random = world.slack.workspace.channel("random")
+
+    await world.alice.types("/task attach loose", "random")
+
+    assert world.alice.reads() == [
+        f"The task got no thread. I'm not in <#{random.id}>. Invite me there with `/invite @Taskwire`, then "
+        "try again."
+    ]
+    random.members.append(world.slack.bot_user_id)
+    thread = await world.alice.runs("/task attach loose", "random")
+    assert "Fix it." in thread.card()
+
+
+async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) -> None:
+    """The thread says so, the card too, and the task can have another thread."""
+    thread = await started(world)
+    task = world.task("fix-it")
+
+    await world.alice.types(f"/task detach {task.name}")
+
+    assert thread.new_messages() == [
+        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
+        f"`/task attach {task.name}` brings it back."
+    ]
+    assert thread.card().startswith("Detached: Fix it.")
+    assert task.status == "active"
+
+    again = await world.alice.runs(f"/task attach {task.name}")
+    assert again.ts != thread.ts
+
+
+async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
+    """A person's refusal is no trouble of ours: nothing is logged as an error."""
+    await started(world)
+    name = world.task("fix-it").name
+    world.coder.misbehave(
+        "tasks.pause", faults.server_error("You do not have permission to stop this workspace.", 403)
+    )
+
+    await world.alice.types(f"/task pause {name}")
+
+    assert world.alice.reads() == [
+        "I could not pause *Fix it*. Coder said: You do not have permission to stop this workspace."
+    ]
+
+
+async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
+    """Not an error: it is gone."""
+    thread = await started(world)
+    task = world.task("fix-it")
+    world.coder.misbehave("tasks.get", faults.server_error("Resource not found", 404))
+
+    await world.alice.types(f"/task pause {task.name}")
+
+    assert world.alice.reads() == ["*Fix it* is no longer in Coder. `/task list` shows what there is."]
+    assert thread.new_messages() == []

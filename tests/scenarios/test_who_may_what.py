@@ -1,0 +1,238 @@
+"""Who may use Taskwire, who sees which task, and who steers it."""
+
+import pytest
+
+from .world import World
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        (
+            {"is_restricted": True},
+            "Guests of this workspace cannot use Taskwire. Ask a full member to start the task.",
+        ),
+        (
+            {"is_restricted": True, "is_ultra_restricted": True},
+            "Guests of this workspace cannot use Taskwire. Ask a full member to start the task.",
+        ),
+        (
+            {"is_stranger": True},
+            "Taskwire works for members of this workspace only. Ask somebody of this workspace to start the "
+            "task.",
+        ),
+        ({"is_bot": True}, "Only people can steer tasks."),
+        (
+            {"is_email_confirmed": False},
+            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm it "
+            "in Slack, or ask an administrator.",
+        ),
+    ],
+)
+async def test_who_may_not_gets_a_sentence_and_nothing_else(
+    world: World, profile: dict[str, object], says: str
+) -> None:
+    """For making, acting and asking alike; being in Coder does not help, nor does being listed."""
+    carol = world.person("carol", **profile)
+    await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
+    world.slack.workspace.channel("general").members.append(carol.id)
+    world.coder.add_task("carol", "fix it", name="loose")
+
+    for line in ("create do that", "pause loose", "list", "status loose", "templates"):
+        await carol.types(f"/task {line}")
+
+    assert carol.reads() == [says] * 5
+    assert [task.status for task in world.coder.tasks] == ["active"]
+
+
+async def test_a_person_is_who_their_address_says(world: World) -> None:
+    """Exactly one Coder user has it, whatever their name there."""
+    world.coder.user("alice").email = "Alice@Example.COM"
+    await world.alice.runs("/task create fix it")
+    assert world.coder.tasks[0].row.owner.username == "alice"
+
+    world.coder.add_user("bob2", email="bob@example.com")
+    await world.bob.types("/task create fix it")
+    assert world.bob.reads() == [
+        "2 Coder users have the address bob@example.com. Ask a Coder administrator to leave one."
+    ]
+
+
+async def test_a_suspended_account_starts_nothing(world: World) -> None:
+    """And the person is told whom to ask."""
+    world.coder.suspend("alice")
+
+    await world.alice.types("/task create fix it")
+
+    assert world.alice.reads() == [
+        "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."
+    ]
+    assert not world.coder.tasks
+
+
+async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
+    """Bob sees Alice's task where its thread is, and nowhere else."""
+    world.slack.add_channel("random", ["bob"])
+    await world.alice.runs("/task create fix it")
+    name = world.task("fix-it").name
+
+    await world.bob.types("/task list")
+    await world.bob.types("/task list", "random")
+    await world.bob.types(f"/task status {name}")
+    await world.bob.types(f"/task status {name}", "random")
+
+    here, there, status, unknown = world.bob.reads()
+    assert "Fix it" in here
+    assert there.startswith("You have no tasks yet.")
+    assert "Fix it." in status
+    assert unknown == f"I know no task `{name}` that you can see here. `/task list` shows yours."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status {name}",
+        "status alice/{name}",
+        "status {id}",
+        "status {url}",
+        "status secre",
+        "status secret-pla",
+        "status secret-paln",
+        "logs {name}",
+        "logs {id} full",
+        "send {name} hello",
+        "pause {name}",
+        "edit {id} other",
+        "attach {name}",
+        "attach {id}",
+        "list owner=alice",
+        "list all",
+    ],
+)
+async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: str) -> None:
+    """Not by its name, its id, its beginning, as a suggestion, or in a list."""
+    task = world.coder.add_task("alice", "the secret plan", name="secret-plan")
+    typed = line.format(name=task.name, id=task.id, url=f"{world.coder.url}/tasks/alice/{task.id}")
+
+    await world.bob.types(f"/task {typed}")
+
+    [answer] = world.bob.reads()
+    for word in ("he secret plan", "secret-plan", task.id):
+        assert word not in answer.replace(f"`{typed.split()[1]}`", "").replace("alice/secret-plan", "")
+    assert (task.status, task.prompt, task.inputs) == ("active", "the secret plan", [])
+    assert not world.slack.messages("general")
+
+
+async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> None:
+    """Deleting somebody's task is answered as if there were none."""
+    world.coder.add_task("alice", "the secret plan", name="secret-plan")
+
+    await world.bob.types("/task delete secret-plan")
+
+    assert world.bob.dialog() == (
+        "[Delete this task]\nI know no task `secret-plan` that you can see here. `/task list` shows yours."
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["pause {name}", "resume {name}", "edit {name} other", "send {name} hello", "detach {name}"]
+)
+async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
+    """Who sees it may know of it; they are told whom to ask."""
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+
+    await world.bob.types("/task " + line.format(name=task.name))
+
+    assert world.bob.reads() == [
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or an administrator."
+    ]
+    assert (task.status, task.prompt, task.inputs) == ("active", "fix it", [])
+    assert thread.new_messages() == []
+
+
+async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
+    """The dialog says so at once; a click on the card is checked in the same way."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    name = world.task("fix-it").name
+    world.task("fix-it").becomes("working", "On it")
+    await world.sweeps()
+
+    await world.bob.types(f"/task delete {name}")
+    first = world.bob.dialog()
+    await world.bob.clicks(thread, "Delete")
+    await world.bob.clicks(thread, "Pause")
+
+    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or an administrator."
+    assert first == world.bob.dialog() == f"[Delete this task]\n{refused}"
+    assert world.bob.reads() == [refused]
+    assert world.task("fix-it").status == "active"
+
+
+async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -> None:
+    """A task is put into a channel by whoever may steer it."""
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    where = world.slack.backend.permalink(thread.channel, thread.ts)
+
+    await world.bob.types(f"/task attach {task.name}")
+
+    assert world.bob.reads() == [f"*Fix it* has a thread already: <{where}>"]
+
+
+@pytest.mark.parametrize("listed", ["person", "group"])
+async def test_administrators_see_and_steer_all(world: World, listed: str) -> None:
+    """Listed by their id or by a user group, with or without an account in Coder."""
+    dora = world.person("dora", in_coder=False)
+    group = world.slack.add_group("ops", ["dora"])
+    await world.restarts(admins=(dora.id if listed == "person" else group.id,))
+    world.slack.add_channel("ops-room", ["dora"])
+    task = world.coder.add_task("alice", "fix it", name="loose")
+
+    await dora.types("/task list", "ops-room")
+    await dora.types("/task pause loose", "ops-room")
+    await dora.types("/task create do that", "ops-room")
+
+    listed_tasks, paused, refused = dora.reads()
+    assert "Fix it, alice" in listed_tasks
+    assert paused == "Pausing *Fix it*. `/task resume loose` starts it again."
+    assert refused.startswith("No Coder user has your address dora@example.com.")
+    assert task.status == "paused"
+
+
+async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
+    """The owner stays the owner: they are called, and may reply."""
+    dora = world.person("dora")
+    await world.restarts(admins=(dora.id,))
+    world.slack.workspace.channel("general").members.append(dora.id)
+    task = world.coder.add_task("alice", "fix it", name="loose")
+
+    thread = await dora.runs("/task attach loose")
+    await world.sweeps()
+    task.becomes("complete", "Opened PR #1")
+    await world.sweeps()
+
+    assert [message.split(".")[0] for message in thread.new_messages()] == [
+        f"<@{world.alice.id}> Done: Fix it"
+    ]
+    await world.passes(seconds=5)
+    await world.alice.replies(thread, "thanks")
+    assert task.inputs == ["thanks"]
+
+
+async def test_who_leaves_the_administrators_is_refused_at_the_next_act(world: World) -> None:
+    """What one may is looked at again each time, from a memory of minutes."""
+    dora = world.person("dora", in_coder=False)
+    group = world.slack.add_group("ops", ["dora"])
+    await world.restarts(admins=(group.id,))
+    world.slack.add_channel("ops-room", ["dora"])
+    world.coder.add_task("alice", "fix it", name="loose")
+    await dora.types("/task list", "ops-room")
+    assert "Fix it" in dora.reads()[0]
+
+    group.members.clear()
+    await world.forgets()
+    await dora.types("/task list", "ops-room")
+
+    assert dora.reads()[0].startswith("No Coder user has your address")
