@@ -1,17 +1,60 @@
-"""Where the processes of these tests run."""
+"""Where the processes of these tests run: a place between look-alikes, and a Redis of Debian's."""
 
+import asyncio
+import contextlib
+import shutil
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from .processes import Place, new_place
+from .processes import Place, new_place, until
 
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with new_place(tmp_path, SlackSandbox(manifest=manifest.make())) as made:
         yield made
+
+
+@contextlib.asynccontextmanager
+async def _redis(directory: Path) -> AsyncIterator[str]:
+    """Debian's own server on a free port, as an operator would set it up."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = await asyncio.create_subprocess_exec(
+        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
+        *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    url = f"redis://:hunter2-and-more@127.0.0.1:{port}/0"
+    try:
+        await until(lambda: _answers(url), "redis-server to answer")
+        yield url
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def _answers(url: str) -> bool:
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        try:
+            return bool(await client.ping())
+        except RedisError:
+            return False
+
+
+@pytest.fixture
+async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs Debian's redis-server, which is not installed")
+    async with _redis(tmp_path) as url:
+        yield url

@@ -10,9 +10,6 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
 from .processes import Place, new_place, start
-from .test_replicas import redis_url
-
-__all__ = ["redis_url"]
 
 
 async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:

@@ -1,59 +1,10 @@
 """Two processes on one Redis: each payload is taken once, and what one leaves the other carries on."""
 
-import asyncio
-import contextlib
-import shutil
 import signal
-import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 
 from .processes import Place, until
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("redis-server") is None, reason="needs Debian's redis-server, which is not installed"
-)
-
-
-@contextlib.asynccontextmanager
-async def _redis(directory: Path) -> AsyncIterator[str]:
-    """Debian's own server on a free port, as an operator would set it up."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = await asyncio.create_subprocess_exec(
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
-        *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    url = f"redis://:hunter2-and-more@127.0.0.1:{port}/0"
-    try:
-        await until(lambda: _answers(url), "redis-server to answer")
-        yield url
-    finally:
-        server.terminate()
-        await server.wait()
-
-
-async def _answers(url: str) -> bool:
-    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
-        try:
-            return bool(await client.ping())
-        except RedisError:
-            return False
-
-
-@pytest.fixture
-async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    async with _redis(tmp_path) as url:
-        yield url
 
 
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:

@@ -6,9 +6,6 @@ from taskwire.sandbox.coder import faults
 from taskwire.sandbox.slack import CallFault
 
 from .processes import Place
-from .test_replicas import redis_url
-
-__all__ = ["redis_url"]
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

@@ -16,6 +16,7 @@ from taskwire.running import Bot, running
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.settings import Settings
+from taskwire.slack import manifest
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
@@ -210,7 +211,7 @@ async def new_world(directory: Path, *, has_store_faults: bool = False, **given:
     """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
     clock = WorldClock()
     async with contextlib.AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(SlackSandbox(clock=clock.time))
+        slack = await stack.enter_async_context(SlackSandbox(clock=clock.time, manifest=manifest.make()))
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
         store = await stack.enter_async_context(embedded.store(directory / "store"))
         connections = await stack.enter_async_context(connection.open(store.url))
