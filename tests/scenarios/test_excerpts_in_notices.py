@@ -1,6 +1,7 @@
 """What the agent wrote, in the notice that says it has stopped: readable, once, and harmless."""
 
 from taskwire.sandbox.coder.faults import Fault, bad_gateway
+from taskwire.sandbox.coder.steps import BuildPlan
 from taskwire.sandbox.coder.wire import Answer
 from taskwire.sandbox.slack import CallFault
 
@@ -168,3 +169,17 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
     ]
+
+
+async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World) -> None:
+    """What a template's author printed is as foreign as what an agent writes."""
+    world.coder.template.plan = BuildPlan(error=f"<!channel> {SECRET}", build_log=(f"@here {SECRET}",))
+    thread = await world.alice.runs("/task create fix the login redirect")
+    await world.sweeps()
+    await world.passes(seconds=301)
+
+    posted = "\n".join(str(call.arguments) for call in world.slack.calls if call.method != "auth.test")
+    assert len(thread.new_messages()) == 1
+    assert "<!channel" not in posted
+    assert "@here" not in posted
+    assert SECRET not in posted
