@@ -88,6 +88,11 @@ class Engine:
         """A hash."""
         return await cast("Awaitable[dict[str, str]]", self.connections.commands.hgetall(key))
 
+    async def letters(self) -> list[str]:
+        """The dead letters, the newest first."""
+        found = self.connections.commands.lrange(self.keys.named("dead"), 0, -1)
+        return await cast("Awaitable[list[str]]", found)
+
     async def run(self, body: str, *words: str) -> Reply:
         """Run a script that has the operations of `steps` at hand."""
         return await Script(self.connections.commands, self.keys, self.clock, body)(*words)

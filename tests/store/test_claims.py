@@ -1,0 +1,163 @@
+"""Claims: once, however often a delivery comes, and never a claim without its step."""
+
+import asyncio
+
+import pytest
+
+from taskwire.model.errors import TryLater, Unknown
+from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
+from taskwire.model.jobs import steer
+from taskwire.store import connection
+from taskwire.store.claims import CLAIM_MS, KEPT_MS, Claims
+from taskwire.store.connection import Connections
+from taskwire.store.steps import Step
+from tests.faults.proxy import proxy
+
+from .engine import LIST, Engine, job
+
+THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
+HERE = steer("@")
+
+
+@pytest.fixture
+def claims(engine: Engine) -> Claims:
+    """Claims on the same store and clock."""
+    return Claims(engine.connections, engine.keys, engine.clock)
+
+
+async def test_a_delivery_is_taken_once(engine: Engine, claims: Claims) -> None:
+    """Slack brings an event again when it has not heard of our ack."""
+    first = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+    await engine.ends(await engine.takes())
+    second = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+
+    assert (first, second) == ("taken", "seen")
+    assert await engine.due() == {}
+
+
+async def test_a_claim_outlives_slacks_last_retry(engine: Engine, claims: Claims) -> None:
+    """And not much more: it ends by itself."""
+    await claims.accept("event", "Ev1", Step())
+
+    lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
+    assert 15 * 60_000 < lives <= CLAIM_MS
+
+
+async def test_of_many_at_once_one_takes_it(claims: Claims) -> None:
+    """A mention arrives as two events, at two replicas."""
+    step = Step().append(LIST, job("a"))
+
+    taken = await asyncio.gather(*(claims.accept("message", "C1:2.0", step) for _ in range(8)))
+
+    assert sorted(taken) == ["seen"] * 7 + ["taken"]
+
+
+async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, claims: Claims) -> None:
+    """A claim without its step would be a loss: Slack's next try would be seen as done."""
+    await engine.connections.commands.set("tw:x", "no hash")
+
+    with pytest.raises(TryLater):
+        await claims.accept("event", "Ev1", Step().append(LIST, job("a")).write("HSET", "tw:x", "a", "b"))
+
+    assert await engine.connections.commands.keys("*claim*") == []
+    assert await engine.due() == {}
+
+
+async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, claims: Claims) -> None:
+    """People talk in many threads."""
+    taken = await claims.accept_in_thread("C1:2.0", THREAD, Step().append(HERE, job("a")), is_ours=False)
+
+    assert taken == "foreign"
+    assert await engine.connections.commands.keys("*") == []
+
+
+async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, claims: Claims) -> None:
+    """The step names it `@`."""
+    await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
+
+    taken = await claims.accept_in_thread("C1:2.0", THREAD, Step().append(HERE, job("a")), is_ours=False)
+
+    assert taken == "taken"
+    assert await engine.due() == {"steer:L1": 0}
+
+
+async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: Engine, claims: Claims) -> None:
+    """The card can be seen, and answered, before Slack's answer to our post is."""
+    for name in ("a", "b"):
+        step = Step().append(HERE, job(name))
+        assert await claims.accept_in_thread(f"C1:{name}", THREAD, step, is_ours=True) == "kept"
+    kept = engine.keys.named("kept", "C1:1.000000")
+    assert 0 < await engine.connections.commands.pttl(kept) <= KEPT_MS
+
+    await engine.queue.write(Step().adopt(kept, LinkId("L1")))
+
+    turn = await engine.takes()
+    assert (turn.name, turn.job.id) == ("steer:L1", "a")
+    await engine.ends(turn)
+    assert (await engine.takes()).job.id == "b"
+    assert await engine.connections.commands.exists(kept) == 0
+
+
+async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, claims: Claims) -> None:
+    """What is kept is read when nobody can be told any more."""
+    wrong = Step().write("HSET", "tw:x", "a field and no value")
+
+    with pytest.raises(TryLater):
+        await claims.accept_in_thread("C1:2.0", THREAD, wrong, is_ours=True)
+
+    assert await engine.connections.commands.keys("*") == []
+
+
+async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
+    """The call may be repeated: its id makes it one."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        claims = Claims(through, engine.keys, engine.clock)
+        await claims.accept("event", "Ev0", Step())
+        network.drop_next_reply()
+
+        taken = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+
+    assert taken == "seen"
+    assert await engine.due() == {LIST: 0}
+
+
+async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
+    """So whoever asked may try again."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network:
+        port = network.port
+    async with connection.open(f"redis://127.0.0.1:{port}") as gone:
+        claims = Claims(gone, engine.keys, engine.clock)
+
+        with pytest.raises(TryLater):
+            await claims.accept("event", "Ev1", Step())
+
+
+async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
+    """Then nobody says "try again"."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        claims = Claims(through, engine.keys, engine.clock)
+        await claims.accept("event", "Ev0", Step())
+        network.freeze()
+
+        with pytest.raises(Unknown):
+            await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+
+
+async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:
+    """The first try may have been written, whatever the second hears."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        claims = Claims(through, engine.keys, engine.clock)
+        await claims.accept("event", "Ev0", Step())
+        network.drop_next_reply()
+        await real.commands.set("tw:x", "no hash")
+
+        with pytest.raises(Unknown):
+            await claims.accept("event", "Ev1", Step().write("HSET", "tw:x", "a", "b"))
+
+
+def _url(real: Connections) -> str:
+    return real.where
