@@ -151,6 +151,21 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
     assert len(thread.new_messages()) == 2
 
 
+async def test_a_second_pause_says_again_what_waits(world: World) -> None:
+    """Whoever presses it may not have read the first answer."""
+    thread, _ = await held(world, "first", "second")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!pause")
+    said = thread.new_messages()
+    await world.alice.clicks(thread, "Drop them")
+
+    assert said == [
+        "Paused, and 2 replies wait until you say what to do.\n[Resume and send] [Drop them]",
+    ]
+    assert len(thread.new_messages()) == 1
+
+
 async def test_detach_gives_back_what_waits(world: World) -> None:
     """With the texts, so that nothing has to be remembered."""
     thread, task = await a_busy_agent(world)

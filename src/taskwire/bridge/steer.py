@@ -89,27 +89,31 @@ class Steerer:
             if task.workspace_build_number > int(hand.note) and task.status_word in ("unknown", "paused"):
                 return await self._paused(hand, link, work, task.workspace_build_number)
         if task.status_word == "paused":
-            return done(None, (work.asker, answers.already_paused(link)))
+            return await self._paused(hand, link, work, None)
         try:
             build = await self._start_build(hand, task, self._doors.coder.pause)
         except BuildActive:
             return self._busy(hand, link, work)
         return await self._paused(hand, link, work, build.build_number)
 
-    async def _paused(self, hand: Hand, link: Link, work: Act, build: int) -> Ending:
-        """Hold the replies that wait, and say how many there are."""
-        pausing = (work.asker, answers.pausing(link))
+    async def _paused(self, hand: Hand, link: Link, work: Act, build: int | None) -> Ending:
+        """Hold the replies that wait, and say how many there are; without a build it was paused already."""
+        words = answers.pausing(link) if build is not None else answers.already_paused(link)
+        pausing = (work.asker, words)
         if link.bond.thread_ts is None:
             return done(None, pausing)
-        waiting = await self._waiting(link)
         hold = Hold(by=work.asker.person, at=work.asker.at)
+        written_before = microseconds(hold.at)
+        waiting = [r for _, r in await self._waiting(link) if microseconds(r.ts) <= written_before]
         step = self._doors.writes.hold(Step(), link.id, hold)
-        acted = Acted(verb="pause", by=work.asker.person, build=build)
-        step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
-        for _, reply in waiting:
+        if build is not None:
+            acted = Acted(verb="pause", by=work.asker.person, build=build)
+            step.append(tell(link.id), Job(id=f"acted:{hand.job.id}", work=Happened(event=acted)))
+        for reply in waiting:
             receipt(link.id, reply.ts, "waiting", step)
         if waiting:
-            say(link.id, f"held:{hand.job.id}", answers.paused_holding(link, len(waiting)), step)
+            message = answers.paused_holding(link, len(waiting), is_paused=build is None)
+            say(link.id, f"held:{hand.job.id}", message, step)
             return done(step, *([pausing] if _is_elsewhere(work, link) else []))
         return done(step, pausing)
 

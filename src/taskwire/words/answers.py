@@ -277,10 +277,10 @@ def pausing(link: Link) -> Message:
     return _plain(f"Pausing {_title(link)}. {again} it again.")
 
 
-def paused_holding(link: Link, count: int) -> Message:
-    """The workspace is stopping, and replies wait."""
+def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
+    """The workspace is stopping or has stopped, and replies wait."""
     replies = "one reply waits" if count == 1 else f"{count} replies wait"
-    words = f"Pausing, and {replies} until you say what to do."
+    words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
     choices = [
         button(Button.RESUME_AND_SEND, "Resume and send", link.id),
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
