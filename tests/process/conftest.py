@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -16,13 +16,30 @@ from redis.exceptions import RedisError
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from .processes import Place, new_place, until
+from .processes import Place, Taskwire, end, new_place, start, until
 
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with new_place(tmp_path, SlackSandbox(manifest=manifest.make())) as made:
         yield made
+
+
+Starts = Callable[..., Awaitable[Taskwire]]
+
+
+@pytest.fixture
+async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
+    """Starts `taskwire` with words and settings, in a directory of its own; ends what is left."""
+    started: list[Taskwire] = []
+
+    async def start_one(*words: str, **settings: str) -> Taskwire:
+        started.append(await start(tmp_path, settings, *words))
+        return started[-1]
+
+    yield start_one
+    for each in started:
+        await end(each)
 
 
 @contextlib.asynccontextmanager

@@ -146,7 +146,7 @@ class Place:
     async def runs(self, *arguments: str, **settings: str) -> Taskwire:
         """Start `taskwire run`, or with other words, with these settings besides."""
         started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
-        self._stack.push_async_callback(_end, started)
+        self._stack.push_async_callback(end, started)
         return started
 
     async def one(self, *arguments: str, **settings: str) -> Taskwire:
@@ -172,7 +172,8 @@ async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -
     return started
 
 
-async def _end(started: Taskwire) -> None:
+async def end(started: Taskwire) -> None:
+    """End a process that may have ended."""
     with contextlib.suppress(ProcessLookupError):
         started.process.kill()
     await started.ends()

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from .processes import Place, new_place, start
+from .conftest import Starts
+from .processes import Place, new_place
 
 
 async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
@@ -201,9 +202,9 @@ async def test_programs_can_read_it(place: Place) -> None:
     assert code == 0
 
 
-async def test_missing_settings_are_findings(tmp_path: Path) -> None:
+async def test_missing_settings_are_findings(starts: Starts) -> None:
     """Without settings there is nothing else to look at."""
-    looking = await start(tmp_path, {"SLACK_APP_TOKEN": "xapp-1", "CODER_URL": "nowhere"}, "doctor")
+    looking = await starts("doctor", SLACK_APP_TOKEN="xapp-1", CODER_URL="nowhere")
 
     code = await looking.ends()
 

@@ -13,7 +13,8 @@ import pytest
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from .processes import Place, new_place, start, until
+from .conftest import Starts
+from .processes import Place, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
@@ -146,9 +147,9 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
     )
 
 
-async def test_missing_settings_are_named_and_nothing_else_is_said(tmp_path: Path) -> None:
+async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts) -> None:
     """A first start tells everything that is still to be done, one sentence each."""
-    bot = await start(tmp_path, {}, "run")
+    bot = await starts("run")
 
     code = await bot.ends()
 

@@ -1,0 +1,108 @@
+"""`taskwire demo`, as somebody meets it: one command, one address, one story in a browser."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.sandbox.page_worlds import browsed
+
+from .conftest import Starts
+from .processes import Taskwire
+
+CHROMIUM = Path(os.environ.get("TASKWIRE_CHROMIUM", "/usr/bin/chromium"))
+# An agent works for seconds, as long as it takes to read along.
+PATIENCE_MS = 60_000
+
+needs_chromium = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: install chromium, or set TASKWIRE_CHROMIUM"
+)
+
+
+async def _address(demo: Taskwire) -> str:
+    return (await demo.says(r"http://127\.0\.0\.1:\d+/"))[0]
+
+
+def _names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+async def _end(demo: Taskwire) -> int:
+    demo.tell(signal.SIGINT)
+    return await demo.ends()
+
+
+async def _goes_through_a_story(page: Page) -> None:
+    """Create a task, be called, answer, see it finish."""
+    box = page.locator("#message-box")
+    await box.fill("/task create split the customer name into two columns")
+    await box.press("Enter")
+    card = page.locator("#messages .message", has_text="split the customer name")
+    await card.hover()
+    await card.get_by_role("button", name="Reply in thread").click()
+    thread = page.get_by_role("complementary", name="Thread")
+    called = thread.locator(".message", has_text="Shall I drop the old column now?").last
+    await expect(called).to_contain_text("@Alice Adams", timeout=PATIENCE_MS)
+
+    reply = page.locator("#reply-box")
+    await reply.fill("no, keep it for now")
+    await reply.press("Enter")
+
+    mine = thread.locator(".message", has_text="no, keep it for now").first
+    await expect(mine.get_by_role("button", name="white check mark, 1: Taskwire")).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+    finished = thread.locator(".message", has_text="the old column stays for now").last
+    await expect(finished).to_contain_text("@Alice Adams", timeout=PATIENCE_MS)
+
+
+@needs_chromium
+async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
+    """Create, be called, answer, see it finish: on nothing but this machine, and gone with Ctrl-C."""
+    demo = await starts("demo")
+    async with browsed() as page:
+        await page.goto(await _address(demo))
+        await page.locator("[data-ready]").wait_for()
+        await _goes_through_a_story(page)
+        code = await _end(demo)
+
+    assert code == 0
+    assert "Traceback" not in demo.output
+
+
+async def test_two_demos_find_two_ports(starts: Starts) -> None:
+    """A port that is taken is no trouble unless it was asked for."""
+    first, second = [await starts("demo") for _ in range(2)]
+    addresses = [await _address(demo) for demo in (first, second)]
+    port = addresses[0].rstrip("/").rpartition(":")[2]
+    third = await starts("demo", "--port", port)
+
+    codes = [await third.ends(), await _end(first), await _end(second)]
+
+    assert len(set(addresses)) == 2
+    assert codes == [2, 0, 0]
+    assert (
+        third.output
+        == f"Port {port} is taken on this machine. Name another, or leave --port out: any will do.\n"
+    )
+
+
+async def test_nothing_around_it_changes_it(starts: Starts, tmp_path: Path) -> None:
+    """Real settings, a proxy and a `.env` file are left alone, and nothing is left behind."""
+    (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
+    around = {
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "SLACK_CLIENT_ID": "1",
+        "SLACK_CLIENT_SECRET": "2",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "TMPDIR": str(tmp_path),
+    }
+    demo = await starts("demo", **around)
+    await _address(demo)
+
+    assert await _end(demo) == 0
+
+    assert _names_in(tmp_path) == [".env"]

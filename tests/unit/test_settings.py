@@ -1,0 +1,190 @@
+"""Settings: each by its name, and one sentence for each that is missing or wrong, without its value."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from taskwire import settings
+from taskwire.settings import Settings, SettingsError
+
+GOOD = {
+    "SLACK_BOT_TOKEN": "xoxb-bot",
+    "SLACK_APP_TOKEN": "xapp-app",
+    "SLACK_SIGNING_SECRET": "signing-secret",
+    "SLACK_API_URL": "https://slack.example.com/api/",
+    "CODER_URL": "https://coder.example.com/",
+    "CODER_SESSION_TOKEN": "abc-def",
+    "REDIS_URL": "redis://:hunter2@redis:6379/0",
+    "TASKWIRE_DATA_DIR": "/var/lib/taskwire",
+    "TASKWIRE_HTTP_ADDR": "[::1]:9000",
+    "TASKWIRE_POLL_INTERVAL": "0.2",
+    "TASKWIRE_SETTLE": "0",
+    "TASKWIRE_TEMPLATE": "docker",
+    "TASKWIRE_PRESET": "small",
+    "TASKWIRE_WEBHOOK_TOKEN": "webhook-token",
+    "TASKWIRE_ADMINS": "U0ALICE1, S0ADMINS1",
+    "TASKWIRE_LOG_LEVEL": "DEBUG",
+    "TASKWIRE_LOG_FORMAT": "Text",
+}
+ADDRESS = "it must be an address that begins with https:// or http://."
+SECONDS = "it must be a number of seconds, for example 5."
+PLACE = "it must be HOST:PORT, for example 127.0.0.1:8080."
+WORD = "it must be one word of plain letters, digits and signs."
+# (setting, value, what is said behind "NAME is wrong: ")
+WRONG = [
+    ("SLACK_BOT_TOKEN", "xapp-1-swapped", "it must be the bot's own token, which begins with xoxb-."),
+    ("SLACK_BOT_TOKEN", "xoxp-somebodys", "it must be the bot's own token, which begins with xoxb-."),
+    ("SLACK_BOT_TOKEN", "xoxb-with blank", WORD),
+    ("SLACK_BOT_TOKEN", "xoxb-…", WORD),
+    ("SLACK_APP_TOKEN", "xoxb-swapped", "it must be an app-level token, which begins with xapp-."),
+    ("SLACK_SIGNING_SECRET", "two words", WORD),
+    ("SLACK_API_URL", "slack.com/api/", ADDRESS),
+    ("SLACK_API_URL", "https://slack.example.com", "it must end in /api/, as https://slack.com/api/ does."),
+    ("CODER_URL", "coder.example.com", ADDRESS),
+    ("CODER_URL", "ftp://coder.example.com", ADDRESS),
+    ("CODER_URL", "https://coder example", ADDRESS),
+    ("CODER_URL", "https://coder:port", ADDRESS),
+    ("CODER_URL", "https://me:hunter2@coder", "it must be an address without a user name, a ? or a #."),
+    ("CODER_URL", "https://coder/?token=hunter2", "it must be an address without a user name, a ? or a #."),
+    ("CODER_SESSION_TOKEN", "<paste here>", WORD),
+    ("TASKWIRE_HTTP_ADDR", "9090", PLACE),
+    ("TASKWIRE_HTTP_ADDR", "localhost", PLACE),
+    ("TASKWIRE_HTTP_ADDR", "127.0.0.1:99999", PLACE),
+    ("TASKWIRE_HTTP_ADDR", "127.0.0.1:http", PLACE),
+    ("TASKWIRE_POLL_INTERVAL", "0.1", "it must be at least 0.2 seconds."),
+    ("TASKWIRE_POLL_INTERVAL", "5s", SECONDS),
+    ("TASKWIRE_POLL_INTERVAL", "nan", SECONDS),
+    ("TASKWIRE_POLL_INTERVAL", "inf", SECONDS),
+    ("TASKWIRE_SETTLE", "-1", "it must be 0 seconds or more."),
+    ("TASKWIRE_SETTLE", "soon", SECONDS),
+    (
+        "TASKWIRE_ADMINS",
+        "U0ALICE1,xoxb-hunter2",
+        "it must be Slack ids of people (U…) or user groups (S…) with commas between them, and number 2 is "
+        "not one; a profile's menu in Slack has Copy member ID.",
+    ),
+    ("TASKWIRE_LOG_LEVEL", "loud", "it must be debug, info, warning or error."),
+    ("TASKWIRE_LOG_FORMAT", "xml", "it must be json or text."),
+]
+
+
+def _complaints(values: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        settings.given(values)
+    return caught.value.sentences
+
+
+def test_every_setting_is_read_by_its_name() -> None:
+    """The names are what others rely on."""
+    assert set(settings.names()) == set(GOOD)
+
+    found = settings.given(GOOD)
+
+    assert found == Settings.model_construct(
+        **{
+            **found.model_dump(),
+            "coder_url": "https://coder.example.com",
+            "data_dir": Path("/var/lib/taskwire"),
+            "poll_interval": 0.2,
+            "settle": 0.0,
+            "template": "docker",
+            "preset": "small",
+            "admins": ("U0ALICE1", "S0ADMINS1"),
+            "log_level": "debug",
+            "log_format": "text",
+        }
+    )
+    assert (found.http_host, found.http_port, found.is_socket_mode) == ("::1", 9000, True)
+
+
+@pytest.mark.parametrize(("name", "value", "said"), WRONG)
+def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, said: str) -> None:
+    """What stands in the wrong place may be a token."""
+    sentences = _complaints({**GOOD, name: value})
+
+    assert sentences == [f"{name} is wrong: {said}"]
+    assert value not in sentences[0]
+
+
+def test_everything_that_is_missing_is_said_at_once() -> None:
+    """Nobody wants to start it four times to learn four names."""
+    assert [sentence.partition(":")[0] for sentence in _complaints({})] == [
+        "SLACK_BOT_TOKEN is missing",
+        "SLACK_APP_TOKEN is missing",
+        "CODER_URL is missing",
+        "CODER_SESSION_TOKEN is missing",
+    ]
+
+
+def test_a_signing_secret_alone_means_http_mode() -> None:
+    """An app token is not asked for then."""
+    found = settings.given({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
+
+    assert not found.is_socket_mode
+
+
+def test_blanks_around_a_value_are_not_part_of_it() -> None:
+    """A secret from a file ends in a new line."""
+    found = settings.given({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
+
+    assert found.coder_session_token.get_secret_value() == "abc-def"
+    assert found.template is None
+
+
+def test_an_empty_setting_counts_as_not_set() -> None:
+    """Charts and compose files pass on what nobody has filled in."""
+    found = settings.given({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
+
+    assert (found.slack_app_token, found.redis_url) == (None, None)
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.env` file holds what is not set otherwise."""
+    monkeypatch.chdir(tmp_path)
+    for name in settings.names():
+        monkeypatch.delenv(name, raising=False)
+    lines = "".join(f'{name}="{value}"\n' for name, value in GOOD.items())
+    (tmp_path / ".env").write_text(f"# ours\nexport OTHER=1\n{lines}")
+    monkeypatch.setenv("TASKWIRE_TEMPLATE", "kubernetes")
+
+    found = settings.load()
+
+    assert (found.template, found.preset) == ("kubernetes", "small")
+
+
+def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a stack trace about bytes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"CODER_URL=\xff\xfe\n")
+
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+
+    assert caught.value.sentences == ["The file .env is not text in UTF-8: write it anew, or take it away."]
+
+
+def test_every_secret_is_known_to_the_mask() -> None:
+    """Also the password alone, which a client of Redis may name."""
+    found = settings.given(GOOD)
+
+    assert set(found.secrets()) == {
+        GOOD["SLACK_BOT_TOKEN"],
+        GOOD["SLACK_APP_TOKEN"],
+        GOOD["SLACK_SIGNING_SECRET"],
+        GOOD["CODER_SESSION_TOKEN"],
+        GOOD["REDIS_URL"],
+        GOOD["TASKWIRE_WEBHOOK_TOKEN"],
+        "hunter2",
+    }
+    assert not any(secret in repr(found) for secret in found.secrets())
+
+
+def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bolt would take a client's id there for a wish to be installed by OAuth."""
+    for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "something")
+
+    settings.hide()
+
+    assert not [name for name in os.environ if name.startswith("SLACK_")]

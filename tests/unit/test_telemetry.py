@@ -1,0 +1,122 @@
+"""Logs and figures: in both forms, and with every secret masked, however deep it sits."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from taskwire.model.secrets import Masker
+from taskwire.telemetry import Metrics, configure_logs, logger
+
+SECRET = "swordfish-4711"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What is written, in JSON, at the lowest level; logging is put back afterwards."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logs("debug", "json", Masker([SECRET]).mask, stream)
+    yield stream
+    logging.captureWarnings(capture=False)
+    root.handlers = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _lines(log: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
+def test_a_line_is_one_json_object(log: io.StringIO) -> None:
+    """Whoever collects logs finds the same names in each line."""
+    logger("taskwire.tests").info("something happened", count=3, ok=True)
+
+    (line,) = _lines(log)
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "something happened",
+        "level": "info",
+        "logger": "taskwire.tests",
+        "count": 3,
+        "ok": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SECRET,
+        f"before {SECRET} after",
+        [f"in a list {SECRET}"],
+        {"in a map": {"deeper": SECRET}},
+        {SECRET: "as a key"},
+        (1, SECRET),
+        {SECRET},
+        ValueError(f"in an error {SECRET}"),
+        SECRET.encode(),
+    ],
+)
+def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> None:
+    """Whatever somebody gives a log line, and whatever it is called."""
+    logger("taskwire.tests").warning("trouble", value=value)
+    logging.getLogger("a.library").warning("trouble with %s", value)
+
+    assert len(_lines(log)) == 2
+    assert SECRET not in log.getvalue()
+
+
+def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
+    """Errors quote what they could not use."""
+    try:
+        raise ValueError(f"not a number: {SECRET}")
+    except ValueError:
+        logger("taskwire.tests").exception("surprised")
+        logging.getLogger("a.library").exception("surprised")
+
+    assert log.getvalue().count("Traceback") == 2
+    assert SECRET not in log.getvalue()
+
+
+def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
+    """At "debug" the SDKs log whole payloads, and with them what people say."""
+    for name in ("slack_sdk.web", "slack_bolt.App", "httpx", "apscheduler.executors"):
+        logging.getLogger(name).debug("a whole payload")
+
+    assert log.getvalue() == ""
+
+
+def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
+    """Who asks for errors only gets errors only."""
+    root = logging.getLogger()
+    before, level, stream = root.handlers[:], root.level, io.StringIO()
+    configure_logs("error", "text", Masker().mask, stream)
+    talkative = logging.getLogger("a.talkative.library")
+    talkative.setLevel(logging.DEBUG)
+
+    talkative.info("news")
+    talkative.error("trouble")
+
+    logging.captureWarnings(capture=False)
+    root.handlers = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+    assert "trouble" in stream.getvalue()
+    assert "news" not in stream.getvalue()
+
+
+def test_figures_have_good_names_and_say_what_they_are() -> None:
+    """Counters end in _total, times in _seconds, and each has a sentence."""
+    metrics = Metrics()
+    metrics.taken.labels("command", "taken").inc()
+
+    text = metrics.exposition().decode()
+
+    helps = [line.split(" ", 3) for line in text.splitlines() if line.startswith("# HELP")]
+    assert all(len(words) == 4 and words[3] for words in helps)
+    assert all(words[2].startswith("taskwire_") for words in helps)
+    assert 'taskwire_deliveries_total{kind="command",outcome="taken"} 1.0' in text
