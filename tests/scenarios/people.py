@@ -22,11 +22,12 @@ class Person:
         self.id = user
         self.name = name
 
-    async def types(self, command: str, channel: str = CHANNEL) -> Answer:
+    async def types(self, command: str, channel: str = CHANNEL, *, settles: bool = True) -> Answer:
         """Type a slash command; what is shown at once comes back."""
         word, _, text = command.partition(" ")
         answer = await self._world.slack.command(self.id, channel, word, text)
-        await self._world.settles()
+        if settles:
+            await self._world.settles()
         return answer
 
     async def runs(self, command: str, channel: str = CHANNEL) -> "Thread":
@@ -43,6 +44,10 @@ class Person:
     def reads(self) -> list[str]:
         """What only this person was shown since they last looked."""
         return self._world.reader.new_privately(self.id)
+
+    def has_news(self) -> bool:
+        """Whether something is shown to this person alone that they have not read."""
+        return self._world.reader.has_news(self.id)
 
     def sees(self) -> str:
         """What stands in the newest message that only this person sees, read or not."""
@@ -87,13 +92,14 @@ class Person:
         assert answer.ok, answer
         await self._world.settles()
 
-    async def submits(self, **values: str) -> dict[str, str]:
+    async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
         """Fill the dialog on top (`prompt="…"`) and send it off; what it complains of comes back."""
         view = self._world.slack.views(self.id)[-1]
         entered = {f"form.{name}": value for name, value in values.items()}
         submitted = await self._world.slack.submit(self.id, view, dict(entered))
         assert not submitted.failure, submitted
-        await self._world.settles()
+        if settles:
+            await self._world.settles()
         return submitted.errors
 
     async def clicks(self, thread: "Thread", label: str) -> None:

@@ -42,6 +42,10 @@ class Reader:
                     found.append(shown(message))
         return found
 
+    def has_news(self, user: str) -> bool:
+        """Whether something only this person sees is unread."""
+        return any((user, str(told.ts)) not in self._read for told in self._slack.ephemerals(user))
+
     def new_privately(self, user: str) -> list[str]:
         """What only this person saw and has not read yet."""
         found = []

@@ -155,7 +155,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
         "•  What its agent wrote in Coder.\n"
         "The thread stays. Deleting cannot be undone; pausing keeps everything.\n[Delete]"
     )
-    assert not task.is_deleted
+    assert task.status == "active"
 
     await world.alice.submits()
 

@@ -24,16 +24,16 @@ from .world import World
         ({"is_bot": True}, "Only people can steer tasks."),
         (
             {"is_email_confirmed": False},
-            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm it "
-            "in Slack, or ask an administrator.",
+            "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm "
+            "it in Slack, or ask an administrator.",
         ),
     ],
 )
 async def test_who_may_not_gets_a_sentence_and_nothing_else(
-    world: World, profile: dict[str, object], says: str
+    world: World, profile: dict[str, bool], says: str
 ) -> None:
     """For making, acting and asking alike; being in Coder does not help, nor does being listed."""
-    carol = world.person("carol", **profile)
+    carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
     world.slack.workspace.channel("general").members.append(carol.id)
     world.coder.add_task("carol", "fix it", name="loose")
@@ -158,6 +158,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     name = world.task("fix-it").name
     world.task("fix-it").becomes("working", "On it")
     await world.sweeps()
+    await world.passes(seconds=4)
 
     await world.bob.types(f"/task delete {name}")
     first = world.bob.dialog()

@@ -165,6 +165,16 @@ class World:
         """A task in Coder, by its name or the beginning of it."""
         return self.coder.task(name)
 
+    async def loses_its_store(self) -> None:
+        """Let the bot's store refuse every connection."""
+        assert self.store is not None, "this world's store has no faults"
+        await self.store.stop()
+
+    async def finds_its_store(self) -> None:
+        """Let the bot reach its store again."""
+        assert self.store is not None, "this world's store has no faults"
+        await self.store.start()
+
     async def forgets(self) -> None:
         """Let the bot forget what it knows of people for some minutes."""
         async for key in self.connections.commands.scan_iter(self.keys.named("memory", "*")):

@@ -10,7 +10,7 @@ from functools import partial
 from taskwire.bridge.choosing import choose_preset, choose_template
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.patience import has_waited_long, out_of_time, patiently
+from taskwire.bridge.patience import has_waited_long, patiently
 from taskwire.bridge.people import Account, People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw
@@ -152,7 +152,7 @@ class Creator:
         work, link = hand.job.work, await self._link(hand)
         assert isinstance(work, PostCard)  # noqa: S101 - the worker hands each job to its kind's carrier
         if not hand.is_in_doubt and has_waited_long(hand):
-            return done(self._ends(link), (out_of_time(work.asker), answers.never_posted()))
+            return done(self._ends(link), (work.asker, answers.never_posted()))
         return await patiently(hand, work.asker, partial(self._post_card, link, work.asker))
 
     async def _post_card(self, link: Link, asker: Asker, hand: Hand) -> Ending:
@@ -186,7 +186,7 @@ class Creator:
         work, link = hand.job.work, await self._link(hand)
         assert isinstance(work, CreateTask)  # noqa: S101 - the worker hands each job to its kind's carrier
         if not hand.is_in_doubt and has_waited_long(hand):
-            return self._failed(link, out_of_time(work.asker), refusals.NEVER_ANSWERED)
+            return self._failed(link, work.asker, refusals.NEVER_ANSWERED)
         carry = self._create if link.bond.task_id is None else self._attach
         return await patiently(hand, work.asker, partial(carry, link, work.asker))
 
@@ -222,7 +222,8 @@ class Creator:
             hand.settled()
             if found is not None:
                 return found
-            if hand.now_ms - hand.turn.since_ms > FAILING_MS:
+            since_ms = hand.job.failing_since_ms
+            if since_ms and hand.now_ms - since_ms > FAILING_MS:
                 raise UserError(refusals.CREATE_FAILED)
         try:
             return await hand.attempt(
@@ -241,7 +242,7 @@ class Creator:
             task = await self._glimpse(bond)
             if task is None:
                 raise
-            hand.settled()
+            hand.settled(has_landed=True)
             return task
         except NameTaken:
             # A first attempt that finds the name taken is a conflict; a later one may meet its own task.

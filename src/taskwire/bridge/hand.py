@@ -23,7 +23,8 @@ Private = tuple[Asker, Message]
 class Ending:
     """How a turn ends, and what is written with it in the same call.
 
-    `privately` is shown afterwards, at most once, and not promised.
+    `privately` is shown afterwards, at most once, and not promised. `is_failure` keeps the count of tries,
+    which a job that goes on as it should begins anew.
     """
 
     verdict: Literal["done", "later", "unknown"]
@@ -31,6 +32,7 @@ class Ending:
     delay_seconds: float = 0.0
     job: Job | None = None
     privately: tuple[Private, ...] = ()
+    is_failure: bool = False
 
 
 def done(step: Step | None = None, *privately: Private) -> Ending:

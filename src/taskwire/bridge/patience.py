@@ -29,19 +29,15 @@ async def patiently(hand: Hand, asker: Asker, carry: Callable[[Hand], Awaitable[
     except NoRoom:
         raise
     except (TryLater, Unknown, TokenRefused, NoTasks) as error:
-        if not hand.is_in_doubt and has_waited_long(hand):
-            return done(None, (out_of_time(asker), answers.never_answered()))
+        if not hand.keeps_attempt and has_waited_long(hand):
+            return done(None, (asker, answers.never_answered()))
         return _again(hand, asker, error)
 
 
 def has_waited_long(hand: Hand) -> bool:
-    """Whether it has been tried for an hour; what lay still while the bot was away has not."""
-    return hand.job.tries > 0 and hand.now_ms - hand.turn.since_ms > LONGEST_MS
-
-
-def out_of_time(asker: Asker) -> Asker:
-    """The asker as they can still be reached: a response URL lives for half an hour."""
-    return asker.model_copy(update={"response_url": None})
+    """Whether it has failed for an hour; what lay still while the bot was away has not."""
+    since_ms = hand.job.failing_since_ms
+    return since_ms > 0 and hand.now_ms - since_ms > LONGEST_MS
 
 
 def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
@@ -50,12 +46,15 @@ def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
     asked = (error.after_seconds if isinstance(error, TryLater) else None) or 0.0
     delay = min(2.0 ** min(tries, 10), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     # A hiccup is over before anybody has read of it.
-    told = ((asker, _waits(error)),) if tries == (0 if hand.is_in_doubt else 1) else ()
+    told = ((asker, _waits(error)),) if tries == (0 if hand.keeps_attempt else 1) else ()
     return Ending(
-        "unknown" if hand.is_in_doubt else "later",
+        "unknown" if hand.keeps_attempt else "later",
         delay_seconds=max(delay, asked),
-        job=hand.job.model_copy(update={"tries": tries + 1}),
+        job=hand.job.model_copy(
+            update={"tries": tries + 1, "failing_since_ms": hand.job.failing_since_ms or hand.now_ms}
+        ),
         privately=told,
+        is_failure=True,
     )
 
 

@@ -78,7 +78,7 @@ class Steerer:
         except NotFound:
             raise UserError(*refusals.task_is_gone(link.title)) from None
         except Refused as refused:
-            if hand.is_in_doubt or not isinstance(refused, CoderError):
+            if hand.keeps_attempt or not isinstance(refused, CoderError):
                 raise
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 

@@ -18,7 +18,7 @@ from taskwire.bridge.giving_up import gave_up, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown, UserError
-from taskwire.model.jobs import Asker
+from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
 from taskwire.store.queue import Nothing, Passed, Turn, TurnLost, Unreadable
@@ -146,7 +146,7 @@ class Worker:
         )
         self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
-            await self.show_privately(asker, message)
+            await self.show_privately(reachable(asker, turn.now_ms), message)
 
     async def _set_aside(self, taken: Unreadable) -> None:
         """Let the lease pass a few times, then keep the job's text for the operator, and go on without it."""
@@ -183,7 +183,7 @@ class Worker:
             _log.error("left in doubt", job=hand.job.id, kind=hand.job.work.kind)
             return replace(ending, verdict="unknown")
         job = ending.job or hand.job
-        if not job.tries:
+        if ending.is_failure or not job.tries:
             return ending
         return replace(ending, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0}))
 

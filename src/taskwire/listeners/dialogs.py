@@ -5,7 +5,6 @@ What a dialog is about travels in its private metadata; who may do what is check
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from pydantic import BaseModel, ValidationError
@@ -18,8 +17,8 @@ from taskwire.listeners.entry import Entry
 from taskwire.model.actions import Dialog
 from taskwire.model.commands import OpenForm, TaskName, check_new_name
 from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import ChannelId, LinkId, Ts, moment_of, ts_of
-from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, Verb, intake
+from taskwire.model.ids import ChannelId, LinkId, Ts, microseconds, ts_of
+from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, Verb, intake, reachable
 from taskwire.model.messages import Message, View
 from taskwire.model.mrkdwn import is_blank, unescape
 from taskwire.slack import inbound
@@ -31,9 +30,6 @@ from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import answers, forms, refusals
 from taskwire.words.forms import Field
-
-# Slack takes answers by a response URL for 30 minutes; a dialog may stay open for longer.
-RESPONSE_URL_LIVES = timedelta(minutes=25)
 
 _log = logger("taskwire.dialogs")
 Filling = Callable[[], Awaitable[View]]
@@ -205,13 +201,14 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     except ValidationError:
         return Asked()
     values = submitted.values
-    is_fresh = moment_of(now) - moment_of(about.at) < RESPONSE_URL_LIVES
     asker = Asker(
         person=submitted.person,
         channel=ChannelId(values.get(Field.CHANNEL) or about.channel),
-        at=now,
-        response_url=about.response_url if is_fresh else None,
+        at=about.at,
+        response_url=about.response_url,
     )
+    # A dialog may stay open for longer than the answers to what opened it are taken.
+    asker = reachable(asker, microseconds(now) // 1000).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(asker, values)
     verb: Verb = "delete" if submitted.dialog is Dialog.DELETE else "edit"

@@ -16,6 +16,8 @@ ListName = NewType("ListName", str)
 
 # A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Three lanes fit.
 LANE = 2**51
+# Slack takes answers by a response URL for 30 minutes.
+RESPONSE_URL_MS = 25 * 60_000
 # What the ids of replies begin with.
 REPLY = "reply:"
 
@@ -36,6 +38,12 @@ class Asker(BaseModel):
     at: Ts
     thread_ts: Ts | None = None
     response_url: str | None = None
+
+
+def reachable(asker: Asker, now_ms: int) -> Asker:
+    """The asker as they can still be answered: without a response URL that Slack takes no more."""
+    is_fresh = now_ms - microseconds(asker.at) // 1000 < RESPONSE_URL_MS
+    return asker if is_fresh else asker.model_copy(update={"response_url": None})
 
 
 class FileRef(BaseModel):

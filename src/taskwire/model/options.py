@@ -42,8 +42,8 @@ def take_options(
 ) -> tuple[dict[str, str], str]:
     """Take all options from the front of a text: their values by name, and what follows them.
 
-    `has_text` says that a text of the person's own may follow, which may look like an option. Raises UserError
-    for an unknown option, one without a value, one given twice, and an open quote.
+    `has_text` says that a text of the person's own may follow, which may look like an option. Raises
+    UserError for an unknown option, one without a value, one given twice, and an open quote.
     """
     given: dict[str, str] = {}
     while True:

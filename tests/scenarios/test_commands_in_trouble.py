@@ -1,0 +1,300 @@
+"""Commands while Coder, Slack or the store is away: a clear sentence, nothing lost, nothing twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskwire.sandbox.coder import faults
+from taskwire.sandbox.coder.server import Seen
+from taskwire.sandbox.slack import CallFault, DeliveryFault
+
+from .world import World, new_world
+
+AWAY = "Coder does not answer me right now, so I can't say. Please try again in a minute."
+WAITS = (
+    "Coder does not answer me right now, so this waits. I try again for up to an hour; there is no need to "
+    "repeat it."
+)
+NOT_TAKEN = (
+    "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
+)
+
+
+@pytest.fixture
+async def frail(tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose store can be cut off."""
+    async with new_world(tmp_path, has_store_faults=True) as made:
+        yield made
+
+
+@pytest.mark.parametrize("line", ["list", "status loose", "logs loose", "templates"])
+@pytest.mark.parametrize(
+    "fault",
+    [faults.server_error(), faults.nonsense(), faults.refused(), faults.too_many(), faults.cut_after()],
+    ids=lambda fault: fault.name,
+)
+async def test_a_question_that_coder_does_not_answer(world: World, line: str, fault: faults.Fault) -> None:
+    """Whatever goes wrong over there, the person gets one sentence."""
+    world.coder.add_task("alice", "fix it", name="loose")
+    world.coder.misbehave("*", fault, times=None)
+
+    await world.alice.types(f"/task {line}")
+
+    assert world.alice.reads() == [AWAY]
+
+
+async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -> None:
+    """A question is answered, a command goes on by itself when there is a token again."""
+    token = faults.server_error("You are signed out or your session has expired.", 401)
+    world.coder.misbehave("*", token, times=None)
+
+    await world.alice.types("/task list")
+    await world.alice.types("/task create fix it")
+    await world.passes(seconds=2)
+    await world.passes(seconds=20)
+
+    assert world.alice.reads() == [
+        "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "`taskwire doctor` says what to do.",
+        "Coder refuses my token, so this waits. I try again for up to an hour. Please tell whoever runs "
+        "Taskwire: `taskwire doctor` says what to do.",
+    ]
+
+    world.coder.behave()
+    await world.passes(seconds=20)
+
+    assert [task.prompt for task in world.coder.tasks] == ["fix it"]
+    assert len(world.cards()) == 1
+
+
+async def test_a_coder_without_tasks_is_named(world: World) -> None:
+    """It is neither away nor broken."""
+    world.coder.misbehave("tasks.*", faults.server_error("Route not found.", 404), times=None)
+
+    await world.alice.types("/task list")
+
+    assert world.alice.reads() == [
+        "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "`taskwire doctor` says more."
+    ]
+
+
+@pytest.mark.parametrize("line", ["create fix it", "pause loose", "attach loose"])
+async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(world: World, line: str) -> None:
+    """The person is told once that it waits, and need not repeat it."""
+    task = world.coder.add_task("alice", "older", name="loose")
+    async with world.coder.away():
+        await world.alice.types(f"/task {line}")
+        for _ in range(5):
+            await world.passes(seconds=16)
+        assert world.alice.reads() == [WAITS]
+
+    await world.passes(seconds=16)
+
+    is_there = {
+        "create": len(world.coder.tasks) == 2,
+        "pause": task.status == "paused",
+        "attach": len(world.slack.messages("general")) == 1,
+    }
+    assert is_there[line.split()[0]]
+    assert len(world.cards()) == (0 if line.startswith("pause") else 1)
+    assert len(world.alice.reads()) == (1 if line.startswith("pause") else 0)
+
+
+async def test_a_hiccup_is_not_talked_about(world: World) -> None:
+    """It is over before anybody could have read of it."""
+    world.coder.misbehave("*", faults.refused(), times=1)
+
+    await world.alice.types("/task create fix it")
+    await world.passes(seconds=2)
+
+    assert world.alice.reads() == []
+    assert len(world.cards()) == 1
+
+
+async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
+    """Then the person is told, and nothing is left that would happen later."""
+    async with world.coder.away():
+        await world.alice.types("/task create fix it")
+        await world.passes(seconds=2)
+        await world.passes(seconds=3_700)
+
+    assert world.alice.reads() == [
+        WAITS,
+        "Coder did not answer me for an hour, so I stopped trying. Please ask again when it is back.",
+    ]
+    await world.passes(seconds=60)
+    assert not world.coder.tasks
+
+
+async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
+    """It says that the task is being created, and becomes its card in the end."""
+    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=5)
+
+    thread = await world.alice.runs("/task create fix it")
+    assert thread.card().startswith("Creating…: fix it.")
+    for _ in range(6):
+        await world.passes(seconds=16)
+
+    assert thread.card().startswith("Starting: Fix it.")
+    assert world.alice.reads() == [WAITS]
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World) -> None:
+    """The link ends, so that nothing is created when nobody expects it any more."""
+    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=None)
+
+    thread = await world.alice.runs("/task create fix it")
+    await world.passes(seconds=2)
+    await world.passes(seconds=3_700)
+    await world.passes(seconds=20)
+
+    why = "Coder did not answer me for an hour, so I stopped trying."
+    assert thread.card() == (
+        f"Not created: fix it. Coder did not make this task. {why} `/task create` starts another. "
+        "Owner: alice. Template: Tasks on Docker."
+    )
+    assert world.alice.reads() == [WAITS, f"The task was not created. {why}"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.cut_after(), faults.error_after(), faults.nonsense(status=201)],
+    ids=lambda fault: fault.name,
+)
+async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fault) -> None:
+    """It was made; the bot finds it by its name."""
+    world.coder.misbehave("tasks.create", fault)
+
+    thread = await world.alice.runs("/task create fix it")
+
+    assert len(world.coder.tasks) == 1
+    assert ": Fix it. Owner: alice." in thread.card()
+
+
+async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
+    """An error that stays is the template's, most likely; the card says whom to ask."""
+    world.coder.misbehave("tasks.create", faults.server_error("Internal error creating task."), times=None)
+
+    thread = await world.alice.runs("/task create fix it")
+    for _ in range(20):
+        await world.passes(seconds=90)
+
+    assert thread.card().startswith(
+        "Not created: fix it. Coder did not make this task. Coder answered with an error each time I asked, "
+        "for a quarter of an hour. Whoever looks after it can find out why."
+    )
+    assert [said.split(".")[0] for said in world.alice.reads()] == [
+        "Coder does not answer me right now, so this waits",
+        "The task was not created",
+    ]
+
+
+async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: World) -> None:
+    """Two ask for one name at once: one task, and a free name for the other."""
+
+    def takes_it(seen: Seen, phase: str) -> None:
+        if (seen.route, phase) == ("tasks.create", "before") and not world.coder.tasks:
+            world.coder.add_task("alice", "x", name="fix")
+
+    world.coder.on_request = takes_it
+
+    thread = await world.alice.runs("/task create name=fix fix it")
+
+    why = "The name `fix` is taken in Coder. This one is free: `name=fix-2`."
+    assert why in thread.card()
+    assert world.alice.reads() == [f"The task was not created. {why}"]
+
+
+async def test_the_store_is_away(frail: World) -> None:
+    """Every command is answered; nothing was taken, so nothing happens later."""
+    await frail.loses_its_store()
+
+    for line in ("create fix it", "pause loose", "list", "status loose"):
+        await frail.alice.types(f"/task {line}", settles=False)
+        await frail.until(frail.alice.has_news, f"an answer to {line}")
+        assert frail.alice.reads() == [NOT_TAKEN]
+
+    await frail.alice.types("/task create", settles=False)
+    await frail.until(lambda: "my store" in frail.alice.dialog(), "the dialog says so")
+    assert frail.alice.dialog() == f"[New task]\n{NOT_TAKEN}"
+
+    await frail.finds_its_store()
+    await frail.alice.runs("/task create fix it")
+    assert len(frail.coder.tasks) == 1
+
+
+async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
+    """It may have been taken: the person is told to look, not to repeat."""
+    assert frail.store is not None
+    await frail.alice.runs("/task create fix that")
+    await frail.passes(seconds=5)
+    frail.store.freeze()
+
+    await frail.alice.types("/task create fix it", settles=False)
+
+    assert frail.alice.reads() == [
+        "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+    ]
+    frail.store.thaw()
+    await frail.until(lambda: len(frail.coder.tasks) == 2, "what was taken happens")
+    await frail.settles()
+    assert len(frail.coder.tasks) == 2
+    assert len(frail.cards()) == 1
+
+
+async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> None:
+    """What was entered is not lost; the deletion's dialog says that nothing was done."""
+    frail.coder.add_task("alice", "older", name="loose")
+    await frail.alice.types("/task delete loose")
+    await frail.loses_its_store()
+    await frail.alice.submits(settles=False)
+    assert frail.alice.dialog() == f"[Delete this task]\n{NOT_TAKEN}"
+    await frail.slack.close("alice", frail.slack.views("alice")[-1])
+    await frail.finds_its_store()
+    await frail.alice.types("/task fix it")
+    await frail.loses_its_store()
+
+    assert await frail.alice.submits(settles=False) == {"form.prompt": NOT_TAKEN}
+    assert "fix it" in frail.alice.dialog()
+
+    await frail.finds_its_store()
+    await frail.alice.submits()
+    assert sorted(task.prompt for task in frail.coder.tasks) == ["fix it", "older"]
+    assert len(frail.cards()) == 1
+
+
+async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
+    """The trigger was too old: nothing was done, and the person hears it."""
+    world.slack.faults.add("views.open", CallFault.ERROR, error="expired_trigger_id")
+
+    await world.alice.types("/task create")
+
+    assert world.alice.reads() == [
+        "Slack did not let me open the dialog in time. Nothing was done; please try again."
+    ]
+
+
+async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
+    """Its trigger names it."""
+    world.slack.faults.add("/task", DeliveryFault.TWICE)
+
+    await world.alice.runs("/task create fix it")
+
+    assert len(world.coder.tasks) == 1
+
+
+async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
+    """What follows is bounded; each is answered in the end."""
+    world.coder.misbehave("tasks.list", faults.late(0.05), times=None)
+
+    answers = await asyncio.gather(
+        *[world.slack.command("alice", "general", "/task", "list") for _ in range(50)]
+    )
+    await world.settles()
+
+    assert all(answer.ok for answer in answers)
+    assert len(world.alice.reads()) == 50
