@@ -27,7 +27,7 @@ from taskwire.model.naming import digest, name_for, near, title_for
 from taskwire.slack.errors import ChannelProblem
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
-from taskwire.words import answers, cards, refusals
+from taskwire.words import answers, cards, inputs, refusals
 
 REPEAT_MS = 120_000
 ASKED_MS = 1_800_000
@@ -57,7 +57,7 @@ class Creator:
         account = await self._people.get_account(work.asker.person)
         bond = await self._bond(meant, account, hand.job.id)
         if await self._doors.links.find(bond.id) is not None:
-            return done(None, (work.asker, answers.already_decided()))
+            return done(None, (work.asker, inputs.already_decided()))
         note = ("created", work.asker.person, _likeness(meant, bond))
         if not work.kept and await self._is_repeated(note, hand.now_ms):
             key = digest(hand.job.id)

@@ -11,7 +11,7 @@ from taskwire.model.errors import UserError
 from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, in_turn, link_of, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
-from taskwire.words import answers, refusals
+from taskwire.words import inputs, refusals
 
 
 class Found(NamedTuple):
@@ -37,7 +37,7 @@ class Decider:
         await self._people.require_steer(work.asker.person, link)
         held = await self._doors.links.list_held(link.id)
         if not held:
-            return done(None, (work.asker, answers.nothing_held(link)))
+            return done(None, (work.asker, inputs.nothing_held(link)))
         if not work.is_dropped:
             resume = Act(asker=work.asker, verb="resume")
             job = Job(id=f"resume:{hand.job.id}", work=resume)
@@ -47,7 +47,7 @@ class Decider:
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
         texts = [await self._texts.words(reply) for reply in replies]
-        return done(say(link.id, f"dropped:{hand.job.id}", answers.dropped(texts), step))
+        return done(say(link.id, f"dropped:{hand.job.id}", inputs.dropped(texts), step))
 
     async def decided(self, hand: Hand) -> Ending:
         """Let a reply that waits for a person's word go on, or end it."""
@@ -57,7 +57,7 @@ class Decider:
         await self._people.require_steer(work.asker.person, link)
         found = await self._find(link, work.job)
         if found is None:
-            return done(None, (work.asker, answers.already_decided()))
+            return done(None, (work.asker, inputs.already_decided()))
         reply, step = found
         if work.verdict == "send":
             return done(step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts)))

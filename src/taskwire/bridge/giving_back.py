@@ -8,7 +8,7 @@ from taskwire.bridge.saying import receipt, say
 from taskwire.model.jobs import Reply
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
-from taskwire.words import answers
+from taskwire.words import inputs
 
 
 async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[Reply], step: Step) -> Step:
@@ -18,7 +18,7 @@ async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[R
     for reply in replies:
         receipt(link.id, reply.ts, "failed", step)
     words = [await texts.words(reply) for reply in sorted(replies, key=lambda reply: reply.ts)]
-    return say(link.id, f"given-back:{name}", answers.given_back(words), step)
+    return say(link.id, f"given-back:{name}", inputs.given_back(words), step)
 
 
 async def list_held(doors: Doors, link: Link) -> list[Reply]:

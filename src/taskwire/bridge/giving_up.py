@@ -10,7 +10,7 @@ from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, link_of
 from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
-from taskwire.words import answers
+from taskwire.words import answers, inputs
 
 # What each kind of job was to do, as a person would say it.
 _WHAT = {
@@ -43,7 +43,7 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         if link is not None:
             # What began and was never read back may have arrived.
             text = replies.to_agent_text(work.text)
-            tell = answers.input_in_doubt if hand.is_in_doubt else partial(answers.delivery_given_up, why=why)
+            tell = inputs.input_in_doubt if hand.is_in_doubt else partial(inputs.delivery_given_up, why=why)
             say(link_id, f"failed:{work.ts}:{hand.now_ms}", tell(link, job.id, text=text), step)
     return done(step, *_privately(work, why))
 

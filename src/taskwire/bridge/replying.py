@@ -15,7 +15,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
-from taskwire.words import answers, cards, listing
+from taskwire.words import answers, cards, inputs, listing
 
 # Questions about input, and the ways to what only those who may steer can do.
 FOR_STEERERS = ("not_a_verb", "edit", "delete")
@@ -55,7 +55,7 @@ class Replier:
 
     async def _message(self, link: Link, work: AnswerInThread, name: str, step: Step) -> Message:
         if link.ended is not None:
-            return answers.link_ended(link)
+            return inputs.link_ended(link)
         try:
             if work.what in ("logs", "full_logs"):
                 return await self._logs(link, name, step, is_full=work.what == "full_logs")
@@ -79,7 +79,7 @@ class Replier:
             case "delete":
                 return answers.delete_button(link)
             case "not_a_verb":
-                return answers.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
+                return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:
                 return answers.not_available(work.text)
 

@@ -14,7 +14,7 @@ from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, link_of, 
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.steps import Step
-from taskwire.words import answers
+from taskwire.words import inputs
 
 # What Slack has just stored may be missing where a thread is read, so a young reply is not taken for deleted.
 YOUNG_MS = 60_000
@@ -90,9 +90,9 @@ class Rewriter:
         if work.what in told.split():
             return Step()
         if work.what == "deleted":
-            message = answers.deleted_late()
+            message = inputs.deleted_late()
         else:
-            message = answers.edited_late(await self._texts.words(work.now) if work.now is not None else "")
+            message = inputs.edited_late(await self._texts.words(work.now) if work.now is not None else "")
         step = say(link.id, f"{work.what}:{work.ts}", message)
         return self._doors.writes.delivered(step, link.id, work.ts, f"{told} {work.what}".strip())
 

@@ -39,7 +39,7 @@ from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
-from taskwire.words import answers
+from taskwire.words import inputs
 
 # "Not stable", "pending", "initializing": tried again after 2, 4, 8 … 30 s.
 FIRST_WAIT_SECONDS = 2.0
@@ -101,7 +101,7 @@ class Sender:
         step = receipt(link.id, work.ts, "failed")
         if await self._doors.memory.find("told-ended", link.id) is None:
             self._doors.writes.noted(step, DAY_MS, "told-ended", link.id)
-            say(link.id, f"ended:{work.ts}", answers.link_ended(link), step)
+            say(link.id, f"ended:{work.ts}", inputs.link_ended(link), step)
         return done(step)
 
     async def _refusal(self, link: Link, work: Reply) -> Message | None:
@@ -110,8 +110,8 @@ class Sender:
             if await self._people.may_steer(work.person, link):
                 return None
         except UserError as error:
-            return answers.reply_refused(error)
-        return answers.reply_not_theirs(link)
+            return inputs.reply_refused(error)
+        return inputs.reply_not_theirs(link)
 
     async def _not_theirs(self, link: Link, work: Reply, refusal: Message) -> Ending:
         """Told once, privately; the reply stays what it is, a message to other people."""
@@ -133,7 +133,7 @@ class Sender:
             return later(0, None, self._doors.writes.unhold(Step(), link.id))
         is_stale = from_ms(hand.now_ms) - moment_of(work.ts) > STALE
         if work.was_away and is_stale and not work.is_confirmed:
-            question = answers.still_send(link, hand.job.id, await self._texts.words(work))
+            question = inputs.still_send(link, hand.job.id, await self._texts.words(work))
             return self._asked(hand, link, work, "stale", question)
         return None
 
@@ -141,10 +141,10 @@ class Sender:
         given = await self._texts.of(work)
         if given.refused and given.text and not work.is_without_files:
             words = await self._texts.words(work)
-            question = answers.refused_files(link, hand.job.id, given.refused, words)
+            question = inputs.refused_files(link, hand.job.id, given.refused, words)
             return self._asked(hand, link, work, "files", question)
         if not given.text:
-            return self._failed(hand, link, work, answers.nothing_to_send(given.refused), is_over=True)
+            return self._failed(hand, link, work, inputs.nothing_to_send(given.refused), is_over=True)
         return await self._deliver(hand, link, work, given.text)
 
     async def _deliver(self, hand: Hand, link: Link, work: Reply, text: str) -> Ending:
@@ -176,7 +176,7 @@ class Sender:
             raise
         except Refused as refused:
             words = await self._texts.words(work)
-            message = answers.not_delivered(link, hand.job.id, str(refused), words)
+            message = inputs.not_delivered(link, hand.job.id, str(refused), words)
             return self._failed(hand, link, work, message)
         return self._delivered(link, work, note.reported_at, await self._texts.words(work))
 
@@ -201,10 +201,10 @@ class Sender:
     async def _wait(self, hand: Hand, link: Link, work: Reply, *, is_broken: bool = False) -> Ending:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
         if is_broken and link.story.phase is Phase.BROKEN:
-            message = answers.broken_first(link, hand.job.id, await self._texts.words(work))
+            message = inputs.broken_first(link, hand.job.id, await self._texts.words(work))
             return self._failed(hand, link, work, message)
         if hand.now_ms - hand.turn.since_ms > DAY_MS:
-            message = answers.waited_too_long(link, hand.job.id, await self._texts.words(work))
+            message = inputs.waited_too_long(link, hand.job.id, await self._texts.words(work))
             return self._failed(hand, link, work, message)
         seconds = min(FIRST_WAIT_SECONDS * 2.0**work.waits, LONGEST_WAIT_SECONDS)
         waited = _with(hand.job, waits=min(work.waits + 1, 8))
@@ -227,7 +227,7 @@ class Sender:
             return self._delivered(link, work, note.reported_at, words)
         if found == "not there" and not work.was_rejected and not work.was_repeated:
             return later(0, _with(hand.job, was_repeated=True))
-        return self._asked(hand, link, work, "in_doubt", answers.input_in_doubt(link, hand.job.id, words))
+        return self._asked(hand, link, work, "in_doubt", inputs.input_in_doubt(link, hand.job.id, words))
 
     async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
         if task.status_word != "active" or task.workspace_build_number != note.build:
@@ -247,7 +247,7 @@ class Sender:
         step = took_input(self._doors.writes, link, work.ts, reported_at)
         last = link.last_input_ts
         if last is not None and microseconds(work.ts) < microseconds(last):
-            say(link.id, f"late:{work.ts}", answers.delivered_late(words), step)
+            say(link.id, f"late:{work.ts}", inputs.delivered_late(words), step)
         return done(step)
 
     def _failed(
@@ -278,7 +278,7 @@ class Sender:
         if left > 0:
             return later(left)
         words = await self._texts.words(work)
-        message = answers.nobody_said(words, is_in_doubt=work.asked == "in_doubt")
+        message = inputs.nobody_said(words, is_in_doubt=work.asked == "in_doubt")
         return self._failed(hand, link, work, message, is_over=True)
 
     def _waiting_receipt(self, link: Link, work: Reply) -> Step:
@@ -305,7 +305,7 @@ class Sender:
             return done()
         same = [e for e in logs.logs if e.is_input and e.id > work.last_id and e.content.strip() == work.text]
         if len(same) > 1:
-            return done(say(link.id, f"twice:{work.ts}", answers.delivered_twice(work.text)))
+            return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.text)))
         if work.looks:
             return done()
         looked = work.model_copy(update={"looks": 1})

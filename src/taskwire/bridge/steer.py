@@ -32,7 +32,7 @@ from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
 from taskwire.model.links import Hold, Link
 from taskwire.model.naming import digest
 from taskwire.store.steps import Step
-from taskwire.words import answers, refusals
+from taskwire.words import answers, inputs, refusals
 
 # A start or stop under way is waited for this long before the person is told that it does not end.
 BUILD_WAITS = 40
@@ -112,7 +112,7 @@ class Steerer:
         for reply in waiting:
             receipt(link.id, reply.ts, "waiting", step)
         if waiting:
-            message = answers.paused_holding(link, len(waiting), is_paused=build is None)
+            message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
             say(link.id, f"held:{hand.job.id}", message, step)
             return done(step, *([pausing] if _is_elsewhere(work, link) else []))
         return done(step, pausing)

@@ -1,0 +1,200 @@
+"""What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
+
+from collections.abc import Sequence
+
+from taskwire.model.actions import Button
+from taskwire.model.errors import UserError
+from taskwire.model.links import Link
+from taskwire.model.messages import Message
+from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section
+from taskwire.words.shapes import QUOTE, question, statement, title
+
+
+def delivered_late(text: str) -> Message:
+    """It was delivered after something that had been written later."""
+    words = "Slack brought me this reply late: the agent got it after one that was written later."
+    return _about(words, text)
+
+
+def delivered_twice(text: str) -> Message:
+    """The agent may have got it twice; nobody can take it back."""
+    words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
+    return _about(words, text)
+
+
+def edited_late(text: str) -> Message:
+    """A reply was edited after the agent had it."""
+    words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+    return _about(words, text) if text.strip() else statement(words)
+
+
+def deleted_late() -> Message:
+    """A reply was deleted after the agent had it."""
+    return statement("The agent had a reply before it was deleted here. Reply to tell it otherwise.")
+
+
+def _about(words: str, text: str) -> Message:
+    return Message(text=cut(words, TEXT), blocks=(section("about", words), quoted("text", text, QUOTE)))
+
+
+def _value(link: Link, job_id: str) -> str:
+    return f"{link.id} {job_id}"
+
+
+def input_in_doubt(link: Link, job_id: str, text: str) -> Message:
+    """Whether the agent got it cannot be known."""
+    words = (
+        "I can't tell whether the agent got this: the answer was lost, and its log does not say. "
+        "Later replies wait until you decide."
+    )
+    value = _value(link, job_id)
+    choices = [
+        button(Button.ARRIVED, "It arrived", value),
+        button(Button.SEND_AGAIN, "Send again", value),
+    ]
+    return question(words, text, choices)
+
+
+def still_send(link: Link, job_id: str, text: str) -> Message:
+    """An old reply was found after the bot had been away."""
+    words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
+    value = _value(link, job_id)
+    choices = [
+        button(Button.SEND_STILL, "Send it", value, style="primary"),
+        button(Button.DROP_INPUT, "Leave it", value),
+    ]
+    return question(words, text, choices)
+
+
+def refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
+    """Some of a reply's files cannot go to the agent."""
+    value = _value(link, job_id)
+    choices = [
+        button(Button.SEND_AS_IT_IS, "Send without them", value),
+        button(Button.DROP_INPUT, "Don't send", value),
+    ]
+    return question(f"{_cannot_take(names)} This reply and later ones wait for your word.", text, choices)
+
+
+def nothing_to_send(names: Sequence[str]) -> Message:
+    """Nothing of a reply can go to the agent."""
+    if names:
+        return statement(f"{_cannot_take(names)} There was nothing else in the reply, so nothing was sent.")
+    return statement(
+        "There was nothing in this reply that the agent could get. Write a few words and try again."
+    )
+
+
+def _cannot_take(names: Sequence[str]) -> str:
+    what = "this file" if len(names) == 1 else "these files"
+    shown = ", ".join(f"`{escaped(name, 60)}`" for name in names)
+    return f"The agent only gets text files of up to 100 kB, not {what}: {shown}."
+
+
+def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
+    """A reply begins with `!` and is no verb."""
+    offered = " or ".join(f"`{word}`" for word in nearest)
+    meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
+    words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
+    return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
+
+
+def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
+    """Coder refused an input."""
+    return _try_again(link, job_id, f"This reply was not delivered. Coder said: {escaped(why, 300)}", text)
+
+
+def delivery_given_up(link: Link, job_id: str, why: str, text: str) -> Message:
+    """An input was tried until there was no point in it any more."""
+    return _try_again(link, job_id, f"This reply was not delivered: {escaped(why, 300)}.", text)
+
+
+def waited_too_long(link: Link, job_id: str, text: str) -> Message:
+    """The agent was not ready for a day."""
+    words = "This reply was not delivered: it waited a whole day for the agent, so I stopped trying."
+    return _try_again(link, job_id, words, text)
+
+
+def _try_again(link: Link, job_id: str, words: str, text: str) -> Message:
+    return question(words, text, [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
+
+
+def broken_first(link: Link, job_id: str, text: str) -> Message:
+    """The workspace is broken, so nothing can be delivered."""
+    words = "This reply was not delivered: the workspace is broken. Retry it, then send the reply again."
+    choices = [
+        button(Button.RETRY, "Retry the workspace", link.id),
+        button(Button.SEND_AGAIN, "Send the reply again", _value(link, job_id)),
+    ]
+    return question(words, text, choices)
+
+
+def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
+    """A question about a reply was not answered for a week."""
+    if is_in_doubt:
+        return _about("Nobody told me for a week whether the agent got this, so I leave it at that.", text)
+    return _about("Nobody decided on this reply for a week, so it was not sent.", text)
+
+
+def link_ended(link: Link) -> Message:
+    """The thread leads to no task any more."""
+    why = {
+        "gone": "its task is no longer in Coder",
+        "detached": "it was detached from its task",
+        "failed": "its task was never created",
+    }[link.ended or "gone"]
+    return statement(f"Nobody gets replies in this thread now: {why}. `/task create …` starts a new one.")
+
+
+def reply_not_theirs(link: Link) -> Message:
+    """Somebody who may not steer wrote in the thread."""
+    return statement(
+        f"Your replies here stay between people: only {_owner(link)} can talk to the agent of "
+        f"{title(link)}. They can pass your words on."
+    )
+
+
+def reply_refused(error: UserError) -> Message:
+    """Somebody who may not use the bot, or cannot be recognised, wrote in the thread."""
+    return statement(f"Your replies here do not reach the agent. {error}")
+
+
+def _owner(link: Link) -> str:
+    return f"its owner, {escaped(link.bond.owner_name, 60)}," if link.bond.owner_name else "its owner"
+
+
+def given_back(texts: Sequence[str]) -> Message:
+    """What waited is given back with its texts."""
+    words = (
+        "One reply had not reached the agent:"
+        if len(texts) == 1
+        else f"{len(texts)} replies had not reached the agent:"
+    )
+    return Message(text=words, blocks=(section("given-back", words), code("texts", "\n\n".join(texts))))
+
+
+def dropped(texts: Sequence[str]) -> Message:
+    """What a pause held is dropped, with its texts."""
+    words = "Dropped one reply:" if len(texts) == 1 else f"Dropped {len(texts)} replies:"
+    return Message(text=words, blocks=(section("dropped", words), code("texts", "\n\n".join(texts))))
+
+
+def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
+    """The workspace is stopping or has stopped, and replies wait."""
+    replies = "one reply waits" if count == 1 else f"{count} replies wait"
+    words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
+    choices = [
+        button(Button.RESUME_AND_SEND, "Resume and send", link.id),
+        button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
+    ]
+    return question(words, "", choices)
+
+
+def nothing_held(link: Link) -> Message:
+    """Nothing waits any more."""
+    return statement(f"Nothing waits in {title(link)} any more.")
+
+
+def already_decided() -> Message:
+    """Somebody has decided already."""
+    return statement("That has been decided already.")
