@@ -36,14 +36,20 @@ class Timers:
 
     def start(
         self,
-        sweep: Callable[[], Awaitable[object]],
+        sweep: Callable[[], Awaitable[float]],
         come: Callable[[], Awaitable[object]],
         account: Callable[[], Awaitable[object]],
     ) -> None:
-        """Begin to call."""
+        """Begin to call; `sweep` returns the seconds until it wants to be called next, or 0 for its turn."""
+
+        async def swept() -> None:
+            if seconds := await sweep():
+                at = datetime.now(UTC) + timedelta(seconds=seconds)
+                self._scheduler.modify_job("sweep", next_run_time=at)
+
         # So that replicas do not ask in step.
         jitter = self._poll_seconds / 10
-        self._every(self._poll_seconds, "sweep", sweep, jitter)
+        self._every(self._poll_seconds, "sweep", swept, jitter)
         self._every(TIMES_SECONDS, "times", come)
         self._every(ACCOUNT_SECONDS, "account", account)
         self._scheduler.start()

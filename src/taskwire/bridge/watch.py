@@ -27,7 +27,7 @@ from taskwire.model.jobs import Happened, Job, Say, tell
 from taskwire.model.links import Link
 from taskwire.model.phases import Phase
 from taskwire.store.steps import Step
-from taskwire.store.sweeps import Sighting, Sweep
+from taskwire.store.sweeps import Held, Sighting, Sweep
 from taskwire.telemetry import Metrics, logger
 from taskwire.words import notices
 
@@ -74,15 +74,18 @@ class Watcher:
         """What is wrong with watching, in a sentence; empty if nothing is."""
         return self._reach.trouble or self._vanished
 
-    async def sweep(self, *, is_hinted: bool = False) -> None:
+    async def sweep(self, *, is_hinted: bool = False) -> float:
         """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
 
-        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one.
+        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one. Returns
+        the seconds after which that one may have died, or 0.
         """
         async with self._one_at_a_time:
             sweep = await self._doors.sweeps.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
-            if sweep is not None:
-                await self._swept(sweep)
+            if isinstance(sweep, Held):
+                return sweep.wait_ms / 1000
+            await self._swept(sweep)
+            return 0.0
 
     async def _swept(self, sweep: Sweep) -> None:
         started = time.monotonic()

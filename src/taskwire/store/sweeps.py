@@ -21,7 +21,9 @@ _CLAIM = """
 local account, holder, lease, takes_over = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
 local key = prefix .. 'sweeping:' .. account
 local who, till = (redis.call('GET', key) or ''):match('^(%S+) (%d+)$')
-if who and who ~= holder and tonumber(till) > now and not takes_over then return {} end
+if who and who ~= holder and tonumber(till) > now and not takes_over then
+  return {whole(tonumber(till) - now)}
+end
 redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
 return {whole(redis.call('HINCRBY', prefix .. 'sweep:number', account, 1)), whole(now)}
 """
@@ -114,6 +116,12 @@ class Sweep(NamedTuple):
     began_ms: int
 
 
+class Held(NamedTuple):
+    """Another process sweeps; so long it is worth no other try."""
+
+    wait_ms: int
+
+
 class Gone(NamedTuple):
     """A link that ended because its task was gone, and when that was."""
 
@@ -151,11 +159,11 @@ class Sweeps:
         self._list_gone = Script(connections.commands, keys, clock, _LIST_GONE)
         self._revive = Script(connections.commands, keys, clock, _REVIVE)
 
-    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | None:
-        """Raise the account's number and carry it through one sweep; None while another process sweeps."""
+    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | Held:
+        """Raise the account's number and carry it through one sweep, unless another process sweeps."""
         words = (account, self._holder, lease_ms, int(takes_over))
         answer = cast("list[str]", await self._claim(*words))
-        return Sweep(int(answer[0]), int(answer[1])) if answer else None
+        return Held(int(answer[0])) if len(answer) == 1 else Sweep(int(answer[0]), int(answer[1]))
 
     async def keep(self, account: str, lease_ms: int) -> None:
         """Stay the one who sweeps for so long, so that replicas do not ask the same twice."""
