@@ -77,8 +77,8 @@ class Watcher:
     async def sweep(self, *, is_hinted: bool = False) -> float:
         """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
 
-        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one. Returns
-        the seconds after which that one may have died, or 0.
+        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one.
+        Returns the seconds after which that one may have died, or 0.
         """
         async with self._one_at_a_time:
             sweep = await self._doors.sweeps.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
