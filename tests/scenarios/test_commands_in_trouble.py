@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from taskwire.coder.client import Timeouts
 from taskwire.sandbox.coder import faults
 from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import CallFault, DeliveryFault
@@ -43,6 +44,22 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [AWAY]
+
+
+async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
+    """A question ends with a sentence; a command waits and happens when Coder is quick again."""
+    world.bot.parts.doors.coder.timeouts = Timeouts(read=0.2)
+    world.coder.misbehave("*", faults.hang(), times=None)
+
+    await world.alice.types("/task list")
+    await world.alice.types("/task create fix it")
+    await world.passes(seconds=2)
+    assert world.alice.reads() == [AWAY, WAITS]
+
+    world.coder.behave()
+    await world.passes(seconds=16)
+    assert len(world.coder.tasks) == 1
+    assert len(world.cards()) == 1
 
 
 async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -> None:

@@ -6,7 +6,7 @@ from taskwire.sandbox.coder.rows import Parameter
 
 from .world import World
 
-LONG = "word " * 7_999 + "end"
+LONG = "word " * 7_999 + "words"
 
 
 async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: World) -> None:

@@ -1,0 +1,138 @@
+"""What Slack brings twice, what is not answered, or what two people do at once, happens once."""
+
+import asyncio
+
+import pytest
+
+from taskwire.sandbox.slack import CallFault, DeliveryFault
+
+from .world import World
+
+
+@pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
+async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, fault: CallFault) -> None:
+    """The bot finds what it posted, and goes on from there."""
+    world.slack.faults.add("chat.postMessage", fault)
+
+    thread = await world.alice.runs("/task create fix it")
+    await world.passes(seconds=60)
+
+    assert len(world.slack.messages(thread.channel)) == 1
+    assert len(world.coder.tasks) == 1
+    assert ": Fix it. Owner: alice." in thread.card()
+
+
+async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:
+    """Its view names it."""
+    await world.alice.types("/task fix it")
+    world.slack.faults.add("view_submission", DeliveryFault.TWICE)
+
+    await world.alice.submits()
+
+    assert len(world.coder.tasks) == 1
+    assert len(world.cards()) == 1
+
+
+async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
+    """It is claimed by its moment and person."""
+    await world.alice.runs("/task create fix it")
+    await world.passes(seconds=5)
+    await world.alice.types("/task create fix it")
+    world.slack.faults.add("block_actions", DeliveryFault.TWICE)
+
+    await world.alice.presses("Create another")
+
+    assert len(world.coder.tasks) == 2
+    assert len(world.cards()) == 1
+    assert len(world.alice.reads()) == 1
+
+
+async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
+    """The quote stands once in the thread, and the agent has it once."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+
+    await world.alice.types(f"/task send {world.task('fix-it').name} use main")
+    await world.passes(seconds=30)
+
+    assert thread.new_messages() == ["Alice says: use main\n> use main"]
+    assert world.task("fix-it").inputs == ["use main"]
+    assert len(world.alice.reads()) == 1
+
+
+async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> None:
+    """The other is told, and finds it in the list a moment later."""
+    dora = world.person("dora")
+    await world.restarts(admins=(dora.id,))
+    world.slack.workspace.channel("general").members.append(dora.id)
+    world.slack.add_channel("random", ["alice"])
+    world.coder.add_task("alice", "fix it", name="loose")
+
+    await asyncio.gather(
+        world.slack.command("alice", "random", "/task", "attach loose"),
+        world.slack.command("dora", "general", "/task", "attach loose"),
+    )
+    await world.settles()
+
+    assert len(world.cards()) == 1
+    [answer] = world.alice.reads() + dora.reads()
+    assert "is just getting a thread" in answer or "has a thread already" in answer
+
+
+async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> None:
+    """Filled with the present one; what is sent off replaces it."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    task = world.task("fix-it")
+    await world.alice.types(f"/task pause {task.name}")
+    await world.sweeps()
+    await world.passes(seconds=4)
+    assert len(thread.new_messages()) == 1
+    world.alice.reads()
+
+    await world.alice.clicks(thread, "Edit prompt")
+    assert world.alice.dialog() == (
+        "[Edit the prompt]\nFix it\nIts new prompt: fix it\n"
+        "The agent reads it when the task is resumed.\n[Save]"
+    )
+    assert await world.alice.submits(prompt=" \u200b ") == {"form.prompt": "The prompt cannot be empty."}
+    await world.alice.submits(prompt="fix that")
+
+    assert task.prompt == "fix that"
+    assert world.alice.reads() == [
+        "*Fix it* has its new prompt. The agent reads it when the task is resumed."
+    ]
+
+
+async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
+    """Replies that have not reached the agent come back in the thread."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    task = world.task("fix-it")
+    task.becomes("working", "On it")
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.types(f"/task delete {task.name}")
+    assert "•  The reply that waits for the agent; the text comes back in the thread." in world.alice.dialog()
+    await world.alice.submits()
+
+    assert task.is_deleted
+    assert any("use main" in message for message in thread.new_messages())
+
+
+async def test_a_list_resumes_what_is_paused(world: World) -> None:
+    """Its button acts as the card's does."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    task = world.task("fix-it")
+    task.pause()
+    await world.sweeps()
+    await world.alice.types("/task list")
+
+    await world.alice.presses("Resume")
+
+    await world.sweeps()
+    assert task.status == "active"
+    assert len(thread.new_messages()) == 2
+    assert world.alice.reads()[1:] == ["Starting *Fix it* again. The thread hears when it is back."]
