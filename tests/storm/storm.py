@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +30,8 @@ from .weather import Weather
 EVERY_ROOT = 10
 BATCH = 10
 LOOK_SECONDS = 0.25
+# Longer than any call takes.
+QUIET_SECONDS = 5.0
 
 # What Slack does wrong with which share of the posts.
 TROUBLES = (
@@ -70,16 +72,22 @@ class Storm:
         try:
             async with asyncio.timeout(self.plan.patience_seconds):
                 await self._feed()
-                while await self._lists():  # noqa: ASYNC110 - the store has no event to wait on
-                    await asyncio.sleep(LOOK_SECONDS)
+                await self._emptied()
+                await _cancelled(others)
+                self.weather.thaw()
+                # Who wrote late says so when it ends its turn, and what it says is to be tidied.
+                await asyncio.sleep(QUIET_SECONDS)
+                await self._emptied()
         except TimeoutError:
             pass  # what is unfinished is counted
         finally:
-            for other in others:
-                other.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await _cancelled(others)
             await self.weather.end()
         return await self._count(time.monotonic() - began)
+
+    async def _emptied(self) -> None:
+        while await self._lists():  # noqa: ASYNC110 - the store has no event to wait on
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _prepare(self) -> None:
         person = self._slack.add_user("alice").id
@@ -141,6 +149,12 @@ class Storm:
         else:
             messages = self._slack.thread(bond.channel, bond.thread_ts)[1:]
         return [str(message["text"]) for message in messages if message.get("bot_id")]
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

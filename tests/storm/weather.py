@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 from .given import Plan, WorkerGiven, tests_root
 
+# Past the lease, and in half of the cases past the attempt too.
+STOP_SECONDS = (1.2, 5.0)
+
 
 @dataclass
 class Process:
@@ -27,7 +30,11 @@ class Process:
         words = (sys.executable, "-m", "tests.storm.worker", self.given.model_dump_json())
         self.is_up = False
         self.child = await asyncio.create_subprocess_exec(
-            *words, cwd=tests_root(), stdout=asyncio.subprocess.PIPE, limit=2**20
+            *words,
+            cwd=tests_root(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**20,
         )
         self._reading = asyncio.create_task(self._read(self.child))
 
@@ -74,6 +81,7 @@ class Weather:
     processes: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._freezing: set[asyncio.Task[None]] = set()
         self._dice = random.Random(self.plan.seed)  # noqa: S311 - repeatable on purpose
         self.processes = [Process(self.given, self.events) for _ in range(self.plan.processes)]
 
@@ -81,8 +89,15 @@ class Weather:
         """Start all processes."""
         await asyncio.gather(*(process.start() for process in self.processes))
 
+    def thaw(self) -> None:
+        """Let everybody go on."""
+        for process in self.processes:
+            process.send(signal.SIGCONT)
+
     async def end(self) -> None:
         """Kill what is left."""
+        for task in self._freezing:
+            task.cancel()
         await asyncio.gather(*(process.kill() for process in self.processes))
 
     async def kill(self) -> None:
@@ -100,11 +115,21 @@ class Weather:
         while True:
             await asyncio.sleep(self.plan.seconds_between_stops)
             process = self._one()
-            if process is not None:
-                process.send(signal.SIGSTOP)
-                self.stops += 1
-                await asyncio.sleep(self._dice.uniform(1.2, 4.0))
-                process.send(signal.SIGCONT)
+            # One goes on, or nobody would take what the others had.
+            if process is not None and len(self._freezing) < len(self.processes) - 1:
+                task = asyncio.create_task(self._freeze(process, self._dice.uniform(*STOP_SECONDS)))
+                self._freezing.add(task)
+                task.add_done_callback(self._freezing.discard)
+
+    async def _freeze(self, process: Process, seconds: float) -> None:
+        process.is_up = False
+        child = process.child
+        process.send(signal.SIGSTOP)
+        self.stops += 1
+        await asyncio.sleep(seconds)
+        if process.child is child:
+            process.send(signal.SIGCONT)
+            process.is_up = True
 
     def _one(self) -> Process | None:
         up = [process for process in self.processes if process.is_up]

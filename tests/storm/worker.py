@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -34,6 +36,7 @@ from .given import TIMEOUTS, TIMES, WorkerGiven
 
 async def main(given: WorkerGiven) -> None:
     """Work until killed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     configure_logs("info", "json", str, sys.stdout)
     if given.window_ms:
         _widen(given.window_ms / 1000)
@@ -48,6 +51,12 @@ async def main(given: WorkerGiven) -> None:
         worker = Worker(doors, {"say": say, "tidy_message": tidy}, Metrics())
         print('{"event": "started"}', flush=True)  # noqa: T201 - the parent counts by it
         await worker.run()
+
+
+def _end_with_parent() -> None:
+    """Who is killed cannot take its children along; they notice that nobody holds their input any more."""
+    sys.stdin.read()
+    os._exit(0)
 
 
 async def _say(doors: Doors, hand: Hand) -> Ending:

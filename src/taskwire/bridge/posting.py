@@ -59,7 +59,7 @@ async def post_once(
             note.model_dump_json(),
             doors.slack.timeouts.post,
             lambda: doors.slack.post(channel, message, meta, thread_ts=thread_ts),
-            _tidy_step(link, note),
+            _tidy_step(link, hand, note),
         )
     except Unknown:
         # A look now can only find: the request may still be on its way.
@@ -93,11 +93,12 @@ async def _copies(doors: Doors, note: "PostNote | TidyMessage") -> list[Ts]:
     return await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
 
 
-def _tidy_step(link: LinkId, note: PostNote) -> Step:
+def _tidy_step(link: LinkId, hand: Hand, note: PostNote) -> Step:
     work = TidyMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
-    return Step().append(tidy(link), Job(id=f"tidy:{note.message_id}", work=work))
+    # One for each turn that was lost: an earlier one may have looked already, and be about to end.
+    return Step().append(tidy(link), Job(id=f"tidy:{note.message_id}:{hand.turn.token}", work=work))
 
 
 def landed_seconds(doors: Doors, timeout_seconds: float) -> float:

@@ -1,0 +1,154 @@
+"""The lists with turns once more, as plain Python: what they are meant to do, to hold the scripts against."""
+
+from dataclasses import dataclass, field
+
+from .engine import NOON_MS, TIMES
+
+
+@dataclass
+class Entry:
+    """A job that waits."""
+
+    score: float
+    not_before: int
+    version: int
+
+
+@dataclass
+class Attempt:
+    """A call that may have been made."""
+
+    job: str
+    until: int
+
+
+@dataclass
+class Held:
+    """One list."""
+
+    jobs: dict[str, Entry] = field(default_factory=dict)
+    token: str | None = None
+    held_until: int = 0
+    takes: int = 0
+    attempt: Attempt | None = None
+    appended: int = 0
+
+    @property
+    def first(self) -> str | None:
+        """The job that stands first in order."""
+        return min(self.jobs, key=lambda job: (self.jobs[job].score, job), default=None)
+
+    @property
+    def head(self) -> str | None:
+        """The job that is next: a pinned one, whatever has gone ahead."""
+        return self.attempt.job if self.attempt else self.first
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A turn."""
+
+    name: str
+    token: str
+    job: str
+    version: int
+    takes: int
+    is_pinned: bool
+
+
+class Model:
+    """All lists, and when each may go on."""
+
+    def __init__(self) -> None:
+        self.now = NOON_MS
+        self.lists: dict[str, Held] = {}
+        self.ready: dict[str, int] = {}
+        self._versions = 0
+
+    def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
+        """Once by its id, or in place of what waits under it."""
+        held = self.lists.setdefault(name, Held())
+        if job in held.jobs and not is_newest:
+            return
+        if score is None:
+            held.appended += 1
+            score = held.appended
+        self._versions += 1
+        held.jobs[job] = Entry(score, self.now + delay, self._versions)
+        self._settle(name)
+
+    def drop(self, name: str, job: str) -> None:
+        """Out of its list, done or not."""
+        self.lists.setdefault(name, Held()).jobs.pop(job, None)
+        self._settle(name)
+
+    def take(self, token: str) -> Taken | None:
+        """The list that has been due for longest."""
+        while self.ready:
+            name = min(self.ready, key=lambda each: (self.ready[each], each))
+            held = self.lists[name]
+            if self.ready[name] > self.now:
+                return None
+            entry = held.jobs.get(held.head) if held.head else None
+            if held.head is None or entry is None:
+                # Nothing to do, or an attempt at a job that was dropped.
+                held.token, held.held_until, held.takes, held.attempt = None, 0, 0, None
+                del self.ready[name]
+                self._settle(name)
+            elif entry.not_before > self.now and held.attempt is None:
+                self.ready[name] = entry.not_before
+            else:
+                return self._handed_out(name, held, token)
+        return None
+
+    def _handed_out(self, name: str, held: Held, token: str) -> Taken:
+        assert held.head is not None
+        held.takes += 1
+        held.token = token
+        lease = min(TIMES.lease_ms * 2 ** (held.takes - 1), TIMES.longest_lease_ms)
+        held.held_until = self.ready[name] = self.now + lease
+        entry = held.jobs[held.head]
+        return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
+
+    def begin(self, turn: Taken, timeout_ms: int) -> str:
+        """Pin the job, unless the list is another's or something has come before."""
+        held = self.lists[turn.name]
+        if held.token != turn.token:
+            return "lost"
+        if held.first != turn.job or held.jobs[turn.job].version != turn.version:
+            return "passed"
+        until = self.now + timeout_ms + TIMES.landing_margin_ms
+        held.attempt = Attempt(turn.job, until)
+        held.held_until = self.ready[turn.name] = max(held.held_until, until)
+        return "begun"
+
+    def end(self, turn: Taken, verdict: str, delay: int) -> str:
+        """Let the list go on, without the job, after it, or with what is to be read back."""
+        held = self.lists[turn.name]
+        if held.token != turn.token:
+            return "lost"
+        held.token, held.takes = None, 0
+        if verdict == "unknown":
+            landed = held.attempt.until if held.attempt else 0
+            held.held_until = self.ready[turn.name] = max(landed, self.now + delay)
+            return "ended"
+        held.held_until, held.attempt = 0, None
+        entry = held.jobs.get(turn.job)
+        if entry is not None and entry.version == turn.version:
+            if verdict == "done":
+                del held.jobs[turn.job]
+            else:
+                entry.not_before = self.now + delay
+        self._settle(turn.name)
+        return "ended"
+
+    def _settle(self, name: str) -> None:
+        held = self.lists[name]
+        if held.held_until > self.now:
+            return
+        if held.head is None:
+            self.ready.pop(name, None)
+            return
+        entry = held.jobs.get(held.head)
+        when = held.attempt.until if held.attempt else entry.not_before if entry else 0
+        self.ready[name] = max(self.now, when)

@@ -1,0 +1,176 @@
+"""The scripts around links: observations in order, tasks that lists miss, and times that come."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from taskwire.model.changes import Observed, Story
+from taskwire.model.ids import LinkId, TaskId
+from taskwire.model.jobs import Happened
+from taskwire.model.phases import Observation, Report
+from taskwire.store.links import Links, LinkSteps
+from taskwire.store.steps import Step
+from taskwire.store.sweeps import Sighting, Sweep, Sweeps
+
+from .engine import NOON_MS, Engine
+
+NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
+TASK = TaskId("task-1")
+TELL = "tell:L1"
+
+
+@pytest.fixture
+async def sweeps(engine: Engine) -> Sweeps:
+    """Sweeps over one linked task."""
+    await engine.queue.write(Step().write("HSET", engine.keys.named("links"), TASK, "L1"))
+    return Sweeps(engine.connections, engine.keys, engine.clock)
+
+
+def seen(message: str, *, build: int = 1, seconds: int = 0) -> Sighting:
+    """The task as a list shows it, with a report of so many seconds after noon."""
+    at = NOON + timedelta(seconds=seconds)
+    report = Report(id=message, at=at, state="working", message=message)
+    return Sighting.of(
+        Observation(
+            task_id=TASK,
+            name="n",
+            title="t",
+            owner_id="o",
+            owner_name="alice",
+            status="active",
+            build=build,
+            created_at=NOON,
+            report=report,
+        )
+    )
+
+
+async def _told(engine: Engine) -> list[str]:
+    """What the tell list would fold in, in order."""
+    told = []
+    while await engine.due():
+        turn = await engine.takes()
+        assert isinstance(turn.job.work, Happened)
+        event = turn.job.work.event
+        report = event.seen.report if isinstance(event, Observed) else None
+        told.append(report.message if report is not None else event.event)
+        await engine.ends(turn)
+    return told
+
+
+async def _claim(sweeps: Sweeps) -> Sweep:
+    sweep = await sweeps.claim("service", 20_000)
+    assert isinstance(sweep, Sweep)
+    return sweep
+
+
+async def _can_sweep(sweeps: Sweeps) -> bool:
+    return isinstance(await sweeps.claim("service", 20_000), Sweep)
+
+
+async def test_what_is_newer_is_stored_and_told(engine: Engine, sweeps: Sweeps) -> None:
+    """Each observation that differs is one job."""
+    sweep = await _claim(sweeps)
+
+    await sweeps.observe("service", sweep, [seen("a")])
+    await sweeps.observe("service", sweep, [seen("a")])
+    await sweeps.observe("service", sweep, [seen("b", seconds=1)])
+
+    assert await _told(engine) == ["a", "b"]
+
+
+async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, sweeps: Sweeps) -> None:
+    """It would tell old news as new."""
+    old = await _claim(sweeps)
+    new = await _claim(sweeps)
+
+    assert await sweeps.observe("service", new, [seen("new", seconds=5)])
+    assert not await sweeps.observe("service", old, [seen("old")])
+
+    assert await _told(engine) == ["new"]
+
+
+@pytest.mark.parametrize("older", [seen("old", build=1, seconds=9), seen("old", build=2, seconds=1)])
+async def test_an_older_build_or_report_is_none(engine: Engine, sweeps: Sweeps, older: Sighting) -> None:
+    """Coder may answer from a replica that lags."""
+    sweep = await _claim(sweeps)
+    await sweeps.observe("service", sweep, [seen("new", build=2, seconds=5)])
+
+    await sweeps.observe("service", sweep, [older])
+
+    assert await _told(engine) == ["new"]
+
+
+async def test_a_new_build_may_report_anew(engine: Engine, sweeps: Sweeps) -> None:
+    """Its reports begin again."""
+    sweep = await _claim(sweeps)
+    await sweeps.observe("service", sweep, [seen("before", build=1, seconds=50)])
+
+    await sweeps.observe("service", sweep, [seen("after", build=2, seconds=10)])
+
+    assert await _told(engine) == ["before", "after"]
+
+
+async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, sweeps: Sweeps) -> None:
+    """One list shows all tasks there are."""
+    sweep = await _claim(sweeps)
+    await engine.queue.write(Step().write("HDEL", engine.keys.named("links"), TASK))
+
+    await sweeps.observe("service", sweep, [seen("a")])
+
+    assert await engine.due() == {}
+
+
+async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(sweeps: Sweeps) -> None:
+    """A list that shows it begins the count anew."""
+    sweep = await _claim(sweeps)
+
+    assert await sweeps.miss("service", sweep, [TASK]) == []
+    await sweeps.observe("service", sweep, [seen("a")])
+    assert await sweeps.miss("service", sweep, [TASK]) == []
+    assert await sweeps.miss("service", sweep, [TASK]) == [LinkId("L1")]
+
+
+async def test_one_replica_sweeps_at_a_time(engine: Engine, sweeps: Sweeps) -> None:
+    """Until its lease has passed, or it leaves."""
+    other = Sweeps(engine.connections, engine.keys, engine.clock)
+    await _claim(sweeps)
+
+    assert not await _can_sweep(other)
+    engine.passes(20)
+    assert await _can_sweep(other)
+    assert not await _can_sweep(sweeps)
+    await other.leave("service")
+    assert await _can_sweep(sweeps)
+
+
+async def test_each_sweep_has_a_higher_number(sweeps: Sweeps) -> None:
+    """It must only ever rise."""
+    numbers = [(await _claim(sweeps)).number for _ in range(3)]
+
+    assert numbers == sorted(set(numbers))
+
+
+async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
+    """And not before."""
+    links, writes = Links(engine.connections, engine.keys, engine.clock), LinkSteps(engine.keys)
+    await engine.queue.write(writes.story(Step(), LinkId("L1"), Story(), engine.clock.now_ms + 5_000))
+
+    assert await links.come() == 0
+    engine.passes(5)
+    assert await links.come() == 1
+    assert await links.come() == 0
+
+    assert await _told(engine) == ["time_came"]
+
+
+async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> None:
+    """A night's worth does not stall the store."""
+    links = Links(engine.connections, engine.keys, engine.clock)
+    step = Step()
+    for number in range(250):
+        step.write("ZADD", engine.keys.named("times"), engine.clock.now_ms, f"L{number}")
+    await engine.queue.write(step)
+
+    assert [await links.come() for _ in range(3)] == [200, 50, 0]
+    assert await engine.connections.commands.zcard(engine.keys.named("ready")) == 250
