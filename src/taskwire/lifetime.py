@@ -13,7 +13,7 @@ from taskwire import doctor
 from taskwire.running import running
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
-from taskwire.store import connection, embedded
+from taskwire.store import connection, datadir, embedded
 from taskwire.store.connection import Connections
 from taskwire.telemetry import logger
 
@@ -58,6 +58,8 @@ class Life:
 
     def _told_to_stop(self) -> None:
         signal.alarm(LAST_RESORT_SECONDS)
+        if self._is_up and self._settings.redis_url is None:
+            datadir.announce_end(self._settings.data_dir)
         self._stop.set()
 
     async def _life(self) -> None:

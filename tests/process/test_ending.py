@@ -129,8 +129,11 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 
 
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
-    """Who starts it anew before the old one is gone has two for a moment, and no trouble."""
+    """Who starts it anew before the old one is gone has two for a while, however long its last call takes."""
     old = await place.one()
+    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
     old.tell(signal.SIGTERM)
 
     new = await place.one()

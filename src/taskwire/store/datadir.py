@@ -22,6 +22,10 @@ from typing import TextIO
 from taskwire.model.errors import UserError
 
 LOG_BYTES = 1_000_000
+# From SIGTERM on an owner has 20 s; a second start has waited for some of them already.
+ENDING, ENDING_SECONDS = "ending", 15.0
+# A server that lost its owner ends at once, but may have much to close.
+ORPHAN_SECONDS = 3.0
 
 OWNER_LOCK, STORE_LOCK, LOG, SOCKET = "owner.lock", "store.lock", "store.log", "store.sock"
 
@@ -71,13 +75,13 @@ async def locked(
     with contextlib.ExitStack() as files:
         with explained(data_dir):
             owner, lock = (files.enter_context(opened) for opened in _open_locks(data_dir))
-            if not await _take(owner, deadline):
+            if not await _take(owner, deadline) and not await _take_from_ending(owner):
                 raise _in_use(data_dir, owner)
             _write(owner, f"{os.getpid()}\n")
             if not await _take(lock, deadline=0):
                 if path := recorded_socket(data_dir):
                     await end_orphan(path)
-                if not await _take(lock, deadline):
+                if not await _take(lock, deadline + ORPHAN_SECONDS):
                     raise _does_not_end(data_dir, lock)
         yield lock
 
@@ -97,6 +101,20 @@ async def _take(lock: TextIO, deadline: float) -> bool:
         if asyncio.get_running_loop().time() >= deadline:
             return False
         await asyncio.sleep(0.05)
+
+
+async def _take_from_ending(owner: TextIO) -> bool:
+    """Wait for an owner that is ending for as long as that may take it."""
+    owner.seek(0)
+    if ENDING not in owner.read().splitlines():
+        return False
+    return await _take(owner, asyncio.get_running_loop().time() + ENDING_SECONDS)
+
+
+def announce_end(data_dir: Path) -> None:
+    """Tell whoever waits for this directory that its owner, this process, is ending."""
+    with contextlib.suppress(OSError):
+        (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{ENDING}\n", encoding="utf-8")
 
 
 def _write(lock: TextIO, text: str) -> None:

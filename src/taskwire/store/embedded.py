@@ -29,7 +29,9 @@ from redis.exceptions import RedisError
 from taskwire.model.errors import UserError
 from taskwire.store import datadir, tether
 
-WAIT_SECONDS = 8.0  # for a dying predecessor; a second start has to end within 10 s, imports included
+WAIT_SECONDS = (
+    5.0  # for another owner; a second start has to end within 10 s, imports on a busy machine included
+)
 READY_SECONDS = 120.0  # a large file takes seconds to load
 STOP_SECONDS = 3.0  # then it is killed, which loses nothing: every write was synced before it was answered
 LOG_CHECK_SECONDS = 60.0
