@@ -1,14 +1,17 @@
 """Settings: each by its name, and one sentence for each that is missing or wrong, without its value."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import SecretStr
 
 from taskwire import settings
 from taskwire.settings import SettingsError
 
+ROOT = Path(__file__).parents[2]
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-bot",
     "SLACK_APP_TOKEN": "xapp-app",
@@ -179,6 +182,21 @@ def test_every_secret_is_known_to_the_mask() -> None:
         "hunter2",
     }
     assert not any(secret in repr(found) for secret in found.secrets())
+
+
+def test_the_readme_and_the_chart_know_every_setting() -> None:
+    """What is documented nowhere does not exist for anybody, and what is not read must not be documented."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_DATA_DIR"}
+
+    table = readme.partition("## Settings")[2].partition("\n## ")[0]
+    documented = re.findall(
+        r"`([A-Z_]+)`", "".join(row.split("|")[1] for row in table.splitlines() if "|" in row)
+    )
+
+    assert sorted(documented) == sorted(settings.names())
+    assert {*chart["settings"], *chart["secrets"], *set_by_the_chart} == set(settings.names())
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

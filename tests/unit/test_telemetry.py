@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -120,3 +122,14 @@ def test_figures_have_good_names_and_say_what_they_are() -> None:
     assert all(len(words) == 4 and words[3] for words in helps)
     assert all(words[2].startswith("taskwire_") for words in helps)
     assert 'taskwire_deliveries_total{kind="command",outcome="taken"} 1.0' in text
+
+
+def test_every_figure_is_documented() -> None:
+    """The operator's page names each, and none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+
+    documented = set(re.findall(r"^\| `(taskwire_\w+)`", page, re.MULTILINE))
+
+    text = Metrics().exposition().decode()
+    named = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+    assert documented == {name for name in named if not name.endswith("_created")}
