@@ -147,6 +147,21 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
     )
 
 
+async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(place: Place) -> None:
+    """Somebody mistyped it, or another user owns it."""
+    (place.directory / "file").write_text("")
+    data_dir = place.directory / "file" / "data"
+    bot = await place.runs(TASKWIRE_DATA_DIR=str(data_dir))
+
+    code = await bot.ends()
+
+    assert (code, bot.output) == (
+        2,
+        f"Taskwire cannot use its data directory {data_dir}: Not a directory. "
+        "Set TASKWIRE_DATA_DIR to a directory.\n",
+    )
+
+
 async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts) -> None:
     """A first start tells everything that is still to be done, one sentence each."""
     bot = await starts("run")

@@ -14,13 +14,15 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 SWITCHING = 101
+PING_SECONDS = 5
 
 
 class Socket:
     """One connection of Socket Mode. `url` is the address for its first try, from `Outbound.open_socket`."""
 
     def __init__(self, app: AsyncApp, app_token: str, url: str) -> None:
-        self._handler = AsyncSocketModeHandler(app, app_token, logger=_calm_logger())
+        # The SDK waits as long between two tries as between two pings.
+        self._handler = AsyncSocketModeHandler(app, app_token, _calm_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
         client.wss_uri = url
         # Without one it has taken what the environment names, whatever NO_PROXY says.

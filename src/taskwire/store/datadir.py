@@ -32,6 +32,7 @@ OWNER_LOCK, STORE_LOCK, LOG, SOCKET = "owner.lock", "store.lock", "store.log", "
 # What the system or the server says when it cannot go on, and what a person can do about it.
 REMEDIES = {
     "permission denied": "Let this user write to all of it, or set TASKWIRE_DATA_DIR to another directory.",
+    "not a directory": "Set TASKWIRE_DATA_DIR to a directory.",
     "read-only": "Set TASKWIRE_DATA_DIR to a directory that can be written.",
     "no space left": "Free some space on that disk, then start again.",
     "rdb format version": "A newer server wrote this directory: install that one again, then start again.",
