@@ -141,6 +141,7 @@ class Parts:
     ) -> Self:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
+        gaps = GapReader(doors, receiver)
         behind = Behind()
         bolt = _bolt(settings, client)
         _listen(bolt, doors, claims, receiver, people, behind, metrics, clock)
@@ -149,9 +150,9 @@ class Parts:
             bolt=bolt,
             doors=doors,
             claims=claims,
-            worker=Worker(doors, _carriers(doors, people, alerts), metrics),
+            worker=Worker(doors, _carriers(doors, people, alerts, gaps), metrics),
             watcher=Watcher(doors, metrics, alerts, settings.poll_interval),
-            gaps=GapReader(doors, receiver),
+            gaps=gaps,
             account=AccountKeeper(doors, alerts),
             behind=behind,
             metrics=metrics,
@@ -169,7 +170,7 @@ def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
     )
 
 
-def _carriers(doors: Doors, people: People, alerts: Alerts) -> Mapping[str, Carrier]:
+def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> Mapping[str, Carrier]:
     """Which part carries out which kind of job."""
     creator, lookup = Creator(doors, people), Lookup(doors, people)
     intake = Intake(doors, people, lookup, creator)
@@ -182,6 +183,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts) -> Mapping[str, Carr
         "create_asked": creator.asked,
         "act_asked": intake.asked,
         "post_card": creator.post_card,
+        "read_thread": gaps.thread,
         "create_task": creator.create_task,
         "reply": sender.reply,
         "rewritten": rewriter.rewritten,

@@ -2,6 +2,7 @@
 
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 
+from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
@@ -177,6 +178,28 @@ async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:
     await world.settles()
 
     assert task.inputs == ["and test it"]
+
+
+async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:
+    """The bot ended before it knew its card, and came back when Slack had given up."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
+    place = world.slack.workspace.channel("general").id
+    await world.slack.command(world.alice.id, place, "/task", "create fix the login")
+    cards = await world.slack.until(lambda: world.slack.messages(place), "the card")
+    thread = Thread(world, place, str(cards[0]["ts"]))
+    world.reader.read_root(place, thread.ts)
+    await away(world)
+    await world.slack.post(world.alice.id, place, "and test it", thread.ts)
+    world.clock.passes(900)
+
+    await back(world)
+    await world.passes(seconds=120)
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert world.task("fix-the-login").inputs == ["and test it"]
+    assert len(world.alice.reads()) == 1, "she is told that her command waits"
 
 
 def without_notices(said: list[str]) -> list[str]:

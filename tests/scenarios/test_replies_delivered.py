@@ -145,6 +145,26 @@ async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(w
     assert world.task("fix-the-login").inputs == ["and add a test"]
 
 
+async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(world: World) -> None:
+    """The card is found by its id, and what was said under it is taken over."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
+    place = world.slack.workspace.channel("general").id
+    await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
+    cards = await world.slack.until(lambda: world.slack.messages(place), "the card")
+
+    thread = Thread(world, place, str(cards[0]["ts"]))
+    world.reader.read_root(place, thread.ts)
+    await world.alice.replies(thread, "and add a test")
+    await world.passes(seconds=21)
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert world.task("fix-the-login").inputs == ["and add a test"]
+    assert len(world.slack.messages(place)) == 1
+    assert len(world.alice.reads()) == 1, "she is told that her command waits"
+
+
 async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
     """What happens to it in that second counts too."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)

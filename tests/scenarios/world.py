@@ -204,7 +204,8 @@ class World:
         assert not self.slack.complaints, self.slack.complaints
         assert not self.coder.complaints, list(self.coder.complaints)
         assert not self.errors, self.errors
-        assert not self.reader.unread(), f"said and not read: {self.reader.unread()}"
+        unread = self.reader.unread()
+        assert not unread, f"said and not read: {unread}"
 
 
 class _Errors(logging.Handler):

@@ -77,6 +77,19 @@ async def test_a_reply_in_somebody_elses_thread_says_so(slack: SlackSandbox) -> 
     assert not found.parent_is_bots
 
 
+async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(slack: SlackSandbox) -> None:
+    """Not every server says it; what is kept for nothing is forgotten soon."""
+    root = await slack.post("bob", "dev", "who knows?")
+    await slack.post("alice", "dev", "I do", root)
+    body = slack.deliveries[-1].payload
+    del body["event"]["parent_user_id"]
+
+    found = inbound.message_event(body)
+
+    assert isinstance(found, ThreadMessage)
+    assert found.parent_is_bots
+
+
 async def test_what_is_said_at_the_top_of_a_channel_is_not_ours(slack: SlackSandbox) -> None:
     await slack.post("alice", "dev", "good morning")
 

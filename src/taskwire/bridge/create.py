@@ -20,7 +20,17 @@ from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.errors import OutsideError, Refused, Unknown, UserError
 from taskwire.model.ids import LinkId, TaskId, UserId, from_ms
-from taskwire.model.jobs import Asker, CreateAsked, CreateTask, Happened, Job, PostCard, steer, tell
+from taskwire.model.jobs import (
+    Asker,
+    CreateAsked,
+    CreateTask,
+    Happened,
+    Job,
+    PostCard,
+    ReadThread,
+    steer,
+    tell,
+)
 from taskwire.model.links import Bond, Link
 from taskwire.model.messages import Message
 from taskwire.model.naming import digest, name_for, near, title_for
@@ -170,6 +180,9 @@ class Creator:
         posted = bond.model_copy(update={"thread_ts": ts})
         step = self._doors.writes.bond(Step(), posted)
         self._doors.writes.thread(step, posted)
+        if hand.note:
+            # It may have stood there for long, and Slack brings what was said for minutes only.
+            step.append(tell(bond.id), Job(id="read-thread", work=ReadThread()))
         job = Job(id=f"create:{bond.id}", work=CreateTask(asker=asker))
         return done(step.append(steer(bond.id), job, score=1))
 

@@ -13,11 +13,13 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
 from taskwire.model.errors import OutsideError, Refused, TryLater
 from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
-from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
+from taskwire.model.jobs import Job, Reply, Rewritten, link_of, steer, urgent
 from taskwire.model.links import Link
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.inbound import ThreadMessage
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
@@ -58,6 +60,16 @@ class GapReader:
                 await asyncio.sleep(SECONDS_A_THREAD)
         _log.info("read after a gap", threads=threads, found=found)
         return found
+
+    async def thread(self, hand: Hand) -> Ending:
+        """Read one thread, whose card was found after its answer had been lost: nobody listened for it."""
+        link = await self._doors.links.find(link_of(hand.turn.name))
+        if link is not None and link.ended is None:
+            try:
+                await self._read(link)
+            except (ChannelProblem, MessageGone) as problem:
+                _log.info("a thread cannot be read", link=link.id, error=str(problem))
+        return done()
 
     async def _links(self) -> list[Link]:
         while True:

@@ -93,6 +93,12 @@ class PostCard(Work):
     asker: Asker
 
 
+class ReadThread(Work):
+    """Tell: what was said in the thread before anybody here knew that it was ours."""
+
+    kind: Literal["read_thread"] = "read_thread"
+
+
 class CreateTask(Work):
     """Steer: create the task in Coder and bind it to the link."""
 
@@ -277,6 +283,7 @@ AnyWork = Annotated[
     | ActAsked
     | PostCard
     | CreateTask
+    | ReadThread
     | Reply
     | Act
     | HeldInput
