@@ -42,11 +42,17 @@ async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
         await end(each)
 
 
-@contextlib.asynccontextmanager
-async def _redis(directory: Path) -> AsyncIterator[str]:
-    """Debian's own server on a free port, as an operator would set it up."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
+    """Debian's own server, as an operator would set it up; skips where it is not installed."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs Debian's redis-server, which is not installed")
     server = await asyncio.create_subprocess_exec(
         *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
         *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
@@ -71,7 +77,5 @@ async def _answers(url: str) -> bool:
 
 @pytest.fixture
 async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("needs Debian's redis-server, which is not installed")
-    async with _redis(tmp_path) as url:
+    async with redis_on(free_port(), tmp_path) as url:
         yield url

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from .conftest import free_port, redis_on
 from .processes import Place, Taskwire, until
 
 
@@ -87,6 +88,30 @@ async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
     await place.coder.come_back()
 
     await _tells(bot, "ok")
+
+
+async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> None:
+    """Payloads could not be taken meanwhile: not ready, but alive, and ready again with Redis."""
+    port = free_port()
+    async with redis_on(port, place.directory) as url:
+        bot = await place.one(REDIS_URL=url)
+
+    await until(lambda: _is_unready(bot), "it to be unready")
+    alive = await bot.ask("/healthz")
+    status, told = await bot.readiness()
+    async with redis_on(port, place.directory):
+        await bot.is_ready()
+        await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+        await until(lambda: place.coder.tasks, "the task")
+        code = await bot.stops()
+
+    assert alive == (200, "ok\n")
+    assert (status, told["slack"], told["store"]) == (503, "ok", "Redis does not answer.")
+    assert code == 0
+
+
+async def _is_unready(bot: Taskwire) -> bool:
+    return (await bot.readiness())[0] == 503
 
 
 async def test_figures_say_what_is_done(place: Place) -> None:

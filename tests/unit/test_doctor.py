@@ -1,0 +1,89 @@
+"""What doctor makes of what it was told: the store, the clocks, the scopes."""
+
+import pytest
+
+from taskwire.doctor import Finding, judge_clocks, judge_scopes, judge_store
+from taskwire.slack import manifest
+from taskwire.store.connection import StoreHealth
+
+GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always", eviction="noeviction")
+
+
+@pytest.mark.parametrize(
+    ("health", "found"),
+    [
+        (GOOD, ["ok It is Redis 7.2.4.", "ok Everything is written down.", "ok Nothing is thrown away."]),
+        (
+            StoreHealth(
+                "valkey", "8.1.1", "id", "slave", appends=True, fsync="everysec", eviction="noeviction"
+            ),
+            [
+                "wrong It is a replica, which cannot be written to. Set REDIS_URL to its primary.",
+                "ok Everything is written down. A crash of the store's machine may lose a second.",
+                "ok Nothing is thrown away.",
+            ],
+        ),
+        (
+            StoreHealth("redis", "6.2.1", "id", "master", appends=True, fsync="no", eviction="volatile-ttl"),
+            [
+                "ok It is Redis 6.2.1.",
+                "note A crash of the store's machine may lose half a minute. Set appendfsync everysec, or always.",
+                "wrong When its memory is full the store throws data away (maxmemory-policy volatile-ttl). "
+                "Set maxmemory-policy noeviction in its configuration.",
+            ],
+        ),
+        (
+            StoreHealth("redis", None, None, None, appends=None, fsync=None, eviction=None),
+            [
+                "ok It is Redis.",
+                "note The store does not tell; it should have appendonly yes.",
+                "note The store does not tell; it should have maxmemory-policy noeviction.",
+            ],
+        ),
+    ],
+)
+def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
+    """What a managed one does not tell is worth knowing, and no fault."""
+    assert [_said(finding) for finding in judge_store(health)] == found
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        ({}, "note There is none to compare this machine's with."),
+        ({"Slack's": 4.9, "Coder's": -4.9}, "ok This machine's agrees with Slack's, Coder's."),
+        (
+            {"Slack's": 42.3, "Coder's": 0.1, "the store's": -7.0},
+            "wrong This machine's clock is 42 s ahead of Slack's, 7 s behind the store's. "
+            "Let this machine's clock be set by the network (NTP), and look at the others too.",
+        ),
+    ],
+)
+def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
+    """A Date header has whole seconds: a few of them apart mean nothing."""
+    assert _said(judge_clocks(ahead)) == said
+
+
+@pytest.mark.parametrize(
+    ("granted", "said"),
+    [
+        (frozenset(manifest.SCOPES), "ok All are there, and no others."),
+        (
+            frozenset({*manifest.SCOPES, "pins:write"}),
+            "note All are there. Taskwire has no use for pins:write.",
+        ),
+        (
+            frozenset(manifest.SCOPES) - {"commands"},
+            "wrong The Slack app lacks commands. Put what `taskwire manifest` prints into the app's page App "
+            "Manifest, then install it again.",
+        ),
+        (None, "note Slack does not tell which scopes the bot token has."),
+    ],
+)
+def test_scopes_are_compared_with_the_manifest(granted: frozenset[str] | None, said: str) -> None:
+    """What is missing fails in front of a person; what is too much is worth knowing."""
+    assert _said(judge_scopes(granted)) == said
+
+
+def _said(finding: Finding) -> str:
+    return f"{finding.state} {finding.says} {finding.hint}".strip()
