@@ -190,3 +190,35 @@ def facts(world: World, thread: Thread) -> list[str]:
     blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
     small = next(block for block in blocks if block["block_id"] == "facts")
     return [timeless(element["text"]) for element in small["elements"]]
+
+
+async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> None:
+    """Its history is read when it gets its thread: the idle after its end is no question."""
+    task = world.coder.add_task("alice", "fix the login redirect")
+    await world.passes(seconds=60)
+    task.becomes("complete", "Opened PR #12", PULL)
+    await world.passes(seconds=600)
+
+    thread = await world.alice.runs(f"/task attach {task.name}")
+    await world.sweeps()
+    await world.passes(seconds=60)
+
+    assert (task.state, await phase(world, thread)) == ("idle", "Done")
+    assert thread.new_messages() == []
+
+
+async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_that_has_settled(
+    world: World,
+) -> None:
+    """What is so when it gets its thread is shown in time, and nobody is called for it."""
+    task = world.coder.add_task("alice", "fix the login redirect")
+    await world.passes(seconds=60)
+    task.becomes("working", "Reading the code")
+    task.becomes("idle", "Which branch?")
+
+    thread = await world.alice.runs(f"/task attach {task.name}")
+    await world.sweeps()
+    await world.passes(seconds=30)
+
+    assert await phase(world, thread) == "Needs you"
+    assert thread.new_messages() == []

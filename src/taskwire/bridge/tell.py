@@ -15,7 +15,7 @@ from taskwire.bridge.saying import draw
 from taskwire.bridge.sightings import report_of
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model import changes
-from taskwire.model.changes import Event, Notice, Observed
+from taskwire.model.changes import Event, Notice, Observed, TimeCame
 from taskwire.model.errors import OutsideError, Refused, UserError
 from taskwire.model.ids import UserId
 from taskwire.model.jobs import Happened, Job, Say, ShareFile, Tell, Written, link_of, steer, tell
@@ -56,7 +56,7 @@ class Teller:
         if link is None or link.ended is not None:
             return done()
         event = await self._with_history(hand, link, work.event)
-        follows = changes.after(link.story, event, self._doors.rules, hand.now_ms)
+        follows = self._follows(link, event, hand.now_ms)
         step = self._doors.writes.story(Step(), link.id, follows.story, follows.look_at_ms)
         for notice in follows.notices:
             step.append(tell(link.id), Job(id=notice.id, work=Tell(notice=notice)))
@@ -68,6 +68,13 @@ class Teller:
                 self._doors.writes.field(step, link.id, "cursor", await read_told(self._doors, link))
         return done(draw(link.id, step))
 
+    def _follows(self, link: Link, event: Event, now_ms: int) -> changes.Next:
+        """What follows; a task that lived before it got its thread is shown as it stands, and not told."""
+        rules = self._doors.rules
+        if isinstance(event, Observed) and event.is_baseline:
+            return changes.after(changes.at_first_sight(event, rules, now_ms), TimeCame(), rules, now_ms)
+        return changes.after(link.story, event, rules, now_ms)
+
     async def _with_history(self, hand: Hand, link: Link, event: Event) -> Event:
         """The list says that something changed; the agent's history says what.
 
@@ -78,7 +85,7 @@ class Teller:
         seen, story = event.seen, link.story
         last = story.last_report
         is_news = seen.report is not None and (last is None or seen.report.at > last.at)
-        if not is_news and story.build in (0, seen.build):
+        if not event.is_baseline and not is_news and story.build in (0, seen.build):
             return event
         return event.model_copy(update={"reports": await self._reports(hand, link, seen)})
 
