@@ -285,10 +285,7 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
         (
             "list onwer=bob",
-            (
-                "There is no option `onwer`. Did you mean `owner=…`? "
-                "If it is part of your text, put ` -- ` before the text."
-            ),
+            "There is no option `onwer`. Did you mean `owner=…`?",
         ),
         ("help lst", "There is no verb `lst`. Did you mean `list`?"),
         (
