@@ -76,7 +76,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
         await world.passes(seconds=10)
         waiting = [thread.receipt(reply) for reply in replies]
     for _ in range(3):
-        await world.passes(seconds=40)
+        await world.passes(seconds=31)
         task.becomes("idle")
 
     assert waiting == [["eyes"], ["eyes"]]

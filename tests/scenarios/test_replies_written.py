@@ -50,6 +50,22 @@ async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
     assert task.inputs == ["**Do**\n- one\n- two\n1. then `make`\n\n> and rest"]
 
 
+async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> None:
+    """They are quoted in the thread first, and the mark is on that."""
+    thread, task = await a_waiting_agent(world)
+
+    await world.alice.types("/task send fix-the-login use <b> & *x* &lt; `y`, @bob")
+    quoted = thread.new_messages()
+
+    assert task.inputs == ["use <b> & *x* &lt; `y`, @bob"]
+    assert quoted == [
+        "Alice says: use &lt;b&gt; &amp; *x* &amp;lt; `y`, @bob\n> use <b> & *x* &lt; `y`, @bob"
+    ]
+    assert world.alice.reads() == [
+        "Your words are in the thread of *Fix the login*; the mark on them says when the agent has them."
+    ]
+
+
 async def test_text_files_come_with_the_words_under_their_names(world: World) -> None:
     """One input: the words, then each file."""
     thread, task = await a_waiting_agent(world)

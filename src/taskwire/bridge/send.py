@@ -31,12 +31,13 @@ from taskwire.coder.errors import (
 )
 from taskwire.coder.models import Logs, Task
 from taskwire.model.changes import Acted
-from taskwire.model.errors import Refused, UserError
+from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
 from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, link_of, steer, tell, tidy
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
+from taskwire.slack.errors import NoRoom
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import inputs
@@ -87,6 +88,14 @@ class Sender:
             return await self._read_back(hand, link, work)
         if work.asked:
             return await self._still_asked(hand, link, work)
+        try:
+            return await self._towards_the_agent(hand, link, work)
+        except (TryLater, Unknown) as error:
+            if isinstance(error, NoRoom) or hand.keeps_attempt:
+                raise
+            return _unanswered(hand, error)
+
+    async def _towards_the_agent(self, hand: Hand, link: Link, work: Reply) -> Ending:
         refusal = await self._refusal(link, work)
         if refusal is not None:
             return await self._not_theirs(link, work, refusal)
@@ -178,7 +187,7 @@ class Sender:
             words = await self._texts.words(work)
             message = inputs.not_delivered(link, hand.job.id, str(refused), words)
             return self._failed(hand, link, work, message)
-        return self._delivered(link, work, note.reported_at, await self._texts.words(work))
+        return await self._delivered(link, work, note.reported_at)
 
     async def _resume(self, hand: Hand, link: Link, work: Reply, task: Task) -> Ending:
         note = SendNote(what="resume", build=task.workspace_build_number)
@@ -219,12 +228,12 @@ class Sender:
             hand.settled()
             is_done = task.workspace_build_number > note.build and task.status_word != "paused"
             return self._resumed(hand, link, work, task.workspace_build_number) if is_done else later(0)
-        found = await self._find_input(task, note)
-        hand.settled()
+        found, words = await self._find_input(task, note), await self._texts.words(work)
+        # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
+        hand.settled(has_landed=found == "there")
         _log.info("read input back", job=hand.job.id, found=found)
-        words = await self._texts.words(work)
         if found == "there":
-            return self._delivered(link, work, note.reported_at, words)
+            return await self._delivered(link, work, note.reported_at)
         if found == "not there" and not work.was_rejected and not work.was_repeated:
             return later(0, _with(hand.job, was_repeated=True))
         return self._asked(hand, link, work, "in_doubt", inputs.input_in_doubt(link, hand.job.id, words))
@@ -243,10 +252,11 @@ class Sender:
             return "there"
         return "not there" if not same and not is_restarted else "unclear"
 
-    def _delivered(self, link: Link, work: Reply, reported_at: datetime | None, words: str) -> Ending:
+    async def _delivered(self, link: Link, work: Reply, reported_at: datetime | None) -> Ending:
         step = took_input(self._doors.writes, link, work.ts, reported_at)
         last = link.last_input_ts
         if last is not None and microseconds(work.ts) < microseconds(last):
+            words = await self._texts.words(work)
             say(link.id, f"late:{work.ts}", inputs.delivered_late(words), step)
         return done(step)
 
@@ -327,6 +337,17 @@ def _note(what: Literal["send"], task: Task, logs: Logs, text: str) -> SendNote:
 
 def _with(job: Job, **changes: bool | int) -> Job:
     return job.model_copy(update={"work": job.work.model_copy(update=changes)})
+
+
+def _unanswered(hand: Hand, error: OutsideError) -> Ending:
+    """Nobody answers: try again soon and, for as long as it lasts, at least as often as a busy agent is."""
+    job = hand.job
+    _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
+    asked = (error.after_seconds if isinstance(error, TryLater) else None) or 0.0
+    wait = min(FIRST_WAIT_SECONDS * 2.0 ** min(job.tries, 8), LONGEST_WAIT_SECONDS)
+    since = job.failing_since_ms or hand.now_ms
+    tried = job.model_copy(update={"tries": job.tries + 1, "failing_since_ms": since})
+    return Ending("later", delay_seconds=max(wait, asked), job=tried, is_failure=True)
 
 
 def _anew(reply: Reply) -> Reply:
