@@ -92,6 +92,10 @@ class Person:
         assert answer.ok, answer
         await self._world.settles()
 
+    async def clears(self, field: str) -> None:
+        """Leave a field of the dialog on top empty."""
+        await self._world.slack.enter(self.id, self._world.slack.views(self.id)[-1], {field: None})
+
     async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
         """Fill the dialog on top (`prompt="…"`) and send it off; what it complains of comes back."""
         view = self._world.slack.views(self.id)[-1]

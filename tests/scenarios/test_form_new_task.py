@@ -88,6 +88,39 @@ async def test_another_template_brings_its_presets(world: World) -> None:
     assert len(world.cards()) == 1
 
 
+async def test_presets_that_did_not_come_leave_the_default(world: World) -> None:
+    """Another template was chosen while Coder was away: nothing is guessed from what still stands there."""
+    slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
+    world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
+    await world.restarts(template="tasks-docker")
+    await world.alice.types("/task fix it", world.slack.direct("alice").id)
+    world.coder.misbehave("templates.*", faults.refused(), times=2)
+    await world.alice.chooses("form.template", "Big ones")
+    world.coder.behave()
+
+    await world.alice.submits()
+
+    assert world.task("fix-it").row.workspace.latest.preset_id == slow.id
+    assert len(world.cards()) == 1
+
+
+async def test_a_preset_can_be_left_out(world: World) -> None:
+    """An empty field means none, also where the template has a default."""
+    presets = [world.coder.new_preset("Slow", is_default=True)]
+    world.coder.add_template("big", display_name="Big ones", presets=presets)
+    await world.restarts(template="big")
+    here = world.slack.direct("alice").id
+    await world.alice.types("/task fix it", here)
+    await world.alice.chooses("form.template", "Tasks on Docker")
+    await world.alice.chooses("form.template", "Big ones")
+
+    await world.alice.clears("form.preset")
+    await world.alice.submits()
+
+    assert world.task("fix-it").row.workspace.latest.preset_id is None
+    assert len(world.slack.messages(here)) == len(world.cards()) == 1
+
+
 async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
     """And what was named wrongly is said there."""
     fast = world.coder.new_preset("Fast")

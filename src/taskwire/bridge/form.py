@@ -1,6 +1,6 @@
 """Filling the form for a new task with what this person may use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from taskwire.bridge.choosing import choose_preset, choose_template
 from taskwire.bridge.doors import Doors
@@ -21,8 +21,11 @@ class FormFiller:
         self._doors = doors
         self._people = people
 
-    async def view(self, asker: Asker, given: OpenForm, metadata: str) -> View:
-        """The form, with what was typed; raises UserError for who may not create."""
+    async def view(self, asker: Asker, given: OpenForm, metadata: Callable[[str], str]) -> View:
+        """The form, with what was typed; raises UserError for who may not create.
+
+        `metadata` makes what the form carries along from the template whose presets it shows.
+        """
         await self._people.get_account(asker.person)
         templates = await self._doors.coder.list_templates()
         chosen, preset, wrong = await self._chosen(templates, given)
@@ -34,10 +37,12 @@ class FormFiller:
             name=given.name or "",
             channel=asker.channel,
             error=wrong,
-            private_metadata=metadata,
+            private_metadata=metadata(chosen),
         )
 
-    async def with_template(self, chosen: str, entered: Mapping[str, str], metadata: str) -> View:
+    async def with_template(
+        self, chosen: str, entered: Mapping[str, str], channel: str, metadata: Callable[[str], str]
+    ) -> View:
         """The form again, with another template's presets and what was entered so far."""
         templates = await self._doors.coder.list_templates()
         return forms.create_form(
@@ -45,8 +50,8 @@ class FormFiller:
             prompt=entered.get(Field.PROMPT, ""),
             chosen=chosen,
             name=entered.get(Field.NAME, ""),
-            channel=entered.get(Field.CHANNEL, ""),
-            private_metadata=metadata,
+            channel=entered.get(Field.CHANNEL) or channel,
+            private_metadata=metadata(chosen),
         )
 
     async def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:

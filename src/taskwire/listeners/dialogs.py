@@ -42,6 +42,8 @@ class About(BaseModel):
     response_url: str | None = None
     at: Ts
     task: str = ""
+    # Of a form: the template whose presets it shows.
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ class Dialogs:
 
     def open_form(self, asker: Asker, trigger_id: str, given: OpenForm | None = None) -> None:
         """Open the form for a new task, with what was typed."""
-        about = _about(asker)
-        filling = partial(self._filler.view, asker, given or OpenForm(), about.model_dump_json())
+        metadata = partial(_for_template, _about(asker))
+        filling = partial(self._filler.view, asker, given or OpenForm(), metadata)
         self._start(asker, trigger_id, "New task", Dialog.CREATE, filling)
 
     def open_delete(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
@@ -128,7 +130,9 @@ class Dialogs:
         await self._slack.update_view(view_id, view)
 
     async def _refill(self, view_id: str, clicked: Clicked) -> None:
-        view = await self._filler.with_template(clicked.value, clicked.values, clicked.private_metadata)
+        about = About.model_validate_json(clicked.private_metadata)
+        metadata = partial(_for_template, about)
+        view = await self._filler.with_template(clicked.value, clicked.values, about.channel, metadata)
         await self._slack.update_view(view_id, view)
 
     async def _delete_dialog(self, asker: Asker, which: TaskName | LinkId) -> View:
@@ -195,6 +199,10 @@ def _about(asker: Asker, task: str = "") -> About:
     return About(channel=asker.channel, response_url=asker.response_url, at=asker.at, task=task)
 
 
+def _for_template(about: About, template: str) -> str:
+    return about.model_copy(update={"template": template}).model_dump_json()
+
+
 def _asked(submitted: Submitted, now: Ts) -> Asked:
     try:
         about = About.model_validate_json(submitted.private_metadata)
@@ -210,7 +218,7 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     # A dialog may stay open for longer than the answers to what opened it are taken.
     asker = reachable(asker, microseconds(now) // 1000).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
-        return _asked_create(asker, values)
+        return _asked_create(asker, about, values)
     verb: Verb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
     text = values.get(Field.PROMPT, "").strip()
     if verb == "edit" and is_blank(text):
@@ -218,7 +226,7 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     return Asked(ActAsked(asker=asker, verb=verb, name=about.task, text=text)) if about.task else Asked()
 
 
-def _asked_create(asker: Asker, values: Mapping[str, str]) -> Asked:
+def _asked_create(asker: Asker, about: About, values: Mapping[str, str]) -> Asked:
     prompt, name = values.get(Field.PROMPT, "").strip(), values.get(Field.NAME, "").strip()
     if is_blank(prompt):
         return Asked(wrong={Field.PROMPT.value: "Say what the agent should do."})
@@ -230,14 +238,15 @@ def _asked_create(asker: Asker, values: Mapping[str, str]) -> Asked:
     except UserError as error:
         # Beside a field nothing is mrkdwn.
         return Asked(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
-    template = values.get(Field.TEMPLATE) or None
+    template = values.get(Field.TEMPLATE) or ""
+    # Left empty, none is meant; where its presets were not shown yet, the default holds.
+    preset = values.get(forms.preset_field(template)) or ("none" if template == about.template else None)
     return Asked(
         CreateAsked(
             asker=asker,
             prompt=prompt,
-            template=template,
-            # Only its own: another template's may still stand there. Left empty, none is meant.
-            preset=values.get(forms.preset_field(template or "")) or "none",
+            template=template or None,
+            preset=preset,
             name=name or None,
         )
     )
