@@ -27,7 +27,8 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
             StoreHealth("redis", "6.2.1", "id", "master", appends=True, fsync="no", eviction="volatile-ttl"),
             [
                 "ok It is Redis 6.2.1.",
-                "note A crash of the store's machine may lose half a minute. Set appendfsync everysec, or always.",
+                "note A crash of the store's machine may lose half a minute. "
+                "Set appendfsync everysec, or always.",
                 "wrong When its memory is full the store throws data away (maxmemory-policy volatile-ttl). "
                 "Set maxmemory-policy noeviction in its configuration.",
             ],
