@@ -32,7 +32,6 @@ OWNER_LOCK, STORE_LOCK, LOG, SOCKET = "owner.lock", "store.lock", "store.log", "
 # What the system or the server says when it cannot go on, and what a person can do about it.
 REMEDIES = {
     "permission denied": "Let this user write to all of it, or set TASKWIRE_DATA_DIR to another directory.",
-    "not a directory": "Set TASKWIRE_DATA_DIR to a directory.",
     "read-only": "Set TASKWIRE_DATA_DIR to a directory that can be written.",
     "no space left": "Free some space on that disk, then start again.",
     "rdb format version": "A newer server wrote this directory: install that one again, then start again.",
@@ -48,9 +47,9 @@ def explained(data_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UserError(
-            f"Taskwire cannot use its data directory {data_dir}: {reason}.", remedy(reason, data_dir)
-        ) from error
+        is_none = isinstance(error, NotADirectoryError | FileExistsError)
+        hint = "Set TASKWIRE_DATA_DIR to a directory." if is_none else remedy(reason, data_dir)
+        raise UserError(f"Taskwire cannot use its data directory {data_dir}: {reason}.", hint) from error
 
 
 def remedy(reason: str, data_dir: Path) -> str:
