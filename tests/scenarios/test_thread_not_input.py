@@ -134,3 +134,15 @@ async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None
     assert world.alice.reads() == [
         "I can't start a task from a mention yet. Type `/task create …` in the channel instead."
     ]
+
+
+async def test_a_direct_message_says_what_to_do_instead(world: World) -> None:
+    """This version makes no task of it."""
+    direct = world.slack.direct(world.alice.id).id
+
+    await world.slack.post(world.alice.id, direct, "fix the login")
+    await world.settles()
+
+    assert world.alice.reads() == [
+        "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
+    ]
