@@ -4,6 +4,7 @@ Importing this does nothing. How it all starts and ends is in `running`.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -162,8 +163,12 @@ class Parts:
 
 def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
     secret = settings.slack_signing_secret
+    # At the root's "debug" Bolt would write out every payload, and with it what people say.
+    log = logging.getLogger("taskwire.slack.bolt")
+    log.setLevel(max(logging.INFO, logging.getLogger().level))
     return AsyncApp(
         client=client,
+        logger=log,
         signing_secret=secret.get_secret_value() if secret is not None else None,
         # Socket Mode is authenticated by the app token; only HTTP mode has signatures to verify.
         request_verification_enabled=not settings.is_socket_mode,

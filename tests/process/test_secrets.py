@@ -1,4 +1,4 @@
-"""No secret is ever written: not at the lowest level, not in trouble, not in figures."""
+"""No secret is ever written, nor what people say: at no level, in no trouble, in no figure."""
 
 import pytest
 
@@ -29,6 +29,7 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     written = bot.output + "".join(told)
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
+    assert "fix the login redirect" not in written
     assert len(bot.said) > 10
 
 
