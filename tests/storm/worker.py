@@ -27,7 +27,7 @@ from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.pace import Limit, Pace
 from taskwire.store.queue import Queue
-from taskwire.store.scripts import ServersClock
+from taskwire.store.scripts import Clock, ServersClock
 from taskwire.store.sweeps import Sweeps
 from taskwire.telemetry import Metrics, configure_logs
 
@@ -40,7 +40,7 @@ async def main(given: WorkerGiven) -> None:
     configure_logs("info", "json", str, sys.stdout)
     if given.window_ms:
         _widen(given.window_ms / 1000)
-    async with connection.open(given.store_url) as connections, _doors(given, connections) as doors:
+    async with connection.open(given.store_url) as connections, open_doors(given, connections) as doors:
 
         async def say(hand: Hand) -> Ending:
             return await _say(doors, hand)
@@ -70,12 +70,15 @@ async def _say(doors: Doors, hand: Hand) -> Ending:
 
 
 @contextlib.asynccontextmanager
-async def _doors(given: WorkerGiven, connections: Connections) -> AsyncIterator[Doors]:
+async def open_doors(
+    given: WorkerGiven, connections: Connections, clock: Clock | None = None
+) -> AsyncIterator[Doors]:
+    """The real doors, as fast as they go."""
     session = transport.make_session()
     async with session, CoderClient.open("http://127.0.0.1:9", "never-asked") as coder:
         client = make_client(given.token, given.slack_url, session=session)
-        clock, keys = ServersClock(), Keys("storm")
-        # As fast as it goes, but a 429 of Slack's counts for all.
+        clock, keys = clock or ServersClock(), Keys("storm")
+        # A 429 of Slack's counts for all; nothing else limits the pace.
         pace = Pace(connections, keys, clock, limits={}, otherwise=Limit(0, 1, is_per_channel=True))
         slack = Outbound(client, pace, str, timeouts=TIMEOUTS)
         yield Doors(

@@ -1,0 +1,333 @@
+"""What the worker makes of turns that go wrong: tried again, read back, or given up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.work import Worker
+from taskwire.model.errors import Refused, TryLater, Unknown, UserError
+from taskwire.model.jobs import Job, ListName, Say
+from taskwire.model.messages import Message
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack.errors import NoRoom
+from taskwire.store import connection, embedded
+from taskwire.store.keys import Keys
+from taskwire.store.queue import Nothing
+from taskwire.store.scripts import Script
+from taskwire.store.steps import Step
+from taskwire.telemetry import Metrics
+from tests.store.engine import NOON_MS, TestClock
+from tests.storm.given import TIMES, WorkerGiven
+from tests.storm.worker import open_doors
+
+LIST = ListName("tell:L1")
+KEYS = Keys("storm")
+Carry = Callable[[Hand], Awaitable[Ending]]
+
+
+class Bench:
+    """A worker that carries out whatever a test wants, over real doors, and its store."""
+
+    def __init__(self, doors: Doors, connections: connection.Connections, clock: TestClock) -> None:
+        self.doors = doors
+        self.clock = clock
+        self._connections = connections
+
+    async def works(self, carry: Carry) -> None:
+        """Let a worker carry out all that is due; time stands still."""
+        worker = Worker(self.doors, {"say": carry}, Metrics())
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(20):
+            while await self._is_due() or not worker.is_idle:  # noqa: ASYNC110 - the store has no event to wait on
+                await asyncio.sleep(0.01)
+        await worker.stop(5)
+        await running
+
+    async def takes(self, times: int) -> None:
+        """Take and die, so often."""
+        for _ in range(times):
+            assert not isinstance(await self.doors.queue.take(), Nothing)
+            self.clock.now_ms += TIMES.longest_lease_ms
+
+    async def append(self, *ids: str, **fields: int) -> None:
+        """Append jobs."""
+        for job_id in ids:
+            job = Job(id=job_id, work=Say(message=Message(text=job_id))).model_copy(update=fields)
+            await self.doors.queue.write(Step().append(LIST, job))
+
+    async def job(self, job_id: str) -> Job:
+        """A job as it waits."""
+        return Job.model_validate_json((await self._fields("jobs"))[f"b|{job_id}"])
+
+    async def state(self) -> dict[str, str]:
+        """The list's own record."""
+        return await self._fields("state")
+
+    async def is_empty(self) -> bool:
+        """Whether no list has work."""
+        return not await self._connections.commands.zcard(KEYS.named("ready"))
+
+    async def _is_due(self) -> bool:
+        ready = KEYS.named("ready")
+        return bool(await self._connections.commands.zcount(ready, "-inf", self.clock.now_ms))
+
+    async def letters(self) -> list[tuple[str, str]]:
+        """The dead letters: of what, and why."""
+        found = self._connections.commands.lrange(KEYS.named("dead"), 0, -1)
+        letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
+        return [(letter["job"]["id"], letter["why"]) for letter in letters]
+
+    async def write_raw(self, body: str) -> None:
+        """Append what this version cannot read."""
+        script = "put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1"
+        await Script(self._connections.commands, KEYS, self.clock, script)(LIST, body)
+
+    async def _fields(self, part: str) -> dict[str, str]:
+        found = self._connections.commands.hgetall(KEYS.named("list", LIST, part))
+        return await cast("Awaitable[dict[str, str]]", found)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A worker's bench."""
+    async with (
+        SlackSandbox() as slack,
+        embedded.store(tmp_path / "store") as running,
+        connection.open(running.url) as connections,
+    ):
+        given = WorkerGiven(
+            slack_url=slack.api_url, token=slack.bot_token, store_url=running.url, window_ms=0
+        )
+        clock = TestClock()
+        async with open_doors(given, connections, clock) as doors:
+            yield Bench(doors, connections, clock)
+
+
+async def _nothing() -> None:
+    return None
+
+
+def raising(error: Exception) -> Carry:
+    """Carry out nothing, and fail so."""
+
+    async def carry(hand: Hand) -> Ending:
+        del hand
+        raise error
+
+    return carry
+
+
+def failing_after_attempt(error: Exception) -> Carry:
+    """Make an effect, then fail."""
+
+    async def carry(hand: Hand) -> Ending:
+        if not hand.is_in_doubt:
+            await hand.attempt("note", 0.1, _nothing)
+        raise error
+
+    return carry
+
+
+async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) -> None:
+    """The list goes on with it, later."""
+    await bench.append("a")
+
+    await bench.works(raising(Unknown("cut")))
+
+    job = await bench.job("a")
+    assert job.tries >= 1
+    assert job.failing_since_ms > 0
+    assert "attempt_job" not in await bench.state()
+
+
+@pytest.mark.parametrize("error", [Unknown("cut"), TryLater("not now"), Refused("no"), ValueError("a bug")])
+async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
+    bench: Bench, error: Exception
+) -> None:
+    """The attempt stays pinned, whatever went wrong: a second effect would be a double."""
+    await bench.append("a")
+
+    await bench.works(failing_after_attempt(error))
+
+    assert (await bench.state())["attempt_job"] == "a"
+
+
+async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
+    """Not done is certain."""
+
+    async def carry(hand: Hand) -> Ending:
+        async def refuse() -> None:
+            raise TryLater("not now", 30)
+
+        await hand.attempt("note", 0.1, refuse)
+        return done()
+
+    await bench.append("a")
+    await bench.works(carry)
+
+    assert "attempt_job" not in await bench.state()
+
+
+async def test_an_attempt_in_doubt_is_never_let_go_by_mistake(bench: Bench) -> None:
+    """Also by a part that says "later" without having read it back."""
+
+    async def carry(hand: Hand) -> Ending:
+        if not hand.is_in_doubt:
+            await hand.attempt("note", 0.1, _cut)
+        return Ending("later", delay_seconds=30)
+
+    async def _cut() -> None:
+        raise Unknown("cut")
+
+    await bench.append("a")
+    await bench.works(carry)
+
+    assert (await bench.state())["attempt_job"] == "a"
+
+
+async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench) -> None:
+    """A mistake in a part of the story must not become a double."""
+    made = []
+
+    async def carry(hand: Hand) -> Ending:
+        async def cut() -> None:
+            made.append(hand.turn.token)
+            raise Unknown("cut")
+
+        try:
+            await hand.attempt("note", 0.1, cut)
+        except Unknown:
+            await hand.attempt("note", 0.1, cut)
+        return done()
+
+    await bench.append("a")
+    await bench.works(carry)
+
+    assert len(made) == 1
+
+
+async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
+    """A busy channel makes nothing slower than its pace."""
+    await bench.append("a")
+
+    await bench.works(raising(NoRoom("full", 30)))
+
+    job = await bench.job("a")
+    assert (job.tries, job.failing_since_ms) == (0, 0)
+
+
+async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
+    """And what stands behind it goes on."""
+    went = []
+
+    async def carry(hand: Hand) -> Ending:
+        went.append(hand.job.id)
+        if hand.job.id == "a":
+            raise Refused("msg_too_long")
+        return done()
+
+    await bench.append("a", "b")
+    await bench.works(carry)
+
+    assert went == ["a", "b"]
+    assert await bench.letters() == [("a", "msg_too_long")]
+
+
+async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> None:
+    """It is told, and that is an outcome like any other."""
+    await bench.append("a")
+
+    await bench.works(raising(UserError("No.", "Do this.")))
+
+    assert await bench.letters() == []
+
+
+async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
+    """With a reason that a person can read."""
+    await bench.append("a", failing_since_ms=1)
+
+    await bench.works(raising(AssertionError("not to be carried out")))
+
+    assert await bench.letters() == [("a", "it did not succeed in a day")]
+
+
+async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
+    """Its reference is in the log and in the letter."""
+    await bench.append("a", surprises=5)
+
+    await bench.works(raising(ZeroDivisionError()))
+
+    ((job, why),) = await bench.letters()
+    assert job == "a"
+    assert why.startswith("something is wrong with me (reference ")
+
+
+async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
+    """What waits for an agent for days does not fail."""
+    await bench.append("a", tries=7, failing_since_ms=NOON_MS)
+
+    async def wait(hand: Hand) -> Ending:
+        del hand
+        return Ending("later", delay_seconds=60)
+
+    await bench.works(wait)
+
+    job = await bench.job("a")
+    assert (job.tries, job.failing_since_ms) == (0, 0)
+
+
+async def test_a_job_that_nobody_can_read_leaves_its_list_at_last(bench: Bench) -> None:
+    """After a few leases, in which a newer version may take it; its text is kept."""
+    await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
+    await bench.append("b")
+    await bench.takes(4)
+
+    await bench.works(lambda _: _ended())
+
+    ((job, why),) = await bench.letters()
+    assert job == "alien"
+    assert why.startswith("it cannot be read: ")
+
+
+async def _ended() -> Ending:
+    return done()
+
+
+async def test_a_job_that_ends_its_process_again_and_again_is_given_up(bench: Bench) -> None:
+    """Ten takings without an end."""
+    await bench.append("a")
+    await bench.takes(10)
+
+    await bench.works(raising(AssertionError("not to be carried out")))
+
+    assert await bench.letters() == [("a", "I was stopped in the middle of it again and again")]
+
+
+async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
+    """As at the end of a process that does not end its work in time."""
+    began = asyncio.Event()
+
+    async def carry(hand: Hand) -> Ending:
+        async def hang() -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+        await hand.attempt("note", 60, hang)
+        return done()
+
+    await bench.append("a")
+    worker = Worker(bench.doors, {"say": carry}, Metrics())
+    running = asyncio.create_task(worker.run())
+    await began.wait()
+
+    await worker.stop(0.1)
+    await running
+
+    state = await bench.state()
+    assert (state["attempt_job"], state["attempt"]) == ("a", "note")
