@@ -62,9 +62,9 @@ async def test_ctrl_c_ends_it_too(place: Place) -> None:
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
     """A call that Slack does not answer is given up, and left to the next process."""
     bot = await place.one()
-    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
-    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+    await place.slack.until(lambda: hanging.hits, "the post that hangs")
 
     assert await _ends_alone(bot) == 0
 
@@ -87,9 +87,9 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
     card = str(place.slack.messages("general")[0]["ts"])
-    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("bob", "general", "/task", "create mend the footer")
-    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+    await place.slack.until(lambda: hanging.hits, "the post that hangs")
 
     bot.tell(signal.SIGKILL)
     assert await bot.ends() == -signal.SIGKILL
@@ -131,9 +131,9 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
     """Who starts it anew before the old one is gone has two for a while, however long its last call takes."""
     old = await place.one()
-    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
-    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+    await place.slack.until(lambda: hanging.hits, "the post that hangs")
     old.tell(signal.SIGTERM)
 
     new = await place.one()

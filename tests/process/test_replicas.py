@@ -32,9 +32,9 @@ def _taken(figures: str) -> int:
 async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis_url: str) -> None:
     """The card that one was about to post when it died is posted by the other, once."""
     doomed = await place.one(REDIS_URL=redis_url)
-    place.slack.faults.add("chat.postMessage", CallFault.HANG)
+    hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
-    await place.slack.until(lambda: place.slack.calls[-1].method == "chat.postMessage", "the post")
+    await place.slack.until(lambda: hanging.hits, "the post that hangs")
     await place.one(REDIS_URL=redis_url)
 
     doomed.tell(signal.SIGKILL)
