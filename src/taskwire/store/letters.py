@@ -9,7 +9,8 @@ from taskwire.store.keys import Keys
 
 
 class _Job(BaseModel):
-    work: dict[str, object]
+    # What could not be read, a newer version's job mostly, is kept as it was written and has no work.
+    work: dict[str, object] = {}
 
 
 class _Written(BaseModel):
@@ -46,7 +47,7 @@ class Letters:
             return None
         letter = _Written.model_validate_json(written)
         at = datetime.fromtimestamp(letter.at_ms / 1000, UTC)
-        return Letter(kind=str(letter.job.work.get("kind", "")), why=letter.why, at=at)
+        return Letter(kind=str(letter.job.work.get("kind", "a job")), why=letter.why, at=at)
 
     async def forget(self) -> int:
         """Drop them all; returns how many there were."""
