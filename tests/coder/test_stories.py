@@ -196,7 +196,9 @@ async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
     lines = await here.client.list_build_logs(workspace.latest_build.id)
 
     assert seen.status == "error"
-    assert workspace.latest_build.job.error == "terraform apply: exit status 1: Error: no space left on device"
+    assert (
+        workspace.latest_build.job.error == "terraform apply: exit status 1: Error: no space left on device"
+    )
     assert lines
     with pytest.raises(errors.NoLogs):
         await here.client.get_logs(task.id)
