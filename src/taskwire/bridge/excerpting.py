@@ -18,11 +18,10 @@ from taskwire.model.jobs import Written
 from taskwire.model.links import Link
 from taskwire.telemetry import logger
 
-_log = logger("taskwire.excerpting")
-
-
 # A notice waits no longer than this for its excerpt; Coder waits 30 s for an agent that is out of reach.
 NEWS_SECONDS = 8.0
+
+_log = logger("taskwire.excerpting")
 
 
 class Told(NamedTuple):

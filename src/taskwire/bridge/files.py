@@ -19,7 +19,7 @@ _log = logger("taskwire.files")
 
 
 async def share_file(doors: Doors, hand: Hand) -> Ending:
-    """Put a text into a thread, or a person's direct messages, as a file."""
+    """Put a text into a thread as a file."""
     work = hand.job.work
     assert isinstance(work, ShareFile)  # noqa: S101 - the worker hands each job to its kind's carrier
     if not work.file_id:

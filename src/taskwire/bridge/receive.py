@@ -63,10 +63,9 @@ class Receiver:
         step = self._rewritten(message, "deleted", message.at)
         return await self._accept(message, step, is_ours=message.parent_is_bots)
 
-    def as_reply(self, message: ThreadMessage | Edited, *, was_away: bool = False) -> Reply | None:
+    def as_reply(self, message: ThreadMessage | Edited) -> Reply | None:
         """What a message is as input for the agent, if it is that."""
-        is_input = isinstance(self._read(message), replies.Input)
-        return self._reply(message, was_away=was_away) if is_input else None
+        return self._reply(message) if isinstance(self._read(message), replies.Input) else None
 
     async def _accept(self, message: ThreadMessage | Edited | Deleted, step: Step, *, is_ours: bool) -> Taken:
         thread = ThreadRef(message.channel, message.thread_ts)

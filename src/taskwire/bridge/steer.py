@@ -30,6 +30,7 @@ from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
 from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
 from taskwire.model.links import Hold, Link
+from taskwire.model.messages import Message
 from taskwire.model.naming import digest
 from taskwire.store.steps import Step
 from taskwire.words import answers, inputs, refusals
@@ -99,9 +100,8 @@ class Steerer:
     async def _paused(self, hand: Hand, link: Link, work: Act, build: int | None) -> Ending:
         """Hold the replies that wait, and say how many there are; without a build it was paused already."""
         words = answers.pausing(link) if build is not None else answers.already_paused(link)
-        pausing = (work.asker, words)
         if link.bond.thread_ts is None:
-            return done(None, pausing)
+            return done(None, (work.asker, words))
         hold = Hold(by=work.asker.person, at=work.asker.at)
         written_before = microseconds(hold.at)
         waiting = [r for _, r in await self._waiting(link) if microseconds(r.ts) <= written_before]
@@ -114,8 +114,8 @@ class Steerer:
         if waiting:
             message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
             say(link.id, f"held:{hand.job.id}", message, step)
-            return done(step, *([pausing] if _is_elsewhere(work, link) else []))
-        return done(step, pausing)
+            return done(step, *_told_elsewhere(work, link, words))
+        return done(step, (work.asker, words))
 
     async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
@@ -201,30 +201,28 @@ class Steerer:
             return self._busy(hand, link, work)
         if link.bond.thread_ts is None:
             return done(None, (work.asker, answers.deleted(link)))
-        step, told = await self.give_back(link, work)
-        told = (*told, (work.asker, answers.deleted(link))) if _is_elsewhere(work, link) else told
+        step = await self._give_back(link, work)
         gone = Vanished(by=work.asker.person)
         step.append(tell(link.id), Job(id=f"deleted:{hand.job.id}", work=Happened(event=gone)))
-        return done(step, *told)
+        return done(step, *_told_elsewhere(work, link, answers.deleted(link)))
 
     async def _reads_tasks(self) -> bool:
         return (await self._doors.coder.me()).is_owner
 
     async def _detach(self, hand: Hand, link: Link, work: Act) -> Ending:
-        step, told = await self.give_back(link, work)
+        step = await self._give_back(link, work)
         say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
         self._doors.writes.ends(step, link.bond, "detached")
-        told = (*told, (work.asker, answers.detached(link))) if _is_elsewhere(work, link) else told
-        return done(draw(link.id, step), *told)
+        return done(draw(link.id, step), *_told_elsewhere(work, link, answers.detached(link)))
 
-    async def give_back(self, link: Link, work: Act) -> tuple[Step, tuple[Private, ...]]:
+    async def _give_back(self, link: Link, work: Act) -> Step:
         """Take what waits out of the list, and give the texts back to the thread."""
         waiting = await self._waiting(link)
         step = self._doors.writes.drop_held(Step(), link.id)
         for job, _ in waiting:
             step.drop(steer(link.id), job.id)
         replies = [reply for _, reply in waiting]
-        return await give_back(self._texts, link, work.asker.at, replies, step), ()
+        return await give_back(self._texts, link, work.asker.at, replies, step)
 
     async def _mute(self, hand: Hand, link: Link, work: Act) -> Ending:
         is_muted = work.verb == "mute"
@@ -259,6 +257,6 @@ class Steerer:
         return later(BUILD_WAIT_SECONDS, waited, None, *told)
 
 
-def _is_elsewhere(work: Act, link: Link) -> bool:
-    """Whether whoever asked does not see the thread, where the answer is given."""
-    return work.asker.channel != link.bond.channel
+def _told_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
+    """An answer for whoever does not see the thread, where the same is said."""
+    return () if work.asker.channel == link.bond.channel else ((work.asker, words),)

@@ -161,7 +161,7 @@ class Teller:
         link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.bond.thread_ts is None:
             return done()
-        meta = Metadata(id=_message_id(link, hand.job.id), kind=work.message_kind, task_id=link.bond.task_id)
+        meta = Metadata(id=_message_id(link, hand.job.id), kind="answer", task_id=link.bond.task_id)
         return await self._post(hand, link, work.message, meta) or done()
 
     async def _post(self, hand: Hand, link: Link, message: Message, meta: Metadata) -> Ending | None:

@@ -1,9 +1,8 @@
 """What has happened to a link, and what follows.
 
-`after(story, event, rules)` is the one place that decides it: a pure function from a link's story and one
-event to the next story, the notices to post and the time at which to look again. Events of one link are
-folded one at a time. Times that decide are `now_ms`, Redis's clock; the agent's own times only order its
-reports.
+`after` is the one place that decides it: a pure function from a link's story, one event and the time to the
+next story, the notices to post and the time at which to look again. Events of one link are folded one at a
+time. Times that decide are `now_ms`, Redis's clock; the agent's own times only order its reports.
 
 Ends where words begin: a notice says what is told and to whom it matters, not how it is put.
 """

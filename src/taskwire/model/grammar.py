@@ -136,8 +136,6 @@ OPTIONS = (
     Option("org", "the Coder organization", ("organization", "organisation")),
 )
 
-OPTIONS_NOTE = "Options stand before the prompt; if the prompt itself begins like one, put ` -- ` before it."
-
 THREAD_VERBS = (
     ThreadVerb("status", "!status", "how the task stands right now"),
     ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
@@ -176,12 +174,6 @@ def find_verb(word: str) -> Verb | None:
     """Find a verb by its name or a synonym, in any case: phones begin with a capital."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
-
-
-def find_option(word: str) -> Option | None:
-    """Find an option by its name or a synonym, in any case."""
-    low = word.lower()
-    return next((option for option in OPTIONS if low == option.name or low in option.synonyms), None)
 
 
 def find_thread_verb(word: str) -> ThreadVerb | None:

@@ -154,7 +154,7 @@ class HeldInput(Work):
 
 
 class Decided(Work):
-    """Steer: a person said whether an input in doubt arrived."""
+    """Steer: a person's word on a reply that waits for it: held, in doubt, or not delivered."""
 
     kind: Literal["decided"] = "decided"
     asker: Asker
@@ -192,8 +192,6 @@ class Say(Work):
 
     kind: Literal["say"] = "say"
     message: Message
-    message_kind: str = "answer"
-    calls: tuple[UserId, ...] = ()
 
 
 class AnswerInThread(Work):
@@ -221,7 +219,7 @@ class Rewritten(Work):
 
 
 class ShareFile(Work):
-    """Tell: put a text into a thread (or a person's messages) as a file."""
+    """Tell: put a text into a thread as a file."""
 
     kind: Literal["share_file"] = "share_file"
     channel: ChannelId

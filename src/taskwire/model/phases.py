@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from taskwire.model.ids import TaskId
+from taskwire.model.ids import TaskId, to_ms
 
 
 class Phase(StrEnum):
@@ -24,8 +24,7 @@ class Phase(StrEnum):
     OTHER = "other"
 
 
-# Phases in which the agent, or a person, has to move before anything else happens.
-AT_REST = frozenset({Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED, Phase.PAUSED, Phase.BROKEN})
+# A card that comes to one of these is drawn before others.
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
 
 
@@ -80,4 +79,4 @@ class Observation(BaseModel):
     @property
     def report_ms(self) -> int:
         """When the agent last reported, in milliseconds; 0 if it never did."""
-        return 0 if self.report is None else round(self.report.at.timestamp() * 1000)
+        return 0 if self.report is None else to_ms(self.report.at)

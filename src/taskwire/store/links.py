@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from typing import cast
 
 from taskwire.model.changes import Story, TimeCame
-from taskwire.model.ids import LinkId, TaskId, ThreadRef, Ts
+from taskwire.model.ids import LinkId, TaskId, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link
 from taskwire.model.phases import Observation
@@ -52,11 +52,6 @@ class Links:
         """The link of this id, ended or not."""
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
         return _link(fields) if "bond" in fields else None
-
-    async def find_by_thread(self, thread: ThreadRef) -> Link | None:
-        """The link whose thread this is."""
-        link_id = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
-        return await self.find(LinkId(str(link_id))) if link_id else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
         """The open link of this task."""
@@ -179,9 +174,9 @@ class LinkSteps:
             return step.write("ZREM", self._keys.named("times"), link)
         return step.write("ZADD", self._keys.named("times"), look_at_ms, link)
 
-    def taken(self, step: Step, link: str, ts: Ts) -> Step:
+    def taken(self, step: Step, link: LinkId, ts: Ts) -> Step:
         """Remember that a message was taken."""
-        key = self._keys.link(LinkId(link), "taken")
+        key = self._keys.link(link, "taken")
         step.write_expiring(TAKEN_MS, "ZADD", key, ts, ts)
         return step.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
 
