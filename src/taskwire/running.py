@@ -197,6 +197,9 @@ class Bot:
                 if lasted >= GAP_SECONDS:
                     _log.warning("nothing was heard for a while", seconds=round(lasted))
                     self._read_gap()
+            if is_up and self.parts.worker.has_rewound.is_set():
+                self.parts.worker.has_rewound.clear()
+                self._read_gap()
 
     async def _count_waiting(self) -> bool:
         """Note how much work there is; whether the store could say so."""

@@ -229,7 +229,7 @@ class Creator:
         return done(self._bound(hand, link, task, is_baseline=True))
 
     async def _created(self, hand: Hand, bond: Bond) -> Task:
-        was_in_doubt = hand.is_in_doubt
+        was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect
         if was_in_doubt:
             found = await self._found(bond)
             hand.settled()

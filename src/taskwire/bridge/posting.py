@@ -50,6 +50,8 @@ async def post_once(
         hand.settled(has_landed=found is not None)
         if found is not None:
             return found
+    elif hand.turn.is_suspect and (found := await _made_before(doors, hand, channel, thread_ts, meta)):
+        return found
     await doors.slack.make_room("chat.postMessage", channel)
     note = PostNote(
         channel=channel, thread_ts=thread_ts, since=_since(doors, hand, thread_ts), message_id=meta.id
@@ -69,6 +71,16 @@ async def post_once(
         _log.info("read back at once", job=hand.job.id, message=note.message_id, copies=len(copies))
         hand.settled(has_landed=True)
         return copies[0]
+
+
+async def _made_before(
+    doors: Doors, hand: Hand, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
+) -> Ts | None:
+    """What was posted before Redis went back in time: nothing of this job is older than the job."""
+    since = ts_of(from_ms(hand.turn.since_ms) - BEFORE)
+    return await _read_back(
+        doors, hand, PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
+    )
 
 
 def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:

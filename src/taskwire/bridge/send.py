@@ -169,6 +169,8 @@ class Sender:
             return await self._wait(hand, link, work, is_broken=task.status_word == "error")
         try:
             logs = await self._doors.coder.get_logs(task.id)
+            if hand.turn.is_suspect and (sent := await self._sent_before(hand, link, work, logs, text)):
+                return sent
             note = _note("send", task, logs, text)
             await hand.attempt(
                 note.model_dump_json(),
@@ -188,6 +190,17 @@ class Sender:
             message = inputs.not_delivered(link, hand.job.id, str(refused), words)
             return self._failed(hand, link, work, message)
         return await self._delivered(link, work, note.reported_at)
+
+    async def _sent_before(self, hand: Hand, link: Link, work: Reply, logs: Logs, text: str) -> Ending | None:
+        """What is known of an input that the agent may have had before Redis went back in time."""
+        written = moment_of(work.ts)
+        same = [e for e in logs.logs if e.is_input and e.content.strip() == text and e.time > written]
+        if not same or work.is_confirmed:
+            return None
+        if len(same) == 1:
+            return await self._delivered(link, work, None)
+        words = await self._texts.words(work)
+        return self._asked(hand, link, work, "in_doubt", inputs.input_in_doubt(link, hand.job.id, words))
 
     async def _resume(self, hand: Hand, link: Link, work: Reply, task: Task) -> Ending:
         note = SendNote(what="resume", build=task.workspace_build_number)

@@ -8,6 +8,7 @@ nobody expected is logged under a reference that the person gets too.
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -35,6 +36,7 @@ MOST_SURPRISES = 5
 # A job that cannot be read may be a newer version's, which takes it as soon as its own turn comes.
 MOST_UNREADABLE_TAKES = 5
 ACCOUNT_SECONDS = 30.0
+LOOK_BACK_SECONDS = 2.0
 
 Carrier = Callable[[Hand], Awaitable[Ending]]
 _log = logger("taskwire.work")
@@ -50,7 +52,10 @@ class Worker:
         self._free = asyncio.Semaphore(PLACES)
         self._turns: set[asyncio.Task[None]] = set()
         self._is_taking = False
+        self._looks_back_at = 0.0
         self._is_stopping = asyncio.Event()
+        # Set when Redis has gone back in time; whoever reads the threads then clears it.
+        self.has_rewound = asyncio.Event()
 
     async def run(self) -> None:
         """Take and carry out, until `stop`."""
@@ -90,18 +95,29 @@ class Worker:
     async def _next(self) -> Turn | Unreadable | None:
         try:
             self._is_taking = True
+            await self._look_back()
             taken = await self._doors.queue.take()
             if not isinstance(taken, Nothing):
                 return taken
             self._is_taking = False
             await self._wait(taken.wait_seconds)
         except RedisError as error:
+            # Who comes back may be another one, or the same with less in it.
+            self._looks_back_at = 0.0
             _log.warning("redis is away", error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
             _log.exception("could not take")
             await self._pause(1.0)
         return None
+
+    async def _look_back(self) -> None:
+        if time.monotonic() < self._looks_back_at:
+            return
+        if await self._doors.queue.rewinds.look():
+            _log.warning("redis has gone back in time, or is another one")
+            self.has_rewound.set()
+        self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
 
     async def _wait(self, seconds: float) -> None:
         word = asyncio.create_task(self._doors.queue.wait(seconds))

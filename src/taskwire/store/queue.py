@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from taskwire.model.jobs import Job, ListName
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from taskwire.store.rewinds import Rewinds
 from taskwire.store.scripts import Clock, Script
 from taskwire.store.steps import Step
 
@@ -47,7 +48,7 @@ for _ = 1, 100 do
     redis.call('ZADD', ready, whole(now + term), name)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
             redis.call('HGET', jobs, 's|' .. head) or whole(now), pinned and '1' or '',
-            redis.call('HGET', state, 'attempt') or ''}
+            redis.call('HGET', state, 'attempt') or '', whole(redis.call('EXISTS', prefix .. 'rewound'))}
   end
 end
 return {whole(now), whole(now)}
@@ -131,10 +132,15 @@ class Taking:
 
 @dataclass(frozen=True)
 class Turn(Taking):
-    """A job to carry out. `attempt` is the note of one whose outcome is not known yet."""
+    """A job to carry out.
+
+    `attempt` is the note of one whose outcome is not known yet. `is_suspect`: Redis has gone back in time
+    lately, so that even a first attempt may have been made before (`rewinds`).
+    """
 
     job: Job
     attempt: str | None = None
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,7 @@ class Queue:
         self, connections: Connections, keys: Keys, clock: Clock, times: TurnTimes | None = None
     ) -> None:
         self.times = times or TurnTimes()
+        self.rewinds = Rewinds(connections, keys)
         self._blocking: Redis = connections.blocking
         self._keys = keys
         self._take = Script(connections.commands, keys, clock, _TAKE)
@@ -186,13 +193,14 @@ class Queue:
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, takes, since, is_pinned, note = answer
+        _, name, job_id, body, version, takes, since, is_pinned, note, is_suspect = answer
         taking = Taking(ListName(name), token, job_id, version, int(takes), now_ms, int(since))
         try:
             job = Job.model_validate_json(body)
         except ValidationError as error:
             return Unreadable(**vars(taking), body=body, why=str(error))
-        return Turn(**vars(taking), job=job, attempt=note if is_pinned else None)
+        attempt = note if is_pinned else None
+        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_suspect == "1")
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
