@@ -16,7 +16,7 @@ from typing import Literal
 from redis.exceptions import RedisError
 
 from taskwire import transport
-from taskwire.bridge.account import NO_TASKS, REFUSED, end_trouble, rights_trouble
+from taskwire.bridge.account import end_trouble, rights_trouble
 from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import Template
@@ -31,6 +31,7 @@ from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections, StoreHealth
 from taskwire.store.keys import Keys
 from taskwire.store.letters import Letter, Letters
+from taskwire.words import troubles
 
 # A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
 MOST_SECONDS_APART = 5.0
@@ -212,9 +213,9 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
     except UserError as error:
         return wrong(name, error)
     except TokenRefused:
-        return wrong(name, REFUSED)
+        return wrong(name, UserError(*troubles.TOKEN_REFUSED))
     except NoTasks:
-        return wrong(name, NO_TASKS)
+        return wrong(name, UserError(*troubles.NO_TASKS))
     except TokenProblem as problem:
         return wrong(name, refused(problem))
     except OutsideError as error:

@@ -74,7 +74,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
     said = await _tells(bot, "no Tasks")
 
     assert said == (
-        "This Coder has no Tasks: they are part of Coder 2.28 to 2.36, and of the 2.34 support line."
+        "This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support line."
     )
     assert (await bot.readiness())[0] == 200
 

@@ -10,6 +10,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import User
 from taskwire.model.errors import OutsideError, UserError
+from taskwire.words import troubles
 
 # Coder gives owners' tokens a week at most by default, so two days leave time to act.
 ENDS_SOON = timedelta(days=2)
@@ -17,11 +18,6 @@ ENDS_SOON = timedelta(days=2)
 # what Coder could not tell is asked again at the next `look`.
 LOOK_EVERY = timedelta(hours=12)
 LOOK_AGAIN = timedelta(hours=1)
-
-REFUSED = UserError("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
-NO_TASKS = UserError(
-    "This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line."
-)
 
 
 class AccountKeeper:
@@ -49,11 +45,11 @@ class AccountKeeper:
             for trouble in self.troubles:
                 await self._alerts.warn(trouble, trouble)
         except TokenRefused:
-            self.troubles = (str(REFUSED),)
+            self.troubles = (" ".join(troubles.TOKEN_REFUSED),)
         except NoTasks:
-            self.troubles = (str(NO_TASKS),)
+            self.troubles = (" ".join(troubles.NO_TASKS),)
         except OutsideError as error:
-            self.troubles = (f"Coder cannot be asked: {error}.",)
+            self.troubles = (troubles.coder_is_away(str(error)),)
         return self.troubles
 
     async def _troubles(self, now: datetime) -> list[UserError]:
@@ -65,19 +61,11 @@ class AccountKeeper:
 
 def rights_trouble(account: User) -> UserError | None:
     """What an account cannot do that it has to."""
-    if account.is_owner:
-        return None
-    return UserError(
-        f"The Coder account {account.username} lacks the role Owner, so it cannot act for other people.",
-        "Let an administrator of Coder give it that role.",
-    )
+    return None if account.is_owner else UserError(*troubles.no_owner(account.username))
 
 
 def end_trouble(ends: datetime | None, now: datetime) -> UserError | None:
     """That a token ends soon."""
     if ends is None or ends - now >= ENDS_SOON:
         return None
-    return UserError(
-        f"The token in CODER_SESSION_TOKEN ends on {ends:%Y-%m-%d at %H:%M} UTC.",
-        "Make a new one before that and start Taskwire with it.",
-    )
+    return UserError(*troubles.token_ends(ends))

@@ -12,18 +12,6 @@ from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
 from taskwire.words import answers, inputs
 
-# What each kind of job was to do, as a person would say it.
-_WHAT = {
-    "create_asked": "start this task",
-    "act_asked": "do that",
-    "post_card": "post the card",
-    "create_task": "create the task",
-    "reply": "deliver this reply",
-    "act": "do that",
-    "held_input": "deal with the replies that wait",
-    "decided": "do that",
-}
-
 
 async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     """Write the dead letter, and say so once where somebody waits for it."""
@@ -61,5 +49,5 @@ def unreadable(doors: Doors, taken: Unreadable) -> Step:
 
 def _privately(work: object, why: str) -> tuple[Private, ...]:
     asker = getattr(work, "asker", None)
-    what = _WHAT.get(getattr(work, "kind", ""))
+    what = answers.PURPOSES.get(getattr(work, "kind", ""))
     return ((asker, answers.gave_up(what, why)),) if isinstance(asker, Asker) and what else ()

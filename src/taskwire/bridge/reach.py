@@ -14,6 +14,7 @@ from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import OutsideError
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
+from taskwire.words import troubles
 
 # Coder is called away when this many sweeps in a row have failed; a refused token needs no second opinion.
 FAILURES = 2
@@ -97,10 +98,5 @@ async def _note(doors: Doors) -> Away | None:
 
 def _sentence(error: OutsideError) -> str:
     if isinstance(error, TokenRefused):
-        return (
-            "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
-            "Make a new token with an account of role Owner, and start me with it."
-        )
-    if isinstance(error, NoTasks):
-        return "This Coder has no Tasks: they are part of Coder 2.28 to 2.36, and of the 2.34 support line."
-    return f"Coder cannot be asked: {error}."
+        return troubles.blind()
+    return " ".join(troubles.NO_TASKS) if isinstance(error, NoTasks) else troubles.coder_is_away(str(error))

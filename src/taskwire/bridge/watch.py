@@ -29,7 +29,7 @@ from taskwire.model.phases import Phase
 from taskwire.store.steps import Step
 from taskwire.store.sweeps import Held, Sighting, Sweep
 from taskwire.telemetry import Metrics, logger
-from taskwire.words import notices
+from taskwire.words import notices, troubles
 
 # The one account that watches, in service mode.
 ACCOUNT = "service"
@@ -196,11 +196,7 @@ class Watcher:
             return True
         if since is None:
             await memory.keep(str(sweep.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
-        trouble = (
-            f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
-            "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
-            "tasks for deleted."
-        )
+        trouble = troubles.vanished(count, linked)
         if trouble != self._vanished:
             _log.warning("too many tasks are gone at once", count=count, linked=linked)
             self._vanished = trouble

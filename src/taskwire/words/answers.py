@@ -13,6 +13,17 @@ from taskwire.words.shapes import question, statement, title
 
 # All blocks of a message together fail at about 13,000 characters.
 QUOTED_INPUT = 9_000
+# What each kind of job was to do, as a person would say it.
+PURPOSES = {
+    "create_asked": "start this task",
+    "act_asked": "do that",
+    "post_card": "post the card",
+    "create_task": "create the task",
+    "reply": "deliver this reply",
+    "act": "do that",
+    "held_input": "deal with the replies that wait",
+    "decided": "do that",
+}
 
 
 def refusal(error: UserError) -> Message:
