@@ -138,8 +138,8 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
 
 def test_what_stands_in_for_a_dialog() -> None:
     """Something shows at once, and an end is an end."""
-    assert shown_view(forms.loading("New task"))[1] == "One moment, I am asking Coder…"
-    assert shown_view(forms.notice_dialog("Delete this task", "This task is gone already.")) == [
+    assert shown_view(forms.loading(Dialog.CREATE))[1] == "One moment, I am asking Coder…"
+    assert shown_view(forms.notice_dialog(Dialog.DELETE, "This task is gone already.")) == [
         "# Delete this task",
         "This task is gone already.",
         "[Close]",
@@ -157,11 +157,10 @@ def test_whatever_is_written_slack_takes_the_dialogs(
         for n, (name, org, preset) in enumerate(named)
     ]
     views = [
-        forms.loading(title),
         forms.create_form(templates, prompt=prompt, name=title, error=error),
-        forms.edit_dialog(title, prompt, private_metadata="", name=title, error=error),
-        forms.delete_dialog(title, private_metadata="", lost=(error[:500] or "-",), waiting=1),
-        forms.notice_dialog(title, error),
+        forms.edit_dialog(title, prompt, private_metadata="", name=title),
+        forms.delete_dialog(title, private_metadata="", waiting=1),
+        forms.notice_dialog(Dialog.CREATE, error),
     ]
 
     assert [fault for view in views for fault in view_faults(view)] == []

@@ -5,7 +5,8 @@ it is promised: a process that dies takes an unanswered question with it.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from redis.exceptions import RedisError
 
@@ -17,6 +18,7 @@ from taskwire.telemetry import logger, reference
 from taskwire.words import answers
 
 AT_ONCE = 16
+T = TypeVar("T")
 _log = logger("taskwire.behind")
 
 
@@ -59,19 +61,19 @@ class Behind:
             _log.exception("surprised")
 
 
-async def in_words(answer: Awaitable[Message]) -> Message:
-    """The answer, or the sentence that stands for what went wrong with it."""
+async def in_words(answer: Awaitable[T], instead: Callable[[Message], T]) -> T:
+    """The answer, or what `instead` makes of the sentence that stands for what went wrong with it."""
     try:
         return await answer
     except UserError as error:
-        return answers.refusal(error)
+        return instead(answers.refusal(error))
     except (OutsideError, RedisError) as error:
         _log.warning("a question could not be answered", error=str(error))
-        return _sorry(error)
+        return instead(_sorry(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
         sign = reference()
         _log.exception("surprised", reference=sign)
-        return answers.trouble(sign)
+        return instead(answers.trouble(sign))
 
 
 def _sorry(error: Exception) -> Message:

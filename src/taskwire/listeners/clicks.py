@@ -111,10 +111,13 @@ class Clicks:
                 self._behind.start(self._show(clicked, self._logs(clicked, asker)))
             case Button.LIST_PAGE:
                 self._behind.start(self._show(clicked, self._page(clicked, asker), is_instead=True))
+            case Button.OPEN_CODER | Button.OPEN_LINK | Button.OPEN_THREAD:
+                # Slack has opened the page by itself.
+                pass
             case None:
                 self._dialogs.changed(clicked)
             case _:
-                return clicked.action_id.startswith("open.")
+                return False
         return True
 
     async def _logs(self, clicked: Clicked, asker: Asker) -> Message:
@@ -134,7 +137,7 @@ class Clicks:
     async def _show(
         self, clicked: Clicked, answer: Coroutine[None, None, Message], *, is_instead: bool = False
     ) -> None:
-        message = await in_words(answer)
+        message = await in_words(answer, lambda said: said)
         if clicked.response_url is not None:
             await self._slack.respond(clicked.response_url, message, replace_original=is_instead)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.bridge.ask import Answerer
+from taskwire.bridge.ask import Answerer, Question
 from taskwire.listeners.behind import Behind, in_words
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.entry import Entry
@@ -82,12 +82,8 @@ class Commands:
                     "command", self._claims.accept("command", typed.delivery, step)
                 )
 
-    async def _answer(
-        self,
-        asker: Asker,
-        question: commands.Help | commands.List | commands.Status | commands.Logs | commands.Templates,
-    ) -> None:
-        message = await in_words(self._answerer.answer(asker, question))
+    async def _answer(self, asker: Asker, question: Question) -> None:
+        message = await in_words(self._answerer.answer(asker, question), lambda said: said)
         if asker.response_url is not None:
             await self._slack.respond(asker.response_url, message)
 

@@ -19,7 +19,7 @@ from taskwire.model.commands import OpenForm, TaskName, check_new_name
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import ChannelId, LinkId, Ts, microseconds, ts_of
 from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, Verb, intake, reachable
-from taskwire.model.messages import Message, View
+from taskwire.model.messages import View
 from taskwire.model.mrkdwn import is_blank, unescape
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked, Submitted
@@ -84,49 +84,40 @@ class Dialogs:
         """Open the form for a new task, with what was typed."""
         metadata = partial(_for_template, _about(asker))
         filling = partial(self._filler.view, asker, given or OpenForm(), metadata)
-        self._start(asker, trigger_id, "New task", Dialog.CREATE, filling)
+        self._start(asker, trigger_id, Dialog.CREATE, filling)
 
     def open_delete(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask once before a task is deleted."""
         filling = partial(self._delete_dialog, asker, which)
-        self._start(asker, trigger_id, "Delete this task", Dialog.DELETE, filling)
+        self._start(asker, trigger_id, Dialog.DELETE, filling)
 
     def open_edit(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask for a task's new prompt."""
         filling = partial(self._edit_dialog, asker, which)
-        self._start(asker, trigger_id, "Edit the prompt", Dialog.EDIT, filling)
+        self._start(asker, trigger_id, Dialog.EDIT, filling)
 
     def changed(self, clicked: Clicked) -> None:
         """Another template was chosen: its presets belong in the form."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
             self._behind.start(self._refill(clicked.view_id, clicked))
 
-    def _start(self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, filling: Filling) -> None:
-        self._behind.start(self._open(asker, trigger_id, title, dialog, filling), is_urgent=True)
+    def _start(self, asker: Asker, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
+        self._behind.start(self._open(asker, trigger_id, dialog, filling), is_urgent=True)
 
-    async def _open(
-        self, asker: Asker, trigger_id: str, title: str, dialog: Dialog, filling: Filling
-    ) -> None:
+    async def _open(self, asker: Asker, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
         """Open the dialog at once, and let it be filled."""
         try:
-            view_id = await self._slack.open_view(trigger_id, forms.loading(title, dialog=dialog))
+            view_id = await self._slack.open_view(trigger_id, forms.loading(dialog))
         except OutsideError as error:
             _log.warning("a dialog did not open", error=str(error))
             if asker.response_url is not None:
                 self._behind.start(self._slack.respond(asker.response_url, answers.dialog_failed()))
             return
-        self._behind.start(self._fill(view_id, title, dialog, filling))
+        self._behind.start(self._fill(view_id, dialog, filling))
 
-    async def _fill(self, view_id: str, title: str, dialog: Dialog, filling: Filling) -> None:
+    async def _fill(self, view_id: str, dialog: Dialog, filling: Filling) -> None:
         """Show what Coder answered, or the sentence that stands for it."""
-        filled: list[View] = []
-
-        async def fill() -> Message:
-            filled.append(await filling())
-            return Message(text="")
-
-        sentence = await in_words(fill())
-        view = filled[0] if filled else forms.notice_dialog(title, sentence.text, dialog=dialog)
+        view = await in_words(filling(), lambda said: forms.notice_dialog(dialog, said.text))
         await self._slack.update_view(view_id, view)
 
     async def _refill(self, view_id: str, clicked: Clicked) -> None:
@@ -189,7 +180,7 @@ class Dialogs:
         if not said:
             await ack()
         elif submitted.dialog is Dialog.DELETE:
-            view = forms.notice_dialog("Delete this task", said, dialog=Dialog.DELETE)
+            view = forms.notice_dialog(Dialog.DELETE, said)
             await ack(response_action="update", view=view.content)
         else:
             await ack(response_action="errors", errors={Field.PROMPT.value: said})
@@ -222,16 +213,16 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     verb: Verb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
     text = values.get(Field.PROMPT, "").strip()
     if verb == "edit" and is_blank(text):
-        return Asked(wrong={Field.PROMPT.value: "The prompt cannot be empty."})
+        return Asked(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})
     return Asked(ActAsked(asker=asker, verb=verb, name=about.task, text=text)) if about.task else Asked()
 
 
 def _asked_create(asker: Asker, about: About, values: Mapping[str, str]) -> Asked:
     prompt, name = values.get(Field.PROMPT, "").strip(), values.get(Field.NAME, "").strip()
     if is_blank(prompt):
-        return Asked(wrong={Field.PROMPT.value: "Say what the agent should do."})
+        return Asked(wrong={Field.PROMPT.value: forms.PROMPT_MISSING})
     if not asker.channel:
-        return Asked(wrong={Field.CHANNEL.value: "Choose where its thread opens."})
+        return Asked(wrong={Field.CHANNEL.value: forms.CHANNEL_MISSING})
     try:
         if name:
             check_new_name(name)

@@ -20,6 +20,17 @@ INPUT = 3_000
 OPTIONS = 100
 TASK_NAME = 32
 
+# What stands over each dialog, from its opening on.
+TITLES = {
+    Dialog.CREATE: "New task",
+    Dialog.EDIT: "Edit the prompt",
+    Dialog.DELETE: "Delete this task",
+}
+# What stands beside a field that cannot be left so.
+PROMPT_MISSING = "Say what the agent should do."
+PROMPT_EMPTY = "The prompt cannot be empty."
+CHANNEL_MISSING = "Choose where its thread opens."
+
 
 class Field(StrEnum):
     """The action id of each field; choosing a template is told at once."""
@@ -50,9 +61,9 @@ class TemplateChoice:
     presets: tuple[PresetChoice, ...] = ()
 
 
-def loading(title: str, *, dialog: Dialog = Dialog.CREATE, private_metadata: str = "") -> View:
+def loading(dialog: Dialog) -> View:
     """Show something at once: a trigger lives three seconds, and Coder may take longer."""
-    return _view(dialog, title, [section("loading", "One moment, I am asking Coder…")], private_metadata)
+    return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
 
 
 def create_form(
@@ -69,9 +80,8 @@ def create_form(
     """Ask for what a new task needs; `chosen` and `preset` are ids, else the first and the default one."""
     if not templates:
         return notice_dialog(
-            "New task",
+            Dialog.CREATE,
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
-            private_metadata=private_metadata,
         )
     shown = _within(templates, chosen)
     template = next((each for each in shown if each.id == chosen), shown[0])
@@ -83,29 +93,24 @@ def create_form(
         asked.append(
             _small("more", f"Only {OPTIONS} templates fit here; `/task create template=NAME` takes any.")
         )
-    return _view(Dialog.CREATE, "New task", asked, private_metadata, "Create")
+    return _view(Dialog.CREATE, asked, private_metadata, "Create")
 
 
-def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "", error: str = "") -> View:
+def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
     """Ask for the paused task's new prompt."""
     command = f"/task edit {one_line(name, TASK_NAME) or 'NAME'} TEXT"
     asked = [
         line("title", [said(one_line(title, blocks.TITLE) or "This task", is_bold=True)]),
-        *_wrong(error),
         *_too_long(prompt, command),
         _prompt_field("Its new prompt", prompt),
         _small("next", "The agent reads it when the task is resumed."),
     ]
-    return _view(Dialog.EDIT, "Edit the prompt", asked, private_metadata, "Save")
+    return _view(Dialog.EDIT, asked, private_metadata, "Save")
 
 
-def delete_dialog(title: str, *, private_metadata: str, lost: Sequence[str] = (), waiting: int = 0) -> View:
-    """Ask once before a task is deleted. `lost` adds to what is lost with every task, in our own words."""
-    losses = [
-        "Its workspace and every file in it; what was pushed stays.",
-        "What its agent wrote in Coder.",
-        *lost,
-    ]
+def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
+    """Ask once before a task is deleted, for which so many replies wait."""
+    losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
         losses.append(f"{replies} for the agent; the text comes back in the thread.")
@@ -117,33 +122,25 @@ def delete_dialog(title: str, *, private_metadata: str, lost: Sequence[str] = ()
         section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
         _small("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
     ]
-    return _view(Dialog.DELETE, "Delete this task", asked, private_metadata, "Delete", "Keep it")
+    return _view(Dialog.DELETE, asked, private_metadata, "Delete", "Keep it")
 
 
-def notice_dialog(
-    title: str, text: str, *, dialog: Dialog = Dialog.CREATE, private_metadata: str = ""
-) -> View:
+def notice_dialog(dialog: Dialog, text: str) -> View:
     """Say something in a dialog that is open already: an error, or that what it was about is gone."""
-    return _view(
-        dialog,
-        title,
-        [section("notice", cut(text.strip(), INPUT) or "Nothing to do here.")],
-        private_metadata,
-    )
+    return _view(dialog, [section("notice", cut(text.strip(), INPUT) or "Nothing to do here.")])
 
 
 def _view(
     dialog: Dialog,
-    title: str,
     asked: Sequence[Block],
-    private_metadata: str,
+    private_metadata: str = "",
     submit: str = "",
     close: str = "",
 ) -> View:
     made: Block = {
         "type": "modal",
         "callback_id": dialog.value,
-        "title": _plain(title, 24),
+        "title": _plain(TITLES[dialog], 24),
         "close": _plain(close or ("Cancel" if submit else "Close"), 24),
         "private_metadata": private_metadata,
         "blocks": [*asked],
