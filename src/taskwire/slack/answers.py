@@ -23,7 +23,6 @@ class Identity:
     team_name: str
     bot_user_id: UserId
     bot_id: str
-    app_id: str | None = None
     enterprise_id: str | None = None
 
 
@@ -43,7 +42,6 @@ class Profile(BaseModel):
     is_deleted: bool = False
     team_id: str = ""
     enterprise_id: str | None = None
-    tz: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,6 @@ class Channel:
 
     id: ChannelId
     name: str
-    is_member: bool = False
-    is_archived: bool = False
-    is_im: bool = False
-    is_private: bool = False
-    is_ext_shared: bool = False
 
 
 def identity(answer: Answer) -> Identity:
@@ -70,7 +63,6 @@ def identity(answer: Answer) -> Identity:
         team_name=reading.text(answer, "team"),
         bot_user_id=bot_user,
         bot_id=bot,
-        app_id=reading.text(answer, "app_id") or None,
         enterprise_id=reading.text(answer, "enterprise_id") or None,
     )
 
@@ -95,7 +87,6 @@ def profile(answer: Answer) -> Profile:
         is_deleted=reading.flag(told, "deleted"),
         team_id=reading.text(told, "team_id"),
         enterprise_id=reading.text(told, "enterprise_user", "enterprise_id") or None,
-        tz=reading.text(told, "tz"),
     )
 
 
@@ -105,17 +96,7 @@ def channel(answer: Answer) -> Channel:
     found = reading.channel(told, "id")
     if found is None:
         raise Nonsense("conversations.info", "no channel in the answer")
-    is_im = reading.flag(told, "is_im")
-    return Channel(
-        id=found,
-        name=reading.text(told, "name"),
-        # Slack says nothing of membership in direct messages, and shows only those of one's own.
-        is_member=is_im or reading.flag(told, "is_member"),
-        is_archived=reading.flag(told, "is_archived"),
-        is_im=is_im,
-        is_private=is_im or reading.flag(told, "is_private"),
-        is_ext_shared=reading.flag(told, "is_ext_shared"),
-    )
+    return Channel(id=found, name=reading.text(told, "name"))
 
 
 def share(answer: Answer, channel_id: ChannelId) -> Ts | None:

@@ -109,7 +109,6 @@ class Typed:
     asker: Asker
     text: str
     trigger_id: str
-    team_id: str
     delivery: str
 
 
@@ -125,17 +124,13 @@ class Clicked:
     value: str
     person: UserId
     trigger_id: str
-    team_id: str
     action_ts: str
     delivery: str
     channel: ChannelId | None
-    message_ts: Ts | None
     thread_ts: Ts | None
-    is_ephemeral: bool
     private_metadata: str
     response_url: str | None
     view_id: str | None
-    view_hash: str | None
     values: Mapping[str, str]
 
 
@@ -144,13 +139,9 @@ class Submitted:
     """A dialog sent off; `values` is what was entered, by block id, several choices joined by commas."""
 
     dialog: Dialog
-    view_id: str
-    hash: str
     values: Mapping[str, str]
     private_metadata: str
     person: UserId
-    team_id: str
-    response_urls: tuple[str, ...]
     delivery: str
 
 
@@ -165,7 +156,6 @@ class Source:
     team_id: str
     enterprise_id: str | None
     actor_team_id: str | None
-    is_ext_shared: bool
     is_bot: bool
 
 
@@ -226,7 +216,7 @@ def command(body: Body, now: datetime) -> Typed | Ignored:
         at=ts_of(now),
         response_url=reading.text(body, "response_url") or None,
     )
-    return Typed(asker, reading.text(body, "text"), trigger, reading.text(body, "team_id"), delivery=trigger)
+    return Typed(asker, reading.text(body, "text"), trigger, delivery=trigger)
 
 
 def click(body: Body) -> Clicked | Ignored:
@@ -243,17 +233,13 @@ def click(body: Body) -> Clicked | Ignored:
         value=entered(action),
         person=person,
         trigger_id=reading.text(body, "trigger_id"),
-        team_id=_team(body),
         action_ts=action_ts,
         delivery=f"{action_ts}:{person}",
         channel=reading.channel(body, "channel", "id") or reading.channel(place, "channel_id"),
-        message_ts=reading.ts(place, "message_ts") or reading.ts(body, "message", "ts"),
         thread_ts=reading.ts(place, "thread_ts") or reading.ts(body, "message", "thread_ts"),
-        is_ephemeral=reading.flag(place, "is_ephemeral"),
         private_metadata=reading.text(view, "private_metadata"),
         response_url=reading.text(body, "response_url") or None,
         view_id=reading.text(view, "id") or None,
-        view_hash=reading.text(view, "hash") or None,
         values=values(reading.part(view, "state") or reading.part(body, "state")),
     )
 
@@ -267,16 +253,11 @@ def submission(body: Body) -> Submitted | Ignored:
         return Ignored("a submission without person or view")
     if callback not in list(Dialog):
         return Ignored("not a dialog of ours")
-    urls = (reading.text(row, "response_url") for row in reading.rows(body, "response_urls"))
     return Submitted(
         dialog=Dialog(callback),
-        view_id=view_id,
-        hash=view_hash,
         values=values(reading.part(view, "state")),
         private_metadata=reading.text(view, "private_metadata"),
         person=person,
-        team_id=_team(body),
-        response_urls=tuple(url for url in urls if url),
         delivery=f"{view_id}:{view_hash}",
     )
 
@@ -285,7 +266,6 @@ def source(body: Body) -> Source:
     """Read what any payload shows of where it comes from."""
     event = reading.part(body, "event")
     first = next(iter(reading.rows(body, "authorizations")), {})
-    is_ext_shared = reading.flag(body, "is_ext_shared_channel")
     enterprises = (
         reading.text(first, "enterprise_id"),
         reading.text(body, "enterprise", "id"),
@@ -295,7 +275,6 @@ def source(body: Body) -> Source:
         team_id=_team(body),
         enterprise_id=next((found for found in enterprises if found), None),
         actor_team_id=_actor_team(body, event),
-        is_ext_shared=is_ext_shared,
         is_bot=any(_is_bots(part) for part in (event, reading.part(event, "message"))),
     )
 

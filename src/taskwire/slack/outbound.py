@@ -8,14 +8,12 @@ It ends at typed values, and the token leaves only in its header.
 
 import dataclasses
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire import transport
 from taskwire.model.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.model.messages import Message, View
 from taskwire.slack import answers, inbound, limits, reading
@@ -103,12 +101,8 @@ class Outbound:
         meta: Metadata,
         *,
         thread_ts: Ts | None = None,
-        deadline: float | None = None,
     ) -> Ts:
-        """Post a message, if it is written before the deadline (of `transport.boottime`).
-
-        Without one, that of the `transport.deadline` around holds.
-        """
+        """Post a message; a `transport.deadline` around it holds."""
         ready = self._drafts.message(message)
         call = self._client.chat_postMessage(
             channel=channel,
@@ -119,8 +113,7 @@ class Outbound:
             unfurl_links=False,
             unfurl_media=False,
         )
-        with _until(deadline):
-            answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
+        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
         return answers.need_ts(Method.POST, answer, "ts")
 
     async def find_copies(
@@ -196,9 +189,9 @@ class Outbound:
         answer = await self._calls.ask(Method.OPEN_VIEW, self.timeouts.change, call)
         return answers.need_text(Method.OPEN_VIEW, answer, "view", "id")
 
-    async def update_view(self, view_id: str, view: View, hash: str | None = None) -> None:  # noqa: A002 - Slack's own word
-        """Replace a dialog's content; `DialogGone` if it is closed, or not at that hash any more."""
-        call = self._client.views_update(view_id=view_id, view=self._drafts.view(view), hash=hash)
+    async def update_view(self, view_id: str, view: View) -> None:
+        """Replace a dialog's content; `DialogGone` if it is closed."""
+        call = self._client.views_update(view_id=view_id, view=self._drafts.view(view))
         await self._calls.ask(Method.UPDATE_VIEW, self.timeouts.change, call)
 
     async def get_profile(self, user: UserId) -> Profile:
@@ -246,22 +239,15 @@ class Outbound:
         return file_id
 
     async def complete_upload(
-        self,
-        file_id: str,
-        title: str,
-        channel: ChannelId,
-        thread_ts: Ts | None = None,
-        *,
-        deadline: float | None = None,
+        self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
     ) -> None:
-        """Show an uploaded file in a channel or thread, if it is written before the deadline."""
+        """Show an uploaded file in a channel or thread; a `transport.deadline` around it holds."""
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],
             channel_id=channel,
             thread_ts=thread_ts,
         )
-        with _until(deadline):
-            await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, channel)
+        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, channel)
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
         """Return the message that shows a file; Slack makes it some time after the upload is complete."""
@@ -272,10 +258,6 @@ class Outbound:
     async def download(self, url: str, limit_bytes: int) -> str | None:
         """Read a person's file as text; None if it is longer than the limit, or no text."""
         return await self._addresses.download(url, limit_bytes, self.timeouts.file)
-
-
-def _until(deadline: float | None) -> AbstractContextManager[None]:
-    return nullcontext() if deadline is None else transport.deadline(deadline)
 
 
 def _blocks(message: Message) -> list[dict[str, JsonValue]]:
