@@ -19,7 +19,7 @@ from taskwire.coder.errors import CoderError, NameTaken, NoTasks, NotFound, Toke
 from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.errors import OutsideError, Refused, Unknown, UserError
-from taskwire.model.ids import LinkId, TaskId, UserId, from_ms
+from taskwire.model.ids import LinkId, TaskId, UserId
 from taskwire.model.jobs import (
     Asker,
     CreateAsked,
@@ -28,6 +28,7 @@ from taskwire.model.jobs import (
     Job,
     PostCard,
     ReadThread,
+    link_of,
     steer,
     tell,
 )
@@ -290,7 +291,6 @@ class Creator:
                 "task_id": TaskId(task.id),
                 "name": task.name,
                 "title": task.display_name or link.bond.title or task.name,
-                "linked_at": from_ms(hand.now_ms),
             }
         )
         step = self._doors.writes.bond(Step(), bond)
@@ -319,7 +319,7 @@ class Creator:
         return step
 
     async def _link(self, hand: Hand) -> Link:
-        link = await self._doors.links.find(LinkId(hand.turn.name.partition(":")[2]))
+        link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None:
             raise Refused("the link is not there any more")
         return link

@@ -24,15 +24,13 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
     assert isinstance(work, ShareFile)  # noqa: S101 - the worker hands each job to its kind's carrier
     if not work.file_id:
         file_id = await doors.slack.start_upload(work.name, work.text)
-        return later(0, hand.job.model_copy(update={"work": work.model_copy(update={"file_id": file_id})}))
+        return later(0, hand.job.knowing(file_id=file_id))
     if hand.is_in_doubt:
         if await doors.slack.find_share(work.file_id, work.channel) is not None:
             return done()
         if work.looks < LOOKS:
-            looked = work.model_copy(update={"looks": work.looks + 1})
-            return Ending(
-                "unknown", delay_seconds=LOOK_SECONDS, job=hand.job.model_copy(update={"work": looked})
-            )
+            looked = hand.job.knowing(looks=work.looks + 1)
+            return Ending("unknown", delay_seconds=LOOK_SECONDS, job=looked)
         hand.settled()
     try:
         await hand.attempt(

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
-from taskwire.model.errors import OutsideError, Refused, TryLater
+from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
 from taskwire.model.jobs import Job, Reply, Rewritten, link_of, steer, urgent
 from taskwire.model.links import Link
@@ -54,8 +54,8 @@ class GapReader:
             except (OutsideError, RedisError) as error:
                 _log.warning("a thread is read later", link=link.id, error=str(error))
                 waiting.append(link)
-                after = error.after_seconds if isinstance(error, TryLater) else None
-                await asyncio.sleep(after or AGAIN_SECONDS)
+                asked = error.after_seconds if isinstance(error, OutsideError) else None
+                await asyncio.sleep(asked or AGAIN_SECONDS)
             if waiting:
                 await asyncio.sleep(SECONDS_A_THREAD)
         _log.info("read after a gap", threads=threads, found=found)

@@ -43,16 +43,13 @@ def has_waited_long(hand: Hand) -> bool:
 def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
     tries = hand.job.tries
     _log.info("not yet", job=hand.job.id, kind=hand.job.work.kind, tries=tries, error=str(error))
-    asked = (error.after_seconds if isinstance(error, TryLater) else None) or 0.0
     delay = min(2.0 ** min(tries, 10), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     # A hiccup is over before anybody has read of it.
     told = ((asker, _waits(error)),) if tries == (0 if hand.keeps_attempt else 1) else ()
     return Ending(
         "unknown" if hand.keeps_attempt else "later",
-        delay_seconds=max(delay, asked),
-        job=hand.job.model_copy(
-            update={"tries": tries + 1, "failing_since_ms": hand.job.failing_since_ms or hand.now_ms}
-        ),
+        delay_seconds=max(delay, error.after_seconds or 0.0),
+        job=hand.job.failed_again(hand.now_ms),
         privately=told,
         is_failure=True,
     )

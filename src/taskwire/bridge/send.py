@@ -62,7 +62,6 @@ class SendNote(BaseModel):
     what: Literal["resume", "send"]
     build: int
     last_id: int = -1
-    last_time: datetime | None = None
     text: str = ""
     reported_at: datetime | None = None
 
@@ -100,7 +99,7 @@ class Sender:
         if refusal is not None:
             return await self._not_theirs(link, work, refusal)
         if not work.is_admitted:
-            admitted = _with(hand.job, is_admitted=True)
+            admitted = hand.job.knowing(is_admitted=True)
             return done(Step().append(steer(link.id), admitted, score=in_turn(work.ts)))
         held = await self._kept_back(hand, link, work)
         return held or await self._with_text(hand, link, work)
@@ -109,7 +108,7 @@ class Sender:
         """Say once a day that nobody gets what is written here; the mark says it of each reply."""
         step = receipt(link.id, work.ts, "failed")
         if await self._doors.memory.find("told-ended", link.id) is None:
-            self._doors.writes.noted(step, DAY_MS, "told-ended", link.id)
+            self._doors.memory.keeping(step, "1", "told-ended", link.id, ttl_ms=DAY_MS)
             say(link.id, f"ended:{work.ts}", inputs.link_ended(link), step)
         return done(step)
 
@@ -171,7 +170,7 @@ class Sender:
             logs = await self._doors.coder.get_logs(task.id)
             if hand.turn.is_suspect and (sent := await self._sent_before(hand, link, work, logs, text)):
                 return sent
-            note = _note("send", task, logs, text)
+            note = _note(task, logs, text)
             await hand.attempt(
                 note.model_dump_json(),
                 self._doors.coder.timeouts.send,
@@ -181,7 +180,7 @@ class Sender:
         except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive, NoLogs):
             return await self._wait(hand, link, work)
         except RejectedByApp:
-            return in_doubt(_with(hand.job, was_rejected=True))
+            return in_doubt(hand.job.knowing(was_rejected=True))
         except (TokenRefused, NoTasks):
             # The account's trouble, not this reply's: it waits.
             raise
@@ -218,7 +217,7 @@ class Sender:
         acted = Acted(verb="resume", by=work.person, build=build)
         step = self._waiting_receipt(link, work)
         step.append(tell(link.id), Job(id=f"resume:{hand.job.id}:{build}", work=Happened(event=acted)))
-        return later(FIRST_WAIT_SECONDS, _with(hand.job, waits=work.waits + 1), step)
+        return later(FIRST_WAIT_SECONDS, hand.job.knowing(waits=work.waits + 1), step)
 
     async def _wait(self, hand: Hand, link: Link, work: Reply, *, is_broken: bool = False) -> Ending:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
@@ -229,7 +228,7 @@ class Sender:
             message = inputs.waited_too_long(link, hand.job.id, await self._texts.words(work))
             return self._failed(hand, link, work, message)
         seconds = min(FIRST_WAIT_SECONDS * 2.0**work.waits, LONGEST_WAIT_SECONDS)
-        waited = _with(hand.job, waits=min(work.waits + 1, 8))
+        waited = hand.job.knowing(waits=min(work.waits + 1, 8))
         return later(seconds, waited, self._waiting_receipt(link, work))
 
     async def _read_back(self, hand: Hand, link: Link, work: Reply) -> Ending:
@@ -248,7 +247,7 @@ class Sender:
         if found == "there":
             return await self._delivered(link, work, note.reported_at)
         if found == "not there" and not work.was_rejected and not work.was_repeated:
-            return later(0, _with(hand.job, was_repeated=True))
+            return later(0, hand.job.knowing(was_repeated=True))
         return self._asked(hand, link, work, "in_doubt", inputs.input_in_doubt(link, hand.job.id, words))
 
     async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
@@ -292,8 +291,8 @@ class Sender:
     ) -> Ending:
         """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
         step = receipt(link.id, work.ts, "waiting")
-        asked = hand.job.model_copy(update={"work": work.model_copy(update={"asked": what})})
-        return later(ASKED_SECONDS, asked, say(link.id, f"asked:{work.ts}:{hand.now_ms}", question, step))
+        say(link.id, f"asked:{work.ts}:{hand.now_ms}", question, step)
+        return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
 
     async def _still_asked(self, hand: Hand, link: Link, work: Reply) -> Ending:
         """Wait on where the list has moved; a question that nobody answers ends."""
@@ -308,14 +307,14 @@ class Sender:
         return Step() if work.waits else receipt(link.id, work.ts, "waiting")
 
     def _tidy_step(self, link: Link, work: Reply, note: SendNote) -> Step:
-        tidied = TidyInput(link=link.id, ts=work.ts, text=note.text, build=note.build, last_id=note.last_id)
+        tidied = TidyInput(ts=work.ts, text=note.text, build=note.build, last_id=note.last_id)
         return Step().append(tidy(link.id), Job(id=f"tidy:input:{work.ts}", work=tidied))
 
     async def tidy(self, hand: Hand) -> Ending:
         """Say so if a stopped process delivered an input a second time: nobody can take it back."""
         work = hand.job.work
         assert isinstance(work, TidyInput)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(work.link)
+        link = await self._doors.links.find(link_of(hand.turn.name))
         if link is None or link.bond.task_id is None or link.ended is not None:
             return done()
         try:
@@ -331,36 +330,28 @@ class Sender:
             return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.text)))
         if work.looks:
             return done()
-        looked = work.model_copy(update={"looks": 1})
         seconds = landed_seconds(self._doors, self._doors.coder.timeouts.send)
-        return later(seconds, hand.job.model_copy(update={"work": looked}))
+        return later(seconds, hand.job.knowing(looks=1))
 
 
-def _note(what: Literal["send"], task: Task, logs: Logs, text: str) -> SendNote:
+def _note(task: Task, logs: Logs, text: str) -> SendNote:
     last = logs.logs[-1] if logs.logs else None
     return SendNote(
-        what=what,
+        what="send",
         build=task.workspace_build_number,
         last_id=last.id if last else -1,
-        last_time=last.time if last else None,
         text=text,
         reported_at=task.current_state.timestamp if task.current_state else None,
     )
-
-
-def _with(job: Job, **changes: bool | int) -> Job:
-    return job.model_copy(update={"work": job.work.model_copy(update=changes)})
 
 
 def _unanswered(hand: Hand, error: OutsideError) -> Ending:
     """Nobody answers: try again soon and, for as long as it lasts, at least as often as a busy agent is."""
     job = hand.job
     _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
-    asked = (error.after_seconds if isinstance(error, TryLater) else None) or 0.0
     wait = min(FIRST_WAIT_SECONDS * 2.0 ** min(job.tries, 8), LONGEST_WAIT_SECONDS)
-    since = job.failing_since_ms or hand.now_ms
-    tried = job.model_copy(update={"tries": job.tries + 1, "failing_since_ms": since})
-    return Ending("later", delay_seconds=max(wait, asked), job=tried, is_failure=True)
+    wait = max(wait, error.after_seconds or 0.0)
+    return Ending("later", delay_seconds=wait, job=job.failed_again(hand.now_ms), is_failure=True)
 
 
 def _anew(reply: Reply) -> Reply:

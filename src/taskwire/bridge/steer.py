@@ -252,9 +252,8 @@ class Steerer:
         """A start or stop is under way: wait for it, and say so once."""
         if work.waits >= BUILD_WAITS:
             raise UserError(*refusals.build_never_ends(link))
-        waited = hand.job.model_copy(update={"work": work.model_copy(update={"waits": work.waits + 1})})
         told = ((work.asker, answers.waiting_for_build(link, work.verb)),) if not work.waits else ()
-        return later(BUILD_WAIT_SECONDS, waited, None, *told)
+        return later(BUILD_WAIT_SECONDS, hand.job.knowing(waits=work.waits + 1), None, *told)
 
 
 def _told_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:

@@ -116,8 +116,7 @@ class Teller:
         if written is None and notice.kind in WITH_EXCERPT and not hand.is_in_doubt:
             written = await read_news(self._doors, link)
             if written.cursor:
-                read = work.model_copy(update={"written": written})
-                return later(0, hand.job.model_copy(update={"work": read}))
+                return later(0, hand.job.knowing(written=written))
         message = await self._message(link, notice, written or Written())
         meta = Metadata(id=_message_id(link, hand.job.id), kind=notice.kind, task_id=link.bond.task_id)
         ending = await self._post(hand, link, message, meta)

@@ -28,6 +28,9 @@ class UserError(Exception):
 class OutsideError(Exception):
     """A system outside did not do what was asked; the text is for the log."""
 
+    # How long the other side asked us to wait, if it said.
+    after_seconds: float | None = None
+
 
 class NotDone(OutsideError):
     """Certainly nothing happened over there."""
@@ -38,7 +41,7 @@ class Refused(NotDone):
 
 
 class TryLater(NotDone):
-    """Not now. `after_seconds` is how long the other side asked us to wait, if it said."""
+    """Not now; `after_seconds` may say when."""
 
     def __init__(self, message: str, after_seconds: float | None = None) -> None:
         super().__init__(message)

@@ -268,7 +268,6 @@ class TidyInput(Work):
     """Tidy: an input may have been delivered twice; tell the thread if so."""
 
     kind: Literal["tidy_input"] = "tidy_input"
-    link: LinkId
     ts: Ts
     text: str
     build: int
@@ -315,6 +314,15 @@ class Job(BaseModel):
     tries: int = 0
     failing_since_ms: int = 0
     surprises: int = 0
+
+    def knowing(self, **changes: str | int | Written) -> "Job":
+        """The same job with something learned: these fields of its work are others now."""
+        return self.model_copy(update={"work": self.work.model_copy(update=changes)})
+
+    def failed_again(self, now_ms: int) -> "Job":
+        """The same job after one more turn that did not bring it about."""
+        since_ms = self.failing_since_ms or now_ms
+        return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
 
 
 def intake(person: str) -> ListName:

@@ -1,6 +1,5 @@
 """The bond between one Slack thread and one Coder task."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -32,7 +31,6 @@ class Bond(BaseModel):
     preset: str | None = None
     thread_ts: Ts | None = None
     task_id: TaskId | None = None
-    linked_at: datetime | None = None
 
     @property
     def thread(self) -> ThreadRef | None:

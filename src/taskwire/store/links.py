@@ -184,10 +184,6 @@ class LinkSteps:
         """Take a message that has not arrived yet for taken: what follows from it is known already."""
         return step.write_expiring(CLAIM_MS, "SET", self._keys.named("claim", "message", delivery), "1")
 
-    def noted(self, step: Step, ttl_ms: int, *parts: str) -> Step:
-        """Keep a note for a while, where it must come with the rest or not at all."""
-        return step.write_expiring(ttl_ms, "SET", self._keys.named("memory", *parts), "1")
-
     def receipt(self, step: Step, link: LinkId, ts: Ts, reaction: str) -> Step:
         """Remember the reaction that a reply has."""
         return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "receipts"), ts, reaction)
