@@ -44,3 +44,17 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     await world.passes(seconds=60)
 
     assert thread.card().startswith("Done: Fix the login redirect. Opened PR #12.")
+
+
+async def test_a_task_that_is_done_is_announced_once(world: World) -> None:
+    """The thread hears of the end once, however often Coder is looked at."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+    await world.sweeps()
+    world.task("fix-the-login-redirect").becomes("complete", "Opened PR #12")
+
+    await world.sweeps(times=3)
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. "
+        "Reply here if there is more to do.\n[Open in Coder]"
+    ]

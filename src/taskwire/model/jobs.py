@@ -356,7 +356,7 @@ def link_of(name: str) -> LinkId:
 
 
 def urgent(ts: str) -> int:
-    """The score of what goes ahead of all else: pause, delete, detach, and people's decisions on input."""
+    """The score of what goes ahead of all else: pause, delete, detach, and what people do to input."""
     return microseconds(ts)
 
 
