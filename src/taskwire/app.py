@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
@@ -48,6 +49,7 @@ from taskwire.listeners.messages import Messages
 from taskwire.model.changes import Rules
 from taskwire.model.secrets import Masker
 from taskwire.settings import Settings
+from taskwire.slack.answers import Identity
 from taskwire.slack.calls import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
@@ -127,7 +129,8 @@ class Parts:
                 preset=settings.preset,
             )
             claims = Claims(connections, keys, clock)
-            yield cls._put_together(settings, doors, claims, client, connections, metrics, clock)
+            bolt = _bolt(settings, make_client(None, settings.slack_api_url, session=session), bot)
+            yield cls._put_together(settings, doors, claims, bolt, connections, metrics, clock)
 
     @classmethod
     def _put_together(
@@ -135,7 +138,7 @@ class Parts:
         settings: Settings,
         doors: Doors,
         claims: Claims,
-        client: AsyncWebClient,
+        bolt: AsyncApp,
         connections: Connections,
         metrics: Metrics,
         clock: Clock,
@@ -144,7 +147,6 @@ class Parts:
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         gaps = GapReader(doors, receiver)
         behind = Behind()
-        bolt = _bolt(settings, client)
         _listen(bolt, doors, claims, receiver, people, behind, metrics, clock)
         return cls(
             settings=settings,
@@ -161,13 +163,23 @@ class Parts:
         )
 
 
-def _bolt(settings: Settings, client: AsyncWebClient) -> AsyncApp:
+def _bolt(settings: Settings, client: AsyncWebClient, bot: Identity) -> AsyncApp:
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=bot.enterprise_id,
+            team_id=bot.team_id,
+            bot_user_id=bot.bot_user_id,
+            bot_id=bot.bot_id,
+        )
+
     secret = settings.slack_signing_secret
     # At the root's "debug" Bolt would write out every payload, and with it what people say.
     log = logging.getLogger("taskwire.slack.bolt")
     log.setLevel(max(logging.INFO, logging.getLogger().level))
     return AsyncApp(
+        # With a token in its client Bolt asks auth.test at the first payload, and drops that if it fails.
         client=client,
+        authorize=authorize,
         logger=log,
         signing_secret=secret.get_secret_value() if secret is not None else None,
         # Socket Mode is authenticated by the app token; only HTTP mode has signatures to verify.

@@ -315,3 +315,12 @@ async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> N
 
     assert all(answer.ok for answer in answers)
     assert len(world.alice.reads()) == 50
+
+
+async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(world: World) -> None:
+    """Who we are is known from the start: nothing that comes in hangs on asking again."""
+    world.slack.faults.add("auth.test", CallFault.RATE_LIMITED, times=None)
+
+    thread = await world.alice.runs("/task create fix it")
+
+    assert thread.ts

@@ -31,7 +31,9 @@ class _Client(AsyncWebClient):
         return answer | {"data": {}}
 
 
-def make_client(token: str, base_url: str, *, session: aiohttp.ClientSession | None = None) -> AsyncWebClient:
+def make_client(
+    token: str | None, base_url: str, *, session: aiohttp.ClientSession | None = None
+) -> AsyncWebClient:
     """Make the client over a session of `transport.make_session`; whoever makes it closes its session.
 
     Call it inside the running loop. How long a call may take is said with each call, in `outbound`.
