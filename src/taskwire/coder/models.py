@@ -188,7 +188,7 @@ class Task(_Model):
     status_word: str = Field(alias="status")
     current_state: State | None = None
     created_at: Time
-    updated_at: Time
+    updated_at: Time | None = None
 
     @property
     def status(self) -> TaskStatus:
@@ -212,7 +212,7 @@ class LogEntry(_Model):
     id: int
     content: str
     kind: str = Field(alias="type")
-    time: Time
+    time: Time = datetime(1970, 1, 1, tzinfo=UTC)
 
     @property
     def is_input(self) -> bool:

@@ -30,7 +30,8 @@ class Entry:
         """Whether a payload comes from this workspace, and not from a bot or a connected one."""
         source = inbound.source(body)
         is_ours = source.team_id in ("", self._bot.team_id) or bool(source.enterprise_id)
-        is_foreign = source.actor_team_id is not None and source.actor_team_id != source.team_id
+        team_id = source.team_id or self._bot.team_id
+        is_foreign = source.actor_team_id is not None and source.actor_team_id != team_id
         # In an org-wide install people of a sister workspace act here; the worker asks Slack who they are.
         return is_ours and not source.is_bot and (not is_foreign or bool(source.enterprise_id))
 

@@ -124,7 +124,7 @@ class Outbound:
         found = {
             ts
             async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read)
-            if _is_copy(message, own, message_id) and (ts := reading.ts(message, "ts"))
+            if is_copy(message, own, message_id) and (ts := reading.ts(message, "ts"))
         }
         return sorted(found, key=microseconds)
 
@@ -270,11 +270,12 @@ def _metadata(meta: Metadata) -> dict[str, object]:
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
-def _is_copy(message: Answer, own: Identity, message_id: str) -> bool:
+def is_copy(message: Answer, own: Identity, message_id: str) -> bool:
     """Return whether a message is ours and has the id: anybody may post metadata that says so."""
     metadata = reading.part(message, "metadata")
+    is_own = reading.user(message, "user") == own.bot_user_id
     return (
-        reading.text(message, "bot_id") == own.bot_id
+        (is_own or reading.text(message, "bot_id") == (own.bot_id or None))
         and reading.text(metadata, "event_type") == EVENT_TYPE
         and reading.text(metadata, "event_payload", "id") == message_id
     )

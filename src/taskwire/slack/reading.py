@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from taskwire.model.ids import ChannelId, Ts, UserId
 from taskwire.model.jobs import FileRef
 
-_USER = re.compile(r"[UW][A-Z0-9]{2,30}")
-_CHANNEL = re.compile(r"[CDG][A-Z0-9]{2,30}")
-_TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
+# Ids are taken as they come, as long as nothing in them could break out of a mention.
+_USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
+_CHANNEL = re.compile(r"[CDG][A-Za-z0-9_-]{1,40}")
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
 _NOTHING: Mapping[str, object] = {}
 
 
