@@ -35,7 +35,7 @@ MOST_TAKES = 10
 MOST_SURPRISES = 5
 # A job that cannot be read may be a newer version's, which takes it as soon as its own turn comes.
 MOST_UNREADABLE_TAKES = 5
-ACCOUNT_SECONDS = 30.0
+ACCOUNT_SECONDS = 10.0
 LOOK_BACK_SECONDS = 2.0
 
 Carrier = Callable[[Hand], Awaitable[Ending]]
