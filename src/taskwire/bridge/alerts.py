@@ -43,8 +43,7 @@ class Alerts:
 
     async def post(self, hand: Hand) -> Ending:
         """Write to one administrator."""
-        work = hand.job.work
-        assert isinstance(work, Alert)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(Alert)
         channel = await self._doors.slack.open_direct(work.person)
         meta = Metadata(id=f"{work.person}:{hand.job.id}", kind="answer")
         message = notices.alert(work.sentence)

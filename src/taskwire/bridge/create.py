@@ -18,7 +18,7 @@ from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import CoderError, NameTaken, NoTasks, NotFound, TokenRefused
 from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, at_first_sight
-from taskwire.model.errors import OutsideError, Refused, Unknown, UserError
+from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown, UserError
 from taskwire.model.ids import LinkId, TaskId, UserId
 from taskwire.model.jobs import (
     Asker,
@@ -28,7 +28,6 @@ from taskwire.model.jobs import (
     Job,
     PostCard,
     ReadThread,
-    link_of,
     steer,
     tell,
 )
@@ -46,6 +45,8 @@ ASKED_MS = 1_800_000
 FAILING_MS = 900_000
 ATTACHING_MS = 60_000
 FREE_NAMES = 8
+# Its name makes a second try safe, so that one whose process died need not be waited for until it has landed.
+WRITE_SECONDS = 10.0
 
 
 class Creator:
@@ -57,8 +58,7 @@ class Creator:
 
     async def asked(self, hand: Hand) -> Ending:
         """Check what a person asked for, and write the intent down as a link of its own."""
-        work = hand.job.work
-        assert isinstance(work, CreateAsked)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(CreateAsked)
         return await patiently(hand, work.asker, partial(self._asked, work))
 
     async def _asked(self, work: CreateAsked, hand: Hand) -> Ending:
@@ -160,8 +160,7 @@ class Creator:
 
     async def post_card(self, hand: Hand) -> Ending:
         """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
-        work, link = hand.job.work, await self._link(hand)
-        assert isinstance(work, PostCard)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work, link = hand.work(PostCard), await self._link(hand)
         if not hand.is_in_doubt and has_waited_long(hand):
             return done(self._ends(link), (work.asker, answers.never_posted()))
         return await patiently(hand, work.asker, partial(self._post_card, link, work.asker))
@@ -197,8 +196,7 @@ class Creator:
 
     async def create_task(self, hand: Hand) -> Ending:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
-        work, link = hand.job.work, await self._link(hand)
-        assert isinstance(work, CreateTask)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work, link = hand.work(CreateTask), await self._link(hand)
         if not hand.is_in_doubt and has_waited_long(hand):
             return self._failed(link, work.asker, refusals.NEVER_ANSWERED)
         carry = self._create if link.bond.task_id is None else self._attach
@@ -230,7 +228,9 @@ class Creator:
         return done(self._bound(hand, link, task, is_baseline=True))
 
     async def _created(self, hand: Hand, bond: Bond) -> Task:
-        was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect
+        work = hand.job.work
+        was_tried = isinstance(work, CreateTask) and work.was_tried
+        was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect or was_tried
         if was_in_doubt:
             found = await self._found(bond)
             hand.settled()
@@ -242,7 +242,7 @@ class Creator:
         try:
             return await hand.attempt(
                 bond.name,
-                self._doors.coder.timeouts.create,
+                min(WRITE_SECONDS, self._doors.coder.timeouts.create),
                 lambda: self._doors.coder.create_task(
                     bond.owner_id,
                     bond.template_version_id,
@@ -250,20 +250,31 @@ class Creator:
                     bond.name,
                     preset_id=bond.preset_id,
                 ),
+                is_kept_up=True,
             )
         except Unknown:
-            # A look now can only find: the request may still be on its way.
+            # A look now can only find: the request may still be on its way, and a second one meets its name.
             task = await self._glimpse(bond)
+            hand.settled(has_landed=task is not None)
             if task is None:
+                hand.learned(was_tried=True)
                 raise
-            hand.settled(has_landed=True)
             return task
         except NameTaken:
             # A first attempt that finds the name taken is a conflict; a later one may meet its own task.
             found = await self._found(bond) if was_in_doubt else None
             if found is not None:
                 return found
+            if was_in_doubt and not self._has_landed(hand):
+                hand.learned(was_tried=True)
+                raise TryLater("the name is taken, and its task cannot be seen yet") from None
             raise UserError(*await self._name_taken(bond)) from None
+
+    def _has_landed(self, hand: Hand) -> bool:
+        """Whether everything that was tried since the first failure has had its time."""
+        lasts_ms = self._doors.coder.timeouts.create * 1000 + self._doors.queue.times.landing_margin_ms
+        since_ms = hand.job.failing_since_ms
+        return since_ms > 0 and hand.now_ms - since_ms > lasts_ms
 
     async def _name_taken(self, bond: Bond) -> refusals.Refusal:
         return refusals.name_taken(bond.name, await self._free_name(bond.owner_name, bond.name))
@@ -319,7 +330,7 @@ class Creator:
         return step
 
     async def _link(self, hand: Hand) -> Link:
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        link = await self._doors.links.find(hand.link_id)
         if link is None:
             raise Refused("the link is not there any more")
         return link

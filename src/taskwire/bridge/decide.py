@@ -8,7 +8,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.model.errors import UserError
-from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, in_turn, link_of, soon, steer
+from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
 from taskwire.words import inputs, refusals
@@ -31,8 +31,7 @@ class Decider:
 
     async def held(self, hand: Hand) -> Ending:
         """Send what a pause holds, by resuming the task, or drop it."""
-        work = hand.job.work
-        assert isinstance(work, HeldInput)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(HeldInput)
         link = await self._link(hand)
         await self._people.require_steer(work.asker.person, link)
         held = await self._doors.links.list_held(link.id)
@@ -51,8 +50,7 @@ class Decider:
 
     async def decided(self, hand: Hand) -> Ending:
         """Let a reply that waits for a person's word go on, or end it."""
-        work = hand.job.work
-        assert isinstance(work, Decided)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(Decided)
         link = await self._link(hand)
         await self._people.require_steer(work.asker.person, link)
         found = await self._find(link, work.job)
@@ -80,7 +78,7 @@ class Decider:
         return Found(Reply.model_validate_json(kept), writes.forget_reply(Step(), link.id, job_id))
 
     async def _link(self, hand: Hand) -> Link:
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         return link

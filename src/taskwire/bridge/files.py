@@ -6,7 +6,7 @@ with the same id.
 """
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.hand import Ending, Hand, done, in_doubt, later
 from taskwire.model.jobs import ShareFile
 from taskwire.slack.errors import ChannelProblem
 from taskwire.telemetry import logger
@@ -20,8 +20,7 @@ _log = logger("taskwire.files")
 
 async def share_file(doors: Doors, hand: Hand) -> Ending:
     """Put a text into a thread as a file."""
-    work = hand.job.work
-    assert isinstance(work, ShareFile)  # noqa: S101 - the worker hands each job to its kind's carrier
+    work = hand.work(ShareFile)
     if not work.file_id:
         file_id = await doors.slack.start_upload(work.name, work.text)
         return later(0, hand.job.knowing(file_id=file_id))
@@ -29,8 +28,7 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
         if await doors.slack.find_share(work.file_id, work.channel) is not None:
             return done()
         if work.looks < LOOKS:
-            looked = hand.job.knowing(looks=work.looks + 1)
-            return Ending("unknown", delay_seconds=LOOK_SECONDS, job=looked)
+            return in_doubt(hand.job.knowing(looks=work.looks + 1), LOOK_SECONDS)
         hand.settled()
     try:
         await hand.attempt(

@@ -17,7 +17,7 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
 from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
-from taskwire.model.jobs import Job, Reply, Rewritten, link_of, steer, urgent
+from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.inbound import ThreadMessage
@@ -63,7 +63,7 @@ class GapReader:
 
     async def thread(self, hand: Hand) -> Ending:
         """Read one thread, whose card was found after its answer had been lost: nobody listened for it."""
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        link = await self._doors.links.find(hand.link_id)
         if link is not None and link.ended is None:
             try:
                 await self._read(link)

@@ -6,7 +6,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private, done
 from taskwire.bridge.saying import draw, receipt, say
 from taskwire.model import replies
-from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, link_of
+from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
 from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
@@ -17,7 +17,7 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     """Write the dead letter, and say so once where somebody waits for it."""
     job, work = hand.job, hand.job.work
     step = letter(doors, hand, why)
-    link_id = link_of(hand.turn.name)
+    link_id = hand.link_id
     if isinstance(work, PostCard | CreateTask):
         link = await doors.links.find(link_id)
         if link is not None:

@@ -4,18 +4,24 @@ Whoever carries a job out returns an `Ending` and writes nothing itself. An effe
 made through `attempt`, at most once a turn and never before Redis knows of it.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
+
+from redis.exceptions import RedisError
 
 from taskwire import transport
 from taskwire.model.errors import NotDone
-from taskwire.model.jobs import Asker, Job
+from taskwire.model.ids import LinkId
+from taskwire.model.jobs import Asker, Job, Work, link_of
 from taskwire.model.messages import Message
-from taskwire.store.queue import Queue, Turn
+from taskwire.store.queue import Passed, Queue, Turn, TurnLost
 from taskwire.store.steps import Step
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Work)
 Private = tuple[Asker, Message]
 
 
@@ -45,9 +51,9 @@ def later(seconds: float, job: Job | None = None, step: Step | None = None, *pri
     return Ending("later", step or Step(), seconds, job, privately)
 
 
-def in_doubt(job: Job | None = None) -> Ending:
+def in_doubt(job: Job | None = None, seconds: float = 0.0) -> Ending:
     """The attempt's outcome is unknown: whoever comes next reads back, when it can no longer land."""
-    return Ending("unknown", job=job)
+    return Ending("unknown", delay_seconds=seconds, job=job)
 
 
 class Hand:
@@ -67,6 +73,22 @@ class Hand:
     def job(self) -> Job:
         """The job in hand."""
         return self.turn.job
+
+    def work(self, kind: type[W]) -> W:
+        """What the job has to do; the worker hands each job to the carrier of its kind."""
+        work = self.job.work
+        if not isinstance(work, kind):
+            raise TypeError(f"{self.job.id} went to the carrier of {kind.__name__}")
+        return work
+
+    @property
+    def link_id(self) -> LinkId:
+        """The link to whose list the job belongs."""
+        return link_of(self.turn.name)
+
+    def learned(self, **changes: str | int) -> None:
+        """Let these fields of the job's work be others from now on, should it go on later."""
+        self.turn = replace(self.turn, job=self.job.knowing(**changes))
 
     @property
     def now_ms(self) -> int:
@@ -89,12 +111,16 @@ class Hand:
         timeout_seconds: float,
         call: Callable[[], Awaitable[T]],
         tidy: Step | None = None,
+        *,
+        is_kept_up: bool = False,
     ) -> T:
         """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
 
         `note` is what a read-back needs; `tidy` looks after what a stopped process may have done too late.
         Raises what `begin` and the call raise; a NotDone leaves nothing to be read back. The clock is read
         before `begin` is sent, so that the call never outlives what Redis was told.
+        `is_kept_up`: the answer may take longer than `timeout_seconds`; what was told to Redis is told again
+        for as long as this process lives to wait for it.
         """
         if self.is_in_doubt:
             raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
@@ -103,11 +129,28 @@ class Hand:
         self.is_in_doubt = True
         self.tidy = tidy
         try:
-            with transport.deadline(deadline):
-                made = await call()
+            async with self._kept_up(note, timeout_seconds) if is_kept_up else contextlib.nullcontext():
+                with transport.deadline(deadline):
+                    made = await call()
         except NotDone:
             self.is_in_doubt = False
             self.tidy = None
             raise
         self.settled(has_landed=True)
         return made
+
+    @contextlib.asynccontextmanager
+    async def _kept_up(self, note: str, timeout_seconds: float) -> AsyncIterator[None]:
+        async def again() -> None:
+            # Who cannot keep it up lets it lapse: the next taker reads back.
+            with contextlib.suppress(RedisError, TurnLost, Passed):
+                while True:
+                    await asyncio.sleep(timeout_seconds / 3)
+                    await self._queue.begin(self.turn, note, timeout_seconds)
+
+        keeping = asyncio.create_task(again(), name=f"keep up {self.job.id}")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)

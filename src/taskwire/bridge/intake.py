@@ -31,8 +31,7 @@ class Intake:
 
     async def asked(self, hand: Hand) -> Ending:
         """Hand an act on to the list of the task that it names."""
-        work = hand.job.work
-        assert isinstance(work, ActAsked)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(ActAsked)
         return await patiently(hand, work.asker, partial(self._asked, work))
 
     async def _asked(self, work: ActAsked, hand: Hand) -> Ending:

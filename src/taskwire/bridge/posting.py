@@ -10,7 +10,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.model.errors import Unknown
 from taskwire.model.ids import ChannelId, LinkId, Ts, from_ms, ts_of
-from taskwire.model.jobs import Job, TidyMessage, link_of, tidy
+from taskwire.model.jobs import Job, TidyMessage, tidy
 from taskwire.model.messages import Message
 from taskwire.slack.errors import MessageGone
 from taskwire.slack.outbound import Metadata
@@ -99,7 +99,7 @@ async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
     return copies[0] if copies else None
 
 
-async def _copies(doors: Doors, note: "PostNote | TidyMessage") -> list[Ts]:
+async def _copies(doors: Doors, note: PostNote | TidyMessage) -> list[Ts]:
     method = "conversations.history" if note.thread_ts is None else "conversations.replies"
     await doors.slack.make_room(method, note.channel)
     return await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
@@ -124,9 +124,8 @@ async def tidy_message(doors: Doors, hand: Hand) -> Ending:
 
     Looks at once, and again when nothing of a stopped process can land any more.
     """
-    work = hand.job.work
-    assert isinstance(work, TidyMessage)  # noqa: S101 - the worker hands each job to its kind's carrier
-    link = await doors.links.find(link_of(hand.turn.name))
+    work = hand.work(TidyMessage)
+    link = await doors.links.find(hand.link_id)
     # Only a card's ts is recorded: a thread hangs from it.
     recorded = link.bond.thread_ts if link is not None and work.thread_ts is None else None
     copies = await _copies(doors, work)
@@ -136,10 +135,8 @@ async def tidy_message(doors: Doors, hand: Hand) -> Ending:
         await _keep_one(doors, work, copies, recorded)
     if work.looks:
         return done()
-    looked = work.model_copy(update={"looks": work.looks + 1})
-    return later(
-        landed_seconds(doors, doors.slack.timeouts.post), hand.job.model_copy(update={"work": looked})
-    )
+    looked = hand.job.knowing(looks=work.looks + 1)
+    return later(landed_seconds(doors, doors.slack.timeouts.post), looked)
 
 
 async def _keep_one(doors: Doors, work: TidyMessage, copies: list[Ts], recorded: Ts | None) -> None:

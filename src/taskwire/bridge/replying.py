@@ -8,7 +8,7 @@ from taskwire.bridge.posting import post_once
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import AppUnreachable, CoderError, NoLogs, NoTasks, NotFound, TokenRefused
 from taskwire.model.errors import TryLater, Unknown
-from taskwire.model.jobs import AnswerInThread, Job, ShareFile, link_of, tell
+from taskwire.model.jobs import AnswerInThread, Job, ShareFile, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -32,9 +32,8 @@ class Replier:
 
     async def answer(self, hand: Hand) -> Ending:
         """Post what was asked for; what cannot be read now is said at once: notices stand behind this."""
-        work = hand.job.work
-        assert isinstance(work, AnswerInThread)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(AnswerInThread)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
         if not hand.is_in_doubt:

@@ -10,7 +10,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.saying import receipt, say
 from taskwire.bridge.send import ASKED_SECONDS
 from taskwire.model.ids import microseconds, moment_of, to_ms
-from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, link_of, soon, steer
+from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.steps import Step
@@ -29,9 +29,8 @@ class Rewriter:
 
     async def rewritten(self, hand: Hand) -> Ending:
         """Bring what is written down in line with what the message says now."""
-        work = hand.job.work
-        assert isinstance(work, Rewritten)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Rewritten)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.ended is not None:
             return done()
         links, job_id = self._doors.links, f"{REPLY}{work.ts}"

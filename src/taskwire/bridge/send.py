@@ -33,7 +33,7 @@ from taskwire.coder.models import Logs, Task
 from taskwire.model.changes import Acted
 from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
-from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, link_of, steer, tell, tidy
+from taskwire.model.jobs import Asker, Happened, Job, Reply, TidyInput, in_turn, steer, tell, tidy
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
@@ -76,9 +76,8 @@ class Sender:
 
     async def reply(self, hand: Hand) -> Ending:
         """Deliver a reply, or say what it waits for."""
-        work = hand.job.work
-        assert isinstance(work, Reply)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Reply)
+        link = await self._doors.links.find(hand.link_id)
         if link is None:
             return done()
         if link.ended is not None:
@@ -312,9 +311,8 @@ class Sender:
 
     async def tidy(self, hand: Hand) -> Ending:
         """Say so if a stopped process delivered an input a second time: nobody can take it back."""
-        work = hand.job.work
-        assert isinstance(work, TidyInput)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(TidyInput)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.task_id is None or link.ended is not None:
             return done()
         try:

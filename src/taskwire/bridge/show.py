@@ -8,7 +8,7 @@ from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.reach import find_away
 from taskwire.model.ids import Ts
-from taskwire.model.jobs import Receipt, link_of
+from taskwire.model.jobs import Receipt
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import FINAL
@@ -40,7 +40,7 @@ class Shower:
 
     async def card(self, hand: Hand) -> Ending:
         """Bring the card up to date, if it shows anything else now."""
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
         away = await find_away(self._doors)
@@ -94,9 +94,8 @@ class Shower:
 
     async def receipt(self, hand: Hand) -> Ending:
         """Let a reply show the reaction of its newest state, and no other of ours."""
-        work = hand.job.work
-        assert isinstance(work, Receipt)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Receipt)
+        link = await self._doors.links.find(hand.link_id)
         if link is None:
             return done()
         wanted = REACTIONS[work.state]

@@ -28,7 +28,7 @@ from taskwire.coder.models import Build, Task
 from taskwire.model.changes import Acted, Vanished
 from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import from_ms, microseconds, moment_of
-from taskwire.model.jobs import Act, Happened, Job, Reply, link_of, steer, tell
+from taskwire.model.jobs import Act, Happened, Job, Reply, steer, tell
 from taskwire.model.links import Hold, Link
 from taskwire.model.messages import Message
 from taskwire.model.naming import digest
@@ -60,12 +60,11 @@ class Steerer:
 
     async def act(self, hand: Hand) -> Ending:
         """Check again that this person may, then do what they asked."""
-        work = hand.job.work
-        assert isinstance(work, Act)  # noqa: S101 - the worker hands each job to its kind's carrier
+        work = hand.work(Act)
         return await patiently(hand, work.asker, partial(self._act, work))
 
     async def _act(self, work: Act, hand: Hand) -> Ending:
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         if work.was_away and from_ms(hand.now_ms) - moment_of(work.asker.at) > STALE:

@@ -18,7 +18,7 @@ from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, TimeCame
 from taskwire.model.errors import OutsideError, Refused, UserError
 from taskwire.model.ids import UserId
-from taskwire.model.jobs import Happened, Job, Say, ShareFile, Tell, Written, link_of, steer, tell
+from taskwire.model.jobs import Happened, Job, Say, ShareFile, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
@@ -50,9 +50,8 @@ class Teller:
 
     async def happened(self, hand: Hand) -> Ending:
         """Decide what follows an event, and write it down."""
-        work = hand.job.work
-        assert isinstance(work, Happened)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Happened)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.ended is not None:
             return done()
         event = await self._with_history(hand, link, work.event)
@@ -107,9 +106,8 @@ class Teller:
 
     async def tell(self, hand: Hand) -> Ending:
         """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
-        work = hand.job.work
-        assert isinstance(work, Tell)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Tell)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None or link.ended is not None:
             return done()
         notice, written = work.notice, work.written
@@ -155,9 +153,8 @@ class Teller:
 
     async def say(self, hand: Hand) -> Ending:
         """Post a sentence whose words are settled."""
-        work = hand.job.work
-        assert isinstance(work, Say)  # noqa: S101 - the worker hands each job to its kind's carrier
-        link = await self._doors.links.find(link_of(hand.turn.name))
+        work = hand.work(Say)
+        link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
         meta = Metadata(id=_message_id(link, hand.job.id), kind="answer", task_id=link.bond.task_id)

@@ -18,7 +18,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.giving_up import gave_up, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.coder.errors import NoTasks, TokenRefused
-from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown, UserError
+from taskwire.model.errors import NotDone, OutsideError, Refused, Unknown, UserError
 from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
@@ -175,9 +175,9 @@ class Worker:
     async def _ending(self, hand: Hand) -> Ending:
         job, turn = hand.job, hand.turn
         if turn.takes > MOST_TAKES:
-            return await self._given_up(hand, "I was stopped in the middle of it again and again")
+            return await self._given_up(hand, answers.KILLED)
         if job.failing_since_ms and turn.now_ms - job.failing_since_ms > GIVE_UP_MS:
-            return await self._given_up(hand, "it did not succeed in a day")
+            return await self._given_up(hand, answers.FAILED_FOR_A_DAY)
         try:
             return self._as_it_is(hand, await self._carriers[job.work.kind](hand))
         except (TurnLost, RedisError):
@@ -215,7 +215,7 @@ class Worker:
             if not hand.keeps_attempt:
                 return await self._given_up(hand, str(error))
             return self._again(hand, error, 5.0)
-        return self._again(hand, error, error.after_seconds if isinstance(error, TryLater) else None)
+        return self._again(hand, error, error.after_seconds)
 
     def _delayed(self, hand: Hand, seconds: float) -> Ending:
         """Wait for a place, or for an account: that is no failure of this job."""
@@ -229,8 +229,7 @@ class Worker:
         delay = min(2.0 ** min(job.tries, 12), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         delay = max(delay, after_seconds or 0.0)
         _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        since = job.failing_since_ms or hand.now_ms
-        tried = job.model_copy(update={"tries": job.tries + 1, "failing_since_ms": since})
+        tried = job.failed_again(hand.now_ms)
         return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, tried)
 
     def _refused(self, hand: Hand, error: UserError) -> Ending:
@@ -242,7 +241,7 @@ class Worker:
         job, sign = hand.job, reference()
         _log.exception("surprised", reference=sign, job=job.id, kind=job.work.kind)
         if job.surprises >= MOST_SURPRISES:
-            return await self._given_up(hand, f"something is wrong with me (reference {sign})")
+            return await self._given_up(hand, answers.wrong_with_me(sign))
         ending = self._again(hand, Unknown(f"reference {sign}"), None)
         tried = ending.job or job
         return replace(ending, job=tried.model_copy(update={"surprises": job.surprises + 1}))

@@ -276,6 +276,16 @@ def dialog_failed() -> Message:
     return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
 
 
+# Why a job was given up.
+KILLED = "I was stopped in the middle of it again and again"
+FAILED_FOR_A_DAY = "it did not succeed in a day"
+
+
+def wrong_with_me(sign: str) -> str:
+    """The same job surprised me time and again."""
+    return f"something is wrong with me (reference {sign})"
+
+
 def gave_up(what: str, why: str) -> Message:
     """A job was given up."""
     return statement(
