@@ -324,3 +324,14 @@ async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(w
     thread = await world.alice.runs("/task create fix it")
 
     assert thread.ts
+
+
+async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: World) -> None:
+    """Its name makes a second try safe: nobody waits until the first could no longer land."""
+    world.coder.misbehave("tasks.create", faults.server_error())
+
+    thread = await world.alice.runs("/task create fix it")
+    await world.passes(seconds=5)
+
+    assert [task.prompt for task in world.coder.tasks] == ["fix it"]
+    assert thread.ts

@@ -104,6 +104,8 @@ class CreateTask(Work):
 
     kind: Literal["create_task"] = "create_task"
     asker: Asker
+    # An attempt was made whose outcome was not known: a task of this name may be ours.
+    was_tried: bool = False
 
 
 class Reply(Work):
