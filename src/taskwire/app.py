@@ -230,14 +230,14 @@ def _listen(
     metrics: Metrics,
     clock: Clock,
 ) -> None:
-    entry, lookup = Entry(doors.bot, metrics, clock), Lookup(doors, people)
+    entry, lookup = Entry(doors.bot, claims, metrics, clock), Lookup(doors, people)
     answerer = Answerer(doors, people, lookup)
     filler = FormFiller(doors, people)
-    dialogs = Dialogs(entry, claims, doors.slack, doors.links, lookup, filler, behind)
+    dialogs = Dialogs(entry, doors.slack, doors.links, lookup, filler, behind)
     listen(
         bolt,
-        Commands(entry, claims, doors.slack, answerer, dialogs, behind),
+        Commands(entry, doors.slack, answerer, dialogs, behind),
         Messages(doors.bot.bot_user_id, entry, claims, receiver, doors.slack, behind),
-        Clicks(entry, claims, doors.slack, doors.links, answerer, dialogs, behind),
+        Clicks(entry, doors.slack, doors.links, answerer, dialogs, behind),
         dialogs,
     )

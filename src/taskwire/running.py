@@ -31,7 +31,7 @@ LOOK_SECONDS = 2.0
 # Slack brings an event again for about six minutes; a shorter absence loses nothing.
 GAP_SECONDS = 60.0
 RETRY_SECONDS = 5.0
-# One after the other, and less than `cli.STOP_SECONDS` together.
+# One after the other, and less than `lifetime.STOP_SECONDS` together.
 TIMERS_SECONDS = 2.0
 DRAIN_SECONDS = 8.0
 BEHIND_SECONDS = 1.0

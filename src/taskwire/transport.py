@@ -36,9 +36,9 @@ from httpx_aiohttp import AiohttpTransport
 
 from taskwire.model.errors import OutsideError, TryLater, Unknown
 
-# Less than the 5 s by which an attempt may outlast its time-out (CONTRIBUTING, attempts): what a stopped
-# process has left in the kernel is given up by then. It counts while bytes wait for the peer, not while the
-# peer thinks.
+# Less than the 5 s by which an attempt may outlast its time-out (`TurnTimes` in `store/queue.py`): what a
+# stopped process has left in the kernel is given up by then. It counts while bytes wait for the peer, not
+# while the peer thinks.
 USER_TIMEOUT_SECONDS = 4.0
 
 # One non-blocking send should take a whole request, so that no rest of it waits in this process. Linux caps

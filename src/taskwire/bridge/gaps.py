@@ -74,7 +74,7 @@ class GapReader:
     async def _links(self) -> list[Link]:
         while True:
             try:
-                links = await self._doors.links.list_bonds((await self._doors.links.list_open()).values())
+                links = await self._doors.links.list_links((await self._doors.links.list_open()).values())
             except RedisError as error:
                 _log.warning("redis is away", error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -43,7 +43,7 @@ class Lookup:
         wanted: dict[TaskId, LinkId] = {
             TaskId(task.id): linked[TaskId(task.id)] for task in tasks if task.id in linked
         }
-        links = await self._doors.links.list_bonds(wanted.values())
+        links = await self._doors.links.list_links(wanted.values())
         seen = [Seen(task, links.get(wanted.get(TaskId(task.id), LinkId("")))) for task in tasks]
         return [
             each

@@ -5,10 +5,11 @@ from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
+from taskwire.bridge.saying import share
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import AppUnreachable, CoderError, NoLogs, NoTasks, NotFound, TokenRefused
 from taskwire.model.errors import TryLater, Unknown
-from taskwire.model.jobs import AnswerInThread, Job, ShareFile, tell
+from taskwire.model.jobs import AnswerInThread
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -100,13 +101,6 @@ class Replier:
         except NoLogs:
             return answers.no_logs_now(link)
         if is_full and told.whole:
-            file = ShareFile(
-                channel=link.bond.channel,
-                thread_ts=link.bond.thread_ts,
-                name=f"{link.bond.name or 'task'}.log",
-                title=f"Log of {link.title}",
-                text=told.whole,
-            )
-            step.append(tell(link.id), Job(id=f"file:{name}", work=file))
+            share(link, name, told.whole, step)
             return answers.log_follows(link)
         return answers.logs(link.title, told.text, is_cut=told.is_cut)

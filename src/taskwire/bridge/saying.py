@@ -1,10 +1,10 @@
-"""What many parts of the story write down: a sentence for the thread, a receipt, a fresh card."""
+"""What many parts of the story write down: a sentence for the thread, a file, a receipt, a card."""
 
 from datetime import datetime
 
 from taskwire.model.changes import Delivered
 from taskwire.model.ids import LinkId, Ts, microseconds
-from taskwire.model.jobs import DrawCard, Happened, Job, Receipt, ReceiptState, Say, show, tell
+from taskwire.model.jobs import DrawCard, Happened, Job, Receipt, ReceiptState, Say, ShareFile, show, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.store.links import LinkSteps
@@ -39,3 +39,15 @@ def draw(link: LinkId, step: Step | None = None) -> Step:
     """Bring the card up to date."""
     job = Job(id="card", work=DrawCard())
     return (step or Step()).append(show(link), job, score="due", is_newest=True)
+
+
+def share(link: Link, name: str, text: str, step: Step) -> Step:
+    """Put a task's whole log into its thread, as a file."""
+    work = ShareFile(
+        channel=link.bond.channel,
+        thread_ts=link.bond.thread_ts,
+        name=f"{link.bond.name or 'task'}.log",
+        title=f"Log of {link.title}",
+        text=text,
+    )
+    return step.append(tell(link.id), Job(id=f"file:{name}", work=work))

@@ -11,14 +11,14 @@ from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
-from taskwire.bridge.saying import draw
+from taskwire.bridge.saying import draw, share
 from taskwire.bridge.sightings import report_of
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, TimeCame
 from taskwire.model.errors import OutsideError, Refused, UserError
 from taskwire.model.ids import UserId
-from taskwire.model.jobs import Happened, Job, Say, ShareFile, Tell, Written, steer, tell
+from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
@@ -194,14 +194,7 @@ class Teller:
         if written.cursor:
             self._doors.writes.field(step, link.id, "cursor", written.cursor)
         if written.whole:
-            work = ShareFile(
-                channel=link.bond.channel,
-                thread_ts=link.bond.thread_ts,
-                name=f"{link.bond.name}.log",
-                title=f"Log of {link.title}",
-                text=written.whole,
-            )
-            step.append(tell(link.id), Job(id=f"file:{name}", work=work))
+            share(link, name, written.whole, step)
         return step
 
     async def _of_build(self, link: Link, kind: str) -> tuple[str, str]:

@@ -171,7 +171,7 @@ class Watcher:
     async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> None:
         """A linked task that two lists did not show may be gone; be certain before it is said."""
         links = await self._doors.sweeps.miss(ACCOUNT, sweep, missing) if missing else []
-        found = await self._doors.links.list_bonds(links)
+        found = await self._doors.links.list_links(links)
         # One that is told already waits for its notice to be posted.
         suspects = [link for link in found.values() if link.story.phase is not Phase.GONE]
         if not await self._are_few(sweep, len(suspects), len(linked)):

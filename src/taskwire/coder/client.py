@@ -1,11 +1,6 @@
 """The door to Coder: one account's calls, each with a time-out, each answered by done, not done or unknown.
 
-Done is the documented success alone and returns; everything else raises one of the tree that `errors` draws:
-
-    NotDone   Refused (BadRequest, TokenRefused, Forbidden, NotFound, NoTasks, Conflict and its kinds)
-              TryLater (NotReady, BuildActive, RateLimited, AppUnreachable, Unreachable, DeadlinePassed)
-    Unknown   RejectedByApp, ServerTrouble, Nonsense, Cut, NoAnswer
-
+Done is the documented success alone and returns; everything else raises one of the tree that `errors` draws.
 Nothing is retried and no redirect is followed. Several clients, one an account, share one httpx client. It
 ends at typed values: no payload, header or httpx object goes up from here, and the token leaves only in its
 header.

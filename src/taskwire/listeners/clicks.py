@@ -36,7 +36,6 @@ from taskwire.model.messages import Message
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked
 from taskwire.slack.outbound import Outbound
-from taskwire.store.claims import Claims
 from taskwire.store.links import Links
 from taskwire.store.steps import Step
 from taskwire.words import answers
@@ -64,7 +63,6 @@ class Clicks:
     def __init__(
         self,
         entry: Entry,
-        claims: Claims,
         slack: Outbound,
         links: Links,
         answerer: Answerer,
@@ -72,7 +70,6 @@ class Clicks:
         behind: Behind,
     ) -> None:
         self._entry = entry
-        self._claims = claims
         self._slack = slack
         self._links = links
         self._answerer = answerer
@@ -92,7 +89,7 @@ class Clicks:
         if step is None:
             await ack()
             return
-        said = await self._entry.sentence("click", self._claims.accept("click", clicked.delivery, step))
+        said = await self._entry.write("click", clicked.delivery, step)
         await ack()
         if said:
             self._respond(clicked, Message(text=said))

@@ -21,7 +21,6 @@ from taskwire.slack import inbound
 from taskwire.slack.inbound import Typed
 from taskwire.slack.manifest import COMMAND
 from taskwire.slack.outbound import Outbound
-from taskwire.store.claims import Claims
 from taskwire.store.steps import Step
 from taskwire.words import answers
 
@@ -32,14 +31,12 @@ class Commands:
     def __init__(
         self,
         entry: Entry,
-        claims: Claims,
         slack: Outbound,
         answerer: Answerer,
         dialogs: Dialogs,
         behind: Behind,
     ) -> None:
         self._entry = entry
-        self._claims = claims
         self._slack = slack
         self._answerer = answerer
         self._dialogs = dialogs
@@ -78,9 +75,7 @@ class Commands:
             case _:
                 job = Job(id=f"command:{typed.delivery}", work=_work(typed.asker, command))
                 step = Step().append(intake(typed.asker.person), job)
-                return await self._entry.sentence(
-                    "command", self._claims.accept("command", typed.delivery, step)
-                )
+                return await self._entry.write("command", typed.delivery, step)
 
     async def _answer(self, asker: Asker, question: Question) -> None:
         message = await in_words(self._answerer.answer(asker, question), lambda said: said)

@@ -24,7 +24,6 @@ from taskwire.model.mrkdwn import is_blank, unescape
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked, Submitted
 from taskwire.slack.outbound import Outbound
-from taskwire.store.claims import Claims
 from taskwire.store.links import Links
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
@@ -60,7 +59,6 @@ class Dialogs:
     def __init__(
         self,
         entry: Entry,
-        claims: Claims,
         slack: Outbound,
         links: Links,
         lookup: Lookup,
@@ -68,7 +66,6 @@ class Dialogs:
         behind: Behind,
     ) -> None:
         self._entry = entry
-        self._claims = claims
         self._slack = slack
         self._links = links
         self._lookup = lookup
@@ -176,7 +173,7 @@ class Dialogs:
             return
         job = Job(id=f"dialog:{submitted.delivery}", work=asked.job)
         step = Step().append(intake(submitted.person), job)
-        said = await self._entry.sentence("dialog", self._claims.accept("dialog", submitted.delivery, step))
+        said = await self._entry.write("dialog", submitted.delivery, step)
         if not said:
             await ack()
         elif submitted.dialog is Dialog.DELETE:

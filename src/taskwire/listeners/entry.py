@@ -7,17 +7,19 @@ from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import from_ms
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
-from taskwire.store.claims import Taken
+from taskwire.store.claims import Claims, Taken
 from taskwire.store.scripts import Clock
+from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
 from taskwire.words import answers
 
 
 class Entry:
-    """Knows whose payloads are let in."""
+    """Lets payloads in, and has them written down."""
 
-    def __init__(self, bot: Identity, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, bot: Identity, claims: Claims, metrics: Metrics, clock: Clock) -> None:
         self._bot = bot
+        self._claims = claims
         self._metrics = metrics
         self._clock = clock
 
@@ -45,10 +47,10 @@ class Entry:
         self._metrics.taken.labels(kind, outcome).inc()
         return outcome
 
-    async def sentence(self, kind: str, writing: Awaitable[Taken]) -> str:
-        """Await a claim; what the person is told at once, which is nothing if it was taken."""
+    async def write(self, kind: str, delivery: str, step: Step) -> str:
+        """Write down what a delivery asks for; what the person is told at once, nothing if all went well."""
         try:
-            await self.taken(kind, writing)
+            await self.taken(kind, self._claims.accept(kind, delivery, step))
         except TryLater:
             return answers.store_away()
         except Unknown:

@@ -4,7 +4,7 @@ The claiming call is idempotent by its id, and the only one that may be repeated
 """
 
 import asyncio
-from typing import Literal
+from typing import Literal, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -14,7 +14,7 @@ from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import ThreadRef
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
-from taskwire.store.scripts import Clock, Reply, Script
+from taskwire.store.scripts import Clock, Script
 from taskwire.store.steps import Step
 
 # Slack's last retry comes about six minutes after the first delivery; a claim outlives it by far.
@@ -88,7 +88,7 @@ class Claims:
         is_in_doubt = False
         for _ in range(TRIES):
             try:
-                answer: Reply = await asyncio.wait_for(script(*words), TRY_SECONDS)
+                return cast("Taken", await asyncio.wait_for(script(*words), TRY_SECONDS))
             except (TimeoutError, RedisTimeoutError):
                 # It may have arrived, or still arrive; the next try finds the claim that it left.
                 is_in_doubt = True
@@ -99,8 +99,6 @@ class Claims:
                 if is_in_doubt:
                     break
                 raise TryLater(f"Redis refused: {error}") from error
-            else:
-                return answer  # type: ignore[return-value] # the scripts above answer nothing else
         if is_in_doubt:
             raise Unknown("Redis did not answer")
         raise TryLater("Redis cannot be reached")

@@ -10,7 +10,7 @@ from typing import cast
 from taskwire.model.changes import Story, TimeCame
 from taskwire.model.ids import LinkId, TaskId, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
-from taskwire.model.links import Bond, Hold, Link
+from taskwire.model.links import Bond, Ending, Hold, Link
 from taskwire.model.phases import Observation
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.connection import Connections
@@ -63,7 +63,7 @@ class Links:
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
         return {TaskId(task): LinkId(link) for task, link in found.items()}
 
-    async def list_bonds(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
+    async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         """Many links at once."""
         wanted = list(link_ids)
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -118,7 +118,7 @@ def _link(fields: dict[str, str]) -> Link:
         story=Story.model_validate_json(fields["story"]) if "story" in fields else Story(),
         seen=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
-        ended=fields.get("ended"),  # type: ignore[arg-type] # written by `ends` below, nothing else
+        ended=cast("Ending | None", fields.get("ended")),
         failure=fields.get("failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,

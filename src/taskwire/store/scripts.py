@@ -34,7 +34,7 @@ class ServersClock:
 class Script:
     """One Lua call on one workspace's keys."""
 
-    def __init__(self, redis: "Redis", keys: Keys, clock: Clock, body: str) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock, body: str) -> None:
         self._redis = redis
         self._keys = keys
         self._clock = clock
