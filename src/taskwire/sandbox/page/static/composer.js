@@ -9,9 +9,9 @@ const TALLEST = 220;
 const KEYS = "Enter sends, Shift+Enter begins a new line, / shows the commands";
 
 export class Composer {
-  /** `isThread` says whether it writes into the open thread. */
-  constructor(world, { isThread = false } = {}) {
-    Object.assign(this, { world, isThread, files: [], drafts: new Map(), target: "", history: [] });
+  /** `isThread` says whether it writes into the open thread; `onSend` is called when something leaves. */
+  constructor(world, { isThread = false, onSend }) {
+    Object.assign(this, { world, isThread, onSend, files: [], drafts: new Map(), target: "", history: [] });
     const id = isThread ? "reply-box" : "message-box";
     this.box = el("textarea", { id, rows: "1", autocomplete: "off", spellcheck: "true" });
     this.label = el("label", { class: "unseen", for: id });
@@ -80,6 +80,7 @@ export class Composer {
     this.hints.shut();
     this.grow();
     if (text) this.history.push(text);
+    this.onSend();
     try {
       const isCommand = /^\/[\w-]/.test(text) && !files.length;
       await waiting(this.button, isCommand ? this.command(text) : this.post(text, files));

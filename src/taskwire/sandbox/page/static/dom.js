@@ -44,7 +44,7 @@ export function fill(node, ...children) {
 
 /**
  * Keep the children of `parent` in step with `items` ({key, signature, make}): what has not changed stays as
- * it is, with its focus, selection and scroll position.
+ * it is, with its focus, selection and scroll position. So does what somebody is writing in.
  */
 export function reconcile(parent, items) {
   const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
@@ -52,7 +52,7 @@ export function reconcile(parent, items) {
   for (const item of items) {
     let node = old.get(item.key);
     old.delete(item.key);
-    if (!node || node.signature !== item.signature) {
+    if (!node || (node.signature !== item.signature && !node.querySelector(".edit-box"))) {
       const made = Object.assign(item.make(), { signature: item.signature });
       made.dataset.key = item.key;
       if (node) {

@@ -24,7 +24,7 @@ class Page {
   constructor(told) {
     this.told = told;
     this.world = new World(told);
-    this.composer = new Composer(this.world);
+    this.composer = new Composer(this.world, { onSend: () => this.scroll.goToEnd() });
     this.thread = new Thread(byId("thread"), this.world);
     this.dialogs = new Dialogs(this.world);
     this.coder = new CoderPanel(byId("coder"), byId("coder-switch"));
@@ -132,6 +132,13 @@ class Page {
     const log = byId("announcer");
     log.append(el("p", {}, words));
     while (log.childElementCount > 20) log.firstElementChild.remove();
+    if (isWhisper && channel === world.channel) this.showEnd(message.thread_ts);
+  }
+
+  /** Scroll to what was just said to this person alone, which often answers a button far above it. */
+  showEnd(threadTs) {
+    const pane = threadTs ? this.thread : this;
+    if (!threadTs || threadTs === this.world.threadTs) pane.scroll.goToEnd();
   }
 
   showConnection() {

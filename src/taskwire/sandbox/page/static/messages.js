@@ -191,6 +191,10 @@ function tools(node, message, at) {
 
 function dismiss(message, world) {
   world.dismissed.add(message.ts);
+  redraw(world);
+}
+
+function redraw(world) {
   world.tell("room");
   world.tell("thread");
 }
@@ -216,7 +220,7 @@ function moreItems(node, message, world) {
       act: () => attempt(act("message_shortcut", { ...given, callback_id: each.callback_id })),
     }));
   if (message.user === world.me) {
-    items.push({ label: "Edit message", act: () => changeMessage(node, message, given) });
+    items.push({ label: "Edit message", act: () => changeMessage(node, message, given, () => redraw(world)) });
     items.push({ label: "Delete message", kind: "danger", act: () => attempt(act("delete", given)) });
   }
   return items;

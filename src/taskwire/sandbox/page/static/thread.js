@@ -10,7 +10,7 @@ export class Thread {
     this.place = el("p", { class: "note" });
     this.list = el("div", { class: "messages", role: "list", "aria-label": "Thread messages", tabindex: "-1" });
     this.scroll = stayAtTheEnd(this.list);
-    this.composer = new Composer(world, { isThread: true });
+    this.composer = new Composer(world, { isThread: true, onSend: () => this.scroll.goToEnd() });
     const close = signButton("Close thread", "✕", () => this.leave());
     const head = el("header", { class: "pane-head" }, el("div", {}, el("h2", {}, "Thread"), this.place), close);
     node.append(head, this.list, this.composer.node);

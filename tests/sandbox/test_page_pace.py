@@ -1,0 +1,87 @@
+"""What stays in view on the demo's page, and what is being written, while messages arrive and change."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Locator, expect
+from slack_sdk.web.async_client import AsyncWebClient
+
+from tests.sandbox.page_worlds import World, opened
+
+MANY = 30
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with opened() as made:
+        yield made
+
+
+async def _scrolled_up(pane: Locator) -> None:
+    """Leave the end of a pane that is full, as somebody does who reads further up."""
+    await expect(pane.locator(".message")).to_have_count(MANY)
+    await pane.evaluate("list => { list.scrollTop = 0 }")
+    await pane.locator(".message").first.hover()
+
+
+async def _fill(world: World, thread_ts: str = "") -> None:
+    for number in range(MANY - bool(thread_ts)):
+        await world.slack.post("bob", "shop", f"line {number}", *([thread_ts] if thread_ts else []))
+
+
+async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
+    """A command's answer and a message of one's own are seen, also by somebody who had scrolled up."""
+    await _fill(world)
+    await _scrolled_up(world.page.locator("#messages"))
+    await world.type("/task create fix it")
+    await expect(world.message("Reply in this thread")).to_be_in_viewport()
+
+    await world.page.locator("#messages").evaluate("list => { list.scrollTop = 0 }")
+    await world.type("and one of mine")
+
+    await expect(world.message("and one of mine")).to_be_in_viewport()
+
+
+async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
+    """The thread goes to its end when one replies."""
+    ts = await world.slack.post("bob", "shop", "the root")
+    await _fill(world, ts)
+    await world.message("the root").get_by_role("button", name="replies").click()
+    await _scrolled_up(world.thread.locator(".messages"))
+
+    await world.reply_box.fill("one of mine")
+    await world.reply_box.press("Enter")
+
+    await expect(world.thread.locator(".message", has_text="one of mine")).to_be_in_viewport()
+
+
+async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
+    """What the bot says to this person alone is seen, however far up the channel was scrolled."""
+    await _fill(world)
+    await _scrolled_up(world.page.locator("#messages"))
+
+    shop, alice = world.slack.workspace.channel("shop").id, world.slack.workspace.user("alice").id
+    client = AsyncWebClient(token=world.slack.bot_token, base_url=world.slack.api_url)
+    await client.chat_postEphemeral(channel=shop, user=alice, text="Only you can see that it is gone.")
+
+    await expect(world.message("Only you can see")).to_be_in_viewport()
+
+
+async def test_what_is_being_edited_outlives_a_change(world: World) -> None:
+    """The bot's reaction leaves the box and its words alone; saved, the message shows both."""
+    ts = await world.slack.post("alice", "shop", "first words")
+    mine = world.page.locator(f'#messages [data-ts="{ts}"]')
+    await mine.hover()
+    await mine.get_by_role("button", name="More actions").click()
+    await world.page.get_by_role("menuitem", name="Edit message").click()
+    box = mine.get_by_label("Edit message")
+    await box.fill("second words")
+
+    await world.slack.react("bob", "shop", ts, "eyes")
+    await world.slack.post("bob", "shop", "meanwhile")
+    await expect(world.message("meanwhile")).to_be_visible()
+    await expect(box).to_have_value("second words")
+    await box.press("Enter")
+
+    await expect(mine).to_contain_text("second words")
+    await expect(mine.get_by_role("button", name="eyes, 1")).to_be_visible()
