@@ -241,5 +241,6 @@ async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
     await world.alice.replies(thread, "!logs")
 
     assert thread.new_messages() == [
-        "Coder cannot reach the agent of *Fix the login* right now. Please try again in a minute."
+        "Coder can't reach the agent of *Fix the login* right now, so I can't read its log. Try again in a "
+        "minute."
     ]

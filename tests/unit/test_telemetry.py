@@ -16,18 +16,27 @@ from taskwire.telemetry import Metrics, configure_logs, logger
 SECRET = "swordfish-4711"
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What is written, in JSON, at the lowest level; logging is put back afterwards."""
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Put logging back afterwards, and each library's own level with it."""
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers = handlers
+    root.setLevel(level)
+    for name in list(root.manager.loggerDict):
+        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def log() -> io.StringIO:
+    """What is written, in JSON, at the lowest level."""
     stream = io.StringIO()
     configure_logs("debug", "json", Masker([SECRET]).mask, stream)
-    yield stream
-    logging.captureWarnings(capture=False)
-    root.handlers = before
-    root.setLevel(level)
-    structlog.reset_defaults()
+    return stream
 
 
 def _lines(log: io.StringIO) -> list[dict[str, object]]:
@@ -94,8 +103,7 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 
 def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
     """Who asks for errors only gets errors only."""
-    root = logging.getLogger()
-    before, level, stream = root.handlers[:], root.level, io.StringIO()
+    stream = io.StringIO()
     configure_logs("error", "text", Masker().mask, stream)
     talkative = logging.getLogger("a.talkative.library")
     talkative.setLevel(logging.DEBUG)
@@ -103,10 +111,6 @@ def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
     talkative.info("news")
     talkative.error("trouble")
 
-    logging.captureWarnings(capture=False)
-    root.handlers = before
-    root.setLevel(level)
-    structlog.reset_defaults()
     assert "trouble" in stream.getvalue()
     assert "news" not in stream.getvalue()
 

@@ -8,7 +8,7 @@ from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.lookup import Lookup, Seen
 from taskwire.bridge.people import People
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound
+from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, after, at_first_sight
 from taskwire.model.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
@@ -143,13 +143,9 @@ class Answerer:
     async def _logs(self, asker: Asker, question: Logs) -> Message:
         task = (await self._lookup.get(asker.person, asker.channel, question.name)).task
         try:
-            told = await read_last(self._doors, task.id)
+            told = await read_last(self._doors, task.id, task.title)
         except NotFound:
             raise UserError(*refusals.task_is_gone(task.title)) from None
-        except NoLogs:
-            raise UserError(*refusals.no_logs_now(task.title)) from None
-        except AppUnreachable:
-            raise UserError(*refusals.agent_is_away(task.title)) from None
         if not question.full:
             return answers.logs(task.title, told.text, is_cut=told.is_cut)
         if not told.whole:

@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
+from taskwire.coder.errors import AppUnreachable, NoLogs
 from taskwire.coder.models import Logs
 from taskwire.model import excerpts
-from taskwire.model.errors import OutsideError
+from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.excerpts import Cursor, LogLine
 from taskwire.model.jobs import Written
 from taskwire.model.links import Link
 from taskwire.telemetry import logger
+from taskwire.words import refusals
 
 # A notice waits no longer than this for its excerpt; Coder waits 30 s for an agent that is out of reach.
 NEWS_SECONDS = 8.0
@@ -61,9 +63,14 @@ async def read_told(doors: Doors, link: Link) -> str:
     return _kept(told)
 
 
-async def read_last(doors: Doors, task_id: str) -> Told:
-    """What the agent wrote last, and the whole log; raises the door's errors."""
-    lines = _lines(await doors.coder.get_logs(task_id))
+async def read_last(doors: Doors, task_id: str, title: str) -> Told:
+    """What the agent wrote last, and the whole log; UserError where Coder cannot show it just now."""
+    try:
+        lines = _lines(await doors.coder.get_logs(task_id))
+    except NoLogs:
+        raise UserError(*refusals.no_logs_now(title)) from None
+    except AppUnreachable:
+        raise UserError(*refusals.agent_is_away(title)) from None
     excerpt = await asyncio.to_thread(excerpts.last, lines, mask=doors.mask)
     whole = await asyncio.to_thread(excerpts.whole, lines, mask=doors.mask)
     return Told(excerpt.text, excerpt.is_cut, whole) if excerpt is not None else Told(whole=whole)

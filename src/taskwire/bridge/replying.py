@@ -7,8 +7,8 @@ from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import share
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import AppUnreachable, CoderError, NoLogs, NoTasks, NotFound, TokenRefused
-from taskwire.model.errors import TryLater, Unknown
+from taskwire.coder.errors import CoderError, NoTasks, NotFound, TokenRefused
+from taskwire.model.errors import TryLater, Unknown, UserError
 from taskwire.model.jobs import AnswerInThread
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
@@ -62,8 +62,8 @@ class Replier:
             return await self._short(link, work)
         except (TokenRefused, NoTasks):
             return answers.token_refused()
-        except AppUnreachable:
-            return answers.agent_away(link)
+        except UserError as error:
+            return answers.refusal(error)
         except (CoderError, TryLater, Unknown) as error:
             _log.warning("a question could not be answered", link=link.id, error=str(error))
             return answers.coder_away()
@@ -96,10 +96,7 @@ class Replier:
     async def _logs(self, link: Link, name: str, step: Step, *, is_full: bool) -> Message:
         if link.bond.task_id is None:
             return answers.logs(link.title, "", is_cut=False)
-        try:
-            told = await read_last(self._doors, link.bond.task_id)
-        except NoLogs:
-            return answers.no_logs_now(link)
+        told = await read_last(self._doors, link.bond.task_id, link.title)
         if is_full and told.whole:
             share(link, name, told.whole, step)
             return answers.log_follows(link)

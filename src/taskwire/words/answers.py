@@ -222,20 +222,6 @@ def log_follows(link: Link) -> Message:
     return statement(f"The whole log of {title(link)} follows as a file.")
 
 
-def no_logs_now(link: Link) -> Message:
-    """Coder shows no log in this state."""
-    return statement(
-        f"Coder shows no log of {title(link)} while its workspace is in this state. Try again when it is up."
-    )
-
-
-def agent_away(link: Link) -> Message:
-    """Coder cannot reach the agent."""
-    return statement(
-        f"Coder cannot reach the agent of {title(link)} right now. Please try again in a minute."
-    )
-
-
 def log_sent(title: str) -> Message:
     """The whole log went to the person's direct messages."""
     return statement(f"The whole log of *{escaped(title, 80)}* is in your direct messages with me.")
