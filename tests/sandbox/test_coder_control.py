@@ -256,6 +256,8 @@ async def _event(stream: Any) -> Any:
     ("prompt", "answer", "end"),
     [
         ("Fix the login redirect", "", ("complete", "Opened a pull request with the fix and a test")),
+        ("Add a health check", "", ("complete", "Opened a pull request with the change")),
+        ("Add a health check", "Log it too", ("complete", "Pushed the change")),
         ("Split the name column", "yes, drop it", ("complete", "Split the name and dropped the old column")),
         (
             "Split the name column",
@@ -274,7 +276,7 @@ async def _event(stream: Any) -> Any:
 async def test_the_demo_has_agents_of_several_kinds(
     stage: Scene, prompt: str, answer: str, end: tuple[str, str]
 ) -> None:
-    """One finishes with a link, one asks first, one fails, one writes a lot; all end idle."""
+    """One finishes with a link, one asks first, one fails, one writes a lot, one fits all; all end idle."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", prompt)
     await stage.sandbox.advance(60)

@@ -1,9 +1,10 @@
-"""Agents for the demo: five ways in which a task goes, written to be read as work that somebody asked for.
+"""Agents for the demo: several ways in which a task goes, written to be read as work that somebody asked for.
 
 `pick` chooses one by words of the prompt, so that whoever tries the demo can ask for each of them.
 """
 
 import re
+from collections.abc import Callable
 
 from taskwire.sandbox.coder.steps import (
     Ask,
@@ -48,14 +49,18 @@ def _resumed() -> Steps:
     )
 
 
-def _follow_up(text: str) -> Steps:
+def _goes_on(pull_request: int) -> Callable[[str], Steps]:
+    return lambda text: _follow_up(text, pull_request)
+
+
+def _follow_up(text: str, pull_request: int) -> Steps:
     topic = " ".join(text.split())[:60]
     return (
         Work(2, "Reading the new instruction"),
         Say(f"Understood: {topic}"),
         Work(4, "Making the change"),
         Say("⏺ Bash(pytest -q)\n  ⎿  128 passed in 6.41s"),
-        Complete("Done, and pushed to the same branch", f"{REPOSITORY}/pull/412"),
+        Complete("Pushed the change", f"{REPOSITORY}/pull/{pull_request}"),
     )
 
 
@@ -89,7 +94,32 @@ FIXES_IT = Script(
         ),
         Complete("Opened a pull request with the fix and a test", f"{REPOSITORY}/pull/412"),
     ),
-    on_input=_follow_up,
+    on_input=_goes_on(412),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+
+# Its words fit whatever it was asked for.
+DOES_IT = Script(
+    steps=(
+        Work(2, "Reading the code"),
+        Say("I'll look at the code around this first, and at how its tests are written.", seconds=1),
+        Say("⏺ Bash(git ls-files | wc -l)\n  ⎿  412"),
+        Work(3, "Making the change"),
+        Say(
+            "There is a natural place for it. I make the change there, and test what it should do.", seconds=2
+        ),
+        Say("⏺ Bash(git diff --stat)\n  ⎿  3 files changed, 58 insertions(+), 9 deletions(-)"),
+        Work(3, "Running the tests"),
+        Say("⏺ Bash(pytest -q)\n  ⎿  131 passed in 6.52s"),
+        Work(2, "Opening a pull request"),
+        Say(
+            f"Done. The change is small and all tests pass. I opened {REPOSITORY}/pull/416 for you to review."
+        ),
+        Complete("Opened a pull request with the change", f"{REPOSITORY}/pull/416"),
+    ),
+    on_input=_goes_on(416),
     on_resume=_resumed(),
     plan=A_FEW_SECONDS,
 )
@@ -149,7 +179,7 @@ ASKS_FIRST = Script(
             "Needs a decision about the old column",
         ),
     ),
-    on_input=_follow_up,
+    on_input=_goes_on(413),
     on_resume=_resumed(),
     plan=A_FEW_SECONDS,
 )
@@ -171,13 +201,13 @@ FAILS = Script(
         ),
         Fail("No access to the payment provider's test account"),
     ),
-    on_input=_follow_up,
+    on_input=_goes_on(417),
     on_resume=_resumed(),
     plan=A_FEW_SECONDS,
 )
 
 BREAKS_AT_FIRST = Script(
-    steps=FIXES_IT.steps, on_input=_follow_up, on_resume=FIXES_IT.steps, plan=A_BROKEN_BUILD
+    steps=DOES_IT.steps, on_input=_goes_on(416), on_resume=DOES_IT.steps, plan=A_BROKEN_BUILD
 )
 
 
@@ -220,7 +250,7 @@ READS_EVERYTHING = Script(
         ),
         Complete("Read 120 modules: 24 findings, one of them slow", f"{REPOSITORY}/pull/414"),
     ),
-    on_input=_follow_up,
+    on_input=_goes_on(414),
     on_resume=_resumed(),
     plan=A_FEW_SECONDS,
 )
@@ -234,7 +264,7 @@ CLEARED = Script(
         Rewrite("⏺ Conversation compacted. Seven settings were read by nobody; I removed them."),
         Complete("Removed seven settings that nobody reads", f"{REPOSITORY}/pull/415"),
     ),
-    on_input=_follow_up,
+    on_input=_goes_on(415),
     on_resume=_resumed(),
     plan=A_FEW_SECONDS,
 )
@@ -245,13 +275,14 @@ BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
     (("gpu", "image", "disk", "docker"), BREAKS_AT_FIRST),
     (("audit", "review", "every", "whole", "all files"), READS_EVERYTHING),
     (("tidy", "clean", "config"), CLEARED),
+    (("login", "redirect"), FIXES_IT),
 )
 
 
 def pick(prompt: str) -> Script:
-    """Choose an agent by the first word of the prompt that one of them answers to; most prompts get fixed."""
+    """Choose an agent by the first word of the prompt that one of them answers to, or one for any prompt."""
     words = prompt.lower()
     for known, script in BY_WORD:
         if any(word in words for word in known):
             return script
-    return FIXES_IT
+    return DOES_IT
