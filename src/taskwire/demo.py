@@ -38,7 +38,8 @@ async def show(port: int | None) -> int:
     with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:
         async with CoderSandbox() as coder, _slack(coder, _free_port(port)) as slack:
             settings = _settings(slack, coder, Path(kept))
-            configure_logs("warning", "text", Masker(settings.secrets()).mask)
+            # What the bot notes of a Coder that was made unreachable would flood the terminal.
+            configure_logs("error", "text", Masker(settings.secrets()).mask)
             return await Life(settings, lambda: _announce(slack)).live()
 
 
