@@ -56,6 +56,8 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
         ("list mine", ["busy", "resting"]),
         ("list paused", ["resting"]),
         ("list Active", ["busy", "theirs"]),
+        ("list working", ["busy", "theirs"]),
+        ("list done", []),
         ("list owner=bob", ["theirs"]),
         ("list owner=@bob", ["theirs"]),
         ("list active owner=Alice", ["busy"]),
@@ -64,7 +66,7 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
     ],
 )
 async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str]) -> None:
-    """By whose they are, and by Coder's status; in any case, in either order."""
+    """By whose they are, by the card's word or Coder's status; in any case, in either order."""
     admin = world.person("dora")
     await world.restarts(admins=(admin.id,))
     await world.slack.join(admin.id, "general")
@@ -82,7 +84,11 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("list pasued", "`list` knows no `pasued`. Did you mean `paused`?"),
+        ("list pasued", "I have no list `pasued`. Did you mean `paused`?"),
+        (
+            "list nonsense",
+            "I have no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
+        ),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list mine owner=bob", "`mine` and `owner=` ask for different tasks. Keep one of the two."),
         ("list ownr=bob", "There is no option `ownr`. Did you mean `owner=…`?"),

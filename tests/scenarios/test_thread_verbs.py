@@ -163,8 +163,8 @@ async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -
     await world.alice.replies(thread, "!watch")
 
     assert thread.new_messages() == [
-        "I can't do that yet. Until then, follow this thread in Slack: its menu has *Get notified about new "
-        "replies*."
+        "I can't do that yet. Until then, follow the task's thread in Slack: its menu has *Get notified "
+        "about new replies*."
     ]
     assert task.inputs == []
 
@@ -182,6 +182,7 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
         "`!pause` or `!help`?\n> !rm -rf build\n[Send it as it is]"
     ]
     assert before == []
+    assert thread.all_messages()[-1] == "Sent as it is."
     assert task.inputs == ["!rm -rf build"]
     assert thread.receipt(reply) == ["white_check_mark"]
 

@@ -156,7 +156,8 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
             "create name=fix_it go",
             (
                 "Coder does not take `fix_it` as a name. "
-                "A name has letters, digits and single hyphens, at most 32 of them, and is not `new`."
+                "A name has letters, digits and single hyphens, at most 32 of them, "
+                "and may not be the word “new”."
             ),
         ),
     ],
@@ -225,6 +226,8 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
         ("list mine", List(ListFilter.MINE)),
         ("list needs_me", List(ListFilter.NEEDS_ME)),
         ("list needs me", List(ListFilter.NEEDS_ME)),
+        ("list needs you", List(ListFilter.NEEDS_ME)),
+        ("list done", List(ListFilter.DONE)),
         ("list Paused page=2", List(ListFilter.PAUSED, page=2)),
         ("list owner=bob", List(owner="bob")),
         ("list --owner @bob all", List(owner="bob")),
@@ -247,6 +250,7 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
         ("--help", Help()),
         ("help", Help()),
         ("help run", Help("create")),
+        ("help !mute", Help("mute")),
         ("help /task logs", Help("logs")),
         ("create --help", Help("create")),
     ],
@@ -254,6 +258,43 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
 def test_every_verb_is_read(text: str, command: Command) -> None:
     """One typed command a verb."""
     assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            "mute fix-login",
+            (
+                "`mute` belongs in the task's thread: write `!mute` there, or press *Mute* on its card. "
+                "Nothing was done."
+            ),
+        ),
+        (
+            "!Unmute",
+            (
+                "`unmute` belongs in the task's thread: write `!unmute` there, or press *Unmute* on its "
+                "card. Nothing was done."
+            ),
+        ),
+        (
+            "watch fix-login",
+            (
+                "`watch` belongs in the task's thread, and is not part of this version yet. Until then, "
+                "follow the task's thread in Slack: its menu has *Get notified about new replies*. "
+                "Nothing was done."
+            ),
+        ),
+    ],
+)
+def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
+    """It is no prompt, so no form opens."""
+    assert refusal(text) == answer
+
+
+def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> None:
+    """More than a name behind it is what the agent should do."""
+    assert parse("mute the alarm of the login") == OpenForm("mute the alarm of the login")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +319,12 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
             "send fix-login",
             "`send` needs a text after the name. For example `/task send fix-login please add a test`.",
         ),
-        ("list pasued", "`list` knows no `pasued`. Did you mean `paused`?"),
+        ("list pasued", "I have no list `pasued`. Did you mean `paused`?"),
+        (
+            "list nonsense",
+            "I have no list `nonsense`. Choose one: mine, all, needs-me, working, done, failed, paused.",
+        ),
+        ("help bogus", "There is no verb `bogus`. `/task help` lists them."),
         ("list page=0", "`0` is no page. Write `page=2` for the second."),
         ("list owner=a owner=b", "`owner` is given twice. Keep one of the two."),
         ("list owner=a all owner=b", "`owner` is given twice. Keep one of the two."),
@@ -356,7 +402,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     [
         ("status <!channel>", "`@\u2060channel` is no task's name."),
         ("create name=a&lt;b go", "Coder does not take `a&lt;b` as a name."),
-        ("list &amp;c", "`list` knows no `&amp;c`."),
+        ("list &amp;c", "I have no list `&amp;c`."),
     ],
 )
 def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:

@@ -21,7 +21,7 @@ def task(phase: Phase, **bond: object) -> Link:
 
 
 def test_tasks_lead_to_their_threads() -> None:
-    """Title, phase, age and owner; who has no thread is told how to get one."""
+    """Title, phase, age, owner and the name to type; who has no thread is told how to get one."""
     items = [TaskLine(task(Phase.NEEDS_YOU), THREAD), TaskLine(task(Phase.PAUSED, title="Other"))]
 
     message = listing.task_list(items, coder_url=CODER, page=2, pages=3, filtered="all")
@@ -29,10 +29,10 @@ def test_tasks_lead_to_their_threads() -> None:
     assert shown(message) == [
         "Tasks · all · page 2 of 3",
         ":raising_hand: Fix the login",
-        f"~ *Needs you* · {AGO} · alice",
+        f"~ *Needs you* · {AGO} · alice · `fix-login-1a2b`",
         "[Open thread] [Open in Coder]",
         ":double_vertical_bar: Other",
-        f"~ *Paused* · {AGO} · alice · no thread: `/task attach fix-login-1a2b`",
+        f"~ *Paused* · {AGO} · alice · `fix-login-1a2b` · no thread: `/task attach fix-login-1a2b`",
         "[Open in Coder] [Resume]",
         "[Next page]",
         "[Previous page]",
@@ -122,7 +122,7 @@ def test_the_help_names_every_verb_that_works() -> None:
         (
             "list",
             (
-                "`/task list [mine|all|needs-me|STATUS] [owner=NAME]`\n"
+                "`/task list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]`\n"
                 "Tasks you may see, those that need you first.\n\nFor example: `/task list needs-me`"
             ),
         ),

@@ -46,7 +46,7 @@ class Shown(NamedTuple):
             case ListFilter.NEEDS_ME:
                 return self.needs(account)
             case _:
-                return self.seen.task.status_word == wanted.value
+                return wanted.value in (self.link.story.phase, self.seen.task.status_word)
 
     def order(self, account: str) -> tuple[bool, int, int]:
         """Those that need this person first, then by what they do, the newest first."""

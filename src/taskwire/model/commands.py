@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from taskwire.model.errors import UserError
-from taskwire.model.grammar import ELSEWHERE, OPTIONS, VERBS, Option, Verb, find_verb, nearest
+from taskwire.model.grammar import (
+    ELSEWHERE,
+    FILTERS,
+    OPTIONS,
+    VERBS,
+    Option,
+    ThreadVerb,
+    Verb,
+    find_thread_verb,
+    find_verb,
+    nearest,
+)
 from taskwire.model.ids import UserId
 from taskwire.model.mrkdwn import address_of, as_seen, escape_mrkdwn, is_blank, without_calls
 from taskwire.model.options import QUOTES, asks_for_help, first_word, take_options
@@ -31,7 +42,10 @@ _LIST_OPTIONS = (Option("owner", "whose tasks"), Option("page", "which page"))
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: mine, all I may see, those that need me, or those of one status."""
+    """Which tasks `list` shows: mine, all I may see, those that need me, or those of one state.
+
+    A state is a word of a card, or a status of Coder's.
+    """
 
     MINE = "mine"
     ALL = "all"
@@ -41,6 +55,11 @@ class ListFilter(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     ERROR = "error"
+    STARTING = "starting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    BROKEN = "broken"
     UNKNOWN = "unknown"
 
 
@@ -210,6 +229,7 @@ def parse(text: str) -> Command:
         return Help()
     verb = find_verb(word)
     if verb is None:
+        _refuse_thread_verb(word, rest)
         _refuse_slip(word, rest)
         return OpenForm(as_seen(text))
     if verb.not_yet:
@@ -236,7 +256,8 @@ def check_new_name(name: str) -> None:
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
             f"Coder does not take `{_cut(name)}` as a name.",
-            "A name has letters, digits and single hyphens, at most 32 of them, and is not `new`.",
+            "A name has letters, digits and single hyphens, at most 32 of them, "
+            "and may not be the word “new”.",
         )
 
 
@@ -261,13 +282,16 @@ def _filter(words: list[str], verb: Verb) -> ListFilter:
     asked = "-".join(words).replace("_", "-")
     if not asked:
         return ListFilter.ALL
+    if asked in ("needs-you", "needsyou"):
+        return ListFilter.NEEDS_ME
     for known in ListFilter:
         if asked.replace("-", "") == known.value.replace("-", ""):
             return known
     if len(words) > 1:
         raise _too_much(verb, " ".join(words))
-    close = nearest(asked, list(ListFilter)) or tuple(ListFilter)
-    raise UserError(f"`list` knows no `{_cut(asked)}`.", f"Did you mean {_either(close)}?")
+    close = nearest(asked, list(ListFilter))
+    offered = f"Did you mean {_either(close)}?" if close else f"Choose one: {', '.join(FILTERS)}."
+    raise UserError(f"I have no list `{_cut(asked)}`.", offered)
 
 
 def _owner(value: str) -> SlackPerson | str:
@@ -325,12 +349,14 @@ def _templates(rest: str, verb: Verb) -> Command:
 
 def _help(rest: str, verb: Verb) -> Command:
     word, more = first_word(rest.removeprefix("/task").lstrip())
-    known = find_verb(word.lstrip("!/"))
+    bare = word.lstrip("!/")
+    known = find_verb(bare) or find_thread_verb(bare)
     if more:
         raise _too_much(verb, rest)
     if word and known is None:
-        close = nearest(word, _names()) or ("create", "list", "send")
-        raise UserError(f"There is no verb `{_cut(as_seen(word))}`.", f"Did you mean {_either(close)}?")
+        close = nearest(word, _names())
+        offered = f"Did you mean {_either(close)}?" if close else "`/task help` lists them."
+        raise UserError(f"There is no verb `{_cut(as_seen(word))}`.", offered)
     return Help(known.name if known else None)
 
 
@@ -340,6 +366,21 @@ def _too_much(verb: Verb, rest: str) -> UserError:
         f"`{verb.name}` does not take all of that: it is `/task {verb.usage}`.",
         f"To start a task with these words: `/task create {prompt}`.",
     )
+
+
+def _refuse_thread_verb(word: str, rest: str) -> None:
+    """Refuse `mute NAME` and the like; what goes on like a sentence is one."""
+    verb = find_thread_verb(word.removeprefix("!"))
+    if verb is None or not (not rest or _is_name(rest)):
+        return
+    raise UserError(f"`{verb.name}` belongs in the task's thread{_there(verb)} Nothing was done.")
+
+
+def _there(verb: ThreadVerb) -> str:
+    if verb.not_yet:
+        return f", and is not part of this version yet. {verb.not_yet}"
+    pressed = f", or press *{verb.button}* on its card" if verb.button else ""
+    return f": write `!{verb.name}` there{pressed}."
 
 
 def _refuse_slip(word: str, rest: str) -> None:
@@ -371,10 +412,14 @@ def _fits(verb: Verb, rest: str, word: str) -> bool:
     if verb.takes == "name and text":
         return _is_task_like(name)
     if verb.takes == "filter":
-        return name.lower().startswith(("owner=", "page=")) or name.lower() in set(ListFilter)
+        return all(map(_is_filter, rest.lower().split()))
     if verb.takes == "prompt":
         return len(word) >= 5 and nearest(word, [verb.name], slips=1) != ()
     return verb.takes == "verb" and not more and find_verb(name) is not None
+
+
+def _is_filter(word: str) -> bool:
+    return word.startswith(("owner=", "page=")) or word in set(ListFilter)
 
 
 def _is_name(word: str) -> bool:

@@ -34,12 +34,16 @@ class Option:
 
 @dataclass(frozen=True)
 class ThreadVerb:
-    """A verb in a task's thread, written `!name` or after a mention of the bot."""
+    """A verb in a task's thread, written `!name` or after a mention of the bot.
+
+    `button` does the same on the card.
+    """
 
     name: str
     usage: str
     meaning: str
     argument: Literal["none", "full", "text"] = "none"
+    button: str = ""
     not_yet: str = ""
 
 
@@ -54,7 +58,7 @@ VERBS = (
     ),
     Verb(
         "list",
-        "list [mine|all|needs-me|STATUS] [owner=NAME]",
+        "list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]",
         "tasks you may see, those that need you first",
         "/task list needs-me",
         "filter",
@@ -144,16 +148,20 @@ THREAD_VERBS = (
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
     ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
-    ThreadVerb("mute", "!mute", "end the calls of this task; its messages go on"),
-    ThreadVerb("unmute", "!unmute", "begin them again"),
+    ThreadVerb("mute", "!mute", "end the calls of this task; its messages go on", button="Mute"),
+    ThreadVerb("unmute", "!unmute", "begin them again", button="Unmute"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
     ThreadVerb(
         "watch",
         "!watch",
         "be called when the task needs somebody",
-        not_yet="Until then, follow this thread in Slack: its menu has *Get notified about new replies*.",
+        not_yet="Until then, follow the task's thread in Slack: "
+        "its menu has *Get notified about new replies*.",
     ),
 )
+
+# What a list is narrowed by, as it is offered; Coder's statuses are taken besides.
+FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
 
 # Words that people bring along from other tools.
 ELSEWHERE = {

@@ -115,6 +115,7 @@ def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
     face, owner = face_of(link), _owner(link)
     facts = [own(f"*{escaped(face.label, 60)}*{_since(link)}")]
     facts += [plain(owner, 60)] if owner else []
+    facts += [own(_typed_name(link))] if link.bond.name else []
     facts += [] if thread or not link.bond.name else [own(_no_thread(link))]
     steps = [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
     steps += [button(Button.OPEN_CODER, "Open in Coder", url=page)] if page else []
@@ -133,6 +134,11 @@ def _owner(link: Link) -> str:
 
 def _since(link: Link) -> str:
     return f" · {ago(from_ms(link.story.since_ms))}" if link.story.since_ms else ""
+
+
+def _typed_name(link: Link) -> str:
+    """The name that verbs take; a title is no name."""
+    return f"`{escaped(link.bond.name.replace('`', ''), 60)}`"
 
 
 def _no_thread(link: Link) -> str:
