@@ -20,7 +20,7 @@ help: ## list these verbs
 
 setup: $(VENV)/.dev $(VENV)/.project ## make .venv with everything that development needs
 
-demo: $(VENV)/.project ## try Taskwire here: no account, no token, no network
+demo: $(VENV)/.project ## try Taskwire here: no account and no token; fetches Python packages the first time
 	@$(BIN)/taskwire demo $(ARGS)
 
 test: setup ## run the tests; choose with ARGS="-k words"
