@@ -62,6 +62,7 @@ class Hand:
     def __init__(self, turn: Turn, queue: Queue) -> None:
         self.turn = turn
         self._queue = queue
+        self._taken_at = transport.boottime()
         self.note = turn.attempt or ""
         self.is_in_doubt = turn.attempt is not None
         # The effect is there: whatever goes wrong from here on must not lead to a second one.
@@ -94,6 +95,11 @@ class Hand:
     def now_ms(self) -> int:
         """Redis's time when the turn began."""
         return self.turn.now_ms
+
+    @property
+    def present_ms(self) -> int:
+        """Redis's time now, as far as this process can tell."""
+        return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
     def keeps_attempt(self) -> bool:

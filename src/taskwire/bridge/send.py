@@ -45,6 +45,10 @@ from taskwire.words import inputs
 # "Not stable", "pending", "initializing": tried again after 2, 4, 8 … 30 s.
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 30.0
+# After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
+WRITE_SECONDS = 10.0
+LANDING_SECONDS = 35.0
+LOOK_SECONDS = 5.0
 # Found in the thread after the bot was away: older than this, a person is asked before it is sent.
 STALE = timedelta(hours=1)
 # A question that nobody answers ends with the reply not delivered.
@@ -64,6 +68,8 @@ class SendNote(BaseModel):
     last_id: int = -1
     text: str = ""
     reported_at: datetime | None = None
+    # When the attempt began, by Redis's clock, in milliseconds.
+    begun_ms: int = 0
 
 
 class Sender:
@@ -169,17 +175,10 @@ class Sender:
             logs = await self._doors.coder.get_logs(task.id)
             if hand.turn.is_suspect and (sent := await self._sent_before(hand, link, work, logs, text)):
                 return sent
-            note = _note(task, logs, text)
-            await hand.attempt(
-                note.model_dump_json(),
-                self._doors.coder.timeouts.send,
-                lambda: self._doors.coder.send(task.id, text),
-                self._tidy_step(link, work, note),
-            )
+            note = _note(hand, task, logs, text)
+            unclear = await self._attempt(hand, link, work, task, note)
         except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive, NoLogs):
             return await self._wait(hand, link, work)
-        except RejectedByApp:
-            return in_doubt(hand.job.knowing(was_rejected=True))
         except (TokenRefused, NoTasks):
             # The account's trouble, not this reply's: it waits.
             raise
@@ -187,7 +186,37 @@ class Sender:
             words = await self._texts.words(work)
             message = inputs.not_delivered(link, hand.job.id, str(refused), words)
             return self._failed(hand, link, work, message)
-        return await self._delivered(link, work, note.reported_at)
+        return unclear or await self._delivered(link, work, note.reported_at)
+
+    async def _attempt(
+        self, hand: Hand, link: Link, work: Reply, task: Task, note: SendNote
+    ) -> Ending | None:
+        """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
+        try:
+            await hand.attempt(
+                note.model_dump_json(),
+                self._write_seconds,
+                lambda: self._doors.coder.send(task.id, note.text),
+                self._tidy_step(link, work, note),
+                is_kept_up=True,
+            )
+        except Unknown as error:
+            if await self._glimpse(task.id, note):
+                hand.settled(has_landed=True)
+            elif isinstance(error, RejectedByApp):
+                return in_doubt(hand.job.knowing(was_rejected=True))
+            else:
+                raise
+        return None
+
+    @property
+    def _write_seconds(self) -> float:
+        return min(WRITE_SECONDS, self._doors.coder.timeouts.send)
+
+    def _lands_ms(self, note: SendNote) -> int:
+        """When an attempt can no longer reach the agent; one of an older version was waited for already."""
+        landing = min(LANDING_SECONDS, self._doors.coder.timeouts.send)
+        return note.begun_ms + int((self._write_seconds + landing) * 1000) if note.begun_ms else 0
 
     async def _sent_before(self, hand: Hand, link: Link, work: Reply, logs: Logs, text: str) -> Ending | None:
         """What is known of an input that the agent may have had before Redis went back in time."""
@@ -231,7 +260,7 @@ class Sender:
         return later(seconds, waited, self._waiting_receipt(link, work))
 
     async def _read_back(self, hand: Hand, link: Link, work: Reply) -> Ending:
-        """Find out what became of an attempt whose answer was lost, now that it can no longer land."""
+        """Find out what became of an attempt whose answer was lost, sooner or later."""
         note = SendNote.model_validate_json(hand.note)
         assert link.bond.task_id is not None  # noqa: S101 - there was an attempt, so there is a task
         task = await self._doors.coder.get_task(link.bond.task_id)
@@ -240,6 +269,10 @@ class Sender:
             is_done = task.workspace_build_number > note.build and task.status_word != "paused"
             return self._resumed(hand, link, work, task.workspace_build_number) if is_done else later(0)
         found, words = await self._find_input(task, note), await self._texts.words(work)
+        lands_ms = self._lands_ms(note)
+        if found != "there" and hand.now_ms < lands_ms:
+            # It may still be on its way: a look now can only find.
+            return Ending("unknown", delay_seconds=min(LOOK_SECONDS, (lands_ms - hand.now_ms) / 1000))
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
         hand.settled(has_landed=found == "there")
         _log.info("read input back", job=hand.job.id, found=found)
@@ -248,6 +281,13 @@ class Sender:
         if found == "not there" and not work.was_rejected and not work.was_repeated:
             return later(0, hand.job.knowing(was_repeated=True))
         return self._asked(hand, link, work, "in_doubt", inputs.input_in_doubt(link, hand.job.id, words))
+
+    async def _glimpse(self, task_id: str, note: SendNote) -> bool:
+        """Whether the input can be seen already; not seeing it means nothing yet."""
+        try:
+            return await self._find_input(await self._doors.coder.get_task(task_id), note) == "there"
+        except OutsideError:
+            return False
 
     async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
         if task.status_word != "active" or task.workspace_build_number != note.build:
@@ -332,7 +372,7 @@ class Sender:
         return later(seconds, hand.job.knowing(looks=1))
 
 
-def _note(task: Task, logs: Logs, text: str) -> SendNote:
+def _note(hand: Hand, task: Task, logs: Logs, text: str) -> SendNote:
     last = logs.logs[-1] if logs.logs else None
     return SendNote(
         what="send",
@@ -340,6 +380,7 @@ def _note(task: Task, logs: Logs, text: str) -> SendNote:
         last_id=last.id if last else -1,
         text=text,
         reported_at=task.current_state.timestamp if task.current_state else None,
+        begun_ms=hand.present_ms,
     )
 
 
