@@ -94,15 +94,24 @@ async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
     copies = await _copies(doors, note)
     if not copies:
         await asyncio.sleep(doors.queue.times.second_look_ms / 1000)
-        copies = await _copies(doors, note)
+        copies = await _copies(doors, note) or await _newest_copies(doors, note)
     _log.info("read back", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None
 
 
 async def _copies(doors: Doors, note: PostNote | TidyMessage) -> list[Ts]:
+    return await _found(doors, note, note.since)
+
+
+async def _newest_copies(doors: Doors, note: PostNote) -> list[Ts]:
+    """Look whatever the time: the clock of Slack's headers need not be the one of its messages."""
+    return await _found(doors, note, note.thread_ts)
+
+
+async def _found(doors: Doors, note: PostNote | TidyMessage, since: Ts | None) -> list[Ts]:
     method = "conversations.history" if note.thread_ts is None else "conversations.replies"
     await doors.slack.make_room(method, note.channel)
-    return await doors.slack.find_copies(note.channel, note.thread_ts, note.since, note.message_id)
+    return await doors.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
 
 
 def _tidy_step(link: LinkId, hand: Hand, note: PostNote) -> Step:

@@ -125,11 +125,11 @@ class Calls:
         raise broken
 
     async def messages(
-        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, seconds: float
+        self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, seconds: float
     ) -> AsyncIterator[Answer]:
         """Yield all messages of a thread or a channel's top since (and at) a moment, page by page.
 
-        Only the pages after the first take a place of their own.
+        Only the pages after the first take a place of their own; without a moment there is only the first.
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""
@@ -140,8 +140,10 @@ class Calls:
             for message in reading.rows(answer, "messages"):
                 # A thread's root comes with every page, whatever was asked for.
                 ts = reading.ts(message, "ts")
-                if ts and microseconds(ts) >= microseconds(since):
+                if ts and (since is None or microseconds(ts) >= microseconds(since)):
                     yield message
+            if since is None:
+                return
             cursor = reading.text(answer, "response_metadata", "next_cursor")
             if not cursor and not reading.flag(answer, "has_more"):
                 return
@@ -150,7 +152,7 @@ class Calls:
         raise errors.Nonsense(method, f"still going on after {PAGES} pages")
 
     def _page(
-        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, cursor: str
+        self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, cursor: str
     ) -> Awaitable[AsyncSlackResponse]:
         if thread_ts is None:
             return self._client.conversations_history(

@@ -117,9 +117,12 @@ class Outbound:
         return answers.need_ts(Method.POST, answer, "ts")
 
     async def find_copies(
-        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, message_id: str
+        self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, message_id: str
     ) -> list[Ts]:
-        """Return the messages of ours with this id in a thread, or at the top of a channel, oldest first."""
+        """Return the messages of ours with this id in a thread, or at the top of a channel, oldest first.
+
+        Without `since` one page is read: the newest of a channel.
+        """
         own = self._identity or await self.identity()
         found = {
             ts
