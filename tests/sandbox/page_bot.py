@@ -156,8 +156,7 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
 
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
-        if event["tab"] == "home":
-            await client.views_publish(user_id=event["user"], view=_home())
+        await client.views_publish(user_id=event["user"], view=_home())
 
 
 def _add_clicks(app: AsyncApp, heard: list[str]) -> None:

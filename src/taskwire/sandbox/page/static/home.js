@@ -4,14 +4,15 @@ import { act } from "./control.js";
 import { block as drawBlock } from "./blocks.js";
 import { el, fill, note } from "./dom.js";
 
-/** Show the tabs above the conversation with the bot. */
+/** Show the tabs above the conversation with the bot, once it has a Home: an app without one has no tabs. */
 export function showTabs(node, world) {
   const isApp = world.here()?.id === world.direct(world.bot)?.id && Boolean(world.here());
   const tab = (name, words) => {
     const given = { type: "button", class: "tab", "aria-pressed": String(world.tab === name) };
     return el("button", { ...given, onClick: () => world.goToApp(name) }, words);
   };
-  fill(node, isApp ? [tab("home", "Home"), tab("messages", "Messages")] : []);
+  const hasHome = Boolean(world.homeView) || world.tab === "home";
+  fill(node, isApp && hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);
 }
 
 /** Show the Home tab's blocks, or that there is nothing yet. */

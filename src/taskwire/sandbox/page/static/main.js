@@ -122,6 +122,7 @@ class Page {
 
   showViews() {
     this.dialogs.show();
+    showTabs(byId("room-tabs"), this.world);
     if (this.world.tab === "home") showHome(byId("home"), this.world);
   }
 
