@@ -1,5 +1,6 @@
 """People and threads of a world, in the words of a story."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from taskwire.sandbox.slack import Answer, Attachment
@@ -108,8 +109,13 @@ class Person:
 
     async def clicks(self, thread: "Thread", label: str) -> None:
         """Press the newest button of that label in a thread."""
-        ts, action_id, value = thread.button(label)
-        await self._world.slack.click(self.id, thread.channel, ts, action_id, value)
+        await self.clicks_at_once(thread, label)
+
+    async def clicks_at_once(self, thread: "Thread", *labels: str) -> None:
+        """Press buttons one after the other, before the bot can take them away."""
+        slack, buttons = self._world.slack, [thread.button(label) for label in labels]
+        clicks = [slack.click(self.id, thread.channel, ts, name, value) for ts, name, value in buttons]
+        await asyncio.gather(*clicks)
         await self._world.settles()
 
 
@@ -124,6 +130,10 @@ class Thread:
     def new_messages(self) -> list[str]:
         """What the bot has said here since anybody last looked."""
         return self._world.reader.new_in(self.channel, self.ts)
+
+    def all_messages(self) -> list[str]:
+        """What the thread shows now, without its card."""
+        return [shown(message) for message in self._world.slack.thread(self.channel, self.ts)[1:]]
 
     def card(self) -> str:
         """What the card shows now."""

@@ -109,6 +109,7 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
     await world.alice.clicks(thread, "Leave it")
 
     assert said == [STALE.format("use main")]
+    assert "Left unsent." in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(old) == []
 

@@ -52,6 +52,7 @@ async def test_resume_and_send(world: World) -> None:
 
     assert task.inputs == ["first", "second"]
     assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
+    assert "Resuming, to send what waited." in thread.all_messages()
     assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
 
 
@@ -65,6 +66,7 @@ async def test_drop_them(world: World) -> None:
 
     task = world.task("fix-the-login")
     assert (task.status, task.inputs) == ("paused", [])
+    assert "Paused; what waited was dropped." in thread.all_messages()
     assert thread.new_messages() == ["Dropped 2 replies:\n| use <main> & go\n| \n| ask @Bob, @Taskwire"]
     assert [thread.receipt(reply) for reply in replies] == [[], []]
 
@@ -74,8 +76,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
     thread, _ = await held(world, "first")
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Drop it")
-    await world.alice.clicks(thread, "Drop it")
+    await world.alice.clicks_at_once(thread, "Drop it", "Drop it")
 
     assert thread.new_messages() == ["Dropped one reply:\n| first"]
     assert world.alice.reads() == ["Nothing waits in *Fix the login* any more."]

@@ -113,6 +113,7 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     assert thread.receipt(later) == ["eyes"]
     await world.alice.clicks(thread, "It arrived")
+    assert "Decided: it arrived." in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -137,13 +138,12 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
     thread, task, _ = await in_doubt(world)
     without_notices(thread)
 
-    await world.alice.clicks(thread, "Send again")
-    await world.alice.clicks(thread, "Send again")
-    await world.alice.clicks(thread, "It arrived")
+    await world.alice.clicks_at_once(thread, "Send again", "Send again", "It arrived")
     task.becomes("idle")
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
+    assert thread.all_messages()[-1] == "Sent again."
     assert world.alice.reads() == ["That has been decided already."] * 2
 
 
@@ -182,11 +182,12 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
     thread, task, _ = await in_doubt(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
+    said = without_notices(thread)
     await world.alice.clicks(thread, "Resume and send")
     await world.passes(seconds=3)
     await world.passes(seconds=3)
     before = (task.status, list(task.inputs))
-    said = without_notices(thread)
+    said += without_notices(thread)
 
     await world.alice.clicks(thread, "Send again")
     await world.passes(seconds=5)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.hand import Ending, Hand, decided, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say, took_input
@@ -40,13 +40,15 @@ class Decider:
         if not work.is_dropped:
             resume = Act(asker=work.asker, verb="resume")
             job = Job(id=f"resume:{hand.job.id}", work=resume)
-            return done(Step().append(steer(link.id), job, score=soon(work.asker.at)))
+            step = Step().append(steer(link.id), job, score=soon(work.asker.at))
+            return decided(step, work.asker, inputs.held_decided(is_dropped=False))
         step = self._doors.writes.drop_held(Step(), link.id)
         replies = [job.work for job in held if isinstance(job.work, Reply)]
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
         texts = [await self._texts.words(reply) for reply in replies]
-        return done(say(link.id, f"dropped:{hand.job.id}", inputs.dropped(texts), step))
+        say(link.id, f"dropped:{hand.job.id}", inputs.dropped(texts), step)
+        return decided(step, work.asker, inputs.held_decided(is_dropped=True))
 
     async def decided(self, hand: Hand) -> Ending:
         """Let a reply that waits for a person's word go on, or end it."""
@@ -54,14 +56,16 @@ class Decider:
         link = await self._link(hand)
         await self._people.require_steer(work.asker.person, link)
         found = await self._find(link, work.job)
-        if found is None:
+        if found is None or (found.reply.is_confirmed and not found.reply.asked):
             return done(None, (work.asker, inputs.already_decided()))
         reply, step = found
         if work.verdict == "send":
-            return done(step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts)))
-        if work.verdict == "drop":
-            return done(receipt(link.id, reply.ts, "none", step))
-        return done(took_input(self._doors.writes, link, reply.ts, None, step))
+            step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts))
+        elif work.verdict == "drop":
+            receipt(link.id, reply.ts, "none", step)
+        else:
+            took_input(self._doors.writes, link, reply.ts, None, step)
+        return decided(step, work.asker, inputs.decision(work.verdict, reply))
 
     async def _find(self, link: Link, job_id: str) -> Found | None:
         """The reply: still at its place, held by a pause, or kept since it could not be delivered."""

@@ -29,8 +29,9 @@ Private = tuple[Asker, Message]
 class Ending:
     """How a turn ends, and what is written with it in the same call.
 
-    `privately` is shown afterwards, at most once, and not promised. `is_failure` keeps the count of tries,
-    which a job that goes on as it should begins anew.
+    `privately` is shown afterwards, at most once, and not promised; so is `instead`, which takes the place
+    of the question whose button was pressed. `is_failure` keeps the count of tries, which a job that goes on
+    as it should begins anew.
     """
 
     verdict: Literal["done", "later", "unknown"]
@@ -38,12 +39,18 @@ class Ending:
     delay_seconds: float = 0.0
     job: Job | None = None
     privately: tuple[Private, ...] = ()
+    instead: Private | None = None
     is_failure: bool = False
 
 
 def done(step: Step | None = None, *privately: Private) -> Ending:
     """The job's effect is there, or is not to be."""
     return Ending("done", step or Step(), privately=privately)
+
+
+def decided(step: Step, asker: Asker, message: Message) -> Ending:
+    """The job's effect is there, and the question that led to it gives way to what was decided."""
+    return Ending("done", step, instead=(asker, message))
 
 
 def later(seconds: float, job: Job | None = None, step: Step | None = None, *privately: Private) -> Ending:

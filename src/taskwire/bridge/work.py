@@ -163,6 +163,9 @@ class Worker:
         self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
             await self.show_privately(reachable(asker, turn.now_ms), message)
+        if ending.instead is not None:
+            asker, message = ending.instead
+            await self._show_instead(reachable(asker, turn.now_ms), message)
 
     async def _set_aside(self, taken: Unreadable) -> None:
         """Let the lease pass a few times, then keep the job's text for the operator, and go on without it."""
@@ -271,6 +274,15 @@ class Worker:
             await slack.post_ephemeral(asker.channel, asker.person, message, asker.thread_ts)
         except OutsideError as error:
             _log.info("could not show", person=asker.person, error=str(error))
+
+    async def _show_instead(self, asker: Asker, message: Message) -> None:
+        """Put a message in the place of the one whose button was pressed, at most once."""
+        if asker.response_url is None:
+            return
+        try:
+            await self._doors.slack.respond(asker.response_url, message, replace_original=True)
+        except OutsideError as error:
+            _log.info("a question keeps its buttons", person=asker.person, error=str(error))
 
 
 def _is_token_bad(error: OutsideError) -> bool:

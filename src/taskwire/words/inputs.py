@@ -1,9 +1,11 @@
 """What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from taskwire.model.actions import Button
 from taskwire.model.errors import UserError
+from taskwire.model.jobs import Reply
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section
@@ -188,6 +190,28 @@ def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
         button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
     ]
     return question(words, "", choices)
+
+
+def held_decided(*, is_dropped: bool) -> Message:
+    """What takes the place of the question about replies that a pause holds."""
+    return statement("Paused; what waited was dropped." if is_dropped else "Resuming, to send what waited.")
+
+
+def decision(verdict: Literal["arrived", "send", "drop"], reply: Reply) -> Message:
+    """What takes the place of the question about a reply, which is as it was when it was asked."""
+    if verdict == "arrived":
+        return statement("Decided: it arrived.")
+    if verdict == "drop":
+        return statement("Left unsent.")
+    match reply.asked:
+        case "files":
+            return statement("Sent without the files.")
+        case "stale":
+            return statement("Sent after all.")
+        case "":
+            return statement("Sent as it is." if reply.text.startswith("!") else "Sent again.")
+        case _:
+            return statement("Sent again.")
 
 
 def nothing_held(link: Link) -> Message:
