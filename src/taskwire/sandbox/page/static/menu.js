@@ -28,7 +28,7 @@ export function openMenu(button, items, { isRow = false } = {}) {
   document.addEventListener("pointerdown", onOutside, true);
   button.setAttribute("aria-expanded", "true");
   document.body.append(menu);
-  place(menu, button.getBoundingClientRect());
+  place(menu, button);
   menu.firstElementChild?.focus();
 }
 
@@ -44,9 +44,13 @@ function move(event, menu, shut) {
   event.preventDefault();
 }
 
-function place(menu, at) {
+/** Put it beside the button, and over no other pane: the buttons there belong to somebody else. */
+function place(menu, button) {
+  const at = button.getBoundingClientRect();
+  const pane = button.closest(".room, .thread");
   const { offsetWidth: width, offsetHeight: height } = menu;
-  const left = Math.max(8, Math.min(at.left, window.innerWidth - width - 8));
+  const end = pane ? pane.getBoundingClientRect().right : window.innerWidth;
+  const left = Math.max(8, Math.min(at.left, end - width - 8));
   const isBelow = at.bottom + height + 8 < window.innerHeight;
   menu.style.left = `${left}px`;
   menu.style.top = `${isBelow ? at.bottom + 4 : Math.max(8, at.top - height - 4)}px`;
