@@ -66,6 +66,10 @@ async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
         await page.goto(await _address(demo))
         await page.locator("[data-ready]").wait_for()
         await _goes_through_a_story(page)
+        await page.get_by_role("button", name="Taskwire", exact=True).click()
+        await expect(page.get_by_role("heading", name="Taskwire", exact=True)).to_be_visible()
+        # The manifest offers no Home tab.
+        await expect(page.get_by_role("button", name="Home", exact=True)).to_have_count(0)
         code = await _end(demo)
 
     assert code == 0
