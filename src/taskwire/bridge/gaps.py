@@ -87,9 +87,7 @@ class GapReader:
             return 0
         taken = await self._doors.links.list_taken(link.id)
         replies = await self._replies(link.id)
-        first = (
-            taken[-OVERLAP] if len(taken) >= OVERLAP else max(thread.ts, link.bond.made_at, key=microseconds)
-        )
+        first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
         since = min([first, *replies], key=microseconds)
         await self._doors.slack.make_room("conversations.replies", thread.channel)
         messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since)

@@ -97,7 +97,7 @@ class Rewriter:
 
     def _before_it_came(self, hand: Hand, link: Link, work: Rewritten) -> Step | None:
         """Slack may bring a change before the message, which then must not come in its earlier words."""
-        is_older_than_link = microseconds(work.ts) < microseconds(link.bond.made_at)
+        is_older_than_link = microseconds(work.ts) < microseconds(link.bond.thread_ts or link.bond.made_at)
         if is_older_than_link or hand.now_ms - to_ms(moment_of(work.ts)) > CLAIM_MS:
             return None
         step = self._doors.writes.claimed(Step(), f"{link.bond.channel}:{work.ts}")

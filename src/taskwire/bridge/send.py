@@ -145,7 +145,7 @@ class Sender:
         if hold is not None:
             return later(0, None, self._doors.writes.unhold(Step(), link.id))
         is_stale = from_ms(hand.now_ms) - moment_of(work.ts) > STALE
-        if work.was_away and is_stale and not work.is_confirmed:
+        if work.was_away and is_stale and not work.is_confirmed and not link.bond.has_other_clock:
             question = inputs.still_send(link, hand.job.id, await self._texts.words(work))
             return self._asked(hand, link, work, "stale", question)
         return None

@@ -27,7 +27,7 @@ from taskwire.coder.errors import (
 from taskwire.coder.models import Build, Task
 from taskwire.model.changes import Acted, Vanished
 from taskwire.model.errors import Refused, UserError
-from taskwire.model.ids import from_ms, microseconds, moment_of
+from taskwire.model.ids import Ts, from_ms, microseconds, moment_of
 from taskwire.model.jobs import Act, Happened, Job, Reply, steer, tell
 from taskwire.model.links import Hold, Link
 from taskwire.model.messages import Message
@@ -101,7 +101,7 @@ class Steerer:
         words = answers.pausing(link) if build is not None else answers.already_paused(link)
         if link.bond.thread_ts is None:
             return done(None, (work.asker, words))
-        hold = Hold(by=work.asker.person, at=work.asker.at)
+        hold = Hold(by=work.asker.person, at=await self._asked_at(link, work))
         written_before = microseconds(hold.at)
         waiting = [r for _, r in await self._waiting(link) if microseconds(r.ts) <= written_before]
         step = self._doors.writes.hold(Step(), link.id, hold)
@@ -115,6 +115,12 @@ class Steerer:
             say(link.id, f"held:{hand.job.id}", message, step)
             return done(step, *_told_elsewhere(work, link, words))
         return done(step, (work.asker, words))
+
+    async def _asked_at(self, link: Link, work: Act) -> Ts:
+        """When it was asked for, by the clock of the replies."""
+        if link.bond.thread_ts is None or not link.bond.has_other_clock:
+            return work.asker.at
+        return max([link.bond.thread_ts, *await self._doors.links.list_taken(link.id)], key=microseconds)
 
     async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)

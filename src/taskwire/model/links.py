@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from taskwire.model.changes import Story
-from taskwire.model.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId
+from taskwire.model.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts, UserId, microseconds
 from taskwire.model.phases import Observation
+
+HOUR = 3_600_000_000
 
 
 class Bond(BaseModel):
@@ -36,6 +38,11 @@ class Bond(BaseModel):
     def thread(self) -> ThreadRef | None:
         """The thread, once the card has been posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
+
+    @property
+    def has_other_clock(self) -> bool:
+        """Whether Slack's clock is hours behind ours: by it, the card is older than what asked for it."""
+        return self.thread_ts is not None and microseconds(self.made_at) - microseconds(self.thread_ts) > HOUR
 
 
 class Hold(BaseModel):

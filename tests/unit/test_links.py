@@ -1,0 +1,23 @@
+"""What a link's bond shows of the clocks it was made by."""
+
+import pytest
+
+from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.model.links import Bond
+
+
+@pytest.mark.parametrize(
+    ("card", "is_other"),
+    [(None, False), ("1790000001.000100", False), ("1789999990.000100", False), ("1700000000.000100", True)],
+)
+def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
+    """A card cannot be hours older than the command; Slack may have been away before it came."""
+    bond = Bond(
+        id=LinkId("one"),
+        channel=ChannelId("C1"),
+        made_at=Ts("1790000000.000000"),
+        asked_by=UserId("U1"),
+        thread_ts=Ts(card) if card else None,
+    )
+
+    assert bond.has_other_clock is is_other
