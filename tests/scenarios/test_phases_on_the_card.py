@@ -82,6 +82,28 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
     assert len(thread.new_messages()) == 1
 
 
+async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: World) -> None:
+    """An agent that works on something new is not done; its own next words are shown."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Done, and pushed")
+    await world.sweeps()
+    await world.passes(seconds=30)
+    await world.sweeps()
+    done = await card(world, thread)
+    thread.new_messages()
+
+    await world.alice.replies(thread, "and test it")
+    task.becomes("working", "Done, and pushed")
+    await world.sweeps()
+    working = await card(world, thread)
+    task.becomes("working", "Running the tests")
+    await world.sweeps()
+
+    assert done.startswith(f"Done: {TITLE}. Done, and pushed.")
+    assert working.startswith(f"Working: {TITLE}. Owner: alice.")
+    assert (await card(world, thread)).startswith(f"Working: {TITLE}. Running the tests.")
+
+
 async def test_done_and_failed_show_at_once(world: World) -> None:
     """Both are final, and a final phase waits for no pace."""
     thread, task = await a_task(world)

@@ -103,6 +103,8 @@ class Story(Value):
     last_report: Report | None = None
     report_build: int = 0
     finished: Report | None = None
+    # The last of what was reported before the present turn; Coder repeats its words while the agent works.
+    before_turn: Report | None = None
     idle_ms: int | None = None
     error_ms: int | None = None
     unreachable_ms: int | None = None
@@ -121,6 +123,13 @@ class Story(Value):
     def has_reported(self) -> bool:
         """Whether the agent has said something of itself since the workspace's last build."""
         return self.last_report is not None and self.report_build == self.build
+
+    @property
+    def present_report(self) -> Report | None:
+        """The last report, unless the agent works on something that came after it."""
+        last, old = self.last_report, self.before_turn
+        is_old = last is not None and old is not None and last.says_the_same_as(old)
+        return None if is_old and self.phase is Phase.WORKING else last
 
     @property
     def grace_ends_ms(self) -> int:
@@ -186,10 +195,12 @@ def _delivered(story: Story, event: Delivered, now_ms: int) -> Story:
     report, since = story.last_report, event.last_report_at
     is_answered = report is not None and (since is None or report.at > since)
     keeps_finish = story.finished is not None and (since is None or story.finished.at > since)
+    earlier = (None if keeps_finish else story.finished) if is_answered else report
     is_idle = is_answered and report is not None and report.state == "idle"
     return story.model_copy(
         update={
             "finished": story.finished if keeps_finish else None,
+            "before_turn": earlier,
             "idle_ms": now_ms if is_idle else None,
             # An agent that never reports has its time anew.
             "active_ms": story.active_ms if story.active_ms is None or story.has_reported else now_ms,

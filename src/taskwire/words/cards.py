@@ -161,7 +161,7 @@ def _present(link: Link, outside: _Outside) -> list[Block]:
 
 def _report(link: Link) -> str:
     """The agent's latest report, where it still speaks of the present."""
-    report = link.story.last_report
+    report = link.story.present_report
     is_shown = ending_of(link) is None and link.story.phase in _REPORTING
     return one_line(report.message, blocks.REPORT) if is_shown and report is not None else ""
 
@@ -174,8 +174,8 @@ def _facts(link: Link) -> list[Block]:
     started = seen.created_at if seen else moment_of(bond.made_at)
     facts = [plain(text, 100) for text in (owner, made) if text.strip()]
     facts.append(own(f"started {ago(started)}" if bond.task_id else f"asked for {ago(started)}"))
-    if _report(link) and link.story.last_report is not None:
-        facts.append(own(f"last report {ago(link.story.last_report.at)}"))
+    if _report(link) and link.story.present_report is not None:
+        facts.append(own(f"last report {ago(link.story.present_report.at)}"))
     if link.is_muted and ending_of(link) is None:
         facts.append(own("muted: calls nobody"))
     return facts
