@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="taskwire", description="Coder AI tasks in Slack.")
     parser.add_argument("--version", action="version", version=__version__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    parser.set_defaults(call=lambda _: _help(parser))
+    verbs = parser.add_subparsers(metavar="VERB")
     run = verbs.add_parser("run", help="run the bot")
     run.set_defaults(call=_run)
     look = verbs.add_parser("doctor", help="say of each thing that Taskwire needs whether it is right")
@@ -55,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, help="the port of the demo's page")
     demo.set_defaults(call=_demo)
     return parser
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    _say(parser.format_help().rstrip("\n"))
+    return 0
 
 
 def _run(_: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ finding holds a secret.
 
 import asyncio
 import contextlib
-import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -118,7 +118,7 @@ class Examination:
             info = await coder.build_info()
         except OutsideError as error:
             raise UserError(
-                f"{self._settings.coder_url} does not answer as Coder does ({error}).",
+                f"{self._settings.coder_url} does not answer as Coder does: {error}.",
                 "Check CODER_URL, and that this machine may reach it.",
             ) from error
         self._note_clock("Coder's", coder.last_answer_at)
@@ -174,7 +174,7 @@ class Examination:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 connections = await stack.enter_async_context(opened_store(settings))
-                for finding in judge_store(await connection.check(connections)):
+                for finding in judge_store(await connection.check(connections), connections.where):
                     yield finding
                 seconds, microseconds = await connections.commands.time()
                 there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
@@ -220,7 +220,10 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
         return wrong(name, refused(problem))
     except OutsideError as error:
         return Finding(
-            name, "wrong", f"It could not be asked: {error}.", "Check that this machine may reach it."
+            name,
+            "wrong",
+            f"It could not be asked: {error}.",
+            "Check that this machine may reach it.",
         )
 
 
@@ -256,11 +259,11 @@ def judge_scopes(granted: frozenset[str] | None) -> Finding:
     return Finding("Slack scopes", "ok", "All are there, and no others.")
 
 
-def judge_store(health: StoreHealth) -> list[Finding]:
-    """Say whether a Redis keeps what it is given."""
+def judge_store(health: StoreHealth, where: str) -> list[Finding]:
+    """Say whether the Redis at this place keeps what it is given."""
     engine = {"valkey": "Valkey", "redis": "Redis"}.get(health.engine, health.engine)
-    what = f"It is {engine} {health.version}." if health.version else f"It is {engine}."
-    found = [Finding("Store", "ok", what)]
+    what = f"{engine} {health.version}" if health.version else engine
+    found = [Finding("Store", "ok", f"It is {what} at {where}.")]
     if health.role not in (None, "master"):
         there = UserError("It is a replica, which cannot be written to.", "Set REDIS_URL to its primary.")
         found = [wrong("Store", there)]
@@ -360,14 +363,18 @@ async def _store_to_be(data_dir: Path) -> Finding:
 
 
 def _look_at_place(data_dir: Path) -> Finding:
-    """Look, without making anything that only the bot's own user should make."""
+    """Look, and leave nothing behind: only the bot's own user should make what stays."""
     program = embedded.find_program()
     parent = next(parent for parent in data_dir.absolute().parents if parent.exists())
-    if not os.access(parent, os.W_OK | os.X_OK):
+    try:
+        # Rights alone do not tell: nobody makes a directory in /proc or on a disk that is read-only.
+        with tempfile.TemporaryDirectory(prefix=".taskwire-", dir=parent):
+            pass
+    except OSError as error:
         raise UserError(
-            f"This user may not make the data directory {data_dir}.",
+            f"The data directory {data_dir} cannot be made: {error.strerror or error}.",
             "Set TASKWIRE_DATA_DIR to a directory that can be written.",
-        )
+        ) from error
     return Finding(
         "Store", "ok", f"Its own ({program.name}), to be kept in {data_dir} from the first run on."
     )

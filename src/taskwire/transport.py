@@ -17,6 +17,7 @@ Which side of the line a failure falls on is not read from its type (httpx-aioht
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -114,10 +115,18 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
 
 def _sorted(what: str, wire: Wire, exc: Exception) -> OutsideError:
     cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
-    text = f"{what}: {type(cause).__name__} {cause}".rstrip()
+    text = f"{what}: {_words(cause)}"
     if not wire.sent:
         return Unreachable(text)
     return NoAnswer(text) if isinstance(cause, TimeoutError) else Cut(text)
+
+
+def _words(cause: BaseException) -> str:
+    """Say in the system's words why there is no connection; the client's are for programmers."""
+    if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno:
+        why = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+        return f"{why} ({cause.host}:{cause.port})"
+    return f"{type(cause).__name__} {cause}".rstrip()
 
 
 def _look(conn: Connection) -> None:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire.store import datadir
 
 from .conftest import Starts
 from .processes import Place, new_place
@@ -47,7 +48,7 @@ ok     Coder account    It is taskwire, who has the role Owner.
 ok     Coder token      It is good until {ends}.
 ok     Coder tasks      This Coder has them.
 ok     Templates        For tasks: tasks-docker.
-ok     Store            It is Valkey 9.1.2.
+ok     Store            It is Valkey 9.1.2 at {_socket(place)}.
 ok     Persistence      Everything is written down.
 ok     Eviction         Nothing is thrown away.
 ok     Dead letters     Nothing was given up.
@@ -55,6 +56,11 @@ ok     Clocks           This machine's agrees with Slack's, Coder's, the store's
 """
     )
     assert code == 0
+
+
+def _socket(place: Place) -> str:
+    """Where a bot's own store listens: in its directory, or a temporary one where that path is too long."""
+    return f"unix://{datadir.recorded_socket(place.data_dir)}"
 
 
 async def _coder_token_end(place: Place) -> str:
@@ -71,6 +77,20 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
     )
     assert code == 0
     assert not place.data_dir.exists()
+
+
+async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
+    """Neither doctor nor run claims otherwise, and neither sends anybody to a log that is not there."""
+    (place.data_dir.parent / "file").touch()
+    nowhere = str(place.data_dir.parent / "file" / "data")
+
+    code, said = await _doctor(place, TASKWIRE_DATA_DIR=nowhere)
+
+    assert _lines(said, "Store") == (
+        f"WRONG Store The data directory {nowhere} cannot be made: Not a directory.\n"
+        "Set TASKWIRE_DATA_DIR to a directory that can be written."
+    )
+    assert code == 1
 
 
 async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
@@ -136,8 +156,10 @@ async def test_systems_that_are_away_are_told(place: Place) -> None:
     code, said = await _doctor(place)
 
     assert said.count("WRONG") == 3
-    assert "WRONG  Slack bot token  It could not be asked: auth.test: ClientConnectorError" in said
-    assert f"WRONG  Coder            {place.coder.url} does not answer as Coder does" in said
+    assert "WRONG  Slack bot token  It could not be asked: auth.test: Connection refused (127.0.0.1:" in said
+    assert (
+        f"WRONG  Coder            {place.coder.url} does not answer as Coder does: build info: Conn" in said
+    )
     assert "Check CODER_URL, and that this machine may reach it." in said
     assert code == 1
 

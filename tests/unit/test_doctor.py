@@ -12,7 +12,14 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
 @pytest.mark.parametrize(
     ("health", "found"),
     [
-        (GOOD, ["ok It is Redis 7.2.4.", "ok Everything is written down.", "ok Nothing is thrown away."]),
+        (
+            GOOD,
+            [
+                "ok It is Redis 7.2.4 at redis://host:6379.",
+                "ok Everything is written down.",
+                "ok Nothing is thrown away.",
+            ],
+        ),
         (
             StoreHealth(
                 "valkey", "8.1.1", "id", "slave", appends=True, fsync="everysec", eviction="noeviction"
@@ -26,7 +33,7 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
         (
             StoreHealth("redis", "6.2.1", "id", "master", appends=True, fsync="no", eviction="volatile-ttl"),
             [
-                "ok It is Redis 6.2.1.",
+                "ok It is Redis 6.2.1 at redis://host:6379.",
                 "note A crash of the store's machine may lose half a minute. "
                 "Set appendfsync everysec, or always.",
                 "wrong When its memory is full the store throws data away (maxmemory-policy volatile-ttl). "
@@ -36,7 +43,7 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
         (
             StoreHealth("redis", None, None, None, appends=None, fsync=None, eviction=None),
             [
-                "ok It is Redis.",
+                "ok It is Redis at redis://host:6379.",
                 "note The store does not tell; it should have appendonly yes.",
                 "note The store does not tell; it should have maxmemory-policy noeviction.",
             ],
@@ -45,7 +52,7 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
     """What a managed one does not tell is worth knowing, and no fault."""
-    assert [_said(finding) for finding in judge_store(health)] == found
+    assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
 
 
 @pytest.mark.parametrize(

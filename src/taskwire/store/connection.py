@@ -46,7 +46,7 @@ TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
-EXAMPLE = "It looks like redis://user:password@host:6379/0, rediss://… for TLS, or unix:///path/to/socket."
+EXAMPLE = "It looks like redis://host:6379/0, rediss://… for TLS, or unix:///path/to/socket."
 ESCAPES = "In a password, write %2F for /, %40 for @, %3A for :, %23 for # and %3F for ?."
 
 

@@ -54,8 +54,8 @@ def explained(data_dir: Path) -> Iterator[None]:
 
 def remedy(reason: str, data_dir: Path) -> str:
     """Choose what a person can do about what the system or the server said."""
-    fallback = f"Look into {data_dir / LOG}, or set TASKWIRE_DATA_DIR to another directory."
-    return _known_remedy(reason) or fallback
+    look = f"Look into {data_dir / LOG}, or set" if (data_dir / LOG).exists() else "Set"
+    return _known_remedy(reason) or f"{look} TASKWIRE_DATA_DIR to another directory."
 
 
 def _known_remedy(reason: str) -> str | None:
