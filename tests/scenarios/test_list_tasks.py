@@ -158,8 +158,8 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
     await world.alice.types(f"/task status {task.name}")
 
     [answer] = world.alice.reads()
-    assert "Coder reports an error." in answer
-    assert "Coder reports an error." not in thread.card()
+    assert "Coder reports an error" in answer
+    assert "Coder reports an error" not in thread.card()
     assert answer.endswith("\n> fix it\n[Open thread] [Open in Coder] [Logs] [Mute] [Delete]")
 
 

@@ -178,8 +178,8 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
     await world.passes(seconds=300)
 
     assert early.startswith(
-        f"Working: {TITLE}. Reading the code. Coder reports an error. While a workspace starts that may "
-        "pass, so I wait until <{time}> before I call it broken."
+        f"Working: {TITLE}. Reading the code. Coder reports an error for this task. It may pass; if it is "
+        "still there at <{time}>, I say so in the thread."
     )
     assert await phase(world, thread) == "Broken"
     assert len(thread.new_messages()) == 1

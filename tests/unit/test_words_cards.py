@@ -134,6 +134,7 @@ def noted(story: Story, **more: object) -> str:
 def test_what_is_not_plain_is_explained() -> None:
     """An error waited out, a lost agent, a hold and unknown words each get a sentence."""
     paused = Story(phase=Phase.PAUSED, status="paused")
+    hold = Hold(by=ALICE, at=Ts("1.1"))
     early = Story(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
     late = Story(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_ms=NOON_MS)
 
@@ -141,11 +142,15 @@ def test_what_is_not_plain_is_explained() -> None:
         "Coder reports an error. While a workspace starts that may pass, so I wait until "
         "<!date^1777637040^{time}|12:04 UTC> before I call it broken."
     )
-    assert noted(late) == "Coder reports an error. I look again in a moment before I call it broken."
+    assert noted(late) == (
+        "Coder reports an error for this task. It may pass; if it is still there in a moment, I say so in "
+        "the thread."
+    )
     assert noted(Story(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
         f"Agent not reachable since {SINCE}. Often it comes back by itself."
     )
-    assert noted(paused, hold=Hold(by=ALICE, at=Ts("1.1"))) == (
+    assert shown(card(Link(bond=BOND, story=paused, hold=hold))) == shown(card(Link(bond=BOND, story=paused)))
+    assert noted(Story(phase=Phase.WORKING, status="active"), hold=hold) == (
         "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
         "them along."
     )

@@ -195,7 +195,8 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
     if story.unreachable_ms is not None:
         lost = since(from_ms(story.unreachable_ms))
         notes.append(f"Agent not reachable since {lost}. Often it comes back by itself.")
-    if link.hold is not None:
+    # Where it rests, the hint says what a reply does, and the thread how many wait.
+    if link.hold is not None and story.phase not in (Phase.PAUSING, Phase.PAUSED):
         notes.append(
             "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
             "them along."
@@ -215,13 +216,17 @@ _PHASE_NOTES = {
 
 
 def _waited_out(story: Story) -> str:
-    if story.grace_ends_ms:
-        until = at(from_ms(story.grace_ends_ms))
+    until = at(from_ms(story.grace_ends_ms)) if story.grace_ends_ms else ""
+    if story.phase is Phase.STARTING and until:
         return (
             "Coder reports an error. While a workspace starts that may pass, so I wait until "
             f"{until} before I call it broken."
         )
-    return "Coder reports an error. I look again in a moment before I call it broken."
+    then = f"at {until}" if until else "in a moment"
+    return (
+        "Coder reports an error for this task. It may pass; "
+        f"if it is still there {then}, I say so in the thread."
+    )
 
 
 def _not_made(link: Link) -> str:
