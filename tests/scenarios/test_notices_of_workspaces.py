@@ -79,10 +79,11 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
     await world.sweeps()
 
     assert early == []
-    assert len(told) == 1
-    assert told[0].startswith(
-        f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error with the workspace"
-    )
+    assert told == [
+        f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error: the agent has stopped, though the "
+        "build of its workspace was fine. *Retry* stops the workspace and starts it again.\n"
+        "[Retry] [Open in Coder]"
+    ]
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
     assert thread.new_messages() == []

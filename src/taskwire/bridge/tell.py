@@ -4,6 +4,8 @@ Events of one link are folded one at a time; what follows is stored by the call 
 is posted once, with the excerpt that belongs to it, and calls only whom it concerns.
 """
 
+from typing import NamedTuple
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
 from taskwire.bridge.giving_back import give_back, list_held
@@ -29,6 +31,8 @@ from taskwire.telemetry import logger
 from taskwire.words import notices
 
 BUILD_LOG_LINES = 15
+# Coder's word for the job of a build that went well.
+WELL_BUILT = "succeeded"
 # What the agent's history says is waited for so often; then what the list shows has to be enough.
 HISTORY_TRIES = 4
 # A thread that has lost its root is looked for in its new place for so long, and so often.
@@ -38,6 +42,14 @@ MOVE_SECONDS = 3.0
 WITH_EXCERPT = ("needs_input", "completed", "failed")
 
 _log = logger("taskwire.tell")
+
+
+class _Built(NamedTuple):
+    """What a workspace's latest build says of an error or a pause."""
+
+    log: str = ""
+    reason: str = ""
+    is_well: bool = False
 
 
 class Teller:
@@ -126,7 +138,7 @@ class Teller:
         return ending
 
     async def _message(self, link: Link, notice: Notice, written: Written) -> Message:
-        build_log, pause_reason = await self._of_build(link, notice.kind)
+        built = await self._of_build(link, notice.kind)
         calls = (link.bond.owner_slack,) if notice.is_call and not link.is_muted else ()
         by = changes.person_behind(link.story, notice)
         return notices.notice(
@@ -134,8 +146,9 @@ class Teller:
             notice.model_copy(update={"by": by}),
             excerpt=written.text,
             is_cut=bool(written.whole),
-            build_log=build_log,
-            pause_reason=pause_reason,
+            build_log=built.log,
+            pause_reason=built.reason,
+            is_build_well=built.is_well,
             by_name=await self._name_of(by),
             calls=tuple(call for call in calls if call is not None),
             coder_url=self._doors.coder_url,
@@ -197,21 +210,23 @@ class Teller:
             share(link, name, written.whole, step)
         return step
 
-    async def _of_build(self, link: Link, kind: str) -> tuple[str, str]:
-        """The end of the build's log, and why the build was made; nothing where that cannot be read now."""
+    async def _of_build(self, link: Link, kind: str) -> _Built:
+        """The end of a failed build's log, or why the build was made; nothing if that cannot be read now."""
         workspace_id = link.seen.workspace_id if link.seen else None
         if workspace_id is None or kind not in ("error", "paused"):
-            return "", ""
+            return _Built()
         try:
             build = (await self._doors.coder.get_workspace(workspace_id)).latest_build
             if kind == "paused":
-                return "", build.reason
+                return _Built(reason=build.reason)
+            if build.job.status == WELL_BUILT:
+                return _Built(is_well=True)
             lines = await self._doors.coder.list_build_logs(build.id)
         except OutsideError as error:
             _log.info("build not readable", link=link.id, error=str(error))
-            return "", ""
+            return _Built()
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
-        return "\n".join([*tail, *([build.job.error] if build.job.error else [])]), ""
+        return _Built("\n".join([*tail, *([build.job.error] if build.job.error else [])]))
 
 
 def _message_id(link: Link, job_id: str) -> str:

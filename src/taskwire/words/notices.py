@@ -40,6 +40,8 @@ _NEXT: dict[NoticeKind, str] = {
     "resumed": "Reply here to talk to the agent.",
     "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
 }
+_STOPPED = "Coder reports an error: the agent has stopped, though the build of its workspace was fine."
+_RESTART = "*Retry* stops the workspace and starts it again."
 # Coder's words for a build that its own timer started: in a notification, and on the build itself.
 _IDLE = frozenset({"idle timeout", "task_auto_pause", "autostop"})
 _DORMANT = frozenset({"dormancy"})
@@ -64,16 +66,21 @@ def notice(
     excerpt: str = "",
     is_cut: bool = False,
     build_log: str = "",
+    is_build_well: bool = False,
     pause_reason: str = "",
     by_name: str = "",
     calls: tuple[UserId, ...] = (),
 ) -> Message:
-    """Tell of a change. `by_name` is how the person of `notice.by` is called; a name calls nobody."""
+    """Tell of a change. `by_name` is how the person of `notice.by` is called; a name calls nobody.
+
+    `is_build_well`: an error came although the workspace's latest build succeeded.
+    """
+    is_stopped = notice.kind == "error" and is_build_well
     told = _Told(
         title=name_of(link),
         face=_FACES[notice.kind],
-        what=_what(notice, pause_reason, one_line(by_name, 80)),
-        follow=_NEXT[notice.kind],
+        what=_STOPPED if is_stopped else _what(notice, pause_reason, one_line(by_name, 80)),
+        follow=_RESTART if is_stopped else _NEXT[notice.kind],
         page="" if notice.kind == "gone" else page_of(link, coder_url),
         reported=blocks.web_url(notice.report.uri) if notice.report else "",
     )
