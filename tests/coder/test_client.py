@@ -186,7 +186,14 @@ async def test_a_server_without_tasks_says_so() -> None:
         with pytest.raises(errors.NoTasks):
             await coder.list_tasks()
         with pytest.raises(errors.NotFound):
-            await coder.list_presets("v")
+            await coder.get_workspace("w")
+
+
+@pytest.mark.parametrize("body", ['{"message":"Route not found."}', "404: Not Found"])
+async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
+    """A task can be made without one."""
+    async with far_side(says(404, body)) as far, CoderClient.open(far.url, TOKEN) as coder:
+        assert await coder.list_presets("v") == ()
 
 
 async def test_the_list_comes_as_it_was_sent() -> None:

@@ -15,7 +15,7 @@ from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw, share
 from taskwire.bridge.sightings import report_of
-from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.coder.errors import Nonsense, NoTasks, TokenRefused
 from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, TimeCame
 from taskwire.model.errors import OutsideError, Refused, UserError
@@ -111,7 +111,8 @@ class Teller:
         except Refused:
             return ()
         except OutsideError as error:
-            if hand.job.tries < HISTORY_TRIES:
+            is_nowhere = isinstance(error, Nonsense) and error.status == 404
+            if hand.job.tries < HISTORY_TRIES and not is_nowhere:
                 raise
             _log.warning("history not readable", link=link.id, error=str(error))
             return ()

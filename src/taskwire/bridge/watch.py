@@ -215,7 +215,12 @@ class Watcher:
     async def _note_roles(self, linked: Linked) -> None:
         """Once a process: remember with which roles all linked tasks are seen."""
         if linked and not self._has_noted_roles:
-            me = await self._doors.coder.me()
+            try:
+                me = await self._doors.coder.me()
+            except OutsideError as error:
+                # The list has come all the same: nothing is wrong with watching.
+                _log.info("the account cannot be read", error=str(error))
+                return
             await self._doors.memory.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_MS)
             self._has_noted_roles = True
 

@@ -109,9 +109,17 @@ class CoderClient:
         return models.read_list(models.Template, body, "list templates")
 
     async def list_presets(self, template_version_id: str) -> tuple[models.Preset, ...]:
-        """Return a template version's presets."""
+        """Return a template version's presets; a server that knows of none has none."""
         path = f"/templateversions/{_segment(template_version_id)}/presets"
-        return models.read_list(models.Preset, await self._get("list presets", path), "list presets")
+        try:
+            body = await self._get("list presets", path)
+        except errors.NotFound:
+            return ()
+        except errors.Nonsense as nonsense:
+            if nonsense.status == 404:
+                return ()
+            raise
+        return models.read_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
         """Return the list as it came, for `models.cut_list`; without a query, all that the account sees."""
