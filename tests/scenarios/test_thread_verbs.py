@@ -34,12 +34,14 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
-    """The grammar, in the thread."""
+    """What can be said here, and the way to the rest."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!help")
     (said,) = thread.new_messages()
-    assert said.startswith("*Taskwire* starts Coder tasks from Slack.")
+    assert said.startswith("*In a task's thread*, a plain reply goes to the agent. These do not:\n`!")
+    assert said.endswith("`/task help` lists what you can say anywhere.")
+    assert said.count("/task") == 1
 
 
 async def test_a_bare_mention_gets_the_help(world: World) -> None:
@@ -50,7 +52,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
     await world.settles()
 
     (said,) = thread.new_messages()
-    assert said.startswith("*Taskwire* starts Coder tasks from Slack.")
+    assert said.startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert task.inputs == []
 
 
@@ -124,7 +126,10 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
     said = thread.new_messages()
     await world.alice.clicks(thread, "Edit prompt")
 
-    assert said == ["Coder takes a new prompt for *Fix the login* while the task is paused.\n[Edit prompt]"]
+    assert said == [
+        "*Fix the login* is running, and Coder changes the prompt of a paused task only. Write the new one; "
+        "*Pause, then change it* follows.\n[Edit prompt]"
+    ]
     assert world.alice.dialog().startswith("[Edit the prompt]")
 
 

@@ -73,9 +73,10 @@ class Replier:
             case "status":
                 return await self._status(link)
             case "help":
-                return listing.manual()
+                return listing.thread_manual()
             case "edit":
-                return answers.edit_button(link)
+                is_running = link.story.status == "active"
+                return inputs.edit_while_running(link) if is_running else answers.edit_button(link)
             case "delete":
                 return answers.delete_button(link)
             case "not_a_verb":

@@ -214,6 +214,15 @@ def decision(verdict: Literal["arrived", "send", "drop"], reply: Reply) -> Messa
             return statement("Sent again.")
 
 
+def edit_while_running(link: Link) -> Message:
+    """A message cannot open a dialog, and a running task takes no new prompt."""
+    words = (
+        f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
+        "Write the new one; *Pause, then change it* follows."
+    )
+    return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
+
+
 def nothing_held(link: Link) -> Message:
     """Nothing waits any more."""
     return statement(f"Nothing waits in {title(link)} any more.")

@@ -234,16 +234,27 @@ def manual(topic: str | None = None) -> Message:
     return _paragraphs(_of_thread_verb(in_thread) if in_thread is not None else _unknown(word))
 
 
+def thread_manual() -> Message:
+    """Explain what one can say in a task's thread."""
+    return _paragraphs([_in_thread(), "`/task help` lists what you can say anywhere."])
+
+
+def _in_thread() -> str:
+    ready = [verb for verb in THREAD_VERBS if not verb.not_yet]
+    return (
+        "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
+        + "\n".join(f"`{_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready)
+        + "\n`//` or `!aside`  before a reply: it stays between people"
+    )
+
+
 def _everything() -> Message:
     ready = [verb for verb in VERBS if not verb.not_yet]
-    said_in_thread = [verb for verb in THREAD_VERBS if not verb.not_yet]
     paragraphs = [
         "*Taskwire* starts Coder tasks from Slack. Each has a thread; your replies in it reach its agent.",
         "*Anywhere*\n" + "\n".join(f"`/task {_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready),
         _options(),
-        "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
-        + "\n".join(f"`{_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in said_in_thread)
-        + "\n`//` or `!aside`  before a reply: it stays between people",
+        _in_thread(),
     ]
     later = [f"`{verb.name}`" for verb in VERBS if verb.not_yet]
     if later:
