@@ -65,11 +65,12 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create template=nothing-like-it fix it",
-            "There is no template `nothing-like-it` for tasks. Nothing was created. There is `tasks-docker`.",
+            "There is no template `nothing-like-it` for tasks, so nothing was created: choose "
+            "`tasks-docker`.",
         ),
         (
             "create preset=x fix it",
-            "This template has no presets. Nothing was created. Leave `preset=` out.",
+            "The template `tasks-docker` has no presets. Nothing was created. Leave `preset=` out.",
         ),
         (
             "create org=codr fix it",
@@ -77,8 +78,8 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create template=<b><!here> fix it",
-            "There is no template `&lt;b&gt;@\u2060here` for tasks. Nothing was created. "
-            "There is `tasks-docker`.",
+            "There is no template `&lt;b&gt;@\u2060here` for tasks, so nothing was created: choose "
+            "`tasks-docker`.",
         ),
         (
             "create tmplate=big fix it",
@@ -118,8 +119,8 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
     await world.alice.types("/task create template=big preset=green fix it")
 
     assert world.alice.reads() == [
-        "The template has no preset `fsat`. Nothing was created. Did you mean `Fast`?",
-        "The template has no preset `green`. Nothing was created. It has `Fast`, `Slow`.",
+        "The template `big` has no preset `fsat`. Nothing was created. Did you mean `Fast`?",
+        "The template `big` has no preset `green`. Nothing was created. It has `Fast`, `Slow`.",
     ]
 
 

@@ -179,8 +179,8 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
     assert task.inputs == []
     assert thread.new_messages() == [
         "2 replies had not reached the agent:\n| first\n| \n| second",
-        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
-        f"`/task attach {task.name}` brings it back.",
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {task.name}` gives it a new thread.",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
 

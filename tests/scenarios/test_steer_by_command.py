@@ -272,8 +272,8 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
     await world.alice.types(f"/task detach {task.name}")
 
     assert thread.new_messages() == [
-        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
-        f"`/task attach {task.name}` brings it back."
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {task.name}` gives it a new thread."
     ]
     assert thread.card().startswith("Detached: Fix it.")
     assert task.status == "active"

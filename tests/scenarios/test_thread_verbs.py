@@ -96,7 +96,8 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        "Nobody is called for *Fix the login* any more. Messages go on; `!unmute` brings the calls back.",
+        "*Fix the login* mentions nobody any more; its messages still come. *Unmute* or `!unmute` in its "
+        "thread undoes this.",
         "*Fix the login* calls people again when it needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
@@ -155,8 +156,8 @@ async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
     await world.alice.replies(thread, "!detach")
 
     assert thread.new_messages() == [
-        "This thread is detached: the task goes on in Coder, and I say no more about it here. "
-        f"`/task attach {task.name}` brings it back."
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {task.name}` gives it a new thread."
     ]
     assert task.status == "active"
 

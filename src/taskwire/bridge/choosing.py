@@ -32,7 +32,9 @@ def choose_template(
     return found[0]
 
 
-def choose_preset(presets: tuple[Preset, ...], named: str | None, default: str | None) -> Preset | None:
+def choose_preset(
+    template: Template, presets: tuple[Preset, ...], named: str | None, default: str | None
+) -> Preset | None:
     """The preset that was named, else the deployment's, else the template's own default."""
     if named is not None:
         if named.lower() == "none":
@@ -40,7 +42,7 @@ def choose_preset(presets: tuple[Preset, ...], named: str | None, default: str |
         found = [p for p in presets if _is_called(named, p.name, p.id)]
         if not found:
             names = [p.name for p in presets]
-            raise UserError(*refusals.unknown_preset(named, nearest(named, names), names))
+            raise UserError(*refusals.unknown_preset(template.name, named, nearest(named, names), names))
         return found[0]
     preferred = [p for p in presets if default is not None and _is_called(default, p.name)]
     return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)

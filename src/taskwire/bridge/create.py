@@ -99,7 +99,7 @@ class Creator:
             await coder.list_templates(), work.template, work.organization, self._doors.template
         )
         presets = await coder.list_presets(template.active_version_id)
-        preset = choose_preset(presets, work.preset, self._doors.preset)
+        preset = choose_preset(template, presets, work.preset, self._doors.preset)
         return Bond(
             id=link_id(job_id),
             channel=work.asker.channel,

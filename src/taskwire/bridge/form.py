@@ -61,7 +61,7 @@ class FormFiller:
             template = choose_template(templates, given.template, given.organization, self._doors.template)
             chosen = template.id
             presets = await self._doors.coder.list_presets(template.active_version_id)
-            found = choose_preset(presets, given.preset, self._doors.preset)
+            found = choose_preset(template, presets, given.preset, self._doors.preset)
             preset = found.id if found else ""
         except UserError as error:
             is_named = given.template or given.organization or given.preset

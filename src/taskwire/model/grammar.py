@@ -52,7 +52,7 @@ VERBS = (
         "create",
         "create [options] PROMPT",
         "start a task here; without a prompt it opens the form",
-        "/task create template=docker fix the login redirect",
+        "/task create name=fix-login fix the login redirect",
         "prompt",
         ("new", "run"),
     ),

@@ -184,8 +184,8 @@ def detached(link: Link) -> Message:
     """The link is ended on request."""
     name = escaped(link.bond.name, 60)
     return statement(
-        f"This thread is detached: the task goes on in Coder, and I say no more about it here. "
-        f"`/task attach {name}` brings it back."
+        f"This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {name}` gives it a new thread."
     )
 
 
@@ -193,7 +193,8 @@ def muted(link: Link, *, is_muted: bool) -> Message:
     """Calls are off, or on again."""
     if is_muted:
         return statement(
-            f"Nobody is called for {title(link)} any more. Messages go on; `!unmute` brings the calls back."
+            f"{title(link)} mentions nobody any more; its messages still come. "
+            "*Unmute* or `!unmute` in its thread undoes this."
         )
     return statement(f"{title(link)} calls people again when it needs them.")
 

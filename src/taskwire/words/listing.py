@@ -256,9 +256,6 @@ def _everything() -> Message:
         _options(),
         _in_thread(),
     ]
-    later = [f"`{verb.name}`" for verb in VERBS if verb.not_yet]
-    if later:
-        paragraphs.append(f"Not there yet: {', '.join(later)}. `/task help VERB` says what to do until then.")
     made = _paragraphs(paragraphs)
     new_task = blocks.rows("buttons", [button(Button.NEW_TASK, "New task", "new", style="primary")])
     return Message(text=made.text, blocks=(*made.blocks, *new_task))
@@ -282,7 +279,7 @@ def _of_thread_verb(verb: ThreadVerb) -> list[str]:
 def _unknown(word: str) -> list[str]:
     shown = escaped(word.replace("`", ""), 40)
     near = [f"`/task help {name}`" for name in nearest(word, [verb.name for verb in VERBS])]
-    follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists all that there is."
+    follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
     return [f"There is no verb “{shown}”. {follow}"]
 
 

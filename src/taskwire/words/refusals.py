@@ -21,8 +21,14 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def _choice(names: Sequence[str]) -> str:
+    """Offer a few names with `or`, many as a list."""
+    return _either(names) if len(names) <= 8 else _listed(names)
+
+
 def _either(names: Sequence[str]) -> str:
-    return " or ".join(f"`{escaped(name, 60)}`" for name in names)
+    *first, last = [f"`{escaped(name, 60)}`" for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 # Who
@@ -104,16 +110,22 @@ def name_taken(name: str, free: str) -> Refusal:
 
 def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """No template for tasks has this name."""
-    offered = f"Did you mean {_either(near)}?" if near else f"There is {_listed(names)}."
-    return (f"There is no template `{escaped(wanted, 60)}` for tasks. Nothing was created.", offered)
+    shown = escaped(wanted, 60)
+    if near:
+        return (
+            f"There is no template `{shown}` for tasks. Nothing was created.",
+            f"Did you mean {_either(near)}?",
+        )
+    return (f"There is no template `{shown}` for tasks, so nothing was created: choose {_choice(names)}.", "")
 
 
-def unknown_preset(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
     """The template has no such preset."""
+    named = f"`{escaped(template, 60)}`"
     if not names:
-        return ("This template has no presets. Nothing was created.", "Leave `preset=` out.")
+        return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
     offered = f"Did you mean {_either(near)}?" if near else f"It has {_listed(names)}."
-    return (f"The template has no preset `{escaped(wanted, 60)}`. Nothing was created.", offered)
+    return (f"The template {named} has no preset `{escaped(wanted, 60)}`. Nothing was created.", offered)
 
 
 def which_template(names: Sequence[str]) -> Refusal:
