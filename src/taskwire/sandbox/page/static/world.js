@@ -36,6 +36,7 @@ export class World extends EventTarget {
     this.unreadThreads = new Set();
     this.isConnected = false;
     this.pending = new Map();
+    this.begun = new Map();
   }
 
   /** Read everything once, then follow the stream. */
@@ -77,13 +78,21 @@ export class World extends EventTarget {
     return Promise.all([this.readRoom(), this.readThread(), this.readViews()]);
   }
 
+  /** Begin to read; returns whether that is still the latest, since answers may overtake each other. */
+  begin(name) {
+    const number = (this.begun.get(name) ?? 0) + 1;
+    this.begun.set(name, number);
+    return () => this.begun.get(name) === number;
+  }
+
   async readRoom() {
     const { channel, me } = this;
+    const isLatest = this.begin("room");
     const [room, whispers] = await Promise.all([
       channel ? look("messages", { channel }) : { messages: [] },
       look("ephemerals", { user: me }),
     ]);
-    if (channel !== this.channel || me !== this.me) return;
+    if (channel !== this.channel || me !== this.me || !isLatest()) return;
     this.room = room.messages;
     this.whispers = whispers.ephemerals;
     this.tell("room");
@@ -91,10 +100,11 @@ export class World extends EventTarget {
 
   async readThread() {
     const { channel, threadTs } = this;
+    const isLatest = this.begin("thread");
     const answer = threadTs
       ? await look("messages", { channel, thread_ts: threadTs }).catch(() => ({ messages: [] }))
       : { messages: [] };
-    if (channel !== this.channel || threadTs !== this.threadTs) return;
+    if (channel !== this.channel || threadTs !== this.threadTs || !isLatest()) return;
     this.thread = answer.messages;
     if (threadTs && !this.thread.length) return this.closeThread();
     this.tell("thread");
@@ -102,8 +112,9 @@ export class World extends EventTarget {
 
   async readViews() {
     const { me } = this;
+    const isLatest = this.begin("views");
     const { views, home } = await look("views", { user: me });
-    if (me !== this.me) return;
+    if (me !== this.me || !isLatest()) return;
     Object.assign(this, { views, homeView: home });
     this.tell("views");
   }
