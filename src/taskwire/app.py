@@ -192,7 +192,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
     creator, lookup = Creator(doors, people), Lookup(doors, people)
     intake = Intake(doors, people, lookup, creator)
     texts = InputText(doors, people)
-    sender, rewriter = Sender(doors, people, texts), Rewriter(doors, texts)
+    sender, rewriter = Sender(doors, people, texts), Rewriter(doors, people, texts)
     steerer = Steerer(doors, people, texts)
     decider, teller = Decider(doors, people, texts), Teller(doors, people, texts)
     replier, shower = Replier(doors, people), Shower(doors)

@@ -74,7 +74,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [
-        "The agent had a reply before it was deleted here. Reply to tell it otherwise."
+        "The agent already has the reply of Alice that was deleted here. Reply to tell it otherwise."
     ]
 
 

@@ -144,7 +144,8 @@ class Receiver:
         now: Reply | None = None,
     ) -> Step:
         """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
-        job = Job(id=f"rewritten:{message.delivery}", work=Rewritten(ts=message.ts, what=what, now=now))
+        work = Rewritten(ts=message.ts, what=what, now=now, person=message.person)
+        job = Job(id=f"rewritten:{message.delivery}", work=work)
         return Step().append(steer(HERE), job, score=urgent(at))
 
 

@@ -7,9 +7,11 @@ it waits, is held, is kept for another try, is with the agent, or has not arrive
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.input_text import InputText
+from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say
 from taskwire.bridge.send import ASKED_SECONDS
-from taskwire.model.ids import microseconds, moment_of, to_ms
+from taskwire.model.errors import OutsideError, UserError
+from taskwire.model.ids import UserId, microseconds, moment_of, to_ms
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
@@ -23,8 +25,9 @@ YOUNG_MS = 60_000
 class Rewriter:
     """Carries out what people do to messages that they have written."""
 
-    def __init__(self, doors: Doors, texts: InputText) -> None:
+    def __init__(self, doors: Doors, people: People, texts: InputText) -> None:
         self._doors = doors
+        self._people = people
         self._texts = texts
 
     async def rewritten(self, hand: Hand) -> Ending:
@@ -89,11 +92,18 @@ class Rewriter:
         if work.what in told.split():
             return Step()
         if work.what == "deleted":
-            message = inputs.deleted_late()
+            message = inputs.deleted_late(await self._name_of(work.person))
         else:
             message = inputs.edited_late(await self._texts.words(work.now) if work.now is not None else "")
         step = say(link.id, f"{work.what}:{work.ts}", message)
         return self._doors.writes.delivered(step, link.id, work.ts, f"{told} {work.what}".strip())
+
+    async def _name_of(self, person: UserId | None) -> str:
+        """What a person is called; nothing where that cannot be learnt now."""
+        try:
+            return await self._people.get_name(person) if person is not None else ""
+        except (UserError, OutsideError):
+            return ""
 
     def _before_it_came(self, hand: Hand, link: Link, work: Rewritten) -> Step | None:
         """Slack may bring a change before the message, which then must not come in its earlier words."""

@@ -214,6 +214,8 @@ class Rewritten(Work):
     ts: Ts
     what: Literal["edited", "deleted"]
     now: Reply | None = None
+    # Who had written what is deleted, where Slack says so.
+    person: UserId | None = None
     # Found when the thread was read after a gap; then the words that it replaces, since what is not in these
     # words any more has been changed by something newer.
     was_away: bool = False

@@ -100,6 +100,8 @@ class Deleted:
     delivery: str
     at: Ts
     parent_is_bots: bool = False
+    # Who had written it, where Slack says so.
+    person: UserId | None = None
 
 
 @dataclass(frozen=True)
@@ -396,7 +398,8 @@ def _deleted(
         return Ignored("not in a thread")
     at = reading.ts(event, "event_ts") or ts
     is_ours = _may_be_ours(before, bot_user)
-    return Deleted(channel, thread_ts, ts, _delivery(channel, ts, "deleted"), at, parent_is_bots=is_ours)
+    delivery, person = _delivery(channel, ts, "deleted"), reading.user(before, "user")
+    return Deleted(channel, thread_ts, ts, delivery, at, is_ours, person)
 
 
 def _may_be_ours(reply: Body, bot_user: UserId | None) -> bool:

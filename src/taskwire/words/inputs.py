@@ -30,9 +30,10 @@ def edited_late(text: str) -> Message:
     return _about(words, text) if text.strip() else statement(words)
 
 
-def deleted_late() -> Message:
-    """A reply was deleted after the agent had it."""
-    return statement("The agent had a reply before it was deleted here. Reply to tell it otherwise.")
+def deleted_late(author: str) -> Message:
+    """A reply was deleted after the agent had it; `author` is how its author is called, if that is known."""
+    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
 def _about(words: str, text: str) -> Message:
