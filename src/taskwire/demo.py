@@ -5,7 +5,6 @@ Everything listens on this machine only, and nothing of it is kept. It ends wher
 
 import contextlib
 import os
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -36,7 +35,7 @@ async def show(port: int | None) -> int:
     # What is on this machine is reached without the proxy that the environment may name.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
     with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:
-        async with CoderSandbox() as coder, _slack(coder, _free_port(port)) as slack:
+        async with CoderSandbox() as coder, _slack(coder, port) as slack:
             settings = _settings(slack, coder, Path(kept))
             # What the bot notes of a Coder that was made unreachable would flood the terminal.
             configure_logs("error", "text", Masker(settings.secrets()).mask)
@@ -44,10 +43,10 @@ async def show(port: int | None) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _slack(coder: CoderSandbox, port: int) -> AsyncIterator[SlackSandbox]:
+async def _slack(coder: CoderSandbox, wanted: int | None) -> AsyncIterator[SlackSandbox]:
     _furnish_coder(coder)
-    routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
-    async with SlackSandbox(port=port, manifest=manifest.make(), routes=routes) as slack:
+    async with contextlib.AsyncExitStack() as stack:
+        slack = await _listening(stack, coder, wanted)
         for name, real_name in PEOPLE.items():
             slack.add_user(name, real_name=real_name, email=f"{name}@example.com")
         slack.add_channel("shop", list(PEOPLE))
@@ -93,25 +92,20 @@ def _hints() -> Iterator[page.Hint]:
             yield page.Hint(thread_verb.usage, thread_verb.meaning)
 
 
-def _free_port(wanted: int | None) -> int:
-    """The port that was asked for, else the usual one, else any."""
-    if _is_free(PORT if wanted is None else wanted):
-        return PORT if wanted is None else wanted
-    if wanted is not None:
-        raise UserError(
-            f"Port {wanted} is taken on this machine.", "Name another, or leave --port out: any will do."
-        )
-    return 0
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+async def _listening(
+    stack: contextlib.AsyncExitStack, coder: CoderSandbox, wanted: int | None
+) -> SlackSandbox:
+    """Listen on the port that was asked for, else on the usual one, else on any."""
+    for port in (PORT, 0) if wanted is None else (wanted,):
+        routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
+        slack = SlackSandbox(port=port, manifest=manifest.make(), routes=routes)
         try:
-            probe.bind((HOST, port))
+            return await stack.enter_async_context(slack)
         except (OSError, OverflowError):
-            return False
-    return True
+            continue
+    raise UserError(
+        f"Port {wanted} is taken on this machine.", "Name another, or leave --port out: any will do."
+    )
 
 
 def _announce(slack: SlackSandbox) -> None:

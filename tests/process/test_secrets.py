@@ -30,7 +30,6 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
-    assert len(bot.said) > 10
 
 
 _SECRET = (

@@ -82,8 +82,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
     await world.alice.replies(thread, "use main")
     thread.new_messages()
 
-    await world.alice.clicks(thread, "Try again")
-    await world.alice.clicks(thread, "Try again")
+    await world.alice.clicks_at_once(thread, "Try again", "Try again")
     task.becomes("idle")
     await world.passes(seconds=31)
 
@@ -103,7 +102,7 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
         "This reply was not delivered. Coder said: 400 Only http scheme is supported.\n"
         "> use main\n[Try again]"
     )
-    assert thread.new_messages() == [refused, refused]
+    assert thread.new_messages() == ["Sent again.", refused]
     assert thread.receipt(reply) == ["warning"]
 
 

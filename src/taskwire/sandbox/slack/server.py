@@ -129,7 +129,11 @@ class SlackSandbox(Interacting):
             raise RuntimeError("the sandbox has not been entered")
         listening = socket.socket()
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((_HOST, self.port))
+        try:
+            listening.bind((_HOST, self.port))
+        except (OSError, OverflowError):
+            listening.close()
+            raise
         self.port = listening.getsockname()[1]
         self.backend.base_url = self.backend.tickets.base_url = f"http://{_HOST}:{self.port}"
         await web.SockSite(self._runner, listening).start()
