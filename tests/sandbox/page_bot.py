@@ -156,7 +156,9 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
 
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
-        await client.views_publish(user_id=event["user"], view=_home())
+        # Once, so that what is pressed on the Home tab is not drawn anew under the pointer.
+        if event["tab"] == "messages":
+            await client.views_publish(user_id=event["user"], view=_home())
 
 
 def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
