@@ -30,6 +30,8 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
+    # It was all written: the debug level, the trouble, the figures and the health.
+    assert [said for said in ("debug", "sweep failed", "taskwire_", '"ready"') if said not in written] == []
 
 
 _SECRET = (
