@@ -1,5 +1,6 @@
 """A clock that runs and can be moved on: for the store, for Coder and for Slack at once."""
 
+import math
 import time
 from datetime import UTC, datetime
 
@@ -21,6 +22,11 @@ class WorldClock:
     def stamp(self) -> str:
         """Milliseconds since 1970, for the store's scripts."""
         return str(int(self.time() * 1000))
+
+    @property
+    def passed_ms(self) -> int:
+        """How far it is ahead of real time, rounded up, so that nothing stamped here is later than that."""
+        return math.ceil(self._passed * 1000) + 1
 
     def passes(self, seconds: float) -> None:
         """Move on."""

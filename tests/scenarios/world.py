@@ -26,9 +26,12 @@ from .clock import WorldClock
 from .people import Person, Thread
 from .reading import Reader
 
-# Lists that are due or being carried out, counted in one moment: a list that is taken is due no more.
+# Lists that are due or being carried out, counted in one moment: a list that is taken is due no more. The
+# moment is the store's own: a stamp from here would be older than what was written while it was on its way.
 _BUSY = """
-local prefix, now, busy = ARGV[1], ARGV[2], redis.call('ZCOUNT', ARGV[1] .. 'ready', '-inf', ARGV[2])
+local prefix, passed, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + passed
+local busy = redis.call('ZCOUNT', prefix .. 'ready', '-inf', string.format('%.0f', now))
 for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
   busy = busy + redis.call('HEXISTS', prefix .. 'list:' .. name .. ':state', 'token')
 end
@@ -133,7 +136,7 @@ class World:
 
     async def _is_settled(self) -> bool:
         parts = self.bot.parts
-        words = (self.keys.prefix, self.clock.stamp())
+        words = (self.keys.prefix, str(self.clock.passed_ms))
         busy = await cast("Awaitable[int]", self.connections.commands.eval(_BUSY, 0, *words))
         return not busy and parts.worker.is_idle and parts.behind.is_idle
 
