@@ -17,6 +17,7 @@ from taskwire import transport
 from taskwire.bridge.account import AccountKeeper
 from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.ask import Answerer
+from taskwire.bridge.bind import Binder
 from taskwire.bridge.create import Creator
 from taskwire.bridge.decide import Decider
 from taskwire.bridge.doors import Doors
@@ -26,6 +27,7 @@ from taskwire.bridge.gaps import GapReader
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.intake import Intake
 from taskwire.bridge.lookup import Lookup
+from taskwire.bridge.open_thread import ThreadOpener
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import tidy_message
 from taskwire.bridge.receive import Receiver
@@ -35,6 +37,7 @@ from taskwire.bridge.send import Sender
 from taskwire.bridge.show import Shower
 from taskwire.bridge.steer import Steerer
 from taskwire.bridge.tell import Teller
+from taskwire.bridge.tidy_input import tidy_input
 from taskwire.bridge.watch import Watcher
 from taskwire.bridge.work import Carrier, Worker
 from taskwire.coder.client import CoderClient
@@ -199,9 +202,9 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
     return {
         "create_asked": creator.asked,
         "act_asked": intake.asked,
-        "post_card": creator.post_card,
+        "post_card": ThreadOpener(doors).open,
         "read_thread": gaps.thread,
-        "create_task": creator.create_task,
+        "create_task": Binder(doors).bind,
         "reply": sender.reply,
         "rewritten": rewriter.rewritten,
         "act": steerer.act,
@@ -216,7 +219,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
         "receipt": shower.receipt,
         "alert": alerts.post,
         "tidy_message": lambda hand: tidy_message(doors, hand),
-        "tidy_input": sender.tidy,
+        "tidy_input": lambda hand: tidy_input(doors, hand),
     }
 
 

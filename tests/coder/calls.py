@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from taskwire.coder.client import CoderClient
-from taskwire.coder.models import TaskStatus
 
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 WHEN = "2026-06-18T10:40:02.511Z"
@@ -45,7 +44,6 @@ CREATED: JsonValue = {
     "template_version_preset_id": "p",
     "input": "Fix it",
     "name": "fix-it",
-    "display_name": "Fix it",
 }
 FOUND: JsonValue = {"users": [USER], "count": 1}
 
@@ -65,8 +63,8 @@ CALLS: dict[str, Call] = {
     "list_presets": Call(lambda c: c.list_presets("v"), "GET /api/v2/templateversions/v/presets"),
     "list_tasks_raw": Call(lambda c: c.list_tasks_raw(), "GET /api/v2/tasks", 200, {"tasks": []}),
     "list_tasks": Call(
-        lambda c: c.list_tasks(owner="alice", status=TaskStatus.ACTIVE),
-        "GET /api/v2/tasks?q=owner:alice+status:active",
+        lambda c: c.list_tasks(),
+        "GET /api/v2/tasks",
         200,
         {"tasks": [TASK], "count": 1},
     ),
@@ -75,7 +73,7 @@ CALLS: dict[str, Call] = {
         lambda c: c.get_task("alice/a-task"), "GET /api/v2/tasks/alice/a-task", 200, TASK
     ),
     "create_task": Call(
-        lambda c: c.create_task("alice", "v", "Fix it", "fix-it", display_name="Fix it", preset_id="p"),
+        lambda c: c.create_task("alice", "v", "Fix it", "fix-it", preset_id="p"),
         "POST /api/v2/tasks/alice",
         201,
         TASK,

@@ -11,7 +11,6 @@ import pytest
 from taskwire import transport
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, Timeouts
-from taskwire.coder.models import TaskStatus
 from taskwire.transport import Cut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.calls import BUILD, CALLS, KEY, TASK, USER, Call
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, says, says_nothing
@@ -158,17 +157,6 @@ async def test_a_pause_returns_the_build_it_started() -> None:
         build = await coder.pause("a-task")
 
         assert (build.build_number, build.transition, build.job.status) == (2, "stop", "pending")
-
-
-async def test_tasks_cannot_be_listed_by_a_status_that_coder_does_not_know(far: FarSide) -> None:
-    """Coder would answer 500, as if it had failed."""
-    async with CoderClient.open(far.url, TOKEN) as coder:
-        with pytest.raises(errors.BadRequest):
-            await coder.list_tasks(status=TaskStatus.OTHER)
-        with pytest.raises(errors.BadRequest):
-            await coder.list_tasks(owner="alice status:paused")
-
-        assert far.requests == []
 
 
 async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:

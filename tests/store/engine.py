@@ -8,7 +8,7 @@ from taskwire.model.messages import Message
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.queue import Nothing, Queue, Turn, TurnTimes, Unreadable
-from taskwire.store.scripts import Reply, Script
+from taskwire.store.scripts import Answered, Script
 from taskwire.store.steps import Step, Word
 
 NOON_MS = 1_764_072_000_000
@@ -93,7 +93,7 @@ class Engine:
         found = self.connections.commands.lrange(self.keys.named("dead"), 0, -1)
         return await cast("Awaitable[list[str]]", found)
 
-    async def run(self, body: str, *words: str) -> Reply:
+    async def run(self, body: str, *words: str) -> Answered:
         """Run a script that has the operations of `steps` at hand."""
         return await Script(self.connections.commands, self.keys, self.clock, body)(*words)
 

@@ -10,11 +10,11 @@ from taskwire.model.messages import Block
 from taskwire.model.replies import (
     Aside,
     Input,
+    Meaning,
     Mentions,
     Names,
     NotAVerb,
-    Reply,
-    Verb,
+    Order,
     escape_mrkdwn,
     mentions,
     normalised,
@@ -53,20 +53,20 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
 @pytest.mark.parametrize(
     ("message", "reply"),
     [
-        ("!status", Verb("status")),
-        (" !Pause\n", Verb("pause")),
-        ("!logs", Verb("logs")),
-        ("!logs full", Verb("logs", "full")),
-        ("!resume", Verb("resume")),
-        ("!delete", Verb("delete")),
-        ("!detach", Verb("detach")),
-        ("!help", Verb("help")),
-        ("!edit", Verb("edit")),
-        ("!edit fix\n  that &amp; this", Verb("edit", "fix\n  that &amp; this")),
-        ("<@UBOT> status", Verb("status")),
-        ("<@UBOT|taskwire>: !pause", Verb("pause")),
-        ("<@UBOT> logs full", Verb("logs", "full")),
-        ("<@UBOT> !edit fix that", Verb("edit", "fix that")),
+        ("!status", Order("status")),
+        (" !Pause\n", Order("pause")),
+        ("!logs", Order("logs")),
+        ("!logs full", Order("logs", "full")),
+        ("!resume", Order("resume")),
+        ("!delete", Order("delete")),
+        ("!detach", Order("detach")),
+        ("!help", Order("help")),
+        ("!edit", Order("edit")),
+        ("!edit fix\n  that &amp; this", Order("edit", "fix\n  that &amp; this")),
+        ("<@UBOT> status", Order("status")),
+        ("<@UBOT|taskwire>: !pause", Order("pause")),
+        ("<@UBOT> logs full", Order("logs", "full")),
+        ("<@UBOT> !edit fix that", Order("edit", "fix that")),
         ("<@UBOT> edit the readme", Input("edit the readme", is_to_bot=True)),
         ("<@UBOT> pause the music", Input("pause the music", is_to_bot=True)),
         ("pause", Input("pause")),
@@ -93,7 +93,7 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
         ("a &lt; b", Input("a &lt; b")),
     ],
 )
-def test_a_reply_is_what_it_says(message: str, reply: Reply) -> None:
+def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
     """Verbs match exactly; what is for others stays with them; all else is input."""
     assert read(message, BOT) == reply
 
@@ -109,7 +109,7 @@ def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
     """It is known, so it is never sent to the agent."""
     reply = read(f"!{name}", BOT)
 
-    assert isinstance(reply, Verb)
+    assert isinstance(reply, Order)
     assert reply.name == name
     assert reply.not_yet.startswith("Until then")
 
@@ -222,7 +222,7 @@ def test_a_verb_is_found_in_blocks_too() -> None:
     user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
     blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
 
-    assert read("<@UBOT> !edit do\n\u2022 one\n\u2022 two", BOT, ALICE, blocks) == Verb(
+    assert read("<@UBOT> !edit do\n\u2022 one\n\u2022 two", BOT, ALICE, blocks) == Order(
         "edit", "do\n- one\n- two"
     )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from taskwire.model.changes import Observed, Rules, Story, at_first_sight
 from taskwire.model.ids import TaskId, Ts
-from taskwire.model.links import Ending, Hold, Link
+from taskwire.model.links import Hold, Link, LinkEnd
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Phase, Report
 from taskwire.words import cards
@@ -214,7 +214,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
     ],
 )
 def test_a_link_that_has_ended_offers_nothing_to_do(
-    ending: Ending, phase: str, says: str, labels: list[str]
+    ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
     """Pages still open; nothing acts, and there is no hint to reply."""
     message = card(link().model_copy(update={"ended": ending}))

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from taskwire.bridge.create import Creator, bare_bond
+from taskwire.bridge.bonds import bare_bond
+from taskwire.bridge.create import Creator
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.lookup import Lookup, Seen

@@ -6,7 +6,7 @@ administrators see all. What may not be seen does not exist in any answer or sug
 
 from dataclasses import dataclass
 
-from taskwire.bridge.create import bare_bond
+from taskwire.bridge.bonds import bare_bond
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.people import Account, People
 from taskwire.coder.models import Task

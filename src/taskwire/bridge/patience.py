@@ -4,9 +4,9 @@ It tries again at a pace that somebody who waits can bear, faster than the worke
 at. What it does not end, the worker ends.
 """
 
-import random
 from collections.abc import Awaitable, Callable
 
+from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import OutsideError, TryLater, Unknown
@@ -43,12 +43,11 @@ def has_waited_long(hand: Hand) -> bool:
 def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
     tries = hand.job.tries
     _log.info("not yet", job=hand.job.id, kind=hand.job.work.kind, tries=tries, error=str(error))
-    delay = min(2.0 ** min(tries, 10), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
     # A hiccup is over before anybody has read of it.
     told = ((asker, _waits(error)),) if tries == (0 if hand.keeps_attempt else 1) else ()
     return Ending(
         "unknown" if hand.keeps_attempt else "later",
-        delay_seconds=max(delay, error.after_seconds or 0.0),
+        delay_seconds=wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds),
         job=hand.job.failed_again(hand.now_ms),
         privately=told,
         is_failure=True,

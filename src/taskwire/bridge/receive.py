@@ -12,13 +12,13 @@ from taskwire.model.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.model.jobs import (
     REPLY,
     Act,
+    ActVerb,
     AnswerInThread,
     Asker,
     Job,
     Receipt,
     Reply,
     Rewritten,
-    Verb,
     score_of,
     show,
     soon,
@@ -71,7 +71,7 @@ class Receiver:
         thread = ThreadRef(message.channel, message.thread_ts)
         return await self._claims.accept_in_thread(message.delivery, thread, step, is_ours=is_ours)
 
-    def _read(self, message: ThreadMessage | Edited) -> replies.Reply:
+    def _read(self, message: ThreadMessage | Edited) -> replies.Meaning:
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
         return replies.read(message.text, self._bot, message.person, blocks)
 
@@ -85,7 +85,7 @@ class Receiver:
                 return self._answer(step, message, AnswerInThread(asker=_asker(message), what="help"))
             case replies.Input():
                 return self._with_input(step, message, was_away=was_away)
-            case replies.Verb():
+            case replies.Order():
                 return self._with_verb(step, message, read, was_away=was_away)
             case replies.NotAVerb():
                 return self._with_question(step, message, read)
@@ -106,7 +106,7 @@ class Receiver:
         receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
         return step.append(show(HERE), receipt, score="due", delay_ms=TAKEN_DELAY_MS)
 
-    def _with_verb(self, step: Step, message: ThreadMessage, verb: replies.Verb, *, was_away: bool) -> Step:
+    def _with_verb(self, step: Step, message: ThreadMessage, verb: replies.Order, *, was_away: bool) -> Step:
         asker = _asker(message)
         if verb.not_yet:
             return self._answer(step, message, AnswerInThread(asker=asker, what="words", text=verb.not_yet))
@@ -119,7 +119,7 @@ class Receiver:
                 what: Literal["full_logs", "logs"] = "full_logs" if verb.argument == "full" else "logs"
                 return self._answer(step, message, AnswerInThread(asker=asker, what=what))
             case _:
-                named = cast("Verb", verb.name)
+                named = cast("ActVerb", verb.name)
                 text = replies.to_agent_text(verb.argument)
                 act = Act(asker=asker, verb=named, text=text, was_away=was_away)
                 job = Job(id=f"{named}:{message.ts}", work=act)

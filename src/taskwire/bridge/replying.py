@@ -8,6 +8,7 @@ from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import share
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import CoderError, NoTasks, NotFound, TokenRefused
+from taskwire.coder.models import TaskStatus
 from taskwire.model.errors import TryLater, Unknown, UserError
 from taskwire.model.jobs import AnswerInThread
 from taskwire.model.links import Link
@@ -75,7 +76,7 @@ class Replier:
             case "help":
                 return listing.thread_manual()
             case "edit":
-                is_running = link.story.status == "active"
+                is_running = link.story.status == TaskStatus.ACTIVE
                 return inputs.edit_while_running(link) if is_running else answers.edit_button(link)
             case "delete":
                 return answers.delete_button(link)

@@ -5,11 +5,11 @@ it waits, is held, is kept for another try, is with the agent, or has not arrive
 """
 
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.fates import ASKED_SECONDS
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say
-from taskwire.bridge.send import ASKED_SECONDS
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import UserId, microseconds, moment_of, to_ms
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer

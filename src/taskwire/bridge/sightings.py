@@ -1,6 +1,6 @@
 """Coder's answers as values that the model knows."""
 
-from taskwire.coder.models import AgentReport, Task
+from taskwire.coder.models import AgentReport, Task, TaskStatus
 from taskwire.model.ids import TaskId
 from taskwire.model.phases import Observation, Report
 
@@ -31,7 +31,7 @@ def observation_of(task: Task) -> Observation:
 def _current(task: Task) -> Report | None:
     """The agent's own newest word; while a workspace comes up Coder shows words of its own instead."""
     state = task.current_state
-    if state is None or task.status_word in ("pending", "initializing"):
+    if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
         return None
     at = state.timestamp
     return Report(

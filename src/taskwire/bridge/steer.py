@@ -24,7 +24,7 @@ from taskwire.coder.errors import (
     NotFound,
     TokenRefused,
 )
-from taskwire.coder.models import Build, Task
+from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
 from taskwire.model.changes import Acted, Vanished
 from taskwire.model.errors import Refused, UserError
 from taskwire.model.ids import Ts, from_ms, microseconds, moment_of
@@ -86,9 +86,10 @@ class Steerer:
         task = await self._task(link)
         if hand.is_in_doubt:
             hand.settled()
-            if task.workspace_build_number > int(hand.note) and task.status_word in ("unknown", "paused"):
+            is_newer = task.workspace_build_number > int(hand.note)
+            if is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED):
                 return await self._paused(hand, link, work, task.workspace_build_number)
-        if task.status_word == "paused":
+        if task.status is TaskStatus.PAUSED:
             return await self._paused(hand, link, work, None)
         try:
             build = await self._start_build(hand, task, self._doors.coder.pause)
@@ -126,12 +127,12 @@ class Steerer:
         task = await self._task(link)
         if hand.is_in_doubt:
             hand.settled()
-            if task.workspace_build_number > int(hand.note) and task.status_word != "paused":
+            if task.workspace_build_number > int(hand.note) and task.status is not TaskStatus.PAUSED:
                 return self._resumed(hand, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.asker.at):
             return done(None, (work.asker, answers.paused_since(link)))
-        is_running = task.workspace_status_word == "running"
-        if task.status_word == "error" and is_running:
+        is_running = task.workspace_status is WorkspaceStatus.RUNNING
+        if task.status is TaskStatus.ERROR and is_running:
             # Coder refuses to resume what runs, however unwell: it has to be stopped first.
             build = await self._start_build(hand, task, self._doors.coder.pause)
             acted = Acted(verb="retry", by=work.asker.person, build=build.build_number)
@@ -145,7 +146,7 @@ class Steerer:
             step = self._doors.writes.unhold(Step(), link.id)
             return done(step, (work.asker, answers.already_running(link)))
         except BuildActive:
-            if task.status_word in ("pending", "initializing"):
+            if task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
                 step = self._doors.writes.unhold(Step(), link.id)
                 return done(step, (work.asker, answers.already_running(link)))
             return self._busy(hand, link, work)

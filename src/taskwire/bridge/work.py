@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
+from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.giving_up import gave_up, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done, later
@@ -229,8 +230,7 @@ class Worker:
     def _again(self, hand: Hand, error: OutsideError, after_seconds: float | None) -> Ending:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
         job = hand.job
-        delay = min(2.0 ** min(job.tries, 12), LONGEST_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        delay = max(delay, after_seconds or 0.0)
+        delay = wait_seconds(job.tries, LONGEST_DELAY_SECONDS, after_seconds)
         _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
         tried = job.failed_again(hand.now_ms)
         return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, tried)

@@ -18,7 +18,6 @@ import httpx
 
 from taskwire import transport
 from taskwire.coder import errors, models
-from taskwire.coder.models import TaskStatus
 
 USERS_PAGE = 100
 # A search for an e-mail address that has not ended after this many pages is not a search any more.
@@ -125,16 +124,9 @@ class CoderClient:
         """Return the list as it came, for `models.cut_list`; without a query, all that the account sees."""
         return await self._get("list tasks", "/tasks", {"q": query} if query else None)
 
-    async def list_tasks(
-        self, *, owner: str | None = None, status: TaskStatus | None = None
-    ) -> list[models.Task]:
-        """Return the tasks of an owner (name, id or `me`) and in a status, newest first."""
-        if status is TaskStatus.OTHER:
-            raise errors.BadRequest(errors.Answer(400, "that status cannot be asked for"))
-        terms = {"owner": owner, "status": status}
-        query = " ".join(f"{key}:{_term(value)}" for key, value in terms.items() if value)
-        body = await self.list_tasks_raw(query)
-        return [models.parse_task(item) for item in models.cut_list(body)]
+    async def list_tasks(self) -> list[models.Task]:
+        """Return all tasks that the account sees, newest first."""
+        return [models.parse_task(item) for item in models.cut_list(await self.list_tasks_raw())]
 
     async def get_task(self, task: str) -> models.Task:
         """Return a task by its id, `owner/name`, or a name of this account's own."""
@@ -148,7 +140,6 @@ class CoderClient:
         prompt: str,
         name: str,
         *,
-        display_name: str | None = None,
         preset_id: str | None = None,
     ) -> models.Task:
         """Create a task for an owner; its name is what makes a repeat safe: `NameTaken` if there is one."""
@@ -157,7 +148,6 @@ class CoderClient:
             "template_version_preset_id": preset_id,
             "input": prompt,
             "name": name,
-            "display_name": display_name,
         }
         content = {key: value for key, value in wanted.items() if value is not None}
         path = f"/tasks/{_segment(owner)}"
@@ -288,13 +278,6 @@ def _segment(value: str) -> str:
     if value in ("", ".", ".."):
         raise errors.NotFound(errors.Answer(404, f"nothing in Coder is called {value!r}"))
     return quote(value, safe="")
-
-
-def _term(value: str) -> str:
-    """Refuse what would end the term: names and ids in Coder have no blanks, quotes or colons."""
-    if re.fullmatch(r"[^\s:\"]+", value):
-        return value
-    raise errors.BadRequest(errors.Answer(400, f"nothing in Coder is called {value!r}"))
 
 
 def _task_path(task: str) -> str:

@@ -113,15 +113,12 @@ class BuildInfo(_Model):
     """Who answers at this address, and which version."""
 
     version: str
-    external_url: str = ""
-    deployment_id: str = ""
 
 
 class Role(_Model):
     """A role of a user: `owner` with no organization is the site's."""
 
     name: str
-    display_name: str = ""
     organization_id: str = ""
 
 
@@ -131,9 +128,7 @@ class User(_Model):
     id: str
     username: str
     email: str = ""
-    name: str = ""
     status: str = ""
-    organization_ids: Annotated[tuple[str, ...], Listed] = ()
     roles: Annotated[tuple[Role, ...], Listed] = ()
 
     @property
@@ -146,7 +141,6 @@ class AgentHealth(_Model):
     """Whether the workspace's agent can be reached."""
 
     healthy: bool
-    reason: str = ""
 
 
 class State(_Model):
@@ -169,26 +163,20 @@ class Task(_Model):
     id: Annotated[str, Field(min_length=1)]
     name: str
     display_name: str = ""
-    organization_id: str = ""
     owner_id: str = ""
     owner_name: str = ""
-    template_id: str = ""
-    template_version_id: str = ""
     template_name: str = ""
     template_display_name: str = ""
     workspace_id: NullableId = None
-    workspace_name: str = ""
     workspace_status_word: str = Field(default="", alias="workspace_status")
     workspace_build_number: int = 0
     workspace_agent_id: NullableId = None
-    workspace_agent_lifecycle: str | None = None
     workspace_agent_health: AgentHealth | None = None
     workspace_app_id: NullableId = None
     initial_prompt: str = ""
     status_word: str = Field(alias="status")
     current_state: State | None = None
     created_at: Time
-    updated_at: Time | None = None
 
     @property
     def status(self) -> TaskStatus:
@@ -225,7 +213,6 @@ class Logs(_Model):
 
     logs: Annotated[tuple[LogEntry, ...], Listed] = ()
     snapshot: bool = False
-    snapshot_at: Time | None = None
 
 
 class Template(_Model):
@@ -235,10 +222,8 @@ class Template(_Model):
     name: str
     display_name: str = ""
     description: str = ""
-    organization_id: str = ""
     organization_name: str = ""
     active_version_id: str
-    deprecated: bool = False
 
     @property
     def title(self) -> str:
@@ -251,32 +236,19 @@ def _go_or_json(go: str) -> AliasChoices:
     return AliasChoices(go, go.lower())
 
 
-class PresetParameter(_Model):
-    """A value that a preset sets."""
-
-    name: str = Field(validation_alias=_go_or_json("Name"))
-    value: str = Field(default="", validation_alias=_go_or_json("Value"))
-
-
 class Preset(_Model):
     """A named set of parameters of one template version."""
 
     id: str = Field(validation_alias=_go_or_json("ID"))
     name: str = Field(validation_alias=_go_or_json("Name"))
-    description: str = Field(default="", validation_alias=_go_or_json("Description"))
     is_default: bool = Field(default=False, validation_alias=_go_or_json("Default"))
-    parameters: Annotated[tuple[PresetParameter, ...], Listed] = Field(
-        default=(), validation_alias=_go_or_json("Parameters")
-    )
 
 
 class Job(_Model):
     """What the provisioner made of a build."""
 
-    id: str = ""
     status: str = ""
     error: str = ""
-    error_code: str = ""
 
 
 class Build(_Model):
@@ -286,30 +258,18 @@ class Build(_Model):
     build_number: int = 0
     transition: str = ""
     reason: str = ""
-    status: str = ""
-    created_at: Time | None = None
     job: Job = Job()
 
 
 class Workspace(_Model):
     """A task's workspace and its latest build."""
 
-    id: str
-    name: str = ""
-    owner_id: str = ""
-    owner_name: str = ""
-    task_id: NullableId = None
     latest_build: Build
 
 
 class BuildLog(_Model):
     """One line of a build's log."""
 
-    id: int
-    created_at: Time
-    level: str = Field(default="", alias="log_level")
-    source: str = Field(default="", alias="log_source")
-    stage: str = ""
     output: str = ""
 
 
@@ -338,9 +298,6 @@ class AgentApp(_Model):
 class Agent(_Model):
     """A workspace's agent."""
 
-    id: str
-    status: str = ""
-    lifecycle_state: str = ""
     apps: Annotated[tuple[AgentApp, ...], Listed] = ()
 
 

@@ -20,12 +20,12 @@ from taskwire.model.commands import List, Logs, TaskName
 from taskwire.model.ids import ChannelId, LinkId, Ts
 from taskwire.model.jobs import (
     Act,
+    ActVerb,
     Asker,
     CreateAsked,
     Decided,
     HeldInput,
     Job,
-    Verb,
     intake,
     score_of,
     soon,
@@ -40,7 +40,7 @@ from taskwire.store.links import Links
 from taskwire.store.steps import Step
 from taskwire.words import answers
 
-_VERBS: dict[Button, Verb] = {
+_VERBS: dict[Button, ActVerb] = {
     Button.PAUSE: "pause",
     Button.RESUME: "resume",
     Button.RETRY: "resume",

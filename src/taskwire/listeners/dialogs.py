@@ -18,7 +18,7 @@ from taskwire.model.actions import Dialog
 from taskwire.model.commands import OpenForm, TaskName, check_new_name
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import ChannelId, LinkId, Ts, microseconds, ts_of
-from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, Verb, intake, reachable
+from taskwire.model.jobs import ActAsked, ActVerb, Asker, CreateAsked, Job, intake, reachable
 from taskwire.model.messages import View
 from taskwire.model.mrkdwn import is_blank, unescape
 from taskwire.slack import inbound
@@ -207,7 +207,7 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
     asker = reachable(asker, microseconds(now) // 1000).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(asker, about, values)
-    verb: Verb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
+    verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
     text = values.get(Field.PROMPT, "").strip()
     if verb == "edit" and is_blank(text):
         return Asked(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})

@@ -58,7 +58,7 @@ class FileRef(BaseModel):
     mimetype: str = ""
 
 
-Verb = Literal["send", "pause", "resume", "delete", "edit", "attach", "detach", "mute", "unmute"]
+ActVerb = Literal["send", "pause", "resume", "delete", "edit", "attach", "detach", "mute", "unmute"]
 ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
 
 
@@ -81,7 +81,7 @@ class ActAsked(Work):
 
     kind: Literal["act_asked"] = "act_asked"
     asker: Asker
-    verb: Verb
+    verb: ActVerb
     name: str
     text: str = ""
 
@@ -136,7 +136,7 @@ class Act(Work):
 
     kind: Literal["act"] = "act"
     asker: Asker
-    verb: Verb
+    verb: ActVerb
     text: str = ""
     # Under which note the text is kept, where a button stands for it.
     kept: str = ""
@@ -374,6 +374,6 @@ def in_turn(ts: str) -> int:
     return 2 * LANE + microseconds(ts)
 
 
-def score_of(verb: Verb, ts: str) -> int:
+def score_of(verb: ActVerb, ts: str) -> int:
     """The score of something asked of a task."""
     return urgent(ts) if verb in ("pause", "delete", "detach") else soon(ts)

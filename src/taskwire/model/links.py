@@ -54,7 +54,7 @@ class Hold(BaseModel):
     at: Ts
 
 
-Ending = Literal["gone", "detached", "failed"]
+LinkEnd = Literal["gone", "detached", "failed"]
 
 
 class Link(BaseModel):
@@ -66,7 +66,7 @@ class Link(BaseModel):
     story: Story = Story()
     seen: Observation | None = None
     hold: Hold | None = None
-    ended: Ending | None = None
+    ended: LinkEnd | None = None
     # Why there is no task, as mrkdwn, if that is how the link ended.
     failure: str = ""
     is_muted: bool = False

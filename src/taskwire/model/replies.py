@@ -24,11 +24,11 @@ from taskwire.model.rich_text import from_blocks, from_mrkdwn
 __all__ = [
     "Aside",
     "Input",
+    "Meaning",
     "Mentions",
     "Names",
     "NotAVerb",
-    "Reply",
-    "Verb",
+    "Order",
     "escape_mrkdwn",
     "mentions",
     "normalised",
@@ -42,7 +42,7 @@ _BANG = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Verb:
+class Order:
     """A verb of the thread. `not_yet` says what to do instead where this version cannot do it."""
 
     name: str
@@ -71,10 +71,10 @@ class Input:
     is_to_bot: bool = False
 
 
-Reply = Verb | NotAVerb | Aside | Input
+Meaning = Order | NotAVerb | Aside | Input
 
 
-def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Reply:
+def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
     """Tell what a message is; `text` and `blocks` are as Slack sent them."""
     whole = normalised(text, blocks)
     mentioned = mentions(whole)
@@ -103,14 +103,14 @@ def _after_mention(text: str, bot: UserId) -> str:
     return re.sub(rf"^(?:<@{re.escape(bot)}(?:\|[^<>]*)?>[\s,:]*)+", "", text)
 
 
-def _verb(said: str, *, has_mention: bool) -> Verb | NotAVerb | None:
+def _verb(said: str, *, has_mention: bool) -> Order | NotAVerb | None:
     found = _BANG.fullmatch(said)
     is_marked = said.startswith("!")
     if found is not None and (is_marked or has_mention):
         verb = find_thread_verb(found[2])
         argument = (found[3] or "").strip()
         if verb is not None and _takes(verb, argument, is_marked=is_marked):
-            return Verb(verb.name, argument, verb.not_yet)
+            return Order(verb.name, argument, verb.not_yet)
     return NotAVerb(said, _nearest(said)) if is_marked else None
 
 

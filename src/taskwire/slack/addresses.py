@@ -30,7 +30,7 @@ class _Request(TypedDict):
 
 
 @dataclass(frozen=True)
-class _Reply:
+class _Fetched:
     status: int
     retry_after: str
     body: bytes | None
@@ -68,12 +68,12 @@ class Addresses:
 
     async def _ask(
         self, what: str, method: str, url: str, seconds: float, limit_bytes: int, **content: Unpack[_Request]
-    ) -> _Reply:
-        async def call() -> _Reply:
+    ) -> _Fetched:
+        async def call() -> _Fetched:
             request = self._session.request(method, url, allow_redirects=False, **content)
             async with request as response:
                 body = await _read(response, limit_bytes)
-                return _Reply(response.status, response.headers.get("Retry-After", ""), body)
+                return _Fetched(response.status, response.headers.get("Retry-After", ""), body)
 
         return await transport.exchange(what, seconds, call())
 
@@ -81,7 +81,7 @@ class Addresses:
         if not is_slacks(url, self._base_url):
             raise errors.ForeignAddress(what, "foreign_address")
 
-    def _need_success(self, what: str, reply: _Reply) -> None:
+    def _need_success(self, what: str, reply: _Fetched) -> None:
         if reply.status != 200:
             raise _sorted(what, reply)
 
@@ -133,7 +133,7 @@ def _text(content: bytes) -> str | None:
     return None if "\0" in words else words
 
 
-def _sorted(what: str, reply: _Reply) -> OutsideError:
+def _sorted(what: str, reply: _Fetched) -> OutsideError:
     """Sort what is no success: these addresses speak in status codes, and any 4xx is a plain no."""
     if reply.status == 429 or reply.status >= 500 or reply.status < 400:
         return errors.sort(what, reply.status, None, reply.retry_after)

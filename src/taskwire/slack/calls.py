@@ -79,7 +79,7 @@ class Unlimited:
         del method, channel, seconds
 
 
-class _Reply(NamedTuple):
+class _Answered(NamedTuple):
     status: int
     body: Answer
     headers: Mapping[str, str]
@@ -182,7 +182,7 @@ class Calls:
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Reply:
+async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:
     """Await an answer of any kind: the SDK raises those that are no success, with the request inside."""
     answer: object
     try:
@@ -191,8 +191,8 @@ async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Reply:
         answer = exc.response
     if isinstance(answer, AsyncSlackResponse):
         body = answer.data if isinstance(answer.data, dict) else {}
-        return _Reply(answer.status_code, body, answer.headers)
+        return _Answered(answer.status_code, body, answer.headers)
     if isinstance(answer, aiohttp.ClientResponse):
         # So come those that claim to be JSON and are not.
-        return _Reply(answer.status, {}, answer.headers)
+        return _Answered(answer.status, {}, answer.headers)
     raise TypeError(f"the SDK answered with {type(answer).__name__}")

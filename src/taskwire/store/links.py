@@ -10,7 +10,7 @@ from typing import cast
 from taskwire.model.changes import Story, TimeCame
 from taskwire.model.ids import LinkId, TaskId, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
-from taskwire.model.links import Bond, Ending, Hold, Link
+from taskwire.model.links import Bond, Hold, Link, LinkEnd
 from taskwire.model.phases import Observation
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.connection import Connections
@@ -118,7 +118,7 @@ def _link(fields: dict[str, str]) -> Link:
         story=Story.model_validate_json(fields["story"]) if "story" in fields else Story(),
         seen=Observation.model_validate_json(fields["seen"]) if "seen" in fields else None,
         hold=Hold.model_validate_json(fields["hold"]) if "hold" in fields else None,
-        ended=cast("Ending | None", fields.get("ended")),
+        ended=cast("LinkEnd | None", fields.get("ended")),
         failure=fields.get("failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError
 from taskwire.store.keys import Keys
 from taskwire.store.steps import LUA
 
-Reply = str | int | list["Reply"] | None
+Answered = str | int | list["Answered"] | None
 
 
 class Clock(Protocol):
@@ -41,7 +41,7 @@ class Script:
         self._body = LUA + body
         self._sha = ""
 
-    async def __call__(self, *words: str | int) -> Reply:
+    async def __call__(self, *words: str | int) -> Answered:
         """Run it: ARGV[1] is the prefix of all keys, ARGV[2] the time, the words follow."""
         arguments = (self._keys.prefix, self._clock.stamp(), *words)
         if not self._sha:
@@ -53,7 +53,7 @@ class Script:
             self._sha = await self._redis.script_load(self._body)
             return await self._run(*arguments)
 
-    async def _run(self, *arguments: str | int) -> Reply:
+    async def _run(self, *arguments: str | int) -> Answered:
         # One key is named so that a cluster-minded proxy knows the slot; all others carry the same hash tag.
         answer = self._redis.evalsha(self._sha, 1, self._keys.named("ready"), *map(str, arguments))
-        return cast("Reply", await cast("Awaitable[object]", answer))
+        return cast("Answered", await cast("Awaitable[object]", answer))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from taskwire.model.actions import Button
 from taskwire.model.changes import Story
 from taskwire.model.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
-from taskwire.model.links import Bond, Ending, Link
+from taskwire.model.links import Bond, Link, LinkEnd
 from taskwire.model.messages import Block, Message
 from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.model.phases import Observation, Phase
@@ -114,7 +114,7 @@ def name_of(link: Link) -> str:
     return one_line(link.title, blocks.TITLE) or one_line(link.bond.prompt, 60) or "New task"
 
 
-def ending_of(link: Link) -> Ending | None:
+def ending_of(link: Link) -> LinkEnd | None:
     """Say how the link has ended, if it has; what vanished has, before that is written down."""
     return "gone" if link.ended is None and link.story.phase is Phase.GONE else link.ended
 

@@ -13,7 +13,7 @@ from taskwire.sandbox.slack.tasks import Tasks
 
 
 @dataclass(frozen=True)
-class Reply:
+class Outcome:
     """How one try ended. `reason`: "acked" or Slack's retry reason; X-Slack-No-Retry clears `may_retry`."""
 
     is_acked: bool
@@ -25,7 +25,7 @@ class Reply:
 class Transport(Protocol):
     """A way to the app: sockets or request URLs."""
 
-    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Reply:
+    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         """Try once and wait for the ack until the deadline."""
         ...
 
@@ -62,7 +62,7 @@ class Courier:
         self._tasks.spawn(self._until_acked(delivery))
         return delivery
 
-    async def deliver_now(self, delivery: Delivery) -> Reply:
+    async def deliver_now(self, delivery: Delivery) -> Outcome:
         """Bring a command or an interaction to the app, once."""
         self._begin(delivery)
         reply = await self._try(delivery, 0, "")
@@ -75,7 +75,7 @@ class Courier:
         self._ledger.change("delivery", delivery_kind=delivery.kind, name=delivery.name)
         return delivery
 
-    def _end(self, delivery: Delivery, outcome: str, reply: Reply) -> None:
+    def _end(self, delivery: Delivery, outcome: str, reply: Outcome) -> None:
         delivery.outcome = outcome
         delivery.reply = reply.payload
         self._ledger.change("delivered", delivery_kind=delivery.kind, name=delivery.name, outcome=outcome)
@@ -94,7 +94,7 @@ class Courier:
             reason = reply.reason
         self._end(delivery, "gave_up", reply)
 
-    async def _try(self, delivery: Delivery, attempt: int, reason: str) -> Reply:
+    async def _try(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         names = (delivery.name, delivery.kind)
         rule = self._faults.for_delivery(names, delivery.payload)
         reply = await self._go_wrong(rule, delivery, attempt, reason) if rule else None
@@ -102,7 +102,7 @@ class Courier:
             reply = await self._send(delivery, attempt, reason)
         return reply
 
-    async def _send(self, delivery: Delivery, attempt: int, reason: str) -> Reply:
+    async def _send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         reply = await self.transport.send(delivery, attempt, reason)
         delivery.attempts.append(reply.reason)
         if not reply.is_acked and reply.reason not in ("connection_failed", "connection_lost"):
@@ -111,12 +111,12 @@ class Courier:
         self._passed = asyncio.Event()
         return reply
 
-    async def _go_wrong(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Reply | None:
+    async def _go_wrong(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
         """Do what the rule says; None if an ordinary try is still to be made."""
         match rule.fault:
             case DeliveryFault.LOST:
                 delivery.attempts.append("lost")
-                return Reply(is_acked=False, reason="timeout")
+                return Outcome(is_acked=False, reason="timeout")
             case DeliveryFault.LATE:
                 await asyncio.sleep(rule.seconds)
             case DeliveryFault.OUT_OF_ORDER:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from taskwire.sandbox.slack import text as words
 from taskwire.sandbox.slack.backend import VERIFICATION_TOKEN, Backend, Ephemeral
-from taskwire.sandbox.slack.courier import Reply
+from taskwire.sandbox.slack.courier import Outcome
 from taskwire.sandbox.slack.errors import ApiError, Json, PersonCannot
 from taskwire.sandbox.slack.events import emit
 from taskwire.sandbox.slack.interaction_payloads import (
@@ -49,7 +49,7 @@ class Interacting(Posting):
 
     async def _deliver(
         self, kind: Literal["slash_commands", "interactive"], name: str, payload: Json
-    ) -> tuple[Reply, str]:
+    ) -> tuple[Outcome, str]:
         """Bring it to the app while the person waits; returns the reply and Slack's error, if any."""
         if kind == "interactive" and not self.backend.app.manifest.interactive:
             raise PersonCannot("this app is not configured to handle interactive responses")

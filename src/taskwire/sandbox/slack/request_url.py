@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from taskwire.sandbox.slack.courier import Reply
+from taskwire.sandbox.slack.courier import Outcome
 from taskwire.sandbox.slack.errors import Json
 from taskwire.sandbox.slack.ledger import Delivery
 from taskwire.sandbox.slack.manifest import Manifest
@@ -58,11 +58,11 @@ class RequestUrl:
         headers["X-Slack-Signature"] = signature(self._secret, timestamp, body)
         return headers | {"User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)"}
 
-    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Reply:
+    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         """Post the payload and take a 200 in time as its ack."""
         url = self._url(delivery)
         if not url:
-            return Reply(is_acked=False, reason="connection_failed")
+            return Outcome(is_acked=False, reason="connection_failed")
         body, kind = self._body(delivery)
         headers = self._headers(body, kind)
         if attempt:
@@ -70,7 +70,7 @@ class RequestUrl:
             headers |= {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": reason}
         return await self._post(url, body, headers)
 
-    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Reply:
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Outcome:
         if self._session is None:
             self._session = aiohttp.ClientSession()
         timeout = aiohttp.ClientTimeout(total=self.ack_seconds)
@@ -81,14 +81,14 @@ class RequestUrl:
                 text = await response.text()
                 may_retry = response.headers.get("X-Slack-No-Retry") != "1"
                 if response.status != 200:
-                    return Reply(is_acked=False, reason="http_error", may_retry=may_retry)
-                return Reply(is_acked=True, reason="acked", payload=_payload(text))
+                    return Outcome(is_acked=False, reason="http_error", may_retry=may_retry)
+                return Outcome(is_acked=True, reason="acked", payload=_payload(text))
         except TimeoutError:
-            return Reply(is_acked=False, reason="http_timeout")
+            return Outcome(is_acked=False, reason="http_timeout")
         except aiohttp.TooManyRedirects:
-            return Reply(is_acked=False, reason="too_many_redirects")
+            return Outcome(is_acked=False, reason="too_many_redirects")
         except aiohttp.ClientError:
-            return Reply(is_acked=False, reason="connection_failed")
+            return Outcome(is_acked=False, reason="connection_failed")
 
     async def verify(self) -> bool:
         """Do the handshake that Slack does when the URL is entered: the app must return the challenge."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from aiohttp import WSMsgType, web
 
-from taskwire.sandbox.slack.courier import Reply
+from taskwire.sandbox.slack.courier import Outcome
 from taskwire.sandbox.slack.errors import Json
 from taskwire.sandbox.slack.ledger import Delivery, Ledger
 
@@ -130,11 +130,11 @@ class SocketMode:
         self._turn += 1
         return usable[self._turn % len(usable)]
 
-    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Reply:
+    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         """Put the payload on one connection and wait for its ack."""
         connection = self._choose()
         if connection is None:
-            return Reply(is_acked=False, reason="connection_failed")
+            return Outcome(is_acked=False, reason="connection_failed")
         envelope_id = secrets.token_hex(16)
         self._issued.add(envelope_id)
         acked = asyncio.get_running_loop().create_future()
@@ -149,12 +149,12 @@ class SocketMode:
                 await connection.socket.send_json(envelope)
                 payload = await acked
         except TimeoutError:
-            return Reply(is_acked=False, reason="timeout")
+            return Outcome(is_acked=False, reason="timeout")
         except ConnectionError:
-            return Reply(is_acked=False, reason="connection_lost")
+            return Outcome(is_acked=False, reason="connection_lost")
         finally:
             connection.waiting.pop(envelope_id, None)
-        return Reply(is_acked=True, reason="acked", payload=payload)
+        return Outcome(is_acked=True, reason="acked", payload=payload)
 
     async def _say_goodbye(self, socket: web.WebSocketResponse, reason: str) -> None:
         with contextlib.suppress(ConnectionError):

@@ -1,0 +1,120 @@
+"""Input on its way to the agent, exactly once.
+
+Coder's answer decides, not the state that was last seen: input is tried whenever the task is active, a
+paused task is resumed first, and what comes too early waits. A lost answer is read back in `read_back`.
+"""
+
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.fates import Case, Fates
+from taskwire.bridge.hand import Ending, in_doubt
+from taskwire.bridge.input_text import InputText
+from taskwire.bridge.read_back import InputReader, SendNote
+from taskwire.coder.errors import (
+    AlreadyRunning,
+    AppUnreachable,
+    BuildActive,
+    MustBeActive,
+    NoLogs,
+    NoTasks,
+    NotFound,
+    NotReady,
+    RejectedByApp,
+    TaskPaused,
+    TokenRefused,
+)
+from taskwire.coder.models import Logs, Task, TaskStatus
+from taskwire.model.errors import Refused, Unknown
+from taskwire.model.ids import moment_of
+from taskwire.model.jobs import Job, TidyInput, tidy
+from taskwire.store.steps import Step
+from taskwire.words import inputs
+
+
+class Deliverer:
+    """Brings the words of a reply to the agent."""
+
+    def __init__(self, doors: Doors, texts: InputText, fates: Fates, reader: InputReader) -> None:
+        self._doors = doors
+        self._texts = texts
+        self._fates = fates
+        self._reader = reader
+
+    async def deliver(self, case: Case, text: str) -> Ending:
+        """Send the words if the task takes any now; resume it if it is paused; else wait."""
+        task_id = case.link.bond.task_id
+        assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
+        try:
+            task = await self._doors.coder.get_task(task_id)
+        except NotFound:
+            # Whether it is gone is for the sweep to say; until then the reply waits.
+            return await self._fates.waits(case)
+        if task.status is TaskStatus.PAUSED:
+            return await self._resume(case, task)
+        if task.status is not TaskStatus.ACTIVE:
+            return await self._fates.waits(case, is_broken=task.status is TaskStatus.ERROR)
+        return await self._send(case, task, text)
+
+    async def _send(self, case: Case, task: Task, text: str) -> Ending:
+        try:
+            logs = await self._doors.coder.get_logs(task.id)
+            if case.hand.turn.is_suspect and (sent := await self._sent_before(case, logs, text)):
+                return sent
+            note = SendNote.before(case.hand, task, logs, text)
+            unclear = await self._attempt(case, task, note)
+        except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive, NoLogs):
+            return await self._fates.waits(case)
+        except (TokenRefused, NoTasks):
+            # The account's trouble, not this reply's: it waits.
+            raise
+        except Refused as refused:
+            words = await self._texts.words(case.reply)
+            message = inputs.not_delivered(case.link, case.hand.job.id, str(refused), words)
+            return self._fates.failed(case, message)
+        return unclear or await self._fates.delivered(case, note.reported_at)
+
+    async def _attempt(self, case: Case, task: Task, note: SendNote) -> Ending | None:
+        """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
+        hand = case.hand
+        try:
+            await hand.attempt(
+                note.model_dump_json(),
+                self._reader.write_seconds,
+                lambda: self._doors.coder.send(task.id, note.text),
+                _tidy_step(case, note),
+                is_kept_up=True,
+            )
+        except Unknown as error:
+            if await self._reader.glimpse(task.id, note):
+                hand.settled(has_landed=True)
+            elif isinstance(error, RejectedByApp):
+                return in_doubt(hand.job.knowing(was_rejected=True))
+            else:
+                raise
+        return None
+
+    async def _sent_before(self, case: Case, logs: Logs, text: str) -> Ending | None:
+        """What is known of an input that the agent may have had before Redis went back in time."""
+        written = moment_of(case.reply.ts)
+        same = [e for e in logs.logs if e.is_input and e.content.strip() == text and e.time > written]
+        if not same or case.reply.is_confirmed:
+            return None
+        if len(same) == 1:
+            return await self._fates.delivered(case, None)
+        return await self._fates.in_doubt(case)
+
+    async def _resume(self, case: Case, task: Task) -> Ending:
+        note = SendNote(what="resume", build=task.workspace_build_number)
+        coder = self._doors.coder
+        try:
+            build = await case.hand.attempt(
+                note.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)
+            )
+        except (BuildActive, AlreadyRunning):
+            return await self._fates.waits(case)
+        return self._fates.resumed(case, build.build_number)
+
+
+def _tidy_step(case: Case, note: SendNote) -> Step:
+    ts = case.reply.ts
+    tidied = TidyInput(ts=ts, text=note.text, build=note.build, last_id=note.last_id)
+    return Step().append(tidy(case.link.id), Job(id=f"tidy:input:{ts}", work=tidied))

@@ -1,0 +1,151 @@
+"""What becomes of a reply: the agent has it, it waits, a person is asked about it, or it is not delivered.
+
+Each is an ending with all that is written by it: the receipt, what the thread hears, what is kept.
+"""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from taskwire.bridge.backoff import wait_seconds
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.input_text import InputText
+from taskwire.bridge.saying import receipt, say, took_input
+from taskwire.model.changes import Acted
+from taskwire.model.errors import OutsideError
+from taskwire.model.ids import microseconds
+from taskwire.model.jobs import Happened, Job, Reply, in_turn, steer, tell
+from taskwire.model.links import Link
+from taskwire.model.messages import Message
+from taskwire.model.phases import Phase
+from taskwire.store.steps import Step
+from taskwire.telemetry import logger
+from taskwire.words import inputs
+
+# "Not stable", "pending", "initializing", or no answer: tried again sooner or later within this.
+LONGEST_WAIT_SECONDS = 30.0
+# A question that nobody answers ends with the reply not delivered.
+ASKED_SECONDS = 7 * 24 * 3600.0
+# A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
+DAY_MS = 24 * 3_600_000
+
+_log = logger("taskwire.fates")
+
+
+class Case(NamedTuple):
+    """A reply in hand, and the link to which it belongs."""
+
+    hand: Hand
+    link: Link
+    reply: Reply
+
+
+class Fates:
+    """Knows how the turn of a reply ends."""
+
+    def __init__(self, doors: Doors, texts: InputText) -> None:
+        self._doors = doors
+        self._texts = texts
+
+    async def ended(self, case: Case) -> Ending:
+        """Say once a day that nobody gets what is written here; the mark says it of each reply."""
+        link, ts = case.link, case.reply.ts
+        step = receipt(link.id, ts, "failed")
+        if await self._doors.memory.find("told-ended", link.id) is None:
+            self._doors.memory.keeping(step, "1", "told-ended", link.id, ttl_ms=DAY_MS)
+            say(link.id, f"ended:{ts}", inputs.link_ended(link), step)
+        return done(step)
+
+    def admitted(self, case: Case) -> Ending:
+        """Its author may steer: it takes its place among the replies."""
+        job = case.hand.job.knowing(is_admitted=True)
+        return done(Step().append(steer(case.link.id), job, score=in_turn(case.reply.ts)))
+
+    def held(self, case: Case) -> Ending:
+        """A pause holds it until a person says what to do."""
+        step = receipt(case.link.id, case.reply.ts, "waiting")
+        return later(0, None, self._doors.writes.set_aside(step, case.link.id, in_turn(case.reply.ts)))
+
+    async def delivered(self, case: Case, reported_at: datetime | None) -> Ending:
+        """The agent has it, which had last reported at `reported_at`."""
+        link, reply = case.link, case.reply
+        step = took_input(self._doors.writes, link, reply.ts, reported_at)
+        last = link.last_input_ts
+        if last is not None and microseconds(reply.ts) < microseconds(last):
+            words = await self._texts.words(reply)
+            say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), step)
+        return done(step)
+
+    def resumed(self, case: Case, build: int) -> Ending:
+        """The task starts again for its sake; then it is tried."""
+        acted = Acted(verb="resume", by=case.reply.person, build=build)
+        job = Job(id=f"resume:{case.hand.job.id}:{build}", work=Happened(event=acted))
+        return self._later(case, _waiting(case).append(tell(case.link.id), job))
+
+    async def waits(self, case: Case, *, is_broken: bool = False) -> Ending:
+        """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
+        hand, link, reply = case
+        if is_broken and link.story.phase is Phase.BROKEN:
+            message = inputs.broken_first(link, hand.job.id, await self._texts.words(reply))
+            return self.failed(case, message)
+        if hand.now_ms - hand.turn.since_ms > DAY_MS:
+            message = inputs.waited_too_long(link, hand.job.id, await self._texts.words(reply))
+            return self.failed(case, message)
+        return self._later(case, _waiting(case))
+
+    def _later(self, case: Case, step: Step) -> Ending:
+        waits = case.reply.waits + 1
+        seconds = wait_seconds(waits, LONGEST_WAIT_SECONDS)
+        return later(seconds, case.hand.job.knowing(waits=min(waits, 8)), step)
+
+    def unanswered(self, case: Case, error: OutsideError) -> Ending:
+        """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent."""
+        job = case.hand.job
+        _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
+        seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+        tried = job.failed_again(case.hand.now_ms)
+        return Ending("later", delay_seconds=seconds, job=tried, is_failure=True)
+
+    def failed(self, case: Case, message: Message) -> Ending:
+        """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
+        hand, link, reply = case
+        ending = self.over(case, message)
+        self._doors.writes.keep_reply(ending.step, link.id, hand.job.id, _anew(reply))
+        return ending
+
+    def over(self, case: Case, message: Message) -> Ending:
+        """Not delivered, and there is no point in another try."""
+        hand, link, reply = case
+        step = receipt(link.id, reply.ts, "failed")
+        return done(say(link.id, f"failed:{reply.ts}:{hand.now_ms}", message, step))
+
+    async def in_doubt(self, case: Case) -> Ending:
+        """Whether the agent has it cannot be known: a person is asked."""
+        words = await self._texts.words(case.reply)
+        return self.asked(case, "in_doubt", inputs.input_in_doubt(case.link, case.hand.job.id, words))
+
+    def asked(self, case: Case, what: Literal["files", "stale", "in_doubt"], question: Message) -> Ending:
+        """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
+        hand, link, reply = case
+        step = receipt(link.id, reply.ts, "waiting")
+        say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step)
+        return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
+
+    async def still_asked(self, case: Case) -> Ending:
+        """Wait on where the list has moved; a question that nobody answers ends."""
+        left = ASKED_SECONDS - (case.hand.now_ms - case.hand.turn.since_ms) / 1000
+        if left > 0:
+            return later(left)
+        words = await self._texts.words(case.reply)
+        return self.over(case, inputs.nobody_said(words, is_in_doubt=case.reply.asked == "in_doubt"))
+
+
+def _waiting(case: Case) -> Step:
+    return Step() if case.reply.waits else receipt(case.link.id, case.reply.ts, "waiting")
+
+
+def _anew(reply: Reply) -> Reply:
+    """A reply as it was before anything was tried or asked."""
+    kept = {"was_away", "is_from_command", "is_admitted", "is_without_files"}
+    words = {"person", "ts", "text", "blocks", "files"}
+    return Reply(**{name: getattr(reply, name) for name in kept | words})
