@@ -303,21 +303,49 @@ async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> No
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
 
-    with as_nobody(tmp_path), pytest.raises(UserError) as caught:
+    open_the_way_to(tmp_path)
+
+    with as_nobody(), pytest.raises(UserError) as caught:
         async with embedded.store(data_dir):
             pass
 
-    assert str(caught.value) == (
+    assert str(caught.value) == not_permitted(data_dir)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not look")
+async def test_a_directory_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
+    """Somebody else's directory, in a place that is closed."""
+    data_dir = tmp_path / "roots own"
+    put_a_file_at(data_dir / "something")
+    close(tmp_path)
+
+    with as_nobody(), pytest.raises(UserError) as caught:
+        async with embedded.store(data_dir):
+            pass
+
+    assert str(caught.value) == not_permitted(data_dir)
+
+
+def open_the_way_to(directory: Path) -> None:
+    for step in (directory, *directory.parents):
+        if not step.stat().st_mode & 0o001:
+            step.chmod(step.stat().st_mode | 0o011)
+
+
+def close(directory: Path) -> None:
+    directory.chmod(0o700)
+
+
+def not_permitted(data_dir: Path) -> str:
+    return (
         f"Taskwire cannot use its data directory {data_dir}: Permission denied."
         " Let this user write to all of it, or set TASKWIRE_DATA_DIR to another directory."
     )
 
 
 @contextlib.contextmanager
-def as_nobody(directory: Path) -> Iterator[None]:
-    """Be somebody else for a while, who can see the way to the directory."""
-    for step in (directory, *directory.parents[:2]):
-        step.chmod(step.stat().st_mode | 0o011)
+def as_nobody() -> Iterator[None]:
+    """Be somebody else for a while."""
     os.seteuid(65534)
     try:
         yield
