@@ -16,7 +16,20 @@ from taskwire.model.errors import UserError
 from taskwire.model.secrets import Masker
 from taskwire.settings import Settings, SettingsError
 from taskwire.slack import manifest
+from taskwire.store.letters import Answer, Letter, Letters
 from taskwire.telemetry import configure_logs, logger
+
+ALL = "all"
+# What became of a dead letter that was to be sent again.
+_SENT_AGAIN: dict[Answer, str] = {
+    "sent": "It waits for its turn again.",
+    "dealt_with": "There is no such letter, or somebody has just dealt with it.",
+    "no_link": "Its thread is linked to no task any more, so there is nobody to do it for.",
+    "decided": "This reply was offered to its author for a week, or sent again by them: it stays with them.",
+    "unreadable": "This version cannot read it. A newer one may.",
+    "too_long": "It was too long to be kept.",
+    "overtaken": "It only showed how something stood. What came later has shown more.",
+}
 
 _log = logger("taskwire")
 
@@ -47,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
     look = verbs.add_parser("doctor", help="say of each thing that Taskwire needs whether it is right")
     look.add_argument("--json", action="store_true", help="say it for programs")
-    look.add_argument("--forget", action="store_true", help="forget the dead letters")
+    about = look.add_mutually_exclusive_group()
+    about.add_argument("--letters", action="store_true", help="list the dead letters: what was given up")
+    about.add_argument("--resend", metavar="ID", help="do what one of them was to do, or `all` of them")
+    about.add_argument("--forget", nargs="?", const=ALL, metavar="ID", help="forget one of them, or all")
     look.set_defaults(call=_doctor)
     app = verbs.add_parser("manifest", help="print the manifest of the Slack app")
     app.add_argument("--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire")
@@ -84,8 +100,8 @@ def _doctor(words: argparse.Namespace) -> int:
         return _reported(found, is_json=words.json)
     # What libraries have to say is no finding.
     configure_logs("error", "text", Masker(loaded.secrets()).mask)
-    if words.forget:
-        return asyncio.run(_forget(loaded))
+    if words.letters or words.resend or words.forget:
+        return asyncio.run(_about_letters(loaded, words))
     return asyncio.run(_examine(loaded, is_json=words.json))
 
 
@@ -117,10 +133,41 @@ def _code(found: Sequence[Finding]) -> int:
     return 1 if any(finding.state == "wrong" for finding in found) else 0
 
 
-async def _forget(settings: Settings) -> int:
-    count = await doctor.forget_letters(settings)
-    _say("There were none." if not count else f"Forgotten: {count}.")
+async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
+    mask = Masker(settings.secrets()).mask
+    async with doctor.opened_letters(settings) as letters:
+        if words.forget:
+            count = await letters.forget(None if words.forget == ALL else words.forget)
+            _say("There were none." if not count else f"Forgotten: {count}.")
+            return 0
+        if words.resend:
+            return await _resent(letters, words.resend)
+        found = [letter for each in await letters.list_ids() if (letter := await letters.find(each))]
+    if words.json:
+        rows = [{**letter._asdict(), "at": letter.at.isoformat()} for letter in found]
+        _say(mask(json.dumps(rows, indent=2, ensure_ascii=False)))
+        return 0
+    for letter in found:
+        _say(mask(_row(letter)))
+    if not found:
+        _say("There are none.")
     return 0
+
+
+def _row(letter: Letter) -> str:
+    what = f"{letter.kind} ({letter.name})" if letter.name else letter.kind
+    return f"{letter.id}  {letter.at:%Y-%m-%d %H:%M} UTC  {what}: {letter.why}"
+
+
+async def _resent(letters: Letters, wanted: str) -> int:
+    """Send letters again, the oldest first; 1 if one of them could not be."""
+    ids = await letters.list_ids() if wanted == ALL else [wanted]
+    answers = [(each, await letters.send_again(each)) for each in ids]
+    for each, answer in answers:
+        _say(f"{each}  {_SENT_AGAIN[answer]}")
+    if not answers:
+        _say("There are none.")
+    return 0 if all(answer == "sent" for _, answer in answers) else 1
 
 
 def _manifest(words: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections, StoreHealth
 from taskwire.store.keys import Keys
 from taskwire.store.letters import Letter, Letters
+from taskwire.store.scripts import ServersClock
 from taskwire.words import troubles
 
 # A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
@@ -190,7 +191,7 @@ class Examination:
     async def _dead_letters(self, connections: Connections) -> Finding:
         if self._team is None:
             return Finding("Dead letters", "note", "They can be counted once Slack has said who we are.")
-        letters = Letters(connections, Keys(self._team))
+        letters = Letters(connections, Keys(self._team), ServersClock())
         return judge_letters(await letters.count(), await letters.find_newest())
 
     def _note_clock(self, whose: str, theirs: datetime | None) -> None:
@@ -227,8 +228,9 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
         )
 
 
-async def forget_letters(settings: Settings) -> int:
-    """Drop all dead letters of this workspace; returns how many there were. UserError if that fails."""
+@contextlib.asynccontextmanager
+async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
+    """The dead letters of this workspace; UserError if it cannot be learnt whose they are."""
     url = settings.slack_api_url
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
@@ -239,7 +241,7 @@ async def forget_letters(settings: Settings) -> int:
         except OutsideError as error:
             raise UserError(f"Slack could not be asked whose they are: {error}.", "Try again.") from error
     async with opened_store(settings) as connections:
-        return await Letters(connections, Keys(own.team_id)).forget()
+        yield Letters(connections, Keys(own.team_id), ServersClock())
 
 
 def judge_scopes(granted: frozenset[str] | None) -> Finding:
@@ -327,7 +329,8 @@ def judge_letters(count: int, newest: Letter | None) -> Finding:
         "Dead letters",
         "wrong",
         f"{jobs} given up, the newest on {when}: {newest.kind}, because {newest.why.rstrip('.')}.",
-        "Who waited for one has been told. Forget them with `taskwire doctor --forget`.",
+        "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
+        "sent again, with `--forget` forgotten.",
     )
 
 

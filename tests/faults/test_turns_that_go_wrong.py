@@ -79,9 +79,9 @@ class Bench:
 
     async def letters(self) -> list[tuple[str, str]]:
         """The dead letters: of what, and why."""
-        found = self._connections.commands.lrange(KEYS.named("dead"), 0, -1)
+        found = self._connections.commands.hvals(KEYS.named("letters"))
         letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
-        return [(letter["job"]["id"], letter["why"]) for letter in letters]
+        return [(letter["job"], letter["why"]) for letter in letters]
 
     async def write_raw(self, body: str) -> None:
         """Append what this version cannot read."""

@@ -197,25 +197,6 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
     assert "hunter2" not in said
 
 
-async def test_dead_letters_are_counted_and_can_be_forgotten(place: Place, redis_url: str) -> None:
-    """The newest is told; whoever has dealt with them forgets them."""
-    letter = {"list": "tell:x", "job": {"id": "1", "work": {"kind": "tell"}}, "why": "no answer.", "at_ms": 0}
-    async with Redis.from_url(redis_url) as redis:
-        key = f"tw:{{{place.slack.workspace.team_id}}}:dead"
-        await redis.lpush(key, json.dumps(letter), json.dumps(letter | {"at_ms": 1_700_000_000_000}))
-
-    code, said = await _doctor(place, REDIS_URL=redis_url)
-    forgetting = await _doctor(place, "--forget", REDIS_URL=redis_url)
-
-    assert _lines(said, "Dead letters") == (
-        "WRONG Dead letters 2 jobs were given up, the newest on 2023-11-14 at 22:13 UTC: tell, because no "
-        "answer.\n"
-        "Who waited for one has been told. Forget them with `taskwire doctor --forget`."
-    )
-    assert code == 1
-    assert forgetting == (0, "Forgotten: 2.\n")
-
-
 async def test_programs_can_read_it(place: Place) -> None:
     """The same findings as JSON."""
     code, said = await _doctor(place, "--json")

@@ -6,7 +6,6 @@ error was logged, or a look-alike was called in a way that it does not know.
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from taskwire.slack import manifest
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from taskwire.store.letters import Letters
 from tests.faults.proxy import FaultProxy, proxy
 
 from .clock import WorldClock
@@ -161,8 +161,13 @@ class World:
 
     async def dead_letters(self) -> list[str]:
         """Why each job was given up, the oldest first."""
-        letters = cast("list[str]", await self.connections.commands.lrange(self.keys.named("dead"), 0, -1))
-        return [str(json.loads(letter)["why"]) for letter in reversed(letters)]
+        letters = self.letters()
+        found = [await letters.find(each) for each in await letters.list_ids()]
+        return [letter.why for letter in found if letter is not None]
+
+    def letters(self) -> Letters:
+        """The dead letters, as an operator has them."""
+        return Letters(self.connections, self.keys, self.clock)
 
     def task(self, name: str) -> PuppetTask:
         """A task in Coder, by its name or the beginning of it."""

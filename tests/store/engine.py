@@ -89,9 +89,10 @@ class Engine:
         return await cast("Awaitable[dict[str, str]]", self.connections.commands.hgetall(key))
 
     async def letters(self) -> list[str]:
-        """The dead letters, the newest first."""
-        found = self.connections.commands.lrange(self.keys.named("dead"), 0, -1)
-        return await cast("Awaitable[list[str]]", found)
+        """The dead letters, as they are kept, the oldest first."""
+        redis, key = self.connections.commands, self.keys.named("letters")
+        ids = cast("list[str]", await redis.zrange(self.keys.named("letters", "order"), 0, -1))
+        return [await cast("Awaitable[str]", redis.hget(key, each)) for each in ids]
 
     async def run(self, body: str, *words: str) -> Answered:
         """Run a script that has the operations of `steps` at hand."""

@@ -24,7 +24,7 @@ def test_two_workspaces_share_no_key() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["ready", "wake", "link:L1", "link:L1:taken", "list:tell:L1:order", "held:L1", "thread:C1:1.0", "dead"],
+    ["ready", "wake", "link:L1", "link:L1:taken", "list:tell:L1:order", "held:L1", "thread:C1:1.0"],
 )
 def test_what_stays_is_known(key: str) -> None:
     """And says why."""
@@ -40,6 +40,7 @@ def test_what_stays_is_known(key: str) -> None:
         "memory:person:U1",
         "readying",
         "sweeping:default",
+        "letters",
     ],
 )
 def test_everything_else_has_to_end(key: str) -> None:

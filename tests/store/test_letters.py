@@ -1,41 +1,288 @@
-"""Dead letters: what was given up is there for the operator, whatever it was."""
-
-import json
+"""Dead letters: what was given up is there for the operator, and is sent again once and whole."""
 
 import pytest
 
+from taskwire.model.changes import Observed
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.jobs import (
+    Act,
+    Asker,
+    Happened,
+    Job,
+    ListName,
+    Receipt,
+    Reply,
+    in_turn,
+    show,
+    steer,
+    tell,
+)
+from taskwire.model.links import Bond
+from taskwire.model.phases import Observation
 from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.letters import Letters
+from taskwire.store.letters import LARGEST_JOB, Answer, Letters, bury, id_of
+from taskwire.store.links import LinkSteps
+from taskwire.store.queue import Turn, Unreadable
+from taskwire.store.steps import LETTERS_MS, MOST_LETTERS, Step
 
-KEYS = Keys("T1")
+from .engine import LIST, Engine, job
 
-
-async def keep(connections: Connections, job: dict[str, object]) -> None:
-    letter = {"list": "tell:x", "job": job, "why": "it cannot be read", "at_ms": 0}
-    await connections.commands.lpush(KEYS.named("dead"), json.dumps(letter))
-
-
-@pytest.mark.parametrize("job", [{"id": "1", "body": "no json"}, {"body": "no json"}])
-async def test_a_job_that_nobody_could_read_is_a_letter_too(
-    connections: Connections, job: dict[str, object]
-) -> None:
-    """A newer version's jobs end here when it is rolled back, which is when the operator asks."""
-    await keep(connections, job)
-
-    newest = await Letters(connections, KEYS).find_newest()
-
-    assert newest is not None
-    assert (newest.kind, newest.why) == ("a job", "it cannot be read")
+LINK = LinkId("L1")
+ASKER = Asker(person=UserId("U1"), channel=ChannelId("C1"), at=Ts("1764071000.000100"))
+BOND = Bond(id=LINK, channel=ASKER.channel, made_at=ASKER.at, asked_by=ASKER.person, name="fix-the-login")
+REPLY = Job(id="reply:1764071000.000200", work=Reply(person=ASKER.person, ts=ASKER.at, text="use main"))
 
 
-async def test_the_newest_letter_says_what_kind_of_job_it_was(connections: Connections) -> None:
-    """The operator sees what to look for."""
-    await keep(connections, {"id": "1", "work": {"kind": "alert"}})
-    await keep(connections, {"id": "2", "work": {"kind": "tell"}})
+@pytest.fixture
+def engine(real: Connections) -> Engine:
+    """The lists of one workspace, on the real thing alone."""
+    return Engine(real)
 
-    letters = Letters(connections, KEYS)
+
+@pytest.fixture
+def letters(engine: Engine) -> Letters:
+    """The letters of the engine's workspace."""
+    return Letters(engine.connections, engine.keys, engine.clock)
+
+
+async def linked(engine: Engine) -> None:
+    """Let the link be there and open."""
+    await engine.queue.write(LinkSteps(engine.keys).bond(Step(), BOND))
+
+
+async def gives_up(engine: Engine, name: ListName = LIST, given: Job | None = None) -> str:
+    """Give up a job that waits in a list; its letter's id comes back."""
+    given = given or job("a")
+    await engine.queue.write(Step().append(name, given, score=in_turn(ASKER.at)))
+    turn = await engine.takes()
+    engine.passes(3600)
+    failed = turn.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "surprises": 2})
+    await engine.ends(turn, bury(Step(), turn, failed.model_dump_json(), "no answer"))
+    return id_of(name, given.id)
+
+
+async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: Letters) -> None:
+    """The newest is what an operator sees first."""
+    await linked(engine)
+    await gives_up(engine)
 
     newest = await letters.find_newest()
+
     assert newest is not None
-    assert (newest.kind, await letters.count()) == ("tell", 2)
+    assert newest[2:] == ("say", "fix-the-login", "no answer")
+    assert newest.id == id_of(LIST, "a")
+    assert await letters.count() == 1
+
+
+async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
+    engine: Engine, letters: Letters
+) -> None:
+    """Its tries and its age begin anew; that it may have been done before is known."""
+    await linked(engine)
+    began_ms = engine.clock.now_ms
+    letter = await gives_up(engine)
+
+    answer = await letters.send_again(letter)
+    turn = await engine.takes()
+
+    assert answer == "sent"
+    assert (turn.name, turn.job_id, turn.is_suspect) == (LIST, "a", True)
+    assert (turn.job.tries, turn.job.failing_since_ms, turn.job.surprises) == (0, 0, 0)
+    assert (turn.since_ms - began_ms, turn.job.written_ms) == (3_600_000, began_ms)
+    assert await letters.count() == 0
+
+
+async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: Letters) -> None:
+    """It remembers when it was first written."""
+    await linked(engine)
+    began_ms = engine.clock.now_ms
+    letter = await gives_up(engine)
+    await letters.send_again(letter)
+    turn = await engine.takes()
+    engine.passes(60)
+
+    await engine.ends(turn, bury(Step(), turn, turn.job.model_dump_json(), "still no answer"))
+    await letters.send_again(letter)
+
+    assert (await engine.takes()).job.written_ms == began_ms
+    assert await letters.count() == 0
+
+
+async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: Letters) -> None:
+    """The letter goes in the call that brings the job back."""
+    await linked(engine)
+    letter = await gives_up(engine)
+
+    answers = [await letters.send_again(letter), await letters.send_again(letter)]
+    await engine.ends(await engine.takes())
+
+    assert answers == ["sent", "dealt_with"]
+    assert await engine.takes_nothing() == 1.0
+
+
+async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters: Letters) -> None:
+    """What has come anew under its id is what is wanted now."""
+    await linked(engine)
+    letter = await gives_up(engine)
+    await engine.queue.write(Step().append(LIST, job("a", "newer words")))
+
+    answer = await letters.send_again(letter)
+
+    assert answer == "sent"
+    assert (await engine.takes()).job == job("a", "newer words")
+    assert await letters.count() == 0
+
+
+async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: Letters) -> None:
+    """Ahead of what was written later; what was found out about it is found out anew."""
+    await linked(engine)
+    keeping = LinkSteps(engine.keys)
+    asked = REPLY.knowing(waits=7, asked="in_doubt", is_admitted=True)
+    letter = await gives_up(engine, steer(LINK), asked)
+    await engine.queue.write(keeping.keep_reply(Step(), LINK, REPLY.id, Reply.model_validate(asked.work)))
+    await engine.append("later", name=steer(LINK), score=in_turn("1764071009.000000"))
+
+    answer = await letters.send_again(letter)
+    turn = await engine.takes()
+
+    assert answer == "sent"
+    assert turn.job.id == REPLY.id
+    assert turn.job.work == REPLY.knowing(is_admitted=True).work
+    assert await engine.connections.commands.exists(engine.keys.reply(LINK, REPLY.id)) == 0
+
+
+async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
+    engine: Engine, letters: Letters
+) -> None:
+    """The button takes the letter with it."""
+    await linked(engine)
+    letter = await gives_up(engine, steer(LINK), REPLY)
+
+    await engine.queue.write(LinkSteps(engine.keys).forget_reply(Step(), LINK, REPLY.id))
+
+    assert await letters.send_again(letter) == "dealt_with"
+
+
+async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
+    engine: Engine, letters: Letters
+) -> None:
+    """After a week its button is dead, and the words may have been written again."""
+    await linked(engine)
+    letter = await gives_up(engine, steer(LINK), REPLY)
+
+    assert await letters.send_again(letter) == "decided"
+    assert await letters.count() == 1
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_what_has_no_open_link_is_said_and_stays(engine: Engine, letters: Letters, ended: bool) -> None:
+    """There is nobody to do it for."""
+    act = Job(id="pause:1", work=Act(asker=ASKER, verb="pause"))
+    letter = await gives_up(engine, steer(LINK), act)
+    if ended:
+        await linked(engine)
+        await engine.queue.write(LinkSteps(engine.keys).field(Step(), LINK, "ended", "gone"))
+
+    assert await letters.send_again(letter) == "no_link"
+    assert await letters.count() == 1
+    assert await engine.takes_nothing() == 1.0
+
+
+async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, letters: Letters) -> None:
+    """A newer version's jobs end here when it is rolled back, which is when the operator asks."""
+    await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
+    taken = await engine.takes_unreadable()
+    await engine.queue.end(taken, "done", bury(Step(), taken, taken.body, "?", is_unreadable=True))
+
+    newest = await letters.find_newest()
+
+    assert newest is not None
+    assert (newest.kind, newest.why) == ("a job", "?")
+    assert await letters.send_again(newest.id) == "unreadable"
+
+
+async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Letters) -> None:
+    """The newer version has come back."""
+    await linked(engine)
+    await engine.queue.write(Step().append(steer(LINK), REPLY))
+    turn = await engine.takes()
+    unread = Unreadable(
+        **{
+            name: getattr(turn, name)
+            for name in Turn.__dataclass_fields__
+            if name not in ("job", "attempt", "is_suspect")
+        },
+        body=REPLY.model_dump_json(),
+        why="?",
+    )
+    await engine.ends(turn, bury(Step(), unread, unread.body, "?", is_unreadable=True))
+
+    assert await letters.send_again(id_of(steer(LINK), REPLY.id)) == "sent"
+    assert (await engine.takes()).job.work == REPLY.work
+
+
+async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(engine: Engine, letters: Letters) -> None:
+    """Told late as it was then, it would be old news that looks new."""
+    await linked(engine)
+    old, new = _seen(build=1), _seen(build=2)
+    observed = Job(id="observed:1", work=Happened(event=Observed(seen=old)))
+    letter = await gives_up(engine, tell(LINK), observed)
+    await engine.queue.write(LinkSteps(engine.keys).field(Step(), LINK, "seen", new.model_dump_json()))
+
+    await letters.send_again(letter)
+
+    assert (await engine.takes()).job.work == Happened(event=Observed(seen=new))
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (Job(id="receipt:1", work=Receipt(ts=ASKER.at, state="taken")), "overtaken"),
+        (job("a", "x" * LARGEST_JOB), "too_long"),
+    ],
+)
+async def test_what_is_of_no_use_any_more_is_said_and_stays(
+    engine: Engine, letters: Letters, given: Job, answer: Answer
+) -> None:
+    """Nothing goes without being done, unless the operator says so."""
+    await linked(engine)
+    letter = await gives_up(engine, show(LINK), given)
+
+    assert await letters.send_again(letter) == answer
+    assert await letters.forget(letter) == 1
+    assert await letters.count() == 0
+
+
+async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: Letters) -> None:
+    """The oldest go first, whoever writes."""
+    for number in range(3):
+        await engine.queue.write(Step().bury(f"old-{number}", "{}"))
+    engine.passes(5)
+    step = Step()
+    for number in range(MOST_LETTERS - 1):
+        step.bury(f"new-{number}", "{}")
+    await engine.queue.write(step)
+
+    ids = await letters.list_ids()
+    ends_ms = await engine.connections.commands.pttl(engine.keys.named("letters"))
+    engine.passes(LETTERS_MS / 1000)
+    await engine.queue.write(Step().bury("next", "{}"))
+
+    assert (len(ids), ids[0]) == (MOST_LETTERS, "old-2")
+    assert 0 < ends_ms <= LETTERS_MS
+    assert await letters.list_ids() == ["next"]
+    assert await letters.forget() == 1
+
+
+def _seen(build: int) -> Observation:
+    return Observation(
+        task_id=TaskId("t1"),
+        name="fix-the-login",
+        title="Fix the login",
+        owner_id="u1",
+        owner_name="alice",
+        template="docker",
+        status="active",
+        build=build,
+        created_at="2026-01-01T00:00:00Z",  # type: ignore[arg-type] # pydantic reads it
+    )

@@ -1,10 +1,13 @@
 """What doctor makes of what it was told: the store, the clocks, the scopes."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from taskwire.doctor import Finding, judge_clocks, judge_scopes, judge_store
+from taskwire.doctor import Finding, judge_clocks, judge_letters, judge_scopes, judge_store
 from taskwire.slack import manifest
 from taskwire.store.connection import StoreHealth
+from taskwire.store.letters import Letter
 
 GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always", eviction="noeviction")
 
@@ -95,3 +98,15 @@ def test_scopes_are_compared_with_the_manifest(granted: frozenset[str] | None, s
 
 def _said(finding: Finding) -> str:
     return f"{finding.state} {finding.says} {finding.hint}".strip()
+
+
+def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
+    """With what to do: it need not be lost."""
+    newest = Letter("3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "tell", "fix-the-login", "no answer.")
+
+    assert _said(judge_letters(2, newest)) == (
+        "wrong 2 jobs were given up, the newest on 2026-11-25 at 15:04 UTC: tell, because no answer. "
+        "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
+        "sent again, with `--forget` forgotten."
+    )
+    assert _said(judge_letters(0, None)) == "ok Nothing was given up."

@@ -8,6 +8,7 @@ from taskwire.bridge.saying import draw, receipt, say
 from taskwire.model import replies
 from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
 from taskwire.model.mrkdwn import escape_mrkdwn
+from taskwire.store.letters import bury
 from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
 from taskwire.words import answers, inputs
@@ -16,7 +17,7 @@ from taskwire.words import answers, inputs
 async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     """Write the dead letter, and say so once where somebody waits for it."""
     job, work = hand.job, hand.job.work
-    step = letter(doors, hand, why)
+    step = letter(hand, why)
     link_id = hand.link_id
     if isinstance(work, PostCard | CreateTask):
         link = await doors.links.find(link_id)
@@ -36,15 +37,15 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     return done(step, *_privately(work, why))
 
 
-def letter(doors: Doors, hand: Hand, why: str) -> Step:
+def letter(hand: Hand, why: str) -> Step:
     """Write the dead letter alone."""
-    return doors.writes.dead(Step(), hand.turn.name, hand.job, why, hand.now_ms)
+    return bury(Step(), hand.turn, hand.job.model_dump_json(), why)
 
 
-def unreadable(doors: Doors, taken: Unreadable) -> Step:
+def unreadable(taken: Unreadable) -> Step:
     """Write the dead letter of a job that this version cannot read, with its text as it was."""
-    job = {"id": taken.job_id, "body": taken.body}
-    return doors.writes.dead(Step(), taken.name, job, f"it cannot be read: {taken.why}"[:500], taken.now_ms)
+    why = f"it cannot be read: {taken.why}"[:500]
+    return bury(Step(), taken, taken.body, why, is_unreadable=True)
 
 
 def _privately(work: object, why: str) -> tuple[Private, ...]:

@@ -109,6 +109,11 @@ class Hand:
         return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
+    def written_ms(self) -> int:
+        """When the job was written, by Redis's clock: nothing that it did is older."""
+        return self.job.written_ms or self.turn.since_ms
+
+    @property
     def keeps_attempt(self) -> bool:
         """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
         return self.is_in_doubt or self.has_landed

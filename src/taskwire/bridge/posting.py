@@ -76,8 +76,8 @@ async def post_once(
 async def _made_before(
     doors: Doors, hand: Hand, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
-    """What was posted before Redis went back in time: nothing of this job is older than the job."""
-    since = ts_of(from_ms(hand.turn.since_ms) - BEFORE)
+    """What was posted before Redis went back in time, or the job was given up: no older than the job."""
+    since = ts_of(from_ms(hand.written_ms) - BEFORE)
     return await _read_back(
         doors, hand, PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     )

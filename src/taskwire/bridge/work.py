@@ -174,7 +174,7 @@ class Worker:
         if taken.takes < MOST_UNREADABLE_TAKES:
             return
         self._metrics.dead.labels("unreadable").inc()
-        await self._doors.queue.end(taken, "done", unreadable(self._doors, taken))
+        await self._doors.queue.end(taken, "done", unreadable(taken))
 
     async def _ending(self, hand: Hand) -> Ending:
         job, turn = hand.job, hand.turn
@@ -259,7 +259,7 @@ class Worker:
             raise
         except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
             _log.exception("could not tell of the end", job=hand.job.id)
-            return done(letter(self._doors, hand, why))
+            return done(letter(hand, why))
 
     async def show_privately(self, asker: Asker, message: Message) -> None:
         """Show something to one person, at most once: by the response URL, else in the channel."""

@@ -308,7 +308,8 @@ class Job(BaseModel):
     """One intended effect.
 
     `tries` counts the turns in a row that failed to bring it about, since when, and how many of them for a
-    reason that nobody expected.
+    reason that nobody expected. `written_ms` is when it was first written, if it has been given up since and
+    was sent again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -318,6 +319,19 @@ class Job(BaseModel):
     tries: int = 0
     failing_since_ms: int = 0
     surprises: int = 0
+    written_ms: int = 0
+
+    @property
+    def is_sent_again(self) -> bool:
+        """Whether it was given up once: what it was to do may have been done before that."""
+        return self.written_ms > 0
+
+    def afresh(self, written_ms: int) -> "Job":
+        """The same job as if nothing had been tried, but knowing since when it may have been done."""
+        begun = {"waits", "looks", "asked", "was_rejected", "was_repeated", "is_confirmed"}
+        fields = type(self.work).model_fields
+        work = self.work.model_copy(update={name: fields[name].default for name in begun & fields.keys()})
+        return Job(id=self.id, work=work, written_ms=self.written_ms or written_ms)
 
     def knowing(self, **changes: str | int | Written) -> "Job":
         """The same job with something learned: these fields of its work are others now."""

@@ -18,7 +18,6 @@ PERMANENT = {
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
     "gone": "task to the link that ended with it; a task leaves it when it is back, or after 30 days",
     "sweep:number": "one number an account; it must only ever rise",
-    "dead": "dead letters, capped, until the operator has dealt with them",
 }
 
 
@@ -40,6 +39,10 @@ class Keys:
     def link(self, link_id: str, part: str = "") -> str:
         """A link's own hash, or one of the records beside it (`taken`, `receipts`)."""
         return self.named("link", link_id, part) if part else self.named("link", link_id)
+
+    def reply(self, link_id: str, job_id: str) -> str:
+        """The key of a reply that was not delivered and that a button may send again."""
+        return self.named("memory", "reply", link_id, job_id)
 
     def is_permanent(self, key: str) -> bool:
         """Whether this key may stay without a time to live."""

@@ -3,8 +3,7 @@
 What was last seen of its task is written by `sweeps` alone; all else by the steps that end jobs.
 """
 
-import json
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from typing import cast
 
 from taskwire.model.changes import Story, TimeCame
@@ -12,6 +11,7 @@ from taskwire.model.ids import LinkId, TaskId, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link, LinkEnd
 from taskwire.model.phases import Observation
+from taskwire.store import letters
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
@@ -26,7 +26,6 @@ TAKEN = 200
 TAKEN_MS = 400 * 24 * 3_600_000
 BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
-MOST_DEAD = 1_000
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
 _COME = """
@@ -201,12 +200,13 @@ class LinkSteps:
 
     def keep_reply(self, step: Step, link: LinkId, job_id: str, work: Reply) -> Step:
         """Keep a reply that was not delivered, so that its button can send it again."""
-        key = self._keys.named("memory", "reply", link, job_id)
+        key = self._keys.reply(link, job_id)
         return step.write_expiring(KEPT_REPLY_MS, "SET", key, work.model_dump_json())
 
     def forget_reply(self, step: Step, link: LinkId, job_id: str) -> Step:
-        """Forget a kept reply: it has been decided on."""
-        return step.write("DEL", self._keys.named("memory", "reply", link, job_id))
+        """Forget a kept reply: it has been decided on, and no dead letter of it is to be sent again."""
+        step.write("DEL", self._keys.reply(link, job_id))
+        return letters.unbury(step, self._keys, letters.id_of(steer(link), job_id))
 
     def unhold(self, step: Step, link: LinkId) -> Step:
         """Bring the held replies back, each in its old place."""
@@ -225,13 +225,6 @@ class LinkSteps:
     def delivered(self, step: Step, link: LinkId, ts: Ts, told: str = "") -> Step:
         """Remember that the agent has a reply, and what the thread was told of its later changes."""
         return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "delivered"), ts, told)
-
-    def dead(self, step: Step, name: str, job: Job | Mapping[str, str], why: str, now_ms: int) -> Step:
-        """Keep what was given up for the operator."""
-        written = job.model_dump(mode="json") if isinstance(job, Job) else dict(job)
-        letter = {"list": name, "job": written, "why": why, "at_ms": now_ms}
-        step.write("LPUSH", self._keys.named("dead"), json.dumps(letter))
-        return step.write("LTRIM", self._keys.named("dead"), 0, MOST_DEAD - 1)
 
     def ends(self, step: Step, bond: Bond, why: str) -> Step:
         """End a link: it is remembered for 30 days and watched no more."""

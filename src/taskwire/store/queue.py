@@ -48,7 +48,8 @@ for _ = 1, 100 do
     redis.call('ZADD', ready, whole(now + term), name)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
             redis.call('HGET', jobs, 's|' .. head) or whole(now), pinned and '1' or '',
-            redis.call('HGET', state, 'attempt') or '', whole(redis.call('EXISTS', prefix .. 'rewound'))}
+            redis.call('HGET', state, 'attempt') or '', whole(redis.call('EXISTS', prefix .. 'rewound')),
+            redis.call('ZSCORE', order, head) or '0'}
   end
 end
 return {whole(now), whole(now)}
@@ -128,14 +129,15 @@ class Taking:
     takes: int
     now_ms: int
     since_ms: int
+    score: str
 
 
 @dataclass(frozen=True)
 class Turn(Taking):
     """A job to carry out.
 
-    `attempt` is the note of one whose outcome is not known yet. `is_suspect`: Redis has gone back in time
-    lately, so that even a first attempt may have been made before (`rewinds`).
+    `attempt` is the note of one whose outcome is not known yet. `is_suspect`: even a first attempt may have
+    been made before, since Redis has gone back in time lately (`rewinds`) or the job was given up once.
     """
 
     job: Job
@@ -193,14 +195,15 @@ class Queue:
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, takes, since, is_pinned, note, is_suspect = answer
-        taking = Taking(ListName(name), token, job_id, version, int(takes), now_ms, int(since))
+        _, name, job_id, body, version, takes, since, is_pinned, note, is_suspect, score = answer
+        taking = Taking(ListName(name), token, job_id, version, int(takes), now_ms, int(since), score)
         try:
             job = Job.model_validate_json(body)
         except ValidationError as error:
             return Unreadable(**vars(taking), body=body, why=str(error))
         attempt = note if is_pinned else None
-        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_suspect == "1")
+        is_unsure = is_suspect == "1" or job.is_sent_again
+        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_unsure)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""

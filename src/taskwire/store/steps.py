@@ -18,6 +18,10 @@ Command = Literal[
     "DEL", "HDEL", "HSET", "LPUSH", "LTRIM", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"
 ]
 
+# Dead letters that are kept, and for how long.
+MOST_LETTERS = 1_000
+LETTERS_MS = 30 * 24 * 3_600_000
+
 # A list is three keys: `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its
 # version, s|id since when) and `state` (token, job, held_until, takes, attempt…). While a list is held only
 # its holder moves its due time. A version is a number that the list never gives twice, so that a job that
@@ -97,7 +101,7 @@ end
 _CHECKS = """
 -- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
 local SHAPES = {
-  append = 'wwpnww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'ww', adopt = 'kw',
+  append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'ww', adopt = 'kw',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', LPUSH = 'k+w', LTRIM = 'knn', PEXPIRE = 'kn', SET = 'kw',
   ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn'
 }
@@ -148,6 +152,25 @@ local function checked(encoded, link)
 end
 """
 
+# A dead letter is kept under an id of its own, so that one can be sent again; `letters` reads them.
+_LETTERS = f"""
+local letters, letters_order = prefix .. 'letters', prefix .. 'letters:order'
+local function forget_letters(ids)
+  for _, id in ipairs(ids) do
+    redis.call('HDEL', letters, id)
+    redis.call('ZREM', letters_order, id)
+  end
+end
+local function bury(id, letter)
+  redis.call('HSET', letters, id, letter)
+  redis.call('ZADD', letters_order, whole(now), id)
+  forget_letters(redis.call('ZRANGEBYSCORE', letters_order, '-inf', whole(now - {LETTERS_MS})))
+  forget_letters(redis.call('ZRANGE', letters_order, 0, -{MOST_LETTERS} - 1))
+  redis.call('PEXPIRE', letters, {LETTERS_MS})
+  redis.call('PEXPIRE', letters_order, {LETTERS_MS})
+end
+"""
+
 _OPERATIONS = """
 local ops = {}
 local function run(steps)
@@ -157,6 +180,7 @@ local function run(steps)
   end
 end
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
+function ops.bury(id, letter) bury(id, letter) end
 function ops.drop(name, id) drop(name, id) settle(name) end
 function ops.hold(name, key, beginning, lowest, highest)
   set_aside(name, key, beginning, lowest, highest)
@@ -187,21 +211,21 @@ function ops.expiring(key, ms, command, ...)
   redis.call('PEXPIRE', key, ms)
 end
 function ops.adopt(kept, link)
-  for _, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
+  for at, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
     -- What another version kept, and this one cannot read, must not stop the link from being made.
     local is_good, steps = pcall(checked, entry, link)
     if is_good then
       run(steps)
     else
-      local letter = {list = kept, job = {body = entry}, why = tostring(steps), at_ms = now}
-      redis.call('LPUSH', prefix .. 'dead', cjson.encode(letter))
+      local letter = {list = kept, job = '', body = entry, why = tostring(steps), at_ms = now}
+      bury(link .. '-' .. whole(at), cjson.encode(letter))
     end
   end
   redis.call('DEL', kept)
 end
 """
 
-LUA = _LISTS + _CHECKS + _OPERATIONS
+LUA = _LISTS + _CHECKS + _LETTERS + _OPERATIONS
 
 Word = str | int
 
@@ -232,6 +256,11 @@ class Step:
         mode = "newest" if is_newest else "new"
         body = job.model_dump_json()
         self._operations.append(["append", name, job.id, str(score), str(delay_ms), mode, body])
+        return self
+
+    def bury(self, letter_id: str, letter: str) -> Self:
+        """Keep a dead letter; the oldest go where there are too many."""
+        self._operations.append(["bury", letter_id, letter])
         return self
 
     def drop(self, name: ListName, job_id: str) -> Self:
