@@ -32,10 +32,12 @@ from taskwire.store.connection import Connections, StoreHealth
 from taskwire.store.keys import Keys
 from taskwire.store.letters import Letter, Letters
 from taskwire.store.scripts import ServersClock
+from taskwire.store.sentinels import Seen
 from taskwire.words import troubles
 
 # A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
 MOST_SECONDS_APART = 5.0
+FEWEST_SENTINELS = 3
 # For a store of our own that a bot is just ending or starting.
 PATIENCE_SECONDS = 5.0
 
@@ -177,6 +179,8 @@ class Examination:
                 connections = await stack.enter_async_context(opened_store(settings))
                 for finding in judge_store(await connection.check(connections), connections.where):
                     yield finding
+                if connections.masters is not None:
+                    yield judge_sentinels(*await connections.masters.survey())
                 seconds, microseconds = await connections.commands.time()
                 there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
                 self._ahead["the store's"] = (datetime.now(UTC) - there).total_seconds()
@@ -269,7 +273,7 @@ def judge_store(health: StoreHealth, where: str) -> list[Finding]:
     if health.role not in (None, "master"):
         there = UserError("It is a replica, which cannot be written to.", "Set REDIS_URL to its primary.")
         found = [wrong("Store", there)]
-    return [*found, _judge_persistence(health), _judge_eviction(health)]
+    return [*found, _judge_persistence(health), _judge_eviction(health), *_judge_copies(health)]
 
 
 def _judge_persistence(health: StoreHealth) -> Finding:
@@ -302,6 +306,36 @@ def _judge_eviction(health: StoreHealth) -> Finding:
             "Set maxmemory-policy noeviction in its configuration.",
         )
     return Finding(name, "ok", "Nothing is thrown away.")
+
+
+def _judge_copies(health: StoreHealth) -> list[Finding]:
+    """Say what a failover may lose, where there is a replica to fail over to."""
+    name = "Replicas"
+    hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
+    if health.copies:
+        said = f"What is accepted is in {health.copies} of them first; there are {health.replicas or 0}."
+        is_enough = health.replicas is None or health.replicas >= health.copies
+        there = "Nothing can be accepted now: start the replicas, and look into their logs."
+        return [Finding(name, "ok", said) if is_enough else Finding(name, "wrong", said, there)]
+    if not health.replicas:
+        return []
+    return [Finding(name, "note", "A failover may lose what was accepted in the moment before it.", hint)]
+
+
+def judge_sentinels(seen: Sequence[Seen], errors: Sequence[RedisError]) -> Finding:
+    """Say whether there are enough sentinels to replace a master, and whether they agree on one."""
+    name, count = "Sentinels", len(seen) + len(errors)
+    masters = {f"{host}:{port}" for host, port in (one.master for one in seen)}
+    said = f"{len(seen)} of {count} answer, and know the master at {' or '.join(sorted(masters))}."
+    if len(masters) > 1:
+        return Finding(name, "wrong", said, "They do not agree: look into their logs.")
+    if len(seen) <= count // 2:
+        return Finding(name, "wrong", said, "Too few to choose another master: start the others.")
+    if errors:
+        return Finding(name, "note", said, "Start the others, or take them out of REDIS_URL.")
+    if count < FEWEST_SENTINELS:
+        return Finding(name, "note", said, "Name at least three, so that one of them may be away.")
+    return Finding(name, "ok", said)
 
 
 def judge_clocks(ahead: Mapping[str, float]) -> Finding:

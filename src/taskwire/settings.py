@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -205,11 +205,11 @@ class Settings(BaseSettings):
             self.webhook_token,
         )
         values = [secret.get_secret_value() for secret in held if secret is not None]
-        # What a Redis client says of its trouble may name the password and not the whole address.
-        if self.redis_url is not None and (
-            password := re.search(r"://[^/@]*?:([^/]+)@", self.redis_url.get_secret_value())
-        ):
-            values.append(password[1])
+        # What a Redis client says of its trouble may name a password and not the whole address.
+        if self.redis_url is not None:
+            url = self.redis_url.get_secret_value()
+            passwords = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
+            values += [unquote(either) for pair in passwords for either in pair if either]
         return tuple(values)
 
 

@@ -144,7 +144,7 @@ async def test_a_server_that_tells_nothing_is_taken(server_url: str) -> None:
     async with connection.open(f"unix://bot:{PASSWORD}@{server_url.removeprefix('unix://')}") as both:
         health = await connection.check(both)
 
-    assert health == connection.StoreHealth("redis", None, None, None, None, None, None)
+    assert health == connection.StoreHealth("redis", None, None, None, None, None, None, None)
 
 
 async def test_a_wrong_password_is_named_but_not_shown(network: FaultProxy) -> None:
@@ -208,7 +208,27 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
             "REDIS_URL ends in something that is not the number of a database.",
         ),
         ("redis://host?db=one", "REDIS_URL ends in something that is not the number of a database."),
-        ("redis+sentinel://host/main", "REDIS_URL names a Sentinel, which Taskwire cannot use yet."),
+        ("redis+sentinel://host", "REDIS_URL names sentinels, but not the master that they watch."),
+        (
+            f"redis+sentinel://:{PASSWORD}@host:port/main",
+            "REDIS_URL names a sentinel that is not HOST:PORT.",
+        ),
+        (
+            f"redis+sentinel://:{PASSWORD}@host,/main",
+            "REDIS_URL names a sentinel that is not HOST:PORT.",
+        ),
+        (
+            "redis+sentinel://host/main/one",
+            "REDIS_URL ends in something that is not the number of a database.",
+        ),
+        (
+            "redis+sentinel://host/main?master_name=main",
+            "REDIS_URL has an option after its ? that Taskwire does not take for redis+sentinel://.",
+        ),
+        (
+            "sentinel://host:26379;sentinel://host2:26379",
+            "REDIS_URL names sentinels in a way that Taskwire does not know.",
+        ),
     ],
 )
 def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) -> None:
@@ -227,6 +247,11 @@ def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) ->
         ("redis://", "redis://localhost:6379"),
         (f"rediss://bot:{PASSWORD}@Redis.example:6380/2?ssl_cert_reqs=none", "rediss://redis.example:6380"),
         (f"unix://bot:{PASSWORD}@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+        (
+            f"redis+sentinel://bot:{PASSWORD}@one,two:5000,[::1]:5001/main/2?sentinel_password={PASSWORD}",
+            "redis+sentinel://one:26379,two:5000,[::1]:5001/main",
+        ),
+        (f"rediss+sentinel://:{PASSWORD}@one/main?ssl_cert_reqs=none", "rediss+sentinel://one:26379/main"),
     ],
 )
 async def test_a_good_address_is_shown_without_its_secrets(url: str, where: str) -> None:

@@ -1,13 +1,23 @@
 """What doctor makes of what it was told: the store, the clocks, the scopes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from redis.exceptions import RedisError
 
-from taskwire.doctor import Finding, judge_clocks, judge_letters, judge_scopes, judge_store
+from taskwire.doctor import (
+    Finding,
+    judge_clocks,
+    judge_letters,
+    judge_scopes,
+    judge_sentinels,
+    judge_store,
+)
 from taskwire.slack import manifest
 from taskwire.store.connection import StoreHealth
 from taskwire.store.letters import Letter
+from taskwire.store.sentinels import Seen
 
 GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always", eviction="noeviction")
 
@@ -51,11 +61,81 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
                 "note The store does not tell; it should have maxmemory-policy noeviction.",
             ],
         ),
+        (
+            replace(GOOD, replicas=2, copies=1),
+            [
+                "ok It is Redis 7.2.4 at redis://host:6379.",
+                "ok Everything is written down.",
+                "ok Nothing is thrown away.",
+                "ok What is accepted is in 1 of them first; there are 2.",
+            ],
+        ),
+        (
+            replace(GOOD, replicas=1, copies=2),
+            [
+                "ok It is Redis 7.2.4 at redis://host:6379.",
+                "ok Everything is written down.",
+                "ok Nothing is thrown away.",
+                "wrong What is accepted is in 2 of them first; there are 1. "
+                "Nothing can be accepted now: start the replicas, and look into their logs.",
+            ],
+        ),
+        (
+            replace(GOOD, replicas=1, copies=0),
+            [
+                "ok It is Redis 7.2.4 at redis://host:6379.",
+                "ok Everything is written down.",
+                "ok Nothing is thrown away.",
+                "note A failover may lose what was accepted in the moment before it. Set "
+                "min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them.",
+            ],
+        ),
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
     """What a managed one does not tell is worth knowing, and no fault."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
+
+
+ONE, OTHER = Seen(("10.0.0.1", 6379), 3, is_down=False), Seen(("10.0.0.2", 6379), 4, is_down=False)
+LOST = RedisError("no answer in time")
+
+
+@pytest.mark.parametrize(
+    ("seen", "errors", "said"),
+    [
+        ([ONE, ONE, ONE], [], "ok 3 of 3 answer, and know the master at 10.0.0.1:6379."),
+        (
+            [ONE, ONE],
+            [LOST],
+            "note 2 of 3 answer, and know the master at 10.0.0.1:6379. "
+            "Start the others, or take them out of REDIS_URL.",
+        ),
+        (
+            [ONE],
+            [],
+            "note 1 of 1 answer, and know the master at 10.0.0.1:6379. "
+            "Name at least three, so that one of them may be away.",
+        ),
+        (
+            [ONE],
+            [LOST, LOST],
+            "wrong 1 of 3 answer, and know the master at 10.0.0.1:6379. "
+            "Too few to choose another master: start the others.",
+        ),
+        (
+            [ONE, OTHER, OTHER],
+            [],
+            "wrong 3 of 3 answer, and know the master at 10.0.0.1:6379 or 10.0.0.2:6379. "
+            "They do not agree: look into their logs.",
+        ),
+    ],
+)
+def test_sentinels_are_judged_by_what_they_know(
+    seen: list[Seen], errors: list[RedisError], said: str
+) -> None:
+    """Enough of them, and of one mind."""
+    assert _said(judge_sentinels(seen, errors)) == said
 
 
 @pytest.mark.parametrize(

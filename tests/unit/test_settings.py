@@ -184,6 +184,15 @@ def test_every_secret_is_known_to_the_mask() -> None:
     assert not any(secret in repr(found) for secret in found.secrets())
 
 
+def test_the_sentinels_password_is_a_secret_too() -> None:
+    """As it is written in the address, and as a client says it."""
+    url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
+
+    found = settings.given(GOOD | {"REDIS_URL": url})
+
+    assert {"one/hunter", "two&hunter", url} <= set(found.secrets())
+
+
 def test_the_readme_and_the_chart_know_every_setting() -> None:
     """What is documented nowhere does not exist for anybody, and what is not read must not be documented."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import ThreadRef
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
-from taskwire.store.scripts import Clock, Script
+from taskwire.store.lines import Away, leaving
+from taskwire.store.scripts import Clock, NotKept, Promise, Script
 from taskwire.store.steps import Step
 
 # Slack's last retry comes about six minutes after the first delivery; a claim outlives it by far.
@@ -23,11 +24,16 @@ CLAIM_MS = 3_600_000
 KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
+PAUSE_SECONDS = 0.2
 
 # What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
 _ACCEPT = """
 local steps = checked(ARGV[5])
-if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then return 'seen' end
+if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then
+  -- A write, so that the replicas are known to have what was written before it.
+  redis.call('PEXPIRE', ARGV[3], ARGV[4])
+  return 'seen'
+end
 run(steps)
 return 'taken'
 """
@@ -38,7 +44,10 @@ local claim, ttl, thread, kept, kept_ttl, is_ours, step =
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'foreign' end
 local steps = checked(step, link)
-if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then return 'seen' end
+if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then
+  redis.call('PEXPIRE', claim, ttl)
+  return 'seen'
+end
 if link then
   run(steps)
   return 'taken'
@@ -49,6 +58,7 @@ return 'kept'
 """
 
 Taken = Literal["taken", "seen", "kept", "foreign"]
+_PROMISES = frozenset({"taken", "seen", "kept"})
 
 
 class Claims:
@@ -56,8 +66,8 @@ class Claims:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._keys = keys
-        self._accept = Script(connections.commands, keys, clock, _ACCEPT)
-        self._accept_in_thread = Script(connections.commands, keys, clock, _ACCEPT_IN_THREAD)
+        self._accept = Promise(connections, keys, clock, _ACCEPT, _PROMISES)
+        self._accept_in_thread = Promise(connections, keys, clock, _ACCEPT_IN_THREAD, _PROMISES)
 
     async def accept(self, kind: str, delivery: str, step: Step) -> Taken:
         """Take a delivery and write its step, once however often it comes."""
@@ -87,23 +97,22 @@ class Claims:
         """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
         is_in_doubt = False
         for _ in range(TRIES):
-            try:
-                return cast("Taken", await asyncio.wait_for(script(*words), TRY_SECONDS))
-            except (TimeoutError, RedisTimeoutError):
-                # It may have arrived, or still arrive; the next try finds the claim that it left.
-                is_in_doubt = True
-            except RedisConnectionError as error:
-                is_in_doubt = is_in_doubt or not _was_never_sent(error)
-                await asyncio.sleep(TRY_SECONDS / 4)
-            except RedisError as error:
-                if is_in_doubt:
-                    break
-                raise TryLater(f"Redis refused: {error}") from error
+            with leaving() as sent:
+                try:
+                    return cast("Taken", await asyncio.wait_for(script(*words), TRY_SECONDS))
+                except (TimeoutError, RedisTimeoutError):
+                    # It may have arrived, or still arrive; the next try finds the claim that it left.
+                    is_in_doubt = is_in_doubt or sent.is_possible
+                except NotKept:
+                    is_in_doubt = True
+                    await asyncio.sleep(PAUSE_SECONDS)
+                except RedisConnectionError as error:
+                    is_in_doubt = is_in_doubt or (sent.is_possible and not isinstance(error, Away))
+                    await asyncio.sleep(PAUSE_SECONDS)
+                except RedisError as error:
+                    if is_in_doubt:
+                        break
+                    raise TryLater(f"Redis refused: {error}") from error
         if is_in_doubt:
-            raise Unknown("Redis did not answer")
+            raise Unknown("Redis did not answer, or its replicas did not")
         raise TryLater("Redis cannot be reached")
-
-
-def _was_never_sent(error: RedisConnectionError) -> bool:
-    """Whether the connection could not be made at all; redis-py says so only in its text."""
-    return "connecting to" in str(error)

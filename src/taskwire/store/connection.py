@@ -8,27 +8,25 @@ No connection is kept in SUBSCRIBE, where Redis refuses all else and a lost word
 BLPOP and BRPOP on the client that is made for it.
 """
 
-import os
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from typing import Any, Self, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    RedisError,
-    ResponseError,
-)
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from taskwire.model.errors import UserError
+from taskwire.store import address as addresses
+from taskwire.store import lines, sentinels
+from taskwire.store.address import Address
+from taskwire.store.lines import Lines
+from taskwire.store.reasons import reason
+from taskwire.store.sentinels import Masters, NoMaster
 
 OLDEST = (6, 2)
 
@@ -40,28 +38,38 @@ POOL_SECONDS = 5.0  # for a free connection
 COMMAND_CONNECTIONS, BLOCKING_CONNECTIONS = 32, 4
 HEALTH_CHECK_SECONDS = 30  # a firewall forgets idle connections without a word
 
-SCHEMES = ("redis", "rediss", "unix")
-OPTIONS = frozenset({"db", "username", "password"})
-TLS_OPTIONS = frozenset(
-    f"ssl_{name}"
-    for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
-)
-EXAMPLE = "It looks like redis://host:6379/0, rediss://… for TLS, or unix:///path/to/socket."
-ESCAPES = "In a password, write %2F for /, %40 for @, %3A for :, %23 for # and %3F for ?."
+E = TypeVar("E", bound=RedisError)
+
+_LINES: Mapping[str, type[AbstractConnection]] = {
+    "redis": lines.Line,
+    "rediss": lines.TlsLine,
+    "unix": lines.UnixLine,
+}
+_MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
+    "redis": lines.MasterLine,
+    "rediss": lines.MasterTlsLine,
+}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Connections:
-    """The two clients of a process. `where` is the server's place without its password, for people."""
+    """The two clients of a process. `where` is the server's place without its password, for people.
+
+    `copies` is how many replicas have to have a promise before it is given; `check` learns it.
+    """
 
     commands: Redis
     blocking: Redis
     where: str
+    masters: Masters | None = None
+    copies: int = 0
 
     async def close(self) -> None:
         """Give all connections back."""
         await self.blocking.aclose()
         await self.commands.aclose()
+        if self.masters is not None:
+            await self.masters.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,18 +91,25 @@ class StoreHealth:
     appends: bool | None
     fsync: str | None
     eviction: str | None
+    replicas: int | None = None
+    # How many of them a write needs, as the server has it: `min-replicas-to-write`.
+    copies: int | None = None
 
 
 def open(url: str) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
     """Make both clients; nothing is sent before the first command. UserError if the URL is no good."""
-    where = _place(url)
-    commands = _client(url, COMMAND_SECONDS, COMMAND_CONNECTIONS)
-    return Connections(commands, _client(url, BLOCKING_SECONDS, BLOCKING_CONNECTIONS), where)
+    address = addresses.read(url)
+    masters = _masters(address) if address.sentinels else None
+    commands = _client(address, masters, COMMAND_SECONDS, COMMAND_CONNECTIONS)
+    blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS)
+    return Connections(commands, blocking, address.where, masters)
 
 
-def _client(url: str, answer_seconds: float, connections: int) -> Redis:
-    pool = BlockingConnectionPool.from_url(
-        url,
+def _client(address: Address, masters: Masters | None, answer_seconds: float, connections: int) -> Redis:
+    scheme = address.scheme
+    pool = Lines.from_url(
+        address.url,
+        connection_class=_LINES[scheme] if masters is None else _MASTER_LINES[scheme],
         timeout=POOL_SECONDS,
         max_connections=connections,
         socket_timeout=answer_seconds,
@@ -104,53 +119,50 @@ def _client(url: str, answer_seconds: float, connections: int) -> Redis:
         decode_responses=True,
         protocol=2,  # the same shapes from every server, and no HELLO, which some proxies do not know
     )
+    pool.masters = masters
     return Redis.from_pool(pool)
 
 
-def _place(url: str) -> str:
-    """Check the URL and take the secrets out. The texts never quote it: a wrong one may be all password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:  # its own text quotes the URL
-        raise UserError("REDIS_URL is not a URL.", f"{EXAMPLE} {ESCAPES}") from None
-    if parts.fragment:
-        raise UserError("REDIS_URL has a # in it.", ESCAPES)
-    if "sentinel" in parts.scheme:
-        raise UserError(
-            "REDIS_URL names a Sentinel, which Taskwire cannot use yet.", "Name the primary itself."
+def _masters(address: Address) -> Masters:
+    """The sentinels, reached as Redis is, but with a name and password of their own."""
+    kind = SSLConnection if address.scheme == "rediss" else Connection
+    options = cast("dict[str, Any]", parse_url(address.url))
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    clients = []
+    for host, port in address.sentinels:
+        pool = BlockingConnectionPool(
+            connection_class=kind,
+            host=host,
+            port=port,
+            username=address.sentinel_username,
+            password=address.sentinel_password,
+            timeout=sentinels.ANSWER_SECONDS,
+            max_connections=sentinels.CONNECTIONS,
+            socket_timeout=sentinels.ANSWER_SECONDS,
+            socket_connect_timeout=sentinels.ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            protocol=2,
+            **tls,
         )
-    if parts.scheme not in SCHEMES:
-        raise UserError("REDIS_URL does not begin with redis://, rediss:// or unix://.", EXAMPLE)
-    _check_options(parts)
-    if parts.scheme == "unix":
-        return f"unix://{parts.path}"
-    return f"{parts.scheme}://{parts.hostname or 'localhost'}:{port or 6379}"
-
-
-def _check_options(parts: SplitResult) -> None:
-    """Refuse what redis-py would let override ours, time-outs and retries above all, or not understand."""
-    allowed = OPTIONS | TLS_OPTIONS if parts.scheme == "rediss" else OPTIONS
-    options = parse_qs(parts.query, keep_blank_values=True)
-    if not allowed.issuperset(options):
-        raise UserError(
-            f"REDIS_URL has an option after its ? that Taskwire does not take for {parts.scheme}://.",
-            f"These can be set: {', '.join(sorted(allowed))}.",
-        )
-    database = options.get("db", [parts.path.strip("/")])[0]
-    if parts.scheme != "unix" and not re.fullmatch(r"\d*", database):  # redis-py would quietly take 0
-        raise UserError("REDIS_URL ends in something that is not the number of a database.", EXAMPLE)
+        clients.append(Redis.from_pool(pool))
+    return Masters(address, clients)
 
 
 async def check(connections: Connections) -> StoreHealth:
-    """Ask the server what it is. UserError if it cannot be reached, is too old, or is a Cluster."""
+    """Ask the server what it is, and note how many copies a promise needs.
+
+    UserError if it cannot be reached, is too old, or is a Cluster.
+    """
     try:
         await connections.commands.ping()
         told = await _told(connections.commands)
-        fsync = await _fsync(connections.commands)
+        fsync = await _configured(connections.commands, "appendfsync")
+        copies = await _copies(connections.commands, told)
     except (RedisError, OSError) as error:
         raise _unreachable(connections.where, error) from error
     _refuse_unsupported(told, connections.where)
+    connections.copies = copies or 0
     return StoreHealth(
         engine="valkey" if "valkey_version" in told else "redis",
         version=told.get("valkey_version") or told.get("redis_version"),
@@ -159,6 +171,8 @@ async def check(connections: Connections) -> StoreHealth:
         appends=told["aof_enabled"] == "1" if "aof_enabled" in told else None,
         fsync=fsync,
         eviction=told.get("maxmemory_policy"),
+        replicas=int(told["connected_slaves"]) if "connected_slaves" in told else None,
+        copies=copies,
     )
 
 
@@ -170,11 +184,19 @@ async def _told(client: Redis) -> Mapping[str, str]:
     return {name: str(value) for name, value in info.items()}
 
 
-async def _fsync(client: Redis) -> str | None:
+async def _configured(client: Redis, name: str) -> str | None:
     try:
-        return (await client.config_get("appendfsync")).get("appendfsync")
+        return (await client.config_get(name)).get(name)
     except ResponseError:
         return None
+
+
+async def _copies(client: Redis, told: Mapping[str, str]) -> int | None:
+    """How many replicas a write needs; where the configuration is kept from us, INFO says if it is any."""
+    configured = await _configured(client, "min-replicas-to-write")
+    if configured is not None:
+        return int(configured)
+    return 1 if "min_slaves_good_slaves" in told else None
 
 
 def _refuse_unsupported(told: Mapping[str, str], where: str) -> None:
@@ -190,25 +212,23 @@ def _refuse_unsupported(told: Mapping[str, str], where: str) -> None:
         )
 
 
-def _unreachable(where: str, error: Exception) -> UserError:
-    if isinstance(error, AuthenticationError):
+def _unreachable(where: str, error: BaseException) -> UserError:
+    if no_master := _caused_by(error, NoMaster):
+        return UserError(no_master.sentence, no_master.hint)
+    if _caused_by(error, AuthenticationError):
         return UserError(f"{where} refuses the user name or password.", "Correct them in REDIS_URL.")
-    if isinstance(error, BusyLoadingError):
+    if _caused_by(error, BusyLoadingError):
         return UserError(f"{where} is still loading its data.", "Start again in a minute.")
     return UserError(
-        f"{where} cannot be reached: {_reason(error)}.",
+        f"{where} cannot be reached: {reason(error)}.",
         "Check REDIS_URL, and that Redis or Valkey runs there.",
     )
 
 
-def _reason(error: BaseException | None) -> str:
-    """Say why in the system's words; redis-py's own are for programmers."""
-    while error:
-        if isinstance(error, RedisTimeoutError | TimeoutError):
-            return "no answer in time"
-        if isinstance(error, ssl.SSLError):
-            return f"TLS failed ({error.reason})"
-        if isinstance(error, OSError) and error.errno:
-            return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
-        last, error = error, error.__cause__ or error.__context__
-    return str(last)
+def _caused_by(error: BaseException | None, kind: type[E]) -> E | None:
+    """What lies behind an error, if it is of this kind."""
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__
+    return None

@@ -16,7 +16,7 @@ from taskwire.model.jobs import Job, ListName
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.rewinds import Rewinds
-from taskwire.store.scripts import Clock, Script
+from taskwire.store.scripts import Clock, Promise, Script
 from taskwire.store.steps import Step
 
 IDLE_WAIT_SECONDS = 1.0
@@ -182,7 +182,7 @@ class Queue:
         self._blocking: Redis = connections.blocking
         self._keys = keys
         self._take = Script(connections.commands, keys, clock, _TAKE)
-        self._begin = Script(connections.commands, keys, clock, _BEGIN)
+        self._begin = Promise(connections, keys, clock, _BEGIN, frozenset({"begun"}))
         self._end = Script(connections.commands, keys, clock, _END)
         self._append = Script(connections.commands, keys, clock, _APPEND)
 

@@ -1,0 +1,130 @@
+"""Sentinels: who the master is now, by what most of them know.
+
+All are asked at once, and the newest configuration among the answers of a majority counts: one of them alone
+may have been cut off together with a master that was replaced. Nothing is remembered beyond the last answer,
+which tells a line to an earlier master that it is one. Ends at an address.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from taskwire.store.address import Address, Node
+from taskwire.store.reasons import reason
+
+# For one sentinel to answer; the others are not waited for that long once a majority has.
+ANSWER_SECONDS = 1.0
+CONNECTIONS = 8
+NO_SUCH_MASTER = "No such master"
+
+
+class NoMaster(RedisConnectionError):
+    """The sentinels name no master that could be reached; nothing was sent to any.
+
+    `sentence` and `hint` are for whoever runs Taskwire.
+    """
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one sentinel says of the master."""
+
+    master: Node
+    epoch: int
+    is_down: bool
+
+
+class Masters:
+    """The masters that follow one another under one name."""
+
+    def __init__(self, address: Address, sentinels: Sequence[Redis]) -> None:
+        self.last: Node | None = None
+        self._address = address
+        self._sentinels = sentinels
+
+    async def find(self) -> Node:
+        """The present master; NoMaster if the sentinels do not know one."""
+        seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
+        if not seen:
+            raise self._trouble(errors)
+        newest = max(one.epoch for one in seen)
+        newest_seen = [one for one in seen if one.epoch == newest]
+        if all(one.is_down for one in newest_seen):
+            raise NoMaster(
+                f"The sentinels see {self._address.master} down.",
+                "If they do not choose another master within a minute, look into their logs.",
+            )
+        self.last = newest_seen[0].master
+        return self.last
+
+    async def survey(self) -> tuple[list[Seen], list[RedisError]]:
+        """What each sentinel says, and what kept the others from it."""
+        return await self._ask(len(self._sentinels))
+
+    async def close(self) -> None:
+        """Give the connections to the sentinels back."""
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
+
+    async def _ask(self, enough: int) -> tuple[list[Seen], list[RedisError]]:
+        asked = {asyncio.create_task(self._see(each)) for each in self._sentinels}
+        seen: list[Seen] = []
+        errors: list[RedisError] = []
+        try:
+            for answer in asyncio.as_completed(asked, timeout=ANSWER_SECONDS):
+                try:
+                    seen.append(await answer)
+                except RedisError as error:
+                    errors.append(error)
+                if len(seen) >= enough:
+                    break
+        except TimeoutError:
+            late = sum(not task.done() for task in asked)
+            errors += [RedisConnectionError("no answer in time") for _ in range(late)]
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        return seen, errors
+
+    async def _see(self, sentinel: Redis) -> Seen:
+        told = cast("Mapping[str, str | int | bool]", await sentinel.sentinel_master(self._address.master))
+        return Seen(
+            master=(str(told["ip"]), int(told["port"])),
+            epoch=int(told["config-epoch"]),
+            is_down=bool(told["is_sdown"] or told["is_odown"]),
+        )
+
+    def _trouble(self, errors: Sequence[RedisError]) -> NoMaster:
+        """Say why nobody names a master; what is wrong with the settings before what passes by itself."""
+        where, name = self._address.where, self._address.master
+        if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
+            return NoMaster(
+                "The sentinels in REDIS_URL refuse the user name or password.",
+                "Set theirs as ?sentinel_username=…&sentinel_password=…; before the @ stand Redis's.",
+            )
+        if any(NO_SUCH_MASTER in str(error) for error in errors):
+            return NoMaster(
+                f"The sentinels in REDIS_URL watch no master called {name}.",
+                "Its name stands in their configuration after `sentinel monitor`.",
+            )
+        if any(isinstance(error, ResponseError) for error in errors):
+            return NoMaster(
+                f"{where} names what is no sentinel.",
+                "Name the sentinels with their own port, usually 26379, or Redis itself as redis://host:6379/0.",
+            )
+        why = reason(errors[0]) if errors else "no answer in time"
+        return NoMaster(
+            f"No sentinel of {where} can be reached: {why}.",
+            "Check REDIS_URL, and that the sentinels run there.",
+        )

@@ -1,0 +1,198 @@
+"""A Redis as operators keep it: a master, two replicas, and three sentinels, all real, on the loopback.
+
+Whoever uses it kills, stops and cuts; times are short, so that a master is replaced within some two seconds.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from taskwire.store import embedded
+from tests.process.processes import until
+
+NAME = "mymaster"
+PASSWORD = "hunter2-and-more"
+SENTINEL_PASSWORD = "hunter3-and-more"
+DOWN_MS = 500
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Server:
+    """One Redis or one sentinel."""
+
+    port: int
+    command: tuple[str, ...]
+    password: str
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Run it, and wait until it answers."""
+        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=asyncio.subprocess.DEVNULL)
+        await until(self._answers, f"{self.command[0]} to answer on {self.port}")
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def end(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+            self.process = None
+
+    def client(self) -> Redis:
+        """A client of this one server, whatever its role is."""
+        once = Retry(NoBackoff(), 0)
+        return Redis(host=HOST, port=self.port, password=self.password, retry=once, decode_responses=True)
+
+    async def role(self) -> str:
+        """Its role; nothing if it does not answer."""
+        try:
+            async with self.client() as client, asyncio.timeout(1):
+                return str((await client.role())[0])
+        except (RedisError, TimeoutError):
+            return ""
+
+    async def _answers(self) -> bool:
+        return bool(await self.role())
+
+
+@dataclass
+class House:
+    """Three servers, of which one is the master, and three sentinels."""
+
+    servers: list[Server]
+    sentinels: list[Server]
+
+    @property
+    def url(self) -> str:
+        """What an operator would set."""
+        places = ",".join(f"{HOST}:{each.port}" for each in self.sentinels)
+        return f"redis+sentinel://:{PASSWORD}@{places}/{NAME}/0?sentinel_password={SENTINEL_PASSWORD}"
+
+    async def master(self) -> Server:
+        """Who most sentinels call the master."""
+        named = []
+        for sentinel in self.sentinels:
+            with contextlib.suppress(RedisError, TimeoutError):
+                async with sentinel.client() as client, asyncio.timeout(1):
+                    address = cast("tuple[str, int]", await client.sentinel_get_master_addr_by_name(NAME))
+                    named.append(int(address[1]))
+        port = max(named, key=named.count)
+        return next(server for server in self.servers if server.port == port)
+
+    async def replicas(self) -> list[Server]:
+        """The others."""
+        master = await self.master()
+        return [server for server in self.servers if server is not master]
+
+    async def is_whole(self) -> bool:
+        """Whether the master has both replicas, and each sentinel knows all others and them."""
+        master = await self.master()
+        async with master.client() as client:
+            told = await client.info("replication")
+        online = [told.get(f"slave{number}", {}).get("state") == "online" for number in range(2)]
+        return told["role"] == "master" and all(online) and all([await _knows_all(s) for s in self.sentinels])
+
+    async def has_other_master(self, old: Server) -> bool:
+        """Whether another one has become the master, and takes writes."""
+        master = await self.master()
+        if master is old or await master.role() != "master":
+            return False
+        async with master.client() as client:
+            return int((await client.info("replication")).get("min_slaves_good_slaves", 0)) >= 1
+
+    async def kill_master(self) -> Server:
+        """Kill the master and wait until there is another one; returns the one that was killed."""
+        old = await self.master()
+        await old.end()
+        await until(lambda: self.has_other_master(old), "another master")
+        return old
+
+
+async def _knows_all(sentinel: Server) -> bool:
+    async with sentinel.client() as client:
+        told = cast("dict[str, object]", await client.sentinel_master(NAME))
+    return (told["num-other-sentinels"], told["num-slaves"], told["flags"]) == (2, 2, "master")
+
+
+@contextlib.asynccontextmanager
+async def house(directory: Path) -> AsyncIterator[House]:
+    """Run them all, as many as a quorum needs and more."""
+    program = shutil.which("redis-server") or str(embedded.find_program())
+    ports = free_ports(6)
+    servers = [_server(program, directory, port, ports[0]) for port in ports[:3]]
+    ids = {port: secrets.token_hex(20) for port in ports[3:]}
+    sentinels = [_sentinel(program, directory, port, ports[:3], ids) for port in ids]
+    made = House(servers, sentinels)
+    try:
+        await servers[0].start()
+        await asyncio.gather(*(server.start() for server in servers[1:]))
+        await asyncio.gather(*(sentinel.start() for sentinel in sentinels))
+        await until(made.is_whole, "a master with two replicas and three sentinels")
+        yield made
+    finally:
+        for each in (*sentinels, *servers):
+            await each.end()
+
+
+def _server(program: str, directory: Path, port: int, master: int) -> Server:
+    place = directory / f"redis-{port}"
+    place.mkdir()
+    lines = [
+        *(f"port {port}", f"bind {HOST}", f"dir {place}", "appendonly yes", 'save ""'),
+        *(f"requirepass {PASSWORD}", f"masterauth {PASSWORD}"),
+        *("min-replicas-to-write 1", "min-replicas-max-lag 2", "repl-ping-replica-period 1"),
+        *("repl-diskless-sync yes", "repl-diskless-sync-delay 0"),
+    ]
+    lines += [f"replicaof {HOST} {master}"] if port != master else []
+    (place / "redis.conf").write_text("\n".join(lines) + "\n")
+    return Server(port, (program, str(place / "redis.conf")), PASSWORD)
+
+
+def _sentinel(program: str, directory: Path, port: int, servers: list[int], ids: dict[int, str]) -> Server:
+    """A sentinel that knows the others from the start, as one that is started anew does."""
+    place = directory / f"sentinel-{port}"
+    place.mkdir()
+    lines = [
+        *(f"port {port}", f"bind {HOST}", f"dir {place}", f"requirepass {SENTINEL_PASSWORD}"),
+        f"sentinel myid {ids[port]}",
+        f"sentinel monitor {NAME} {HOST} {servers[0]} 2",
+        f"sentinel auth-pass {NAME} {PASSWORD}",
+        f"sentinel down-after-milliseconds {NAME} {DOWN_MS}",
+        f"sentinel failover-timeout {NAME} 3000",
+    ]
+    lines += [f"sentinel known-replica {NAME} {HOST} {each}" for each in servers[1:]]
+    lines += [f"sentinel known-sentinel {NAME} {HOST} {o} {own}" for o, own in ids.items() if o != port]
+    (place / "sentinel.conf").write_text("\n".join(lines) + "\n")
+    return Server(port, (program, str(place / "sentinel.conf"), "--sentinel"), SENTINEL_PASSWORD)
+
+
+def lone_sentinel(directory: Path, master: int) -> Server:
+    """A sentinel that knows no other, and of no other master than this."""
+    program = shutil.which("redis-server") or str(embedded.find_program())
+    (port,) = free_ports(1)
+    return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on which nobody listens, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in probes]

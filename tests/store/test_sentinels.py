@@ -1,0 +1,209 @@
+"""Redis behind sentinels, all real: the master is found and followed, and what it refuses is not done."""
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from taskwire.model.errors import Unknown, UserError
+from taskwire.model.jobs import Job, ListName, Say, tell
+from taskwire.model.messages import Message
+from taskwire.store import connection
+from taskwire.store.claims import Claims
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.lines import Away
+from taskwire.store.queue import Queue, Turn
+from taskwire.store.scripts import ServersClock
+from taskwire.store.steps import Step
+from tests.faults import sentinels
+from tests.faults.sentinels import House, Server
+from tests.process.processes import until
+
+KEYS = Keys("T1")
+LIST: ListName = tell("L1")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with sentinels.house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def both(house: House) -> AsyncIterator[Connections]:
+    async with connection.open(house.url) as connections:
+        await connection.check(connections)
+        yield connections
+
+
+def _step(text: str) -> Step:
+    return Step().append(LIST, Job(id=text, work=Say(message=Message(text=text))))
+
+
+async def test_after_a_failover_both_clients_find_the_new_master(house: House, both: Connections) -> None:
+    """What both had written is there; scripts are loaded anew, and one that was taken is not taken again."""
+    claims = Claims(both, KEYS, ServersClock())
+    taken = [await claims.accept("command", "one", _step("one")) for _ in range(2)]
+    await both.blocking.brpop(["nothing"], 0.01)
+
+    await house.kill_master()
+
+    with contextlib.suppress(RedisError):
+        await both.blocking.brpop(["nothing"], 0.01)
+    taken.append(await claims.accept("command", "one", _step("one")))
+    assert taken == ["taken", "seen", "seen"]
+    assert await both.blocking.brpop([KEYS.named("wake")], 1) == (KEYS.named("wake"), "1")
+    assert await both.commands.zcard(KEYS.named("list", LIST, "order")) == 1
+
+
+async def test_one_that_knows_an_earlier_master_is_not_followed(house: House, tmp_path: Path) -> None:
+    """A sentinel that is cut off together with the old master is outvoted, though it stands first."""
+    alone = sentinels.lone_sentinel(tmp_path, (await house.master()).port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(alone.end)
+        await alone.start()
+        old = await house.kill_master()
+        await old.start()
+        url = house.url.replace("@", f"@{sentinels.HOST}:{alone.port},")
+        both = await stack.enter_async_context(connection.open(url))
+
+        await both.commands.set("key", "value")
+
+        async with (await house.master()).client() as client:
+            assert await client.get("key") == "value"
+
+
+async def test_a_demoted_master_has_done_nothing(house: House) -> None:
+    """Whoever writes to a replica hears that surely nothing was carried out, and has no connection left."""
+    replica = (await house.replicas())[0]
+    async with connection.open(_plain(replica)) as both:
+        with pytest.raises(Away) as caught:
+            await Queue(both, KEYS, ServersClock()).write(_step("one"))
+
+        assert str(caught.value).startswith("READONLY")
+        assert [line.is_connected for line in _idle(both.commands)] == [False]
+
+
+async def test_a_master_without_replicas_has_done_nothing(house: House) -> None:
+    """It is cut from its replicas: another one may have been chosen, so the sentinels are asked again."""
+    master = await house.master()
+    for replica in await house.replicas():
+        await replica.end()
+    async with connection.open(_plain(master)) as both:
+        with pytest.raises(Away) as caught:
+            await Claims(both, KEYS, ServersClock())._accept(  # noqa: SLF001 - one try, unlike `accept`
+                KEYS.named("claim", "command", "one"), 1_000, _step("one").encoded()
+            )
+
+        assert str(caught.value).startswith("NOREPLICAS")
+        assert await both.commands.keys("*") == []
+
+
+async def test_what_no_replica_has_is_not_promised(house: House, both: Connections) -> None:
+    """The master has it, and may be gone with it in a moment: that is said, until a replica has it too."""
+    claims = Claims(both, KEYS, ServersClock())
+    replicas = await house.replicas()
+    for replica in replicas:
+        replica.tell(signal.SIGSTOP)
+
+    with pytest.raises(Unknown):
+        await claims.accept("command", "one", _step("one"))
+
+    for replica in replicas:
+        replica.tell(signal.SIGCONT)
+    await until(lambda: _is_promised(claims), "a replica that has it")
+    assert await both.commands.zcard(KEYS.named("list", LIST, "order")) == 1
+
+
+async def _is_promised(claims: Claims) -> bool:
+    with contextlib.suppress(Unknown):
+        return await claims.accept("command", "one", _step("one")) == "seen"
+    return False
+
+
+async def test_an_attempt_that_no_replica_knows_of_is_not_made(house: House, both: Connections) -> None:
+    """Another master would know nothing of it, and let it be made a second time."""
+    queue = Queue(both, KEYS, ServersClock())
+    await queue.write(_step("one"))
+    turn = await queue.take()
+    assert isinstance(turn, Turn)
+    for replica in await house.replicas():
+        replica.tell(signal.SIGSTOP)
+
+    with pytest.raises(RedisError):
+        await queue.begin(turn, "note", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("hunter3", "hunter4", "The sentinels in REDIS_URL refuse the user name or password."),
+        (
+            "?sentinel_password=hunter3-and-more",
+            "",
+            "The sentinels in REDIS_URL refuse the user name or password.",
+        ),
+        ("mymaster", "yours", "The sentinels in REDIS_URL watch no master called yours."),
+        ("hunter2", "hunter4", "{where} refuses the user name or password."),
+    ],
+)
+async def test_wrong_settings_are_named(house: House, old: str, new: str, sentence: str) -> None:
+    """In one sentence, without a password."""
+    async with connection.open(house.url.replace(old, new)) as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+        assert caught.value.sentence == sentence.format(where=both.where)
+        assert caught.value.hint
+        assert "hunter" not in str(caught.value)
+
+
+async def test_what_is_no_sentinel_is_named(house: House) -> None:
+    """A Redis in their place."""
+    port = house.servers[0].port
+    url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
+    async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+    assert caught.value.sentence == f"redis+sentinel://127.0.0.1:{port}/mymaster names what is no sentinel."
+
+
+async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> None:
+    """Nobody listens."""
+    async with connection.open(f"redis+sentinel://127.0.0.1:{unused_tcp_port}/mymaster") as both:
+        with pytest.raises(UserError) as caught:
+            await connection.check(both)
+
+    assert str(caught.value) == (
+        f"No sentinel of redis+sentinel://127.0.0.1:{unused_tcp_port}/mymaster can be reached: "
+        "Connection refused. Check REDIS_URL, and that the sentinels run there."
+    )
+
+
+async def test_a_master_that_is_down_is_named(house: House) -> None:
+    """While no other is chosen."""
+    for server in house.servers:
+        await server.end()
+    async with connection.open(house.url) as both:
+        await until(lambda: _says(both, "The sentinels see mymaster down."), "the sentinels to notice")
+
+
+async def _says(both: Connections, sentence: str) -> bool:
+    with pytest.raises(UserError) as caught:
+        await connection.check(both)
+    return caught.value.sentence == sentence
+
+
+def _plain(server: Server) -> str:
+    return f"redis://:{sentinels.PASSWORD}@{sentinels.HOST}:{server.port}"
+
+
+def _idle(client: Redis) -> list[AbstractConnection]:
+    return list(client.connection_pool._get_free_connections())  # noqa: SLF001 - nothing else shows them
