@@ -61,40 +61,41 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
                 "note The store does not tell; it should have maxmemory-policy noeviction.",
             ],
         ),
-        (
-            replace(GOOD, replicas=2, copies=1),
-            [
-                "ok It is Redis 7.2.4 at redis://host:6379.",
-                "ok Everything is written down.",
-                "ok Nothing is thrown away.",
-                "ok What is accepted is in 1 of them first; there are 2.",
-            ],
-        ),
-        (
-            replace(GOOD, replicas=1, copies=2),
-            [
-                "ok It is Redis 7.2.4 at redis://host:6379.",
-                "ok Everything is written down.",
-                "ok Nothing is thrown away.",
-                "wrong What is accepted is in 2 of them first; there are 1. "
-                "Nothing can be accepted now: start the replicas, and look into their logs.",
-            ],
-        ),
-        (
-            replace(GOOD, replicas=1, copies=0),
-            [
-                "ok It is Redis 7.2.4 at redis://host:6379.",
-                "ok Everything is written down.",
-                "ok Nothing is thrown away.",
-                "note A failover may lose what was accepted in the moment before it. Set "
-                "min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them.",
-            ],
-        ),
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
     """What a managed one does not tell is worth knowing, and no fault."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
+
+
+@pytest.mark.parametrize(
+    ("replicas", "copies", "said"),
+    [
+        (0, 0, []),
+        (2, 1, ["ok What is accepted is in 1 of them first; there are 2."]),
+        (
+            1,
+            2,
+            [
+                "wrong What is accepted is in 2 of them first; there are 1. "
+                "Nothing can be accepted now: start the replicas, and look into their logs."
+            ],
+        ),
+        (
+            1,
+            0,
+            [
+                "note A failover may lose what was accepted in the moment before it. Set "
+                "min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
+            ],
+        ),
+    ],
+)
+def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int, said: list[str]) -> None:
+    """Where there are none there is none to fail over to."""
+    found = judge_store(replace(GOOD, replicas=replicas, copies=copies), "redis://host:6379")
+
+    assert [_said(finding) for finding in found[3:]] == said
 
 
 ONE, OTHER = Seen(("10.0.0.1", 6379), 3, is_down=False), Seen(("10.0.0.2", 6379), 4, is_down=False)
