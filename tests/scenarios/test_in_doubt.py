@@ -21,6 +21,8 @@ async def in_doubt(world: World) -> tuple[Thread, PuppetTask, str]:
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
+    # So much was due at once that the channel's pace kept some of it back.
+    await world.passes(seconds=5)
     return thread, task, reply
 
 
