@@ -23,7 +23,7 @@ from taskwire.bridge.decide import Decider
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.files import share_file
 from taskwire.bridge.form import FormFiller
-from taskwire.bridge.gaps import GapReader
+from taskwire.bridge.gaps import SECONDS_A_THREAD, GapReader
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.intake import Intake
 from taskwire.bridge.lookup import Lookup
@@ -62,7 +62,7 @@ from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
-from taskwire.store.pace import Pace
+from taskwire.store.pace import DEFAULT, LIMITS, Limit, Pace
 from taskwire.store.queue import Queue, TurnTimes
 from taskwire.store.scripts import Clock
 from taskwire.store.sweeps import Sweeps
@@ -76,6 +76,9 @@ class Timings:
     slack: SlackTimeouts = field(default_factory=SlackTimeouts)
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)
     turns: TurnTimes = field(default_factory=TurnTimes)
+    limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
+    other_limit: Limit = DEFAULT
+    gap_seconds_a_thread: float = SECONDS_A_THREAD
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class Parts:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id)
-            slack = Outbound(client, Pace(connections, keys, clock), mask, timeouts=timings.slack)
+            pace = Pace(connections, keys, clock, limits=timings.limits, otherwise=timings.other_limit)
+            slack = Outbound(client, pace, mask, timeouts=timings.slack)
             await slack.identity()
             doors = Doors(
                 queue=Queue(connections, keys, clock, timings.turns),
@@ -133,7 +137,12 @@ class Parts:
             )
             claims = Claims(connections, keys, clock)
             bolt = _bolt(settings, make_client(None, settings.slack_api_url, session=session), bot)
-            yield cls._put_together(settings, doors, claims, bolt, connections, metrics, clock)
+            gaps = GapReader(
+                doors,
+                Receiver(claims, doors.writes, bot.bot_user_id),
+                seconds_a_thread=timings.gap_seconds_a_thread,
+            )
+            yield cls._put_together(settings, doors, claims, bolt, gaps, connections, metrics, clock)
 
     @classmethod
     def _put_together(
@@ -142,13 +151,13 @@ class Parts:
         doors: Doors,
         claims: Claims,
         bolt: AsyncApp,
+        gaps: GapReader,
         connections: Connections,
         metrics: Metrics,
         clock: Clock,
     ) -> Self:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
-        gaps = GapReader(doors, receiver)
         behind = Behind()
         _listen(bolt, doors, claims, receiver, people, behind, metrics, clock)
         return cls(

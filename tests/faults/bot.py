@@ -1,36 +1,142 @@
-"""The real bot as a process, with shorter times: what a kill leaves behind is taken up in seconds.
+"""Real bots, each a process of its own, for whoever kills them by the hundred.
 
-Everything else is as `taskwire run` has it: settings from the environment, a store of its own.
+`python -m tests.faults.bot` imports everything once and then forks: a bot takes a few milliseconds to be
+born instead of a second. Each runs as `taskwire run` has it, but for three things: the clock can be moved
+from outside, ticks (sweeps, times that have come) are asked for instead of being timed, and what it waits for
+in real time is short. It ends when whoever asked for it lets go of its line.
 """
 
 import asyncio
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
 import sys
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import BaseModel
+from redis.exceptions import RedisError
 
 from taskwire import settings as settings_of
 from taskwire.app import Timings
 from taskwire.coder.client import Timeouts as CoderTimeouts
-from taskwire.lifetime import connected
+from taskwire.model.errors import OutsideError
 from taskwire.model.secrets import Masker
-from taskwire.running import running
+from taskwire.running import Bot, running
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
+from taskwire.store import connection
+from taskwire.store.pace import Limit
 from taskwire.store.queue import TurnTimes
 from taskwire.telemetry import configure_logs
 
-SECONDS = 1.5
-TIMINGS = Timings(
-    slack=SlackTimeouts(post=SECONDS),
-    coder=CoderTimeouts(create=SECONDS, send=SECONDS, change=SECONDS),
-    turns=TurnTimes(lease_ms=1_000, longest_lease_ms=4_000, landing_margin_ms=500, second_look_ms=100),
-)
+from .clock import SharedClock
+
+# Long enough that what stands still while others go to their points is not taken anew.
+LEASE_MS = 60_000
+# Every method counts for one channel alone, so that no flow waits for another one's place.
+PACE = Limit(interval_ms=100, burst=10, is_per_channel=True)
 
 
-async def main() -> None:
-    """Run until killed."""
+class Given(BaseModel):
+    """What one bot is born with."""
+
+    environment: dict[str, str]
+    log: Path
+    clock: Path
+    line: int
+    timeout_seconds: float
+
+
+def timings(given: Given) -> Timings:
+    """What of the times is not moved by the clock is short; the rest is the product's own."""
+    seconds = given.timeout_seconds
+    return Timings(
+        slack=SlackTimeouts(post=seconds, change=seconds, read=seconds, file=seconds),
+        coder=CoderTimeouts(
+            connect=seconds, read=seconds, logs=seconds, send=seconds, create=seconds, change=seconds
+        ),
+        turns=TurnTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, second_look_ms=20),
+        limits={},
+        other_limit=PACE,
+        gap_seconds_a_thread=0.0,
+    )
+
+
+async def live(given: Given) -> None:
+    """Run and do as one is told, until killed or left alone."""
     loaded = settings_of.load()
     configure_logs("info", "json", Masker(loaded.secrets()).mask, sys.stdout)
-    async with connected(loaded) as (connections, _), running(loaded, connections, timings=TIMINGS):
-        await asyncio.Event().wait()
+    assert loaded.redis_url is not None
+    url = loaded.redis_url.get_secret_value()
+    async with (
+        connection.open(url, command_seconds=given.timeout_seconds) as connections,
+        running(
+            loaded, connections, clock=SharedClock(given.clock), timings=timings(given), has_timers=False
+        ) as bot,
+    ):
+        await obey(bot, *await asyncio.open_connection("127.0.0.1", given.line))
+
+
+async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do what the line says, one thing after the other."""
+    while word := (await reader.readline()).decode().strip():
+        answer = "done"
+        try:
+            match word:
+                case "sweep":
+                    await bot.parts.watcher.sweep()
+                case "times":
+                    answer = str(await bot.parts.doors.links.come())
+                case "rest":
+                    is_idle = bot.parts.worker.is_idle and bot.parts.behind.is_idle and bot.has_read_gap
+                    answer = "yes" if is_idle else "no"
+        except (RedisError, OutsideError) as error:
+            # As the timers do: the next tick tries again.
+            answer = f"failed: {error}"
+        writer.write(f"{answer}\n".encode())
+    os._exit(0)
+
+
+def main() -> None:
+    """Be the parent of bots until nobody holds our input any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        print(server.getsockname()[1], flush=True)  # noqa: T201 - the parent reads where we listen
+        gc.collect()
+        gc.freeze()
+        while True:
+            readable, _, _ = select.select([server, sys.stdin], [], [])
+            if sys.stdin in readable:
+                return
+            _bear(server)
+
+
+def _bear(server: socket.socket) -> None:
+    asked, _ = server.accept()
+    with asked, asked.makefile("r") as lines:
+        given = Given.model_validate_json(lines.readline())
+        child = os.fork()
+        if child:
+            asked.sendall(f"{child}\n".encode())
+            return
+    server.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with contextlib.suppress(KeyboardInterrupt), given.log.open("a") as log:
+        _become(given, log)
+    os._exit(1)
+
+
+def _become(given: Given, log: TextIO) -> None:
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(given.environment)
+    os.chdir(given.log.parent)
+    asyncio.run(live(given))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

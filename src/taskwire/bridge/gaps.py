@@ -36,9 +36,12 @@ _log = logger("taskwire.gaps")
 class GapReader:
     """Reads the threads of all open links after a gap."""
 
-    def __init__(self, doors: Doors, receiver: Receiver) -> None:
+    def __init__(
+        self, doors: Doors, receiver: Receiver, *, seconds_a_thread: float = SECONDS_A_THREAD
+    ) -> None:
         self._doors = doors
         self._receiver = receiver
+        self._seconds_a_thread = seconds_a_thread
 
     async def read(self) -> int:
         """Take what was missed, however long Slack and Redis take; returns how many messages were found."""
@@ -57,7 +60,7 @@ class GapReader:
                 asked = error.after_seconds if isinstance(error, OutsideError) else None
                 await asyncio.sleep(asked or AGAIN_SECONDS)
             if waiting:
-                await asyncio.sleep(SECONDS_A_THREAD)
+                await asyncio.sleep(self._seconds_a_thread)
         _log.info("read after a gap", threads=threads, found=found)
         return found
 

@@ -96,11 +96,11 @@ class StoreHealth:
     copies: int | None = None
 
 
-def open(url: str) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
+def open(url: str, *, command_seconds: float = COMMAND_SECONDS) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
     """Make both clients; nothing is sent before the first command. UserError if the URL is no good."""
     address = addresses.read(url)
     masters = _masters(address) if address.sentinels else None
-    commands = _client(address, masters, COMMAND_SECONDS, COMMAND_CONNECTIONS)
+    commands = _client(address, masters, command_seconds, COMMAND_CONNECTIONS)
     blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS)
     return Connections(commands, blocking, address.where, masters)
 

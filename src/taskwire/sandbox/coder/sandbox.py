@@ -28,7 +28,7 @@ from taskwire.sandbox.coder.rows import (
     User,
     Workspace,
 )
-from taskwire.sandbox.coder.server import Hook, Seen, Server
+from taskwire.sandbox.coder.server import Arrival, Hook, Seen, Server
 from taskwire.sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
 from taskwire.sandbox.coder.wire import encode
 from taskwire.sandbox.coder.world import Settings, World
@@ -131,6 +131,15 @@ class CoderSandbox:
     @on_request.setter
     def on_request(self, hook: Hook | None) -> None:
         self._server.on_request = hook
+
+    @property
+    def on_arrival(self) -> Arrival | None:
+        """Return who may let each request go wrong as it arrives, before anything is planned for it."""
+        return self._server.on_arrival
+
+    @on_arrival.setter
+    def on_arrival(self, hook: Arrival | None) -> None:
+        self._server.on_arrival = hook
 
     @property
     def tasks(self) -> list[PuppetTask]:

@@ -46,6 +46,7 @@ class Seen:
 
 
 Hook = Callable[[Seen, str], Awaitable[None] | None]
+Arrival = Callable[[Seen], Fault | None]
 Outside = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
@@ -64,6 +65,7 @@ class Server:
         self.streams = Streams()
         self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
         self.on_request: Hook | None = None
+        self.on_arrival: Arrival | None = None
         self.on_progress: Callable[[], None] = lambda: None
 
     def application(self) -> web.Application:
@@ -85,8 +87,9 @@ class Server:
         path = request.rel_url.raw_path
         found = self._routes.find(request.method, path, has_tasks=self._world.settings.tasks_enabled)
         name = found[0].name if found else UNKNOWN_ROUTE
-        fault = self.troubles.next_for(name) if found else None
-        seen = self._remember(request, name, fault)
+        seen = self._remember(request, name)
+        fault = self._fault_for(seen) if found else None
+        seen.fault = fault.name if fault else ""
         if fault is not None and fault.cuts and not fault.executes:
             return _reset(request)
         seen.body = await request.read()
@@ -127,13 +130,17 @@ class Server:
             if waiting is not None:
                 await waiting
 
-    def _remember(self, request: web.Request, name: str, fault: Fault | None) -> Seen:
+    def _fault_for(self, seen: Seen) -> Fault | None:
+        """What goes wrong with a request: as somebody says who looks at each, else as it was planned."""
+        found = self.on_arrival(seen) if self.on_arrival is not None else None
+        return found or self.troubles.next_for(seen.route)
+
+    def _remember(self, request: web.Request, name: str) -> Seen:
         self._count += 1
         url = request.rel_url
         seen = Seen(
             self._count, self._world.clock.now(), name, request.method, url.path, url.raw_query_string, b""
         )
-        seen.fault = fault.name if fault else ""
         self.requests.append(seen)
         return seen
 

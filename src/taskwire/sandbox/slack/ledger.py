@@ -21,7 +21,10 @@ _GATHER_SECONDS = 0.002
 
 @dataclass
 class Call:
-    """One call of the Web API; `outcome` is "ok", Slack's error, or what was done to the answer instead."""
+    """One call of the Web API; `outcome` is "ok", Slack's error, or what was done to the answer instead.
+
+    `person` is whose response URL it came by.
+    """
 
     number: int
     method: str
@@ -30,6 +33,7 @@ class Call:
     executed: bool = False
     outcome: str = "pending"
     answer: Json | None = None
+    person: str = ""
 
 
 @dataclass

@@ -44,6 +44,8 @@ class SideDoors:
             return web.json_response({"ok": False, "error": "invalid_payload"}, status=400)
         call = self._slack.ledger.begin("response_url", body)
         token = request.match_info["token"]
+        ticket = self._slack.tickets.response_urls.get(token)
+        call.person = ticket.user if ticket is not None else ""
         return await self._api.misbehave(request, call, lambda: self._answer(call, token))
 
     def _answer(self, call: Call, token: str) -> web.Response:

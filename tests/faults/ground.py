@@ -1,0 +1,86 @@
+"""What all lives of a session stand on: one parent of bots, and one Valkey with a database for each life."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from taskwire.store import embedded
+
+from .bot import Given
+
+ROOT = Path(__file__).parents[2]
+DATABASES = 64
+LOOK_SECONDS = 0.01
+
+
+class Ground:
+    """Where bots come from, and where they write."""
+
+    def __init__(self, port: int, store_path: Path) -> None:
+        self.store_path = store_path
+        self._port = port
+        self._free = list(range(DATABASES))
+
+    async def bear(self, given: Given) -> int:
+        """Let a bot be born; returns its process id."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(f"{given.model_dump_json()}\n".encode())
+        child = int(await reader.readline())
+        writer.close()
+        return child
+
+    @contextlib.asynccontextmanager
+    async def database(self) -> AsyncIterator[tuple[int, "Redis"]]:
+        """An empty database and a client of it."""
+        number = self._free.pop()
+        store = Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=True)
+        try:
+            await store.flushdb()
+            yield number, store
+        finally:
+            await store.aclose()
+            self._free.append(number)
+
+
+@contextlib.contextmanager
+def new_ground(directory: Path) -> Iterator[Ground]:
+    """Start both, and end them."""
+    path = directory / "store"
+    parent = [sys.executable, "-m", "tests.faults.bot"]
+    with (
+        _running([str(embedded.find_program()), *_store_options(path)], stdout=subprocess.DEVNULL),
+        _running(parent, stdout=subprocess.PIPE) as bots,
+    ):
+        assert bots.stdout is not None
+        port = int(bots.stdout.readline())
+        while not path.exists():
+            time.sleep(LOOK_SECONDS)
+        yield Ground(port, path)
+
+
+def _store_options(path: Path) -> list[str]:
+    # Nothing is kept: what a bot that dies leaves behind is in memory, and Redis itself does not die here.
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "save": "",
+        "appendonly": "no",
+        "databases": str(DATABASES),
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+@contextlib.contextmanager
+def _running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

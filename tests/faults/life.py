@@ -1,0 +1,356 @@
+"""A life: one workspace, one Coder and one store, and in them one bot after the other.
+
+Time is moved on whenever the bot has nothing to do, to the next moment at which it has, so that what waits
+for minutes costs nothing. The timers' ticks are given here, too: after a change at Coder, and when a time
+has come.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+from redis.asyncio import Redis
+
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+from taskwire.store.keys import Keys
+
+from .bot import Given
+from .clock import SharedClock
+from .ground import Ground
+from .watching import Watch
+from .wire import Proxy
+
+# Of real time, for anything at all to happen.
+PATIENCE_SECONDS = 20.0
+LOOK_SECONDS = 0.003
+# What is due later than this is not waited for: it would be a question to a person, or a retry without end.
+FARTHEST_MS = 30 * 60_000
+Rows = list[tuple[str, str, str]]
+_BAD = ("error", "critical")
+# An event that a dying bot did not take is brought again as soon as there is another.
+RETRIES = (0.05,) * 400
+# Longer than anybody stands still.
+ACK_SECONDS = 60.0
+
+_ROWS = """
+local prefix, rows = ARGV[1], {}
+local all = redis.call('ZRANGE', prefix .. 'ready', 0, -1, 'WITHSCORES')
+for i = 1, #all, 2 do
+  local token = redis.call('HGET', prefix .. 'list:' .. all[i] .. ':state', 'token') or ''
+  rows[#rows + 1] = {all[i], all[i + 1], token}
+end
+return {rows, redis.call('ZRANGE', prefix .. 'times', 0, 0, 'WITHSCORES')}
+"""
+_HEAD = """
+local prefix, now = ARGV[1], ARGV[2]
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'ready', '-inf', now)) do
+  local base = prefix .. 'list:' .. name .. ':'
+  local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
+  local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
+  local body = head and redis.call('HGET', base .. 'jobs', 'b|' .. head)
+  local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'n|' .. head) or '0')
+  if body and (pinned or due <= tonumber(now)) then return {name, body} end
+end
+return {}
+"""
+_ENDLESS = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('TTL', key) == -1 then found[#found + 1] = key end
+end
+return found
+"""
+
+
+class Life:
+    """Everything that a bot needs, and the bot."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        slack: SlackSandbox,
+        coder: CoderSandbox,
+        store: "Redis",
+        clock: SharedClock,
+        database: int,
+        directory: Path,
+        timeout_seconds: float,
+        settle_seconds: float,
+    ) -> None:
+        self.slack = slack
+        self.coder = coder
+        self.clock = clock
+        self.keys = Keys(slack.workspace.team_id)
+        self.watch = Watch(slack, coder, self._peek)
+        self.proxy = Proxy(ground.store_path, self.watch)
+        self._ground = ground
+        self._store = store
+        self._directory = directory
+        self._timeout_seconds = timeout_seconds
+        self._settle_seconds = settle_seconds
+        coder.add_user("taskwire", roles=("owner",))
+        self._token = coder.add_token("taskwire")
+        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._has_line = asyncio.Event()
+        self._port = 0
+        self._pid = 0
+        self._ticking: asyncio.Task[str] | None = None
+        # The tokens of turns whose holder is dead.
+        self._dead: set[str] = set()
+        self._read = 0
+        self._database = database
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Listen for bots inside the block."""
+        server = await asyncio.start_server(self._called, "127.0.0.1", 0)
+        self._port = server.sockets[0].getsockname()[1]
+        async with self.proxy.serving():
+            try:
+                yield
+            finally:
+                await self.kill()
+                server.close()
+
+    async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._line = (reader, writer)
+        self._has_line.set()
+
+    # Birth and death.
+
+    async def bear(self) -> None:
+        """Start a bot, and wait until it listens and has read what was missed."""
+        self.watch.born()
+        self._has_line.clear()
+        given = Given(
+            environment=self._environment(),
+            log=self._directory / "bot.log",
+            clock=self._directory / "clock",
+            line=self._port,
+            timeout_seconds=self._timeout_seconds,
+        )
+        self._pid = await self._ground.bear(given)
+        await self.until(self._has_line.is_set, "the bot is born")
+        await self.until(lambda: self.slack.sockets.connections, "the bot listens")
+        await self.rest()
+
+    async def kill(self) -> None:
+        """End the bot as a power cut would, and let go of what was stopped for it."""
+        if self._line is None:
+            return
+        reader, writer = self._line
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        if self._ticking is not None:
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        self._ticking = None
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        self._line = None
+        self.watch.death.set()
+        for seat in self.watch.seats:
+            seat.is_held = False
+        self._dead |= {token for _, _, token in (await self._rows())[0]}
+        await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
+
+    async def say(self, word: str) -> str:
+        """Tell the bot to do something; what it answers, or nothing if it dies of it."""
+        assert self._line is not None
+        reader, writer = self._line
+        writer.write(f"{word}\n".encode())
+        with contextlib.suppress(ConnectionError):
+            return (await reader.readline()).decode().strip()
+        return ""
+
+    # Time.
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for a condition in real time, or fail with its description."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not condition():  # noqa: ASYNC110 - it may depend on anything
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
+
+    async def live_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Let everything take its course, and time pass, until this is so."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.rest()
+                while not condition():
+                    if not await self.move_on():
+                        await asyncio.sleep(LOOK_SECONDS)
+                    await self.rest()
+        except TimeoutError:
+            raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
+
+    async def live_out(self) -> None:
+        """Let everything take its course until no job is left."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.rest()
+                while await self.jobs():
+                    if not await self.move_on():
+                        await asyncio.sleep(LOOK_SECONDS)
+                    await self.rest()
+        except TimeoutError:
+            raise AssertionError(f"jobs do not end\n{await self.last_words()}") from None
+
+    async def rest(self) -> None:
+        """Wait until the bot has nothing to do that it can do now."""
+        while not await self._is_at_rest():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _is_at_rest(self) -> bool:
+        if any(seat.is_held and seat.is_going for seat in self.watch.seats):
+            rows, _ = await self._rows()
+            return not self.watch.going() or not (self._is_due(rows) or self._is_held(rows))
+        if self._ticking is not None and not self._ticking.done():
+            return False
+        if not self.slack.backend.tasks.is_idle:
+            return False
+        rows, _ = await self._rows()
+        if self._is_due(rows) or await self.say("rest") != "yes":
+            return False
+        # Who has nothing in hand will not come back for what it held.
+        self._dead |= {token for _, _, token in rows}
+        return True
+
+    def _is_due(self, rows: Rows) -> bool:
+        now = self.clock.now_ms
+        return any(float(due) <= now for _, due, _ in rows)
+
+    def _is_held(self, rows: Rows) -> bool:
+        """Whether somebody who lives carries something out."""
+        return any(token and token not in self._dead for _, _, token in rows)
+
+    async def _rows(self) -> tuple[Rows, list[str]]:
+        """The lists that have work, when each is due and who holds it; and the first time to be come."""
+        found = self._store.eval(_ROWS, 0, self.keys.prefix)
+        rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
+        stopped = self.watch.names
+        kept = [row for row in rows if not any(s.is_going and s.is_held for s in stopped.whose(row[0]))]
+        return [(name, due, token) for name, due, token in kept], times
+
+    async def move_on(self) -> bool:
+        """Let the next thing happen, whenever that is; false if there is none."""
+        rows, times = await self._rows()
+        now = self.clock.now_ms
+        if self._is_due(rows) or self._is_held(rows):
+            # Something has come in since it was at rest.
+            return True
+        if times and float(times[1]) <= now:
+            return self._tick("times")
+        if self.is_changed():
+            return self._tick("sweep")
+        due = [float(row[1]) for row in rows] + [float(score) for score in times[1:]]
+        booked = self.coder.world.agenda.next_due()
+        due += [booked.timestamp() * 1000] if booked is not None else []
+        if not due or min(due) > now + FARTHEST_MS:
+            return False
+        self.clock.move_to(min(due))
+        await self.coder.catch_up()
+        await self._store.lpush(self.keys.named("wake"), "1")
+        return True
+
+    def _tick(self, word: str) -> bool:
+        if self._ticking is not None and not self._ticking.done():
+            return False
+        self._ticking = asyncio.create_task(self.say(word))
+        return True
+
+    def is_changed(self) -> bool:
+        """Whether Coder shows of somebody's task what the bot has not looked at."""
+        return any(seat.is_watched and seat.seen != seat.shown() for seat in self.watch.going())
+
+    # Looking in.
+
+    async def _peek(self) -> tuple[str, str] | None:
+        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp())
+        head = await cast("Awaitable[list[str]]", found)
+        return (head[0], head[1]) if head else None
+
+    async def jobs(self) -> list[str]:
+        """Every list that has work."""
+        return cast("list[str]", await self._store.zrange(self.keys.named("ready"), 0, -1))
+
+    async def forget_people(self) -> None:
+        """Let minutes have passed since anybody was asked for."""
+        notes = [key async for key in self._store.scan_iter(self.keys.named("memory", "*"), count=1000)]
+        if notes:
+            await self._store.delete(*notes)
+
+    async def clear(self) -> None:
+        """Take everything out of the store but what says that it has not gone back."""
+        kept = self.keys.named("sweep:number")
+        keys = [key async for key in self._store.scan_iter(count=1000) if key != kept]
+        if keys:
+            await self._store.delete(*keys)
+
+    async def check(self) -> None:
+        """What must be true of everybody when all is over."""
+        assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
+        endless = await cast("Awaitable[list[str]]", self._store.eval(_ENDLESS, 0))
+        left = [key for key in endless if not self.keys.is_permanent(key)]
+        assert not left, f"keys without an end: {left}"
+        letters = await cast("Awaitable[dict[str, str]]", self._store.hgetall(self.keys.named("letters")))
+        assert not letters, f"given up: {letters}"
+        assert not self.slack.complaints, self.slack.complaints
+        assert not self.coder.complaints, self.coder.complaints
+        errors = self._errors()
+        assert not errors, f"logged as errors: {errors}"
+
+    def _errors(self) -> list[str]:
+        """What the bots have logged as errors since the last look."""
+        lines = (self._directory / "bot.log").read_text().splitlines()
+        new, self._read = lines[self._read :], len(lines)
+        return [line for line in new if not line.startswith("{") or json.loads(line)["level"] in _BAD]
+
+    async def last_words(self) -> str:
+        """How things stand, for whoever looks into a failure."""
+        log = (self._directory / "bot.log").read_text().splitlines()[-12:]
+        seats = [f"{seat.name}: {[str(point) for point in seat.points]}" for seat in self.watch.seats]
+        return "\n".join([f"jobs: {await self.jobs()}", *seats, *log])
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
+        return kept | {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_URL": self.slack.api_url,
+            "CODER_URL": self.coder.url,
+            "CODER_SESSION_TOKEN": self._token,
+            "REDIS_URL": f"redis://127.0.0.1:{self.proxy.port}/{self._database}",
+            "TASKWIRE_DATA_DIR": str(self._directory / "data"),
+            "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+            "TASKWIRE_SETTLE": str(self._settle_seconds),
+        }
+
+
+@contextlib.asynccontextmanager
+async def new_life(
+    ground: Ground, directory: Path, timeout_seconds: float, settle_seconds: float
+) -> AsyncIterator[Life]:
+    """A life without anybody in it, and its first bot."""
+    await asyncio.to_thread(directory.mkdir)
+    clock = SharedClock(directory / "clock")
+    async with (
+        ground.database() as (number, store),
+        SlackSandbox(
+            clock=clock.time, manifest=manifest.make(), retry_seconds=RETRIES, ack_seconds=ACK_SECONDS
+        ) as slack,
+        CoderSandbox(clock=clock) as coder,
+    ):
+        life = Life(ground, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds)
+        async with life.serving():
+            await life.bear()
+            yield life

@@ -1,0 +1,130 @@
+"""Seats: each is a person with a channel of their own, who goes through a flow while something goes wrong.
+
+Many go side by side through one bot. Whose a call is, is told by the names in it: the person's, the
+channel's, the task's, the link's. What bears no name belongs to whoever goes alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import Answer, SlackSandbox
+
+from .points import Aim, Point
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LINK = re.compile(r"\b(?:link|steer|tell|show|tidy|held):((?:task-)?[0-9a-f]{12})\b")
+
+
+@dataclass(eq=False)
+class Seat:
+    """A person, their place, and how far they are."""
+
+    number: int
+    name: str
+    person: str
+    channel: str
+    task: PuppetTask | None = None
+    thread_ts: str = ""
+    # How often this seat has gone through its flow.
+    turn: int = 0
+    aim: Aim | None = None
+    is_going: bool = False
+    is_struck: bool = False
+    # It has come to the point at which the bot dies, and goes no further.
+    is_held: bool = False
+    # How many of its deliveries the bot has claimed since it went.
+    taken: int = 0
+    failure: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+    points: list[Point] = field(default_factory=list)
+    # Those that could only be told to be this seat's because nobody else went.
+    alone: set[Point] = field(default_factory=set)
+    # Whether the flow goes on with what the bot's sweep sees, and what of the task it has seen.
+    is_watched: bool = False
+    seen: object = None
+    # What had been said in the channel, and shown to the person alone, before they went.
+    before: set[str] = field(default_factory=set)
+    shown_before: int = 0
+    message_ts: str = ""
+
+    def begin(self, aim: Aim | None) -> None:
+        """Go once more, to whatever end."""
+        self.aim, self.is_going, self.is_struck, self.is_held = aim, True, False, False
+        self.turn, self.taken, self.failure = self.turn + 1, 0, ""
+        self.counts.clear()
+        self.points.clear()
+        self.alone.clear()
+
+    def passes(self, call: str, *, is_alone: bool) -> Point:
+        """Come to the next point of this name."""
+        self.counts[call] += 1
+        point = Point(call, self.counts[call])
+        self.points.append(point)
+        if is_alone:
+            self.alone.add(point)
+        return point
+
+    def hears(self, answer: Answer) -> None:
+        """Remember what Slack said of an act that the bot did not take in time."""
+        self.failure = answer.failure
+
+    def shown(self) -> object:
+        """What Coder shows of the task now."""
+        if self.task is None or self.task.is_deleted:
+            return None if self.task is None else "gone"
+        latest = self.task.builds[-1]
+        reports = latest.agent.app.statuses if latest.agent else []
+        return self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
+
+    @property
+    def is_untaken(self) -> bool:
+        """Whether the person knows that it has failed, and it has."""
+        return bool(self.failure) and not self.taken
+
+
+class Names:
+    """Whose names are whose."""
+
+    def __init__(self) -> None:
+        self._seats: dict[str, Seat] = {}
+
+    def add(self, seat: Seat, *names: str) -> None:
+        """Let these be names of a seat's."""
+        for name in names:
+            self._seats[name] = seat
+
+    def whose(self, text: str) -> set[Seat]:
+        """Everybody who is named in a text."""
+        return {self._seats[word] for word in _WORD.findall(text) if word in self._seats}
+
+    def learn(self, text: str) -> None:
+        """Take the links that are named beside one seat for its own."""
+        links = _LINK.findall(text)
+        named = self.whose(text) if links else set()
+        if len(named) == 1:
+            for link in links:
+                self._seats.setdefault(link, *named)
+
+
+def said_in(slack: SlackSandbox, seat: Seat) -> list[Mapping[str, object]]:
+    """Everything that the bot has said in a seat's channel, threads included."""
+    said: list[Mapping[str, object]] = []
+    for message in slack.messages(seat.channel):
+        said.append(message)
+        if message.get("reply_count"):
+            said += slack.thread(seat.channel, str(message["ts"]))[1:]
+    return [message for message in said if message.get("bot_id")]
+
+
+def metadata(message: Mapping[str, object]) -> dict[str, str]:
+    """What a message of the bot's says of itself to programs."""
+    return cast("dict[str, dict[str, str]]", message["metadata"])["event_payload"]
+
+
+def texts(messages: Iterable[Mapping[str, object]]) -> list[str]:
+    """What messages say."""
+    return [str(message["text"]) for message in messages]

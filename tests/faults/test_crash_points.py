@@ -1,0 +1,25 @@
+"""Whatever goes wrong at whichever call of a flow: nothing is lost, nothing doubled, everything told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TRIED
+
+from .flows import FLOWS
+from .flows.flow import Flow
+from .ground import Ground
+from .proof import Proof
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
+async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
+    flow: type[Flow], ground: Ground, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Each call to the outside and to Redis, found by running the flow, and each way in which it can fail."""
+    tally = await Proof(flow, ground, tmp_path).run()
+
+    record_property(TRIED, str(tally))
+    assert tally.missed == []

@@ -1,0 +1,285 @@
+"""Watches all that a bot sends, counts the points of everybody's flow, and lets go wrong what is planned.
+
+It stands at Redis (`wire`) and at both look-alikes. A kill is made in two steps: here a call is stopped on
+the side of it that was planned, and all else that its seat does; when everybody stands still, the life kills.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.coder import faults as coder_faults
+from taskwire.sandbox.coder.faults import Fault as CoderFault
+from taskwire.sandbox.coder.server import Seen
+from taskwire.sandbox.slack import Call, CallFault, SlackSandbox
+
+from .naming import Named, Namer
+from .points import Fault, Point
+from .seats import Names, Seat
+from .wire import Exchange, Verdict
+
+# What a bot asks when it is born, for nobody.
+AT_BIRTH = ("auth.test", "apps.connections.open")
+# Longer than any life.
+NEVER_SECONDS = 3600.0
+
+_SLACKS = {
+    Fault.ANSWER_LOST: CallFault.DONE_THEN_CUT,
+    Fault.CUT_BEFORE: CallFault.REFUSE,
+    Fault.LIMITED: CallFault.RATE_LIMITED,
+    Fault.FAILED: CallFault.SERVER_ERROR,
+    Fault.FAILED_DONE: CallFault.DONE_THEN_SERVER_ERROR,
+    Fault.SILENT: CallFault.DONE_THEN_HANG,
+}
+_CODERS = {
+    Fault.ANSWER_LOST: coder_faults.cut_after(),
+    Fault.CUT_BEFORE: coder_faults.refused(),
+    Fault.LIMITED: coder_faults.too_many(retry_after=1),
+    Fault.FAILED: coder_faults.server_error(),
+    Fault.FAILED_DONE: coder_faults.error_after(),
+    Fault.SILENT: coder_faults.late_after(NEVER_SECONDS),
+}
+
+# Which job a take would hand out now, as far as that can be told without taking it.
+Peek = Callable[[], Awaitable[tuple[str, str] | None]]
+
+
+class Watch:
+    """Whoever goes through a flow is watched."""
+
+    def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
+        self.names = Names()
+        self.seats: list[Seat] = []
+        # Set when the bot has died: what was stopped for it is let go.
+        self.death = asyncio.Event()
+        self.on_strike: Callable[[], None] = lambda: None
+        self._slack = slack
+        self._coder = coder
+        self._peek = peek
+        self._namer = Namer()
+        self._on_answer: dict[Exchange, list[tuple[Seat, Fault]]] = {}
+        self._claims: dict[Exchange, list[Seat]] = {}
+        self._observed: dict[Exchange, set[Seat]] = {}
+        self._takes: set[Exchange] = set()
+        self._stopped: dict[int, Fault] = {}
+        slack.on_call = self._slack_asked
+        coder.on_arrival = self._coder_arrived
+        coder.on_request = self._coder_asked
+
+    def going(self) -> list[Seat]:
+        """Who is on the way, and not stopped."""
+        return [seat for seat in self.seats if seat.is_going and not seat.is_held]
+
+    def born(self) -> None:
+        """A new bot lives."""
+        self.death = asyncio.Event()
+        self._on_answer.clear()
+        self._claims.clear()
+        self._observed.clear()
+        self._takes.clear()
+        self._stopped.clear()
+
+    # Whose it is, and whether that is its point.
+
+    def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Seat], bool]:
+        """Whose point a call is, and whether that is only known because they go alone."""
+        named = self.names.whose(text)
+        if named:
+            is_alone = is_serial or len(named) > 1
+            return [seat for seat in named if seat.is_going], is_alone
+        going = self.going()
+        return (going if len(going) == 1 else []), True
+
+    def _passed(self, call: str, text: str, *, is_serial: bool = False) -> list[tuple[Seat, Fault | None]]:
+        """Count a call, and say what is to go wrong with it for whom; nothing for the held."""
+        owners, is_alone = self._owners(text, is_serial=is_serial)
+        if is_alone and not is_serial:
+            # Among others it would not be counted, so it must not count among those that would.
+            call = f"{call} (unnamed)"
+        return [
+            (seat, self._struck(seat, seat.passes(call, is_alone=is_alone)))
+            for seat in owners
+            if not seat.is_held
+        ]
+
+    def _struck(self, seat: Seat, point: Point) -> Fault | None:
+        if seat.aim is None or seat.is_struck or seat.aim.point != point:
+            return None
+        seat.is_struck = True
+        seat.is_held = seat.aim.fault.is_kill
+        self.on_strike()
+        return seat.aim.fault
+
+    def _is_stopped(self, text: str) -> bool:
+        """Whether a call is one of those who have come to their point."""
+        return any(seat.is_going and seat.is_held for seat in self.names.whose(text))
+
+    # At Redis.
+
+    def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
+        """Let a command pass to Redis, or not."""
+        named = [self._namer.name(command) for command in exchange.commands]
+        if named[0].is_take:
+            self._takes.add(exchange)
+            return self._before_take() if self._awaits_take() else Verdict.PASS
+        return _worst([self._asked(exchange, each) for each in named])
+
+    def _asked(self, exchange: Exchange, named: Named) -> Verdict:
+        if named.is_own:
+            return Verdict.PASS
+        if not named.is_serial and self._is_stopped(named.text):
+            return Verdict.HOLD
+        verdict = Verdict.PASS
+        self.names.learn(named.text)
+        passed = self._passed(named.name, named.text, is_serial=named.is_serial)
+        for seat, fault in passed:
+            match fault:
+                case Fault.KILLED_BEFORE:
+                    verdict = Verdict.HOLD
+                case Fault.CUT_BEFORE:
+                    verdict = Verdict.CUT
+                case None:
+                    pass
+                case _:
+                    self._on_answer.setdefault(exchange, []).append((seat, fault))
+        if named.name.startswith("claims."):
+            self._claims[exchange] = [seat for seat, _ in passed]
+        if named.name == "sweeps.observe":
+            self._observed[exchange] = self.names.whose(named.text)
+        return verdict
+
+    def answered(self, exchange: Exchange) -> Verdict:
+        """Let an answer pass to the bot, or not."""
+        for seat in self._claims.pop(exchange, []):
+            seat.taken += exchange.answers[-1] in (b"taken", b"kept")
+        for seat in self._observed.pop(exchange, ()):
+            seat.seen = seat.shown()
+        faults = [fault for _, fault in self._on_answer.pop(exchange, [])]
+        if exchange in self._takes:
+            self._takes.discard(exchange)
+            taken = self._namer.taken(exchange.commands[0], exchange.answers[0])
+            passed = self._passed(taken.name, taken.text, is_serial=True) if taken is not None else []
+            faults += [fault for _, fault in passed if fault is not None]
+        return _worst([_after(fault) for fault in faults])
+
+    def _awaits_take(self) -> bool:
+        aims = [seat.aim for seat in self.going() if seat.aim is not None and not seat.is_struck]
+        before = (Fault.KILLED_BEFORE, Fault.CUT_BEFORE)
+        return any(aim.fault in before and aim.point.call.startswith("queue.take") for aim in aims)
+
+    async def _before_take(self) -> Verdict:
+        """Look which job would be handed out: a take that finds none is no point of anybody's."""
+        found = await self._peek()
+        if found is None:
+            return Verdict.PASS
+        named = self._namer.to_be_taken(*found)
+        for seat in self._owners(named.text, is_serial=True)[0]:
+            point = Point(named.name, seat.counts[named.name] + 1)
+            if seat.aim is None or seat.is_held or seat.aim.fault not in _BEFORE:
+                continue
+            if self._struck(seat, point) is not None:
+                seat.passes(named.name, is_alone=True)
+                return _BEFORE[seat.aim.fault]
+        return Verdict.PASS
+
+    # At Slack.
+
+    def _slack_asked(self, phase: str, call: Call) -> Awaitable[None] | None:
+        if phase == "after":
+            self._learn_file(call)
+            return self._until_death() if self._stopped.pop(id(call), None) else None
+        if call.method in AT_BIRTH:
+            return None
+        text = self._slack_text(call)
+        if self._is_stopped(text):
+            return self._until_death()
+        for _, fault in self._passed(f"slack {call.method}", text):
+            match fault:
+                case Fault.KILLED_BEFORE:
+                    return self._until_death()
+                case Fault.KILLED_AFTER:
+                    self._stopped[id(call)] = fault
+                case None:
+                    pass
+                case _:
+                    self._slack.faults.add(
+                        call.method, _SLACKS[fault], where=lambda given: given is call.arguments
+                    )
+        return None
+
+    def _slack_text(self, call: Call) -> str:
+        """Where a call names people and places; a ticket or a dialog stands for its person."""
+        given, backend = call.arguments, self._slack.backend
+        words = [str(given.get(key, "")) for key in ("channel", "channel_id", "user", "users", "file")]
+        words += [call.person, str(given.get("filename", "")), str(given.get("q", ""))]
+        trigger = backend.tickets.triggers.get(str(given.get("trigger_id", "")))
+        view = backend.views.find(str(given.get("view_id", "")))
+        words += [trigger.user if trigger else "", view.user if view else ""]
+        return " ".join(words)
+
+    def _learn_file(self, call: Call) -> None:
+        if call.method == "files.getUploadURLExternal" and call.answer and "file_id" in call.answer:
+            for seat in self.names.whose(self._slack_text(call)):
+                self.names.add(seat, str(call.answer["file_id"]))
+
+    # At Coder.
+
+    def _coder_arrived(self, seen: Seen) -> CoderFault | None:
+        text = self._coder_text(seen)
+        if self._is_stopped(text):
+            self._stopped[seen.number] = Fault.KILLED_BEFORE
+            return None
+        for _, fault in self._passed(f"coder {seen.route}", text):
+            if fault is not None and fault.is_kill:
+                self._stopped[seen.number] = fault
+            elif fault is not None:
+                return _CODERS[fault]
+        return None
+
+    def _coder_asked(self, seen: Seen, phase: str) -> Awaitable[None] | None:
+        fault = self._stopped.get(seen.number)
+        is_here = (fault is Fault.KILLED_BEFORE) == (phase == "before")
+        return self._until_death() if fault is not None and is_here else None
+
+    def _coder_text(self, seen: Seen) -> str:
+        text = unquote(f"{seen.path} {seen.query}")
+        if not self.names.whose(text):
+            self._learn_tasks()
+        return text
+
+    def _learn_tasks(self) -> None:
+        """Take the ids of everything that belongs to somebody's task for theirs."""
+        for task in self._coder.tasks:
+            for seat in self.names.whose(task.row.owner.username):
+                self.names.add(seat, task.id, task.row.workspace.id, f"{task.name}.log", *_ids(task.builds))
+
+    async def _until_death(self) -> None:
+        await self.death.wait()
+        raise web.HTTPServiceUnavailable
+
+
+def _ids(builds: Iterable[object]) -> list[str]:
+    """The ids of builds, their agents and their apps."""
+    found: list[str] = []
+    for build in builds:
+        agent = getattr(build, "agent", None)
+        found.append(str(getattr(build, "id", "")))
+        if agent is not None:
+            found += [agent.id, agent.app.id]
+    return found
+
+
+_BEFORE = {Fault.KILLED_BEFORE: Verdict.HOLD, Fault.CUT_BEFORE: Verdict.CUT}
+
+
+def _after(fault: Fault) -> Verdict:
+    return Verdict.CUT if fault is Fault.ANSWER_LOST else Verdict.HOLD
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """What becomes of commands that were sent together."""
+    found = set(verdicts)
+    return next((each for each in (Verdict.HOLD, Verdict.CUT) if each in found), Verdict.PASS)

@@ -1,0 +1,215 @@
+"""A proxy between a bot and Redis that understands what passes, and can stop any of it.
+
+What a client sends at once (one command, or a pipeline) is one exchange; its commands and their answers are
+shown to an onlooker, who says what becomes of it on either side of Redis. Ends at what commands mean.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol, cast
+
+import hiredis
+
+Words = tuple[bytes, ...]
+
+
+class Verdict(Enum):
+    """What becomes of an exchange on one side of Redis: it goes on, stands still for ever, or is cut."""
+
+    PASS = "pass"
+    HOLD = "hold"
+    CUT = "cut"
+
+
+@dataclass(eq=False)
+class Exchange:
+    """Commands that were sent together, and the answers as far as they have come."""
+
+    commands: Sequence[Words]
+    answers: list[object] = field(default_factory=list)
+
+
+class Onlooker(Protocol):
+    """Who is shown every exchange on its way."""
+
+    def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
+        """It has not reached Redis yet."""
+        ...
+
+    def answered(self, exchange: Exchange) -> Verdict:
+        """Redis has carried it out, and the bot has not heard of it yet."""
+        ...
+
+
+class Proxy:
+    """Listens on the loopback for one bot after the other, and leads to one Redis."""
+
+    def __init__(self, path: Path, onlooker: Onlooker) -> None:
+        self.path = path
+        self.onlooker = onlooker
+        self.port = 0
+        # What is on its way to Redis or back, but for what stands still.
+        self.under_way: set[Exchange] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Listen inside the block."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            server.close()
+            for task in self._waiting:
+                task.cancel()
+
+    def reach(self, far: "_Far") -> None:
+        """Connect to Redis."""
+        loop = asyncio.get_running_loop()
+
+        async def connect() -> None:
+            await loop.create_unix_connection(lambda: far, str(self.path))
+
+        self._start(connect())
+
+    def wait_for(self, verdict: Awaitable[Verdict], near: "_Near", exchange: Exchange) -> None:
+        """Let somebody think about an exchange before it goes on."""
+
+        async def later() -> None:
+            near.decided(exchange, await verdict)
+
+        self._start(later())
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+
+class _Near(asyncio.Protocol):
+    """The bot's end of one connection."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._far = _Far(self)
+        self._reader = hiredis.Reader()
+        self._asked = bytearray()
+        self._answer = bytearray()
+        self._commands: list[Words] = []
+        self._exchange: Exchange | None = None
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._proxy.reach(self._far)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._over()
+        self._far.close()
+
+    def data_received(self, chunk: bytes) -> None:
+        self._asked += chunk
+        self._reader.feed(chunk)
+        while isinstance(words := self._reader.gets(), list):
+            self._commands.append(tuple(words))
+        if self._reader.has_data() or not self._commands:
+            return
+        exchange = self._exchange = Exchange(self._commands)
+        self._commands = []
+        self._proxy.under_way.add(exchange)
+        verdict = self._proxy.onlooker.asked(exchange)
+        if isinstance(verdict, Verdict):
+            self.decided(exchange, verdict)
+        else:
+            self._proxy.wait_for(verdict, self, exchange)
+
+    def decided(self, exchange: Exchange, verdict: Verdict) -> None:
+        """Send it on to Redis, or not."""
+        if exchange is not self._exchange:
+            return
+        match verdict:
+            case Verdict.PASS:
+                self._far.send(bytes(self._asked))
+                self._asked.clear()
+            case Verdict.HOLD:
+                self._over()
+            case Verdict.CUT:
+                self._cut()
+
+    def came_back(self, chunk: bytes, answers: list[object]) -> None:
+        """Gather what Redis says, and pass it on when it is whole."""
+        exchange = self._exchange
+        self._answer += chunk
+        if exchange is None:
+            self._answer.clear()
+            return
+        exchange.answers += answers
+        if len(exchange.answers) < len(exchange.commands):
+            return
+        verdict = self._proxy.onlooker.answered(exchange)
+        self._over()
+        if verdict is Verdict.PASS and self.transport is not None:
+            self.transport.write(bytes(self._answer))
+        elif verdict is Verdict.CUT:
+            self._cut()
+        self._answer.clear()
+
+    def far_closed(self) -> None:
+        """Redis has closed the connection."""
+        self._cut()
+
+    def _cut(self) -> None:
+        self._over()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _over(self) -> None:
+        if self._exchange is not None:
+            self._proxy.under_way.discard(self._exchange)
+        self._exchange = None
+
+
+class _Far(asyncio.Protocol):
+    """Redis's end of the same connection."""
+
+    def __init__(self, near: _Near) -> None:
+        self._near = near
+        self._reader = hiredis.Reader()
+        self._transport: asyncio.Transport | None = None
+        self._early = bytearray()
+        self._is_closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(bytes(self._early))
+        if self._is_closed:
+            self._transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._near.far_closed()
+
+    def send(self, chunk: bytes) -> None:
+        """Ask Redis, as soon as it has been reached."""
+        if self._transport is not None:
+            self._transport.write(chunk)
+        else:
+            self._early += chunk
+
+    def close(self) -> None:
+        """Hang up."""
+        self._is_closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, chunk: bytes) -> None:
+        self._reader.feed(chunk)
+        answers: list[object] = []
+        while (answer := self._reader.gets()) is not False:
+            answers.append(answer)
+        self._near.came_back(chunk, answers)
