@@ -11,6 +11,7 @@ import pytest
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.work import Worker
+from taskwire.coder.errors import Answer, TokenRefused
 from taskwire.model.errors import Refused, TryLater, Unknown, UserError
 from taskwire.model.jobs import Job, ListName, Say
 from taskwire.model.messages import Message
@@ -28,6 +29,8 @@ from tests.storm.worker import open_doors
 
 LIST = ListName("tell:L1")
 KEYS = Keys("storm")
+DAY_MS = 24 * 3_600_000
+REFUSED = TokenRefused(Answer(401, "You are signed out."))
 Carry = Callable[[Hand], Awaitable[Ending]]
 
 
@@ -53,13 +56,45 @@ class Bench:
         """Take and die, so often."""
         for _ in range(times):
             assert not isinstance(await self.doors.queue.take(), Nothing)
-            self.clock.now_ms += TIMES.longest_lease_ms
+            self.clock.now_ms += TIMES.rest_ms
 
-    async def append(self, *ids: str, **fields: int) -> None:
+    async def lives(self, kills: str) -> None:
+        """Let a process live until it takes this job and dies of it, or until nothing else is due."""
+        killed = asyncio.Event()
+
+        async def carry(hand: Hand) -> Ending:
+            if hand.job.id == kills:
+                killed.set()
+            # Whoever is in hand then has not come to its end.
+            await asyncio.sleep(0.01)
+            if killed.is_set():
+                await asyncio.Event().wait()
+            return done()
+
+        worker = Worker(self.doors, {"say": carry}, Metrics())
+        running = asyncio.create_task(worker.run())
+        async with asyncio.timeout(20):
+            while not killed.is_set() and (  # noqa: ASYNC110 - as above
+                await self._is_due() or not worker.is_idle
+            ):
+                await asyncio.sleep(0.01)
+        turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+        await worker.stop(0)
+        await running
+        self.clock.now_ms += TIMES.longest_lease_ms
+
+    async def waiting(self) -> list[str]:
+        """The lists that have work."""
+        return cast("list[str]", await self._connections.commands.zrange(KEYS.named("ready"), 0, -1))
+
+    async def append(self, *ids: str, name: ListName = LIST, **fields: int) -> None:
         """Append jobs."""
         for job_id in ids:
             job = Job(id=job_id, work=Say(message=Message(text=job_id))).model_copy(update=fields)
-            await self.doors.queue.write(Step().append(LIST, job))
+            await self.doors.queue.write(Step().append(name, job))
 
     async def job(self, job_id: str) -> Job:
         """A job as it waits."""
@@ -299,14 +334,127 @@ async def _ended() -> Ending:
     return done()
 
 
-async def test_a_job_that_ends_its_process_again_and_again_is_given_up(bench: Bench) -> None:
-    """Ten takings without an end."""
+async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
+    """Whoever kills the process a dozen times within hours has not shown that a job does it."""
     await bench.append("a")
-    await bench.takes(10)
+    await bench.takes(12)
+
+    await bench.works(lambda _: _ended())
+
+    assert await bench.letters() == []
+    assert await bench.is_empty()
+
+
+async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -> None:
+    """It is taken now and then, and each time without an end."""
+    await bench.append("a")
+    await bench.takes(12)
+    bench.clock.now_ms += DAY_MS
 
     await bench.works(raising(AssertionError("not to be carried out")))
 
     assert await bench.letters() == [("a", "I was stopped in the middle of it again and again")]
+
+
+async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
+    """Whoever was in hand when the process died is carried out in one of its next lives."""
+    lists = [ListName(f"tell:{number}") for number in range(40)]
+    for name in lists:
+        await bench.append("innocent", name=name)
+    await bench.append("culprit", name=ListName("tell:culprit"))
+
+    async with asyncio.timeout(60):
+        while await bench.waiting() != ["tell:culprit"]:
+            await bench.lives(kills="culprit")
+
+    assert await bench.letters() == []
+
+
+async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
+    """One of them is innocent, and its turn comes when the other's has passed."""
+    await bench.append("a", name=ListName("tell:a"))
+    await bench.append("b", name=ListName("tell:b"))
+    await bench.takes(2 * TIMES.risky_takes)
+    in_hand: list[str] = []
+    most = 0
+
+    async def carry(hand: Hand) -> Ending:
+        nonlocal most
+        in_hand.append(hand.job.id)
+        most = max(most, len(in_hand))
+        await asyncio.sleep(0)
+        in_hand.remove(hand.job.id)
+        return done()
+
+    await bench.works(carry)
+    bench.clock.now_ms += 1_000
+    await bench.works(carry)
+
+    assert most == 1
+    assert await bench.is_empty()
+
+
+async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
+    """Each was written before the trouble began, so each has failed for a day when that is over."""
+    await bench.append("a", "b", "c")
+    await bench.works(raising(TryLater("away")))
+    bench.clock.now_ms += DAY_MS + 1
+    tried: list[str] = []
+
+    async def fail(hand: Hand) -> Ending:
+        tried.append(hand.job.id)
+        raise TryLater("away")
+
+    for _ in range(3):
+        await bench.works(fail)
+        bench.clock.now_ms += 2_000
+
+    assert [job for job, _ in await bench.letters()] == ["a", "b", "c"]
+    assert tried == ["b", "c"]
+
+
+async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
+    """It ends a day after it was written, not with the one before it."""
+    await bench.append("a")
+    await bench.works(raising(TryLater("away")))
+    bench.clock.now_ms += DAY_MS // 2
+    await bench.append("b")
+    bench.clock.now_ms += DAY_MS // 2 + 1
+
+    for _ in range(3):
+        await bench.works(raising(TryLater("away")))
+        bench.clock.now_ms += 2_000
+
+    assert [job for job, _ in await bench.letters()] == ["a"]
+    assert (await bench.job("b")).failing_since_ms == NOON_MS + DAY_MS // 2
+
+
+async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(bench: Bench) -> None:
+    """It is for the operator to mend; what waits for that is given up at last, and can be sent again."""
+    await bench.append("a")
+    await bench.works(raising(REFUSED))
+    bench.clock.now_ms += 7 * DAY_MS - 1
+    await bench.works(raising(REFUSED))
+    before = await bench.letters()
+    bench.clock.now_ms += 20_000
+
+    await bench.works(raising(REFUSED))
+
+    assert before == []
+    assert await bench.letters() == [("a", "my account was refused for a week")]
+
+
+async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:
+    """The days in which it was refused are not the job's."""
+    await bench.append("a")
+    await bench.works(raising(REFUSED))
+    bench.clock.now_ms += 3 * DAY_MS
+
+    await bench.works(raising(TryLater("away")))
+    bench.clock.now_ms += DAY_MS - 1
+    await bench.works(raising(TryLater("away")))
+
+    assert await bench.letters() == []
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:

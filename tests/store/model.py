@@ -106,6 +106,8 @@ class Model:
         held.takes += 1
         held.token = token
         lease = min(TIMES.lease_ms * 2 ** (held.takes - 1), TIMES.longest_lease_ms)
+        if held.takes > TIMES.many_takes:
+            lease = TIMES.rest_ms
         held.held_until = self.ready[name] = self.now + lease
         entry = held.jobs[held.head]
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
@@ -151,4 +153,5 @@ class Model:
             return
         entry = held.jobs.get(held.head)
         when = held.attempt.until if held.attempt else entry.not_before if entry else 0
-        self.ready[name] = max(self.now, when)
+        # What has been due for a while keeps its place among the lists.
+        self.ready[name] = when if when > self.now else min(self.now, self.ready.get(name, self.now))

@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 
 from taskwire.model.jobs import show
 from taskwire.store.connection import Connections
-from taskwire.store.queue import Passed, TurnLost
+from taskwire.store.queue import Passed, Trouble, TurnLost
 from taskwire.store.steps import Step
 
 from .engine import LIST, OTHER, Engine, job
@@ -56,6 +56,64 @@ async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engin
         engine.passes(leases[-1][1])
 
     assert leases == [(1, 10), (2, 20), (3, 40), (4, 60), (5, 60)]
+
+
+async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(engine: Engine) -> None:
+    """If it ends its process, that dies every ten minutes and not every one."""
+    await engine.append("a")
+    began_ms = engine.clock.now_ms
+    for _ in range(10):
+        await engine.takes()
+        engine.passes(60)
+
+    turn = await engine.takes()
+
+    assert (await engine.due())[LIST] == 600
+    assert (turn.takes, turn.first_taken_ms) == (11, began_ms)
+
+
+async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Engine) -> None:
+    """For a second; the others go on."""
+    await engine.append("a")
+    for _ in range(3):
+        await engine.takes()
+        engine.passes(60)
+    await engine.append("b", name=OTHER)
+
+    turn = await engine.queue.take(may_be_risky=False)
+
+    assert turn.name == OTHER  # type: ignore[union-attr] # something is due
+    assert (await engine.due())[LIST] == 1
+    engine.passes(1)
+    assert (await engine.takes()).job_id == "a"
+
+
+async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
+    """Until a turn ends well; waiting for a place says nothing either way."""
+    await engine.append("a", "b")
+    began_ms = engine.clock.now_ms
+    troubles: list[Trouble] = ["failing", "same", "failing", "refused", "none"]
+    seen = []
+    for trouble in troubles:
+        turn = await engine.takes()
+        await engine.queue.end(turn, "later", Step(), trouble=trouble)
+        engine.passes(60)
+        after = await engine.takes()
+        seen.append((after.trouble, after.trouble_since_ms - began_ms if after.trouble else 0))
+        await engine.queue.end(after, "later", Step(), trouble="same")
+
+    assert seen == [("failing", 0), ("failing", 0), ("failing", 0), ("refused", 180_000), ("", 0)]
+
+
+async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: Engine) -> None:
+    """Or a busy list would always stand behind the others."""
+    await engine.append("a")
+    engine.passes(1)
+    await engine.append("b", name=OTHER)
+    engine.passes(1)
+    await engine.append("c")
+
+    assert await engine.due() == {LIST: -2, OTHER: -1}
 
 
 async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:

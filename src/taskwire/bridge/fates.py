@@ -103,8 +103,8 @@ class Fates:
         job = case.hand.job
         _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
         seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
-        tried = job.failed_again(case.hand.now_ms)
-        return Ending("later", delay_seconds=seconds, job=tried, is_failure=True)
+        tried = case.hand.failed_again()
+        return Ending("later", delay_seconds=seconds, job=tried, trouble="failing")
 
     def failed(self, case: Case, message: Message) -> Ending:
         """Not delivered: the reason goes into the thread, and the reply is kept for another try."""

@@ -17,7 +17,7 @@ from taskwire.model.errors import NotDone
 from taskwire.model.ids import LinkId
 from taskwire.model.jobs import Asker, Job, Work, link_of
 from taskwire.model.messages import Message
-from taskwire.store.queue import Passed, Queue, Turn, TurnLost
+from taskwire.store.queue import Passed, Queue, Trouble, Turn, TurnLost
 from taskwire.store.steps import Step
 
 T = TypeVar("T")
@@ -30,8 +30,8 @@ class Ending:
     """How a turn ends, and what is written with it in the same call.
 
     `privately` is shown afterwards, at most once, and not promised; so is `instead`, which takes the place
-    of the question whose button was pressed. `is_failure` keeps the count of tries, which a job that goes on
-    as it should begins anew.
+    of the question whose button was pressed. `trouble` says how its list fares by it; a job that goes on as
+    it should begins the count of its tries anew.
     """
 
     verdict: Literal["done", "later", "unknown"]
@@ -40,7 +40,7 @@ class Ending:
     job: Job | None = None
     privately: tuple[Private, ...] = ()
     instead: Private | None = None
-    is_failure: bool = False
+    trouble: Trouble = "none"
 
 
 def done(step: Step | None = None, *privately: Private) -> Ending:
@@ -112,6 +112,16 @@ class Hand:
     def written_ms(self) -> int:
         """When the job was written, by Redis's clock: nothing that it did is older."""
         return self.job.written_ms or self.turn.since_ms
+
+    def failed_again(self) -> Job:
+        """The job after one more turn that did not bring it about.
+
+        What stands behind a job that fails has been failing with it: it does not begin a day of its own.
+        """
+        turn = self.turn
+        is_failing = turn.trouble == "failing"
+        since_ms = max(turn.trouble_since_ms, turn.since_ms) if is_failing else self.now_ms
+        return self.job.failed_again(since_ms)
 
     @property
     def keeps_attempt(self) -> bool:

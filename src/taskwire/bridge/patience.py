@@ -48,9 +48,9 @@ def _again(hand: Hand, asker: Asker, error: OutsideError) -> Ending:
     return Ending(
         "unknown" if hand.keeps_attempt else "later",
         delay_seconds=wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds),
-        job=hand.job.failed_again(hand.now_ms),
+        job=hand.failed_again(),
         privately=told,
-        is_failure=True,
+        trouble="failing",
     )
 
 

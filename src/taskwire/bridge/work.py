@@ -17,22 +17,23 @@ from redis.exceptions import RedisError
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.giving_up import gave_up, letter, unreadable
-from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import NotDone, OutsideError, Refused, Unknown, UserError
 from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
-from taskwire.store.queue import Nothing, Passed, Turn, TurnLost, Unreadable
+from taskwire.store.queue import Nothing, Passed, Taking, Trouble, Turn, TurnLost, Unreadable, Verdict
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics, logger, reference
 from taskwire.words import answers
 
 PLACES = 32
 LONGEST_DELAY_SECONDS = 300.0
-# What has failed for a day will go on failing; what takes its process down does not get an eleventh chance.
+# What has failed for a day will go on failing, and so will what has ended its process for a day. An account
+# that is refused is the operator's to mend, and has a week.
 GIVE_UP_MS = 24 * 3_600_000
-MOST_TAKES = 10
+REFUSED_MS = 7 * GIVE_UP_MS
 MOST_SURPRISES = 5
 # A job that cannot be read may be a newer version's, which takes it as soon as its own turn comes.
 MOST_UNREADABLE_TAKES = 5
@@ -52,6 +53,8 @@ class Worker:
         self._metrics = metrics
         self._free = asyncio.Semaphore(PLACES)
         self._turns: set[asyncio.Task[None]] = set()
+        # The one turn in hand, if any, whose job may be ending its process.
+        self._risky: asyncio.Task[None] | None = None
         self._is_taking = False
         self._looks_back_at = 0.0
         self._is_stopping = asyncio.Event()
@@ -71,6 +74,9 @@ class Worker:
                 continue
             task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
             self._turns.add(task)
+            if self._is_risky(taken):
+                _log.error("a job may be ending its process", job=taken.job_id, takes=taken.takes)
+                self._risky = task
             task.add_done_callback(self._put_down)
 
     async def stop(self, within_seconds: float) -> None:
@@ -87,8 +93,14 @@ class Worker:
         """Whether nothing is being carried out, or taken at this moment."""
         return not self._turns and not self._is_taking
 
+    def _is_risky(self, taken: Taking) -> bool:
+        """Whether it was taken often and never ended: at most one such turn is in hand."""
+        return isinstance(taken, Turn) and taken.takes > self._doors.queue.times.risky_takes
+
     def _put_down(self, task: asyncio.Task[None]) -> None:
         self._turns.discard(task)
+        if task is self._risky:
+            self._risky = None
         self._free.release()
         if not task.cancelled() and task.exception() is not None:
             _log.error("turn broke", exc_info=task.exception())
@@ -97,7 +109,7 @@ class Worker:
         try:
             self._is_taking = True
             await self._look_back()
-            taken = await self._doors.queue.take()
+            taken = await self._doors.queue.take(may_be_risky=self._risky is None)
             if not isinstance(taken, Nothing):
                 return taken
             self._is_taking = False
@@ -160,6 +172,7 @@ class Worker:
             delay_ms=int(ending.delay_seconds * 1000),
             job=ending.job,
             tidy=hand.tidy,
+            trouble=ending.trouble,
         )
         self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
@@ -178,7 +191,8 @@ class Worker:
 
     async def _ending(self, hand: Hand) -> Ending:
         job, turn = hand.job, hand.turn
-        if turn.takes > MOST_TAKES:
+        is_taken_for_long = turn.now_ms - turn.first_taken_ms > GIVE_UP_MS
+        if turn.takes > self._doors.queue.times.many_takes and is_taken_for_long:
             return await self._given_up(hand, answers.KILLED)
         if job.failing_since_ms and turn.now_ms - job.failing_since_ms > GIVE_UP_MS:
             return await self._given_up(hand, answers.FAILED_FOR_A_DAY)
@@ -187,7 +201,7 @@ class Worker:
         except (TurnLost, RedisError):
             raise
         except Passed:
-            return later(0)
+            return Ending("later", trouble="same")
         except UserError as error:
             return self._refused(hand, error)
         except OutsideError as error:
@@ -203,37 +217,39 @@ class Worker:
             _log.error("left in doubt", job=hand.job.id, kind=hand.job.work.kind)
             return replace(ending, verdict="unknown")
         job = ending.job or hand.job
-        if ending.is_failure or not job.tries:
+        if ending.trouble != "none" or not job.tries:
             return ending
         return replace(ending, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0}))
 
     async def _not_yet(self, hand: Hand, error: OutsideError) -> Ending:
         """Sort what the doors raise: waited for, tried again, or the end."""
         if isinstance(error, NoRoom):
-            return self._delayed(hand, error.after_seconds or 1.0)
+            return self._delayed(hand, error.after_seconds or 1.0, "same")
         if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
-            # The account's trouble, not this job's: nothing is dropped while it lasts.
+            # The account's trouble, not this job's: whoever runs this has a week to mend it.
             _log.warning("an account is refused", job=hand.job.id, error=str(error))
-            return self._delayed(hand, ACCOUNT_SECONDS)
+            if _was_refused_for_long(hand):
+                return await self._given_up(hand, answers.REFUSED_FOR_A_WEEK)
+            return self._delayed(hand, ACCOUNT_SECONDS, "refused")
         if isinstance(error, Refused):
             if not hand.keeps_attempt:
                 return await self._given_up(hand, str(error))
             return self._again(hand, error, 5.0)
         return self._again(hand, error, error.after_seconds)
 
-    def _delayed(self, hand: Hand, seconds: float) -> Ending:
+    def _delayed(self, hand: Hand, seconds: float, trouble: Trouble) -> Ending:
         """Wait for a place, or for an account: that is no failure of this job."""
         # Those who wait for one place should not all come at the same moment.
         delay = seconds * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
-        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay)
+        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, trouble=trouble)
 
     def _again(self, hand: Hand, error: OutsideError, after_seconds: float | None) -> Ending:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
         job = hand.job
         delay = wait_seconds(job.tries, LONGEST_DELAY_SECONDS, after_seconds)
         _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        tried = job.failed_again(hand.now_ms)
-        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, tried)
+        verdict: Verdict = "unknown" if hand.keeps_attempt else "later"
+        return Ending(verdict, Step(), delay, hand.failed_again(), trouble="failing")
 
     def _refused(self, hand: Hand, error: UserError) -> Ending:
         asker = getattr(hand.job.work, "asker", None)
@@ -254,7 +270,8 @@ class Worker:
         _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
         self._metrics.dead.labels(hand.job.work.kind).inc()
         try:
-            return await gave_up(self._doors, hand, why)
+            # What stands behind it has been failing with it.
+            return replace(await gave_up(self._doors, hand, why), trouble="same")
         except RedisError:
             raise
         except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
@@ -283,6 +300,13 @@ class Worker:
             await self._doors.slack.respond(asker.response_url, message, replace_original=True)
         except OutsideError as error:
             _log.info("a question keeps its buttons", person=asker.person, error=str(error))
+
+
+def _was_refused_for_long(hand: Hand) -> bool:
+    """Whether the account has been refused for a week in which this job stood in its list."""
+    turn = hand.turn
+    since_ms = max(turn.trouble_since_ms, turn.since_ms)
+    return turn.trouble == "refused" and hand.now_ms - since_ms > REFUSED_MS
 
 
 def _is_token_bad(error: OutsideError) -> bool:

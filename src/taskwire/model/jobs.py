@@ -337,9 +337,9 @@ class Job(BaseModel):
         """The same job with something learned: these fields of its work are others now."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 
-    def failed_again(self, now_ms: int) -> "Job":
-        """The same job after one more turn that did not bring it about."""
-        since_ms = self.failing_since_ms or now_ms
+    def failed_again(self, since_ms: int) -> "Job":
+        """The same job after one more turn that did not bring it about; `since_ms` if this is the first."""
+        since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
 
 

@@ -23,6 +23,8 @@ IDLE_WAIT_SECONDS = 1.0
 
 _TAKE = """
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local may_be_risky = ARGV[9] == '1'
 for _ = 1, 100 do
   local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
   if not first[1] then return {whole(now), ''} end
@@ -36,20 +38,26 @@ for _ = 1, 100 do
   if not body then
     -- A head without a body cannot be carried out by anybody; the list goes on without it.
     if head then drop(name, head) end
-    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes')
+    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes',
+               'first_take')
     redis.call('ZREM', ready, name)
     settle(name)
+  elseif not may_be_risky and tonumber(redis.call('HGET', state, 'takes') or '0') >= risky then
+    redis.call('ZADD', ready, whole(now + 1000), name)
   elseif not_before > now and not pinned then
     redis.call('ZADD', ready, whole(not_before), name)
   else
     local takes = redis.call('HINCRBY', state, 'takes', 1)
     local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
+    if takes > many then term = rest end
     redis.call('HSET', state, 'token', token, 'job', head, 'held_until', whole(now + term))
+    redis.call('HSETNX', state, 'first_take', whole(now))
+    local trouble, since = (redis.call('HGET', state, 'trouble') or ' 0'):match('^(%a*) (%d+)$')
     redis.call('ZADD', ready, whole(now + term), name)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
             redis.call('HGET', jobs, 's|' .. head) or whole(now), pinned and '1' or '',
             redis.call('HGET', state, 'attempt') or '', whole(redis.call('EXISTS', prefix .. 'rewound')),
-            redis.call('ZSCORE', order, head) or '0'}
+            redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_take'), trouble, since}
   end
 end
 return {whole(now), whole(now)}
@@ -73,23 +81,30 @@ return 'begun'
 _END = """
 local name, token, id, version, verdict = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local delay, body, steps, tidy = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
+local trouble = ARGV[12]
 local order, jobs, state = list(name)
 if redis.call('HGET', state, 'token') ~= token then
   run(tidy)
   return 'lost'
 end
 local is_same = redis.call('HGET', jobs, 'v|' .. id) == version
+if trouble == 'none' then
+  redis.call('HDEL', state, 'trouble')
+elseif trouble ~= 'same' and (redis.call('HGET', state, 'trouble') or ''):match('^%a*') ~= trouble then
+  redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
+end
 if verdict == 'unknown' then
   -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)
-  redis.call('HDEL', state, 'token', 'job', 'takes')
+  redis.call('HDEL', state, 'token', 'job', 'takes', 'first_take')
   if is_same and body ~= '' then redis.call('HSET', jobs, 'b|' .. id, body) end
   redis.call('ZADD', ready, ends, name)
   return 'ended'
 end
-redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'attempt', 'attempt_job', 'attempt_until')
+redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'first_take', 'attempt', 'attempt_job',
+           'attempt_until')
 if verdict == 'done' and is_same then
   drop(name, id)
 elseif verdict == 'later' and is_same then
@@ -112,6 +127,11 @@ class TurnTimes:
 
     lease_ms: int = 10_000
     longest_lease_ms: int = 60_000
+    # What was taken so often in a row without an end may be ending its process: one such at a time is carried
+    # out, and after many takings only now and then.
+    risky_takes: int = 3
+    many_takes: int = 10
+    rest_ms: int = 600_000
     # After its time-out a call may still be on its way for this long.
     landing_margin_ms: int = 5_000
     # What has just been stored may be missing from the first page that is read: not there is said after this.
@@ -120,7 +140,11 @@ class TurnTimes:
 
 @dataclass(frozen=True)
 class Taking:
-    """One taking of one list: which job, and the token that proves the right to it."""
+    """One taking of one list: which job, and the token that proves the right to it.
+
+    `takes` counts the takings in a row that had no end, this one too; `first_taken_ms` is when that began.
+    `trouble` is what each turn of this list has ended with since `trouble_since_ms`, if none went well.
+    """
 
     name: ListName
     token: str
@@ -130,6 +154,9 @@ class Taking:
     now_ms: int
     since_ms: int
     score: str
+    first_taken_ms: int
+    trouble: str
+    trouble_since_ms: int
 
 
 @dataclass(frozen=True)
@@ -169,6 +196,8 @@ class Passed(Exception):
 
 
 Verdict = Literal["done", "later", "unknown"]
+# How a list fares: well, or failing, or refused for its account; waiting for a place says nothing of it.
+Trouble = Literal["none", "failing", "refused", "same"]
 
 
 class Queue:
@@ -186,24 +215,40 @@ class Queue:
         self._end = Script(connections.commands, keys, clock, _END)
         self._append = Script(connections.commands, keys, clock, _APPEND)
 
-    async def take(self) -> Turn | Unreadable | Nothing:
-        """Take the first list that is due, or learn how long there is nothing to do."""
-        token = secrets.token_hex(12)
-        times = self.times
-        answer = cast("list[str]", await self._take(token, times.lease_ms, times.longest_lease_ms))
+    async def take(self, *, may_be_risky: bool = True) -> Turn | Unreadable | Nothing:
+        """Take the first list that is due, or learn how long there is nothing to do.
+
+        Without `may_be_risky` a list whose job may be ending its process is left for later.
+        """
+        token, times = secrets.token_hex(12), self.times
+        leases = (times.lease_ms, times.longest_lease_ms)
+        risks = (times.risky_takes, times.many_takes, times.rest_ms, int(may_be_risky))
+        answer = cast("list[str]", await self._take(token, *leases, *risks))
         now_ms = int(answer[0])
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, takes, since, is_pinned, note, is_suspect, score = answer
-        taking = Taking(ListName(name), token, job_id, version, int(takes), now_ms, int(since), score)
+        _, name, job_id, body, version, takes, since, is_pinned, note, is_unsure, score, *fares = answer
+        taking = Taking(
+            name=ListName(name),
+            token=token,
+            job_id=job_id,
+            version=version,
+            takes=int(takes),
+            now_ms=now_ms,
+            since_ms=int(since),
+            score=score,
+            first_taken_ms=int(fares[0]),
+            trouble=fares[1],
+            trouble_since_ms=int(fares[2]),
+        )
         try:
             job = Job.model_validate_json(body)
         except ValidationError as error:
             return Unreadable(**vars(taking), body=body, why=str(error))
         attempt = note if is_pinned else None
-        is_unsure = is_suspect == "1" or job.is_sent_again
-        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_unsure)
+        is_suspect = is_unsure == "1" or job.is_sent_again
+        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_suspect)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
@@ -232,16 +277,18 @@ class Queue:
         delay_ms: int = 0,
         job: Job | None = None,
         tidy: Step | None = None,
+        trouble: Trouble = "none",
     ) -> None:
         """End a turn: remove or delay its job, and write what follows, in one call.
 
         "unknown" leaves the attempt pinned and writes nothing else; the list is due when it has landed.
-        `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds.
+        `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds;
+        `trouble` is remembered of the list, with when it began.
         Raises TurnLost then. A lost answer needs nothing: the next taker finds out.
         """
         body = job.model_dump_json() if job is not None else ""
         whose = (taking.name, taking.token, taking.job_id, taking.version)
-        what = (verdict, delay_ms, body, step.encoded(), (tidy or Step()).encoded())
+        what = (verdict, delay_ms, body, step.encoded(), (tidy or Step()).encoded(), trouble)
         if await self._end(*whose, *what) == "lost":
             raise TurnLost
 

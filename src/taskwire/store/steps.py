@@ -23,9 +23,9 @@ MOST_LETTERS = 1_000
 LETTERS_MS = 30 * 24 * 3_600_000
 
 # A list is three keys: `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its
-# version, s|id since when) and `state` (token, job, held_until, takes, attempt…). While a list is held only
-# its holder moves its due time. A version is a number that the list never gives twice, so that a job that
-# came back under its old id is not taken for the one that went.
+# version, s|id since when) and `state` (token, job, held_until, takes, attempt, trouble…). While a list is
+# held only its holder moves its due time. A version is a number that the list never gives twice, so that a
+# job that came back under its old id is not taken for the one that went.
 _LISTS = """
 local prefix = ARGV[1]
 local function clock()
@@ -63,7 +63,9 @@ local function settle(name)
   local pinned = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   local not_before = tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0')
   if pinned > 0 then not_before = pinned end
-  if not_before > due then due = not_before end
+  -- What has been due for a while keeps its place among the lists, whatever is appended to it.
+  local was = tonumber(redis.call('ZSCORE', ready, name) or '') or due
+  if not_before > due then due = not_before elseif was < due then due = was end
   redis.call('ZADD', ready, whole(due), name)
   if due <= now then rouse() end
 end

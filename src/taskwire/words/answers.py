@@ -266,6 +266,7 @@ def dialog_failed() -> Message:
 # Why a job was given up.
 KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
+REFUSED_FOR_A_WEEK = "my account was refused for a week"
 
 
 def wrong_with_me(sign: str) -> str:
