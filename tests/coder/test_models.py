@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import JsonValue
 
-from taskwire.coder import models
+from taskwire.coder import lists, models
 from taskwire.coder.errors import Nonsense
 from taskwire.coder.models import AgentReport, Preset, State, Task, TaskState, TaskStatus, WorkspaceStatus
 from taskwire.model.errors import Unknown
@@ -127,19 +127,19 @@ def test_null_is_an_empty_list() -> None:
     """Go sends a nil slice as null, at the top and inside."""
     assert models.read_list(Preset, b"null", "x") == ()
     assert models.read(models.Logs, b'{"logs":null,"snapshot":true}', "x").logs == ()
-    assert models.cut_list(b'{"tasks":null,"count":0}') == []
+    assert lists.cut(b'{"tasks":null,"count":0}') == []
 
 
 def test_a_list_is_cut_without_being_read() -> None:
     """Items come out byte for byte, so that one that is nonsense harms no other."""
     body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
 
-    items = models.cut_list(body)
+    items = lists.cut(body)
 
     assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
-    assert [models.item_id(item) for item in items[:2]] == ["a", "b"]
+    assert [lists.item_id(item) for item in items[:2]] == ["a", "b"]
     with pytest.raises(Nonsense):
-        models.item_id(items[2])
+        lists.item_id(items[2])
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_list_is_cut_without_being_read() -> None:
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
     """Cut short, another shape, another server."""
     with pytest.raises(Unknown):
-        models.cut_list(body)
+        lists.cut(body)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
     """Its id and its whole."""
     with pytest.raises(Unknown):
-        models.item_id(item)
+        lists.item_id(item)
     with pytest.raises(Unknown):
         models.parse_task(item)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, JsonValue
 
-from taskwire.coder import models
+from taskwire.coder import lists, models
 from taskwire.coder.errors import Nonsense
 from tests.coder.calls import CALLS, Call
 
@@ -116,7 +116,7 @@ def test_every_field_that_is_read_is_one_of_coders(
 
 def test_the_samples_of_tasks_are_read(bodies: dict[str, list[str]]) -> None:
     """Working, idle, paused; and just created."""
-    tasks = [models.parse_task(item) for item in models.cut_list(bodies["10.1"][0].encode())]
+    tasks = [models.parse_task(item) for item in lists.cut(bodies["10.1"][0].encode())]
     created = models.parse_task(bodies["10.2"][0].encode())
 
     assert [(task.status, task.current_state and task.current_state.state) for task in tasks] == [
@@ -160,4 +160,4 @@ def test_a_refusal_is_never_taken_for_a_list(bodies: dict[str, list[str]]) -> No
     """The samples of errors, as they would come with a status that lies."""
     for line in bodies["10.6"][0].splitlines():
         with pytest.raises(Nonsense):
-            models.cut_list(line.encode())
+            lists.cut(line.encode())

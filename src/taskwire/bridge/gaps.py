@@ -50,12 +50,12 @@ class GapReader:
         while waiting:
             link = waiting.popleft()
             try:
-                found += await self._read(link)
+                found += await self._read_open(link)
             except Refused as error:
                 # The channel is closed to us, or the thread is gone.
-                _log.info("a thread cannot be read", link=link.id, error=str(error))
+                _log.info("a thread cannot be read", link=link, error=str(error))
             except (OutsideError, RedisError) as error:
-                _log.warning("a thread is read later", link=link.id, error=str(error))
+                _log.warning("a thread is read later", link=link, error=str(error))
                 waiting.append(link)
                 asked = error.after_seconds if isinstance(error, OutsideError) else None
                 await asyncio.sleep(asked or AGAIN_SECONDS)
@@ -66,23 +66,24 @@ class GapReader:
 
     async def thread(self, hand: Hand) -> Ending:
         """Read one thread, whose card was found after its answer had been lost: nobody listened for it."""
-        link = await self._doors.links.find(hand.link_id)
-        if link is not None and link.ended is None:
-            try:
-                await self._read(link)
-            except (ChannelProblem, MessageGone) as problem:
-                _log.info("a thread cannot be read", link=link.id, error=str(problem))
+        try:
+            await self._read_open(hand.link_id)
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("a thread cannot be read", link=hand.link_id, error=str(problem))
         return done()
 
-    async def _links(self) -> list[Link]:
+    async def _links(self) -> list[LinkId]:
         while True:
             try:
-                links = await self._doors.links.list_links((await self._doors.links.list_open()).values())
+                return list((await self._doors.links.list_open()).values())
             except RedisError as error:
                 _log.warning("redis is away", error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return list(links.values())
+
+    async def _read_open(self, link_id: LinkId) -> int:
+        """Read a link's thread, unless the link has ended meanwhile."""
+        link = await self._doors.links.find(link_id)
+        return 0 if link is None or link.ended is not None else await self._read(link)
 
     async def _read(self, link: Link) -> int:
         thread = link.bond.thread

@@ -7,9 +7,8 @@ nothing else has to wait. What cannot be reached is `reach`'s to tell.
 
 import asyncio
 import contextlib
-import hashlib
 import time
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError
 
@@ -17,8 +16,9 @@ from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.reach import Reach
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder import models
+from taskwire.coder import lists, models
 from taskwire.coder.errors import Nonsense, NotFound
+from taskwire.coder.lists import Item
 from taskwire.coder.models import User
 from taskwire.model.changes import Vanished
 from taskwire.model.errors import OutsideError
@@ -33,8 +33,8 @@ from taskwire.words import notices, troubles
 
 # The one account that watches, in service mode.
 ACCOUNT = "service"
-# Items that are read before others get a turn of the loop, and observations in one call to Redis.
-PIECE = 100
+# Observations in one call to Redis: read and written down in two or three milliseconds.
+PIECE = 50
 # While a list is asked for; then for a tick and a little, so that one replica goes on and a dead one's
 # sweeps go on elsewhere within 10 s.
 LEASE_MS = 9_000
@@ -48,7 +48,19 @@ VANISHED_MS = 24 * 3_600_000
 ROLES_MS = 30 * 24 * 3_600_000
 
 Linked = dict[TaskId, LinkId]
+Marks = dict[TaskId, tuple[LinkId, int]]
 _log = logger("taskwire.watch")
+
+
+@dataclass
+class _Seen:
+    """What a list has shown so far; `changed` and `new` hold what is still to be stored or looked up."""
+
+    marks: Marks = field(default_factory=dict)
+    strangers: set[TaskId] = field(default_factory=set)
+    back: Linked = field(default_factory=dict)
+    changed: dict[TaskId, bytes] = field(default_factory=dict)
+    new: dict[TaskId, bytes] = field(default_factory=dict)
 
 
 class Watcher:
@@ -64,7 +76,9 @@ class Watcher:
         self._body = b""
         self._linked: Linked = {}
         # What was stored of each task by this process, so that only what differs is sent to Redis again.
-        self._stored: dict[tuple[TaskId, LinkId], bytes] = {}
+        self._stored: Marks = {}
+        # The tasks without a link; whether one of them had one before is asked when it is first seen.
+        self._strangers: set[TaskId] = set()
         self._has_noted_roles = False
         self._vanished = ""
         self._one_at_a_time = asyncio.Lock()
@@ -113,16 +127,16 @@ class Watcher:
     async def _look(self, sweep: Sweep, body: bytes, linked: Linked) -> str:
         if sweep.number != self._last + 1:
             # Another process has swept meanwhile: what this one has stored may not be the newest.
-            self._body, self._stored = b"", {}
+            self._body, self._stored, self._strangers = b"", {}, set()
         self._last = sweep.number
         if body == self._body and linked == self._linked:
             return "unchanged"
-        items = _by_id(models.cut_list(body))
-        linked = linked | await self._revived(sweep, items, linked)
-        self._metrics.links.set(len(linked))
-        if not await self._store(sweep, items, linked):
+        seen = await self._read(sweep, body, linked)
+        if seen is None:
             return "overtaken"
-        missing = [task for task in linked if task not in items]
+        linked = linked | seen.back
+        self._metrics.links.set(len(linked))
+        missing = [task for task in linked if task not in seen.marks]
         await self._miss(sweep, missing, linked)
         if not missing:
             await self._note_roles(linked)
@@ -130,34 +144,65 @@ class Watcher:
         self._body, self._linked = b"" if missing else body, linked
         return "done"
 
-    async def _store(self, sweep: Sweep, items: Mapping[TaskId, bytes], linked: Linked) -> bool:
-        marks = {(task, link): _mark(items[task]) for task, link in linked.items() if task in items}
-        changed = [place for place, mark in marks.items() if self._stored.get(place) != mark]
+    async def _read(self, sweep: Sweep, body: bytes, linked: Linked) -> _Seen | None:
+        """Go through the list a piece at a time and store what is news; None if a newer sweep has begun."""
+        seen = _Seen()
+        for piece in lists.pieces(body):
+            for item in piece:
+                self._sort(item, linked, seen)
+            if len(seen.changed) + len(seen.new) >= PIECE and not await self._store(sweep, seen):
+                return None
+            await asyncio.sleep(0)
+        if not await self._store(sweep, seen):
+            return None
+        self._stored, self._strangers = seen.marks, seen.strangers
+        return seen
+
+    def _sort(self, item: Item, linked: Linked, seen: _Seen) -> None:
+        try:
+            task = TaskId(lists.item_id(item))
+        except Nonsense as error:
+            _log.warning("a task has no id", error=str(error))
+            return
+        text, link = bytes(item), linked.get(task)
+        if link is None:
+            seen.strangers.add(task)
+            if task not in self._strangers:
+                seen.new[task] = text
+            return
+        seen.marks[task] = _mark(link, text)
+        if self._stored.get(task) != seen.marks[task]:
+            seen.changed[task] = text
+
+    async def _store(self, sweep: Sweep, seen: _Seen) -> bool:
+        await self._revive(sweep, seen)
+        changed = list(seen.changed.items())
         for start in range(0, len(changed), PIECE):
             piece = changed[start : start + PIECE]
-            if not await self._doors.sweeps.observe(ACCOUNT, sweep, self._sightings(items, piece)):
+            if not await self._doors.sweeps.observe(ACCOUNT, sweep, self._sightings(piece)):
                 return False
-            self._stored.update({place: marks[place] for place in piece})
-            await asyncio.sleep(0)
-        self._stored = {place: mark for place, mark in self._stored.items() if place in marks}
+            self._stored.update({task: seen.marks[task] for task, _ in piece})
+        seen.changed.clear()
         return True
 
-    def _sightings(self, items: Mapping[TaskId, bytes], piece: list[tuple[TaskId, LinkId]]) -> list[Sighting]:
+    def _sightings(self, piece: list[tuple[TaskId, bytes]]) -> list[Sighting]:
         found = []
-        for task, _ in piece:
+        for task, text in piece:
             self._metrics.tasks_read.inc()
             try:
-                found.append(Sighting.of(observation_of(models.parse_task(items[task]))))
+                found.append(Sighting.of(observation_of(models.parse_task(text))))
             except Nonsense as error:
                 # A task that a newer Coder shows in another way must not hide all the others.
                 _log.warning("a task cannot be read", task=task, error=str(error))
         return found
 
-    async def _revived(self, sweep: Sweep, items: Mapping[TaskId, bytes], linked: Linked) -> Linked:
+    async def _revive(self, sweep: Sweep, seen: _Seen) -> None:
         """Open the links again whose tasks were gone and are back."""
-        back: Linked = {}
-        for task, gone in (await self._doors.sweeps.list_gone()).items():
-            if task not in items or task in linked or gone.at_ms >= sweep.began_ms:
+        gone_before = await self._doors.sweeps.list_gone(seen.new, sweep.began_ms)
+        for task, gone in gone_before.items():
+            if gone.at_ms >= sweep.began_ms:
+                # It has gone since the list was asked for: the next one will show whether it is back.
+                seen.strangers.discard(task)
                 continue
             link = await self._doors.links.find(gone.link)
             if link is None:
@@ -165,12 +210,16 @@ class Watcher:
             said = Say(message=notices.back(link, coder_url=self._doors.coder_url))
             job = Job(id=f"back:{sweep.number}", work=said)
             if await self._doors.sweeps.revive(ACCOUNT, sweep, task, gone.link, job):
-                back[task] = gone.link
-        return back
+                seen.back[task] = gone.link
+                seen.changed[task] = seen.new[task]
+                seen.marks[task] = _mark(gone.link, seen.new[task])
+        seen.new.clear()
 
     async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> None:
         """A linked task that two lists did not show may be gone; be certain before it is said."""
-        links = await self._doors.sweeps.miss(ACCOUNT, sweep, missing) if missing else []
+        links: list[LinkId] = []
+        for start in range(0, len(missing), PIECE):
+            links += await self._doors.sweeps.miss(ACCOUNT, sweep, missing[start : start + PIECE])
         found = await self._doors.links.list_links(links)
         # One that is told already waits for its notice to be posted.
         suspects = [link for link in found.values() if link.story.phase is not Phase.GONE]
@@ -238,15 +287,6 @@ def _roles(me: User) -> str:
     return " ".join(sorted(f"{role.name}@{role.organization_id}" for role in me.roles)) or "none"
 
 
-def _by_id(items: list[bytes]) -> dict[TaskId, bytes]:
-    found = {}
-    for item in items:
-        try:
-            found[TaskId(models.item_id(item))] = item
-        except Nonsense as error:
-            _log.warning("a task has no id", error=str(error))
-    return found
-
-
-def _mark(item: bytes) -> bytes:
-    return hashlib.blake2b(item, digest_size=16).digest()
+def _mark(link: LinkId, text: bytes) -> tuple[LinkId, int]:
+    """What tells a task from what the same task was a moment ago: 64 bits are enough for that."""
+    return link, hash(text)

@@ -323,14 +323,6 @@ class Started(_Model):
     workspace_build: Build
 
 
-class _Cut(msgspec.Struct):
-    tasks: list[msgspec.Raw] | None
-
-
-class _Named(msgspec.Struct):
-    id: Annotated[str, msgspec.Meta(min_length=1)]
-
-
 def read(kind: type[M], body: bytes, what: str) -> M:
     """Read one value; raises `Unknown` on nonsense."""
     try:
@@ -354,24 +346,6 @@ def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
 def parse_task(item: bytes) -> Task:
     """Read one item of the list; raises `Unknown` on nonsense."""
     return read(Task, item, "one task of the list")
-
-
-def cut_list(body: bytes) -> list[bytes]:
-    """Cut what `list_tasks_raw` brought into items without reading them; raises `Unknown` on nonsense."""
-    try:
-        return [bytes(item) for item in msgspec.json.decode(body, type=_Cut).tasks or ()]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        reason = str(exc)
-    raise Nonsense("list tasks", reason)
-
-
-def item_id(item: bytes) -> str:
-    """Read the id of one item and nothing else; raises `Unknown` on nonsense."""
-    try:
-        return msgspec.json.decode(item, type=_Named).id
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        reason = str(exc)
-    raise Nonsense("one task of the list", reason)
 
 
 def _reason(exc: ValidationError) -> str:

@@ -117,6 +117,7 @@ def _client(address: Address, masters: Masters | None, answer_seconds: float, co
         retry=Retry(NoBackoff(), 0),
         health_check_interval=HEALTH_CHECK_SECONDS,
         decode_responses=True,
+        driver_info=None,  # or each connection looks up redis-py's version, and takes a round trip to tell it
         protocol=2,  # the same shapes from every server, and no HELLO, which some proxies do not know
     )
     pool.masters = masters

@@ -16,7 +16,6 @@ PERMANENT = {
     "link:*": "an open link and its records; get a time to live when it ends",
     "list:*": "work that waits; gets a time to live when it is empty",
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
-    "gone": "task to the link that ended with it; a task leaves it when it is back, or after 30 days",
     "sweep:number": "one number an account; it must only ever rise",
 }
 

@@ -77,27 +77,11 @@ end
 return gone
 """
 
-_LIST_GONE = """
-local key, oldest, found = prefix .. 'gone', now - tonumber(ARGV[3]), {}
-local all = redis.call('HGETALL', key)
-for i = 1, #all, 2 do
-  local link, at = all[i + 1]:match('^(%S+) (%d+)$')
-  if tonumber(at) < oldest then
-    redis.call('HDEL', key, all[i])
-  else
-    found[#found + 1] = all[i]
-    found[#found + 1] = link
-    found[#found + 1] = at
-  end
-end
-return found
-"""
-
 _REVIVE = """
 local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local key, links = prefix .. 'link:' .. link, prefix .. 'links'
 if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return 0 end
-redis.call('HDEL', prefix .. 'gone', task)
+redis.call('DEL', prefix .. 'gone:' .. task)
 if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
 local bond = cjson.decode(redis.call('HGET', key, 'bond'))
 redis.call('HDEL', key, 'ended', 'missed', 'seen')
@@ -152,11 +136,12 @@ class Sweeps:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._holder = secrets.token_hex(8)
+        self._redis = connections.commands
+        self._keys = keys
         self._claim = Script(connections.commands, keys, clock, _CLAIM)
         self._keep = Script(connections.commands, keys, clock, _KEEP)
         self._observe = Script(connections.commands, keys, clock, _OBSERVE)
         self._miss = Script(connections.commands, keys, clock, _MISS)
-        self._list_gone = Script(connections.commands, keys, clock, _LIST_GONE)
         self._revive = Script(connections.commands, keys, clock, _REVIVE)
 
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | Held:
@@ -183,11 +168,16 @@ class Sweeps:
         found = cast("list[str]", await self._miss(account, sweep.number, *tasks))
         return [LinkId(link) for link in found]
 
-    async def list_gone(self) -> Mapping[TaskId, Gone]:
-        """The tasks whose link ended with them within the last 30 days."""
-        found = cast("list[str]", await self._list_gone(ENDED_MS))
-        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
-        return {TaskId(task): Gone(LinkId(link), int(at)) for task, link, at in rows}
+    async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, Gone]:
+        """Which of these tasks had a link that ended with them within the last 30 days."""
+        wanted = list(tasks)
+        if not wanted:
+            return {}
+        found = await self._redis.mget([self._keys.named("gone", task) for task in wanted])
+        texts = zip(wanted, cast("list[str | None]", found), strict=True)
+        rows = {task: text.split() for task, text in texts if text}
+        gone = {task: Gone(LinkId(link), int(at)) for task, (link, at) in rows.items()}
+        return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_MS}
 
     async def revive(self, account: str, sweep: Sweep, task: TaskId, link: LinkId, job: Job) -> bool:
         """Open a gone link again and append the job to its tell list; false where that is not to be."""
