@@ -159,13 +159,15 @@ class Parts:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         behind = Behind()
-        _listen(bolt, doors, claims, receiver, people, behind, metrics, clock)
+        worker = Worker(doors, _carriers(doors, people, alerts, gaps), metrics)
+        entry = Entry(doors.bot, claims, metrics, clock, worker.courtesy)
+        _listen(bolt, doors, claims, receiver, people, behind, entry)
         return cls(
             settings=settings,
             bolt=bolt,
             doors=doors,
             claims=claims,
-            worker=Worker(doors, _carriers(doors, people, alerts, gaps), metrics),
+            worker=worker,
             watcher=Watcher(doors, metrics, alerts, settings.poll_interval),
             gaps=gaps,
             account=AccountKeeper(doors, alerts),
@@ -196,6 +198,8 @@ def _bolt(settings: Settings, client: AsyncWebClient, bot: Identity) -> AsyncApp
         signing_secret=secret.get_secret_value() if secret is not None else None,
         # Socket Mode is authenticated by the app token; only HTTP mode has signatures to verify.
         request_verification_enabled=not settings.is_socket_mode,
+        # Or Bolt looks every 10 ms whether a listener has acked. Ours end with the ack: see `Behind`.
+        process_before_response=True,
     )
 
 
@@ -239,10 +243,9 @@ def _listen(
     receiver: Receiver,
     people: People,
     behind: Behind,
-    metrics: Metrics,
-    clock: Clock,
+    entry: Entry,
 ) -> None:
-    entry, lookup = Entry(doors.bot, claims, metrics, clock), Lookup(doors, people)
+    lookup = Lookup(doors, people)
     answerer = Answerer(doors, people, lookup)
     filler = FormFiller(doors, people)
     dialogs = Dialogs(entry, doors.slack, doors.links, lookup, filler, behind)

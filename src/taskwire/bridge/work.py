@@ -15,6 +15,7 @@ from dataclasses import replace
 from redis.exceptions import RedisError
 
 from taskwire.bridge.backoff import wait_seconds
+from taskwire.bridge.courtesy import Courtesy
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.giving_up import gave_up, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done
@@ -51,6 +52,7 @@ class Worker:
         self._doors = doors
         self._carriers = carriers
         self._metrics = metrics
+        self.courtesy = Courtesy()
         self._free = asyncio.Semaphore(PLACES)
         self._turns: set[asyncio.Task[None]] = set()
         # The one turn in hand, if any, whose job may be ending its process.
@@ -65,6 +67,7 @@ class Worker:
         """Take and carry out, until `stop`."""
         while not self._is_stopping.is_set():
             await self._free.acquire()
+            await self.courtesy.wait()
             try:
                 taken = await self._next()
             finally:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 
+from taskwire.bridge.courtesy import Courtesy
 from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import from_ms
 from taskwire.slack import inbound
@@ -17,11 +18,14 @@ from taskwire.words import answers
 class Entry:
     """Lets payloads in, and has them written down."""
 
-    def __init__(self, bot: Identity, claims: Claims, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, bot: Identity, claims: Claims, metrics: Metrics, clock: Clock, courtesy: Courtesy
+    ) -> None:
         self._bot = bot
         self._claims = claims
         self._metrics = metrics
         self._clock = clock
+        self._courtesy = courtesy
 
     def now(self) -> datetime:
         """When a payload came that bears no time of its own."""
@@ -40,7 +44,8 @@ class Entry:
     async def taken(self, kind: str, writing: Awaitable[Taken]) -> Taken:
         """Await a claim and count it; raises what it raises."""
         try:
-            outcome = await writing
+            with self._courtesy:
+                outcome = await writing
         except (TryLater, Unknown) as error:
             self._metrics.taken.labels(kind, type(error).__name__.lower()).inc()
             raise
