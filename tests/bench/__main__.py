@@ -1,37 +1,64 @@
-"""Prints the measures as a table, and as JSON with `--json`."""
+"""Measure and print: a table, or JSON with `--json`; all of it, or what `--only` names."""
 
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.bench.acks import measure_acks
-from tests.bench.figures import Figure
-from tests.bench.sweeps import measure_sweeps
+from tests.bench.figures import HEAD, Figure, machine
+from tests.bench.sweeps import measure_growth, measure_stalls, measure_sweeps
 
-
-async def _measure(commands: int, tasks: int) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as directory:
-        return [*await measure_acks(Path(directory), commands), *await measure_sweeps(Path(directory), tasks)]
+Measure = Callable[[Path], Awaitable[Sequence[Figure]]]
+MEASURES: dict[str, Measure] = {
+    "acks": measure_acks,
+    "sweep": measure_sweeps,
+    "growth": measure_growth,
+    "stall": measure_stalls,
+}
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="make bench ARGS=…")
-    parser.add_argument("--commands", type=int, default=200, help="slash commands that are acknowledged")
-    parser.add_argument("--tasks", type=int, default=10_000, help="linked tasks that are swept")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    words = parser.parse_args()
-    figures = asyncio.run(_measure(words.commands, words.tasks))
+    words = _words()
+    # What the look-alikes have to say is no figure.
+    logging.basicConfig(level=logging.ERROR)
+    before, found = machine(), {}
+    if not words.json:
+        _say(HEAD)
+    for name in words.only or MEASURES:
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            found[name] = asyncio.run(_measure(MEASURES[name], Path(directory) / name))
+        if not words.json:
+            _say("\n".join(figure.as_line() for figure in found[name]))
     if words.json:
-        lines = [json.dumps([figure.as_json() for figure in figures], indent=2)]
+        measures = {name: [figure.as_json() for figure in figures] for name, figures in found.items()}
+        _say(json.dumps({"before": before, "after": machine(), "measures": measures}, indent=2))
     else:
-        lines = [f"{'measure':<44}{'ours':>12}{'baseline':>12}{'ratio':>8}  baseline is"]
-        lines += [figure.as_line() for figure in figures]
-    sys.stdout.write("\n".join(lines) + "\n")
+        where = f"Python {before['python']}, {before['cores']} cores"
+        _say(f"\n{where}, load {before['load']} before and {machine()['load']} after")
     return 0
+
+
+async def _measure(measure: Measure, directory: Path) -> Sequence[Figure]:
+    return await measure(directory)
+
+
+def _words() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    help_only = f"measure this alone, or several of them: {', '.join(MEASURES)}"
+    parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME", help=help_only)
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,68 +3,106 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncAck, AsyncApp
-
-from taskwire import transport
+from taskwire.sandbox.coder.faults import hang
 from taskwire.sandbox.slack import SlackSandbox
-from taskwire.slack.client import make_client
 from tests.bench.figures import Figure, percentile
-from tests.bench.worlds import abandoned
-from tests.scenarios.world import new_world
+from tests.bench.places import bench_place, spawned
+from tests.process.processes import Place
 
+PEOPLE = 50
+ROUNDS = 8
+# In each round, of each kind.
+EACH, BURSTS = 60, 6
+PAUSE_SECONDS = 0.2
 BARE = "a Bolt app that only acks"
+FIRST = "the same, told to ack before it responds"
+HANGING = ", Coder hanging"
 
 
-async def measure_acks(directory: Path, commands: int) -> list[Figure]:
-    """Commands one after the other, and fifty at once."""
-    async with _bare_bolt() as (bare, user):
-        bare_each = await _acks(bare, user, commands, at_once=1)
-        bare_many = await _acks(bare, user, commands, at_once=50)
-    async with new_world(directory / "acks") as world:
-        each = await _acks(world.slack, world.alice.id, commands, at_once=1)
-        many = await _acks(world.slack, world.alice.id, commands, at_once=50)
-        await abandoned(world)
-    return [
-        Figure(f"ack {share} of a command, {how}", percentile(ours, part), percentile(base, part), BARE)
-        for how, ours, base in (("one at a time", each, bare_each), ("50 at once", many, bare_many))
-        for share, part in (("p50", 0.5), ("p99", 0.99))
-    ]
+@dataclass
+class Typist:
+    """Fifty people who type commands; each is somebody's own list of jobs."""
+
+    slack: SlackSandbox
+    alone: list[float] = field(default_factory=list)
+    together: list[float] = field(default_factory=list)
+    _count: int = 0
+
+    async def types(self) -> None:
+        """One command after the other, then all people at once, again and again."""
+        self.alone += [await self._one(number % PEOPLE) for number in range(EACH)]
+        for _ in range(BURSTS):
+            self.together += await asyncio.gather(*(self._one(person) for person in range(PEOPLE)))
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _one(self, person: int) -> float:
+        """Milliseconds from a command to its acknowledgement."""
+        self._count += 1
+        started = time.perf_counter()
+        # A task that does not exist: written as a job, acknowledged, and refused behind the ack.
+        answer = await self.slack.command(_name(person), "crowd", "/task", f"pause nothing-{self._count}")
+        assert answer.ok, answer
+        return (time.perf_counter() - started) * 1000
 
 
-async def _acks(slack: SlackSandbox, user: str, commands: int, *, at_once: int) -> list[float]:
-    """Milliseconds from a command to its acknowledgement."""
-    room = asyncio.Semaphore(at_once)
+async def measure_acks(directory: Path) -> Sequence[Figure]:
+    """Round by round side by side, so that what else the machine does falls on all alike."""
+    directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
+    async with (
+        _bare(directory / "bare") as bare,
+        _bare(directory / "first", "--first") as first,
+        _place(directory / "ours") as place,
+        spawned(place, "taskwire.cli", "run") as bot,
+    ):
+        await bot.is_ready()
+        ours, hanging = Typist(place.slack), Typist(place.slack)
+        typists = [bare, first, ours]
+        for typist in typists:
+            await Typist(typist.slack).types()
+        for _ in range(ROUNDS):
+            for typist in typists:
+                await typist.types()
+        place.coder.misbehave("*", hang(), times=None)
+        for _ in range(ROUNDS):
+            await hanging.types()
+        place.coder.behave()
+    return [*_figures(ours, bare, first, ""), *_figures(hanging, bare, None, HANGING)]
 
-    async def one(number: int) -> float:
-        async with room:
-            started = time.perf_counter()
-            # A task that does not exist: written as a job, acknowledged, and refused behind the ack.
-            answer = await slack.command(user, "general", "/task", f"pause nothing-{number}")
-            assert answer.ok, answer
-            return (time.perf_counter() - started) * 1000
 
-    return list(await asyncio.gather(*(one(number) for number in range(commands))))
+def _figures(ours: Typist, bare: Typist, first: Typist | None, when: str) -> list[Figure]:
+    found = []
+    for share, part in (("p50", 0.5), ("p99", 0.99)):
+        for how in ("alone", "together"):
+            what = f"ack {share}, {'one at a time' if how == 'alone' else '50 at once'}{when}"
+            mine = percentile(getattr(ours, how), part)
+            target = "at most 1.5 times" if share == "p99" else ""
+            found.append(Figure(what, mine, "ms", percentile(getattr(bare, how), part), BARE, target))
+            if first is not None:
+                found.append(Figure(what, mine, "ms", percentile(getattr(first, how), part), FIRST))
+    return found
+
+
+def _name(number: int) -> str:
+    return f"person-{number}"
 
 
 @contextlib.asynccontextmanager
-async def _bare_bolt() -> AsyncIterator[tuple[SlackSandbox, str]]:
-    async with SlackSandbox() as slack, transport.make_session() as session:
-        user = slack.add_user("alice").id
-        slack.add_channel("general", ["alice"])
-        app = AsyncApp(client=make_client(slack.bot_token, slack.api_url, session=session))
+async def _place(directory: Path) -> AsyncIterator[Place]:
+    async with bench_place(directory) as place:
+        for number in range(PEOPLE):
+            name = _name(number)
+            place.slack.add_user(name, email=f"{name}@example.com")
+            place.coder.add_user(name)
+        place.slack.add_channel("crowd", [_name(number) for number in range(PEOPLE)])
+        yield place
 
-        async def only_ack(ack: AsyncAck) -> None:
-            await ack()
 
-        app.command("/task")(only_ack)
-        handler = AsyncSocketModeHandler(app, slack.app_token)
-        await handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
-        await slack.connected(1)
-        try:
-            yield slack, user
-        finally:
-            await handler.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
+@contextlib.asynccontextmanager
+async def _bare(directory: Path, *words: str) -> AsyncIterator[Typist]:
+    async with _place(directory) as place, spawned(place, "tests.bench.bare", *words):
+        await place.slack.connected(1)
+        yield Typist(place.slack)

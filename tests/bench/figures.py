@@ -1,34 +1,81 @@
-"""A figure: what was measured, and the baseline of the same run that makes it mean something."""
+"""Figures: what was measured, and the baseline of the same run that makes it mean something."""
 
+import math
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+
+WIDTHS = (54, 12, 12, 8, 20)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Milliseconds of ours and of the baseline."""
+    """One line of the table. Without a baseline of its own, `ours` is to be held against the target."""
 
     measure: str
-    ours_ms: float
-    baseline_ms: float
-    baseline: str
+    ours: float
+    unit: str = "ms"
+    baseline: float | None = None
+    baseline_is: str = ""
+    target: str = ""
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
         """How many times the baseline."""
-        return self.ours_ms / self.baseline_ms if self.baseline_ms else float("nan")
+        return self.ours / self.baseline if self.baseline else None
 
     def as_json(self) -> dict[str, object]:
         """For programs."""
-        return {**asdict(self), "ratio": round(self.ratio, 3)}
+        ratio = self.ratio
+        return {**asdict(self), "ratio": None if ratio is None else round(ratio, 4)}
 
     def as_line(self) -> str:
         """For people."""
-        ours, baseline = f"{self.ours_ms:.2f} ms", f"{self.baseline_ms:.2f} ms"
-        return f"{self.measure:<44}{ours:>12}{baseline:>12}{self.ratio:>8.2f}  {self.baseline}"
+        ratio = self.ratio
+        columns = (
+            self.measure,
+            _amount(self.ours, self.unit),
+            "" if self.baseline is None else _amount(self.baseline, self.unit),
+            "" if ratio is None else f"{ratio:.4f}" if ratio < 0.01 else f"{ratio:.2f}",
+            self.target,
+        )
+        return row(columns, self.baseline_is)
+
+
+def row(columns: Sequence[str], last: str) -> str:
+    """One line of the table."""
+    first, *others = (
+        f"{text:<{width}}" if at in (0, 4) else f"{text:>{width}}"
+        for at, (text, width) in enumerate(zip(columns, WIDTHS, strict=True))
+    )
+    return "  ".join([first + "".join(others[:-1]), others[-1], last]).rstrip()
+
+
+HEAD = row(("measure", "ours", "baseline", "ratio", "target"), "baseline is")
+
+
+def _amount(value: float, unit: str) -> str:
+    places = 0 if value >= 1000 or unit in ("requests", "answers", "bytes") else 2
+    return f"{value:,.{places}f} {unit}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which this share of all lie."""
+    """The smallest value that at least this share of all values do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+    return ordered[max(math.ceil(len(ordered) * share), 1) - 1]
+
+
+def median(values: Sequence[float]) -> float:
+    """The value in the middle."""
+    return percentile(values, 0.5)
+
+
+def machine() -> dict[str, object]:
+    """Where it was measured, and what else that machine had to do."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "load": [round(load, 2) for load in os.getloadavg()],
+    }

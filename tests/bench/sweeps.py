@@ -1,68 +1,125 @@
-"""What a sweep costs: 10,000 linked tasks with 1 in 100 changed, against merely reading that body."""
+"""What a sweep costs, how that grows with the list, and how long it keeps the loop from all else."""
 
-import time
+import contextlib
+import json
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from taskwire.coder import models
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond
-from taskwire.store.steps import Step
-from tests.bench.figures import Figure
-from tests.bench.worlds import abandoned
-from tests.scenarios.world import World, new_world
+from taskwire.sandbox.coder import PuppetTask
+from tests.bench.figures import Figure, median
+from tests.bench.places import bench_place, link_all, quiet, spawned, store_of
+from tests.process.processes import Place, Taskwire
 
+TASKS = 10_000
+SIZES = (1_000, 3_000, 10_000, 30_000)
 CHANGED = 100
-READ = "reading that body with the same partial model"
+TIMES = 9
+READ = "merely parsing that body, all at once"
 
 
-async def measure_sweeps(directory: Path, tasks: int) -> list[Figure]:
-    """An unchanged body, and one in which 1 task in 100 has changed."""
-    async with new_world(directory / "sweeps") as world:
-        world.coder.add_user("crowd")
-        world.coder.fill(tasks, "crowd")
-        await _link_all(world)
-        watcher = world.bot.parts.watcher
-        await watcher.sweep()
-        body = await world.bot.parts.doors.coder.list_tasks_raw()
-        fetch = await _timed(world.bot.parts.doors.coder.list_tasks_raw)
-        baseline = _reading(body)
-        unchanged = await _timed(watcher.sweep)
-        for task in world.coder.tasks[::CHANGED]:
-            task.becomes("working", "a new report")
-        changed = await _timed(watcher.sweep)
-        await abandoned(world)
+class Probed:
+    """The process, and what it answers."""
+
+    def __init__(self, process: Taskwire) -> None:
+        self._process = process
+        self._heard = 0
+
+    async def ask(self, word: str) -> dict[str, float]:
+        """Let it do one thing, and return how that went."""
+        stdin = self._process.process.stdin
+        assert stdin is not None
+        stdin.write(f"{word}\n".encode())
+        self._heard += 1
+        found = await self._process.says(rf"answer {self._heard}: (.*)\n")
+        answer: dict[str, float] = json.loads(found[1])
+        return answer
+
+
+async def measure_sweeps(directory: Path) -> Sequence[Figure]:
+    """An unchanged body, one in which 1 task in 100 has changed, and one in which all have."""
+    async with _swept(directory) as (place, probed):
+        await probed.ask("rest")
+        unchanged, changed, read = await _sweeps(place.coder.tasks, probed)
+    what = f"sweep of {TASKS:,} tasks, fetching it included"
+    return (
+        Figure(f"{what}, 1 in {CHANGED} changed", changed, "ms", read, READ, "at most 2 times"),
+        Figure(f"{what}, none changed", unchanged, "ms", read, READ),
+    )
+
+
+async def measure_growth(directory: Path) -> Sequence[Figure]:
+    """The same for lists of several lengths: what a task costs must not grow with their number."""
+    found = []
+    async with bench_place(directory) as place, spawned(place, "tests.bench.probed") as process:
+        probed = Probed(process)
+        await process.port()
+        await probed.ask("rest")
+        for size in SIZES:
+            before = len(place.coder.tasks)
+            place.coder.fill(size - before, "crowd", prefix=f"filler-{size}")
+            await link_all(place, place.coder.tasks[before:])
+            await probed.ask("sweep")
+            _, changed, _ = await _sweeps(place.coder.tasks, probed)
+            found.append(changed * 1000 / size)
+    what = f"sweep of {{:,}} tasks, 1 in {CHANGED} changed, a task"
+    first = f"the same of {SIZES[0]:,} tasks"
     return [
-        Figure(f"sweep of {tasks:,} tasks, none changed, less fetch", unchanged - fetch, baseline, READ),
-        Figure(
-            f"sweep of {tasks:,} tasks, 1 in {CHANGED} changed, less fetch", changed - fetch, baseline, READ
-        ),
+        Figure(what.format(size), cost, "us", found[0], first, "at most about 1")
+        for size, cost in zip(SIZES, found, strict=True)
     ]
 
 
-async def _timed(call: object) -> float:
-    started = time.perf_counter()
-    await call()  # type: ignore[operator] # any of the two calls above
-    return (time.perf_counter() - started) * 1000
+async def measure_stalls(directory: Path) -> Sequence[Figure]:
+    """The longest time for which nothing else had a turn of the loop, work that follows included."""
+    async with _swept(directory) as (place, probed), store_of(place) as connections:
+        await quiet(place, connections)
+        read = await _read(probed)
+        await probed.ask("probe")
+        tasks = place.coder.tasks
+        late, worked = [], []
+        for number in range(TIMES):
+            for task in tasks[number::CHANGED]:
+                task.becomes("working", f"report {number}")
+            for _ in range(2):
+                await probed.ask("sweep")
+            await quiet(place, connections)
+            stalls = await probed.ask("stalls")
+            late.append(stalls["late"] * 1000)
+            worked.append(stalls["worked"] * 1000)
+    what = f"longest stall in {TIMES} sweeps of {TASKS:,} tasks"
+    return (
+        Figure(f"{what}, own work alone", max(worked), "ms", read, READ, "at most 20 ms"),
+        Figure(f"{what}, as seen (median of worst)", median(late), "ms", read, READ, "at most 20 ms"),
+        Figure(f"{what}, as seen (worst of all)", max(late), "ms", read, READ),
+    )
 
 
-def _reading(body: bytes) -> float:
-    started = time.perf_counter()
-    for item in models.cut_list(body):
-        models.parse_task(item)
-    return (time.perf_counter() - started) * 1000
+@contextlib.asynccontextmanager
+async def _swept(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
+    """A process in which all tasks are linked, and have been seen and told."""
+    async with (
+        bench_place(directory, tasks=TASKS) as place,
+        spawned(place, "tests.bench.probed") as process,
+    ):
+        await process.port()
+        probed = Probed(process)
+        await probed.ask("stalls")
+        await link_all(place, place.coder.tasks)
+        await probed.ask("sweep")
+        yield place, probed
 
 
-async def _link_all(world: World) -> None:
-    """Write a link for every task, as `attach` would."""
-    writes = world.bot.parts.doors.writes
-    for number, task in enumerate(world.coder.tasks):
-        bond = Bond(
-            id=LinkId(f"bench{number}"),
-            channel=ChannelId("C0"),
-            made_at=Ts("1.000001"),
-            asked_by=UserId("U0"),
-            name=task.name,
-            task_id=TaskId(task.id),
-        )
-        step = writes.bond(Step(), bond)
-        await world.bot.parts.doors.queue.write(writes.task(step, bond))
+async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, float, float]:
+    """Milliseconds of a sweep of an unchanged body, of a changed one, and of reading it; side by side."""
+    unchanged, changed, read = [], [], []
+    for number in range(TIMES):
+        for task in tasks[::CHANGED]:
+            task.becomes("working", f"report {number}")
+        changed.append((await probed.ask("sweep"))["seconds"] * 1000)
+        unchanged.append((await probed.ask("sweep"))["seconds"] * 1000)
+        read.append((await probed.ask("read"))["seconds"] * 1000)
+    return median(unchanged), median(changed), median(read)
+
+
+async def _read(probed: Probed) -> float:
+    return median([(await probed.ask("read"))["seconds"] * 1000 for _ in range(TIMES)])

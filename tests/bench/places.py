@@ -1,0 +1,121 @@
+"""Places that are measured: look-alikes in this process, the measured one in a process of its own."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.links import Bond
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+from taskwire.store import connection, embedded
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.links import LinkSteps
+from taskwire.store.queue import Queue
+from taskwire.store.scripts import ServersClock
+from taskwire.store.steps import Step
+from tests.process.processes import KEPT, Place, Taskwire, end, new_place
+
+OWNER = "crowd"
+BATCH = 100
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.asynccontextmanager
+async def bench_place(
+    directory: Path, slack: SlackSandbox | None = None, *, poll_seconds: float = 5.0, tasks: int = 0
+) -> AsyncIterator[Place]:
+    """A place in which nothing runs yet; Coder has so many tasks that somebody made in its own pages."""
+    directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
+    async with new_place(directory, slack or SlackSandbox(manifest=manifest.make())) as place:
+        place.settings["TASKWIRE_POLL_INTERVAL"] = str(poll_seconds)
+        place.coder.add_user(OWNER)
+        place.coder.fill(tasks, OWNER)
+        yield place
+
+
+@contextlib.asynccontextmanager
+async def spawned(place: Place, module: str, *words: str) -> AsyncIterator[Taskwire]:
+    """A process with the place's settings, ended with the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *words),
+        cwd=ROOT,
+        env={name: os.environ[name] for name in KEPT if name in os.environ} | place.settings,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=1 << 20,
+    )
+    started = Taskwire(process)
+    started.listen()
+    try:
+        yield started
+    finally:
+        await end(started)
+
+
+@contextlib.asynccontextmanager
+async def store_of(place: Place) -> AsyncIterator[Connections]:
+    """The store of the process that runs in a place."""
+    url = await embedded.find(place.data_dir)
+    assert url is not None, "nothing runs there"
+    async with connection.open(url) as connections:
+        yield connections
+
+
+def keys_of(place: Place) -> Keys:
+    """The keys of a place's workspace."""
+    return Keys(place.slack.workspace.team_id)
+
+
+def queue_of(place: Place, connections: Connections) -> Queue:
+    """The lists of a place."""
+    return Queue(connections, keys_of(place), ServersClock())
+
+
+async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
+    """Write a link for each task, as `attach` would; there is no card yet, and so none to draw."""
+    async with store_of(place) as connections:
+        queue, writes = queue_of(place, connections), LinkSteps(keys_of(place))
+        for start in range(0, len(tasks), BATCH):
+            step = Step()
+            for task in tasks[start : start + BATCH]:
+                bond = bond_of(task)
+                writes.task(writes.bond(step, bond), bond)
+            await queue.write(step)
+
+
+def bond_of(task: PuppetTask) -> Bond:
+    """What a link to a task is."""
+    return Bond(
+        id=LinkId(f"bench{task.name}"),
+        channel=ChannelId("C0BENCH"),
+        made_at=Ts("1.000001"),
+        asked_by=UserId("U0BENCH"),
+        owner_id=task.row.owner.id,
+        owner_name=task.row.owner.username,
+        prompt=task.prompt,
+        name=task.name,
+        title=task.name,
+        task_id=TaskId(task.id),
+    )
+
+
+async def figure(bot: Taskwire, name: str) -> float:
+    """The sum of one of the figures that it shows to Prometheus, over all labels."""
+    _, text = await bot.ask("/metrics")
+    lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+async def quiet(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
+    """Wait until no list has work any more."""
+    ready = keys_of(place).named("ready")
+    async with asyncio.timeout(patience_seconds):
+        while await connections.commands.zcard(ready):  # noqa: ASYNC110 - the store has no event to wait on
+            await asyncio.sleep(0.05)
