@@ -205,10 +205,35 @@ async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> Non
 
     await world.alice.edits(thread, reply, "use main")
     before = list(task.inputs)
+    said = thread.new_messages()
     await world.alice.clicks(thread, "Send again")
 
     assert before == []
+    assert said == [
+        "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:\n"
+        "> use main"
+    ]
     assert task.inputs == ["use main"]
+
+
+async def test_a_reply_in_doubt_that_is_deleted_is_not_sent_again(world: World) -> None:
+    """The agent may have it all the same, and the thread hears so; replies behind it go on."""
+    thread, task = await a_waiting_agent(world)
+    task.agentapi_fails("message")
+    reply = await world.alice.replies(thread, "use mian")
+    await world.passes(seconds=66)
+    await world.alice.replies(thread, "use main")
+    thread.new_messages()
+
+    await world.alice.deletes(thread, reply)
+
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == [
+        "I can't tell whether the agent got the reply of Alice that was deleted here, and I don't send it "
+        "again."
+    ]
+    await world.alice.clicks(thread, "Send again")
+    assert world.alice.reads() == ["That has been decided already."]
 
 
 def _asked(world: World, route: str) -> bool:

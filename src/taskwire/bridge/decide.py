@@ -8,7 +8,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.model.errors import UserError
-from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, in_turn, soon, steer
+from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, Verdict, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
 from taskwire.words import inputs, refusals
@@ -53,10 +53,14 @@ class Decider:
     async def decided(self, hand: Hand) -> Ending:
         """Let a reply that waits for a person's word go on, or end it."""
         work = hand.work(Decided)
-        link = await self._link(hand)
+        link = await self._doors.links.find(hand.link_id)
+        if link is None:
+            raise UserError(*refusals.already_ended(link))
         await self._people.require_steer(work.asker.person, link)
+        if link.ended is not None:
+            return decided(Step(), work.asker, inputs.decided_too_late(link))
         found = await self._find(link, work.job)
-        if found is None or (found.reply.is_confirmed and not found.reply.asked):
+        if found is None or not _is_open(found.reply, work.verdict):
             return done(None, (work.asker, inputs.already_decided()))
         reply, step = found
         if work.verdict == "send":
@@ -86,6 +90,17 @@ class Decider:
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         return link
+
+
+def _is_open(reply: Reply, verdict: Verdict) -> bool:
+    """Whether this may still be said of the reply: its question may have been overtaken by another."""
+    match verdict:
+        case "arrived":
+            return reply.asked == "in_doubt"
+        case "drop":
+            return reply.asked in ("files", "stale")
+        case "send":
+            return bool(reply.asked) or not reply.is_confirmed
 
 
 def _confirmed(job_id: str, reply: Reply) -> Job:

@@ -8,7 +8,8 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import Case, Fates
 from taskwire.bridge.hand import Ending, in_doubt
 from taskwire.bridge.input_text import InputText
-from taskwire.bridge.read_back import InputReader, SendNote
+from taskwire.bridge.read_back import InputReader, ResumeNote, SendNote
+from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import (
     AlreadyRunning,
     AppUnreachable,
@@ -23,6 +24,7 @@ from taskwire.coder.errors import (
     TokenRefused,
 )
 from taskwire.coder.models import Logs, Task, TaskStatus
+from taskwire.model import doubt
 from taskwire.model.errors import Refused, Unknown
 from taskwire.model.ids import moment_of
 from taskwire.model.jobs import Job, TidyInput, tidy
@@ -79,7 +81,7 @@ class Deliverer:
             await hand.attempt(
                 note.model_dump_json(),
                 self._reader.write_seconds,
-                lambda: self._doors.coder.send(task.id, note.text),
+                lambda: self._doors.coder.send(task.id, note.marked.text),
                 _tidy_step(case, note),
                 is_kept_up=True,
             )
@@ -94,16 +96,15 @@ class Deliverer:
 
     async def _sent_before(self, case: Case, logs: Logs, text: str) -> Ending | None:
         """What is known of an input that the agent may have had before Redis went back in time."""
-        written = moment_of(case.reply.ts)
-        same = [e for e in logs.logs if e.is_input and e.content.strip() == text and e.time > written]
-        if not same or case.reply.is_confirmed:
+        found = doubt.find_since(text, moment_of(case.reply.ts), entries_of(logs))
+        if found == "not there" or case.reply.is_confirmed:
             return None
-        if len(same) == 1:
+        if found == "there":
             return await self._fates.delivered(case, None)
         return await self._fates.in_doubt(case)
 
     async def _resume(self, case: Case, task: Task) -> Ending:
-        note = SendNote(what="resume", build=task.workspace_build_number)
+        note = ResumeNote(build=task.workspace_build_number)
         coder = self._doors.coder
         try:
             build = await case.hand.attempt(
@@ -116,5 +117,5 @@ class Deliverer:
 
 def _tidy_step(case: Case, note: SendNote) -> Step:
     ts = case.reply.ts
-    tidied = TidyInput(ts=ts, text=note.text, build=note.build, last_id=note.last_id)
-    return Step().append(tidy(case.link.id), Job(id=f"tidy:input:{ts}", work=tidied))
+    job = Job(id=f"tidy:input:{ts}", work=TidyInput(ts=ts, marked=note.marked))
+    return Step().append(tidy(case.link.id), job)

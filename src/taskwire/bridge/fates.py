@@ -51,6 +51,9 @@ class Fates:
         """Say once a day that nobody gets what is written here; the mark says it of each reply."""
         link, ts = case.link, case.reply.ts
         step = receipt(link.id, ts, "failed")
+        if case.hand.is_in_doubt or case.reply.asked == "in_doubt":
+            words = await self._texts.words(case.reply)
+            return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), step))
         if await self._doors.memory.find("told-ended", link.id) is None:
             self._doors.memory.keeping(step, "1", "told-ended", link.id, ttl_ms=DAY_MS)
             say(link.id, f"ended:{ts}", inputs.link_ended(link), step)
@@ -122,14 +125,7 @@ class Fates:
     async def in_doubt(self, case: Case) -> Ending:
         """Whether the agent has it cannot be known: a person is asked."""
         words = await self._texts.words(case.reply)
-        return self.asked(case, "in_doubt", inputs.input_in_doubt(case.link, case.hand.job.id, words))
-
-    def asked(self, case: Case, what: Literal["files", "stale", "in_doubt"], question: Message) -> Ending:
-        """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
-        hand, link, reply = case
-        step = receipt(link.id, reply.ts, "waiting")
-        say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step)
-        return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
+        return asked(case, "in_doubt", inputs.input_in_doubt(case.link, case.hand.job.id, words))
 
     async def still_asked(self, case: Case) -> Ending:
         """Wait on where the list has moved; a question that nobody answers ends."""
@@ -138,6 +134,14 @@ class Fates:
             return later(left)
         words = await self._texts.words(case.reply)
         return self.over(case, inputs.nobody_said(words, is_in_doubt=case.reply.asked == "in_doubt"))
+
+
+def asked(case: Case, what: Literal["files", "stale", "in_doubt"], question: Message) -> Ending:
+    """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
+    hand, link, reply = case
+    step = receipt(link.id, reply.ts, "waiting")
+    say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step)
+    return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
 
 
 def _waiting(case: Case) -> Step:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.saying import receipt, say
+from taskwire.model.ids import microseconds
 from taskwire.model.jobs import Reply
 from taskwire.model.links import Link
 from taskwire.store.steps import Step
@@ -12,13 +13,17 @@ from taskwire.words import inputs
 
 
 async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[Reply], step: Step) -> Step:
-    """Let the thread have the texts back, in one message, and mark the replies."""
+    """Let the thread have the texts back and mark the replies; what is in doubt is told apart."""
     if not replies:
         return step
     for reply in replies:
         receipt(link.id, reply.ts, "failed", step)
-    words = [await texts.words(reply) for reply in sorted(replies, key=lambda reply: reply.ts)]
-    return say(link.id, f"given-back:{name}", inputs.given_back(words), step)
+    in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
+    doubtful = [await texts.words(reply) for reply in in_order if reply.asked == "in_doubt"]
+    words = [await texts.words(reply) for reply in in_order if reply.asked != "in_doubt"]
+    if doubtful:
+        say(link.id, f"never-known:{name}", inputs.never_known(doubtful), step)
+    return say(link.id, f"given-back:{name}", inputs.given_back(words), step) if words else step
 
 
 async def list_held(doors: Doors, link: Link) -> list[Reply]:

@@ -1,7 +1,6 @@
 """Ends: what has failed for good is written down for the operator, and told to whom it concerns."""
 
-from functools import partial
-
+from taskwire.bridge import fates
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private, done
 from taskwire.bridge.saying import draw, receipt, say
@@ -17,6 +16,8 @@ from taskwire.words import answers, inputs
 async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     """Write the dead letter, and say so once where somebody waits for it."""
     job, work = hand.job, hand.job.work
+    if isinstance(work, Reply) and hand.is_in_doubt and (asked := await _asked(doors, hand, work)):
+        return asked
     step = letter(hand, why)
     link_id = hand.link_id
     if isinstance(work, PostCard | CreateTask):
@@ -30,11 +31,18 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         doors.writes.keep_reply(step, link_id, job.id, work)
         link = await doors.links.find(link_id)
         if link is not None:
-            # What began and was never read back may have arrived.
-            text = replies.to_agent_text(work.text)
-            tell = inputs.input_in_doubt if hand.is_in_doubt else partial(inputs.delivery_given_up, why=why)
-            say(link_id, f"failed:{work.ts}:{hand.now_ms}", tell(link, job.id, text=text), step)
+            words = inputs.delivery_given_up(link, job.id, why, replies.to_agent_text(work.text))
+            say(link_id, f"failed:{work.ts}:{hand.now_ms}", words, step)
     return done(step, *_privately(work, why))
+
+
+async def _asked(doors: Doors, hand: Hand, work: Reply) -> Ending | None:
+    """What began and was never read back may have arrived: it is not given up but asked about."""
+    link = await doors.links.find(hand.link_id)
+    if link is None or link.ended is not None:
+        return None
+    question = inputs.input_in_doubt(link, hand.job.id, replies.to_agent_text(work.text))
+    return fates.asked(fates.Case(hand, link, work), "in_doubt", question)
 
 
 def letter(hand: Hand, why: str) -> Step:

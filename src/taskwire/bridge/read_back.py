@@ -1,50 +1,67 @@
 """What became of an input whose answer was lost: read in the agent's log, never guessed.
 
-Until it can no longer land a look can only find it. What stays undecidable is asked of a person.
+What a log says is decided in `model.doubt`. Until the input can no longer land a look can only find it; what
+stays undecidable is asked of a person.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 
+from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.fates import Case, Fates
+from taskwire.bridge.fates import LONGEST_WAIT_SECONDS, Case, Fates
 from taskwire.bridge.hand import Ending, Hand, in_doubt, later
+from taskwire.bridge.sightings import entries_of
+from taskwire.coder.errors import AppUnreachable, NoTasks, NotReady, TokenRefused
 from taskwire.coder.models import Logs, Task, TaskStatus
-from taskwire.model.errors import OutsideError
+from taskwire.model import doubt
+from taskwire.model.doubt import Finding, Mark
+from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.slack.errors import NoRoom
 from taskwire.telemetry import logger
 
 # After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
 WRITE_SECONDS = 10.0
 LANDING_SECONDS = 35.0
 LOOK_SECONDS = 5.0
+# A log that cannot be read for so long, though Coder answers, is not going to say anything.
+UNREADABLE_MS = 120_000
 
 _log = logger("taskwire.read_back")
 
 
-class SendNote(BaseModel):
-    """What reading an attempt back needs: where the agent's log ended before it."""
+class ResumeNote(BaseModel):
+    """What reading a resume back needs: the build before it."""
 
-    what: Literal["resume", "send"]
+    what: Literal["resume"] = "resume"
     build: int
-    last_id: int = -1
-    text: str = ""
+
+
+class SendNote(BaseModel):
+    """What reading an input back needs: where the agent's log ended before it."""
+
+    what: Literal["send"] = "send"
+    marked: Mark
     reported_at: datetime | None = None
     # When the attempt began, by Redis's clock, in milliseconds.
-    begun_ms: int = 0
+    begun_ms: int
 
     @classmethod
     def before(cls, hand: Hand, task: Task, logs: Logs, text: str) -> "SendNote":
         """The note of an input that is about to be sent."""
+        build = task.workspace_build_number
         return cls(
-            what="send",
-            build=task.workspace_build_number,
-            last_id=logs.logs[-1].id if logs.logs else -1,
-            text=text,
+            marked=doubt.mark(text, task.initial_prompt, build, entries_of(logs)),
             reported_at=task.current_state.timestamp if task.current_state else None,
             begun_ms=hand.present_ms,
         )
+
+
+_NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
+    Annotated[ResumeNote | SendNote, Field(discriminator="what")]
+)
 
 
 class InputReader:
@@ -61,20 +78,42 @@ class InputReader:
 
     async def read_back(self, case: Case) -> Ending:
         """Find out what became of an attempt whose answer was lost, sooner or later."""
+        hand = case.hand
+        note = _NOTES.validate_json(hand.note)
+        try:
+            if isinstance(note, SendNote):
+                return await self._sent(case, note)
+            return await self._resumed(case, note)
+        except (TryLater, Unknown) as error:
+            # Nobody answers now; whoever does in the end knows.
+            if isinstance(error, NoRoom) or not hand.is_in_doubt:
+                raise
+            seconds = wait_seconds(hand.job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+            return in_doubt(hand.job.failed_again(hand.now_ms), seconds)
+
+    async def glimpse(self, task_id: str, note: SendNote) -> bool:
+        """Whether the input can be seen already; not seeing it means nothing yet."""
+        try:
+            return await self._find(task_id, note) == "there"
+        except OutsideError:
+            return False
+
+    async def _resumed(self, case: Case, note: ResumeNote) -> Ending:
+        task = await self._doors.coder.get_task(_task_id(case))
+        case.hand.settled()
+        is_up = task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING, TaskStatus.ACTIVE)
+        is_done = task.workspace_build_number > note.build and is_up
+        return self._fates.resumed(case, task.workspace_build_number) if is_done else later(0)
+
+    async def _sent(self, case: Case, note: SendNote) -> Ending:
         hand, reply = case.hand, case.reply
-        note = SendNote.model_validate_json(hand.note)
-        task_id = case.link.bond.task_id
-        assert task_id is not None  # noqa: S101 - there was an attempt, so there is a task
-        task = await self._doors.coder.get_task(task_id)
-        if note.what == "resume":
-            hand.settled()
-            is_done = task.workspace_build_number > note.build and task.status is not TaskStatus.PAUSED
-            return self._fates.resumed(case, task.workspace_build_number) if is_done else later(0)
-        found, asked = await self._find_input(task, note), await self._fates.in_doubt(case)
-        lands_ms = self._lands_ms(note)
-        if found != "there" and hand.now_ms < lands_ms:
-            # It may still be on its way: a look now can only find.
-            return in_doubt(seconds=min(LOOK_SECONDS, (lands_ms - hand.now_ms) / 1000))
+        found, asked = await self._find(_task_id(case), note), await self._fates.in_doubt(case)
+        since_landed_ms = hand.now_ms - self._lands_ms(note)
+        if found != "there" and since_landed_ms < 0:
+            # It may still be on its way.
+            return in_doubt(seconds=min(LOOK_SECONDS, -since_landed_ms / 1000))
+        if found is None and since_landed_ms < UNREADABLE_MS:
+            return in_doubt(seconds=LOOK_SECONDS)
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
         hand.settled(has_landed=found == "there")
         _log.info("read input back", job=hand.job.id, found=found)
@@ -84,28 +123,28 @@ class InputReader:
             return later(0, hand.job.knowing(was_repeated=True))
         return asked
 
-    async def glimpse(self, task_id: str, note: SendNote) -> bool:
-        """Whether the input can be seen already; not seeing it means nothing yet."""
-        try:
-            return await self._find_input(await self._doors.coder.get_task(task_id), note) == "there"
-        except OutsideError:
-            return False
-
     def _lands_ms(self, note: SendNote) -> int:
-        """When an attempt can no longer reach the agent; one of an older version was waited for already."""
+        """When an attempt can no longer reach the agent."""
         landing = min(LANDING_SECONDS, self._doors.coder.timeouts.send)
-        return note.begun_ms + int((self.write_seconds + landing) * 1000) if note.begun_ms else 0
+        return note.begun_ms + int((self.write_seconds + landing) * 1000)
 
-    async def _find_input(self, task: Task, note: SendNote) -> Literal["there", "not there", "unclear"]:
-        if task.status is not TaskStatus.ACTIVE or task.workspace_build_number != note.build:
-            return "unclear"
-        logs = await self._doors.coder.get_logs(task.id)
-        if logs.snapshot:
-            return "unclear"
-        newer = [entry for entry in logs.logs if entry.is_input and entry.id > note.last_id]
-        same = [entry for entry in newer if entry.content.strip() == note.text]
-        # An agent that has begun anew counts from 0 again.
-        is_restarted = (logs.logs[-1].id if logs.logs else -1) < note.last_id
-        if len(same) == 1:
-            return "there"
-        return "not there" if not same and not is_restarted else "unclear"
+    async def _find(self, task_id: str, note: SendNote) -> Finding | None:
+        """What the agent's log says; None if it cannot be read now."""
+        build = note.marked.build
+        try:
+            task = await self._doors.coder.get_task(task_id)
+            if task.workspace_build_number != build:
+                return "unclear"
+            if task.status is not TaskStatus.ACTIVE:
+                return None
+            logs = await self._doors.coder.get_logs(task.id)
+        except (TokenRefused, NoTasks):
+            raise
+        except (Refused, NotReady, AppUnreachable):
+            return None
+        return None if logs.snapshot else doubt.find(note.marked, build, entries_of(logs))
+
+
+def _task_id(case: Case) -> str:
+    assert case.link.bond.task_id is not None  # noqa: S101 - there was an attempt, so there is a task
+    return case.link.bond.task_id

@@ -41,10 +41,12 @@ class Rewriter:
             return done()
         waiting = {job.id: job.work for job in await links.list_waiting(link.id)}
         if isinstance(old := waiting.get(job_id), Reply):
-            return done(self._in_list(link, job_id, old, work))
+            step = self._in_list(link, job_id, old, work)
+            return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
         held = {job.id: job.work for job in await links.list_held(link.id)}
         if isinstance(old := held.get(job_id), Reply):
-            return done(self._in_hold(link, job_id, old, work))
+            step = self._in_hold(link, job_id, old, work)
+            return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
         kept = await self._doors.memory.find("reply", link.id, job_id)
         if kept is not None:
             return done(self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
@@ -87,6 +89,14 @@ class Rewriter:
             step = self._doors.writes.forget_reply(Step(), link.id, job_id)
             return receipt(link.id, work.ts, "none", step)
         return self._doors.writes.keep_reply(Step(), link.id, job_id, _in_new_words(old, work.now))
+
+    async def _in_doubt(self, link: Link, work: Rewritten, step: Step) -> Step:
+        """The agent may have the reply as it was."""
+        if work.now is None:
+            message = inputs.deleted_in_doubt(await self._name_of(work.person))
+        else:
+            message = inputs.edited_in_doubt(await self._texts.words(work.now))
+        return say(link.id, f"{work.what}-in-doubt:{work.ts}", message, step)
 
     async def _too_late(self, link: Link, work: Rewritten, told: str) -> Step:
         if work.what in told.split():

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from taskwire.bridge.deliver import Deliverer
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.fates import Case, Fates
+from taskwire.bridge.fates import Case, Fates, asked
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
@@ -96,7 +96,7 @@ class Sender:
         is_stale = from_ms(hand.now_ms) - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.bond.has_other_clock:
             question = inputs.still_send(link, hand.job.id, await self._texts.words(reply))
-            return self._fates.asked(case, "stale", question)
+            return asked(case, "stale", question)
         return None
 
     async def _with_text(self, case: Case) -> Ending:
@@ -105,7 +105,7 @@ class Sender:
         if given.refused and given.text and not reply.is_without_files:
             words = await self._texts.words(reply)
             question = inputs.refused_files(link, hand.job.id, given.refused, words)
-            return self._fates.asked(case, "files", question)
+            return asked(case, "files", question)
         if not given.text:
             return self._fates.over(case, inputs.nothing_to_send(given.refused))
         return await self._deliverer.deliver(case, given.text)

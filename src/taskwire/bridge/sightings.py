@@ -1,6 +1,7 @@
 """Coder's answers as values that the model knows."""
 
-from taskwire.coder.models import AgentReport, Task, TaskStatus
+from taskwire.coder.models import AgentReport, Logs, Task, TaskStatus
+from taskwire.model.doubt import Entry
 from taskwire.model.ids import TaskId
 from taskwire.model.phases import Observation, Report
 
@@ -37,6 +38,12 @@ def _current(task: Task) -> Report | None:
     return Report(
         id=f"at-{at.timestamp():.6f}", at=at, state=state.state.value, message=state.message, uri=state.uri
     )
+
+
+def entries_of(logs: Logs) -> list[Entry]:
+    """The agent's log as the model sees it."""
+    entries = [Entry(id=e.id, is_input=e.is_input, text=e.content, at=e.time) for e in logs.logs]
+    return sorted(entries, key=lambda entry: entry.id)
 
 
 def report_of(report: AgentReport) -> Report:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
+from taskwire.bridge.fates import ASKED_SECONDS
 from taskwire.bridge.giving_back import give_back, list_held
 from taskwire.bridge.giving_up import letter
 from taskwire.bridge.hand import Ending, Hand, done, later
@@ -137,6 +138,8 @@ class Teller:
         if notice.kind == "gone" and ending.verdict == "done":
             draw(link.id, self._doors.writes.gone(ending.step, link.bond, hand.now_ms))
             await give_back(self._texts, link, "gone", await list_held(self._doors, link), ending.step)
+            # What waits there, for a person's word perhaps, waits for nothing now.
+            ending.step.hasten_input(steer(link.id), int(ASKED_SECONDS * 1000))
         return ending
 
     async def _message(self, link: Link, notice: Notice, written: Written) -> Message:

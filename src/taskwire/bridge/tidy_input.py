@@ -4,7 +4,9 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.posting import landed_seconds
 from taskwire.bridge.saying import say
+from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import NoLogs, NotFound
+from taskwire.model import doubt
 from taskwire.model.jobs import TidyInput
 from taskwire.words import inputs
 
@@ -20,12 +22,11 @@ async def tidy_input(doors: Doors, hand: Hand) -> Ending:
         logs = await doors.coder.get_logs(link.bond.task_id)
     except (NotFound, NoLogs):
         return done()
-    if logs.snapshot or task.workspace_build_number != work.build:
-        # The ids of another start's log begin anew, so nothing can be told by them.
+    if logs.snapshot or task.workspace_build_number != work.marked.build:
+        # What another start's log holds tells nothing of this one.
         return done()
-    same = [e for e in logs.logs if e.is_input and e.id > work.last_id and e.content.strip() == work.text]
-    if len(same) > 1:
-        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.text)))
+    if doubt.count(work.marked, task.workspace_build_number, entries_of(logs)) > 1:
+        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.marked.text)))
     if work.looks:
         return done()
     return later(landed_seconds(doors, doors.coder.timeouts.send), hand.job.knowing(looks=1))

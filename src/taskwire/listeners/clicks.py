@@ -6,7 +6,6 @@ dialog does so at once, since the trigger lives three seconds.
 
 import re
 from collections.abc import Coroutine, Mapping
-from typing import Literal
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -26,6 +25,7 @@ from taskwire.model.jobs import (
     Decided,
     HeldInput,
     Job,
+    Verdict,
     intake,
     score_of,
     soon,
@@ -48,7 +48,7 @@ _VERBS: dict[Button, ActVerb] = {
     Button.MUTE: "mute",
     Button.UNMUTE: "unmute",
 }
-_VERDICTS: dict[Button, Literal["arrived", "send", "drop"]] = {
+_VERDICTS: dict[Button, Verdict] = {
     Button.ARRIVED: "arrived",
     Button.SEND_AGAIN: "send",
     Button.SEND_AS_IT_IS: "send",

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NewType
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.model.changes import Event, Notice
+from taskwire.model.doubt import Mark
 from taskwire.model.ids import ChannelId, LinkId, Ts, UserId, microseconds
 from taskwire.model.messages import Message
 
@@ -59,6 +60,7 @@ class FileRef(BaseModel):
 
 
 ActVerb = Literal["send", "pause", "resume", "delete", "edit", "attach", "detach", "mute", "unmute"]
+Verdict = Literal["arrived", "send", "drop"]
 ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
 
 
@@ -161,7 +163,7 @@ class Decided(Work):
     kind: Literal["decided"] = "decided"
     asker: Asker
     job: str
-    verdict: Literal["arrived", "send", "drop"]
+    verdict: Verdict
 
 
 class Happened(Work):
@@ -273,9 +275,7 @@ class TidyInput(Work):
 
     kind: Literal["tidy_input"] = "tidy_input"
     ts: Ts
-    text: str
-    build: int
-    last_id: int
+    marked: Mark
     looks: int = 0
 
 

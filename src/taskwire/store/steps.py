@@ -22,6 +22,9 @@ Command = Literal[
 MOST_LETTERS = 1_000
 LETTERS_MS = 30 * 24 * 3_600_000
 
+# No busy agent makes a reply wait for longer; what does waits for a person's word.
+BUSY_MS = 60_000
+
 # A list is three keys: `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its
 # version, s|id since when) and `state` (token, job, held_until, takes, attempt, trouble…). While a list is
 # held only its holder moves its due time. A version is a number that the list never gives twice, so that a
@@ -103,7 +106,7 @@ end
 _CHECKS = """
 -- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
 local SHAPES = {
-  append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'ww', adopt = 'kw',
+  append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', LPUSH = 'k+w', LTRIM = 'knn', PEXPIRE = 'kn', SET = 'kw',
   ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn'
 }
@@ -196,14 +199,13 @@ function ops.unhold(name, key)
     if score then put(name, held[i], score, '0', 'new', body) end
   end
 end
-function ops.hasten(name, beginning)
+function ops.hasten(name, beginning, longest)
   local order, jobs, state = list(name)
   local head = head_of(name)
   if not head or head:sub(1, #beginning) ~= beginning then return end
   if redis.call('HEXISTS', state, 'attempt_job') == 1 then return end
-  -- What waits for a person's word, or for longer than a busy agent makes it wait, is not for us to hasten.
   local left = tonumber(redis.call('HGET', jobs, 'n|' .. head) or '0') - now
-  if left > 0 and left <= 60000 then
+  if left > 0 and left <= tonumber(longest) then
     redis.call('HSET', jobs, 'n|' .. head, '0')
     settle(name)
   end
@@ -280,9 +282,9 @@ class Step:
         self._operations.append(["unhold", name, key])
         return self
 
-    def hasten_input(self, name: ListName) -> Self:
-        """Let a reply that waits for a busy agent be tried now."""
-        self._operations.append(["hasten", name, REPLY])
+    def hasten_input(self, name: ListName, longest_ms: int = BUSY_MS) -> Self:
+        """Let a reply that waits no longer than this be tried now."""
+        self._operations.append(["hasten", name, REPLY, str(longest_ms)])
         return self
 
     def adopt(self, kept: str, link: str) -> Self:

@@ -1,15 +1,21 @@
 """What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from taskwire.model.actions import Button
 from taskwire.model.errors import UserError
-from taskwire.model.jobs import Reply
-from taskwire.model.links import Link
+from taskwire.model.jobs import Reply, Verdict
+from taskwire.model.links import Link, LinkEnd
 from taskwire.model.messages import Message
 from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section
 from taskwire.words.shapes import QUOTE, question, statement, title
+
+# Why a thread leads to no task any more.
+_END: dict[LinkEnd, str] = {
+    "gone": "its task is no longer in Coder",
+    "detached": "it was detached from its task",
+    "failed": "its task was never created",
+}
 
 
 def delivered_late(text: str) -> Message:
@@ -34,6 +40,20 @@ def deleted_late(author: str) -> Message:
     """A reply was deleted after the agent had it; `author` is how its author is called, if that is known."""
     which = f"the reply of {escaped(author, 80)}" if author else "the reply"
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
+
+
+def edited_in_doubt(text: str) -> Message:
+    """A reply was edited while nobody knows whether the agent has it."""
+    words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
+    return _about(words, text)
+
+
+def deleted_in_doubt(author: str) -> Message:
+    """A reply was deleted while nobody knows whether the agent has it."""
+    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    return statement(
+        f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
+    )
 
 
 def _about(words: str, text: str) -> Message:
@@ -141,11 +161,7 @@ def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
 
 def link_ended(link: Link) -> Message:
     """The thread leads to no task any more."""
-    why = {
-        "gone": "its task is no longer in Coder",
-        "detached": "it was detached from its task",
-        "failed": "its task was never created",
-    }[link.ended or "gone"]
+    why = _END[link.ended or "gone"]
     return statement(f"Nobody gets replies in this thread now: {why}. `/task create …` starts a new one.")
 
 
@@ -176,6 +192,13 @@ def given_back(texts: Sequence[str]) -> Message:
     return Message(text=words, blocks=(section("given-back", words), code("texts", "\n\n".join(texts))))
 
 
+def never_known(texts: Sequence[str]) -> Message:
+    """What was still in doubt is given back with its texts."""
+    which = "this reply" if len(texts) == 1 else "these replies"
+    words = f"I never learned whether the agent got {which}:"
+    return Message(text=words, blocks=(section("never-known", words), code("texts", "\n\n".join(texts))))
+
+
 def dropped(texts: Sequence[str]) -> Message:
     """What a pause held is dropped, with its texts."""
     words = "Dropped one reply:" if len(texts) == 1 else f"Dropped {len(texts)} replies:"
@@ -198,7 +221,7 @@ def held_decided(*, is_dropped: bool) -> Message:
     return statement("Paused; what waited was dropped." if is_dropped else "Resuming, to send what waited.")
 
 
-def decision(verdict: Literal["arrived", "send", "drop"], reply: Reply) -> Message:
+def decision(verdict: Verdict, reply: Reply) -> Message:
     """What takes the place of the question about a reply, which is as it was when it was asked."""
     if verdict == "arrived":
         return statement("Decided: it arrived.")
@@ -227,6 +250,11 @@ def edit_while_running(link: Link) -> Message:
 def nothing_held(link: Link) -> Message:
     """Nothing waits any more."""
     return statement(f"Nothing waits in {title(link)} any more.")
+
+
+def decided_too_late(link: Link) -> Message:
+    """What takes the place of a question about a reply in a thread that leads to no task any more."""
+    return statement(f"Not decided: {_END[link.ended or 'gone']}.")
 
 
 def already_decided() -> Message:

@@ -61,13 +61,18 @@ class AgentApi:
             raise Rejected("message must not be empty")
         if self.status != "stable":
             raise Rejected("message can only be sent when the agent is waiting for user input")
-        self._append("user", text)
-        self._append("agent", "")
+        is_logged = not self.troubles.get("message_unlogged")
+        if is_logged:
+            self._append("user", text)
+            self._append("agent", "")
         self._task.inputs.append(text)
         self.screen_changed()
         self._watch("working")
+        if not is_logged:
+            self.prints("* Thinking...")
         self.on_input(text)
         self.stumble("message_after_typing")
+        self.stumble("message_unlogged")
 
     def stumble(self, part: str) -> None:
         """Fail if this part of the program was told to, so many times."""

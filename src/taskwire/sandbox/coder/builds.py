@@ -72,6 +72,12 @@ class Builds:
         workspace.app.health = "unhealthy"
         self._changed(workspace)
 
+    def restart(self, task: Task, agent: Agent) -> None:
+        """End the agent's program and start it again; what it had kept in memory is gone."""
+        self._end_program(task.workspace)
+        self._histories.pop(task.workspace.id, None)
+        self._run_program(task, agent, is_resumed=True)
+
     def break_latest(self, workspace: Workspace, error: str) -> None:
         """Let the latest build have failed, whatever it was at."""
         self._fail(workspace.latest, workspace, error)

@@ -10,6 +10,7 @@ from taskwire.sandbox.coder.steps import fitting
 from taskwire.sandbox.coder.terminal import dressed
 
 STATES = ("working", "idle", "complete", "failed")
+PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
 
 class PuppetTask:
@@ -133,6 +134,19 @@ class PuppetTask:
         self._world.agenda.catch_up()
         self._deployment.builds.break_latest(self.row.workspace, error)
 
+    def hears(self, text: str) -> None:
+        """Take an input that somebody types in Coder's own pages."""
+        self._program().post_message(text)
+
+    def loses_its_log(self) -> None:
+        """Let the program's conversation be empty."""
+        self._program().messages.clear()
+
+    def begins_anew(self) -> None:
+        """End the agent's program and start it again within the same build; it counts from 0."""
+        program = self._program()
+        self._deployment.builds.restart(self.row, program.agent)
+
     def crashes(self) -> None:
         """End the agent's program; its app becomes unhealthy."""
         self._program()
@@ -169,8 +183,12 @@ class PuppetTask:
         self._connection_is(is_up=True)
 
     def agentapi_fails(self, part: str, times: int = 1) -> None:
-        """Let the program inside fail: at status, messages, message, or message_after_typing."""
-        if part not in ("status", "messages", "message", "message_after_typing"):
+        """Let the program inside fail at one of its parts.
+
+        `message_after_typing` and `message_unlogged` fail though the agent has the words; after the latter
+        they become no entry of the log, and only the screen has moved.
+        """
+        if part not in PARTS:
             raise ValueError(f"the program inside has no part {part!r}")
         self._program().troubles[part] = times
 

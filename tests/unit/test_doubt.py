@@ -1,0 +1,240 @@
+"""What an agent's log says of an input whose answer was lost: each lie, and all of them at random."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.model.doubt import Entry, Finding, count, find, find_since, mark, plain
+
+from .agents import PROMPT, T0, ModelAgent
+
+Happening = Callable[[ModelAgent], None]
+WORDS = "use\nmain"
+
+
+def takes(text: str) -> Happening:
+    """The agent takes words, ours or somebody else's."""
+    return lambda agent: agent.takes(text)
+
+
+def a_conversation() -> ModelAgent:
+    """An agent that has its prompt, has answered, and waits."""
+    agent = ModelAgent()
+    agent.types_prompt()
+    agent.grows()
+    return agent
+
+
+OURS: dict[str, Happening] = {
+    "logged": lambda agent: agent.takes(WORDS),
+    "padded": lambda agent: agent.takes_padded(WORDS),
+    "unlogged": lambda agent: agent.takes_unlogged(WORDS),
+    "typed only": lambda agent: agent.leaves_typed(WORDS),
+}
+
+
+@pytest.mark.parametrize(
+    ("happens", "finding"),
+    [
+        ([], "not there"),
+        ([OURS["typed only"]], "not there"),
+        ([OURS["logged"]], "there"),
+        ([OURS["padded"]], "there"),
+        ([OURS["logged"], ModelAgent.grows, ModelAgent.shrinks], "there"),
+        ([ModelAgent.grows, OURS["logged"]], "there"),
+        ([takes("hello"), OURS["logged"], takes("go on")], "there"),
+        ([OURS["unlogged"]], "unclear"),
+        ([ModelAgent.grows], "unclear"),
+        ([ModelAgent.shrinks], "unclear"),
+        ([ModelAgent.is_drawn_again], "unclear"),
+        ([takes("hello")], "unclear"),
+        ([OURS["logged"], OURS["logged"]], "unclear"),
+        ([ModelAgent.restarts], "unclear"),
+        ([ModelAgent.restarts, OURS["logged"]], "unclear"),
+        ([ModelAgent.restarts, takes("a"), takes("b"), OURS["logged"]], "unclear"),
+        ([OURS["logged"], ModelAgent.is_rebuilt], "unclear"),
+        ([ModelAgent.is_rebuilt, OURS["logged"]], "unclear"),
+        ([OURS["logged"], ModelAgent.loses_log], "unclear"),
+        ([ModelAgent.loses_log], "unclear"),
+    ],
+)
+def test_what_happened_after_the_mark_decides(happens: list[Happening], finding: Finding) -> None:
+    """The words once, or a screen that has stood still; everything else is for a person to say."""
+    agent = a_conversation()
+    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+
+    for each in happens:
+        each(agent)
+
+    assert find(marked, agent.build, agent.log) == finding
+
+
+def test_the_same_words_said_before_do_not_count() -> None:
+    """Two replies may read the same."""
+    agent = a_conversation()
+    agent.takes(WORDS)
+    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+
+    before = find(marked, agent.build, agent.log)
+    agent.takes(WORDS)
+
+    assert (before, find(marked, agent.build, agent.log)) == ("not there", "there")
+
+
+def test_a_kept_history_goes_on_after_a_restart() -> None:
+    """Its entries are the same."""
+    agent = ModelAgent(keeps_history=True)
+    agent.types_prompt()
+    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+
+    agent.restarts()
+    agent.takes(WORDS)
+
+    assert find(marked, agent.build, agent.log) == "there"
+
+
+def test_words_like_the_prompt_are_not_found_in_it() -> None:
+    """The program types the prompt by itself, and may not have done so yet."""
+    agent = ModelAgent()
+    marked = mark(f" {PROMPT}", PROMPT, agent.build, agent.log)
+    later = mark(PROMPT, PROMPT, agent.build, a_conversation().log)
+
+    agent.types_prompt()
+
+    assert find(marked, agent.build, agent.log) == "unclear"
+    assert not later.is_prompt
+
+
+def test_an_empty_log_says_only_what_is_there() -> None:
+    """What comes after nothing is new; but what shows nothing may go on showing nothing."""
+    agent = ModelAgent()
+    agent.loses_log()
+    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+
+    before = find(marked, agent.build, agent.log)
+    agent.takes(WORDS)
+
+    assert (before, find(marked, agent.build, agent.log)) == ("unclear", "there")
+
+
+def test_copies_are_counted_as_far_as_the_log_goes_on() -> None:
+    """Of another start nothing can be said."""
+    agent = a_conversation()
+    marked = mark(WORDS, PROMPT, agent.build, agent.log)
+    agent.takes(WORDS)
+    agent.takes_padded(WORDS)
+
+    twice = count(marked, agent.build, agent.log)
+
+    assert (twice, count(marked, agent.build + 1, agent.log)) == (2, 0)
+
+
+TEXTS = st.sampled_from(["yes", "no", PROMPT, "yes\nplease"])
+OTHERS = st.one_of(
+    st.sampled_from(
+        [
+            ModelAgent.types_prompt,
+            ModelAgent.grows,
+            ModelAgent.shrinks,
+            ModelAgent.is_drawn_again,
+            ModelAgent.restarts,
+            ModelAgent.is_rebuilt,
+            ModelAgent.loses_log,
+        ]
+    ),
+    TEXTS.map(takes),
+)
+WAYS = st.sampled_from(
+    [
+        ModelAgent.takes,
+        ModelAgent.takes_padded,
+        ModelAgent.takes_unlogged,
+        ModelAgent.leaves_typed,
+        lambda _agent, _text: None,
+    ]
+)
+
+
+@given(
+    keeps_history=st.booleans(),
+    before=st.lists(OTHERS, max_size=6),
+    text=TEXTS,
+    way=WAYS,
+    between=st.lists(OTHERS, max_size=4),
+    after=st.lists(OTHERS, max_size=4),
+)
+def test_no_finding_is_ever_false(
+    keeps_history: bool,
+    before: list[Happening],
+    text: str,
+    way: Callable[[ModelAgent, str], None],
+    between: list[Happening],
+    after: list[Happening],
+) -> None:
+    """Found are only words that the agent got; sent again are only those that it did not get."""
+    agent = ModelAgent(keeps_history=keeps_history)
+    for each in before:
+        each(agent)
+    marked = mark(text, PROMPT, agent.build, agent.log)
+    known = len(agent.got)
+    for each in between:
+        each(agent)
+    so_far = len(agent.got)
+    way(agent, text)
+    ours = agent.got[so_far:]
+    for each in after:
+        each(agent)
+
+    finding = find(marked, agent.build, agent.log)
+
+    if finding == "there":
+        assert text in agent.got[known:]
+    if finding == "not there":
+        assert ours == []
+
+
+@given(text=TEXTS, others=st.lists(st.sampled_from(["a", "b"]), max_size=3), is_got=st.booleans())
+def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) -> None:
+    """Nobody is asked without need."""
+    agent = a_conversation()
+    for other in others:
+        agent.takes(other)
+    marked = mark(text, PROMPT, agent.build, agent.log)
+
+    if is_got:
+        agent.takes(text)
+        agent.grows()
+
+    assert find(marked, agent.build, agent.log) == ("there" if is_got else "not there")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "finding"),
+    [
+        ([], "not there"),
+        ([1], "there"),
+        ([-1], "unclear"),
+        ([-11], "not there"),
+        ([-11, 1], "unclear"),
+        ([1, 2], "unclear"),
+    ],
+)
+def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
+    minutes: list[int], finding: Finding
+) -> None:
+    """The agent's clock may be minutes off Slack's."""
+    log = [
+        Entry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
+        for number, at in enumerate(minutes)
+    ]
+
+    assert find_since("yes", T0, log) == finding
+
+
+@given(st.text())
+def test_plain_words_stay_plain(text: str) -> None:
+    """Comparing twice is comparing once."""
+    assert plain(plain(text)) == plain(text)
