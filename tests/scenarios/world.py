@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
+from taskwire.app import Timings
 from taskwire.running import Bot, running
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
@@ -54,8 +55,10 @@ class World:
         connections: Connections,
         settings: Settings,
         store: FaultProxy | None = None,
+        timings: Timings | None = None,
     ) -> None:
         self.store = store
+        self.timings = timings
         self.slack = slack
         self.coder = coder
         self.clock = clock
@@ -92,7 +95,7 @@ class World:
             url = f"redis://127.0.0.1:{self.store.port}/0"
             connections = await self._stack.enter_async_context(connection.open(url))
         self._bot = await self._stack.enter_async_context(
-            running(self.settings, connections, clock=self.clock, has_timers=False)
+            running(self.settings, connections, clock=self.clock, timings=self.timings, has_timers=False)
         )
         await self.slack.connected(1)
 
@@ -226,7 +229,9 @@ class _Errors(logging.Handler):
 
 
 @contextlib.asynccontextmanager
-async def new_world(directory: Path, *, has_store_faults: bool = False, **given: str) -> AsyncIterator[World]:
+async def new_world(
+    directory: Path, *, has_store_faults: bool = False, timings: Timings | None = None, **given: str
+) -> AsyncIterator[World]:
     """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
     clock = WorldClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -236,7 +241,7 @@ async def new_world(directory: Path, *, has_store_faults: bool = False, **given:
         connections = await stack.enter_async_context(connection.open(store.url))
         between = await stack.enter_async_context(proxy(store.url)) if has_store_faults else None
         settings = new_settings(slack, coder, directory, **given)
-        world = World(slack, coder, clock, connections, settings, between)
+        world = World(slack, coder, clock, connections, settings, between, timings)
         slack.add_channel("general", ["alice", "bob"])
         watch = _Errors(world.errors)
         logging.getLogger().addHandler(watch)

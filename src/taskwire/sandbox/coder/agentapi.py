@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from taskwire.sandbox.coder.clock import Booking
 from taskwire.sandbox.coder.rows import Agent, Message, Task
-from taskwire.sandbox.coder.terminal import banner
+from taskwire.sandbox.coder.terminal import banner, padded
 from taskwire.sandbox.coder.world import World
 
 SETTLE_SECONDS = 2.0  # agentapi calls a screen stable that has not changed for so long
@@ -34,6 +34,7 @@ class AgentApi:
         self.status = "running"
         self.is_alive = True
         self.is_silent = False
+        self.pads_inputs = False
         self.messages: list[Message] = []
         self.troubles: dict[str, int] = {}
         self.on_input: Callable[[str], None] = lambda _text: None
@@ -63,7 +64,7 @@ class AgentApi:
             raise Rejected("message can only be sent when the agent is waiting for user input")
         is_logged = not self.troubles.get("message_unlogged")
         if is_logged:
-            self._append("user", text)
+            self._append("user", padded(text) if self.pads_inputs else text)
             self._append("agent", "")
         self._task.inputs.append(text)
         self.screen_changed()

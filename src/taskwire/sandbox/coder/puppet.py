@@ -138,6 +138,10 @@ class PuppetTask:
         """Take an input that somebody types in Coder's own pages."""
         self._program().post_message(text)
 
+    def pads_what_it_hears(self) -> None:
+        """Let inputs stand in the log as the terminal shows them, and not as they were sent."""
+        self._program().pads_inputs = True
+
     def loses_its_log(self) -> None:
         """Let the program's conversation be empty."""
         self._program().messages.clear()

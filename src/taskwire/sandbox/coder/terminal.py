@@ -25,6 +25,11 @@ def dressed(text: str) -> str:
     return "\n\n".join(_paragraph(part) for part in text.strip("\n").split("\n\n"))
 
 
+def padded(text: str) -> str:
+    """Return lines as a terminal gives them back: filled up with blanks, each with a carriage return."""
+    return "".join(f"{line:<{COLUMNS}}\r\n" for line in text.split("\n"))
+
+
 def _paragraph(text: str) -> str:
     lines = text.split("\n")
     if lines[0].startswith(("⏺", "●", "  ⎿", "    ", "```", "╭", "│")):

@@ -1,0 +1,157 @@
+"""Input in doubt: the question that is asked about it, and what becomes of it once somebody has decided."""
+
+from asyncio import gather
+
+from .doubts import LANDED, QUESTION, in_doubt, without_notices
+from .world import World
+
+
+async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
+    """Nothing is guessed."""
+    thread, task, reply = await in_doubt(world)
+
+    later = await world.alice.replies(thread, "and test it")
+    await world.passes(LANDED)
+
+    assert task.inputs == []
+    assert without_notices(thread) == [QUESTION]
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+    assert thread.receipt(later) == ["eyes"]
+    await world.alice.clicks(thread, "It arrived")
+    assert "Decided: it arrived." in thread.all_messages()
+    assert task.inputs == ["and test it"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_send_again(world: World) -> None:
+    """The reply goes first, then what waits."""
+    thread, task, reply = await in_doubt(world)
+    await world.alice.replies(thread, "and test it")
+    without_notices(thread)
+
+    await world.alice.clicks(thread, "Send again")
+    task.becomes("idle")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert task.inputs == ["use main", "and test it"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_deciding_twice_does_it_once(world: World) -> None:
+    """The second click says so."""
+    thread, task, _ = await in_doubt(world)
+    without_notices(thread)
+
+    await world.alice.clicks_at_once(thread, "Send again", "Send again", "It arrived")
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert task.inputs == ["use main"]
+    assert thread.all_messages()[-1] == "Sent again."
+    assert world.alice.reads() == ["That has been decided already."] * 2
+
+
+async def test_a_stranger_cannot_decide(world: World) -> None:
+    """They may not steer, so they may not say."""
+    thread, task, _ = await in_doubt(world)
+    without_notices(thread)
+
+    await world.bob.clicks(thread, "Send again")
+    refusal = world.bob.reads()
+    before = list(task.inputs)
+    await world.alice.clicks(thread, "It arrived")
+
+    assert refusal == [
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."
+    ]
+    assert (before, task.inputs) == ([], [])
+
+
+async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) -> None:
+    """Later replies do not wait for ever."""
+    thread, task, reply = await in_doubt(world)
+    await world.alice.replies(thread, "and test it")
+    without_notices(thread)
+
+    await world.passes(seconds=7 * 24 * 3600 + 1)
+
+    assert without_notices(thread) == [
+        "Nobody told me for a week whether the agent got this, so I leave it at that.\n> use main"
+    ]
+    assert thread.receipt(reply) == ["warning"]
+    assert task.inputs == ["and test it"]
+
+
+async def test_the_question_keeps_for_hours(world: World) -> None:
+    """Nobody sits and waits for it."""
+    thread, task, reply = await in_doubt(world)
+    without_notices(thread)
+    await world.passes(seconds=6 * 3600)
+
+    await world.alice.clicks(thread, "Send again")
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert "Sent again." in thread.all_messages()
+
+
+async def test_the_question_outlives_the_bot(world: World) -> None:
+    """What waits for a word is written down."""
+    thread, task, reply = await in_doubt(world)
+    without_notices(thread)
+    await world.restarts()
+
+    await world.alice.clicks(thread, "It arrived")
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert "Decided: it arrived." in thread.all_messages()
+
+
+async def test_two_people_decide_at_once(world: World) -> None:
+    """One of them does, and the other hears so."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task, reply = await in_doubt(world)
+    without_notices(thread)
+
+    await gather(
+        world.alice.clicks(thread, "Send again"),
+        world.bob.clicks(thread, "It arrived"),
+    )
+
+    is_sent = task.inputs == ["use main"]
+    late, first = (world.bob, world.alice) if is_sent else (world.alice, world.bob)
+    assert late.reads() == ["That has been decided already."]
+    assert first.reads() == []
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert ("Sent again." if is_sent else "Decided: it arrived.") in thread.all_messages()
+
+
+async def test_nothing_is_decided_after_a_week(world: World) -> None:
+    """The thread was told that the bot leaves it at that."""
+    thread, task, reply = await in_doubt(world)
+    await world.passes(seconds=7 * 24 * 3600 + 1)
+    without_notices(thread)
+
+    await world.alice.clicks(thread, "Send again")
+
+    assert world.alice.reads() == ["That has been decided already."]
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["warning"]
+
+
+async def test_what_is_sent_again_may_be_in_doubt_again(world: World) -> None:
+    """Then it is asked once more, and the first question is over."""
+    thread, task, reply = await in_doubt(world)
+    task.agentapi_fails("message")
+    await world.alice.clicks(thread, "Send again")
+    await world.passes(LANDED)
+
+    said = without_notices(thread)
+    await world.alice.clicks(thread, "It arrived")
+
+    assert said == ["Sent again.", QUESTION]
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert thread.all_messages()[-1] == "Decided: it arrived."

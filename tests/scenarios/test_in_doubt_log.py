@@ -1,0 +1,276 @@
+"""Input whose answer was lost: what the agent's log says of it, and where it says nothing."""
+
+from asyncio import Event
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from taskwire.app import Timings
+from taskwire.coder.client import Timeouts
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
+from taskwire.sandbox.coder.server import Seen
+
+from .doubts import LANDED, QUESTION, UNREADABLE, without_notices
+from .waiting import a_waiting_agent
+from .world import World, new_world
+
+
+async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world: World) -> None:
+    """The agent's log shows it at once, so nobody waits, and it is not sent again."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+
+    reply = await world.alice.replies(thread, "use main")
+    at_once = thread.receipt(reply)
+    await world.passes(LANDED)
+    task.becomes("idle")
+    await world.passes(LANDED)
+
+    assert at_once == ["white_check_mark"]
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
+
+
+async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
+    """Whatever stands before Coder."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", nonsense())
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
+
+
+async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
+    """The agent's log does not have it."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", refused())
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
+
+
+async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
+    """Once is enough to try."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", refused(), times=2)
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+    await world.passes(LANDED)
+
+    assert task.inputs == []
+    assert without_notices(thread) == [QUESTION]
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+    await world.alice.clicks(thread, "Send again")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
+    """The log shows it, whatever the answer was."""
+    thread, task = await a_waiting_agent(world)
+    task.agentapi_fails("message_after_typing")
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
+
+
+@pytest.mark.parametrize("has_landed", [True, False])
+async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: bool) -> None:
+    """The entry of the first does not count for the second."""
+    thread, task = await a_waiting_agent(world)
+    first = await world.alice.replies(thread, "yes")
+    task.becomes("idle")
+    await world.sweeps()
+    world.coder.misbehave("tasks.send", cut_after() if has_landed else refused())
+
+    second = await world.alice.replies(thread, "yes")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["yes", "yes"]
+    assert [thread.receipt(reply) for reply in (first, second)] == [["white_check_mark"]] * 2
+    assert without_notices(thread) == []
+
+
+async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
+    """Blanks at the ends of lines are no other words."""
+    thread, task = await a_waiting_agent(world)
+    task.pads_what_it_hears()
+    world.coder.misbehave("tasks.send", cut_after())
+
+    reply = await world.alice.replies(thread, "use\nmain  ")
+
+    assert task.inputs == ["use\nmain"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_words_without_an_entry_are_asked_about(world: World) -> None:
+    """The agent has them and works on them; only its screen has moved, and the answer is lost too."""
+    thread, task = await a_waiting_agent(world)
+    task.agentapi_fails("message_unlogged")
+    world.coder.misbehave("tasks.send", cut_after())
+
+    await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["use main"]
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
+    """Nobody can tell it from one that moved since it got something."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", refused())
+
+    await world.alice.replies(thread, "use main")
+    task.rewrites("Tip: press ? for help")
+    await world.passes(LANDED)
+
+    assert task.inputs == []
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "Send again")
+    assert task.inputs == ["use main"]
+
+
+async def test_what_other_people_type_changes_nothing_about_an_entry(world: World) -> None:
+    """Coder's own pages lead to the agent too."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    task.hears("and hurry")
+    await world.passes(LANDED)
+
+    assert task.inputs == ["use main", "and hurry"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
+
+
+async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> None:
+    """Two entries, and at most one is this reply."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    task.hears("use main")
+    await world.passes(LANDED)
+
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == ["use main", "use main"]
+
+
+@pytest.mark.parametrize("befalls", [PuppetTask.begins_anew, PuppetTask.loses_its_log])
+async def test_a_log_that_does_not_go_on_says_nothing(
+    world: World, befalls: Callable[[PuppetTask], None]
+) -> None:
+    """The program has begun anew, and its entries count from 0, or it shows nothing at all."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    await world.alice.replies(thread, "use main")
+    befalls(task)
+    await world.passes(LANDED)
+
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
+    """It says what became of the reply as soon as it can."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    logs = world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+    before = thread.receipt(reply)
+    logs.times = 0
+    await world.passes(seconds=6)
+
+    assert before == ["eyes"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert task.inputs == ["use main"]
+    assert without_notices(thread) == []
+
+
+async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World) -> None:
+    """Coder answers, but the agent does not: a person knows more."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(LANDED)
+    await world.passes(UNREADABLE)
+
+    assert without_notices(thread) == [QUESTION]
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
+    """Nothing can be done meanwhile, and when it is back its log decides."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
+
+    reply = await world.alice.replies(thread, "use main")
+    for _ in range(4):
+        await world.passes(seconds=900)
+    before = thread.receipt(reply)
+    away.times = 0
+    await world.passes(seconds=60)
+
+    assert before == ["eyes"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert task.inputs == ["use main"]
+    assert without_notices(thread) == []
+
+
+async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path) -> None:
+    """Coder goes on though nobody waits for its answer any more; until it cannot, nothing is sent again."""
+    timings = Timings(coder=Timeouts(send=0.5))
+    async with new_world(tmp_path, timings=timings) as world:
+        thread, task = await a_waiting_agent(world)
+        late = Event()
+
+        async def held(seen: Seen, moment: str) -> None:
+            if (seen.route, moment) == ("tasks.send", "before"):
+                await late.wait()
+
+        world.coder.on_request = held
+
+        reply = await world.alice.replies(thread, "use main")
+        before = list(task.inputs)
+        late.set()
+        await world.until(lambda: task.inputs, "the agent has it")
+        await world.passes(LANDED)
+
+        assert before == []
+        assert task.inputs == ["use main"]
+        assert thread.receipt(reply) == ["white_check_mark"]
+        assert without_notices(thread) == []

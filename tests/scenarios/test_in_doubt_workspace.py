@@ -1,0 +1,200 @@
+"""Input in doubt while its workspace is paused, unwell, or gone."""
+
+import pytest
+
+from taskwire.sandbox.coder.faults import bad_gateway, cut_after, server_error
+
+from .doubts import LANDED, QUESTION, UNREADABLE, in_doubt, without_notices
+from .waiting import a_waiting_agent
+from .world import World
+
+
+async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> None:
+    """The log that could tell is gone."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", server_error())
+
+    await world.alice.replies(thread, "use main")
+    task.pause()
+    await world.passes(seconds=5)
+    task.resume()
+    await world.passes(LANDED)
+
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == []
+
+
+async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> None:
+    """A newer build shows that it happened; then the reply goes on."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+    thread.new_messages()
+    world.coder.misbehave("tasks.resume", cut_after())
+
+    await world.alice.replies(thread, "carry on")
+    await world.passes(seconds=36)
+    await world.passes(seconds=5)
+    await world.sweeps()
+
+    assert [build.transition for build in task.builds] == ["start", "stop", "start"]
+    assert task.inputs == ["carry on"]
+    assert without_notices(thread) == [
+        "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
+        "agent.\n[Open in Coder]"
+    ]
+
+
+async def test_a_pause_keeps_the_question(world: World) -> None:
+    """It is held like the others, and the question still counts."""
+    thread, task, reply = await in_doubt(world)
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    without_notices(thread)
+
+    await world.alice.clicks(thread, "It arrived")
+
+    assert task.status == "paused"
+    assert task.inputs == []
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
+    """Nobody has decided yet."""
+    thread, task, _ = await in_doubt(world)
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    said = without_notices(thread)
+    await world.alice.clicks(thread, "Resume and send")
+    await world.passes(seconds=3)
+    await world.passes(seconds=3)
+    before = (task.status, list(task.inputs))
+    said += without_notices(thread)
+
+    await world.alice.clicks(thread, "Send again")
+    await world.passes(seconds=5)
+
+    assert before == ("active", [])
+    assert said == [
+        QUESTION,
+        "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]",
+    ]
+    assert task.inputs == ["use main"]
+    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+
+
+@pytest.mark.parametrize("label", ["It arrived", "Send again"])
+async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
+    """What is kept of the log may be older than the input, so it decides nothing and resumes nothing."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    task.pause()
+    await world.passes(LANDED)
+    before = (task.status, without_notices(thread))
+    await world.alice.clicks(thread, label)
+    await world.passes(seconds=10)
+
+    assert before == ("paused", [QUESTION])
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert (task.status, task.inputs) == {
+        "It arrived": ("paused", ["use main"]),
+        "Send again": ("active", ["use main", "use main"]),
+    }[label]
+
+
+@pytest.mark.parametrize("status", ["error", "unknown"])
+async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: World, status: str) -> None:
+    """Its log is the same afterwards."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    task.status_is(status)
+    await world.passes(LANDED)
+    before = thread.receipt(reply)
+    task.status_is("active")
+    await world.passes(seconds=6)
+
+    assert before == ["eyes"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    assert task.inputs == ["use main"]
+    assert without_notices(thread) == []
+
+
+async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
+    """Later replies wait behind it, so a person is asked."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    await world.alice.replies(thread, "use main")
+    task.status_is("unknown")
+    await world.passes(LANDED)
+    await world.passes(UNREADABLE)
+
+    assert without_notices(thread) == [QUESTION]
+    await world.alice.clicks(thread, "It arrived")
+    assert task.inputs == ["use main"]
+
+
+async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
+    """Nothing waits any more; whoever presses a button hears why."""
+    thread, task, reply = await in_doubt(world)
+    later = await world.alice.replies(thread, "and test it")
+    without_notices(thread)
+
+    task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    await world.passes(seconds=3)
+    said = thread.new_messages()
+    await world.alice.clicks(thread, "Send again")
+
+    assert said == [
+        "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
+        "`/task create` starts a new task.",
+        "I never learned whether the agent got this reply:\n| use main",
+        "Nobody gets replies in this thread now: its task is no longer in Coder. `/task create …` starts a "
+        "new one.",
+    ]
+    assert "Not decided: its task is no longer in Coder." in thread.all_messages()
+    assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
+
+
+async def test_a_reply_that_is_in_doubt_when_the_task_goes_is_told_of(world: World) -> None:
+    """Nobody can look any more."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
+
+    reply = await world.alice.replies(thread, "use main")
+    task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    thread.new_messages()
+    await world.passes(LANDED)
+
+    assert thread.new_messages() == ["I never learned whether the agent got this reply:\n| use main"]
+    assert thread.receipt(reply) == ["warning"]
+
+
+async def test_a_detached_thread_gives_back_what_is_in_doubt_as_that(world: World) -> None:
+    """It may have arrived; what waited behind it has not."""
+    thread, task, reply = await in_doubt(world)
+    later = await world.alice.replies(thread, "and test it")
+    without_notices(thread)
+
+    await world.alice.replies(thread, "!detach")
+    await world.passes(seconds=3)
+
+    assert thread.new_messages() == [
+        "I never learned whether the agent got this reply:\n| use main",
+        "One reply had not reached the agent:\n| and test it",
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {task.name}` gives it a new thread.",
+    ]
+    assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
+    assert task.inputs == []
