@@ -47,11 +47,11 @@ class Receiver:
 
     async def reply(self, message: ThreadMessage) -> Taken:
         """Take a message of a thread that is ours, or may be."""
-        return await self._accept(message, self._step(message), is_ours=message.parent_is_bots)
+        return await self._take(message, self._step(message), is_ours=message.parent_is_bots)
 
     async def missed(self, message: ThreadMessage) -> bool:
         """Take a message that was found in a thread's history; false if it is known or none of ours."""
-        return await self._accept(message, self._step(message, was_away=True), is_ours=False) == "taken"
+        return await self._take(message, self._step(message, was_away=True), is_ours=False) == "taken"
 
     async def edited(self, message: Edited) -> Taken:
         """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
@@ -66,6 +66,16 @@ class Receiver:
     def as_reply(self, message: ThreadMessage | Edited) -> Reply | None:
         """What a message is as input for the agent, if it is that."""
         return self._reply(message) if isinstance(self._read(message), replies.Input) else None
+
+    async def _take(self, message: ThreadMessage, step: Step, *, is_ours: bool) -> Taken:
+        """Take a message; where too many wait already, that is said and it is not kept."""
+        taken = await self._accept(message, step, is_ours=is_ours)
+        if taken != "full":
+            return taken
+        step = self._writes.taken(Step(), HERE, message.ts)
+        self._answer(step, message, AnswerInThread(asker=_asker(message), what="too_many"))
+        refused = await self._accept(message, step, is_ours=is_ours)
+        return "seen" if refused == "seen" else "full"
 
     async def _accept(self, message: ThreadMessage | Edited | Deleted, step: Step, *, is_ours: bool) -> Taken:
         thread = ThreadRef(message.channel, message.thread_ts)

@@ -5,7 +5,7 @@ from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
-from taskwire.bridge.saying import share
+from taskwire.bridge.saying import receipt, share
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import CoderError, NoTasks, NotFound, TokenRefused
 from taskwire.coder.models import TaskStatus
@@ -15,12 +15,14 @@ from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
+from taskwire.store.claims import MOST_REPLIES
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import answers, cards, inputs, listing
 
 # Questions about input, and the ways to what only those who may steer can do.
 FOR_STEERERS = ("not_a_verb", "edit", "delete")
+HOUR_MS = 3_600_000
 
 _log = logger("taskwire.replying")
 
@@ -43,6 +45,8 @@ class Replier:
             if link.ended is None and work.what in FOR_STEERERS:
                 await self._people.require_steer(work.asker.person, link)
         step = Step()
+        if work.what == "too_many" and not await self._is_to_hear_of_many(link, work, step):
+            return done(step)
         message = await self._message(link, work, hand.job.id, step)
         kind = "output" if work.what in ("logs", "full_logs") else "answer"
         meta = Metadata(id=f"{link.id}:{hand.job.id}", kind=kind, task_id=link.bond.task_id)
@@ -54,13 +58,20 @@ class Replier:
             return done()
         return done(step)
 
+    async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, step: Step) -> bool:
+        """Whether it is said that too many replies wait: once an hour; the mark says it of each."""
+        if link.ended is not None or not await self._people.may_steer(work.asker.person, link):
+            return False
+        receipt(link.id, work.asker.at, "failed", step)
+        return await self._doors.memory.find("told-many", link.id) is None
+
     async def _message(self, link: Link, work: AnswerInThread, name: str, step: Step) -> Message:
         if link.ended is not None:
             return inputs.link_ended(link)
         try:
             if work.what in ("logs", "full_logs"):
                 return await self._logs(link, name, step, is_full=work.what == "full_logs")
-            return await self._short(link, work)
+            return await self._short(link, work, step)
         except (TokenRefused, NoTasks):
             return answers.token_refused()
         except UserError as error:
@@ -69,7 +80,7 @@ class Replier:
             _log.warning("a question could not be answered", link=link.id, error=str(error))
             return answers.coder_away()
 
-    async def _short(self, link: Link, work: AnswerInThread) -> Message:
+    async def _short(self, link: Link, work: AnswerInThread, step: Step) -> Message:
         match work.what:
             case "status":
                 return await self._status(link)
@@ -80,6 +91,9 @@ class Replier:
                 return inputs.edit_while_running(link) if is_running else answers.edit_button(link)
             case "delete":
                 return answers.delete_button(link)
+            case "too_many":
+                self._doors.memory.keeping(step, "1", "told-many", link.id, ttl_ms=HOUR_MS)
+                return inputs.too_many(MOST_REPLIES)
             case "not_a_verb":
                 return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:

@@ -8,7 +8,7 @@ from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import from_ms
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
-from taskwire.store.claims import Claims, Taken
+from taskwire.store.claims import MOST_ASKED, Claims, Taken
 from taskwire.store.scripts import Clock
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
@@ -55,9 +55,9 @@ class Entry:
     async def write(self, kind: str, delivery: str, step: Step) -> str:
         """Write down what a delivery asks for; what the person is told at once, nothing if all went well."""
         try:
-            await self.taken(kind, self._claims.accept(kind, delivery, step))
+            taken = await self.taken(kind, self._claims.accept(kind, delivery, step))
         except TryLater:
             return answers.store_away()
         except Unknown:
             return answers.in_doubt_command()
-        return ""
+        return answers.too_many_wait(MOST_ASKED) if taken == "full" else ""

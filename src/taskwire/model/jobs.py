@@ -203,7 +203,7 @@ class AnswerInThread(Work):
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
     asker: Asker
-    what: Literal["status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "words"]
+    what: Literal["status", "logs", "full_logs", "help", "edit", "delete", "not_a_verb", "too_many", "words"]
     text: str = ""
     words: tuple[str, ...] = ()
     job: str = ""

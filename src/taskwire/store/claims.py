@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import ThreadRef
+from taskwire.model.jobs import REPLY
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.lines import Away, leaving
@@ -26,9 +27,31 @@ TRY_SECONDS = 0.8
 TRIES = 3
 PAUSE_SECONDS = 0.2
 
+# What people write and ask for is taken up to here; it can only be so much that waits for an agent, or for
+# Coder. The rest is refused in words.
+MOST_REPLIES = 200
+MOST_ASKED = 50
+
+_FULL = f"""
+local MOST_REPLIES = {MOST_REPLIES}
+local function is_full(steps)
+  for _, step in ipairs(steps) do
+    local name, id = step[2], step[3]
+    if step[1] == 'append' and name:sub(1, 7) == 'intake:' then
+      if redis.call('ZCARD', (list(name))) >= {MOST_ASKED} then return true end
+    elseif step[1] == 'append' and name:sub(1, 6) == 'steer:' and id:sub(1, {len(REPLY)}) == '{REPLY}' then
+      local held = redis.call('HLEN', prefix .. 'held:' .. name:sub(7))
+      if redis.call('ZCARD', (list(name))) + held >= MOST_REPLIES then return true end
+    end
+  end
+  return false
+end
+"""
+
 # What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
 _ACCEPT = """
 local steps = checked(ARGV[5])
+if redis.call('EXISTS', ARGV[3]) == 0 and is_full(steps) then return 'full' end
 if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then
   -- A write, so that the replicas are known to have what was written before it.
   redis.call('PEXPIRE', ARGV[3], ARGV[4])
@@ -44,6 +67,7 @@ local claim, ttl, thread, kept, kept_ttl, is_ours, step =
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'foreign' end
 local steps = checked(step, link)
+if link and redis.call('EXISTS', claim) == 0 and is_full(steps) then return 'full' end
 if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then
   redis.call('PEXPIRE', claim, ttl)
   return 'seen'
@@ -53,11 +77,12 @@ if link then
   return 'taken'
 end
 redis.call('RPUSH', kept, step)
+redis.call('LTRIM', kept, -MOST_REPLIES, -1)
 redis.call('PEXPIRE', kept, kept_ttl)
 return 'kept'
 """
 
-Taken = Literal["taken", "seen", "kept", "foreign"]
+Taken = Literal["taken", "seen", "kept", "foreign", "full"]
 _PROMISES = frozenset({"taken", "seen", "kept"})
 
 
@@ -66,17 +91,18 @@ class Claims:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._keys = keys
-        self._accept = Promise(connections, keys, clock, _ACCEPT, _PROMISES)
-        self._accept_in_thread = Promise(connections, keys, clock, _ACCEPT_IN_THREAD, _PROMISES)
+        self._accept = Promise(connections, keys, clock, _FULL + _ACCEPT, _PROMISES)
+        in_thread = _FULL + _ACCEPT_IN_THREAD
+        self._accept_in_thread = Promise(connections, keys, clock, in_thread, _PROMISES)
 
     async def accept(self, kind: str, delivery: str, step: Step) -> Taken:
-        """Take a delivery and write its step, once however often it comes."""
+        """Take a delivery and write its step, once however often it comes; "full" has written nothing."""
         return await self._insist(self._accept, self._key(kind, delivery), CLAIM_MS, step.encoded())
 
     async def accept_in_thread(self, delivery: str, thread: ThreadRef, step: Step, *, is_ours: bool) -> Taken:
         """Take a thread's message for its link, or keep it where the thread is ours but not known yet.
 
-        The step names the link `@` in the first word of each operation.
+        The step names the link `@` in the first word of each operation. "full" has written nothing.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (

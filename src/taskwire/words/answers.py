@@ -245,6 +245,14 @@ def store_away() -> str:
     )
 
 
+def too_many_wait(most: int) -> str:
+    """A person has asked for more than is kept for them."""
+    return (
+        f"{most} things that you asked for are still waiting, so I did not take this one. "
+        "Please ask again when some of them are done."
+    )
+
+
 def trouble(sign: str) -> Message:
     """Something nobody expected; the reference finds the log line."""
     return statement(

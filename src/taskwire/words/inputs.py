@@ -108,6 +108,14 @@ def nothing_to_send(names: Sequence[str]) -> Message:
     )
 
 
+def too_many(most: int) -> Message:
+    """More replies wait than are kept."""
+    return statement(
+        f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
+        "not sent: please write them again when some of the others have gone."
+    )
+
+
 def _cannot_take(names: Sequence[str]) -> str:
     what = "this file" if len(names) == 1 else "these files"
     shown = ", ".join(f"`{escaped(name, 60)}`" for name in names)

@@ -1,0 +1,106 @@
+"""A thread with many waiting replies: a hundred reach the agent in order; too many are refused in words."""
+
+from taskwire.model.ids import LinkId, Ts, UserId
+from taskwire.model.jobs import REPLY, Job, ListName, Reply, in_turn, steer
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.store.claims import MOST_REPLIES
+from taskwire.store.steps import Step
+
+from .people import Thread
+from .waiting import a_busy_agent
+from .world import World
+
+TOO_MANY = (
+    "200 replies wait for the agent already, so I take no more for now. Those marked :warning: are not sent: "
+    "please write them again when some of the others have gone."
+)
+
+
+async def writes(world: World, thread: Thread, count: int) -> list[str]:
+    """Let Alice write so many replies, one after the other; their ts come back."""
+    written = [
+        await world.slack.post(world.alice.id, thread.channel, f"step {number}", thread.ts)
+        for number in range(count)
+    ]
+    await world.settles()
+    return written
+
+
+async def has_waiting(world: World, thread: Thread, count: int) -> Step:
+    """Let so many replies of Alice's wait in a thread's list; the step that takes them out comes back."""
+    key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
+    link = LinkId(str(await world.connections.commands.get(key)))
+    filling, emptying = Step(), Step()
+    for number in range(count):
+        ts = Ts(f"{float(thread.ts) + number / 1000:.6f}")
+        job = Job(
+            id=f"{REPLY}{ts}", work=Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True)
+        )
+        filling.append(steer(link), job, score=in_turn(ts))
+        emptying.drop(steer(link), job.id)
+    await world.bot.parts.doors.queue.write(filling)
+    await world.settles()
+    return emptying
+
+
+def without(name: ListName, jobs: list[str]) -> Step:
+    """Take jobs out of their list, so that a story need not wait for them."""
+    step = Step()
+    for job in jobs:
+        step.drop(name, job)
+    return step
+
+
+async def takes_all(world: World, task: PuppetTask) -> None:
+    """Let the agent be ready again as soon as it has got something."""
+    assert task.program is not None
+    task.program.on_input = lambda _: task.becomes("idle")
+    task.becomes("idle")
+    await world.sweeps()
+
+
+async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:
+    """One after the other, each once; their marks follow at the pace that Slack allows."""
+    thread, task = await a_busy_agent(world)
+    replies = await writes(world, thread, 100)
+
+    await takes_all(world, task)
+    ((name, marks),) = [(name, jobs) for name, jobs in (await world.jobs()).items() if jobs]
+
+    assert task.inputs == [f"step {number}" for number in range(100)]
+    marked = {f"receipt:{reply}" for reply in replies if thread.receipt(reply) == ["white_check_mark"]}
+    assert marked | set(marks) >= {f"receipt:{reply}" for reply in replies}
+    await world.bot.parts.doors.queue.write(without(ListName(name), marks))
+
+
+async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
+    """Once for all of them, with a mark on each; when some have gone there is room again."""
+    thread, task = await a_busy_agent(world)
+    others = await has_waiting(world, thread, MOST_REPLIES - 1)
+
+    replies = await writes(world, thread, 4)
+    await world.passes(seconds=5)
+    said, marks = thread.new_messages(), sorted(thread.receipt(reply) for reply in replies)
+    await world.bot.parts.doors.queue.write(others)
+    await takes_all(world, task)
+    again = await world.alice.replies(thread, "once more")
+    await world.passes(seconds=60)
+
+    assert said == [TOO_MANY]
+    assert marks == [["eyes"], ["warning"], ["warning"], ["warning"]]
+    assert len(task.inputs) == 2
+    assert task.inputs[-1] == "once more"
+    assert thread.receipt(again) == ["white_check_mark"]
+    thread.new_messages()
+
+
+async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
+    """Their words are for other people, however many wait."""
+    thread, _ = await a_busy_agent(world)
+    others = await has_waiting(world, thread, MOST_REPLIES)
+
+    reply = await world.bob.replies(thread, "looks good")
+
+    assert thread.new_messages() == []
+    assert thread.receipt(reply) == []
+    await world.bot.parts.doors.queue.write(others)

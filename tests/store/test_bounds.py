@@ -1,0 +1,119 @@
+"""Bounds: however much comes, so much is kept, and who is refused can be told."""
+
+import pytest
+
+from taskwire.model.ids import ChannelId, ThreadRef, Ts
+from taskwire.model.jobs import REPLY, intake, steer
+from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, Claims, Taken
+from taskwire.store.connection import Connections
+from taskwire.store.steps import Step
+
+from .engine import Engine, job
+
+THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
+HERE = steer("@")
+
+
+@pytest.fixture
+def engine(real: Connections) -> Engine:
+    """The lists of one workspace, on the real thing alone."""
+    return Engine(real)
+
+
+@pytest.fixture
+def claims(engine: Engine) -> Claims:
+    """Claims on the same store and clock."""
+    return Claims(engine.connections, engine.keys, engine.clock)
+
+
+async def writes(claims: Claims, count: int, name: str = REPLY) -> list[Taken]:
+    """Let so many messages come in the thread."""
+    return [
+        await claims.accept_in_thread(
+            f"C1:{name}{number}", THREAD, Step().append(HERE, job(f"{name}{number}")), is_ours=True
+        )
+        for number in range(count)
+    ]
+
+
+async def linked(engine: Engine) -> None:
+    """Let the thread be known."""
+    await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
+
+
+async def filled(engine: Engine, count: int) -> None:
+    """Let so many replies wait."""
+    step = Step()
+    for number in range(count):
+        step.append(steer("L1"), job(f"{REPLY}old-{number}"))
+    await engine.queue.write(step)
+
+
+async def waiting(engine: Engine, name: str) -> int:
+    """How many jobs wait in a list."""
+    return await engine.connections.commands.zcard(engine.keys.named("list", name, "order"))
+
+
+async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, claims: Claims) -> None:
+    """What is refused leaves nothing behind, so that it can be refused in words."""
+    await linked(engine)
+
+    taken = await writes(claims, 1_000)
+
+    assert taken == ["taken"] * MOST_REPLIES + ["full"] * (1_000 - MOST_REPLIES)
+    assert await waiting(engine, "steer:L1") == MOST_REPLIES
+    assert (
+        await engine.connections.commands.exists(engine.keys.named("claim", "message", "C1:reply:999")) == 0
+    )
+
+
+async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine, claims: Claims) -> None:
+    """Slack brings an event again whose answer it did not hear."""
+    await linked(engine)
+    await writes(claims, 1)
+    await filled(engine, MOST_REPLIES)
+
+    assert await writes(claims, 2) == ["seen", "full"]
+
+
+async def test_replies_that_a_pause_holds_count_too(engine: Engine, claims: Claims) -> None:
+    """They wait all the same."""
+    await linked(engine)
+    await filled(engine, MOST_REPLIES - 1)
+    await engine.queue.write(
+        Step().hold(steer("L1"), engine.keys.named("held", "L1"), REPLY, 0, MOST_REPLIES)
+    )
+
+    assert await writes(claims, 2) == ["taken", "full"]
+
+
+async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, claims: Claims) -> None:
+    """It is what helps."""
+    await linked(engine)
+    await filled(engine, MOST_REPLIES)
+
+    assert await writes(claims, 1, name="pause:") == ["taken"]
+
+
+async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
+    engine: Engine, claims: Claims
+) -> None:
+    """A thread that nobody will ever know again would grow for as long as people talk in it."""
+    taken = await writes(claims, MOST_REPLIES + 20)
+
+    kept = engine.keys.named("kept", "C1:1.000000")
+    assert set(taken) == {"kept"}
+    assert await engine.connections.commands.llen(kept) == MOST_REPLIES
+    await engine.queue.write(Step().adopt(kept, "L1"))
+    assert (await engine.takes()).job_id == "reply:20"
+
+
+async def test_a_person_may_ask_for_fifty_things_at_once(claims: Claims) -> None:
+    """While Coder is away, say; others have a list of their own."""
+    taken = [
+        await claims.accept("command", f"T{number}", Step().append(intake("U1"), job(f"c{number}")))
+        for number in range(MOST_ASKED + 2)
+    ]
+
+    assert taken == ["taken"] * MOST_ASKED + ["full"] * 2
+    assert await claims.accept("command", "T-bob", Step().append(intake("U2"), job("c"))) == "taken"
