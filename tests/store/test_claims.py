@@ -122,6 +122,40 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
     assert await engine.due() == {LIST: 0}
 
 
+async def test_claims_that_begin_together_go_together(real: Connections) -> None:
+    """Many people at once wait for one exchange; each hears of their own claim alone."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        claims = Claims(through, engine.keys, engine.clock)
+        await claims.accept("event", "Ev0", Step())
+        before = network.requests
+
+        outcomes = await asyncio.gather(
+            claims.accept("event", "Ev1", Step().append(LIST, job("a"))),
+            claims.accept("event", "Ev2", Step().write("HSET", "tw:x", "a field and no value")),
+            *(claims.accept("event", "Ev3", Step().append(LIST, job("b"))) for _ in range(2)),
+            return_exceptions=True,
+        )
+
+    order = await real.commands.zrange(engine.keys.named("list", LIST, "order"), 0, -1)
+    assert [outcomes[0], outcomes[2], outcomes[3], order] == ["taken", "taken", "seen", ["a", "b"]]
+    assert isinstance(outcomes[1], TryLater)
+    assert network.requests == before + 1
+
+
+async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connections) -> None:
+    """What broke the exchange is nobody's own."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        claims = Claims(through, engine.keys, engine.clock)
+        await claims.accept("event", "Ev0", Step())
+        network.drop_next_reply()
+
+        taken = await asyncio.gather(*(claims.accept("event", f"Ev{number}", Step()) for number in (1, 2, 3)))
+
+    assert taken == ["seen"] * 3
+
+
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
     """So whoever asked may try again."""
     engine = Engine(real)

@@ -15,9 +15,10 @@ from taskwire.model.ids import ThreadRef
 from taskwire.model.jobs import REPLY
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
-from taskwire.store.lines import Away, leaving
-from taskwire.store.scripts import Clock, NotKept, Promise, Script
+from taskwire.store.lines import Away
+from taskwire.store.scripts import Clock, NotKept, Promise
 from taskwire.store.steps import Step
+from taskwire.store.together import Together
 
 # Slack's last retry comes about six minutes after the first delivery; a claim outlives it by far.
 CLAIM_MS = 3_600_000
@@ -91,9 +92,10 @@ class Claims:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._keys = keys
-        self._accept = Promise(connections, keys, clock, _FULL + _ACCEPT, _PROMISES)
-        in_thread = _FULL + _ACCEPT_IN_THREAD
-        self._accept_in_thread = Promise(connections, keys, clock, in_thread, _PROMISES)
+        accept = Promise(connections, keys, clock, _FULL + _ACCEPT, _PROMISES)
+        in_thread = Promise(connections, keys, clock, _FULL + _ACCEPT_IN_THREAD, _PROMISES)
+        self._accept = Together(accept, TRY_SECONDS)
+        self._accept_in_thread = Together(in_thread, TRY_SECONDS)
 
     async def accept(self, kind: str, delivery: str, step: Step) -> Taken:
         """Take a delivery and write its step, once however often it comes; "full" has written nothing."""
@@ -119,26 +121,29 @@ class Claims:
     def _key(self, kind: str, delivery: str) -> str:
         return self._keys.named("claim", kind, delivery)
 
-    async def _insist(self, script: Script, *words: str | int) -> Taken:
+    async def _insist(self, calls: Together, *words: str | int) -> Taken:
         """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
         is_in_doubt = False
         for _ in range(TRIES):
-            with leaving() as sent:
-                try:
-                    return cast("Taken", await asyncio.wait_for(script(*words), TRY_SECONDS))
-                except (TimeoutError, RedisTimeoutError):
+            answer, may_have_left = await calls.call(*words)
+            match answer:
+                case TimeoutError() | RedisTimeoutError():
                     # It may have arrived, or still arrive; the next try finds the claim that it left.
-                    is_in_doubt = is_in_doubt or sent.is_possible
-                except NotKept:
+                    is_in_doubt = is_in_doubt or may_have_left
+                case NotKept():
                     is_in_doubt = True
                     await asyncio.sleep(PAUSE_SECONDS)
-                except RedisConnectionError as error:
-                    is_in_doubt = is_in_doubt or (sent.is_possible and not isinstance(error, Away))
+                case RedisConnectionError():
+                    is_in_doubt = is_in_doubt or (may_have_left and not isinstance(answer, Away))
                     await asyncio.sleep(PAUSE_SECONDS)
-                except RedisError as error:
-                    if is_in_doubt:
-                        break
-                    raise TryLater(f"Redis refused: {error}") from error
+                case RedisError() if is_in_doubt:
+                    break
+                case RedisError():
+                    raise TryLater(f"Redis refused: {answer}") from answer
+                case Exception():
+                    raise answer
+                case _:
+                    return cast("Taken", answer)
         if is_in_doubt:
             raise Unknown("Redis did not answer, or its replicas did not")
         raise TryLater("Redis cannot be reached")
