@@ -83,6 +83,7 @@ class Company:
 
     async def _send(self, seats: Sequence[Seat], aims: Sequence[Aim | None]) -> None:
         await self.life.forget_people()
+        await self.flow.set_out(seats)
         for seat, aim in zip(seats, aims, strict=True):
             seat.before = {str(message["ts"]) for message in said_in(self.life.slack, seat)}
             seat.shown_before = len(self.life.slack.ephemerals(seat.person))

@@ -24,6 +24,9 @@ class Flow:
     async def prepare(self, seats: Sequence[Seat]) -> None:
         """What has to be there before anybody goes for the first time."""
 
+    async def set_out(self, seats: Sequence[Seat]) -> None:
+        """What has to be there before these go once more; nothing of it is a point."""
+
     async def go(self, seat: Seat) -> None:
         """What somebody does."""
         raise NotImplementedError

@@ -1,0 +1,67 @@
+"""Somebody decides on a reply of which nobody knows whether the agent has it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from tests.faults.life import LOOK_SECONDS
+from tests.faults.seats import Seat
+
+from .flow import Flow, give_tasks
+
+ONCE_ONLY = "That has been decided already."
+
+
+class Deciding(Flow):
+    """*Send again*, pressed until Slack says that it was taken."""
+
+    async def prepare(self, seats: Sequence[Seat]) -> None:
+        """A task with its thread for everybody."""
+        await give_tasks(self, seats)
+
+    async def set_out(self, seats: Sequence[Seat]) -> None:
+        """A reply that the agent's side has rejected, and the question about it."""
+        for seat in seats:
+            assert seat.task is not None
+            seat.task.becomes("idle", f"waiting for word {seat.turn + 1}")
+            seat.task.agentapi_fails("message")
+            seat.message_ts = await self.life.slack.post(
+                seat.person, seat.channel, _word(seat.turn + 1), seat.thread_ts
+            )
+        await self.life.live_until(lambda: all(map(self._button, seats)), "everybody is asked")
+
+    async def go(self, seat: Seat) -> None:
+        """Press the button."""
+        while button := self._button(seat):
+            answer = await self.life.slack.click(seat.person, seat.channel, *button)
+            # Who is to die before it takes a click may come to answer it, if others keep death waiting.
+            if answer.ok and not seat.is_held:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def is_over(self, seat: Seat) -> bool:
+        """It is marked as delivered."""
+        return "white_check_mark" in self._receipts(seat)
+
+    def check(self, seat: Seat) -> None:
+        """The agent has all replies once and in order; nobody was asked again, nor told anything else."""
+        assert seat.task is not None
+        assert seat.task.inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
+        assert self._receipts(seat) == ["white_check_mark"]
+        assert self.said(seat) == []
+        assert set(self.told(seat)) <= {ONCE_ONLY}
+
+    def _receipts(self, seat: Seat) -> list[str]:
+        return list(self.life.slack.reactions(seat.channel, seat.message_ts))
+
+    def _button(self, seat: Seat) -> tuple[str, str, str] | None:
+        """The button of the newest message that the thread has."""
+        message = self.life.slack.thread(seat.channel, seat.thread_ts)[-1]
+        for block in message.get("blocks") or []:
+            for element in block.get("elements", ()) if block["type"] == "actions" else ():
+                if element["text"]["text"] == "Send again":
+                    return str(message["ts"]), element["action_id"], element["value"]
+        return None
+
+
+def _word(turn: int) -> str:
+    return f"word {turn}"
