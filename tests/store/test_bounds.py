@@ -2,10 +2,11 @@
 
 import pytest
 
-from taskwire.model.ids import ChannelId, ThreadRef, Ts
+from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.model.jobs import REPLY, intake, steer
 from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, Claims, Taken
 from taskwire.store.connection import Connections
+from taskwire.store.links import MARKED, LinkSteps
 from taskwire.store.steps import Step
 
 from .engine import Engine, job
@@ -117,3 +118,17 @@ async def test_a_person_may_ask_for_fifty_things_at_once(claims: Claims) -> None
 
     assert taken == ["taken"] * MOST_ASKED + ["full"] * 2
     assert await claims.accept("command", "T-bob", Step().append(intake("U2"), job("c"))) == "taken"
+
+
+async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
+    """Of which each has its mark, and is known to be with the agent."""
+    key, writes = engine.keys.link("L1", "delivered"), LinkSteps(engine.keys)
+    step = Step()
+    for number in range(2 * MARKED + 10):
+        writes.delivered(step, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
+
+    await engine.queue.write(step)
+
+    kept = sorted(await engine.fields(key))
+    assert len(kept) == MARKED + 10
+    assert kept[-1] == f"{1_764_000_000 + 2 * MARKED + 9}.000000"

@@ -6,11 +6,11 @@ import pytest
 
 from taskwire.model.changes import Observed, Story
 from taskwire.model.ids import LinkId, TaskId
-from taskwire.model.jobs import Happened
+from taskwire.model.jobs import Happened, ListName
 from taskwire.model.phases import Observation, Report
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.steps import Step
-from taskwire.store.sweeps import Sighting, Sweep, Sweeps
+from taskwire.store.sweeps import MOST_LOOKS, Sighting, Sweep, Sweeps
 
 from .engine import NOON_MS, Engine
 
@@ -77,6 +77,33 @@ async def test_what_is_newer_is_stored_and_told(engine: Engine, sweeps: Sweeps) 
     await sweeps.observe("service", sweep, [seen("b", seconds=1)])
 
     assert await _told(engine) == ["a", "b"]
+
+
+async def test_while_nothing_can_be_told_only_the_newest_look_waits(engine: Engine, sweeps: Sweeps) -> None:
+    """A day without Slack is not a look each five seconds; a change of the task's condition is kept."""
+    await engine.append("blocked", name=ListName(TELL))
+    sweep = await _claim(sweeps)
+
+    await sweeps.observe("service", sweep, [seen(f"step {number}", seconds=number) for number in range(300)])
+    await sweeps.observe("service", sweep, [seen("anew", build=2, seconds=301)])
+    await sweeps.observe("service", sweep, [seen("anew and on", build=2, seconds=302)])
+    await engine.ends(await engine.takes())
+
+    assert await _told(engine) == ["step 299", "anew and on"]
+
+
+async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, sweeps: Sweeps) -> None:
+    """Two hundred conditions that nobody was told of are enough."""
+    await engine.append("blocked", name=ListName(TELL))
+    sweep = await _claim(sweeps)
+
+    looks = [seen(f"build {number}", build=number, seconds=number) for number in range(MOST_LOOKS + 50)]
+    await sweeps.observe("service", sweep, looks)
+    await engine.ends(await engine.takes())
+    told = await _told(engine)
+
+    assert len(told) == MOST_LOOKS - 1
+    assert told[-1] == f"build {MOST_LOOKS + 49}"
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, sweeps: Sweeps) -> None:

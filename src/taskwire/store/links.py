@@ -28,6 +28,8 @@ BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
 # Links that are read in one go: two or three milliseconds.
 PIECE = 50
+# Replies of which a link remembers their mark, and that the agent has them.
+MARKED = 500
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
 _COME = """
@@ -191,7 +193,8 @@ class LinkSteps:
 
     def receipt(self, step: Step, link: LinkId, ts: Ts, reaction: str) -> Step:
         """Remember the reaction that a reply has."""
-        return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "receipts"), ts, reaction)
+        key = self._keys.link(link, "receipts")
+        return step.write_expiring(RECEIPTS_MS, "HSET", key, ts, reaction).keep_newest(key, MARKED)
 
     def hold(self, step: Step, link: LinkId, hold: Hold) -> Step:
         """Put the replies written before the hold aside until a person says what to do with them."""
@@ -230,7 +233,8 @@ class LinkSteps:
 
     def delivered(self, step: Step, link: LinkId, ts: Ts, told: str = "") -> Step:
         """Remember that the agent has a reply, and what the thread was told of its later changes."""
-        return step.write_expiring(RECEIPTS_MS, "HSET", self._keys.link(link, "delivered"), ts, told)
+        key = self._keys.link(link, "delivered")
+        return step.write_expiring(RECEIPTS_MS, "HSET", key, ts, told).keep_newest(key, MARKED)
 
     def ends(self, step: Step, bond: Bond, why: str) -> Step:
         """End a link: it is remembered for 30 days and watched no more."""

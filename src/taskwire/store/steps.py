@@ -108,11 +108,11 @@ _CHECKS = """
 local SHAPES = {
   append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', LPUSH = 'k+w', LTRIM = 'knn', PEXPIRE = 'kn', SET = 'kw',
-  ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn'
+  ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
 }
 local HOLDS = {
   HDEL = 'hash', HSET = 'hash', LPUSH = 'list', LTRIM = 'list', SET = 'string', ZADD = 'zset', ZREM = 'zset',
-  ZREMRANGEBYRANK = 'zset', hold = 'hash', unhold = 'hash', adopt = 'list'
+  ZREMRANGEBYRANK = 'zset', hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
 }
 local function fits(word, kind)
   if type(word) ~= 'string' then return false end
@@ -214,6 +214,14 @@ function ops.expiring(key, ms, command, ...)
   redis.call(command, key, ...)
   redis.call('PEXPIRE', key, ms)
 end
+function ops.keep_newest(key, most)
+  most = tonumber(most)
+  -- Not at each write: sorting costs.
+  if redis.call('HLEN', key) < 2 * most then return end
+  local fields = redis.call('HKEYS', key)
+  table.sort(fields)
+  for i = 1, #fields - most do redis.call('HDEL', key, fields[i]) end
+end
 function ops.adopt(kept, link)
   for at, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
     -- What another version kept, and this one cannot read, must not stop the link from being made.
@@ -285,6 +293,11 @@ class Step:
     def hasten_input(self, name: ListName, longest_ms: int = BUSY_MS) -> Self:
         """Let a reply that waits no longer than this be tried now."""
         self._operations.append(["hasten", name, REPLY, str(longest_ms)])
+        return self
+
+    def keep_newest(self, key: str, most: int) -> Self:
+        """Keep of a hash's fields, which are ts, at least so many and at most twice as many: the newest."""
+        self._operations.append(["keep_newest", key, str(most)])
         return self
 
     def adopt(self, kept: str, link: str) -> Self:

@@ -37,15 +37,30 @@ end
 return 1
 """
 
-_OBSERVE = """
+# While a link's news cannot be told, only so many looks at its task wait; what the agent reported meanwhile
+# is in its history.
+MOST_LOOKS = 200
+
+_OBSERVE = (
+    f"""
+-- The look that waits behind all others gives way to one that shows the task in the same condition.
+local function overtaken(name, n, is_alike)
+  local order, id = list(name), 'observed:' .. n
+  if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
+  if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
+  if is_alike or redis.call('ZCARD', order) >= {MOST_LOOKS} then return redis.call('ZSCORE', order, id) end
+end
+"""
+    """
 local account, number = ARGV[3], ARGV[4]
 if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 5 do
-  local task, build, reported, seen, job = unpack(ARGV, i, i + 4)
+for i = 5, #ARGV, 6 do
+  local task, build, reported, seen, job, condition = unpack(ARGV, i, i + 5)
   local link = redis.call('HGET', prefix .. 'links', task)
   if link then
     local key = prefix .. 'link:' .. link
-    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms')
+    local name = 'tell:' .. link
+    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms', 'condition', 'observations')
     local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
     build, reported = tonumber(build), tonumber(reported)
     local is_older = build < b or (build == b and reported > 0 and reported < r)
@@ -53,15 +68,18 @@ for i = 5, #ARGV, 5 do
     if old[1] ~= seen and not is_older then
       if build > b then r = 0 end
       redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
-                 'seen_ms', whole(math.max(r, reported)))
-      local n = redis.call('HINCRBY', key, 'observations', 1)
+                 'seen_ms', whole(math.max(r, reported)), 'condition', condition)
+      local n, score = old[5] or '0', nil
+      score = overtaken(name, n, old[4] == condition)
+      if not score then n = whole(redis.call('HINCRBY', key, 'observations', 1)) end
       -- The job's id is the first thing in its text.
-      put('tell:' .. link, 'observed:' .. whole(n), 'next', '0', 'new', (job:gsub('@N@', whole(n), 1)))
+      put(name, 'observed:' .. n, score or 'next', '0', 'newest', (job:gsub('@N@', n, 1)))
     end
   end
 end
 return 0
 """
+)
 
 _MISS = """
 local account, number = ARGV[3], ARGV[4]
@@ -125,10 +143,11 @@ class Sighting(NamedTuple):
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """The five words that the storing script takes for each; the script numbers the job."""
+        """The six words that the storing script takes for each; the script numbers the job."""
         seen = self.seen
         job = Job(id="observed:@N@", work=Happened(event=Observed(seen=seen))).model_dump_json()
-        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job)
+        condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
+        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job, condition)
 
 
 class Sweeps:
