@@ -90,6 +90,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asy
             store = await stack.enter_async_context(embedded.store(settings.data_dir))
             url, died = store.url, store.died
         connections = await stack.enter_async_context(connection.open(url))
+        connections.is_own = settings.redis_url is None
         for finding in doctor.judge_store(await connection.check(connections), connections.where):
             if finding.state != "ok":
                 _log.warning("the store is not as it should be", says=finding.says, hint=finding.hint)

@@ -210,7 +210,7 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Let
         **{
             name: getattr(turn, name)
             for name in Turn.__dataclass_fields__
-            if name not in ("job", "attempt", "is_suspect")
+            if name not in ("job", "attempt", "rewound")
         },
         body=REPLY.model_dump_json(),
         why="?",

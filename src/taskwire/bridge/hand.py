@@ -109,9 +109,12 @@ class Hand:
         return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
-    def written_ms(self) -> int:
-        """When the job was written, by Redis's clock: nothing that it did is older."""
-        return self.job.written_ms or self.turn.since_ms
+    def doubted_since_ms(self) -> int:
+        """Since when, by Redis's clock, it may have been done without anything here knowing of it."""
+        rewound, written_ms = self.turn.rewound, self.job.written_ms or self.turn.since_ms
+        if rewound is None:
+            return written_ms
+        return min(rewound.since_ms, written_ms) if self.job.is_sent_again else rewound.since_ms
 
     def failed_again(self) -> Job:
         """The job after one more turn that did not bring it about.

@@ -76,11 +76,20 @@ async def post_once(
 async def _made_before(
     doors: Doors, hand: Hand, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
-    """What was posted before Redis went back in time, or the job was given up: no older than the job."""
-    since = ts_of(from_ms(hand.written_ms) - BEFORE)
-    return await _read_back(
-        doors, hand, PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
-    )
+    """What was posted before Redis went back in time, or the job was given up.
+
+    That is long enough ago to be in the first page that is read, unless it has only just been noticed.
+    """
+    ago = timedelta(milliseconds=hand.now_ms - hand.doubted_since_ms)
+    since = thread_ts or ts_of((doors.slack.last_answer_at or from_ms(hand.now_ms)) - ago - BEFORE)
+    note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
+    rewound = hand.turn.rewound
+    if rewound is not None and hand.now_ms - rewound.at_ms < doors.queue.times.second_look_ms:
+        return await _read_back(doors, hand, note)
+    # One look each: many of these come at once, and none would get all of several places.
+    copies = await _copies(doors, note)
+    _log.info("looked first", job=hand.job.id, message=note.message_id, copies=len(copies))
+    return copies[0] if copies else None
 
 
 def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:
@@ -94,7 +103,8 @@ async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
     copies = await _copies(doors, note)
     if not copies:
         await asyncio.sleep(doors.queue.times.second_look_ms / 1000)
-        copies = await _copies(doors, note) or await _newest_copies(doors, note)
+        in_time = [] if note.thread_ts is not None else await _copies(doors, note)
+        copies = in_time or await _newest_copies(doors, note)
     _log.info("read back", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.courtesy import Courtesy
@@ -40,6 +40,7 @@ MOST_SURPRISES = 5
 MOST_UNREADABLE_TAKES = 5
 ACCOUNT_SECONDS = 10.0
 LOOK_BACK_SECONDS = 2.0
+END_AGAIN_SECONDS = 0.5
 
 Carrier = Callable[[Hand], Awaitable[Ending]]
 _log = logger("taskwire.work")
@@ -130,8 +131,9 @@ class Worker:
     async def _look_back(self) -> None:
         if time.monotonic() < self._looks_back_at:
             return
-        if await self._doors.queue.rewinds.look():
-            _log.warning("redis has gone back in time, or is another one")
+        if rewound := await self._doors.queue.rewinds.look():
+            missing_ms = rewound.at_ms - rewound.since_ms
+            _log.warning("redis has gone back in time, or is another one", may_miss_ms=missing_ms)
             self.has_rewound.set()
         self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
 
@@ -168,21 +170,36 @@ class Worker:
     async def _carry_out(self, turn: Turn) -> None:
         hand = Hand(turn, self._doors.queue)
         ending = await self._ending(hand)
-        await self._doors.queue.end(
-            turn,
-            ending.verdict,
-            ending.step,
-            delay_ms=int(ending.delay_seconds * 1000),
-            job=ending.job,
-            tidy=hand.tidy,
-            trouble=ending.trouble,
-        )
+        await self._end(hand, ending)
         self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
             await self.show_privately(reachable(asker, turn.now_ms), message)
         if ending.instead is not None:
             asker, message = ending.instead
             await self._show_instead(reachable(asker, turn.now_ms), message)
+
+    async def _end(self, hand: Hand, ending: Ending) -> None:
+        """End the turn; while Redis is away, again, since its token lets only one of these calls do anything.
+
+        After a lease somebody else may have the list, and finds out.
+        """
+        gives_up_at = time.monotonic() + self._doors.queue.times.lease_ms / 1000
+        while True:
+            try:
+                return await self._doors.queue.end(
+                    hand.turn,
+                    ending.verdict,
+                    ending.step,
+                    delay_ms=int(ending.delay_seconds * 1000),
+                    job=ending.job,
+                    tidy=hand.tidy,
+                    trouble=ending.trouble,
+                )
+            except RedisError as error:
+                if time.monotonic() > gives_up_at:
+                    raise
+                _log.info("a turn is ended again", job=hand.job.id, error=str(error))
+                await asyncio.sleep(END_AGAIN_SECONDS)
 
     async def _set_aside(self, taken: Unreadable) -> None:
         """Let the lease pass a few times, then keep the job's text for the operator, and go on without it."""
@@ -201,10 +218,12 @@ class Worker:
             return await self._given_up(hand, answers.FAILED_FOR_A_DAY)
         try:
             return self._as_it_is(hand, await self._carriers[job.work.kind](hand))
-        except (TurnLost, RedisError):
+        except TurnLost:
             raise
         except Passed:
             return Ending("later", trouble="same")
+        except RedisError as error:
+            return self._without_redis(hand, error)
         except UserError as error:
             return self._refused(hand, error)
         except OutsideError as error:
@@ -253,6 +272,13 @@ class Worker:
         _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
         verdict: Verdict = "unknown" if hand.keeps_attempt else "later"
         return Ending(verdict, Step(), delay, hand.failed_again(), trouble="failing")
+
+    def _without_redis(self, hand: Hand, error: RedisError) -> Ending:
+        """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
+        if isinstance(error, ResponseError):
+            return self._again(hand, Unknown(f"Redis refused: {error}"), None)
+        _log.info("redis was away in a turn", job=hand.job.id, error=str(error))
+        return self._delayed(hand, END_AGAIN_SECONDS, "same")
 
     def _refused(self, hand: Hand, error: UserError) -> Ending:
         asker = getattr(hand.job.work, "asker", None)

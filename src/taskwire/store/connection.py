@@ -55,7 +55,8 @@ _MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
 class Connections:
     """The two clients of a process. `where` is the server's place without its password, for people.
 
-    `copies` is how many replicas have to have a promise before it is given; `check` learns it.
+    `copies` is how many replicas have to have a promise before it is given; `check` learns it. `is_own`: the
+    server is this process's own, so that a new one has all that the last one had.
     """
 
     commands: Redis
@@ -63,6 +64,7 @@ class Connections:
     where: str
     masters: Masters | None = None
     copies: int = 0
+    is_own: bool = False
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -16,6 +16,7 @@ PERMANENT = {
     "link:*": "an open link and its records; get a time to live when it ends",
     "list:*": "work that waits; gets a time to live when it is empty",
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
+    "server": "one hash: on which server all of this was last used, and when",
     "sweep:number": "one number an account; it must only ever rise",
 }
 

@@ -13,18 +13,22 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from taskwire.model.jobs import Job, ListName
+from taskwire.store import rewinds
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
-from taskwire.store.rewinds import Rewinds
+from taskwire.store.rewinds import Rewinds, Rewound
 from taskwire.store.scripts import Clock, Promise, Script
 from taskwire.store.steps import Step
 
 IDLE_WAIT_SECONDS = 1.0
 
-_TAKE = """
+_TAKE = (
+    rewinds.LUA
+    + """
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local may_be_risky = ARGV[9] == '1'
+see_server(ARGV[10])
 for _ = 1, 100 do
   local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
   if not first[1] then return {whole(now), ''} end
@@ -54,14 +58,16 @@ for _ = 1, 100 do
     redis.call('HSETNX', state, 'first_take', whole(now))
     local trouble, since = (redis.call('HGET', state, 'trouble') or ' 0'):match('^(%a*) (%d+)$')
     redis.call('ZADD', ready, whole(now + term), name)
+    local written = redis.call('HGET', jobs, 's|' .. head) or whole(now)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
-            redis.call('HGET', jobs, 's|' .. head) or whole(now), pinned and '1' or '',
-            redis.call('HGET', state, 'attempt') or '', whole(redis.call('EXISTS', prefix .. 'rewound')),
+            written, pinned and '1' or '',
+            redis.call('HGET', state, 'attempt') or '', doubt(name, tonumber(written)),
             redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_take'), trouble, since}
   end
 end
 return {whole(now), whole(now)}
 """
+)
 
 # A job that is pinned by an earlier attempt stands to be passed too: that attempt has been read back by now.
 _BEGIN = """
@@ -163,13 +169,18 @@ class Taking:
 class Turn(Taking):
     """A job to carry out.
 
-    `attempt` is the note of one whose outcome is not known yet. `is_suspect`: even a first attempt may have
-    been made before, since Redis has gone back in time lately (`rewinds`) or the job was given up once.
+    `attempt` is the note of one whose outcome is not known yet. `rewound`: Redis has gone back in time, and
+    even a first attempt may have been made before.
     """
 
     job: Job
     attempt: str | None = None
-    is_suspect: bool = False
+    rewound: Rewound | None = None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether even a first attempt may have been made before; so it is, too, of one given up once."""
+        return self.rewound is not None or self.job.is_sent_again
 
 
 @dataclass(frozen=True)
@@ -207,7 +218,7 @@ class Queue:
         self, connections: Connections, keys: Keys, clock: Clock, times: TurnTimes | None = None
     ) -> None:
         self.times = times or TurnTimes()
-        self.rewinds = Rewinds(connections, keys)
+        self.rewinds = Rewinds(connections, keys, clock)
         self._blocking: Redis = connections.blocking
         self._keys = keys
         self._take = Script(connections.commands, keys, clock, _TAKE)
@@ -223,12 +234,12 @@ class Queue:
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
         risks = (times.risky_takes, times.many_takes, times.rest_ms, int(may_be_risky))
-        answer = cast("list[str]", await self._take(token, *leases, *risks))
+        answer = cast("list[str]", await self._take(token, *leases, *risks, self.rewinds.is_own))
         now_ms = int(answer[0])
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS
             return Nothing(min(max(wait, 0.0), IDLE_WAIT_SECONDS))
-        _, name, job_id, body, version, takes, since, is_pinned, note, is_unsure, score, *fares = answer
+        _, name, job_id, body, version, takes, since, is_pinned, note, rewound, score, *fares = answer
         taking = Taking(
             name=ListName(name),
             token=token,
@@ -247,8 +258,7 @@ class Queue:
         except ValidationError as error:
             return Unreadable(**vars(taking), body=body, why=str(error))
         attempt = note if is_pinned else None
-        is_suspect = is_unsure == "1" or job.is_sent_again
-        return Turn(**vars(taking), job=job, attempt=attempt, is_suspect=is_suspect)
+        return Turn(**vars(taking), job=job, attempt=attempt, rewound=Rewound.read(rewound))
 
     async def wait(self, seconds: float) -> None:
         """Wait for a word that a list has become due; a lost word costs at most `seconds`."""

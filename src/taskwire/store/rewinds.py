@@ -1,53 +1,111 @@
-"""Redis that goes back in time: a failover to a replica that lagged, a copy that was restored.
+"""Redis that goes back in time: a failover to a replica that lagged, a lost second, a copy that was restored.
 
-What had been done may then stand there as not done. For the next ten minutes whoever is about to make a
-first attempt looks whether it has been made before. Ends at saying so: where to look each effect knows.
+What had been done may then stand there as not done. Redis itself remembers on which server it was last used,
+and when; a script that finds itself on another one notes that what came after that moment may be missing.
+Whoever is about to make a first attempt looks then whether it has been made before: for an hour, and longer
+where the job itself is from before. Ends at saying so: where to look each effect knows.
 """
 
-from collections.abc import Awaitable
-from typing import cast
-
-from redis.exceptions import ResponseError
+from dataclasses import dataclass
+from typing import Self, cast
 
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from taskwire.store.scripts import Clock, Script
 
-REWOUND_MS = 600_000
+# What follows anew from what Coder and Slack show has come by then, also where they were away.
+DOUBTED_MS = 3_600_000
+# Longer than any job waits.
+REMEMBERED_MS = 8 * 24 * 3_600_000
+# A store of our own loses nothing when it is started anew; after a longer silence it may be another copy.
+SILENCE_MS = 60_000
+NOTED_EACH_MS = 5_000
+
+LUA = f"""
+local function rewind_to(since)
+  local key = prefix .. 'rewound'
+  local before = tonumber((redis.call('GET', key) or ''):match('(%d+)$') or since)
+  local told = whole(now) .. ' ' .. whole(math.min(before, since))
+  redis.call('SET', key, told, 'PX', {REMEMBERED_MS})
+  return told
+end
+local function see_server(is_own)
+  local key = prefix .. 'server'
+  local is_told, told = pcall(redis.call, 'INFO', 'server')
+  local id = is_told and type(told) == 'string' and told:match('run_id:(%x+)') or ''
+  local known = redis.call('HMGET', key, 'id', 'at')
+  local at = tonumber(known[2] or '0')
+  local is_another = known[1] and known[1] ~= id and id ~= ''
+  if is_another and (is_own ~= '1' or now - at > {SILENCE_MS}) then rewind_to(at) end
+  if known[1] ~= id or now - at > {NOTED_EACH_MS} then
+    redis.call('HSET', key, 'id', id, 'at', whole(now))
+  end
+end
+local function doubt(name, since)
+  local rewound = redis.call('GET', prefix .. 'rewound')
+  local at = rewound and tonumber(rewound:match('^(%d+)'))
+  if not at or now - at >= {DOUBTED_MS} and since > at then return '' end
+  -- Of a task that was asked for afterwards nothing is from before.
+  local bond = redis.call('HGET', prefix .. 'link:' .. (name:match(':(.*)') or ''), 'bond') or ''
+  local made = tonumber(bond:match('"made_at":"(%d+)') or '0') * 1000
+  return made <= at + {SILENCE_MS} and rewound or ''
+end
+"""
+
+_LOOK = (
+    LUA
+    + """
+see_server(ARGV[3])
+local numbers = redis.call('HGETALL', prefix .. 'sweep:number')
+return {whole(now), redis.call('GET', prefix .. 'rewound') or '', unpack(numbers)}
+"""
+)
+_MARK = (
+    LUA
+    + """
+local looked = tonumber(ARGV[3])
+local rewound = redis.call('GET', prefix .. 'rewound')
+-- Another process may have noticed the same since this one last looked.
+if rewound and tonumber(rewound:match('^(%d+)')) >= looked then return rewound end
+return rewind_to(looked)
+"""
+)
+
+
+@dataclass(frozen=True)
+class Rewound:
+    """Redis went back: noticed at `at_ms`; what was written after `since_ms` may be missing."""
+
+    at_ms: int
+    since_ms: int
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """Take it from the script's words; nothing if there are none."""
+        at, _, since = text.partition(" ")
+        return cls(int(at), int(since)) if since else None
 
 
 class Rewinds:
-    """What this process remembers of Redis, to notice when Redis does not."""
+    """What this process has heard of Redis's going back, and what it remembers itself."""
 
-    def __init__(self, connections: Connections, keys: Keys) -> None:
-        self._redis = connections.commands
-        self._keys = keys
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self.is_own = int(connections.is_own)
+        self._look = Script(connections.commands, keys, clock, _LOOK)
+        self._mark = Script(connections.commands, keys, clock, _MARK)
         self._numbers: dict[str, int] = {}
-        self._run_id: str | None = None
+        self._looked_ms = 0
+        self._last: Rewound | None = None
 
-    async def look(self) -> bool:
-        """Whether Redis has gone back, or is another one, since the last look; then all replicas know."""
-        numbers = await self._sweeps()
-        run_id = await self._ask_run_id()
-        has_fallen = any(numbers.get(account, 0) < number for account, number in self._numbers.items())
-        is_another = self._run_id is not None and run_id is not None and run_id != self._run_id
-        self._numbers, self._run_id = numbers, run_id or self._run_id
-        if not has_fallen and not is_another:
-            return False
-        await self._redis.set(self._keys.named("rewound"), "1", px=REWOUND_MS)
-        return True
-
-    async def _sweeps(self) -> dict[str, int]:
-        """How many sweeps each account has had: a number that only rises."""
-        found = self._redis.hgetall(self._keys.named("sweep:number"))
-        return {
-            account: int(number)
-            for account, number in (await cast("Awaitable[dict[str, str]]", found)).items()
-        }
-
-    async def _ask_run_id(self) -> str | None:
-        try:
-            told = await self._redis.info("server")
-        except ResponseError:  # not permitted, as a managed server may
+    async def look(self) -> Rewound | None:
+        """What has happened since the last look; at the first one, what was noticed within the hour."""
+        now, told, *counted = cast("list[str]", await self._look(self.is_own))
+        numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
+        # Sweeps only raise their numbers: a server that does not tell who it is shows itself by that.
+        if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
+            told = cast("str", await self._mark(self._looked_ms))
+        rewound, last, is_first = Rewound.read(told), self._last, not self._looked_ms
+        self._numbers, self._looked_ms, self._last = numbers, int(now), rewound
+        if rewound is None or rewound == last:
             return None
-        run_id = told.get("run_id")
-        return None if run_id is None else str(run_id)
+        return None if is_first and int(now) - rewound.at_ms > DOUBTED_MS else rewound

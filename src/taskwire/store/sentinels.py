@@ -1,8 +1,8 @@
 """Sentinels: who the master is now, by what most of them know.
 
 All are asked at once, and the newest configuration among the answers of a majority counts: one of them alone
-may have been cut off together with a master that was replaced. Nothing is remembered beyond the last answer,
-which tells a line to an earlier master that it is one. Ends at an address.
+may have been cut off together with a master that was replaced. No older one is followed afterwards, which
+also tells a line to an earlier master that it is one. Ends at an address.
 """
 
 import asyncio
@@ -49,12 +49,18 @@ class Masters:
 
     def __init__(self, address: Address, sentinels: Sequence[Redis]) -> None:
         self.last: Node | None = None
+        self._epoch = -1
         self._address = address
         self._sentinels = sentinels
 
     async def find(self) -> Node:
         """The present master; NoMaster if the sentinels do not know one."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
+        if self._is_old(seen):
+            # Who has replaced a master knows it first; only all of them together may have begun anew.
+            seen, errors = await self._ask(len(self._sentinels))
+            if self._is_old(seen) and errors and self.last is not None:
+                return self.last
         if not seen:
             raise self._trouble(errors)
         newest = max(one.epoch for one in seen)
@@ -64,8 +70,11 @@ class Masters:
                 f"The sentinels see {self._address.master} down.",
                 "If they do not choose another master within a minute, look into their logs.",
             )
-        self.last = newest_seen[0].master
+        self._epoch, self.last = newest, newest_seen[0].master
         return self.last
+
+    def _is_old(self, seen: Sequence[Seen]) -> bool:
+        return bool(seen) and max(one.epoch for one in seen) < self._epoch
 
     async def survey(self) -> tuple[list[Seen], list[RedisError]]:
         """What each sentinel says, and what kept the others from it."""

@@ -1,0 +1,176 @@
+"""The real bot behind three sentinels: a master dies, or loses its replicas, while people go on."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+from taskwire.words import answers
+from tests.faults import sentinels
+from tests.faults.sentinels import House
+
+from .processes import Place, new_place, until
+
+RETRY_SECONDS = (0.5,) * 20
+# Nobody is called while these tests last.
+SETTLE = "3600"
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with sentinels.house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """Slack brings again soon what was not taken."""
+    slack = SlackSandbox(manifest=manifest.make(), retry_seconds=RETRY_SECONDS)
+    async with new_place(tmp_path, slack) as made:
+        yield made
+
+
+@dataclass
+class Alice:
+    """Somebody who goes on typing, whatever happens, and remembers what she was told."""
+
+    place: Place
+    accepted: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    in_doubt: list[str] = field(default_factory=list)
+    replies: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.accepted) + len(self.refused) + len(self.in_doubt)
+
+    async def types(self) -> None:
+        """Ask for a task."""
+        prompt = f"mend page {self.count:03}"
+        answer = await self.place.slack.command("alice", "general", "/task", f"create {prompt}")
+        assert answer.ok, answer
+        said = str((answer.reply or {}).get("text") or "")
+        known = {
+            "": self.accepted,
+            answers.store_away(): self.refused,
+            answers.in_doubt_command(): self.in_doubt,
+        }
+        known[said].append(prompt)
+
+    async def answers(self, thread_ts: str) -> None:
+        """Write a reply into a thread."""
+        self.replies.append(f"word {len(self.replies)}")
+        await self.place.slack.post("alice", "general", self.replies[-1], thread_ts)
+
+    async def goes_on(self, thread_ts: str) -> None:
+        """Type and write, one after the other."""
+        while True:
+            await self.types()
+            await self.answers(thread_ts)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether what has a card has its task too."""
+        asked = [*self.accepted, *self.refused, *self.in_doubt]
+        return all(len(self.tasks(prompt)) == len(self.cards(prompt)) for prompt in asked)
+
+    def tasks(self, prompt: str) -> list[PuppetTask]:
+        """What came of it in Coder."""
+        return [task for task in self.place.coder.tasks if task.prompt == prompt]
+
+    def cards(self, prompt: str) -> list[str]:
+        """What came of it in the channel."""
+        return [card for card in self.place.cards() if prompt in card.lower()]
+
+
+async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, house: House) -> None:
+    """What was accepted happens once, what was refused never does, and everything goes on by itself."""
+    alice = Alice(place)
+    bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
+    await alice.types()
+    await until(lambda: place.coder.tasks and place.cards(), "the first task and its card")
+    (task,) = place.coder.tasks
+    thread_ts = place.slack.messages("general")[0]["ts"]
+    task.becomes("idle", "ready")
+
+    old = await _fails_over(alice, house, thread_ts)
+    await bot.is_ready()
+    await _all_delivered(task, alice.replies)
+    await old.start()
+    before = len(alice.accepted)
+    await alice.types()
+    await alice.answers(thread_ts)
+    await _all_delivered(task, alice.replies)
+
+    assert len(alice.accepted) == before + 1
+    await until(lambda: alice.is_served and all(map(alice.tasks, alice.accepted)), "all that was accepted")
+    assert await bot.stops() == 0
+    _check(alice)
+    # What Slack had to bring again may have come after what was written later.
+    assert sorted(task.inputs) == sorted(alice.replies)
+
+
+async def _fails_over(alice: Alice, house: House, thread_ts: str) -> sentinels.Server:
+    """Kill the master while Alice goes on, until something was accepted after it; returns who was killed."""
+    going_on = asyncio.create_task(alice.goes_on(thread_ts))
+    await until(lambda: alice.count > 2, "some commands before")
+    old = await house.kill_master()
+    before = len(alice.accepted)
+    await until(lambda: len(alice.accepted) > before, "a command after")
+    going_on.cancel()
+    await asyncio.gather(going_on, return_exceptions=True)
+    return old
+
+
+async def _all_delivered(task: PuppetTask, replies: list[str]) -> None:
+    """Wait until the agent, which is ready again and again, has all of them."""
+
+    def has_them() -> bool:
+        if not task.is_stable:
+            task.becomes("idle", f"ready for {len(task.inputs)}")
+        return len(task.inputs) >= len(replies)
+
+    await until(has_them, lambda: f"the agent has {task.inputs} of {replies}")
+
+
+def _check(alice: Alice) -> None:
+    for prompt in alice.accepted:
+        assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] == [1, 1], prompt
+    for prompt in alice.refused:
+        assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] == [0, 0], prompt
+    for prompt in alice.in_doubt:
+        assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] in ([0, 0], [1, 1]), prompt
+
+
+async def test_a_master_cut_from_its_replicas_promises_nothing(place: Place, house: House) -> None:
+    """What it alone knew goes with it: nobody was told that it was taken, and nothing came of it."""
+    alice = Alice(place)
+    bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
+    replicas = await house.replicas()
+    for replica in replicas:
+        replica.tell(signal.SIGSTOP)
+    await asyncio.gather(alice.types(), alice.types())
+
+    promised, cards = list(alice.accepted), place.cards()
+    master = await house.master()
+    await master.end()
+    for replica in replicas:
+        replica.tell(signal.SIGCONT)
+    await until(lambda: house.has_other_master(master), "another master")
+    await until(lambda: _takes(alice), "a command that is accepted")
+
+    assert (promised, cards) == ([], [])
+    await until(lambda: alice.tasks(alice.accepted[0]) and alice.is_served, "its task, and that of each card")
+    assert await bot.stops() == 0
+    _check(alice)
+
+
+async def _takes(alice: Alice) -> bool:
+    await alice.types()
+    return bool(alice.accepted)
