@@ -80,6 +80,22 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
             await call.ask(coder)
 
 
+async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
+    """A log of gigabytes ends no process; asking again would change nothing."""
+    answer = answers(CALLS["get_logs"])
+    async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
+        with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
+            await coder.get_logs("a-task")
+
+
+async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
+    """Only what reads is refused."""
+    answer = answers(CALLS["pause"])
+    async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
+        with pytest.raises(errors.Nonsense):
+            await coder.pause("a-task")
+
+
 @pytest.fixture
 async def far() -> AsyncIterator[FarSide]:
     """A far side whose answer fits every change without a body."""

@@ -15,6 +15,7 @@ from taskwire.model.excerpts import (
     LogLine,
     clean,
     cut,
+    end_of,
     last,
     since,
     told,
@@ -318,3 +319,9 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
     teller.hears(says(0, text))
 
     assert teller.hears(says(0, f"{text}\nThe end.")) is not None
+
+
+def test_of_what_is_too_long_even_for_a_file_the_end_is_kept() -> None:
+    """And how much is left out is said."""
+    assert end_of("abc" * 10, 6) == "… 24 characters are left out above\nabcabc"
+    assert end_of("abc", 6) == "abc"

@@ -2,6 +2,7 @@
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Hand
+from taskwire.bridge.sightings import LONGEST_PROMPT
 from taskwire.coder.models import Task
 from taskwire.model.errors import Refused
 from taskwire.model.ids import LinkId, TaskId
@@ -25,7 +26,7 @@ def bare_bond(task: Task, asker: Asker) -> Bond:
         asked_by=asker.person,
         owner_id=task.owner_id,
         owner_name=task.owner_name,
-        prompt=task.initial_prompt,
+        prompt=task.initial_prompt[:LONGEST_PROMPT],
         name=task.name,
         title=task.title,
         template=task.template_display_name or task.template_name,

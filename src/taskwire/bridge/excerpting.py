@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
-from taskwire.coder.errors import AppUnreachable, NoLogs
+from taskwire.coder.errors import AppUnreachable, NoLogs, TooLong
 from taskwire.coder.models import Logs
 from taskwire.model import excerpts
 from taskwire.model.errors import OutsideError, UserError
@@ -49,7 +49,7 @@ async def read_news(doors: Doors, link: Link) -> Written:
     )
     if excerpt is None:
         return Written(cursor=_kept(cursor))
-    whole = excerpt.full_text if excerpt.is_cut else ""
+    whole = excerpts.end_of(excerpt.full_text) if excerpt.is_cut else ""
     return Written(text=excerpt.text, whole=whole, cursor=_kept(cursor))
 
 
@@ -71,8 +71,10 @@ async def read_last(doors: Doors, task_id: str, title: str) -> Told:
         raise UserError(*refusals.no_logs_now(title)) from None
     except AppUnreachable:
         raise UserError(*refusals.agent_is_away(title)) from None
+    except TooLong:
+        raise UserError(*refusals.log_too_long(title)) from None
     excerpt = await asyncio.to_thread(excerpts.last, lines, mask=doors.mask)
-    whole = await asyncio.to_thread(excerpts.whole, lines, mask=doors.mask)
+    whole = excerpts.end_of(await asyncio.to_thread(excerpts.whole, lines, mask=doors.mask))
     return Told(excerpt.text, excerpt.is_cut, whole) if excerpt is not None else Told(whole=whole)
 
 

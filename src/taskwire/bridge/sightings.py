@@ -6,6 +6,11 @@ from taskwire.model.ids import TaskId
 from taskwire.model.phases import Observation, Report
 
 
+# As long as anything that is written in Slack. A task that was made elsewhere may have more; of that only the
+# beginning is ever shown.
+LONGEST_PROMPT = 40_000
+
+
 def observation_of(task: Task) -> Observation:
     """A task as the model sees it."""
     health = task.workspace_agent_health
@@ -23,7 +28,7 @@ def observation_of(task: Task) -> Observation:
         agent_id=task.workspace_agent_id,
         app_id=task.workspace_app_id,
         is_healthy=None if health is None else health.healthy,
-        prompt=task.initial_prompt,
+        prompt=task.initial_prompt[:LONGEST_PROMPT],
         created_at=task.created_at,
         report=_current(task),
     )

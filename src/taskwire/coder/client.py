@@ -21,6 +21,8 @@ from taskwire import transport
 from taskwire.coder import errors, lists, models
 
 USERS_PAGE = 100
+# What is longer would fill this process's memory: 30,000 tasks make 100 MB, the log of a year much less.
+LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
 # A search for an e-mail address that has not ended after this many pages is not a search any more.
 USERS_PAGES = 20
 
@@ -44,9 +46,16 @@ class CoderClient:
     """What one Coder account can do."""
 
     def __init__(
-        self, http: httpx.AsyncClient, base_url: str, token: str, *, timeouts: Timeouts | None = None
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        token: str,
+        *,
+        timeouts: Timeouts | None = None,
+        most_bytes: int = LARGEST_ANSWER_BYTES,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
+        self._most_bytes = most_bytes
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._token = token
@@ -56,12 +65,17 @@ class CoderClient:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, base_url: str, token: str, *, timeouts: Timeouts | None = None
+        cls,
+        base_url: str,
+        token: str,
+        *,
+        timeouts: Timeouts | None = None,
+        most_bytes: int = LARGEST_ANSWER_BYTES,
     ) -> AsyncIterator["CoderClient"]:
         """Give a client with connections of its own, and close them."""
         session = transport.make_session(proxy=transport.proxy_for(base_url))
         async with transport.make_http_client(session) as http:
-            yield cls(http, base_url, token, timeouts=timeouts)
+            yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes)
 
     def __repr__(self) -> str:
         """Name the server and never the token."""
@@ -69,7 +83,9 @@ class CoderClient:
 
     def acting_with(self, token: str) -> "CoderClient":
         """Return a client for another account over the same connections."""
-        return CoderClient(self._http, self._base_url, token, timeouts=self.timeouts)
+        return CoderClient(
+            self._http, self._base_url, token, timeouts=self.timeouts, most_bytes=self._most_bytes
+        )
 
     async def build_info(self) -> models.BuildInfo:
         """Ask which Coder this is; needs no valid token."""
@@ -240,6 +256,9 @@ class CoderClient:
         seconds = seconds or self.timeouts.change
         call = self._fetch(method, path, content, params, seconds)
         status, body, retry_after = await transport.exchange(what, seconds, call)
+        if body is None:
+            broken = errors.TooLong if method == "GET" else errors.Nonsense
+            raise broken(what, f"the answer is longer than {self._most_bytes:,} bytes")
         if status == success:
             return body
         # Whatever echoes headers in its error page must not bring the token into an exception's text.
@@ -253,9 +272,12 @@ class CoderClient:
         content: dict[str, str] | None,
         params: dict[str, str] | None,
         seconds: float,
-    ) -> tuple[int, bytes, str | None]:
-        """Return status, body and Retry-After; no frame that sees httpx is left when we raise."""
-        answer = await self._http.request(
+    ) -> tuple[int, bytes | None, str | None]:
+        """Return status, body if it is of a bearable length, and Retry-After.
+
+        No frame that sees httpx is left when we raise.
+        """
+        request = self._http.build_request(
             method,
             f"{self._base_url}/api/v2{path}",
             json=content,
@@ -263,13 +285,27 @@ class CoderClient:
             headers={"Coder-Session-Token": _header(self._token), "Accept": "application/json"},
             timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
         )
+        answer = await self._http.send(request, stream=True)
+        try:
+            body = await _read(answer, self._most_bytes)
+        finally:
+            await answer.aclose()
         self._note_time(answer.headers.get("Date", ""))
-        return answer.status_code, answer.content, answer.headers.get("Retry-After")
+        return answer.status_code, body, answer.headers.get("Retry-After")
 
     def _note_time(self, date: str) -> None:
         with contextlib.suppress(ValueError):
             at = parsedate_to_datetime(date)
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+async def _read(answer: httpx.Response, most_bytes: int) -> bytes | None:
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > most_bytes:
+            return None
+    return bytes(body)
 
 
 def _header(token: str) -> str:

@@ -8,6 +8,7 @@
     │   ├── Forbidden         403
     │   ├── NotFound          404: gone, never there, or not for this account
     │   ├── NoTasks           404 for the route itself: this server has no Tasks
+    │   ├── TooLong           what was to be read is longer than anybody should keep in memory
     │   └── Conflict          409
     │       ├── NameTaken
     │       ├── AlreadyRunning
@@ -113,6 +114,13 @@ class NotFound(_No):
 
 class NoTasks(_No):
     """This server has no Tasks."""
+
+
+class TooLong(Refused):
+    """What was to be read is too long to be kept in memory; asking again changes nothing."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what}: {reason}")
 
 
 class Conflict(_No):

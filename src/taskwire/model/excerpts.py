@@ -17,6 +17,8 @@ from taskwire.model.terminal import lines_of
 # A message takes 3,000 characters a block; the rest is room for the note and for escaping.
 LONGEST_CHARACTERS = 2_800
 LONGEST_LINES = 60
+# What is attached as a file waits in the store for its turn.
+LONGEST_FILE = 1_000_000
 _REMEMBERED = 40
 # So many lines in a row are no coincidence.
 _SURE = 3
@@ -110,6 +112,13 @@ def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
             text = "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
         parts += [text] if text else []
     return "\n\n".join(parts)
+
+
+def end_of(text: str, longest: int = LONGEST_FILE) -> str:
+    """Keep the end of a text that is too long even for a file, and say how much is left out."""
+    if len(text) <= longest:
+        return text
+    return f"… {len(text) - longest:,} characters are left out above\n{text[-longest:]}"
 
 
 def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHARACTERS) -> Excerpt:

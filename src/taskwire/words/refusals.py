@@ -270,6 +270,11 @@ def no_logs_now(title: str) -> Refusal:
     )
 
 
+def log_too_long(title: str) -> Refusal:
+    """Nobody could keep all of the log in memory."""
+    return (f"The log of *{escaped(title, 80)}* is too long for me to read.", "Open the task in Coder.")
+
+
 def no_log_yet(title: str) -> Refusal:
     """The agent has written nothing."""
     return (f"*{escaped(title, 80)}* has written nothing yet.", "Try again when it has begun to work.")
