@@ -5,6 +5,7 @@ Whatever it does, a process that was told to stop is gone after 20 seconds, and 
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -67,6 +68,7 @@ class Life:
             died.add_done_callback(self._bereaved)
             async with running(self._settings, connections) as bot:
                 self._is_up = True
+                settle_down()
                 mode = "socket" if self._settings.is_socket_mode else "http"
                 _log.info("running", mode=mode, port=bot.port)
                 self._when_up()
@@ -77,6 +79,15 @@ class Life:
         if not died.cancelled():
             self._obituary = died.result()
             self._told_to_stop()
+
+
+def settle_down() -> None:
+    """Let the garbage collector pass over what a started process keeps for good.
+
+    That is a hundred thousand objects, mostly of libraries: looking at them all takes it up to 100 ms, in
+    which nothing is acknowledged, and it finds nothing there.
+    """
+    gc.freeze()
 
 
 @contextlib.asynccontextmanager

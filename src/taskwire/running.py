@@ -92,6 +92,8 @@ class Bot:
     async def _look_now(self) -> None:
         if self._parts is not None:
             await self._parts.watcher.sweep(is_hinted=True)
+            # It has come instead of the next one, not besides.
+            self.timers.put_off()
 
     def _find_app(self) -> AsyncApp | None:
         return self._parts.bolt if self._parts is not None else None

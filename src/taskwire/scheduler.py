@@ -17,8 +17,10 @@ TIMES_SECONDS = 0.5
 # Most looks ask nothing: the account is known for hours.
 ACCOUNT_SECONDS = 5
 
-# Coder sends one notification for each of its own rows: many within a moment are one hint.
+# Coder sends one notification for each of its own rows: many within a moment are one hint, and hints without
+# end bring one call a second.
 HINT_SECONDS = 0.3
+BETWEEN_HINTED_SECONDS = 1.0
 
 _log = logger("taskwire.scheduler")
 
@@ -53,6 +55,12 @@ class Timers:
         self._every(TIMES_SECONDS, "times", come)
         self._every(ACCOUNT_SECONDS, "account", account)
         self._scheduler.start()
+
+    def put_off(self) -> None:
+        """Let the next sweep come a whole interval from now: there has just been one."""
+        if self._scheduler.running:
+            at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
+            self._scheduler.modify_job("sweep", next_run_time=at)
 
     async def stop(self, within_seconds: float) -> None:
         """Call no more, and wait for what runs."""
@@ -89,31 +97,38 @@ class Timers:
 
 
 class Hint:
-    """Brings a call forward; what comes while one is on its way to begin needs no other."""
+    """Brings a call forward.
+
+    What is given while a call is on its way to begin needs no other, and what is given while one goes on
+    needs one more, however much it is.
+    """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         self._name = name
         self._call = call
-        self._coming: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_wanted = False
+        self._free_at = 0.0
+        self._calling: asyncio.Task[None] | None = None
 
     def give(self) -> None:
         """Let the call be made in a moment."""
-        if self._coming is None:
-            self._coming = asyncio.create_task(self._soon(), name=f"hint {self._name}")
-            self._tasks.add(self._coming)
-            self._coming.add_done_callback(self._tasks.discard)
+        self._is_wanted = True
+        if self._calling is None or self._calling.done():
+            self._calling = asyncio.create_task(self._follow(), name=f"hint {self._name}")
 
     async def end(self) -> None:
         """Make no more calls."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._calling is not None:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
 
-    async def _soon(self) -> None:
-        await asyncio.sleep(HINT_SECONDS)
-        self._coming = None
-        await _guarded(self._name, self._call)
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._is_wanted:
+            await asyncio.sleep(max(HINT_SECONDS, self._free_at - loop.time()))
+            self._is_wanted = False
+            self._free_at = loop.time() + BETWEEN_HINTED_SECONDS
+            await _guarded(self._name, self._call)
 
 
 async def _guarded(name: str, call: Callable[[], Awaitable[object]]) -> None:

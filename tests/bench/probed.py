@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from taskwire import settings as settings_of
 from taskwire.coder import lists, models
-from taskwire.lifetime import connected
+from taskwire.lifetime import connected, settle_down
 from taskwire.running import Bot, running
 
 PERIOD_SECONDS = 0.001
@@ -105,6 +105,7 @@ async def main() -> None:
     async with contextlib.AsyncExitStack() as stack:
         connections, _ = await stack.enter_async_context(connected(settings))
         bot = await stack.enter_async_context(running(settings, connections, has_timers=False))
+        settle_down()
         looked, count = Looked(bot), 0
         while word := (await reader.readline()).decode().strip():
             count += 1
