@@ -301,7 +301,7 @@ async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
     """Not an error: it is gone."""
     thread = await started(world)
     task = world.task("fix-it")
-    world.coder.misbehave("tasks.get", faults.server_error("Resource not found", 404))
+    world.coder.misbehave("tasks.get", faults.server_error("Resource not found", 404), skips=1)
 
     await world.alice.types(f"/task pause {task.name}")
 

@@ -1,14 +1,17 @@
 """From the name that a person typed to one task that they may see.
 
 In service mode a person sees their own tasks and those whose thread is in the conversation where they ask;
-administrators see all. What may not be seen does not exist in any answer or suggestion.
+administrators see all. What may not be seen does not exist in any answer or suggestion. An exact name costs
+one task of Coder's, anything else the whole list; of links only those are read that matter.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from taskwire.bridge.bonds import bare_bond
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.people import Account, People
+from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
 from taskwire.model.commands import TaskName
 from taskwire.model.errors import UserError
@@ -17,6 +20,8 @@ from taskwire.model.ids import ChannelId, LinkId, TaskId, UserId, ts_of
 from taskwire.model.jobs import Asker
 from taskwire.model.links import Link
 from taskwire.words import refusals
+
+PIECE = 100
 
 
 @dataclass(frozen=True)
@@ -27,45 +32,99 @@ class Seen:
     link: Link | None
 
 
+@dataclass(frozen=True)
+class _Viewer:
+    """Who looks, and from where."""
+
+    channel: ChannelId
+    account: Account | None
+    is_admin: bool
+
+    @property
+    def username(self) -> str:
+        """The person's name in Coder, if they have one."""
+        return self.account.username if self.account else ""
+
+    def has(self, task: Task) -> bool:
+        """Whether the task may be seen wherever its thread is."""
+        return self.is_admin or (self.account is not None and task.owner_id == self.account.id)
+
+
 class Lookup:
     """Finds tasks for people."""
 
     def __init__(self, doors: Doors, people: People) -> None:
         self._doors = doors
         self._people = people
+        # Where a link's thread is never changes.
+        self._channels: dict[LinkId, ChannelId] = {}
 
     async def list_seen(self, person: UserId, channel: ChannelId) -> list[Seen]:
         """All tasks that this person may see here."""
-        is_admin = await self._people.is_admin(person)
-        account = await self.account_of(person)
-        linked = await self._doors.links.list_open()
-        tasks = await self._doors.coder.list_tasks()
-        wanted: dict[TaskId, LinkId] = {
-            TaskId(task.id): linked[TaskId(task.id)] for task in tasks if task.id in linked
-        }
-        links = await self._doors.links.list_links(wanted.values())
-        seen = [Seen(task, links.get(wanted.get(TaskId(task.id), LinkId("")))) for task in tasks]
-        return [
-            each
-            for each in seen
-            if is_admin
-            or (account is not None and each.task.owner_id == account.id)
-            or (each.link is not None and each.link.bond.channel == channel)
-        ]
+        viewer = await self._viewer(person, channel)
+        return await self._seen(await self._doors.coder.list_tasks(), viewer)
 
     async def get(self, person: UserId, channel: ChannelId, name: TaskName) -> Seen:
         """The one task of this name; raises UserError that offers what comes near."""
-        seen = await self.list_seen(person, channel)
-        account = await self.account_of(person)
-        found = _matching(seen, name, account.username if account else "")
+        viewer = await self._viewer(person, channel)
+        found = await self._exact(name, viewer) or await self._among_all(name, viewer)
         if len(found) == 1:
             return found[0]
-        if found:
-            raise UserError(*refusals.several_tasks(str(name), [_full_name(each.task) for each in found]))
+        raise UserError(*refusals.several_tasks(str(name), [_full_name(each.task) for each in found]))
+
+    async def _viewer(self, person: UserId, channel: ChannelId) -> _Viewer:
+        is_admin = await self._people.is_admin(person)
+        return _Viewer(channel, await self.account_of(person), is_admin)
+
+    async def _exact(self, name: TaskName, viewer: _Viewer) -> list[Seen]:
+        """The task of exactly this name, one's own before others'; Coder is asked for it alone."""
+        owner = name.owner or viewer.username
+        if not name.id and not owner:
+            return []
+        try:
+            task = await self._doors.coder.get_task(name.id or f"{owner}/{name.name}")
+        except NotFound:
+            return []
+        return await self._seen([task], viewer)
+
+    async def _among_all(self, name: TaskName, viewer: _Viewer) -> list[Seen]:
+        """Others' tasks of this name, or those that begin so; raises UserError if there are none."""
         if name.id:
             raise UserError(*refusals.no_such_id())
-        names = [each.task.name for each in seen]
-        raise UserError(*refusals.no_such_task(str(name), nearest(name.name, names)))
+        tasks = await self._doors.coder.list_tasks()
+        pool = [each for each in tasks if not name.owner or each.owner_name.lower() == name.owner]
+        exact = [each for each in pool if each.name.lower() == name.name]
+        if found := await self._seen(exact, viewer):
+            return found
+        begins = [each for each in pool if each.name.lower().startswith(name.name)]
+        if found := await self._seen(begins, viewer):
+            mine = [each for each in found if each.task.owner_name == viewer.username]
+            return mine if len(mine) == 1 and not name.owner else found
+        near = await self._seen(await _near(name.name, tasks), viewer)
+        names = nearest(name.name, [each.task.name for each in near])
+        raise UserError(*refusals.no_such_task(str(name), names))
+
+    async def _seen(self, tasks: list[Task], viewer: _Viewer) -> list[Seen]:
+        """Those of the tasks that the viewer may see, with their links."""
+        if not tasks:
+            return []
+        linked = await self._doors.links.list_open()
+        foreign = [linked[TaskId(task.id)] for task in tasks if not viewer.has(task) and task.id in linked]
+        channels = await self._where(foreign)
+        shown = [
+            task
+            for task in tasks
+            if viewer.has(task) or channels.get(linked.get(TaskId(task.id), LinkId(""))) == viewer.channel
+        ]
+        wanted = {task.id: linked[TaskId(task.id)] for task in shown if task.id in linked}
+        links = await self._doors.links.list_links(wanted.values())
+        return [Seen(task, links.get(wanted.get(task.id, LinkId("")))) for task in shown]
+
+    async def _where(self, links: list[LinkId]) -> dict[LinkId, ChannelId]:
+        """In which channel the thread of each of these links is; each is asked for once."""
+        unknown = [link for link in links if link not in self._channels]
+        self._channels |= await self._doors.links.list_channels(unknown)
+        return {link: self._channels[link] for link in links if link in self._channels}
 
     async def get_steerable(self, person: UserId, channel: ChannelId, name: TaskName) -> Seen:
         """The same, if this person may act on it; raises UserError otherwise."""
@@ -86,18 +145,13 @@ class Lookup:
             return None
 
 
-def _matching(seen: list[Seen], name: TaskName, own: str) -> list[Seen]:
-    """The exact one, one's own before others' of the same name; else those that begin so."""
-    if name.id:
-        return [each for each in seen if each.task.id.lower() == name.id]
-    pool = [each for each in seen if not name.owner or each.task.owner_name.lower() == name.owner]
-    exact = [each for each in pool if each.task.name.lower() == name.name]
-    mine = [each for each in exact if each.task.owner_name == own]
-    if exact:
-        return mine if len(mine) == 1 else exact
-    begins = [each for each in pool if each.task.name.lower().startswith(name.name)]
-    mine = [each for each in begins if each.task.owner_name == own]
-    return mine if len(mine) == 1 and len(begins) > 1 and not name.owner else begins
+async def _near(word: str, tasks: list[Task]) -> list[Task]:
+    """The tasks whose names come near; in pieces, since comparing takes its time."""
+    found: list[Task] = []
+    for start in range(0, len(tasks), PIECE):
+        found += [task for task in tasks[start : start + PIECE] if nearest(word, (task.name,))]
+        await asyncio.sleep(0)
+    return found
 
 
 def _full_name(task: Task) -> str:

@@ -3,11 +3,11 @@
 What was last seen of its task is written by `sweeps` alone; all else by the steps that end jobs.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import cast
 
 from taskwire.model.changes import Story, TimeCame
-from taskwire.model.ids import LinkId, TaskId, Ts
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link, LinkEnd
 from taskwire.model.phases import Observation
@@ -68,15 +68,26 @@ class Links:
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
         """Many links at once; a few at a time, so that others get their turn in between."""
-        wanted, found = list(link_ids), {}
-        for start in range(0, len(wanted), PIECE):
-            piece = wanted[start : start + PIECE]
+        found: dict[LinkId, Link] = {}
+        for piece in _pieces(link_ids):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for link_id in piece:
                     pipe.hgetall(self._keys.link(link_id))
                 answers = cast("list[dict[str, str]]", await pipe.execute())
             read = zip(piece, answers, strict=True)
             found.update({link: _link(fields) for link, fields in read if "bond" in fields})
+        return found
+
+    async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
+        """In which channel the thread of each of these links is, or will be."""
+        found: dict[LinkId, ChannelId] = {}
+        for piece in _pieces(link_ids):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for link_id in piece:
+                    pipe.hget(self._keys.link(link_id), "bond")
+                bonds = cast("list[str | None]", await pipe.execute())
+            read = zip(piece, bonds, strict=True)
+            found.update({link: Bond.model_validate_json(bond).channel for link, bond in read if bond})
         return found
 
     async def come(self) -> int:
@@ -117,6 +128,12 @@ class Links:
         names = [f"b|{job}" for job in order]
         bodies = await cast("Awaitable[list[str | None]]", self._redis.hmget(f"{base}:jobs", names))
         return [Job.model_validate_json(body) for body in bodies if body]
+
+
+def _pieces(link_ids: Iterable[LinkId]) -> Iterator[list[LinkId]]:
+    wanted = list(link_ids)
+    for start in range(0, len(wanted), PIECE):
+        yield wanted[start : start + PIECE]
 
 
 def _link(fields: dict[str, str]) -> Link:
