@@ -5,7 +5,8 @@ Importing this does nothing. How it all starts and ends is in `running`.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -118,7 +119,7 @@ class Parts:
             bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id)
             pace = Pace(connections, keys, clock, limits=timings.limits, otherwise=timings.other_limit)
-            slack = Outbound(client, pace, mask, timeouts=timings.slack)
+            slack = Outbound(client, pace, mask, timeouts=timings.slack, ours=_seconds_of(clock))
             await slack.identity()
             doors = Doors(
                 queue=Queue(connections, keys, clock, timings.turns),
@@ -142,7 +143,7 @@ class Parts:
                 Receiver(claims, doors.writes, bot.bot_user_id),
                 seconds_a_thread=timings.gap_seconds_a_thread,
             )
-            yield cls._put_together(settings, doors, claims, bolt, gaps, connections, metrics, clock)
+            yield cls._put_together(settings, doors, claims, bolt, gaps, connections, metrics)
 
     @classmethod
     def _put_together(
@@ -154,13 +155,12 @@ class Parts:
         gaps: GapReader,
         connections: Connections,
         metrics: Metrics,
-        clock: Clock,
     ) -> Self:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         behind = Behind()
         worker = Worker(doors, _carriers(doors, people, alerts, gaps), metrics)
-        entry = Entry(doors.bot, claims, metrics, clock, worker.courtesy)
+        entry = Entry(doors.slack, doors.bot, claims, metrics, worker.courtesy)
         _listen(bolt, doors, claims, receiver, people, behind, entry)
         return cls(
             settings=settings,
@@ -175,6 +175,14 @@ class Parts:
             metrics=metrics,
             connections=connections,
         )
+
+
+def _seconds_of(clock: Clock) -> Callable[[], float]:
+    def seconds() -> float:
+        stamp = clock.stamp()
+        return int(stamp) / 1000 if stamp else time.time()
+
+    return seconds
 
 
 def _bolt(settings: Settings, client: AsyncWebClient, bot: Identity) -> AsyncApp:

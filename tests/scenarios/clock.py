@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 
 class WorldClock:
-    """Real time plus what a story has let pass."""
+    """Real time plus what a story has let pass; the bot's own clock may be off by some seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, bot_is_off: float = 0.0) -> None:
         self._passed = 0.0
+        self.bot_is_off = bot_is_off
 
     def time(self) -> float:
         """Seconds since 1970, for Slack's look-alike."""
@@ -20,13 +21,13 @@ class WorldClock:
         return datetime.fromtimestamp(self.time(), UTC)
 
     def stamp(self) -> str:
-        """Milliseconds since 1970, for the store's scripts."""
-        return str(int(self.time() * 1000))
+        """Milliseconds since 1970, for the bot and its store."""
+        return str(int((self.time() + self.bot_is_off) * 1000))
 
     @property
     def passed_ms(self) -> int:
-        """How far it is ahead of real time, rounded up, so that nothing stamped here is later than that."""
-        return math.ceil(self._passed * 1000) + 1
+        """How far the bot is ahead of real time, rounded up: nothing it stamps is later than that."""
+        return math.ceil((self._passed + self.bot_is_off) * 1000) + 1
 
     def passes(self, seconds: float) -> None:
         """Move on."""

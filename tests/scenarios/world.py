@@ -230,10 +230,15 @@ class _Errors(logging.Handler):
 
 @contextlib.asynccontextmanager
 async def new_world(
-    directory: Path, *, has_store_faults: bool = False, timings: Timings | None = None, **given: str
+    directory: Path,
+    *,
+    has_store_faults: bool = False,
+    timings: Timings | None = None,
+    bot_is_off: float = 0.0,
+    **given: str,
 ) -> AsyncIterator[World]:
     """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
-    clock = WorldClock()
+    clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(SlackSandbox(clock=clock.time, manifest=manifest.make()))
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))

@@ -4,6 +4,8 @@ They stand ahead of the reply in its own list, so that nothing of it is under wa
 it waits, is held, is kept for another try, is with the agent, or has not arrived yet.
 """
 
+from datetime import timedelta
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import ASKED_SECONDS
 from taskwire.bridge.hand import Ending, Hand, done
@@ -11,7 +13,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say
 from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import UserId, microseconds, moment_of, to_ms
+from taskwire.model.ids import UserId, microseconds, moment_of
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
@@ -19,7 +21,8 @@ from taskwire.store.steps import Step
 from taskwire.words import inputs
 
 # What Slack has just stored may be missing where a thread is read, so a young reply is not taken for deleted.
-YOUNG_MS = 60_000
+YOUNG = timedelta(minutes=1)
+CLAIM = timedelta(milliseconds=CLAIM_MS)
 
 
 class Rewriter:
@@ -37,7 +40,7 @@ class Rewriter:
         if link is None or link.ended is not None:
             return done()
         links, job_id = self._doors.links, f"{REPLY}{work.ts}"
-        if work.was_away and not await self._is_right(hand, link, job_id, work):
+        if work.was_away and not await self._is_right(link, job_id, work):
             return done()
         waiting = {job.id: job.work for job in await links.list_waiting(link.id)}
         if isinstance(old := waiting.get(job_id), Reply):
@@ -54,11 +57,11 @@ class Rewriter:
         if told is not None:
             return done(await self._too_late(link, work, told))
         is_known = work.ts in await links.list_taken(link.id)
-        return done(None if is_known else self._before_it_came(hand, link, work))
+        return done(None if is_known else self._before_it_came(link, work))
 
-    async def _is_right(self, hand: Hand, link: Link, job_id: str, work: Rewritten) -> bool:
+    async def _is_right(self, link: Link, job_id: str, work: Rewritten) -> bool:
         """Whether what was read after a gap holds: no event has overtaken it, and no page was behind."""
-        if work.what == "deleted" and hand.now_ms - to_ms(moment_of(work.ts)) < YOUNG_MS:
+        if work.what == "deleted" and self._age(work) < YOUNG:
             return False
         links = self._doors.links
         jobs = await links.list_waiting(link.id) + await links.list_held(link.id)
@@ -108,6 +111,9 @@ class Rewriter:
         step = say(link.id, f"{work.what}:{work.ts}", message)
         return self._doors.writes.delivered(step, link.id, work.ts, f"{told} {work.what}".strip())
 
+    def _age(self, work: Rewritten) -> timedelta:
+        return self._doors.slack.now() - moment_of(work.ts)
+
     async def _name_of(self, person: UserId | None) -> str:
         """What a person is called; nothing where that cannot be learnt now."""
         try:
@@ -115,10 +121,10 @@ class Rewriter:
         except (UserError, OutsideError):
             return ""
 
-    def _before_it_came(self, hand: Hand, link: Link, work: Rewritten) -> Step | None:
+    def _before_it_came(self, link: Link, work: Rewritten) -> Step | None:
         """Slack may bring a change before the message, which then must not come in its earlier words."""
         is_older_than_link = microseconds(work.ts) < microseconds(link.bond.thread_ts or link.bond.made_at)
-        if is_older_than_link or hand.now_ms - to_ms(moment_of(work.ts)) > CLAIM_MS:
+        if is_older_than_link or self._age(work) > CLAIM:
             return None
         step = self._doors.writes.claimed(Step(), f"{link.bond.channel}:{work.ts}")
         self._doors.writes.taken(step, link.id, work.ts)

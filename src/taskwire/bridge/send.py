@@ -15,7 +15,7 @@ from taskwire.bridge.people import People
 from taskwire.bridge.read_back import InputReader
 from taskwire.bridge.saying import receipt
 from taskwire.model.errors import TryLater, Unknown, UserError
-from taskwire.model.ids import from_ms, microseconds, moment_of
+from taskwire.model.ids import microseconds, moment_of
 from taskwire.model.jobs import Asker, Reply
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom
@@ -93,7 +93,7 @@ class Sender:
             return self._fates.held(case)
         if hold is not None:
             return later(0, None, self._doors.writes.unhold(Step(), link.id))
-        is_stale = from_ms(hand.now_ms) - moment_of(reply.ts) > STALE
+        is_stale = self._doors.slack.now() - moment_of(reply.ts) > STALE
         if reply.was_away and is_stale and not reply.is_confirmed and not link.bond.has_other_clock:
             question = inputs.still_send(link, hand.job.id, await self._texts.words(reply))
             return asked(case, "stale", question)

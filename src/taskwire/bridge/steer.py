@@ -27,7 +27,7 @@ from taskwire.coder.errors import (
 from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
 from taskwire.model.changes import Acted, Vanished
 from taskwire.model.errors import Refused, UserError
-from taskwire.model.ids import Ts, from_ms, microseconds, moment_of
+from taskwire.model.ids import Ts, microseconds, moment_of
 from taskwire.model.jobs import Act, Happened, Job, Reply, steer, tell
 from taskwire.model.links import Hold, Link
 from taskwire.model.messages import Message
@@ -67,7 +67,7 @@ class Steerer:
         link = await self._doors.links.find(hand.link_id)
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
-        if work.was_away and from_ms(hand.now_ms) - moment_of(work.asker.at) > STALE:
+        if work.was_away and self._doors.slack.now() - moment_of(work.asker.at) > STALE:
             return done(None, (work.asker, answers.act_too_old(work.verb)))
         if not hand.is_in_doubt:
             await self._people.require_steer(work.asker.person, link)

@@ -173,10 +173,10 @@ class Worker:
         await self._end(hand, ending)
         self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
         for asker, message in ending.privately:
-            await self.show_privately(reachable(asker, turn.now_ms), message)
+            await self.show_privately(reachable(asker, self._doors.slack.now()), message)
         if ending.instead is not None:
             asker, message = ending.instead
-            await self._show_instead(reachable(asker, turn.now_ms), message)
+            await self._show_instead(reachable(asker, self._doors.slack.now()), message)
 
     async def _end(self, hand: Hand, ending: Ending) -> None:
         """End the turn; while Redis is away, again, since its token lets only one of these calls do anything.

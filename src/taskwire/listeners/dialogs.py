@@ -17,7 +17,7 @@ from taskwire.listeners.entry import Entry
 from taskwire.model.actions import Dialog
 from taskwire.model.commands import OpenForm, TaskName, check_new_name
 from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import ChannelId, LinkId, Ts, microseconds, ts_of
+from taskwire.model.ids import ChannelId, LinkId, Ts, moment_of, ts_of
 from taskwire.model.jobs import ActAsked, ActVerb, Asker, CreateAsked, Job, intake, reachable
 from taskwire.model.messages import View
 from taskwire.model.mrkdwn import is_blank, unescape
@@ -204,7 +204,7 @@ def _asked(submitted: Submitted, now: Ts) -> Asked:
         response_url=about.response_url,
     )
     # A dialog may stay open for longer than the answers to what opened it are taken.
-    asker = reachable(asker, microseconds(now) // 1000).model_copy(update={"at": now})
+    asker = reachable(asker, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(asker, about, values)
     verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"

@@ -1,15 +1,14 @@
 """At the door: what the payload itself shows is refused here, and what could not be written is said."""
 
 from collections.abc import Awaitable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from taskwire.bridge.courtesy import Courtesy
 from taskwire.model.errors import TryLater, Unknown
-from taskwire.model.ids import from_ms
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
+from taskwire.slack.outbound import Outbound
 from taskwire.store.claims import MOST_ASKED, Claims, Taken
-from taskwire.store.scripts import Clock
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
 from taskwire.words import answers
@@ -19,18 +18,17 @@ class Entry:
     """Lets payloads in, and has them written down."""
 
     def __init__(
-        self, bot: Identity, claims: Claims, metrics: Metrics, clock: Clock, courtesy: Courtesy
+        self, slack: Outbound, bot: Identity, claims: Claims, metrics: Metrics, courtesy: Courtesy
     ) -> None:
+        self._slack = slack
         self._bot = bot
         self._claims = claims
         self._metrics = metrics
-        self._clock = clock
         self._courtesy = courtesy
 
     def now(self) -> datetime:
-        """When a payload came that bears no time of its own."""
-        stamp = self._clock.stamp()
-        return from_ms(int(stamp)) if stamp else datetime.now(UTC)
+        """When a payload came that bears no time of its own, by Slack's clock as all others."""
+        return self._slack.now()
 
     def is_let_in(self, body: Mapping[str, object]) -> bool:
         """Whether a payload comes from this workspace, and not from a bot or a connected one."""
@@ -40,6 +38,12 @@ class Entry:
         is_foreign = source.actor_team_id is not None and source.actor_team_id != team_id
         # In an org-wide install people of a sister workspace act here; the worker asks Slack who they are.
         return is_ours and not source.is_bot and (not is_foreign or bool(source.enterprise_id))
+
+    def note_time(self, body: Mapping[str, object]) -> None:
+        """Learn what time it is from a payload that bears it."""
+        ts = inbound.event_ts(body)
+        if ts is not None:
+            self._slack.brought(ts)
 
     async def taken(self, kind: str, writing: Awaitable[Taken]) -> Taken:
         """Await a claim and count it; raises what it raises."""

@@ -59,6 +59,7 @@ class Messages:
         self, take: Callable[[Body], Awaitable[Taken | None]]
     ) -> Callable[..., Awaitable[BoltResponse]]:
         async def before_the_ack(body: dict[str, object]) -> BoltResponse:
+            self._entry.note_time(body)
             if not self._entry.is_let_in(body):
                 return BoltResponse(status=200)
             try:

@@ -4,13 +4,14 @@ A job's id never changes and is derived from what it stands for, so that the sam
 job. Which list a job stands in decides its order; what it needs to be carried out is its `work`.
 """
 
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, NewType
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.model.changes import Event, Notice
 from taskwire.model.doubt import Mark
-from taskwire.model.ids import ChannelId, LinkId, Ts, UserId, microseconds
+from taskwire.model.ids import ChannelId, LinkId, Ts, UserId, microseconds, moment_of
 from taskwire.model.messages import Message
 
 ListName = NewType("ListName", str)
@@ -18,7 +19,7 @@ ListName = NewType("ListName", str)
 # A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Three lanes fit.
 LANE = 2**51
 # Slack takes answers by a response URL for 30 minutes.
-RESPONSE_URL_MS = 25 * 60_000
+RESPONSE_URL = timedelta(minutes=25)
 # What the ids of replies begin with.
 REPLY = "reply:"
 
@@ -41,9 +42,9 @@ class Asker(BaseModel):
     response_url: str | None = None
 
 
-def reachable(asker: Asker, now_ms: int) -> Asker:
-    """The asker as they can still be answered: without a response URL that Slack takes no more."""
-    is_fresh = now_ms - microseconds(asker.at) // 1000 < RESPONSE_URL_MS
+def reachable(asker: Asker, now: datetime) -> Asker:
+    """The asker as they can still be answered at a time of Slack's clock: by no URL that it takes no more."""
+    is_fresh = now - moment_of(asker.at) < RESPONSE_URL
     return asker if is_fresh else asker.model_copy(update={"response_url": None})
 
 

@@ -19,6 +19,7 @@ from taskwire import transport
 from taskwire.model.ids import ChannelId, Ts, microseconds
 from taskwire.slack import errors, reading
 from taskwire.slack.answers import Answer
+from taskwire.slack.clock import SlackClock
 
 # Slack recommends no more than 200 a page, and answers large pages late.
 PAGE = 200
@@ -88,11 +89,12 @@ class _Answered(NamedTuple):
 class Calls:
     """Makes calls with one client, and remembers when Slack answered last by its own clock."""
 
-    def __init__(self, client: AsyncWebClient, limiter: Limiter) -> None:
+    def __init__(self, client: AsyncWebClient, limiter: Limiter, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
         self.granted: frozenset[str] | None = None
         self._client = client
         self._limiter = limiter
+        self._clock = clock
 
     async def make_room(self, method: str, channel: str = "") -> None:
         """Take a place for one call, or raise `NoRoom`, which says when there will be one."""
@@ -110,8 +112,9 @@ class Calls:
         fine: str = "",
     ) -> Answer:
         """Make one call and return its documented success; `fine` is an error that is as good."""
+        sent = self._clock.ours()
         status, body, headers = await transport.exchange(method, seconds, _answered(call))
-        self._note_time(body, headers.get("Date", ""))
+        self._note_time(body, headers.get("Date", ""), sent)
         if scopes := headers.get("X-OAuth-Scopes"):
             self.granted = frozenset(scope.strip() for scope in scopes.split(","))
         if status == 200 and (body.get("ok") is True or (fine and body.get("error") == fine)):
@@ -173,13 +176,14 @@ class Calls:
             cursor=cursor or None,
         )
 
-    def _note_time(self, body: Answer, date: str) -> None:
+    def _note_time(self, body: Answer, date: str, sent: float) -> None:
         """Remember Slack's own clock; what stands before Slack may have another."""
         if "ok" not in body:
             return
         with suppress(ValueError):
             at = parsedate_to_datetime(date)
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            self._clock.answered(self.last_answer_at, sent)
 
 
 async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:

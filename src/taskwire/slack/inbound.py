@@ -206,6 +206,11 @@ def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
     return Mention(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
 
 
+def event_ts(body: Body) -> Ts | None:
+    """When an event happened, by Slack's clock."""
+    return reading.ts(body, "event", "event_ts")
+
+
 def command(body: Body, now: datetime) -> Typed | Ignored:
     """Read a slash command, typed now."""
     person, channel = reading.user(body, "user_id"), reading.channel(body, "channel_id")

@@ -7,6 +7,7 @@ It ends at typed values, and the token leaves only in its header.
 """
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from taskwire.slack import answers, inbound, limits, reading
 from taskwire.slack.addresses import Addresses
 from taskwire.slack.answers import Answer, Channel, Identity, Profile
 from taskwire.slack.calls import Calls, Limiter, Method
+from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
 
 EVENT_TYPE = "taskwire_message"
@@ -58,12 +60,14 @@ class Outbound:
         mask: Callable[[str], str],
         *,
         timeouts: Timeouts | None = None,
+        ours: Callable[[], float] = time.time,
     ) -> None:
         if client.session is None or client.retry_handlers:
             raise ValueError("the client must share a session and repeat nothing: make it with make_client")
         self.timeouts = timeouts or Timeouts()
         self._client = client
-        self._calls = Calls(client, limiter)
+        self._clock = SlackClock(ours)
+        self._calls = Calls(client, limiter, self._clock)
         self._drafts = Drafts(mask)
         self._addresses = Addresses(client.session, client.base_url, client.token or "")
         self._identity: Identity | None = None
@@ -72,6 +76,14 @@ class Outbound:
     def last_answer_at(self) -> datetime | None:
         """When Slack answered last, by its own clock; a root message is read back from a minute before."""
         return self._calls.last_answer_at
+
+    def now(self) -> datetime:
+        """What time it is at Slack, by whose clock messages and clicks are ordered."""
+        return self._clock.now()
+
+    def brought(self, ts: Ts) -> None:
+        """Note that Slack has just brought something that bears this time."""
+        self._clock.brought(ts)
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
@@ -113,8 +125,11 @@ class Outbound:
             unfurl_links=False,
             unfurl_media=False,
         )
+        sent = self._clock.ours()
         answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
-        return answers.need_ts(Method.POST, answer, "ts")
+        ts = answers.need_ts(Method.POST, answer, "ts")
+        self._clock.posted(ts, sent)
+        return ts
 
     async def find_copies(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, message_id: str

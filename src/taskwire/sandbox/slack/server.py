@@ -5,6 +5,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from email.utils import formatdate
 from typing import Literal, Self, TypeVar
 
 from aiohttp import web
@@ -58,6 +59,7 @@ class SlackSandbox(Interacting):
         routes: Iterable[web.AbstractRouteDef] = (),
     ) -> None:
         self.port = port
+        self._clock = clock
         self._routes = list(routes)
         self._runner: web.AppRunner | None = None
         ids, ledger, tasks, chance = Ids(clock), Ledger(), Tasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
@@ -103,6 +105,7 @@ class SlackSandbox(Interacting):
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=_LARGEST_BODY, middlewares=[same_origin])
+        application.on_response_prepare.append(self._dated)
         application.router.add_route("*", "/api/{method}", self._api.serve)
         application.add_routes([web.get("/link", self.sockets.serve)])
         application.add_routes(SideDoors(self.backend, self._api).routes())
@@ -111,6 +114,10 @@ class SlackSandbox(Interacting):
         await self._runner.setup()
         await self.come_back()
         return self
+
+    async def _dated(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Let every answer bear the time of the clock that messages bear."""
+        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
 
     async def __aexit__(self, *_: object) -> None:
         self._api.close()

@@ -1,0 +1,70 @@
+"""When somebody acted: commands bear no time, replies bear Slack's, and our own clock may be wrong."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World, new_world
+
+MINUTES = 600.0
+
+
+@pytest.fixture(params=[-MINUTES, MINUTES], ids=["ten minutes slow", "ten minutes fast"])
+async def off(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A world in which the clock of the bot, and of its store, is ten minutes off."""
+    async with new_world(tmp_path, bot_is_off=request.param) as made:
+        yield made
+
+
+async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
+    """As with a clock that is right."""
+    thread, task = await a_busy_agent(off)
+    reply = await off.alice.replies(thread, "use main")
+    await off.passes(seconds=1)
+
+    await off.alice.types(f"/task pause {task.name}")
+    await off.passes(seconds=5)
+
+    assert task.status == "paused"
+    assert thread.new_messages() == [
+        "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]"
+    ]
+    assert thread.receipt(reply) == ["hourglass_flowing_sand"]
+    await off.alice.clicks(thread, "Drop it")
+    assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+
+
+async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
+    """A second later is soon enough."""
+    thread, task = await a_waiting_agent(off)
+    await off.alice.types(f"/task pause {task.name}")
+    await off.passes(seconds=1)
+
+    await off.alice.replies(thread, "use main")
+    for _ in range(3):
+        await off.passes(seconds=5)
+
+    assert task.status == "active"
+    assert task.inputs == ["use main"]
+    assert off.alice.reads() == [
+        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+    ]
+
+
+async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
+    """One by a word in the thread, the other by a command."""
+    thread, task = await a_waiting_agent(off)
+    await off.alice.replies(thread, "!pause")
+    await off.passes(seconds=5)
+    before = task.status
+
+    await off.alice.types(f"/task resume {task.name}")
+    await off.passes(seconds=5)
+
+    assert (before, task.status) == ("paused", "active")
+    assert off.alice.reads() == [
+        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again.",
+        "Starting *Fix the login* again. The thread hears when it is back.",
+    ]
