@@ -5,7 +5,6 @@ from taskwire.model.doubt import Entry
 from taskwire.model.ids import TaskId
 from taskwire.model.phases import Observation, Report
 
-
 # As long as anything that is written in Slack. A task that was made elsewhere may have more; of that only the
 # beginning is ever shown.
 LONGEST_PROMPT = 40_000
