@@ -24,7 +24,7 @@ from taskwire.bridge.decide import Decider
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.files import share_file
 from taskwire.bridge.form import FormFiller
-from taskwire.bridge.gaps import SECONDS_A_THREAD, GapReader
+from taskwire.bridge.gaps import GapReader
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.intake import Intake
 from taskwire.bridge.lookup import Lookup
@@ -54,16 +54,16 @@ from taskwire.model.changes import Rules
 from taskwire.model.secrets import Masker
 from taskwire.settings import Settings
 from taskwire.slack.answers import Identity
-from taskwire.slack.calls import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
+from taskwire.slack.room import Unlimited
 from taskwire.store.claims import Claims
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
-from taskwire.store.pace import DEFAULT, LIMITS, Limit, Pace
+from taskwire.store.pace import LIMITS, OTHERWISE, Limits, Pace
 from taskwire.store.queue import Queue, TurnTimes
 from taskwire.store.scripts import Clock
 from taskwire.store.sweeps import Sweeps
@@ -77,9 +77,8 @@ class Timings:
     slack: SlackTimeouts = field(default_factory=SlackTimeouts)
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)
     turns: TurnTimes = field(default_factory=TurnTimes)
-    limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
-    other_limit: Limit = DEFAULT
-    gap_seconds_a_thread: float = SECONDS_A_THREAD
+    limits: Mapping[str, Limits] = field(default_factory=lambda: LIMITS)
+    other_limits: Limits = OTHERWISE
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,9 @@ class Parts:
             client = make_client(token, settings.slack_api_url, session=session)
             bot = await Outbound(client, Unlimited(), mask).identity()
             keys = Keys(bot.team_id)
-            pace = Pace(connections, keys, clock, limits=timings.limits, otherwise=timings.other_limit)
+            pace = Pace(
+                connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
+            )
             slack = Outbound(client, pace, mask, timeouts=timings.slack, ours=_seconds_of(clock))
             await slack.identity()
             doors = Doors(
@@ -138,11 +139,7 @@ class Parts:
             )
             claims = Claims(connections, keys, clock)
             bolt = _bolt(settings, make_client(None, settings.slack_api_url, session=session), bot)
-            gaps = GapReader(
-                doors,
-                Receiver(claims, doors.writes, bot.bot_user_id),
-                seconds_a_thread=timings.gap_seconds_a_thread,
-            )
+            gaps = GapReader(doors, Receiver(claims, doors.writes, bot.bot_user_id))
             yield cls._put_together(settings, doors, claims, bolt, gaps, connections, metrics)
 
     @classmethod

@@ -23,10 +23,11 @@ from taskwire.coder.models import Template
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.settings import Settings
 from taskwire.slack import manifest
-from taskwire.slack.calls import Method, Unlimited
+from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.room import Unlimited
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections, StoreHealth
 from taskwire.store.keys import Keys

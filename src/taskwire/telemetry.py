@@ -110,6 +110,14 @@ class Metrics:
         self.last_sweep = self._gauge(
             "last_sweep_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
         )
+        self.limiter_waits = Histogram(
+            "taskwire_limiter_wait_seconds",
+            "How long calls to Slack waited for a place in its limits, by method and urgency",
+            ("method", "urgency"),
+            buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
+            registry=self.registry,
+        )
+        self.rate_limited = self._counter("rate_limited", "Answers of Slack's that say: too fast", "method")
         self.is_up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
         self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
 

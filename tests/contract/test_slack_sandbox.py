@@ -1,12 +1,7 @@
 """The Slack look-alike against Slack's method reference: it knows nothing that Slack does not have.
 
-The reference is `shared/data/slack-methods.json` beside the repository, or below TASKWIRE_SHARED_DATA.
+Where the reference lies says `conftest.py`.
 """
-
-import json
-import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,18 +9,9 @@ from taskwire.sandbox.slack.manifest import SCOPES
 from taskwire.sandbox.slack.methods import all_methods
 from taskwire.sandbox.slack.methods.spec import Method
 
-Reference = dict[str, dict[str, Any]]  # as the file has it
+from .conftest import Reference, tier_of
+
 METHODS = all_methods()
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    beside = Path(__file__).parents[2].parent / "shared" / "data"
-    path = Path(os.environ.get("TASKWIRE_SHARED_DATA", beside)) / "slack-methods.json"
-    if not path.exists():
-        pytest.skip(f"no method reference of Slack at {path}: set TASKWIRE_SHARED_DATA to check against it")
-    found: Reference = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 each_method = pytest.mark.parametrize("known", METHODS.values(), ids=METHODS.keys())
@@ -56,12 +42,10 @@ def test_its_errors_are_slacks(reference: Reference, known: Method) -> None:
 @each_method
 def test_its_scopes_and_tier_are_slacks(reference: Reference, known: Method) -> None:
     """One of the documented bot scopes is asked for; the tier is the documented one (0: special)."""
-    documented = reference[known.name]
-    label = documented["rate_limit"]["label"]
-    tier = int(label[5]) if label.startswith("Tier ") else 0
+    documented = reference[known.name]["scopes"].get("bot", [])
 
-    assert set(known.scopes) == {scope["name"] for scope in documented["scopes"].get("bot", [])}
-    assert known.tier == tier
+    assert set(known.scopes) == {scope["name"] for scope in documented}
+    assert known.tier == tier_of(reference, known.name)
 
 
 def test_the_scopes_granted_by_default_cover_every_method() -> None:

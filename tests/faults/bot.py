@@ -28,7 +28,7 @@ from taskwire.model.secrets import Masker
 from taskwire.running import Bot, running
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
 from taskwire.store import connection
-from taskwire.store.pace import Limit
+from taskwire.store.pace import Limit, Limits
 from taskwire.store.queue import TurnTimes
 from taskwire.telemetry import configure_logs
 
@@ -36,8 +36,8 @@ from .clock import SharedClock
 
 # Long enough that what stands still while others go to their points is not taken anew.
 LEASE_MS = 60_000
-# Every method counts for one channel alone, so that no flow waits for another one's place.
-PACE = Limit(interval_ms=100, burst=10, is_per_channel=True)
+# Every channel counts for itself alone, so that no flow waits for another one's place.
+PACE = Limits(None, each=Limit(interval_ms=100, burst=10))
 
 
 class Given(BaseModel):
@@ -60,8 +60,7 @@ def timings(given: Given) -> Timings:
         ),
         turns=TurnTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, second_look_ms=20),
         limits={},
-        other_limit=PACE,
-        gap_seconds_a_thread=0.0,
+        other_limits=PACE,
     )
 
 

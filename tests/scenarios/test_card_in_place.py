@@ -8,7 +8,7 @@ from taskwire.sandbox.slack.ledger import Call
 
 from .lives import TITLE, a_task, card
 from .people import Thread
-from .world import World
+from .world import CARD_SECONDS, World
 
 
 async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) -> None:
@@ -59,17 +59,21 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
     assert thread.card().startswith(f"Working: {TITLE}. Step 8.")
 
 
-async def test_a_final_phase_waits_for_no_pace(world: World) -> None:
-    """Whoever looks at a card that is done sees it at once."""
+async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
+    """Who is called hears it at once; the card keeps its pace, and what stood between is never shown."""
     thread, task = await a_task(world)
+    before = len(edits(world))
     task.becomes("working", "Step 1")
     await world.sweeps()
 
     task.becomes("complete", "Opened PR #12")
     await world.sweeps()
+    at_once = (len(edits(world)) - before, len(thread.new_messages()))
+    await world.passes(seconds=3)
 
+    assert at_once == (0, 1)
+    assert len(edits(world)) - before == 1
     assert thread.card().startswith(f"Done: {TITLE}. Opened PR #12.")
-    assert len(thread.new_messages()) == 1
 
 
 async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None:
@@ -148,6 +152,7 @@ async def test_an_archived_channel_is_left_alone(world: World) -> None:
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
     await world.sweeps()
+    await world.passes(CARD_SECONDS)
     before = len(world.slack.calls)
     for _ in range(5):
         await world.passes(seconds=600)
@@ -167,7 +172,7 @@ async def test_a_bot_that_was_removed_and_invited_again_shows_the_present(world:
     task.becomes("failed", "The tests broke")
     await world.sweeps()
 
-    assert thread.card().startswith(f"Failed: {TITLE}. The tests broke.")
+    assert (await card(world, thread)).startswith(f"Failed: {TITLE}. The tests broke.")
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
         "to tell the agent how to go on.\n"

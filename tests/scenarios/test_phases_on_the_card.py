@@ -104,19 +104,21 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
     assert (await card(world, thread)).startswith(f"Working: {TITLE}. Running the tests.")
 
 
-async def test_done_and_failed_show_at_once(world: World) -> None:
-    """Both are final, and a final phase waits for no pace."""
+async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
+    """Both are said at once, and the card shows them with its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
     await world.sweeps()
-    done = thread.card()
+    told = len(thread.new_messages())
+    done = await card(world, thread)
     task.becomes("failed", "The tests do not pass")
     await world.sweeps()
+    told += len(thread.new_messages())
 
+    assert told == 2
     assert done.startswith(f"Done: {TITLE}. Opened PR #12.")
-    assert thread.card().startswith(f"Failed: {TITLE}. The tests do not pass.")
-    assert len(thread.new_messages()) == 2
+    assert (await card(world, thread)).startswith(f"Failed: {TITLE}. The tests do not pass.")
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:

@@ -5,6 +5,7 @@ import pytest
 from taskwire.sandbox.coder import faults
 from taskwire.sandbox.coder.steps import BuildPlan
 
+from .lives import card
 from .people import Thread
 from .world import World
 
@@ -161,7 +162,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
 
     assert task.is_deleted
     assert [message.split(".")[0] for message in thread.new_messages()] == ["Gone: Fix it"]
-    assert thread.card().startswith("Gone: Fix it.")
+    assert (await card(world, thread)).startswith("Gone: Fix it.")
 
 
 async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
@@ -275,7 +276,7 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
         "This thread is detached: the task itself is left alone, and I say no more about it here. "
         f"`/task attach {task.name}` gives it a new thread."
     ]
-    assert thread.card().startswith("Detached: Fix it.")
+    assert (await card(world, thread)).startswith("Detached: Fix it.")
     assert task.status == "active"
 
     again = await world.alice.runs(f"/task attach {task.name}")

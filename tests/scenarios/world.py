@@ -215,6 +215,8 @@ class World:
         assert not self.slack.complaints, self.slack.complaints
         assert not self.coder.complaints, list(self.coder.complaints)
         assert not self.errors, self.errors
+        refused = [call.method for call in self.slack.calls if call.outcome == "ratelimited"]
+        assert not refused, f"called faster than Slack allows: {refused}"
         unread = self.reader.unread()
         assert not unread, f"said and not read: {unread}"
 
@@ -240,7 +242,9 @@ async def new_world(
     """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(SlackSandbox(clock=clock.time, manifest=manifest.make()))
+        slack = await stack.enter_async_context(
+            SlackSandbox(clock=clock.time, manifest=manifest.make(), limits="documented")
+        )
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
         store = await stack.enter_async_context(embedded.store(directory / "store"))
         connections = await stack.enter_async_context(connection.open(store.url))

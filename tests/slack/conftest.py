@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from taskwire import transport
+from taskwire.model.urgency import Urgency
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, Timeouts
@@ -16,20 +17,24 @@ TIMEOUTS = Timeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 @dataclass
 class Pace:
-    """Lets everything pass, unless told to wait, and keeps what it was told."""
+    """Lets everything pass, unless told to wait, and keeps what it was asked and told."""
 
     seconds: float = 0.0
-    waits: list[tuple[str, str]] = field(default_factory=list)
-    pauses: list[tuple[str, str, float]] = field(default_factory=list)
+    waits: list[tuple[str, str, Urgency]] = field(default_factory=list)
+    claimants: list[str] = field(default_factory=list)
+    rests: list[tuple[str, float]] = field(default_factory=list)
 
-    async def wait(self, method: str, channel: str = "") -> float:
+    async def wait(
+        self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+    ) -> float:
         """Return what it was told to."""
-        self.waits.append((method, channel))
+        self.waits.append((method, where, urgency))
+        self.claimants.append(claimant)
         return self.seconds
 
-    async def pause(self, method: str, channel: str, seconds: float) -> None:
+    async def rest(self, method: str, seconds: float) -> None:
         """Keep it."""
-        self.pauses.append((method, channel, seconds))
+        self.rests.append((method, seconds))
 
 
 def mask(words: str) -> str:

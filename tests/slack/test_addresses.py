@@ -1,5 +1,6 @@
 """Where the bot may go with what Slack handed out, and what is said there."""
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +9,17 @@ from taskwire import transport
 from taskwire.model.errors import OutsideError, Unknown
 from taskwire.slack import errors
 from taskwire.slack.addresses import Addresses, is_slacks
+from taskwire.slack.room import Room, claiming
 from tests.coder.far_side import Act, far_side, hangs_up, says
+from tests.slack.conftest import Pace
 
 TOKEN = "xoxb-1-very-secret"
 SLACK = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4201/api/"
+
+
+def addresses(session: aiohttp.ClientSession, base_url: str, pace: Pace | None = None) -> Addresses:
+    return Addresses(session, base_url, TOKEN, Room(pace or Pace()))
 
 
 @pytest.mark.parametrize(
@@ -65,25 +72,25 @@ def test_no_address_breaks_the_question(rest: str) -> None:
 
 async def test_a_foreign_host_is_never_asked() -> None:
     async with far_side(says(200, "abc")) as far, transport.make_session() as session:
-        addresses = Addresses(session, SLACK, TOKEN)
+        doors = addresses(session, SLACK)
 
         with pytest.raises(errors.ForeignAddress):
-            await addresses.download(f"{far.url}/x", 100, 5.0)
+            await doors.download(f"{far.url}/x", 100, 5.0)
         with pytest.raises(errors.ForeignAddress):
-            await addresses.respond(f"{far.url}/x", {"text": "Hello"}, 5.0)
+            await doors.respond(f"{far.url}/x", {"text": "Hello"}, 5.0)
         with pytest.raises(errors.ForeignAddress):
-            await addresses.upload(f"{far.url}/x", b"abc", 5.0)
+            await doors.upload(f"{far.url}/x", b"abc", 5.0)
 
         assert far.connections == 0
 
 
 async def test_the_token_goes_to_private_files_alone() -> None:
     async with far_side(says(200, "abc")) as far, transport.make_session() as session:
-        addresses = Addresses(session, f"{far.url}/api/", TOKEN)
+        doors = addresses(session, f"{far.url}/api/")
 
-        assert await addresses.download(f"{far.url}/a.txt", 100, 5.0) == "abc"
-        await addresses.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
-        await addresses.upload(f"{far.url}/upload/1", b"abc", 5.0)
+        assert await doors.download(f"{far.url}/a.txt", 100, 5.0) == "abc"
+        await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+        await doors.upload(f"{far.url}/upload/1", b"abc", 5.0)
 
         assert [TOKEN.encode() in request for request in far.requests] == [True, False, False]
 
@@ -92,7 +99,9 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
     elsewhere = says(302, "", "Location: /signin")
     async with far_side(elsewhere, says(200, "sign in")) as far, transport.make_session() as session:
         with pytest.raises(errors.Nonsense):
-            await Addresses(session, f"{far.url}/api/", TOKEN).download(f"{far.url}/a.txt", 100, 5.0)
+            await Addresses(session, f"{far.url}/api/", TOKEN, Room(Pace())).download(
+                f"{far.url}/a.txt", 100, 5.0
+            )
 
         assert far.lines == ["GET /a.txt"]
 
@@ -113,7 +122,9 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
 async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:
     async with far_side(act) as far, transport.make_session() as session:
         with pytest.raises(kind):
-            await Addresses(session, far.url, TOKEN).respond(f"{far.url}/r/secret", {"text": "Hello"}, 5.0)
+            await Addresses(session, far.url, TOKEN, Room(Pace())).respond(
+                f"{far.url}/r/secret", {"text": "Hello"}, 5.0
+            )
 
         assert len(far.requests) == 1
 
@@ -123,6 +134,34 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
         gone = far.url
     async with transport.make_session() as session:
         with pytest.raises(transport.Unreachable) as raised:
-            await Addresses(session, gone, TOKEN).respond(f"{gone}/respond/very-secret", {"text": "Hi"}, 5.0)
+            await Addresses(session, gone, TOKEN, Room(Pace())).respond(
+                f"{gone}/respond/very-secret", {"text": "Hi"}, 5.0
+            )
 
     assert "very-secret" not in repr(raised.value)
+
+
+async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
+    """They have limits of their own, and nobody's file waits for an answer elsewhere."""
+    pace, limited = Pace(), says(429, "slow down", "Retry-After: 3")
+    async with far_side(limited, limited, limited) as far, transport.make_session() as session:
+        doors = addresses(session, f"{far.url}/api/", pace)
+
+        with pytest.raises(errors.RateLimited):
+            await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+        with pytest.raises(errors.RateLimited):
+            await doors.upload(f"{far.url}/upload/1", b"abc", 5.0)
+        with pytest.raises(errors.RateLimited):
+            await doors.download(f"{far.url}/a.txt", 100, 5.0)
+
+    assert pace.rests == [("response_url", 3.0), ("upload", 3.0), ("download", 3.0)]
+
+
+async def test_nobody_is_asked_while_these_addresses_rest() -> None:
+    """Whoever knows a second way to show something goes it."""
+    async with far_side(says(200, "ok")) as far, transport.make_session() as session:
+        doors = addresses(session, f"{far.url}/api/", Pace(seconds=3))
+        with claiming("steer:L1 job"), pytest.raises(errors.NoRoom):
+            await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
+
+        assert far.requests == []

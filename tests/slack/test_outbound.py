@@ -7,11 +7,14 @@ import pytest
 from taskwire import transport
 from taskwire.model.ids import ChannelId, Ts, UserId
 from taskwire.model.messages import Block, Message, View
+from taskwire.model.urgency import Urgency
 from taskwire.sandbox.slack import Attachment, CallFault, SlackSandbox
 from taskwire.slack import errors, limits
 from taskwire.slack.answers import Channel, Identity, Profile
+from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Metadata, Outbound
-from tests.slack.conftest import SECRET, Pace
+from taskwire.slack.room import claiming
+from tests.slack.conftest import SECRET, Pace, mask
 
 HELLO = Message(text="Hello.")
 META = Metadata("m1", "answer")
@@ -105,7 +108,7 @@ async def test_every_copy_is_found_on_whatever_page_it_stands(
     assert await outbound.find_copies(channel, root, second, "n1") == [second]
 
 
-async def test_pages_after_the_first_take_a_place_each(
+async def test_each_page_takes_a_place(
     slack: SlackSandbox, outbound: Outbound, pace: Pace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taskwire.slack.calls.PAGE", 1)
@@ -115,7 +118,8 @@ async def test_pages_after_the_first_take_a_place_each(
 
     await outbound.find_copies(channel, None, SINCE, "n1")
 
-    assert pace.waits == [("conversations.history", channel)]
+    history = ("conversations.history", "", Urgency.POST)
+    assert pace.waits == [("auth.test", "", Urgency.POST), history, history]
 
 
 async def test_a_thread_is_not_searched_for_a_root_message(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -344,15 +348,62 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
     assert before <= found <= datetime.now(UTC)
 
 
-async def test_room_is_asked_for_and_not_waited_for(outbound: Outbound, pace: Pace) -> None:
-    await outbound.make_room("chat.postMessage", "C1")
+async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
+    slack: SlackSandbox, outbound: Outbound, pace: Pace
+) -> None:
+    """Its list comes again, in the same name."""
     pace.seconds = 1.5
-
-    with pytest.raises(errors.NoRoom) as later:
-        await outbound.make_room("chat.update")
+    with claiming("show:L1 card"):
+        with pytest.raises(errors.NoRoom) as later:
+            await outbound.make_room("chat.postMessage", "C1", Urgency.CALL)
+        with pytest.raises(errors.NoRoom):
+            await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Urgency.FINAL_CARD)
 
     assert later.value.after_seconds == 1.5
-    assert pace.waits == [("chat.postMessage", "C1"), ("chat.update", "")]
+    assert pace.waits == [
+        ("chat.postMessage", "C1", Urgency.CALL),
+        ("chat.update", f"{dev(slack)}:{SINCE}", Urgency.FINAL_CARD),
+    ]
+    assert pace.claimants == ["show:L1 card"] * 2
+    assert len(slack.calls) == 0
+
+
+async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None:
+    """Nobody would make the call later."""
+
+    class FullAtFirst(Pace):
+        async def wait(
+            self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+        ) -> float:
+            await super().wait(method, where, urgency, claimant)
+            return 0.01 if len(self.waits) == 1 else 0.0
+
+    pace = FullAtFirst()
+    async with transport.make_session() as session:
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        await Outbound(client, pace, mask).get_channel(dev(slack))
+
+    assert pace.waits == [("conversations.info", "", Urgency.POST)] * 2
+    assert len(set(pace.claimants)) == 1
+
+
+async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound, pace: Pace) -> None:
+    """A trigger would have expired by then."""
+    pace.seconds = 2.0
+
+    with pytest.raises(errors.NoRoom):
+        await outbound.open_view("trigger", dialog("One moment"))
+
+    assert pace.waits == [("views.open", "", Urgency.POST)]
+
+
+async def test_an_attempt_takes_no_place_of_its_own(
+    slack: SlackSandbox, outbound: Outbound, pace: Pace
+) -> None:
+    """Its caller has taken it before, so that nobody waits while holding an attempt."""
+    await post(outbound, dev(slack), "n1")
+
+    assert pace.waits == []
 
 
 async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound: Outbound) -> None:

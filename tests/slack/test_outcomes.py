@@ -87,22 +87,35 @@ async def test_a_refusal_says_what_is_missing_and_never_the_token() -> None:
 
 LIMITED = [
     (says(429, no("ratelimited"), IS_JSON, "Retry-After: 7"), 7.0, 7.0),
-    (says(429, "slow down", "Content-Type: text/plain", "Retry-After: 30"), 30.0, 30.0),
-    (says(429, "{nonsense", IS_JSON, "Retry-After: 3"), 3.0, 3.0),
     (says(200, no("ratelimited"), IS_JSON, "Retry-After: 2"), 2.0, 2.0),
     (says(200, no("rate_limited"), IS_JSON), None, 10.0),
     (says(200, no("message_limit_exceeded"), IS_JSON), None, 10.0),
 ]
 
 
-@pytest.mark.parametrize(("act", "after", "pause"), LIMITED)
-async def test_a_limit_rests_the_method_for_everybody(act: Act, after: float | None, pause: float) -> None:
+@pytest.mark.parametrize(("act", "after", "rest"), LIMITED)
+async def test_a_limit_rests_the_method_for_everybody(act: Act, after: float | None, rest: float) -> None:
     found, pace = await outcome(act)
 
     assert isinstance(found, errors.RateLimited)
     assert isinstance(found, TryLater)
     assert found.after_seconds == after
-    assert pace.pauses == [("chat.postMessage", CHANNEL, pause)]
+    assert pace.rests == [("chat.postMessage", rest)]
+
+
+NOT_SLACKS = [
+    (says(429, "slow down", "Content-Type: text/plain", "Retry-After: 30"), 30.0),
+    (says(429, "{nonsense", IS_JSON, "Retry-After: 3"), 3.0),
+]
+
+
+@pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
+async def test_a_limit_that_names_nothing_rests_everything(act: Act, rest: float) -> None:
+    """Only Slack's own words are known to be about the method."""
+    found, pace = await outcome(act)
+
+    assert isinstance(found, errors.RateLimited)
+    assert pace.rests == [("*", rest)]
 
 
 UNKNOWN = {
@@ -137,7 +150,7 @@ async def test_what_is_not_clear_may_have_happened(name: str) -> None:
     found, pace = await outcome(UNKNOWN[name])
 
     assert isinstance(found, Unknown)
-    assert pace.pauses == []
+    assert pace.rests == []
 
 
 async def test_silence_may_have_happened() -> None:
@@ -157,8 +170,8 @@ async def test_nobody_there_is_certainly_not_done() -> None:
 
 async def test_a_limit_counts_where_the_others_cannot_be_told() -> None:
     class Broken(Pace):
-        async def pause(self, method: str, channel: str, seconds: float) -> None:
-            raise ConnectionError(f"{method} {channel} {seconds}")
+        async def rest(self, method: str, seconds: float) -> None:
+            raise ConnectionError(f"{method} {seconds}")
 
     act = says(429, no("ratelimited"), IS_JSON, "Retry-After: 7")
     async with far_side(act) as far, transport.make_session() as session:

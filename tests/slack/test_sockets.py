@@ -9,9 +9,9 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire import transport
 from taskwire.sandbox.slack import SlackSandbox
-from taskwire.slack.calls import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
+from taskwire.slack.room import Unlimited
 from taskwire.slack.sockets import Socket
 
 

@@ -25,7 +25,7 @@ from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
-from taskwire.store.pace import Limit, Pace
+from taskwire.store.pace import Limits, Pace
 from taskwire.store.queue import Queue
 from taskwire.store.scripts import Clock, ServersClock
 from taskwire.store.sweeps import Sweeps
@@ -79,7 +79,7 @@ async def open_doors(
         client = make_client(given.token, given.slack_url, session=session)
         clock, keys = clock or ServersClock(), Keys("storm")
         # A 429 of Slack's counts for all; nothing else limits the pace.
-        pace = Pace(connections, keys, clock, limits={}, otherwise=Limit(0, 1, is_per_channel=True))
+        pace = Pace(connections, keys, clock, Metrics(), limits={}, otherwise=Limits(None))
         slack = Outbound(client, pace, str, timeouts=TIMEOUTS)
         yield Doors(
             queue=Queue(connections, keys, clock, TIMES),

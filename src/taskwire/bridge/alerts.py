@@ -12,6 +12,7 @@ from taskwire.bridge.posting import post_once
 from taskwire.model.errors import OutsideError
 from taskwire.model.ids import LinkId, UserId
 from taskwire.model.jobs import Alert, Job, intake
+from taskwire.model.urgency import Urgency
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
@@ -47,7 +48,8 @@ class Alerts:
         channel = await self._doors.slack.open_direct(work.person)
         meta = Metadata(id=f"{work.person}:{hand.job.id}", kind="answer")
         message = notices.alert(work.sentence)
-        await post_once(self._doors, hand, LinkId(f"alerts:{work.person}"), channel, None, message, meta)
+        link = LinkId(f"alerts:{work.person}")
+        await post_once(self._doors, hand, link, channel, None, message, meta, Urgency.CALL)
         return done()
 
     async def _people(self) -> list[UserId]:

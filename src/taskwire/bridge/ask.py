@@ -18,6 +18,7 @@ from taskwire.model.jobs import Asker
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
+from taskwire.slack.calls import Method
 from taskwire.telemetry import logger
 from taskwire.words import answers, cards, listing, refusals
 
@@ -152,6 +153,7 @@ class Answerer:
             raise UserError(*refusals.no_log_yet(task.title))
         channel = await self._doors.slack.open_direct(asker.person)
         file_id = await self._doors.slack.start_upload(f"{task.name}.log", told.whole)
+        await self._doors.slack.make_room(Method.COMPLETE_UPLOAD)
         await self._doors.slack.complete_upload(file_id, f"Log of {task.title}", channel)
         return answers.log_sent(task.title)
 

@@ -120,7 +120,7 @@ class Fates:
         """Not delivered, and there is no point in another try."""
         hand, link, reply = case
         step = receipt(link.id, reply.ts, "failed")
-        return done(say(link.id, f"failed:{reply.ts}:{hand.now_ms}", message, step))
+        return done(say(link.id, f"failed:{reply.ts}:{hand.now_ms}", message, step, is_call=True))
 
     async def in_doubt(self, case: Case) -> Ending:
         """Whether the agent has it cannot be known: a person is asked."""
@@ -140,7 +140,7 @@ def asked(case: Case, what: Literal["files", "stale", "in_doubt"], question: Mes
     """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
     hand, link, reply = case
     step = receipt(link.id, reply.ts, "waiting")
-    say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step)
+    say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step, is_call=True)
     return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
 
 

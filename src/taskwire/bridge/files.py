@@ -8,6 +8,7 @@ with the same id.
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, in_doubt, later
 from taskwire.model.jobs import ShareFile
+from taskwire.slack.calls import Method
 from taskwire.slack.errors import ChannelProblem
 from taskwire.telemetry import logger
 
@@ -32,6 +33,7 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
         hand.settled()
     elif hand.turn.is_suspect and await doors.slack.find_share(work.file_id, work.channel) is not None:
         return done()
+    await doors.slack.make_room(Method.COMPLETE_UPLOAD)
     try:
         await hand.attempt(
             work.file_id,

@@ -19,13 +19,12 @@ from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
 from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
-from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.model.urgency import Urgency
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoRoom
 from taskwire.slack.inbound import ThreadMessage
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 
-# Half of what conversations.replies allows (tier 3: 50 a minute), so that read-backs keep the other half.
-SECONDS_A_THREAD = 2.4
 AGAIN_SECONDS = 5.0
 # Messages that were taken last and are read again: one of them may have come while another was lost.
 OVERLAP = 50
@@ -36,12 +35,9 @@ _log = logger("taskwire.gaps")
 class GapReader:
     """Reads the threads of all open links after a gap."""
 
-    def __init__(
-        self, doors: Doors, receiver: Receiver, *, seconds_a_thread: float = SECONDS_A_THREAD
-    ) -> None:
+    def __init__(self, doors: Doors, receiver: Receiver) -> None:
         self._doors = doors
         self._receiver = receiver
-        self._seconds_a_thread = seconds_a_thread
 
     async def read(self) -> int:
         """Take what was missed, however long Slack and Redis take; returns how many messages were found."""
@@ -54,13 +50,14 @@ class GapReader:
             except Refused as error:
                 # The channel is closed to us, or the thread is gone.
                 _log.info("a thread cannot be read", link=link, error=str(error))
+            except NoRoom as error:
+                waiting.appendleft(link)
+                await asyncio.sleep(error.after_seconds or AGAIN_SECONDS)
             except (OutsideError, RedisError) as error:
                 _log.warning("a thread is read later", link=link, error=str(error))
                 waiting.append(link)
                 asked = error.after_seconds if isinstance(error, OutsideError) else None
                 await asyncio.sleep(asked or AGAIN_SECONDS)
-            if waiting:
-                await asyncio.sleep(self._seconds_a_thread)
         _log.info("read after a gap", threads=threads, found=found)
         return found
 
@@ -93,8 +90,7 @@ class GapReader:
         replies = await self._replies(link.id)
         first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
         since = min([first, *replies], key=microseconds)
-        await self._doors.slack.make_room("conversations.replies", thread.channel)
-        messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since)
+        messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since, Urgency.CATCHING_UP)
         await self._bring_up_to_date(link.id, replies, messages)
         return await self._take(thread, messages, {*taken, *replies})
 

@@ -32,7 +32,7 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         link = await doors.links.find(link_id)
         if link is not None:
             words = inputs.delivery_given_up(link, job.id, why, replies.to_agent_text(work.text))
-            say(link_id, f"failed:{work.ts}:{hand.now_ms}", words, step)
+            say(link_id, f"failed:{work.ts}:{hand.now_ms}", words, step, is_call=True)
     return done(step, *_privately(work, why))
 
 

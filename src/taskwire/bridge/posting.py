@@ -12,6 +12,8 @@ from taskwire.model.errors import Unknown
 from taskwire.model.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.model.jobs import Job, TidyMessage, tidy
 from taskwire.model.messages import Message
+from taskwire.model.urgency import Urgency
+from taskwire.slack.calls import Method
 from taskwire.slack.errors import MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
@@ -40,6 +42,7 @@ async def post_once(
     thread_ts: Ts | None,
     message: Message,
     meta: Metadata,
+    urgency: Urgency = Urgency.POST,
 ) -> Ts:
     """Post the message of this job; what an earlier attempt has already posted is found instead.
 
@@ -52,7 +55,7 @@ async def post_once(
             return found
     elif hand.turn.is_suspect and (found := await _made_before(doors, hand, channel, thread_ts, meta)):
         return found
-    await doors.slack.make_room("chat.postMessage", channel)
+    await doors.slack.make_room(Method.POST, channel, urgency)
     note = PostNote(
         channel=channel, thread_ts=thread_ts, since=_since(doors, hand, thread_ts), message_id=meta.id
     )
@@ -119,8 +122,6 @@ async def _newest_copies(doors: Doors, note: PostNote) -> list[Ts]:
 
 
 async def _found(doors: Doors, note: PostNote | TidyMessage, since: Ts | None) -> list[Ts]:
-    method = "conversations.history" if note.thread_ts is None else "conversations.replies"
-    await doors.slack.make_room(method, note.channel)
     return await doors.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
 
 
@@ -163,6 +164,5 @@ async def _keep_one(doors: Doors, work: TidyMessage, copies: list[Ts], recorded:
     for copy in copies:
         if copy != keep:
             _log.warning("removing a second copy", message=work.message_id, ts=copy)
-            await doors.slack.make_room("chat.delete", work.channel)
             with contextlib.suppress(MessageGone):
                 await doors.slack.delete(work.channel, copy)

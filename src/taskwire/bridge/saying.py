@@ -11,9 +11,15 @@ from taskwire.store.links import LinkSteps
 from taskwire.store.steps import Step
 
 
-def say(link: LinkId, name: str, message: Message, step: Step | None = None) -> Step:
-    """Say something in the link's thread; `name` is what makes it one message however often it is tried."""
-    return (step or Step()).append(tell(link), Job(id=name, work=Say(message=message)))
+def say(
+    link: LinkId, name: str, message: Message, step: Step | None = None, *, is_call: bool = False
+) -> Step:
+    """Say something in the link's thread; `name` is what makes it one message however often it is tried.
+
+    `is_call`: it is a question, or tells somebody that what they wanted did not happen.
+    """
+    work = Say(message=message, is_call=is_call)
+    return (step or Step()).append(tell(link), Job(id=name, work=work))
 
 
 def receipt(link: LinkId, ts: Ts, state: ReceiptState, step: Step | None = None) -> Step:

@@ -1,10 +1,13 @@
-"""Showing the present: the card, edited in place, and the reaction on each reply. The newest state wins."""
+"""Showing the present: the card, edited in place, and the reaction on each reply. The newest state wins.
+
+Both wait for their place in Slack's limits, which are kept in `store/pace.py`: how often one card, and all of
+them, may be edited too. What is shown is what holds when the place is there.
+"""
 
 import hashlib
-import random
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.reach import find_away
 from taskwire.model.ids import Ts
@@ -12,15 +15,12 @@ from taskwire.model.jobs import Receipt
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import FINAL
-from taskwire.slack.errors import ChannelProblem, MessageGone, NoRoom
+from taskwire.model.urgency import Urgency
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.words import cards
 
-# All cards share one limit on edits; one card alone is not edited more often than this.
-CARD_INTERVAL_MS = 3_000
-# Where all cards together wait for room, those that will not change soon go first.
-OTHERS_SECONDS = (2.0, 6.0)
 # A reaction of which it is not known whether it is there.
 TRIED = "?"
 REACTIONS = {
@@ -53,25 +53,19 @@ class Shower:
         if hand.is_in_doubt:
             return await self._anew(hand, link, card)
         drawn = _digest(card, link)
-        last, _, at = link.drawn.partition(" ")
-        if drawn == last:
+        # Older versions wrote beside it when that was.
+        if drawn == link.drawn.partition(" ")[0]:
             return done()
         is_final = link.ended is not None or link.story.phase in FINAL
-        wait_ms = 0 if is_final or not at else int(at) + CARD_INTERVAL_MS - hand.now_ms
-        if wait_ms > 0:
-            return later(wait_ms / 1000)
+        urgency = Urgency.FINAL_CARD if is_final else Urgency.CARD
         try:
-            await self._doors.slack.make_room("chat.update", link.bond.channel)
-            await self._doors.slack.update(link.bond.channel, link.bond.thread_ts, card, _meta(link))
-        except NoRoom as wait:
-            spread = 0.0 if is_final else random.uniform(*OTHERS_SECONDS)  # noqa: S311 - so that cards do not wait in step
-            return later((wait.after_seconds or 0.0) + spread)
+            await self._doors.slack.update(link.bond.channel, link.bond.thread_ts, card, _meta(link), urgency)
         except MessageGone:
             return await self._anew(hand, link, card)
         except ChannelProblem:
             # Whoever archived the channel or removed us will not see it; the next change tries once again.
             return done()
-        return done(self._doors.writes.field(Step(), link.id, "drawn", f"{drawn} {hand.now_ms}"))
+        return done(self._doors.writes.field(Step(), link.id, "drawn", drawn))
 
     async def _anew(self, hand: Hand, link: Link, card: Message) -> Ending:
         """Post the card anew, once: somebody deleted it, and nothing can be said in a thread without a root.
@@ -90,7 +84,7 @@ class Shower:
         except ChannelProblem:
             return done()
         step = writes.moved(Step(), bond, ts)
-        return done(writes.field(step, link.id, "drawn", f"{_digest(card, link)} {hand.now_ms}"))
+        return done(writes.field(step, link.id, "drawn", _digest(card, link)))
 
     async def receipt(self, hand: Hand) -> Ending:
         """Let a reply show the reaction of its newest state, and no other of ours."""
@@ -102,26 +96,33 @@ class Shower:
         had = (await self._doors.links.find_receipt(link.id, work.ts)).split()
         if had == ([wanted] if wanted else []):
             return done()
-        maybe = [name.removeprefix(TRIED) for name in had]
-        if wanted and wanted not in maybe:
-            # What is tried may be there whatever we hear of it, and must go when the next one comes.
-            tried = " ".join([*had, TRIED + wanted])
-            await self._doors.queue.write(self._doors.writes.receipt(Step(), link.id, work.ts, tried))
         try:
-            await self._react(link, work.ts, maybe, wanted)
+            await self._react(link, work.ts, had, wanted)
         except (MessageGone, ChannelProblem):
             return done()
         return done(self._doors.writes.receipt(Step(), link.id, work.ts, wanted))
 
-    async def _react(self, link: Link, ts: Ts, maybe: list[str], wanted: str) -> None:
-        channel = link.bond.channel
-        if wanted:
-            await self._doors.slack.make_room("reactions.add", channel)
-            await self._doors.slack.add_reaction(channel, ts, wanted)
-        for old in maybe:
-            if old != wanted:
-                await self._doors.slack.make_room("reactions.remove", channel)
-                await self._doors.slack.remove_reaction(channel, ts, old)
+    async def _react(self, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
+        """Add what is wanted, then take away what else there is, which may have to wait for its place.
+
+        What is tried may be there whatever we hear of it, and must go when the next one comes.
+        """
+        slack, channel = self._doors.slack, link.bond.channel
+        others = [name for name in had if name.removeprefix(TRIED) != wanted]
+        if wanted and wanted not in had:
+            await self._remember(link, ts, had, [*others, TRIED + wanted])
+            await slack.add_reaction(channel, ts, wanted)
+        while others:
+            now = [*others, *([wanted] if wanted else [])]
+            await self._remember(link, ts, had, now)
+            had = now
+            await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
+            others = others[1:]
+
+    async def _remember(self, link: Link, ts: Ts, had: list[str], now: list[str]) -> None:
+        if now != had:
+            step = self._doors.writes.receipt(Step(), link.id, ts, " ".join(now))
+            await self._doors.queue.write(step)
 
 
 def _meta(link: Link) -> Metadata:

@@ -113,7 +113,7 @@ class Steerer:
             receipt(link.id, reply.ts, "waiting", step)
         if waiting:
             message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
-            say(link.id, f"held:{hand.job.id}", message, step)
+            say(link.id, f"held:{hand.job.id}", message, step, is_call=True)
             return done(step, *_told_elsewhere(work, link, words))
         return done(step, (work.asker, words))
 

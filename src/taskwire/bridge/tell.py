@@ -6,6 +6,8 @@ is posted once, with the excerpt that belongs to it, and calls only whom it conc
 
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
 from taskwire.bridge.fates import ASKED_SECONDS
@@ -26,7 +28,8 @@ from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
-from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.model.urgency import Urgency
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoRoom
 from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
@@ -131,8 +134,7 @@ class Teller:
             if written.cursor:
                 return later(0, hand.job.knowing(written=written))
         message = await self._message(link, notice, written or Written())
-        meta = Metadata(id=_message_id(link, hand.job.id), kind=notice.kind, task_id=link.bond.task_id)
-        ending = await self._post(hand, link, message, meta)
+        ending = await self._post(hand, link, message, notice.kind, is_call=_calls(link, hand.job))
         if ending is None:
             ending = done(self._with_file(Step(), link, hand.job.id, written or Written()))
         if notice.kind == "gone" and ending.verdict == "done":
@@ -144,7 +146,7 @@ class Teller:
 
     async def _message(self, link: Link, notice: Notice, written: Written) -> Message:
         built = await self._of_build(link, notice.kind)
-        calls = (link.bond.owner_slack,) if notice.is_call and not link.is_muted else ()
+        calls = (link.bond.owner_slack,) if _is_called(link, notice) else ()
         by = changes.person_behind(link.story, notice)
         return notices.notice(
             link,
@@ -175,19 +177,36 @@ class Teller:
         link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
-        meta = Metadata(id=_message_id(link, hand.job.id), kind="answer", task_id=link.bond.task_id)
-        return await self._post(hand, link, work.message, meta) or done()
+        return await self._post(hand, link, work.message, "answer", is_call=work.is_call) or done()
 
-    async def _post(self, hand: Hand, link: Link, message: Message, meta: Metadata) -> Ending | None:
+    async def _post(
+        self, hand: Hand, link: Link, message: Message, kind: str, *, is_call: bool
+    ) -> Ending | None:
         """Post a message; what comes back is how the turn ends where it was not posted."""
-        bond = link.bond
+        meta = Metadata(id=_message_id(link, hand.job.id), kind=kind, task_id=link.bond.task_id)
+        where = (link.id, link.bond.channel, link.bond.thread_ts)
         try:
-            await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
+            try:
+                urgency = Urgency.CALL if is_call else Urgency.POST
+                await post_once(self._doors, hand, *where, message, meta, urgency)
+            except NoRoom:
+                if is_call or not await self._is_call_behind(link):
+                    raise
+                # What stands before a call to somebody must not hold it up.
+                await post_once(self._doors, hand, *where, message, meta, Urgency.CALL)
         except MessageGone as problem:
             return await self._moved(hand, link, problem.code)
         except ChannelProblem as problem:
             return self._closed(hand, link, problem.code)
         return None
+
+    async def _is_call_behind(self, link: Link) -> bool:
+        try:
+            jobs = await self._doors.links.list_jobs(tell(link.id))
+        except ValidationError:
+            # A newer version's, which this one cannot read: it has its own turn to say so.
+            return False
+        return any(_calls(link, job) for job in jobs)
 
     async def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
         """The thread's root is gone: its card is posted anew, and this follows it there."""
@@ -232,6 +251,21 @@ class Teller:
             return _Built()
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
         return _Built("\n".join([*tail, *([build.job.error] if build.job.error else [])]))
+
+
+def _calls(link: Link, job: Job) -> bool:
+    """Whether somebody is called by what this job says, or asked."""
+    match job.work:
+        case Tell(notice=notice):
+            return _is_called(link, notice)
+        case Say(is_call=is_call):
+            return is_call
+        case _:
+            return False
+
+
+def _is_called(link: Link, notice: Notice) -> bool:
+    return notice.is_call and not link.is_muted
 
 
 def _message_id(link: Link, job_id: str) -> str:

@@ -7,6 +7,7 @@ nobody expected is logged under a reference that the person gets too.
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,6 +25,7 @@ from taskwire.model.errors import NotDone, OutsideError, Refused, Unknown, UserE
 from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
+from taskwire.slack.room import claiming
 from taskwire.store.queue import Nothing, Passed, Taking, Trouble, Turn, TurnLost, Unreadable, Verdict
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics, logger, reference
@@ -156,7 +158,8 @@ class Worker:
     async def _carry(self, taken: Turn | Unreadable) -> None:
         try:
             if isinstance(taken, Turn):
-                await self._carry_out(taken)
+                with claiming(f"{taken.name} {taken.job_id}"):
+                    await self._carry_out(taken)
             else:
                 await self._set_aside(taken)
         except TurnLost:
@@ -190,7 +193,7 @@ class Worker:
                     hand.turn,
                     ending.verdict,
                     ending.step,
-                    delay_ms=int(ending.delay_seconds * 1000),
+                    delay_ms=math.ceil(ending.delay_seconds * 1000),
                     job=ending.job,
                     tidy=hand.tidy,
                     trouble=ending.trouble,
@@ -246,24 +249,20 @@ class Worker:
     async def _not_yet(self, hand: Hand, error: OutsideError) -> Ending:
         """Sort what the doors raise: waited for, tried again, or the end."""
         if isinstance(error, NoRoom):
-            return self._delayed(hand, error.after_seconds or 1.0, "same")
+            # The limiter tells each of those who wait a time of their own.
+            return _delayed(hand, error.after_seconds or 1.0, "same")
         if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
             # The account's trouble, not this job's: whoever runs this has a week to mend it.
             _log.warning("an account is refused", job=hand.job.id, error=str(error))
             if _was_refused_for_long(hand):
                 return await self._given_up(hand, answers.REFUSED_FOR_A_WEEK)
-            return self._delayed(hand, ACCOUNT_SECONDS, "refused")
+            # Those who wait for one account should not all come at the same moment.
+            return _delayed(hand, ACCOUNT_SECONDS * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
         if isinstance(error, Refused):
             if not hand.keeps_attempt:
                 return await self._given_up(hand, str(error))
             return self._again(hand, error, 5.0)
         return self._again(hand, error, error.after_seconds)
-
-    def _delayed(self, hand: Hand, seconds: float, trouble: Trouble) -> Ending:
-        """Wait for a place, or for an account: that is no failure of this job."""
-        # Those who wait for one place should not all come at the same moment.
-        delay = seconds * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
-        return Ending("unknown" if hand.keeps_attempt else "later", Step(), delay, trouble=trouble)
 
     def _again(self, hand: Hand, error: OutsideError, after_seconds: float | None) -> Ending:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
@@ -278,7 +277,7 @@ class Worker:
         if isinstance(error, ResponseError):
             return self._again(hand, Unknown(f"Redis refused: {error}"), None)
         _log.info("redis was away in a turn", job=hand.job.id, error=str(error))
-        return self._delayed(hand, END_AGAIN_SECONDS, "same")
+        return _delayed(hand, END_AGAIN_SECONDS, "same")
 
     def _refused(self, hand: Hand, error: UserError) -> Ending:
         asker = getattr(hand.job.work, "asker", None)
@@ -336,6 +335,11 @@ def _was_refused_for_long(hand: Hand) -> bool:
     turn = hand.turn
     since_ms = max(turn.trouble_since_ms, turn.since_ms)
     return turn.trouble == "refused" and hand.now_ms - since_ms > REFUSED_MS
+
+
+def _delayed(hand: Hand, seconds: float, trouble: Trouble) -> Ending:
+    """Wait for a place, or for an account: that is no failure of this job."""
+    return Ending("unknown" if hand.keeps_attempt else "later", Step(), seconds, trouble=trouble)
 
 
 def _is_token_bad(error: OutsideError) -> bool:

@@ -193,10 +193,11 @@ class Tell(Work):
 
 
 class Say(Work):
-    """Tell: post an answer whose words are settled."""
+    """Tell: post an answer whose words are settled; `is_call`: somebody has to answer it."""
 
     kind: Literal["say"] = "say"
     message: Message
+    is_call: bool = False
 
 
 class AnswerInThread(Work):

@@ -14,6 +14,7 @@ import aiohttp
 from taskwire import transport
 from taskwire.model.errors import OutsideError
 from taskwire.slack import errors
+from taskwire.slack.room import Room
 
 _CHUNK = 64 * 1024
 # No answer to a response URL or an upload is longer; what is, is not Slack's.
@@ -39,7 +40,8 @@ class _Fetched:
 class Addresses:
     """Asks there over one session; follows no redirect and repeats nothing."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str, room: Room) -> None:
+        self._room = room
         self._session = session
         self._base_url = base_url
         self._token = token
@@ -50,20 +52,20 @@ class Addresses:
         reply = await self._ask("response_url", "POST", url, seconds, _ANSWER_BYTES, json=message)
         if reply.status in _OVER:
             raise errors.SlackRefused("response_url", "used_or_expired_url")
-        self._need_success("response_url", reply)
+        await self._need_success("response_url", reply)
 
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
         """Give Slack a file's bytes; doing it again does no harm."""
         self._need_slacks("upload", url)
         reply = await self._ask("upload", "POST", url, seconds, _ANSWER_BYTES, data=content)
-        self._need_success("upload", reply)
+        await self._need_success("upload", reply)
 
     async def download(self, url: str, limit_bytes: int, seconds: float) -> str | None:
         """Read a file as text; None if it is longer than the limit, or no text."""
         self._need_slacks("download", url)
         headers = {"Authorization": f"Bearer {self._token}"}
         reply = await self._ask("download", "GET", url, seconds, limit_bytes, headers=headers)
-        self._need_success("download", reply)
+        await self._need_success("download", reply)
         return None if reply.body is None else _text(reply.body)
 
     async def _ask(
@@ -75,15 +77,20 @@ class Addresses:
                 body = await _read(response, limit_bytes)
                 return _Fetched(response.status, response.headers.get("Retry-After", ""), body)
 
+        await self._room.take(what)
         return await transport.exchange(what, seconds, call())
 
     def _need_slacks(self, what: str, url: str) -> None:
         if not is_slacks(url, self._base_url):
             raise errors.ForeignAddress(what, "foreign_address")
 
-    def _need_success(self, what: str, reply: _Fetched) -> None:
-        if reply.status != 200:
-            raise _sorted(what, reply)
+    async def _need_success(self, what: str, reply: _Fetched) -> None:
+        if reply.status == 200:
+            return
+        broken = _sorted(what, reply)
+        if isinstance(broken, errors.RateLimited):
+            await self._room.closed(what, broken.after_seconds)
+        raise broken
 
 
 def is_slacks(url: str, base_url: str) -> bool:

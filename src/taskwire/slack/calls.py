@@ -3,12 +3,12 @@
 It ends at Slack's answer as it is; what it says is for `outbound` and `answers`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
@@ -17,20 +17,20 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire import transport
 from taskwire.model.ids import ChannelId, Ts, microseconds
+from taskwire.model.urgency import Urgency
 from taskwire.slack import errors, reading
 from taskwire.slack.answers import Answer
 from taskwire.slack.clock import SlackClock
+from taskwire.slack.room import EVERYTHING, Room
 
 # Slack recommends no more than 200 a page, and answers large pages late.
 PAGE = 200
 # A thread or an hour of a channel that has not ended after this many pages is not read any further.
 PAGES = 50
-# How long a method rests if Slack limits it without saying for how long.
-PAUSE_SECONDS = 10.0
 
 
 class Method(StrEnum):
-    """What `make_room` is asked for."""
+    """The methods that are called."""
 
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
@@ -55,31 +55,6 @@ class Method(StrEnum):
     OPEN_SOCKET = "apps.connections.open"
 
 
-class Limiter(Protocol):
-    """The pace that all replicas keep together."""
-
-    async def wait(self, method: str, channel: str = "") -> float:
-        """Take a place and return 0, or return the seconds until there is one."""
-        ...
-
-    async def pause(self, method: str, channel: str, seconds: float) -> None:
-        """Let nobody call this method before that."""
-        ...
-
-
-class Unlimited:
-    """For calls that are made before anybody knows whose limits count."""
-
-    async def wait(self, method: str, channel: str = "") -> float:
-        """There is always room."""
-        del method, channel
-        return 0.0
-
-    async def pause(self, method: str, channel: str, seconds: float) -> None:
-        """Nobody is told: who called knows how long to wait."""
-        del method, channel, seconds
-
-
 class _Answered(NamedTuple):
     status: int
     body: Answer
@@ -89,29 +64,30 @@ class _Answered(NamedTuple):
 class Calls:
     """Makes calls with one client, and remembers when Slack answered last by its own clock."""
 
-    def __init__(self, client: AsyncWebClient, limiter: Limiter, clock: SlackClock) -> None:
+    def __init__(self, client: AsyncWebClient, room: Room, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
         self.granted: frozenset[str] | None = None
         self._client = client
-        self._limiter = limiter
+        self._room = room
         self._clock = clock
-
-    async def make_room(self, method: str, channel: str = "") -> None:
-        """Take a place for one call, or raise `NoRoom`, which says when there will be one."""
-        seconds = await self._limiter.wait(method, channel)
-        if seconds > 0:
-            raise errors.NoRoom(f"{method} has to wait", seconds)
 
     async def ask(
         self,
         method: str,
         seconds: float,
-        call: Awaitable[AsyncSlackResponse],
-        channel: str = "",
+        call: Coroutine[object, object, AsyncSlackResponse],
+        where: str = "",
         *,
+        urgency: Urgency = Urgency.POST,
+        has_room: bool = False,
         fine: str = "",
     ) -> Answer:
-        """Make one call and return its documented success; `fine` is an error that is as good."""
+        """Make one call and return its documented success; `fine` is an error that is as good.
+
+        It takes its own place, unless its caller has done so before an attempt (`has_room`).
+        """
+        if not has_room:
+            await self._make_room(call, method, where, urgency)
         sent = self._clock.ours()
         status, body, headers = await transport.exchange(method, seconds, _answered(call))
         self._note_time(body, headers.get("Date", ""), sent)
@@ -122,24 +98,35 @@ class Calls:
         secret = self._client.token or ""
         broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
         if isinstance(broken, errors.RateLimited):
-            # What Slack said counts, also where the others cannot be told.
-            with suppress(Exception):
-                await self._limiter.pause(method, channel, broken.after_seconds or PAUSE_SECONDS)
+            await self._room.closed(method if body.get("ok") is False else EVERYTHING, broken.after_seconds)
         raise broken
 
+    async def _make_room(
+        self, call: Coroutine[object, object, object], method: str, where: str, urgency: Urgency
+    ) -> None:
+        try:
+            await self._room.take(method, where, urgency)
+        except BaseException:
+            call.close()
+            raise
+
     async def messages(
-        self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, seconds: float
+        self,
+        channel: ChannelId,
+        thread_ts: Ts | None,
+        since: Ts | None,
+        seconds: float,
+        urgency: Urgency = Urgency.POST,
     ) -> AsyncIterator[Answer]:
         """Yield all messages of a thread or a channel's top since (and at) a moment, page by page.
 
-        Only the pages after the first take a place of their own; without a moment there is only the first.
+        Without a moment there is only the first page.
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""
-        for page in range(PAGES):
-            if page:
-                await self.make_room(method, channel)
-            answer = await self.ask(method, seconds, self._page(channel, thread_ts, since, cursor), channel)
+        for _ in range(PAGES):
+            page = self._page(channel, thread_ts, since, cursor)
+            answer = await self.ask(method, seconds, page, urgency=urgency)
             for message in reading.rows(answer, "messages"):
                 # A thread's root comes with every page, whatever was asked for.
                 ts = reading.ts(message, "ts")
@@ -156,7 +143,7 @@ class Calls:
 
     def _page(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, cursor: str
-    ) -> Awaitable[AsyncSlackResponse]:
+    ) -> Coroutine[object, object, AsyncSlackResponse]:
         if thread_ts is None:
             return self._client.conversations_history(
                 channel=channel,

@@ -2,27 +2,31 @@
 
 Every message is masked and looked at against Slack's limits before it is sent; every failure comes as one of
 the three outcomes that `errors` draws; nothing is repeated. What is posted carries metadata, by which it is
-found again when nobody knows whether it arrived. No method waits for its turn: callers ask `make_room` first.
+found again when nobody knows whether it arrived. Every call takes a place in Slack's limits (`Room`); for the
+two that are attempts, posting a message and showing a file, the caller asks `make_room` before it begins.
 It ends at typed values, and the token leaves only in its header.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire.model.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.model.messages import Message, View
+from taskwire.model.urgency import Urgency
 from taskwire.slack import answers, inbound, limits, reading
 from taskwire.slack.addresses import Addresses
 from taskwire.slack.answers import Answer, Channel, Identity, Profile
-from taskwire.slack.calls import Calls, Limiter, Method
+from taskwire.slack.calls import Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
+from taskwire.slack.room import Limiter, Room
 
 EVENT_TYPE = "taskwire_message"
 
@@ -66,10 +70,11 @@ class Outbound:
             raise ValueError("the client must share a session and repeat nothing: make it with make_client")
         self.timeouts = timeouts or Timeouts()
         self._client = client
+        self._room = Room(limiter)
         self._clock = SlackClock(ours)
-        self._calls = Calls(client, limiter, self._clock)
+        self._calls = Calls(client, self._room, self._clock)
         self._drafts = Drafts(mask)
-        self._addresses = Addresses(client.session, client.base_url, client.token or "")
+        self._addresses = Addresses(client.session, client.base_url, client.token or "", self._room)
         self._identity: Identity | None = None
 
     @property
@@ -90,9 +95,9 @@ class Outbound:
         """What the token of the last call may do, if Slack said so."""
         return self._calls.granted
 
-    async def make_room(self, method: str, channel: str = "") -> None:
-        """Take a place for one call, or raise `NoRoom`, which says when there will be one."""
-        await self._calls.make_room(method, channel)
+    async def make_room(self, method: str, channel: str = "", urgency: Urgency = Urgency.POST) -> None:
+        """Take a place for one attempt, or raise `NoRoom`, which says when there may be one."""
+        await self._room.take(method, channel, urgency)
 
     async def identity(self) -> Identity:
         """Ask who we are."""
@@ -126,7 +131,7 @@ class Outbound:
             unfurl_media=False,
         )
         sent = self._clock.ours()
-        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, channel)
+        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, has_room=True)
         ts = answers.need_ts(Method.POST, answer, "ts")
         self._clock.posted(ts, sent)
         return ts
@@ -146,17 +151,26 @@ class Outbound:
         }
         return sorted(found, key=microseconds)
 
-    async def list_replies(self, channel: ChannelId, thread_ts: Ts, since: Ts) -> list[inbound.ThreadMessage]:
+    async def list_replies(
+        self, channel: ChannelId, thread_ts: Ts, since: Ts, urgency: Urgency = Urgency.POST
+    ) -> list[inbound.ThreadMessage]:
         """Return what people have written in a thread since (and at) a moment, oldest first."""
         own = self._identity or await self.identity()
         found: dict[Ts, inbound.ThreadMessage] = {}
-        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
+        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read, urgency):
             read = inbound.thread_message(message, channel, own.bot_user_id)
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
         return sorted(found.values(), key=lambda read: microseconds(read.ts))
 
-    async def update(self, channel: ChannelId, ts: Ts, message: Message, meta: Metadata) -> None:
+    async def update(
+        self,
+        channel: ChannelId,
+        ts: Ts,
+        message: Message,
+        meta: Metadata,
+        urgency: Urgency = Urgency.CARD,
+    ) -> None:
         """Replace a message of ours, its blocks and its metadata."""
         ready = self._drafts.message(message, limits.EDITED_TEXT)
         call = self._client.chat_update(
@@ -167,22 +181,28 @@ class Outbound:
             blocks=_blocks(ready),
             metadata=_metadata(meta),
         )
-        await self._calls.ask(Method.UPDATE, self.timeouts.change, call, channel)
+        where = f"{channel}:{ts}"
+        await self._calls.ask(Method.UPDATE, self.timeouts.change, call, where, urgency=urgency)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
         """Delete a message of ours; `MessageGone` if it is not there."""
         call = self._client.chat_delete(channel=channel, ts=ts)
-        await self._calls.ask(Method.DELETE, self.timeouts.change, call, channel)
+        await self._calls.ask(Method.DELETE, self.timeouts.change, call)
 
     async def add_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
         """React to a message; that we already have is success."""
         call = self._client.reactions_add(channel=channel, timestamp=ts, name=name)
-        await self._calls.ask(Method.REACT, self.timeouts.change, call, channel, fine="already_reacted")
+        await self._receipt(Method.REACT, call, "already_reacted")
 
     async def remove_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
         """Take our reaction back; that there is none is success."""
         call = self._client.reactions_remove(channel=channel, timestamp=ts, name=name)
-        await self._calls.ask(Method.UNREACT, self.timeouts.change, call, channel, fine="no_reaction")
+        await self._receipt(Method.UNREACT, call, "no_reaction")
+
+    async def _receipt(
+        self, method: Method, call: Coroutine[object, object, AsyncSlackResponse], fine: str
+    ) -> None:
+        await self._calls.ask(method, self.timeouts.change, call, urgency=Urgency.RECEIPT, fine=fine)
 
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
         """Answer a person's act so that only they see it; shown at most once."""
@@ -199,7 +219,7 @@ class Outbound:
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
         )
-        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call, channel)
+        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call)
 
     async def open_view(self, trigger_id: str, view: View) -> str:
         """Open a dialog and return its id; `DialogGone` if the trigger is older than 3 s."""
@@ -265,7 +285,7 @@ class Outbound:
             channel_id=channel,
             thread_ts=thread_ts,
         )
-        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, channel)
+        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, has_room=True)
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
         """Return the message that shows a file; Slack makes it some time after the upload is complete."""

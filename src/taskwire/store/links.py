@@ -8,7 +8,7 @@ from typing import cast
 
 from taskwire.model.changes import Story, TimeCame
 from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts
-from taskwire.model.jobs import LANE, REPLY, Happened, Job, Reply, in_turn, soon, steer
+from taskwire.model.jobs import LANE, REPLY, Happened, Job, ListName, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link, LinkEnd
 from taskwire.model.phases import Observation
 from taskwire.store import letters
@@ -121,7 +121,11 @@ class Links:
 
     async def list_waiting(self, link_id: LinkId) -> list[Job]:
         """The jobs in a link's steer list, in their order."""
-        base = self._keys.named("list", f"steer:{link_id}")
+        return await self.list_jobs(steer(link_id))
+
+    async def list_jobs(self, name: ListName) -> list[Job]:
+        """The jobs in a list, in their order."""
+        base = self._keys.named("list", name)
         order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))
         if not order:
             return []

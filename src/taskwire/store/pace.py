@@ -1,86 +1,294 @@
-"""Pace: how fast each of Slack's methods may be called, shared by all replicas.
+"""Pace: how fast each of Slack's methods may be called, counted in Redis for all replicas together.
 
-One GCRA per method (and channel) in Redis. A 429 moves it to its `Retry-After` for everybody.
-Limits: https://docs.slack.dev/apis/web-api/rate-limits
+A call takes a place in its method's bucket, and in a second one where something is counted more closely, such
+as a channel's posts. A bucket gives `burst` places at once, then one each `interval_ms`, and never more than
+`per_minute` of them in 62 seconds. Who finds no place leaves a claim and is told when to come back; nobody
+waits here.
+
+Who goes first: the more urgent claim, then the older one. What is free now goes to the claims in that order,
+whoever asks, so a less urgent asker is sent away while a more urgent one is on its way. A claim whose
+claimant does not come lapses three seconds after its time. Nobody starves: of each five places of a bucket,
+one goes to somebody who has been waiting for a minute, where there is one.
+
+What is kept below Slack's limits, and why (https://docs.slack.dev/apis/web-api/rate-limits):
+
+- Tiers are calls a minute, by method and workspace. All of them are used, but in 62 seconds (97 %): calls are
+  under way for different times, and those of 62 seconds may arrive within 60.
+- Posts have one a second and channel, and short bursts, of which is said only that they may be: three at
+  once in a channel that was silent, two else, and then one each 1.01 s (99 %). The hundredth is for clocks
+  that do not run alike, the third for the time under way. "Several hundred a minute" a workspace may post:
+  300.
+- Edits have tier 3, of which cards use 45, one card one in three seconds, so that 5 are left for what is no
+  card. Threads that are read after a gap use half of what may be read.
+
+A 429 rests its method for everybody for as long as it says: Slack counts by method and workspace, and does
+not say whether it was the channel's second or more that was passed. One without Slack's own words speaks of
+no method, and rests everything.
 """
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
+from redis.exceptions import RedisError
+
+from taskwire.model.urgency import Urgency
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, Script
+from taskwire.telemetry import Metrics, logger
 
-_WAIT = """
-local key, interval, burst = prefix .. 'pace:' .. ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local due = math.max(tonumber(redis.call('GET', key) or '0'), now)
-local early = due - interval * (burst - 1)
-if early > now then return whole(early - now) end
-redis.call('SET', key, whole(due + interval), 'PX', whole(due + interval - now + 1000))
-return '0'
+WINDOW_MS = 62_000
+GRACE_MS = 3_000
+# A place that is further off than this is asked for again meanwhile: those ahead may be gone by then.
+LONGEST_MS = 30_000
+# Who has waited for so long is let ahead of the more urgent, in one of so many places.
+PASSED_OVER_MS = 60_000
+LET_AHEAD_EACH = 5
+# A dialog's trigger lives for three seconds.
+ASKING_SECONDS = 1.0
+EVERYTHING = "*"
+
+# A bucket is a hash (when its next place is due, when somebody last asked, how many places went since one was
+# let ahead, whether the spare one is there), the times of its last places, and two sorted sets of claims: by
+# who goes first (urgency, then when they asked), and by when they lapse. Those who ask in one millisecond are
+# kept apart by a hundredth.
+_BUCKETS = """
+local CLASS = 2 ^ 42
+local function rests_until(what) return tonumber(redis.call('GET', prefix .. 'pace:rest:' .. what) or '0') end
+local function score_of(class, asked) return string.format('%.2f', class * CLASS + asked) end
+local function unclaim(b, claimant)
+  redis.call('ZREM', b.waiting, claimant)
+  redis.call('ZREM', b.lapsing, claimant)
+end
+local function opened(name, interval, burst, minute, has_spare, open)
+  local b = {key = prefix .. 'pace:' .. name, interval = tonumber(interval), burst = tonumber(burst),
+             minute = tonumber(minute), has_spare = has_spare == '1'}
+  b.waiting, b.lapsing, b.last = b.key .. ':waiting', b.key .. ':lapsing', b.key .. ':last'
+  local known = redis.call('HMGET', b.key, 'due', 'spare')
+  local due = tonumber(known[1] or '0')
+  b.due, b.idle, b.spare = math.max(due, open), now - due, b.has_spare and known[2] == '1'
+  for _, claimant in ipairs(redis.call('ZRANGEBYSCORE', b.lapsing, '-inf', whole(now))) do
+    unclaim(b, claimant)
+  end
+  return b
+end
+local function free_at(b, nth, open)
+  local at = math.max(open, b.due + (nth + 1 - b.burst) * b.interval)
+  if b.spare and open <= now and at > now and at - b.interval <= now then at = now end
+  if b.minute == 0 then return at end
+  local last = redis.call('LINDEX', b.last, b.minute - 1 - nth % b.minute)
+  return last and math.max(at, tonumber(last) + WINDOW * (1 + math.floor(nth / b.minute))) or at
+end
+local function ahead_of(b, class, asked)
+  return redis.call('ZCOUNT', b.waiting, '-inf', '(' .. score_of(class, asked))
+end
+local function keep(key, ms)
+  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, whole(ms)) end
+end
+local function take(b)
+  if b.has_spare and b.idle >= b.interval then redis.call('HSET', b.key, 'spare', '1') end
+  if b.spare and b.due + (1 - b.burst) * b.interval > now then redis.call('HSET', b.key, 'spare', '0') end
+  redis.call('HINCRBY', b.key, 'since', 1)
+  redis.call('HSET', b.key, 'due', whole(b.due + b.interval))
+  keep(b.key, b.due + b.interval - now + WINDOW)
+  if b.minute == 0 then return end
+  redis.call('LPUSH', b.last, whole(now))
+  redis.call('LTRIM', b.last, 0, b.minute - 1)
+  redis.call('PEXPIRE', b.last, WINDOW)
+end
+local function claim(b, claimant, class, asked, wait)
+  redis.call('ZADD', b.waiting, score_of(class, asked), claimant)
+  redis.call('ZADD', b.lapsing, whole(now + wait + GRACE), claimant)
+  keep(b.waiting, wait + GRACE)
+  keep(b.lapsing, wait + GRACE)
+end
 """
 
-_PAUSE = """
-local key, ms = prefix .. 'pace:' .. ARGV[3], tonumber(ARGV[4])
-local slack = tonumber(ARGV[5])
-local due = now + ms + slack
-if tonumber(redis.call('GET', key) or '0') < due then
-  redis.call('SET', key, whole(due), 'PX', whole(ms + slack + 1000))
+_WAIT = f"""
+local WINDOW, GRACE, LONGEST = {WINDOW_MS}, {GRACE_MS}, {LONGEST_MS}
+local PASSED_OVER, EACH = {PASSED_OVER_MS}, {LET_AHEAD_EACH}
+{_BUCKETS}
+local class, claimant, method = tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local open = math.max(now, rests_until(method), rests_until('*'))
+local buckets, asked = {{}}, nil
+for i = 6, #ARGV, 5 do
+  local b = opened(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], open)
+  table.insert(buckets, b)
+  local score = redis.call('ZSCORE', b.waiting, claimant)
+  if score then
+    asked = math.min(asked or CLASS, tonumber(score) % CLASS)
+    class = math.min(class, math.floor(tonumber(score) / CLASS))
+  end
+end
+local is_new = asked == nil
+if is_new then
+  local last = buckets[1] and redis.call('HGET', buckets[1].key, 'asked') or '0'
+  asked = math.max(now, tonumber(last) + 0.01)
+end
+local wait, short = open - now, nil
+for _, b in ipairs(buckets) do
+  local nth = ahead_of(b, class, asked)
+  if nth > 0 and class > 0 and now - asked >= PASSED_OVER
+     and tonumber(redis.call('HGET', b.key, 'since') or '0') >= EACH - 1 then
+    redis.call('HSET', b.key, 'since', '-1')
+    class, nth = 0, ahead_of(b, 0, asked)
+  end
+  local left = free_at(b, nth, open) - now
+  if left > 0 and (left > wait or not short) then wait, short = left, b end
+end
+for _, b in ipairs(buckets) do
+  if not is_new and b ~= short then unclaim(b, claimant) end
+end
+if wait <= 0 then
+  for _, b in ipairs(buckets) do take(b) end
+  return {{'0', whole(math.max(now - asked, 0))}}
+end
+wait = math.ceil(math.min(wait, open - now + LONGEST))
+if short and claimant ~= '' then
+  if is_new then
+    redis.call('HSET', buckets[1].key, 'asked', string.format('%.2f', asked))
+    keep(buckets[1].key, WINDOW)
+  end
+  claim(short, claimant, class, asked, wait)
+end
+return {{whole(wait), '0'}}
+"""
+
+# After a rest places come one by one: Slack has counted more than we have.
+_REST = """
+local what, ms = ARGV[3], tonumber(ARGV[4])
+local key, ends = prefix .. 'pace:rest:' .. what, now + ms
+if tonumber(redis.call('GET', key) or '0') < ends then
+  redis.call('SET', key, whole(ends), 'PX', whole(ms))
+end
+if ARGV[5] then
+  local bucket, due = prefix .. 'pace:' .. what, ends + tonumber(ARGV[5]) * (tonumber(ARGV[6]) - 1)
+  if tonumber(redis.call('HGET', bucket, 'due') or '0') < due then
+    redis.call('HSET', bucket, 'due', whole(due))
+    if redis.call('PTTL', bucket) < due - now then redis.call('PEXPIRE', bucket, whole(due - now)) end
+  end
 end
 return '0'
 """
 
+_log = logger("taskwire.pace")
+
 
 class Limit(NamedTuple):
-    """One call each `interval_ms`, of which `burst` may come at once."""
+    """`burst` calls at once, then one each `interval_ms`, and not more than `per_minute` (0: any number).
+
+    With a spare one more may come at once, once nothing has come for an interval longer than need be.
+    """
 
     interval_ms: int
     burst: int
-    is_per_channel: bool = False
+    per_minute: int = 0
+    has_spare: bool = False
 
 
-# Tiers are calls a minute and workspace; a burst leaves the minute's sum below the tier.
-LIMITS = {
-    "chat.postMessage": Limit(1_000, 3, is_per_channel=True),
-    "chat.update": Limit(1_334, 3),
-    "reactions.add": Limit(1_250, 8),
-    "reactions.remove": Limit(1_250, 8),
-    "conversations.replies": Limit(1_250, 8),
-    "conversations.history": Limit(1_250, 8),
-}
-DEFAULT = Limit(600, 20)
+class Limits(NamedTuple):
+    """What holds for a method as a whole, for each thing counted more closely, and for catching up."""
+
+    whole: Limit | None
+    each: Limit | None = None
+    catching_up: Limit | None = None
+
+
+def tier(per_minute: int, burst: int | None = None) -> Limit:
+    """So many a minute; half of them may come at once, which Slack says it welcomes."""
+    return Limit(-(-WINDOW_MS // per_minute), burst or per_minute // 2, per_minute)
+
+
+TIER_2, TIER_3, TIER_4, SPECIAL = tier(20), tier(50), tier(100), tier(300)
+_OF_TIER_2 = ("reactions.remove", "usergroups.users.list")
+_OF_TIER_3 = (
+    *("apps.connections.open", "chat.delete", "conversations.history", "conversations.info"),
+    *("conversations.open", "reactions.add", "users.lookupByEmail"),
+)
+_OF_TIER_4 = (
+    *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),
+    *("users.info", "views.open", "views.update"),
+)
+# These lie beside the Web API. Slack states no limit for them, but a 429 of theirs holds all the same.
+_WITHOUT_LIMIT = ("download", "response_url", "upload")
+LIMITS: Mapping[str, Limits] = MappingProxyType(
+    {
+        **dict.fromkeys(_OF_TIER_2, Limits(TIER_2)),
+        **dict.fromkeys(_OF_TIER_3, Limits(TIER_3)),
+        **dict.fromkeys(_OF_TIER_4, Limits(TIER_4)),
+        **dict.fromkeys(("auth.test", "chat.getPermalink"), Limits(SPECIAL)),
+        "conversations.replies": Limits(TIER_3, catching_up=tier(25)),
+        **dict.fromkeys(_WITHOUT_LIMIT, Limits(None)),
+        "chat.postMessage": Limits(tier(300, burst=20), each=Limit(1_010, 2, has_spare=True)),
+        "chat.update": Limits(tier(45, burst=3), each=Limit(3_000, 1)),
+    }
+)
+# "Most methods allow at least 20+ requests per minute."
+OTHERWISE = Limits(TIER_2)
 
 
 class Pace:
-    """Says how long to wait before a method may be called."""
+    """Gives places for calls, the more urgent first, and says how long to wait for one."""
 
     def __init__(
         self,
         connections: Connections,
         keys: Keys,
         clock: Clock,
+        metrics: Metrics,
         *,
-        limits: Mapping[str, Limit] = MappingProxyType(LIMITS),
-        otherwise: Limit = DEFAULT,
+        limits: Mapping[str, Limits] = LIMITS,
+        otherwise: Limits = OTHERWISE,
     ) -> None:
+        self._metrics = metrics
         self._limits = limits
         self._otherwise = otherwise
         self._wait = Script(connections.commands, keys, clock, _WAIT)
-        self._pause = Script(connections.commands, keys, clock, _PAUSE)
+        self._rest = Script(connections.commands, keys, clock, _REST)
 
-    async def wait(self, method: str, channel: str = "") -> float:
-        """Take a place; 0 if the call may be made now, else the seconds until it may (no place is taken)."""
-        limit = self._limits.get(method, self._otherwise)
-        answer = await self._wait(_name(method, channel, limit), limit.interval_ms, limit.burst)
-        return int(cast("str", answer)) / 1000
+    async def wait(
+        self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+    ) -> float:
+        """Take a place; 0 if the call may be made now, else after how many seconds to ask again.
 
-    async def pause(self, method: str, channel: str, seconds: float) -> None:
-        """Nobody calls this method before `seconds` have passed: Slack said so."""
-        limit = self._limits.get(method, self._otherwise)
-        slack = limit.interval_ms * (limit.burst - 1)
-        await self._pause(_name(method, channel, limit), int(seconds * 1000), slack)
+        `where` is what is counted for itself: a channel that is posted to, a message that is edited. The
+        claimant (empty: none, nothing is kept) has its turn kept until a little after that time. If Redis
+        cannot say there is room: without Redis nobody works but who shows something to a person right now.
+        """
+        words = (int(urgency), claimant, method, *self._buckets(method, where, urgency))
+        try:
+            async with asyncio.timeout(ASKING_SECONDS):
+                wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
+        except (RedisError, TimeoutError) as error:
+            _log.warning("nobody can say whether there is room", method=method, error=str(error))
+            return 0.0
+        if wait_ms == "0":
+            waited = self._metrics.limiter_waits.labels(method, urgency.name.lower())
+            waited.observe(int(waited_ms) / 1000)
+        return int(wait_ms) / 1000
 
+    async def rest(self, method: str, seconds: float) -> None:
+        """Nobody calls this method (or any: `EVERYTHING`) before `seconds` have passed: Slack said so."""
+        self._metrics.rate_limited.labels(method).inc()
+        whole = self._of(method).whole if method != EVERYTHING else None
+        bucket = (whole.interval_ms, whole.burst) if whole is not None else ()
+        await self._rest(method, int(seconds * 1000), *bucket)
 
-def _name(method: str, channel: str, limit: Limit) -> str:
-    return f"{method}:{channel}" if limit.is_per_channel else method
+    def _of(self, method: str) -> Limits:
+        return self._limits.get(method, self._otherwise)
+
+    def _buckets(self, method: str, where: str, urgency: Urgency) -> list[str | int]:
+        limits = self._of(method)
+        each = limits.each if where else None
+        catching_up = limits.catching_up if urgency is Urgency.CATCHING_UP else None
+        words: list[str | int] = []
+        for name, limit in (
+            (method, limits.whole),
+            (f"{method}:{where}", each),
+            (f"{method}:catching_up", catching_up),
+        ):
+            if limit is not None:
+                words += [name, limit.interval_ms, limit.burst, limit.per_minute, int(limit.has_spare)]
+        return words

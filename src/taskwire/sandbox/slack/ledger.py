@@ -54,7 +54,8 @@ OnCall = Callable[[Phase, Call], Awaitable[None] | None]
 class Ledger:
     """Keeps the last calls and deliveries, all complaints, and wakes whoever waits for a change."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.calls: deque[Call] = deque(maxlen=_KEPT)
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT)
         self.complaints: list[str] = []
@@ -68,7 +69,7 @@ class Ledger:
     def begin(self, method: str, arguments: Json) -> Call:
         """Write down that a call has arrived."""
         number = self.calls[-1].number + 1 if self.calls else 1
-        call = Call(number, method, arguments, time.time())
+        call = Call(number, method, arguments, self._clock())
         self.calls.append(call)
         return call
 

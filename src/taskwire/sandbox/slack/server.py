@@ -62,7 +62,7 @@ class SlackSandbox(Interacting):
         self._clock = clock
         self._routes = list(routes)
         self._runner: web.AppRunner | None = None
-        ids, ledger, tasks, chance = Ids(clock), Ledger(), Tasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
+        ids, ledger, tasks, chance = Ids(clock), Ledger(clock), Tasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
         app = _install(manifests.read(manifest), ids)
         self.sockets = SocketMode(
             ledger,
@@ -83,7 +83,7 @@ class SlackSandbox(Interacting):
             workspace=Workspace(ids, "T0TASKWIRE", domain),
             ledger=ledger,
             faults=self.faults,
-            pace=Pace(is_on=limits == "documented"),
+            pace=Pace(is_on=limits == "documented", clock=clock),
             tickets=Tickets(clock, trigger_seconds),
             tasks=tasks,
             courier=Courier(transport, self.faults, ledger, tasks, retry_seconds),

@@ -1,0 +1,166 @@
+"""The pace against a Slack that keeps to its documentation: never refused, and as fast as it may be."""
+
+import heapq
+import random
+from bisect import bisect_left
+from dataclasses import dataclass, field
+
+import pytest
+
+from taskwire.model.urgency import Urgency
+from taskwire.sandbox.slack.pace import Pace as SlacksPace
+from taskwire.store.connection import Connections
+from taskwire.store.pace import Pace
+from taskwire.telemetry import Metrics
+
+from .engine import Engine
+
+SECONDS = 180
+# Calls are under way for different times; posts of one channel must not come much closer than they left.
+UNDER_WAY_SECONDS, POST_UNDER_WAY_SECONDS = 2.0, 1.0
+# A worker comes a little late, and now and then later than its claim lasts.
+LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
+
+
+@dataclass(order=True)
+class Asker:
+    """One list that has work without end; asks when it is time to."""
+
+    at: float
+    name: str
+    where: str = field(compare=False, default="")
+    urgency: Urgency = field(compare=False, default=Urgency.POST)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A call that reaches Slack."""
+
+    at: float
+    where: str
+
+
+class Crowd:
+    """Askers of one method at two replicas, in a time that passes as fast as they ask."""
+
+    def __init__(self, engine: Engine, method: str, seed: int) -> None:
+        self._engine = engine
+        self._method = method
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._replicas = [Pace(engine.connections, engine.keys, engine.clock, Metrics()) for _ in range(2)]
+
+    async def runs(self, askers: list[Asker]) -> list[Arrival]:
+        """Let all ask for three minutes; what reaches Slack, in the order in which it does."""
+        start_ms, arrivals = self._engine.clock.now_ms, []
+        heapq.heapify(askers)
+        while askers[0].at < SECONDS:
+            asker = heapq.heappop(askers)
+            self._engine.clock.now_ms = start_ms + round(asker.at * 1000)
+            pace = self._chance.choice(self._replicas)
+            seconds = await pace.wait(self._method, asker.where, asker.urgency, asker.name)
+            if seconds == 0:
+                arrivals.append(Arrival(asker.at + self._under_way(), asker.where))
+            asker.at += seconds + self._late()
+            heapq.heappush(askers, asker)
+        return sorted(arrivals, key=lambda arrival: arrival.at)
+
+    def _under_way(self) -> float:
+        is_post = self._method == "chat.postMessage"
+        return self._chance.uniform(0.0, POST_UNDER_WAY_SECONDS if is_post else UNDER_WAY_SECONDS)
+
+    def _late(self) -> float:
+        return self._chance.uniform(
+            0.001, VERY_LATE_SECONDS if self._chance.random() < 0.02 else LATE_SECONDS
+        )
+
+
+def refused(method: str, tier: int, arrivals: list[Arrival]) -> list[Arrival]:
+    """What Slack would answer with 429."""
+    now = 0.0
+    slack = SlacksPace(is_on=True, clock=lambda: now)
+    found = []
+    for arrival in arrivals:
+        now = arrival.at
+        if slack.wait(method, tier, arrival.where):
+            found.append(arrival)
+    return found
+
+
+def most_in_a_minute(arrivals: list[Arrival]) -> int:
+    """The most that came within any minute."""
+    times = [arrival.at for arrival in arrivals]
+    return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
+
+
+def a_minute(arrivals: list[Arrival]) -> float:
+    """How many came a minute, once what may come at once had come."""
+    return sum(arrival.at >= 60 for arrival in arrivals) / (SECONDS - 60) * 60
+
+
+def askers(count: int, urgencies: tuple[Urgency, ...], wheres: tuple[str, ...] = ("",)) -> list[Asker]:
+    """So many who ask from the beginning, for these in turn."""
+    return [
+        Asker(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
+        for number in range(count)
+    ]
+
+
+ANY = (Urgency.CALL, Urgency.POST)
+TIERS = [
+    ("users.info", 4, 100),
+    ("conversations.replies", 3, 50),
+    ("reactions.remove", 2, 20),
+]
+
+
+@pytest.mark.parametrize(("method", "tier", "allowed"), TIERS)
+async def test_a_tier_is_used_and_never_passed(
+    real: Connections, method: str, tier: int, allowed: int
+) -> None:
+    """Of what a tier allows in any minute 95 % are used, however many ask."""
+    urgencies = (*ANY, Urgency.CATCHING_UP) if method == "conversations.replies" else ANY
+    arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
+
+    assert refused(method, tier, arrivals) == []
+    assert most_in_a_minute(arrivals) <= allowed
+    assert a_minute(arrivals) >= 0.95 * allowed
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int) -> None:
+    """Sixty a minute in each of two channels, 95 % of it used, and never refused."""
+    arrivals = await Crowd(Engine(real), "chat.postMessage", seed).runs(askers(20, ANY, ("C1", "C2")))
+
+    assert refused("chat.postMessage", 0, arrivals) == []
+    for channel in ("C1", "C2"):
+        assert a_minute([arrival for arrival in arrivals if arrival.where == channel]) >= 57
+
+
+async def test_many_channels_share_what_the_workspace_may_post(real: Connections) -> None:
+    """Three hundred a minute in thirteen channels, and each gets its part."""
+    channels = tuple(f"C{number}" for number in range(13))
+    arrivals = await Crowd(Engine(real), "chat.postMessage", seed=1).runs(askers(39, ANY, channels))
+
+    assert refused("chat.postMessage", 0, arrivals) == []
+    assert a_minute(arrivals) >= 285
+    for channel in channels:
+        assert a_minute([arrival for arrival in arrivals if arrival.where == channel]) >= 10
+
+
+async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
+    """All together in any minute; one card alone once in three seconds; all of them get their turn."""
+    cards = tuple(f"C1:{number}" for number in range(60))
+    arrivals = await Crowd(Engine(real), "chat.update", seed=1).runs(askers(60, (Urgency.CARD,), cards))
+
+    assert refused("chat.update", 3, arrivals) == []
+    assert most_in_a_minute(arrivals) <= 45
+    assert a_minute(arrivals) >= 0.95 * 45
+    assert len({arrival.where for arrival in arrivals}) == 60
+
+
+async def test_one_card_that_always_changes_is_edited_once_in_three_seconds(real: Connections) -> None:
+    """Its second edit leaves three seconds after the first."""
+    crowd = Crowd(Engine(real), "chat.update", seed=1)
+    arrivals = await crowd.runs(askers(1, (Urgency.FINAL_CARD,), ("C1:1.1",)))
+
+    assert 17 <= a_minute(arrivals) <= 20
