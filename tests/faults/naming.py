@@ -87,8 +87,8 @@ class Namer:
             case "queue.append":
                 operation = json.loads(words[0])[0]
                 return Named(f"{script} {operation[0]} {_kind(operation[1])}", text)
-            case "pace.wait" | "pace.pause":
-                return Named(f"{script} {words[0].partition(':')[0]}", text)
+            case "pace.wait" | "pace.rest":
+                return Named(f"{script} {words[0]}", text)
             case "claims.accept" | "claims.accept_in_thread":
                 return Named(f"{script} {_kind(words[0])}", text)
             case _:

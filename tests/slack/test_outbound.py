@@ -397,6 +397,26 @@ async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound,
     assert pace.waits == [("views.open", "", Urgency.POST)]
 
 
+async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
+    """A dialog must open though Redis is away; in a turn nothing happens without it."""
+
+    class Away(Pace):
+        async def wait(
+            self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+        ) -> float:
+            raise ConnectionError(f"{method} {where} {urgency} {claimant}")
+
+    async with transport.make_session() as session:
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        outbound = Outbound(client, Away(), mask)
+        found = await outbound.get_channel(dev(slack))
+        with claiming("tell:L1 job"), pytest.raises(ConnectionError):
+            await outbound.get_channel(dev(slack))
+
+    assert found.name == "dev"
+    assert calls(slack, "conversations.info") == 1
+
+
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, pace: Pace
 ) -> None:

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from taskwire.model.urgency import Urgency
-from taskwire.store import connection
 from taskwire.store.connection import Connections
 from taskwire.store.pace import EVERYTHING, GRACE_MS, LET_AHEAD_EACH, PASSED_OVER_MS, Limit, Limits, Pace
 from taskwire.telemetry import Metrics
@@ -299,15 +298,6 @@ async def _commands(pace: Pace, redis: Connections, *claimants: str) -> Counter[
 async def _counted(redis: Connections) -> Counter[str]:
     stats = await redis.commands.info("commandstats")
     return Counter({name.removeprefix("cmdstat_"): int(each["calls"]) for name, each in stats.items()})
-
-
-async def test_without_redis_there_is_room() -> None:
-    """Whoever can still show something to a person does; nobody works without Redis."""
-    async with connection.open("redis://127.0.0.1:1/0") as nowhere:
-        engine = Engine(nowhere)
-        pace = Pace(nowhere, engine.keys, engine.clock, Metrics())
-
-        assert await pace.wait("views.open") == 0
 
 
 async def test_waits_are_measured_by_method_and_urgency(engine: Engine) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from taskwire.model.urgency import Urgency
 from taskwire.slack import errors
+from taskwire.telemetry import logger
 
 # How long a method rests if Slack limits it without saying for how long.
 REST_SECONDS = 10.0
@@ -19,8 +20,11 @@ REST_SECONDS = 10.0
 EVERYTHING = "*"
 # For how long a call waits for its place where nobody could make it later.
 PATIENCE_SECONDS = 10.0
+ASKING_SECONDS = 1.0
 # These need a trigger, which lives three seconds.
 WITH_TRIGGER, TRIGGER_SECONDS = ("views.open",), 1.5
+
+_log = logger("taskwire.room")
 
 
 class Limiter(Protocol):
@@ -77,9 +81,24 @@ class Room:
     async def take(self, method: str, where: str = "", urgency: Urgency = Urgency.POST) -> None:
         """Take a place for one call, or raise `NoRoom`, which says when there may be one."""
         claimant = _claimant.get()
-        patience = 0.0 if claimant else TRIGGER_SECONDS if method in WITH_TRIGGER else PATIENCE_SECONDS
-        claimant = claimant or f"once:{secrets.token_hex(8)}"
-        while (seconds := await self._limiter.wait(method, where, urgency, claimant)) > 0:
+        if not claimant:
+            await self._wait(method, where, urgency)
+        elif (seconds := await self._limiter.wait(method, where, urgency, claimant)) > 0:
+            raise errors.NoRoom(f"{method} has to wait", seconds)
+
+    async def _wait(self, method: str, where: str, urgency: Urgency) -> None:
+        """Take a place for what nobody would do later; where the limiter does not answer there is room."""
+        claimant = f"once:{secrets.token_hex(8)}"
+        patience = TRIGGER_SECONDS if method in WITH_TRIGGER else PATIENCE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(ASKING_SECONDS):
+                    seconds = await self._limiter.wait(method, where, urgency, claimant)
+            except Exception as error:  # noqa: BLE001 - what Slack allows it can say itself, for as long as that
+                _log.warning("nobody says whether there is room", method=method, error=str(error))
+                return
+            if seconds == 0:
+                return
             patience -= seconds
             if patience < 0:
                 raise errors.NoRoom(f"{method} has to wait", seconds)

@@ -26,18 +26,15 @@ not say whether it was the channel's second or more that was passed. One without
 no method, and rests everything.
 """
 
-import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, cast
-
-from redis.exceptions import RedisError
 
 from taskwire.model.urgency import Urgency
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, Script
-from taskwire.telemetry import Metrics, logger
+from taskwire.telemetry import Metrics
 
 WINDOW_MS = 62_000
 GRACE_MS = 3_000
@@ -46,8 +43,6 @@ LONGEST_MS = 30_000
 # Who has waited for so long is let ahead of the more urgent, in one of so many places.
 PASSED_OVER_MS = 60_000
 LET_AHEAD_EACH = 5
-# A dialog's trigger lives for three seconds.
-ASKING_SECONDS = 1.0
 EVERYTHING = "*"
 
 # A bucket is a hash (when its next place is due, when somebody last asked, how many places went since one was
@@ -110,7 +105,7 @@ _WAIT = f"""
 local WINDOW, GRACE, LONGEST = {WINDOW_MS}, {GRACE_MS}, {LONGEST_MS}
 local PASSED_OVER, EACH = {PASSED_OVER_MS}, {LET_AHEAD_EACH}
 {_BUCKETS}
-local class, claimant, method = tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local method, class, claimant = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local open = math.max(now, rests_until(method), rests_until('*'))
 local buckets, asked = {{}}, nil
 for i = 6, #ARGV, 5 do
@@ -172,8 +167,6 @@ if ARGV[5] then
 end
 return '0'
 """
-
-_log = logger("taskwire.pace")
 
 
 class Limit(NamedTuple):
@@ -254,16 +247,10 @@ class Pace:
         """Take a place; 0 if the call may be made now, else after how many seconds to ask again.
 
         `where` is what is counted for itself: a channel that is posted to, a message that is edited. The
-        claimant (empty: none, nothing is kept) has its turn kept until a little after that time. If Redis
-        cannot say there is room: without Redis nobody works but who shows something to a person right now.
+        claimant (empty: none, nothing is kept) has its turn kept until a little after that time.
         """
-        words = (int(urgency), claimant, method, *self._buckets(method, where, urgency))
-        try:
-            async with asyncio.timeout(ASKING_SECONDS):
-                wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
-        except (RedisError, TimeoutError) as error:
-            _log.warning("nobody can say whether there is room", method=method, error=str(error))
-            return 0.0
+        words = (method, int(urgency), claimant, *self._buckets(method, where, urgency))
+        wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
         if wait_ms == "0":
             waited = self._metrics.limiter_waits.labels(method, urgency.name.lower())
             waited.observe(int(waited_ms) / 1000)
