@@ -60,6 +60,7 @@ from taskwire.slack.outbound import Timeouts as SlackTimeouts
 from taskwire.slack.room import Unlimited
 from taskwire.store.claims import Claims
 from taskwire.store.connection import Connections
+from taskwire.store.depths import Depths
 from taskwire.store.keys import Keys
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
@@ -94,6 +95,7 @@ class Parts:
     gaps: GapReader
     account: AccountKeeper
     behind: Behind
+    depths: Depths
     metrics: Metrics
     connections: Connections
 
@@ -140,7 +142,8 @@ class Parts:
             claims = Claims(connections, keys, clock)
             bolt = _bolt(settings, make_client(None, settings.slack_api_url, session=session), bot)
             gaps = GapReader(doors, Receiver(claims, doors.writes, bot.bot_user_id))
-            yield cls._put_together(settings, doors, claims, bolt, gaps, connections, metrics)
+            depths = Depths(connections, keys, clock)
+            yield cls._put_together(settings, doors, claims, bolt, gaps, depths, connections, metrics)
 
     @classmethod
     def _put_together(
@@ -150,6 +153,7 @@ class Parts:
         claims: Claims,
         bolt: AsyncApp,
         gaps: GapReader,
+        depths: Depths,
         connections: Connections,
         metrics: Metrics,
     ) -> Self:
@@ -169,6 +173,7 @@ class Parts:
             gaps=gaps,
             account=AccountKeeper(doors, alerts),
             behind=behind,
+            depths=depths,
             metrics=metrics,
             connections=connections,
         )

@@ -22,6 +22,7 @@ from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.sockets import Socket
 from taskwire.store.connection import Connections
+from taskwire.store.depths import LISTS, NO_DEPTH
 from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, ServersClock
 from taskwire.telemetry import Metrics, logger
@@ -76,7 +77,7 @@ class Bot:
         find_app = None if self._settings.is_socket_mode else self._find_app
         token = self._settings.webhook_token
         hints = Hints(token.get_secret_value(), self._hint.give) if token is not None else None
-        site = make_site(self.metrics, self.health, find_app, hints)
+        site = make_site(self._figures, self.health, find_app, hints)
         self._site = web.AppRunner(site, access_log=None, shutdown_timeout=SITE_SECONDS)
         await self._site.setup()
         stack.push_async_callback(self._site.cleanup)
@@ -110,7 +111,7 @@ class Bot:
         if settings.slack_app_token is not None:
             app_token = settings.slack_app_token.get_secret_value()
             url = await self._patiently(lambda: parts.doors.slack.open_socket(app_token))
-            self._socket = Socket(parts.bolt, app_token, url)
+            self._socket = Socket(parts.bolt, app_token, url, self._welcomed)
             stack.push_async_callback(self._socket.close, HANG_UP_SECONDS)
         self._parts = parts
 
@@ -166,6 +167,31 @@ class Bot:
             "coder": self._coder_health(),
         }
 
+    async def _figures(self) -> bytes:
+        """All figures; what only a look can tell is looked at now."""
+        for system, stands in (await self.health()).items():
+            self.metrics.is_up.labels(system).set(stands == "ok")
+        if self._socket is not None:
+            self.metrics.socket_age.set(await self._socket.age_seconds())
+        if self._parts is not None:
+            self.metrics.in_hand.set(self._parts.worker.in_hand)
+            with contextlib.suppress(RedisError):
+                await self._look_at_lists(self._parts)
+        return self.metrics.exposition()
+
+    async def _look_at_lists(self, parts: Parts) -> None:
+        waiting, metrics = await parts.depths.look(), self.metrics
+        metrics.letters.set(waiting.letters)
+        for kind in LISTS:
+            depth = waiting.lists.get(kind, NO_DEPTH)
+            metrics.waiting_jobs.labels(kind).set(depth.jobs)
+            metrics.due_age.labels(kind).set(depth.due_seconds)
+            metrics.job_age.labels(kind).set(depth.oldest_seconds)
+
+    def _welcomed(self, connections: int) -> None:
+        self.metrics.sockets.inc()
+        self.metrics.socket_connections.set(connections)
+
     async def _slack_health(self) -> str:
         if self._parts is None:
             return self._slack_trouble
@@ -214,7 +240,13 @@ class Bot:
 
     def _read_gap(self) -> None:
         if self._gap is None or self._gap.done():
-            self._gap = asyncio.create_task(self.parts.gaps.read(), name="gap")
+            self._gap = asyncio.create_task(self._read_threads(), name="gap")
+
+    async def _read_threads(self) -> int:
+        self.metrics.gaps.inc()
+        found = await self.parts.gaps.read()
+        self.metrics.missed.inc(found)
+        return found
 
 
 @contextlib.asynccontextmanager

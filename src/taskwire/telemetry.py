@@ -3,7 +3,7 @@
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
@@ -13,6 +13,10 @@ from taskwire import __version__
 
 Mask = Callable[[str], str]
 Logger = structlog.stdlib.BoundLogger
+
+LIMITER_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+# Slack brings what was not acknowledged again after one and after five minutes more.
+DELIVERY_AGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -94,38 +98,97 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
+        self.is_up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
+        self._of_what_comes_in()
+        self._of_turns()
+        self._of_lists()
+        self._of_watching()
+        self._of_slacks_limits()
+
+    def _of_what_comes_in(self) -> None:
         self.taken = self._counter(
             "deliveries", "Payloads from Slack, by what became of them", "kind", "outcome"
         )
-        self.jobs = self._counter("jobs", "Turns that ended, by kind of job and verdict", "kind", "outcome")
+        self.delivery_age = self._histogram(
+            "delivery_age_seconds", "How old what people did was when it was taken", DELIVERY_AGES, "kind"
+        )
+        self.gaps = self._counter("gaps", "Times that the threads were read for what had been missed")
+        self.missed = self._counter("missed_messages", "Messages that were found in doing so")
+        self.sockets = self._counter("sockets_opened", "Sockets that Slack has welcomed")
+        self.socket_connections = self._gauge(
+            "socket_connections", "Sockets that this app has, all processes together, as Slack last said"
+        )
+        self.socket_age = self._gauge(
+            "socket_age_seconds", "How long this process's socket has been open; 0 if it is not"
+        )
+
+    def _of_turns(self) -> None:
+        self.jobs = self._counter(
+            "jobs", "Turns that ended, by kind of job and how they ended", "kind", "outcome"
+        )
+        self.retries = self._counter("retries", "Turns that have to be repeated, by why", "kind", "why")
+        self.attempts = self._counter("attempts", "Begun effects that cannot be repeated", "kind")
+        self.read_backs = self._counter(
+            "read_backs",
+            "Attempts of unknown outcome that were looked for, by what was found",
+            "kind",
+            "found",
+        )
+        self.taken_over = self._counter(
+            "turns_taken_over", "Turns taken over since the one before had no end in its time", "kind"
+        )
         self.lost_turns = self._counter("lost_turns", "Turns that another process had taken over", "kind")
+        self.doubles = self._counter(
+            "doubles_tidied", "Second copies that a stopped process had made, taken back or told", "kind"
+        )
         self.dead = self._counter("dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind")
+        self.in_hand = self._gauge("turns_in_hand", "Turns that this process carries out now, of 32 at most")
+
+    def _of_lists(self) -> None:
+        self.waiting_lists = self._gauge("waiting_lists", "Lists of jobs that have work, due or not")
+        self.waiting_jobs = self._gauge("waiting_jobs", "Jobs that wait in lists of this kind", "lists")
+        self.due_age = self._gauge(
+            "due_age_seconds", "How long the list that is due for longest has waited for a worker", "lists"
+        )
+        self.job_age = self._gauge(
+            "oldest_job_age_seconds", "How long ago the oldest job at the head of a list was written", "lists"
+        )
+        self.letters = self._gauge("dead_letters_kept", "Dead letters that nobody has dealt with")
+        self.store_failures = self._counter("store_failures", "Times that Redis did not answer a worker")
+        self.store_rewinds = self._counter(
+            "store_rewinds", "Times that Redis was another one, or had gone back in time"
+        )
+
+    def _of_watching(self) -> None:
         self.sweeps = self._counter("sweeps", "Looks at Coder's list of tasks", "outcome")
         self.tasks_read = self._counter("tasks_read", "Tasks of Coder's list that were read, having changed")
-        self.sweep_seconds = Histogram(
-            "taskwire_sweep_seconds", "How long a look at Coder's list took", registry=self.registry
+        self.sweep_seconds = self._histogram(
+            "sweep_seconds", "How long a look at Coder's list took", Histogram.DEFAULT_BUCKETS
         )
         self.links = self._gauge("links", "Tasks that have an open thread")
-        self.waiting_lists = self._gauge("waiting_lists", "Lists of jobs that have work, due or not")
         self.last_sweep = self._gauge(
             "last_sweep_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
         )
-        self.limiter_waits = Histogram(
-            "taskwire_limiter_wait_seconds",
+
+    def _of_slacks_limits(self) -> None:
+        self.limiter_waits = self._histogram(
+            "limiter_wait_seconds",
             "How long calls to Slack waited for a place in its limits, by method and urgency",
-            ("method", "urgency"),
-            buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
-            registry=self.registry,
+            LIMITER_WAITS,
+            "method",
+            "urgency",
         )
         self.rate_limited = self._counter("rate_limited", "Answers of Slack's that say: too fast", "method")
-        self.is_up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
-        self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"taskwire_{name}", text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"taskwire_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"taskwire_{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def exposition(self) -> bytes:
         """All figures in Prometheus's text format."""

@@ -70,7 +70,7 @@ class Binder:
         was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect or was_tried
         if was_in_doubt:
             found = await self._found(bond)
-            hand.settled()
+            hand.settled("there" if found is not None else "not_there")
             if found is not None:
                 return found
             since_ms = hand.job.failing_since_ms

@@ -27,6 +27,7 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
         return later(0, hand.job.knowing(file_id=file_id))
     if hand.is_in_doubt:
         if await doors.slack.find_share(work.file_id, work.channel) is not None:
+            hand.settled(has_landed=True)
             return done()
         if work.looks < LOOKS:
             return in_doubt(hand.job.knowing(looks=work.looks + 1), LOOK_SECONDS)

@@ -2,7 +2,7 @@
 
 from taskwire.bridge import fates
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, Private, done
+from taskwire.bridge.hand import Ending, Hand, Private
 from taskwire.bridge.saying import draw, receipt, say
 from taskwire.model import replies
 from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
@@ -33,7 +33,12 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         if link is not None:
             words = inputs.delivery_given_up(link, job.id, why, replies.to_agent_text(work.text))
             say(link_id, f"failed:{work.ts}:{hand.now_ms}", words, step, is_call=True)
-    return done(step, *_privately(work, why))
+    return let_go(step, *_privately(work, why))
+
+
+def let_go(step: Step, *privately: Private) -> Ending:
+    """The job leaves its list undone, with the step that holds its letter; what is behind fares no better."""
+    return Ending("done", step, privately=privately, trouble="same")
 
 
 async def _asked(doors: Doors, hand: Hand, work: Reply) -> Ending | None:
@@ -42,6 +47,7 @@ async def _asked(doors: Doors, hand: Hand, work: Reply) -> Ending | None:
     if link is None or link.ended is not None:
         return None
     question = inputs.input_in_doubt(link, hand.job.id, replies.to_agent_text(work.text))
+    hand.settled("unclear")
     return fates.asked(fates.Case(hand, link, work), "in_doubt", question)
 
 

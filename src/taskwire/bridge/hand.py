@@ -23,6 +23,7 @@ from taskwire.store.steps import Step
 T = TypeVar("T")
 W = TypeVar("W", bound=Work)
 Private = tuple[Asker, Message]
+Found = Literal["there", "not_there", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def later(seconds: float, job: Job | None = None, step: Step | None = None, *pri
     return Ending("later", step or Step(), seconds, job, privately)
 
 
-def in_doubt(job: Job | None = None, seconds: float = 0.0) -> Ending:
+def in_doubt(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "none") -> Ending:
     """The attempt's outcome is unknown: whoever comes next reads back, when it can no longer land."""
-    return Ending("unknown", delay_seconds=seconds, job=job)
+    return Ending("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 
 class Hand:
@@ -76,6 +77,10 @@ class Hand:
         self.has_landed = False
         # What to write should this turn's token no longer hold when it ends: see `attempt`.
         self.tidy: Step | None = None
+        # For the figures: attempts begun, what an earlier one was found to have done, copies taken back.
+        self.begun = 0
+        self.found: Found | None = None
+        self.doubles = 0
 
     @property
     def job(self) -> Job:
@@ -131,8 +136,10 @@ class Hand:
         """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
         return self.is_in_doubt or self.has_landed
 
-    def settled(self, *, has_landed: bool = False) -> None:
-        """An earlier attempt has been read back: it is known what became of it."""
+    def settled(self, found: Found | None = None, *, has_landed: bool = False) -> None:
+        """An earlier attempt has been read back: it is known what became of it, or that nobody can know."""
+        if self.is_in_doubt:
+            self.found = found or ("there" if has_landed else "not_there")
         self.is_in_doubt = False
         self.has_landed = has_landed
 
@@ -157,6 +164,7 @@ class Hand:
             raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
         deadline = transport.boottime() + timeout_seconds
         await self._queue.begin(self.turn, note, timeout_seconds)
+        self.begun += 1
         self.is_in_doubt = True
         self.tidy = tidy
         try:
@@ -167,7 +175,7 @@ class Hand:
             self.is_in_doubt = False
             self.tidy = None
             raise
-        self.settled(has_landed=True)
+        self.is_in_doubt, self.has_landed = False, True
         return made
 
     @contextlib.asynccontextmanager

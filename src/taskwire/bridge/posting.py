@@ -152,17 +152,20 @@ async def tidy_message(doors: Doors, hand: Hand) -> Ending:
     # A card that has just been posted may be recorded in a moment; until then either copy may be the one.
     is_too_early = work.thread_ts is None and recorded is None and not work.looks
     if len(copies) > 1 and not is_too_early:
-        await _keep_one(doors, work, copies, recorded)
+        await _keep_one(doors, hand, work, copies, recorded)
     if work.looks:
         return done()
     looked = hand.job.knowing(looks=work.looks + 1)
     return later(landed_seconds(doors, doors.slack.timeouts.post), looked)
 
 
-async def _keep_one(doors: Doors, work: TidyMessage, copies: list[Ts], recorded: Ts | None) -> None:
+async def _keep_one(
+    doors: Doors, hand: Hand, work: TidyMessage, copies: list[Ts], recorded: Ts | None
+) -> None:
     keep = recorded if recorded in copies else copies[0]
     for copy in copies:
         if copy != keep:
             _log.warning("removing a second copy", message=work.message_id, ts=copy)
             with contextlib.suppress(MessageGone):
                 await doors.slack.delete(work.channel, copy)
+            hand.doubles += 1

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import LONGEST_WAIT_SECONDS, Case, Fates
-from taskwire.bridge.hand import Ending, Hand, in_doubt, later
+from taskwire.bridge.hand import Ending, Found, Hand, in_doubt, later
 from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import AppUnreachable, NoTasks, NotReady, TokenRefused
 from taskwire.coder.models import Logs, Task, TaskStatus
@@ -59,6 +59,12 @@ class SendNote(BaseModel):
         )
 
 
+_FOUND: dict[Finding | None, Found] = {
+    "there": "there",
+    "not there": "not_there",
+    "unclear": "unclear",
+    None: "unclear",
+}
 _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
     Annotated[ResumeNote | SendNote, Field(discriminator="what")]
 )
@@ -89,7 +95,7 @@ class InputReader:
             if isinstance(error, NoRoom) or not hand.is_in_doubt:
                 raise
             seconds = wait_seconds(hand.job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
-            return in_doubt(hand.job.failed_again(hand.now_ms), seconds)
+            return in_doubt(hand.failed_again(), seconds, "failing")
 
     async def glimpse(self, task_id: str, note: SendNote) -> bool:
         """Whether the input can be seen already; not seeing it means nothing yet."""
@@ -100,9 +106,9 @@ class InputReader:
 
     async def _resumed(self, case: Case, note: ResumeNote) -> Ending:
         task = await self._doors.coder.get_task(_task_id(case))
-        case.hand.settled()
         is_up = task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING, TaskStatus.ACTIVE)
         is_done = task.workspace_build_number > note.build and is_up
+        case.hand.settled("there" if is_done else "not_there")
         return self._fates.resumed(case, task.workspace_build_number) if is_done else later(0)
 
     async def _sent(self, case: Case, note: SendNote) -> Ending:
@@ -115,7 +121,7 @@ class InputReader:
         if found is None and since_landed_ms < UNREADABLE_MS:
             return in_doubt(seconds=LOOK_SECONDS)
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
-        hand.settled(has_landed=found == "there")
+        hand.settled(_FOUND[found], has_landed=found == "there")
         _log.info("read input back", job=hand.job.id, found=found)
         if found == "there":
             return await self._fates.delivered(case, note.reported_at)

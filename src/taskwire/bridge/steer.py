@@ -85,9 +85,10 @@ class Steerer:
     async def _pause(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
         if hand.is_in_doubt:
-            hand.settled()
             is_newer = task.workspace_build_number > int(hand.note)
-            if is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED):
+            is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
+            hand.settled("there" if is_done else "not_there")
+            if is_done:
                 return await self._paused(hand, link, work, task.workspace_build_number)
         if task.status is TaskStatus.PAUSED:
             return await self._paused(hand, link, work, None)
@@ -126,8 +127,10 @@ class Steerer:
     async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
         if hand.is_in_doubt:
-            hand.settled()
-            if task.workspace_build_number > int(hand.note) and task.status is not TaskStatus.PAUSED:
+            is_newer = task.workspace_build_number > int(hand.note)
+            is_done = is_newer and task.status is not TaskStatus.PAUSED
+            hand.settled("there" if is_done else "not_there")
+            if is_done:
                 return self._resumed(hand, link, work, task.workspace_build_number)
         if link.hold is not None and microseconds(link.hold.at) > microseconds(work.asker.at):
             return done(None, (work.asker, answers.paused_since(link)))
@@ -162,9 +165,9 @@ class Steerer:
 
     async def _edit(self, hand: Hand, link: Link, work: Act) -> Ending:
         task, text = await self._task(link), await self._text(work)
-        is_there = task.initial_prompt == text
-        if not (hand.is_in_doubt and is_there):
-            hand.settled()
+        is_done = hand.is_in_doubt and task.initial_prompt == text
+        hand.settled("there" if is_done else "not_there", has_landed=is_done)
+        if not is_done:
             try:
                 await hand.attempt(
                     "edit",
@@ -203,6 +206,7 @@ class Steerer:
             # Gone, if this account still reads others: a token that lost its rights sees nothing at all.
             if not hand.is_in_doubt and not await self._reads_tasks():
                 raise
+            hand.settled("there", has_landed=True)
         except BuildActive:
             return self._busy(hand, link, work)
         if link.bond.thread_ts is None:

@@ -12,7 +12,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
 from taskwire.bridge.fates import ASKED_SECONDS
 from taskwire.bridge.giving_back import give_back, list_held
-from taskwire.bridge.giving_up import letter
+from taskwire.bridge.giving_up import let_go, letter
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
@@ -224,7 +224,7 @@ class Teller:
         """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
         _log.warning("a thread is closed to us", link=link.id, channel=link.bond.channel, code=code)
         why = f"the channel takes no message: {code}"
-        return done(letter(hand, why))
+        return let_go(letter(hand, why))
 
     def _with_file(self, step: Step, link: Link, name: str, written: Written) -> Step:
         """Keep where the excerpt ended, and attach the whole where it is long."""

@@ -26,6 +26,7 @@ async def tidy_input(doors: Doors, hand: Hand) -> Ending:
         # What another start's log holds tells nothing of this one.
         return done()
     if doubt.count(work.marked, task.workspace_build_number, entries_of(logs)) > 1:
+        hand.doubles += 1
         return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.marked.text)))
     if work.looks:
         return done()

@@ -15,10 +15,11 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
 
+from taskwire.bridge import counting
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.courtesy import Courtesy
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.giving_up import gave_up, letter, unreadable
+from taskwire.bridge.giving_up import gave_up, let_go, letter, unreadable
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import NotDone, OutsideError, Refused, Unknown, UserError
@@ -99,6 +100,11 @@ class Worker:
         """Whether nothing is being carried out, or taken at this moment."""
         return not self._turns and not self._is_taking
 
+    @property
+    def in_hand(self) -> int:
+        """How many turns are being carried out."""
+        return len(self._turns)
+
     def _is_risky(self, taken: Taking) -> bool:
         """Whether it was taken often and never ended: at most one such turn is in hand."""
         return isinstance(taken, Turn) and taken.takes > self._doors.queue.times.risky_takes
@@ -123,6 +129,7 @@ class Worker:
         except RedisError as error:
             # Who comes back may be another one, or the same with less in it.
             self._looks_back_at = 0.0
+            self._metrics.store_failures.inc()
             _log.warning("redis is away", error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
@@ -136,6 +143,7 @@ class Worker:
         if rewound := await self._doors.queue.rewinds.look():
             missing_ms = rewound.at_ms - rewound.since_ms
             _log.warning("redis has gone back in time, or is another one", may_miss_ms=missing_ms)
+            self._metrics.store_rewinds.inc()
             self.has_rewound.set()
         self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
 
@@ -172,9 +180,13 @@ class Worker:
 
     async def _carry_out(self, turn: Turn) -> None:
         hand = Hand(turn, self._doors.queue)
-        ending = await self._ending(hand)
+        counting.taken(self._metrics, turn)
+        try:
+            ending = await self._ending(hand)
+        finally:
+            counting.carried_out(self._metrics, hand)
         await self._end(hand, ending)
-        self._metrics.jobs.labels(turn.job.work.kind, ending.verdict).inc()
+        counting.ended(self._metrics, hand, ending)
         for asker, message in ending.privately:
             await self.show_privately(reachable(asker, self._doors.slack.now()), message)
         if ending.instead is not None:
@@ -296,15 +308,13 @@ class Worker:
     async def _given_up(self, hand: Hand, why: str) -> Ending:
         """A dead letter, and a sentence for whoever waits for it."""
         _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
-        self._metrics.dead.labels(hand.job.work.kind).inc()
         try:
-            # What stands behind it has been failing with it.
-            return replace(await gave_up(self._doors, hand, why), trouble="same")
+            return self._as_it_is(hand, await gave_up(self._doors, hand, why))
         except RedisError:
             raise
         except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
             _log.exception("could not tell of the end", job=hand.job.id)
-            return done(letter(hand, why))
+            return let_go(letter(hand, why))
 
     async def show_privately(self, asker: Asker, message: Message) -> None:
         """Show something to one person, at most once: by the response URL, else in the channel."""

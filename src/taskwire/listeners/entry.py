@@ -5,6 +5,7 @@ from datetime import datetime
 
 from taskwire.bridge.courtesy import Courtesy
 from taskwire.model.errors import TryLater, Unknown
+from taskwire.model.ids import Ts, moment_of
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
 from taskwire.slack.outbound import Outbound
@@ -45,8 +46,8 @@ class Entry:
         if ts is not None:
             self._slack.brought(ts)
 
-    async def taken(self, kind: str, writing: Awaitable[Taken]) -> Taken:
-        """Await a claim and count it; raises what it raises."""
+    async def taken(self, kind: str, writing: Awaitable[Taken], did_at: Ts | None = None) -> Taken:
+        """Await a claim and count it, with the age of what was done at `did_at`; raises what it raises."""
         try:
             with self._courtesy:
                 outcome = await writing
@@ -54,6 +55,9 @@ class Entry:
             self._metrics.taken.labels(kind, type(error).__name__.lower()).inc()
             raise
         self._metrics.taken.labels(kind, outcome).inc()
+        if did_at is not None and outcome != "foreign":
+            age = (self.now() - moment_of(did_at)).total_seconds()
+            self._metrics.delivery_age.labels(kind).observe(max(age, 0.0))
         return outcome
 
     async def write(self, kind: str, delivery: str, step: Step) -> str:

@@ -74,11 +74,11 @@ class Messages:
     async def _message(self, body: Body) -> Taken | None:
         match inbound.message_event(body, self._bot):
             case ThreadMessage() as message:
-                return await self._entry.taken("message", self._receiver.reply(message))
+                return await self._entry.taken("message", self._receiver.reply(message), message.ts)
             case Edited() as message:
-                return await self._entry.taken("edit", self._receiver.edited(message))
+                return await self._entry.taken("edit", self._receiver.edited(message), message.edited_ts)
             case Deleted() as message:
-                return await self._entry.taken("deletion", self._receiver.deleted(message))
+                return await self._entry.taken("deletion", self._receiver.deleted(message), message.at)
             case DirectMessage() as message:
                 return await self._once(message, "direct", answers.direct_not_yet())
             case _:
@@ -91,7 +91,7 @@ class Messages:
             return None
         if mention.thread_ts is not None:
             message = mention.in_thread()
-            taken = await self._entry.taken("mention", self._receiver.reply(message))
+            taken = await self._entry.taken("mention", self._receiver.reply(message), message.ts)
             if taken != "foreign":
                 return taken
         return await self._once(mention, "mention", answers.mention_not_yet())

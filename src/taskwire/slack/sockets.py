@@ -7,6 +7,8 @@ that is away is a warning and no stack trace. What comes over it is Bolt's, and 
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -18,9 +20,14 @@ PING_SECONDS = 5
 
 
 class Socket:
-    """One connection of Socket Mode. `url` is the address for its first try, from `Outbound.open_socket`."""
+    """One connection of Socket Mode. `url` is the address for its first try, from `Outbound.open_socket`.
 
-    def __init__(self, app: AsyncApp, app_token: str, url: str) -> None:
+    `welcomed` hears each time that Slack opens it how many the app has, all processes together.
+    """
+
+    def __init__(
+        self, app: AsyncApp, app_token: str, url: str, welcomed: Callable[[int], None] = lambda _: None
+    ) -> None:
         # The SDK waits as long between two tries as between two pings.
         self._handler = AsyncSocketModeHandler(app, app_token, _calm_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
@@ -28,7 +35,10 @@ class Socket:
         # Without one it has taken what the environment names, whatever NO_PROXY says.
         client.proxy = app.client.proxy
         _use_each_address_once(client)
+        client.message_listeners.append(self._heard)
         self._connecting: asyncio.Task[None] | None = None
+        self._welcomed = welcomed
+        self._welcomed_at: float | None = None
 
     def start(self) -> None:
         """Connect, and go on trying until it succeeds."""
@@ -38,6 +48,17 @@ class Socket:
     async def is_connected(self) -> bool:
         """Whether payloads can come."""
         return bool(await self._handler.client.is_connected())
+
+    async def age_seconds(self) -> float:
+        """How long the present connection has been open; 0 without one."""
+        if self._welcomed_at is None or not await self.is_connected():
+            return 0.0
+        return time.monotonic() - self._welcomed_at
+
+    async def _heard(self, _client: object, message: Mapping[str, object], _raw: str | None) -> None:
+        if message.get("type") == "hello":
+            self._welcomed_at = time.monotonic()
+            self._welcomed(int(str(message.get("num_connections") or 0)))
 
     async def close(self, within_seconds: float) -> None:
         """Say goodbye if Slack listens, and let go of everything."""

@@ -1,0 +1,194 @@
+"""The figures of /metrics: each moves when what it counts has happened."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import aiohttp
+
+from taskwire.model.ids import ChannelId, LinkId, Ts
+from taskwire.model.jobs import Job, TidyMessage, tidy
+from taskwire.model.messages import Message
+from taskwire.sandbox.coder.faults import cut_after, late, refused, server_error
+from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire.slack.outbound import Metadata
+from taskwire.store.steps import Step
+
+from .lives import a_task
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World, new_world
+
+_ROW = re.compile(r"^taskwire_(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+
+
+class Figures:
+    """What /metrics says, by name and the values of its labels."""
+
+    def __init__(self, text: str) -> None:
+        self._rows = {
+            (name, frozenset(re.findall(r'"([^"]*)"', labels))): float(value)
+            for name, labels, value in _ROW.findall(text)
+        }
+
+    def __call__(self, name: str, *labels: str) -> float:
+        """One figure; 0 before it was ever counted."""
+        return self._rows.get((name, frozenset(labels)), 0.0)
+
+
+async def look(world: World) -> Figures:
+    """Scrape the running bot, as Prometheus does."""
+    address = f"http://127.0.0.1:{world.bot.port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        return Figures(await answer.text())
+
+
+async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> None:
+    """A delivery that Slack repeats is told from a new one; the socket's age is known."""
+    thread, _ = await a_waiting_agent(world)
+    world.slack.faults.add("message", DeliveryFault.TWICE)
+
+    await world.alice.replies(thread, "use main")
+    now = await look(world)
+
+    assert (now("deliveries_total", "message", "taken"), now("deliveries_total", "message", "seen")) == (1, 1)
+    assert now("delivery_age_seconds_count", "message") == 2
+    assert now("delivery_age_seconds_sum", "message") > 0
+    assert (now("sockets_opened_total"), now("socket_connections"), now("gaps_total")) == (1, 1, 1)
+    assert now("socket_age_seconds") > 0
+
+
+async def test_what_was_missed_is_counted(world: World) -> None:
+    """A reading of the threads after a start finds what nobody heard."""
+    thread, _ = await a_waiting_agent(world)
+    await world.stops()
+    world.slack.backend.courier.retry_seconds = ()
+    await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+
+    await world.starts()
+    await world.until(lambda: world.bot.has_read_gap, "the threads are read")
+    await world.settles()
+    now = await look(world)
+
+    assert (now("gaps_total"), now("missed_messages_total")) == (1, 1)
+
+
+async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:
+    """What was found is told from what was not."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    world.coder.misbehave("tasks.send", refused())
+    await world.alice.replies(thread, "and test it")
+    for _ in range(2):
+        await world.passes(seconds=66)
+
+    now = await look(world)
+
+    assert now("attempts_total", "post_card") == now("read_backs_total", "post_card", "there") == 1
+    assert now("attempts_total", "create_task") == 1
+    assert now("attempts_total", "reply") == 3
+    assert now("read_backs_total", "reply", "there") == 1
+    assert now("read_backs_total", "reply", "not_there") == 1
+    assert now("jobs_total", "create_task", "done") == 1
+    thread.new_messages()
+
+
+async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
+    """A failure is not the account's trouble, and neither is what waits for a busy agent."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    world.coder.misbehave("tasks.get", server_error())
+    await world.passes(seconds=31)
+    world.coder.user("taskwire").status = "suspended"
+    await world.passes(seconds=31)
+    waiting = await look(world)
+    world.coder.user("taskwire").status = "active"
+    await world.passes(seconds=31)
+    task.becomes("idle")
+    await world.sweeps()
+
+    now = await look(world)
+
+    assert waiting("waiting_jobs", "steer") == 1
+    assert waiting("oldest_job_age_seconds", "steer") > 60
+    assert now("waiting_jobs", "steer") == now("oldest_job_age_seconds", "steer") == 0
+    assert now("retries_total", "reply", "failed") == 1
+    assert now("retries_total", "reply", "account") >= 1
+    assert now("up", "coder") == 1
+    thread.new_messages()
+
+
+async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
+    """Until the operator has dealt with it."""
+    _, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    kept = await look(world)
+    await world.letters().forget()
+
+    now = await look(world)
+
+    assert kept("dead_letters_total", "tell") == kept("dead_letters_kept") == 1
+    assert kept("jobs_total", "tell", "given_up") == 1
+    assert (now("dead_letters_total", "tell"), now("dead_letters_kept")) == (1, 0)
+    assert kept("sweeps_total", "done") >= 1
+    assert kept("sweep_seconds_count") >= kept("sweeps_total", "done")
+    assert kept("last_sweep_timestamp_seconds") > 0
+    assert kept("links") == 1
+
+
+async def test_turns_that_change_hands_are_counted(world: World) -> None:
+    """One takes longer than its lease: it is taken over, and then its own end is refused."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.get", late(0.5))
+    asked = len(world.coder.requests)
+
+    await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    await world.until(lambda: len(world.coder.requests) > asked, "Coder is asked for the task")
+    await world.passes(seconds=11)
+    now = await look(world)
+
+    assert now("turns_taken_over_total", "reply") == now("lost_turns_total", "reply") == 1
+    assert now("turns_in_hand") == 0
+    assert task.inputs == ["use main"]
+
+
+async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
+    """A stopped process has posted a card a second time."""
+    thread, _ = await a_waiting_agent(world)
+    doors = world.bot.parts.doors
+    card = world.slack.message(thread.channel, thread.ts)["metadata"]["event_payload"]
+    meta = Metadata(id=card["id"], kind="card")
+    await doors.slack.post(ChannelId(thread.channel), Message(text="once more"), meta)
+    link = LinkId(card["id"].partition(":")[2])
+    work = TidyMessage(
+        channel=ChannelId(thread.channel), thread_ts=None, since=Ts(thread.ts), message_id=meta.id
+    )
+
+    await doors.queue.write(Step().append(tidy(link), Job(id="tidy", work=work)))
+    for _ in range(2):
+        await world.passes(seconds=120)
+    now = await look(world)
+
+    assert now("doubles_tidied_total", "tidy_message") == 1
+    assert world.cards() == []
+    thread.new_messages()
+
+
+async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
+    """Whoever waits for it waits with the work."""
+    async with new_world(tmp_path, has_store_faults=True) as world:
+        await world.loses_its_store()
+        away = Figures("")
+        async with asyncio.timeout(10):
+            while not away("store_failures_total"):
+                away = await look(world)
+        await world.finds_its_store()
+        await world.settles()
+
+        now = await look(world)
+
+    assert (away("up", "store"), now("up", "store")) == (0, 1)
