@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -103,8 +104,11 @@ class Courier:
         return reply
 
     async def _send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
+        delivery.sent_at = delivery.sent_at or time.time()
         reply = await self.transport.send(delivery, attempt, reason)
         delivery.attempts.append(reply.reason)
+        if reply.is_acked:
+            delivery.acked_at = delivery.acked_at or time.time()
         if not reply.is_acked and reply.reason not in ("connection_failed", "connection_lost"):
             self._ledger.complain(f"unacked {delivery.kind} {delivery.name}: {reply.reason}")
         self._passed.set()

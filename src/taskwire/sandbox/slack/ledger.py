@@ -38,7 +38,10 @@ class Call:
 
 @dataclass
 class Delivery:
-    """One payload for the app; `attempts` says how each try ended."""
+    """One payload for the app; `attempts` says how each try ended.
+
+    `sent_at` is when it was first put on the wire, `acked_at` when the app first took it.
+    """
 
     kind: Literal["events_api", "slash_commands", "interactive"]
     name: str
@@ -46,6 +49,8 @@ class Delivery:
     attempts: list[str] = field(default_factory=list)
     outcome: str = "pending"
     reply: Json | None = None
+    sent_at: float | None = None
+    acked_at: float | None = None
 
 
 OnCall = Callable[[Phase, Call], Awaitable[None] | None]
