@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.bench.acks import measure_acks
+from tests.bench.delays import measure_delays, measure_hints
 from tests.bench.figures import HEAD, Figure, machine
+from tests.bench.load import measure_load
+from tests.bench.posts import measure_posts
+from tests.bench.starts import measure_starts
 from tests.bench.sweeps import measure_growth, measure_stalls, measure_sweeps
 
 Measure = Callable[[Path], Awaitable[Sequence[Figure]]]
@@ -19,6 +23,11 @@ MEASURES: dict[str, Measure] = {
     "sweep": measure_sweeps,
     "growth": measure_growth,
     "stall": measure_stalls,
+    "load": measure_load,
+    "delay": measure_delays,
+    "hints": measure_hints,
+    "posts": measure_posts,
+    "start": measure_starts,
 }
 
 

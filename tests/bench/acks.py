@@ -17,6 +17,8 @@ PEOPLE = 50
 ROUNDS = 8
 # In each round, of each kind.
 EACH, BURSTS = 60, 6
+# While Coder hangs, what people ask for heaps up, and no more than fifty each are taken.
+HANGING_ROUNDS = 5
 PAUSE_SECONDS = 0.2
 BARE = "a Bolt app that only acks"
 FIRST = "the same, told to ack before it responds"
@@ -67,7 +69,7 @@ async def measure_acks(directory: Path) -> Sequence[Figure]:
             for typist in typists:
                 await typist.types()
         place.coder.misbehave("*", hang(), times=None)
-        for _ in range(ROUNDS):
+        for _ in range(HANGING_ROUNDS):
             await hanging.types()
         place.coder.behave()
     return [*_figures(ours, bare, first, ""), *_figures(hanging, bare, None, HANGING)]

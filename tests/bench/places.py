@@ -113,6 +113,12 @@ async def figure(bot: Taskwire, name: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
+async def until_figure(bot: Taskwire, name: str, value: float) -> None:
+    """Wait until a figure is as high as this."""
+    while await figure(bot, name) < value:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.1)
+
+
 async def quiet(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
     """Wait until no list has work any more."""
     ready = keys_of(place).named("ready")

@@ -1,0 +1,125 @@
+"""From a change at Coder to the message at Slack: by polling, by the webhook, and what many hints cost."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import Call
+from tests.bench.figures import Figure, percentile
+from tests.bench.places import bench_place, figure, quiet, spawned, store_of
+from tests.process.processes import Place, Taskwire, until
+
+TASKS = 30
+CHANGES = 90
+POLL_SECONDS = 2.0
+# So rarely that no tick helps the webhook.
+RARE_SECONDS = 600.0
+SECONDS_BETWEEN = 0.4
+WORD = "a-word-that-only-coder-knows"
+HINTS = 1_000
+HINT_SECONDS = 5.0
+INTERVAL = "the poll interval"
+
+
+class Changes:
+    """Lets agents report, and notes how long each report takes until its thread has it."""
+
+    def __init__(self, place: Place, tasks: Sequence[PuppetTask]) -> None:
+        self._place = place
+        self._tasks = tasks
+        self._began: dict[str, float] = {}
+        self.seconds: list[float] = []
+        place.slack.on_call = self._heard
+
+    def make(self, number: int) -> None:
+        """Let one agent say that it is done, in words that no other report has."""
+        said = f"Change {number:04d}"
+        self._began[said] = time.perf_counter()
+        self._tasks[number % len(self._tasks)].becomes("complete", said)
+
+    async def are_told(self) -> None:
+        """Wait until all of them have arrived."""
+        await until(lambda: not self._began, "all changes to be told")
+
+    def _heard(self, phase: str, call: Call) -> None:
+        if phase != "after" or call.method != "chat.postMessage" or call.outcome != "ok":
+            return
+        text = str(call.arguments["text"])
+        for said in [said for said in self._began if said in text]:
+            self.seconds.append(time.perf_counter() - self._began.pop(said))
+
+
+async def measure_delays(directory: Path) -> Sequence[Figure]:
+    """Ninety changes at random moments, each in one of thirty threads."""
+    directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
+    async with _watched(directory / "poll", POLL_SECONDS) as (place, _, tasks):
+        changes, dice = Changes(place, tasks), random.Random(1)  # noqa: S311 - repeatable on purpose
+        for number in range(CHANGES):
+            changes.make(number)
+            await asyncio.sleep(dice.uniform(0, 2 * SECONDS_BETWEEN))
+        await changes.are_told()
+    return [
+        Figure(f"change to message {share}, by polling", percentile(changes.seconds, part), "s", *against)
+        for share, part, against in (
+            ("p50", 0.5, (POLL_SECONDS, INTERVAL)),
+            ("p95", 0.95, (POLL_SECONDS, INTERVAL, "interval and 0.3 s")),
+        )
+    ]
+
+
+async def measure_hints(directory: Path) -> Sequence[Figure]:
+    """The same by the webhook, while the next tick is minutes away; then a thousand hints in five seconds."""
+    async with _watched(directory, RARE_SECONDS) as (place, bot, tasks), aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{await bot.port()}/coder/webhook?token={WORD}"
+        changes, dice = Changes(place, tasks), random.Random(1)  # noqa: S311 - repeatable on purpose
+        # What is seen for the first time is told too.
+        await session.post(url, json={})
+        for number in range(CHANGES // 2):
+            changes.make(number)
+            await session.post(url, json={})
+            await asyncio.sleep(dice.uniform(0, 4 * SECONDS_BETWEEN))
+        await changes.are_told()
+        looks = await figure(bot, "taskwire_sweeps_total")
+        for _ in range(HINTS):
+            await session.post(url, json={})
+            await asyncio.sleep(HINT_SECONDS / HINTS)
+        await asyncio.sleep(2.0)
+        looks = await figure(bot, "taskwire_sweeps_total") - looks
+    what = "webhook's arrival to message"
+    return (
+        Figure(f"{what} p50", percentile(changes.seconds, 0.5), "s"),
+        Figure(f"{what} p95", percentile(changes.seconds, 0.95), "s", target="within 1 s"),
+        Figure(
+            f"lists asked for, {HINTS:,} hints in {HINT_SECONDS:.0f} s",
+            looks,
+            "requests",
+            HINTS,
+            "one a hint",
+            "one a second",
+        ),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    directory: Path, poll_seconds: float
+) -> AsyncIterator[tuple[Place, Taskwire, list[PuppetTask]]]:
+    """A process with tasks that people made in channels of their own, whose cards are drawn."""
+    async with bench_place(directory, poll_seconds=poll_seconds) as place:
+        place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD
+        async with spawned(place, "taskwire.cli", "run") as bot:
+            await bot.is_ready()
+            for number in range(TASKS):
+                place.slack.add_channel(f"room-{number}", ["alice"])
+                said = f"create name=room-{number} mend page {number}"
+                assert (await place.slack.command("alice", f"room-{number}", "/task", said)).ok
+            await until(lambda: len(place.coder.tasks) == TASKS, "all tasks")
+            async with store_of(place) as connections:
+                await quiet(place, connections)
+            yield place, bot, [place.coder.task(f"room-{number}") for number in range(TASKS)]

@@ -1,0 +1,92 @@
+"""What many links cost while nothing happens: requests to Coder, and the memory of the process."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.figures import Figure
+from tests.bench.places import bench_place, figure, link_all, quiet, spawned, store_of, until_figure
+from tests.process.processes import Place, Taskwire
+
+SIZES = (10, 1_000, 10_000)
+POLL_SECONDS = 1.0
+TICKS = 10
+CHANGED = 100
+ONE_EACH = "one request a task"
+BARE = "a Bolt app that only acks"
+EMPTY = "the same process without links"
+
+
+async def measure_load(directory: Path) -> Sequence[Figure]:
+    """One process, whose links grow from none to ten thousand."""
+    directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
+    bare = await _bare(directory / "bare")
+    async with (
+        bench_place(directory / "ours", poll_seconds=POLL_SECONDS) as place,
+        spawned(place, "taskwire.cli", "run") as bot,
+    ):
+        await bot.is_ready()
+        empty = await _most(bot, place)
+        found = [await _asked(place, bot, size) for size in SIZES]
+        peak = await _most(bot, place)
+    links = f"memory of the process at {SIZES[-1]:,} links"
+    return (
+        *found,
+        Figure(links, peak, "MB", bare, BARE, "under 150 MB"),
+        Figure(links, peak, "MB", empty, EMPTY),
+    )
+
+
+async def _asked(place: Place, bot: Taskwire, size: int) -> Figure:
+    """How many requests a tick makes with so many linked tasks at rest."""
+    tasks = len(place.coder.tasks)
+    place.coder.fill(size - tasks, "crowd", prefix=f"filler-{size}")
+    await link_all(place, place.coder.tasks[tasks:])
+    async with store_of(place) as connections:
+        await until_figure(bot, "taskwire_links", size)
+        await quiet(place, connections)
+    ticks, requests = await figure(bot, "taskwire_sweeps_total"), _requests(place)
+    await _ticks(bot, TICKS)
+    ticks, requests = await figure(bot, "taskwire_sweeps_total") - ticks, _requests(place) - requests
+    target = "the same for all"
+    return Figure(
+        f"requests to Coder a tick, {size:,} tasks", requests / ticks, "requests", size, ONE_EACH, target
+    )
+
+
+def _requests(place: Place) -> int:
+    seen = place.coder.requests
+    return seen[-1].number if seen else 0
+
+
+async def _ticks(bot: Taskwire, count: int) -> None:
+    """Wait until so many sweeps have been made."""
+    swept = "taskwire_sweeps_total"
+    await until_figure(bot, swept, await figure(bot, swept) + count)
+
+
+async def _most(bot: Taskwire, place: Place) -> float:
+    """The most memory that is held during some sweeps in which 1 task in 100 has changed, in MB."""
+    most = 0.0
+    for number in range(TICKS):
+        for task in place.coder.tasks[number::CHANGED]:
+            task.becomes("working", f"report {number}")
+        ticking = asyncio.create_task(_ticks(bot, 1))
+        while not ticking.done():
+            most = max(most, _resident(bot))
+            await asyncio.sleep(0.02)
+    return most
+
+
+def _resident(bot: Taskwire) -> float:
+    status = Path(f"/proc/{bot.process.pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
+
+
+async def _bare(directory: Path) -> float:
+    async with bench_place(directory) as place, spawned(place, "tests.bench.bare") as bare:
+        await place.slack.connected(1)
+        for number in range(100):
+            await place.slack.command("alice", "general", "/task", f"pause nothing-{number}")
+        return _resident(bare)

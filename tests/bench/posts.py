@@ -1,0 +1,89 @@
+"""How many posts a second go out when there is more to say than Slack takes, and how often Slack objects."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.model.jobs import Job, Say, tell
+from taskwire.model.links import Bond
+from taskwire.model.messages import Message
+from taskwire.sandbox.slack import Call, SlackSandbox
+from taskwire.slack import manifest
+from taskwire.store.links import LinkSteps
+from taskwire.store.steps import Step
+from tests.bench.figures import Figure
+from tests.bench.places import bench_place, keys_of, queue_of, spawned, store_of
+from tests.process.processes import Place
+
+MANY = 12
+# What may be said at once has been said by then; the workspace's limit counts whole minutes.
+WARM_SECONDS = 5.0
+ONE_SECONDS, MANY_SECONDS = 40.0, 60.0
+ALLOWED = "what the documented limit allows"
+
+
+class Heard:
+    """The posts that a look-alike took, and what it answered with 429."""
+
+    def __init__(self, slack: SlackSandbox) -> None:
+        self._at: list[float] = []
+        self.refused = 0
+        slack.on_call = self._hear
+
+    def _hear(self, phase: str, call: Call) -> None:
+        if phase == "after" and call.outcome == "ratelimited":
+            self.refused += 1
+        elif phase == "after" and call.method == "chat.postMessage" and call.outcome == "ok":
+            self._at.append(time.monotonic())
+
+    async def a_second(self, seconds: float) -> float:
+        """Posts a second, once those have gone out that may come at once."""
+        await asyncio.sleep(WARM_SECONDS)
+        began = time.monotonic()
+        await asyncio.sleep(seconds)
+        ended = time.monotonic()
+        return sum(began <= at < ended for at in self._at) / (ended - began)
+
+
+async def measure_posts(directory: Path) -> Sequence[Figure]:
+    """One thread with more to say than its channel takes, then twelve with more than the workspace takes."""
+    slack = SlackSandbox(manifest=manifest.make(), limits="documented")
+    async with bench_place(directory, slack) as place, spawned(place, "taskwire.cli", "run") as bot:
+        await bot.is_ready()
+        heard = Heard(slack)
+        await _say(place, "one", 1, int(ONE_SECONDS + WARM_SECONDS) + 15)
+        one = await heard.a_second(ONE_SECONDS)
+        await asyncio.sleep(WARM_SECONDS + 10)
+        await _say(place, "many", MANY, 60)
+        many = await heard.a_second(MANY_SECONDS)
+    pace = slack.backend.pace
+    allowed = min(MANY / pace.post_seconds, pace.per_minute[0] / 60)
+    target = "at least 0.95"
+    return (
+        Figure("posts a second, one channel", one, "", 1 / pace.post_seconds, ALLOWED, target),
+        Figure(f"posts a second, {MANY} channels", many, "", allowed, ALLOWED, target),
+        Figure("calls that Slack answered with 429", heard.refused, "answers", target="none"),
+    )
+
+
+async def _say(place: Place, name: str, channels: int, count: int) -> None:
+    """Write down so many sentences for a thread in each of so many channels."""
+    async with store_of(place) as connections:
+        queue, writes = queue_of(place, connections), LinkSteps(keys_of(place))
+        for number in range(channels):
+            channel = place.slack.add_channel(f"{name}-{number}", ["alice"])
+            root = await place.slack.post("alice", channel.id, "a discussion")
+            bond = Bond(
+                id=LinkId(channel.name),
+                channel=ChannelId(channel.id),
+                made_at=Ts("1.000001"),
+                asked_by=UserId("U0BENCH"),
+                thread_ts=Ts(root),
+            )
+            step = writes.bond(Step(), bond)
+            for said in range(count):
+                work = Say(message=Message(text=f"sentence {said}"))
+                step.append(tell(bond.id), Job(id=f"say-{said}", work=work))
+            await queue.write(step)

@@ -1,0 +1,49 @@
+"""How long a process takes from its start until it is ready, and until it has acknowledged something."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.figures import Figure, median
+from tests.bench.places import bench_place, spawned
+from tests.process.processes import Place, until
+
+TIMES = 7
+BARE = "a Bolt app that only acks"
+
+
+async def measure_starts(directory: Path) -> Sequence[Figure]:
+    """Ours with its own store, whose server is a process of its own, and its imports."""
+    async with bench_place(directory) as place:
+        ready, first, bare = [], [], []
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            async with spawned(place, "taskwire.cli", "run") as bot:
+                await bot.is_ready()
+                ready.append(time.perf_counter() - began)
+                await _acked(place)
+                first.append(time.perf_counter() - began)
+                await bot.stops()
+            bare.append(await _bare(place))
+    what = f"median of {TIMES} starts"
+    return (
+        Figure(f"from start to ready, {what}", median(ready), "s", median(bare), BARE, "within 1.5 s"),
+        Figure(f"from start to the first ack, {what}", median(first), "s", median(bare), BARE),
+        Figure(f"from start to ready, the longest of {TIMES}", max(ready), "s", max(bare), BARE),
+    )
+
+
+async def _bare(place: Place) -> float:
+    """Seconds from the start of the bare app to its first ack."""
+    began = time.perf_counter()
+    async with spawned(place, "tests.bench.bare"):
+        await place.slack.connected(1)
+        await _acked(place)
+        return time.perf_counter() - began
+
+
+async def _acked(place: Place) -> None:
+    async def is_acked() -> bool:
+        return (await place.slack.command("alice", "general", "/task", "pause nothing")).ok
+
+    await until(is_acked, "an acknowledgement")
