@@ -141,9 +141,8 @@ class Parts:
             )
             claims = Claims(connections, keys, clock)
             bolt = _bolt(settings, make_client(None, settings.slack_api_url, session=session), bot)
-            gaps = GapReader(doors, Receiver(claims, doors.writes, bot.bot_user_id))
             depths = Depths(connections, keys, clock)
-            yield cls._put_together(settings, doors, claims, bolt, gaps, depths, connections, metrics)
+            yield cls._put_together(settings, doors, claims, bolt, depths, connections, metrics)
 
     @classmethod
     def _put_together(
@@ -152,14 +151,13 @@ class Parts:
         doors: Doors,
         claims: Claims,
         bolt: AsyncApp,
-        gaps: GapReader,
         depths: Depths,
         connections: Connections,
         metrics: Metrics,
     ) -> Self:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
-        behind = Behind()
+        gaps, behind = GapReader(doors, receiver, metrics), Behind()
         worker = Worker(doors, _carriers(doors, people, alerts, gaps), metrics)
         entry = Entry(doors.slack, doors.bot, claims, metrics, worker.courtesy)
         _listen(bolt, doors, claims, receiver, people, behind, entry)

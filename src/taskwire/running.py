@@ -151,8 +151,8 @@ class Bot:
                 await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
 
     @property
-    def has_read_gap(self) -> bool:
-        """Whether the threads have been read since the last gap."""
+    def has_noted_gap(self) -> bool:
+        """Whether it is written down, since the last gap, that the threads are to be read."""
         return self._gap is not None and self._gap.done()
 
     async def _end_gap(self) -> None:
@@ -240,13 +240,8 @@ class Bot:
 
     def _read_gap(self) -> None:
         if self._gap is None or self._gap.done():
-            self._gap = asyncio.create_task(self._read_threads(), name="gap")
-
-    async def _read_threads(self) -> int:
-        self.metrics.gaps.inc()
-        found = await self.parts.gaps.read()
-        self.metrics.missed.inc(found)
-        return found
+            self.metrics.gaps.inc()
+            self._gap = asyncio.create_task(self.parts.gaps.note(), name="gap")
 
 
 @contextlib.asynccontextmanager

@@ -90,7 +90,7 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
                 case "times":
                     answer = str(await bot.parts.doors.links.come())
                 case "rest":
-                    is_idle = bot.parts.worker.is_idle and bot.parts.behind.is_idle and bot.has_read_gap
+                    is_idle = bot.parts.worker.is_idle and bot.parts.behind.is_idle and bot.has_noted_gap
                     answer = "yes" if is_idle else "no"
         except (RedisError, OutsideError) as error:
             # As the timers do: the next tick tries again.

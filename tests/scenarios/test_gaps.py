@@ -21,7 +21,7 @@ async def away(world: World) -> None:
 async def back(world: World) -> None:
     """Let the bot start, and have read the threads."""
     await world.starts()
-    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
+    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
     await world.settles()
 
 
@@ -35,7 +35,7 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
     missed = await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await back(world)
     await world.restarts()
-    await world.until(lambda: world.bot.has_read_gap, "the threads have been read again")
+    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read again")
     await world.settles()
 
     assert task.inputs == ["use main", "and test it"]
@@ -66,7 +66,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     task.becomes("idle")
 
     await world.restarts()
-    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
+    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
     await world.settles()
 
     assert task.inputs == ["heard", "lost"]
@@ -174,11 +174,29 @@ async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=1)
 
-    await world.starts()
-    await world.until(lambda: world.bot.has_read_gap, "the threads have been read")
-    await world.settles()
+    await back(world)
+    await world.passes(seconds=2)
 
     assert task.inputs == ["and test it"]
+
+
+async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: World) -> None:
+    """A start is taken for a gap too: whoever notices writes it down, and that is one reading for all."""
+    await a_waiting_agent(world)
+    world.slack.calls.clear()
+    world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=1)
+    await world.restarts()
+    await world.settles()
+    gaps = world.bot.parts.gaps
+
+    noted = [await gaps.note() for _ in range(3)]
+    await world.passes(seconds=10)
+
+    assert noted == [1, 1, 1]
+    assert [call.outcome for call in world.slack.calls if call.method == "conversations.replies"] == [
+        "rate_limited",
+        "ok",
+    ]
 
 
 async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:

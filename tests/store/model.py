@@ -77,6 +77,15 @@ class Model:
         held.jobs[job] = Entry(score, self.now + delay, self._versions)
         self._settle(name)
 
+    def redo(self, name: str, job: str) -> None:
+        """What waits keeps its place; what is in hand is not what its holder ends."""
+        held = self.lists.setdefault(name, Held())
+        if job not in held.jobs:
+            self.append(name, job, None, 0, is_newest=False)
+            return
+        self._versions += 1
+        held.jobs[job].version = self._versions
+
     def drop(self, name: str, job: str) -> None:
         """Out of its list, done or not."""
         self.lists.setdefault(name, Held()).jobs.pop(job, None)

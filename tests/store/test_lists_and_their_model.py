@@ -26,6 +26,7 @@ from taskwire.store.queue import Nothing, Passed, Turn, TurnLost, Verdict
 from taskwire.store.steps import Step
 
 from .engine import Engine
+from .engine import job as a_job
 from .model import Model, Taken
 
 T = TypeVar("T")
@@ -61,6 +62,12 @@ class Lists(RuleBasedStateMachine):
         )
         self.does(append)
         self.model.append(name, job, score, delay, is_newest=is_newest)
+
+    @rule(name=names, job=jobs)
+    def redo(self, name: str, job: str) -> None:
+        """Somebody wants it done from now on."""
+        self.does(self.engine.queue.write(Step().redo(ListName(name), a_job(job))))
+        self.model.redo(name, job)
 
     @precondition(lambda self: len(self.model.ready) > 1)
     @rule(name=names, job=jobs)

@@ -51,6 +51,29 @@ async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> No
     assert (await engine.takes()).job == job("a", "second")
 
 
+async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
+    """It has not begun, so that whoever asks now is served by it too."""
+    await engine.append("a", "b")
+
+    await engine.queue.write(Step().redo(LIST, job("a")).redo(LIST, job("b")))
+
+    assert (await engine.takes()).job == job("a")
+
+
+async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
+    """It may have looked before there was anything to see."""
+    await engine.append("a")
+    turn = await engine.takes()
+    await engine.queue.write(Step().redo(LIST, job("a")))
+
+    await engine.ends(turn)
+
+    again = await engine.takes()
+    await engine.ends(again)
+    assert again.job == job("a")
+    assert await engine.due() == {}
+
+
 async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
     """However often it was replaced or delayed."""
     await engine.append("a")

@@ -1,13 +1,13 @@
 """Gaps: what was written in the threads while nobody listened.
 
 Slack stops retrying after six minutes. After a start, or a minute without socket or store, every open link's
-thread is read again; what is found goes in as an event would, under the same claim. Replies that still wait
+thread is read again: one job each, of one list, so that replicas share the work and none is lost with the
+process that noticed. What is found goes in as an event would, under the same claim. Replies that still wait
 take the words that they have now, or leave if they are not there any more; of what the agent has already, an
 edit made meanwhile is not told, since whether it was told before cannot be known.
 """
 
 import asyncio
-from collections import deque
 from typing import Literal
 
 from redis.exceptions import RedisError
@@ -15,17 +15,19 @@ from redis.exceptions import RedisError
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
-from taskwire.model.errors import OutsideError, Refused
+from taskwire.model.errors import OutsideError, TryLater, Unknown
 from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
-from taskwire.model.jobs import Job, Reply, Rewritten, steer, urgent
+from taskwire.model.jobs import READING, Job, ReadThread, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
 from taskwire.model.urgency import Urgency
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoRoom
 from taskwire.slack.inbound import ThreadMessage
 from taskwire.store.steps import Step
-from taskwire.telemetry import logger
+from taskwire.telemetry import Metrics, logger
 
 AGAIN_SECONDS = 5.0
+# Threads that one call to Redis asks to be read.
+PIECE = 200
 # Messages that were taken last and are read again: one of them may have come while another was lost.
 OVERLAP = 50
 
@@ -33,54 +35,54 @@ _log = logger("taskwire.gaps")
 
 
 class GapReader:
-    """Reads the threads of all open links after a gap."""
+    """Has the threads of all open links read after a gap."""
 
-    def __init__(self, doors: Doors, receiver: Receiver) -> None:
+    def __init__(self, doors: Doors, receiver: Receiver, metrics: Metrics) -> None:
         self._doors = doors
         self._receiver = receiver
+        self._metrics = metrics
 
-    async def read(self) -> int:
-        """Take what was missed, however long Slack and Redis take; returns how many messages were found."""
-        waiting = deque(await self._links())
-        threads, found = len(waiting), 0
-        while waiting:
-            link = waiting.popleft()
-            try:
-                found += await self._read_open(link)
-            except Refused as error:
-                # The channel is closed to us, or the thread is gone.
-                _log.info("a thread cannot be read", link=link, error=str(error))
-            except NoRoom as error:
-                waiting.appendleft(link)
-                await asyncio.sleep(error.after_seconds or AGAIN_SECONDS)
-            except (OutsideError, RedisError) as error:
-                _log.warning("a thread is read later", link=link, error=str(error))
-                waiting.append(link)
-                asked = error.after_seconds if isinstance(error, OutsideError) else None
-                await asyncio.sleep(asked or AGAIN_SECONDS)
-        _log.info("read after a gap", threads=threads, found=found)
-        return found
-
-    async def thread(self, hand: Hand) -> Ending:
-        """Read one thread, whose card was found after its answer had been lost: nobody listened for it."""
-        try:
-            await self._read_open(hand.link_id)
-        except (ChannelProblem, MessageGone) as problem:
-            _log.info("a thread cannot be read", link=hand.link_id, error=str(problem))
-        return done()
-
-    async def _links(self) -> list[LinkId]:
+    async def note(self) -> int:
+        """Write down that all threads are to be read, however long Redis takes; returns how many they are."""
         while True:
             try:
-                return list((await self._doors.links.list_open()).values())
+                return await self._note()
             except RedisError as error:
                 _log.warning("redis is away", error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _read_open(self, link_id: LinkId) -> int:
-        """Read a link's thread, unless the link has ended meanwhile."""
-        link = await self._doors.links.find(link_id)
-        return 0 if link is None or link.ended is not None else await self._read(link)
+    async def _note(self) -> int:
+        links = list((await self._doors.links.list_open()).values())
+        for start in range(0, len(links), PIECE):
+            step = Step()
+            for link in links[start : start + PIECE]:
+                step.redo(READING, Job(id=link, work=ReadThread(link=link)))
+            await self._doors.queue.write(step)
+        _log.info("threads are to be read", threads=len(links))
+        return len(links)
+
+    async def thread(self, hand: Hand) -> Ending:
+        """Read one thread; one that cannot be read now stands behind the others."""
+        link = await self._doors.links.find(hand.work(ReadThread).link)
+        if link is None or link.ended is not None:
+            return done()
+        try:
+            found = await self._read(link)
+        except NoRoom:
+            raise
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("a thread cannot be read", link=link.id, error=str(problem))
+        except (TryLater, Unknown) as error:
+            return self._after_others(hand, error)
+        else:
+            self._metrics.missed.inc(found)
+            _log.info("read after a gap", link=link.id, found=found)
+        return done()
+
+    def _after_others(self, hand: Hand, error: OutsideError) -> Ending:
+        _log.warning("a thread is read later", job=hand.job.id, error=str(error))
+        delay_ms = int((error.after_seconds or AGAIN_SECONDS) * 1000)
+        return done(Step().append(READING, hand.failed_again(), delay_ms=delay_ms))
 
     async def _read(self, link: Link) -> int:
         thread = link.bond.thread

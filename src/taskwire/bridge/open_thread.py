@@ -10,7 +10,7 @@ from taskwire.bridge.posting import post_once
 from taskwire.bridge.sightings import observation_of
 from taskwire.coder.errors import NotFound
 from taskwire.model.changes import Observed, at_first_sight
-from taskwire.model.jobs import Asker, CreateTask, Job, PostCard, ReadThread, steer, tell
+from taskwire.model.jobs import READING, Asker, CreateTask, Job, PostCard, ReadThread, steer
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.slack.errors import ChannelProblem
@@ -49,7 +49,7 @@ class ThreadOpener:
         self._doors.writes.thread(step, posted)
         if hand.note:
             # It may have stood there for long, and Slack brings what was said for minutes only.
-            step.append(tell(bond.id), Job(id="read-thread", work=ReadThread()))
+            step.append(READING, Job(id=bond.id, work=ReadThread(link=bond.id)), score=0)
         job = Job(id=f"create:{bond.id}", work=CreateTask(asker=asker))
         return done(step.append(steer(bond.id), job, score=1))
 

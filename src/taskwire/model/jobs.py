@@ -97,9 +97,10 @@ class PostCard(Work):
 
 
 class ReadThread(Work):
-    """Tell: what was said in the thread before anybody here knew that it was ours."""
+    """Reading: what was said in a link's thread while nobody listened, or knew that it was ours."""
 
     kind: Literal["read_thread"] = "read_thread"
+    link: LinkId
 
 
 class CreateTask(Work):
@@ -368,6 +369,10 @@ def show(link: str) -> ListName:
 def tidy(link: str) -> ListName:
     """The list of what a stopped process may have left double."""
     return ListName(f"tidy:{link}")
+
+
+# The one list of the threads that are to be read; all replicas together read one at a time.
+READING = ListName("read:threads")
 
 
 def link_of(name: str) -> LinkId:

@@ -76,7 +76,11 @@ local function new_version(state) return whole(redis.call('HINCRBY', state, 'ver
 local function put(name, id, score, delay, mode, body)
   local order, jobs, state = list(name)
   local not_before = now + tonumber(delay)
-  if mode == 'new' and redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then return end
+  if mode ~= 'newest' and redis.call('HEXISTS', jobs, 'b|' .. id) == 1 then
+    -- What is in hand, and may have begun too early, is not what its holder ends.
+    if mode == 'again' then redis.call('HSET', jobs, 'v|' .. id, new_version(state)) end
+    return
+  end
   if score == 'due' then score = whole(not_before) end
   if score == 'next' then score = whole(redis.call('HINCRBY', state, 'number', 1)) end
   redis.call('ZADD', order, score, id)
@@ -268,6 +272,11 @@ class Step:
         mode = "newest" if is_newest else "new"
         body = job.model_dump_json()
         self._operations.append(["append", name, job.id, str(score), str(delay_ms), mode, body])
+        return self
+
+    def redo(self, name: ListName, job: Job) -> Self:
+        """Have a job done from now on: one that waits keeps its place, one in hand is done once more."""
+        self._operations.append(["append", name, job.id, "next", "0", "again", job.model_dump_json()])
         return self
 
     def bury(self, letter_id: str, letter: str) -> Self:
