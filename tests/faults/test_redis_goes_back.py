@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import Hand
 from taskwire.bridge.posting import post_once
 from taskwire.model.ids import ChannelId, LinkId, Ts
 from taskwire.model.jobs import Job, ListName, Say
@@ -14,15 +15,13 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
 from taskwire.store.queue import Queue, Turn
 from taskwire.store.rewinds import Rewinds
 from taskwire.store.scripts import ServersClock
 from taskwire.store.steps import Step
-from tests.storm.given import WorkerGiven
-from tests.storm.worker import open_doors
 
-KEYS = Keys("storm")
+from .doors import KEYS, open_doors
+
 LIST = ListName("tell:L1")
 
 
@@ -116,33 +115,30 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
     assert turn.is_suspect
 
 
-async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections, tmp_path: Path) -> None:
+async def _says(doors: Doors, channel: ChannelId, root: Ts) -> None:
+    """Take a job and post what it says."""
+    message = Message(text="Hello.")
+    await doors.queue.write(Step().append(LIST, Job(id="hello", work=Say(message=message))))
+    turn = await doors.queue.take()
+    assert isinstance(turn, Turn)
+    meta = Metadata(id="L1:hello", kind="answer")
+    await post_once(doors, Hand(turn, doors.queue), LinkId("L1"), channel, root, message, meta)
+
+
+async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) -> None:
     """A first attempt looks first, as if the job's outcome were unknown."""
-    async with embedded.store(tmp_path / "other") as running, SlackSandbox() as slack:
-        url = slack.api_url
-        given = WorkerGiven(slack_url=url, token=slack.bot_token, store_url=running.url, window_ms=0)
+    async with SlackSandbox() as slack:
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
         root = Ts(await slack.post(person, channel, "the root"))
-        async with open_doors(given, store) as doors:
-
-            async def say() -> Ending:
-                job = Job(id="hello", work=Say(message=Message(text="Hello.")))
-                await doors.queue.write(Step().append(LIST, job))
-                turn = await doors.queue.take()
-                assert isinstance(turn, Turn)
-                meta = Metadata(id="L1:hello", kind="answer")
-                message = Message(text="Hello.")
-                await post_once(doors, Hand(turn, doors.queue), LinkId("L1"), channel, root, message, meta)
-                return done()
-
+        async with open_doors(slack, store) as doors:
             await doors.queue.rewinds.look()
             await _sweeps(store, 7)
             await doors.queue.rewinds.look()
-            await say()
+            await _says(doors, channel, root)
             await store.commands.flushall()
             assert await doors.queue.rewinds.look()
 
-            await say()
+            await _says(doors, channel, root)
 
         assert [message["text"] for message in slack.thread(channel, root)] == ["the root", "Hello."]

@@ -18,17 +18,15 @@ from taskwire.model.messages import Message
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.errors import NoRoom
 from taskwire.store import connection, embedded
-from taskwire.store.keys import Keys
 from taskwire.store.queue import Nothing
 from taskwire.store.scripts import Script
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
 from tests.store.engine import NOON_MS, TestClock
-from tests.storm.given import TIMES, WorkerGiven
-from tests.storm.worker import open_doors
+
+from .doors import KEYS, TIMES, open_doors
 
 LIST = ListName("tell:L1")
-KEYS = Keys("storm")
 DAY_MS = 24 * 3_600_000
 REFUSED = TokenRefused(Answer(401, "You are signed out."))
 Carry = Callable[[Hand], Awaitable[Ending]]
@@ -136,11 +134,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         embedded.store(tmp_path / "store") as running,
         connection.open(running.url) as connections,
     ):
-        given = WorkerGiven(
-            slack_url=slack.api_url, token=slack.bot_token, store_url=running.url, window_ms=0
-        )
         clock = TestClock()
-        async with open_doors(given, connections, clock) as doors:
+        async with open_doors(slack, connections, clock) as doors:
             yield Bench(doors, connections, clock)
 
 

@@ -1,4 +1,4 @@
-"""The storm: the real engine posts to the look-alike of Slack while its processes are killed and stopped.
+"""The storm: several whole bots on one Redis, while everything around them goes wrong at random.
 
-`python -m tests.storm` runs it for long and prints what it counted; a short one is among the tests.
+`make storm` runs it for long and prints what it counted; a short one is among the tests.
 """

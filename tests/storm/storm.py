@@ -1,168 +1,144 @@
-"""A storm as a whole: a workspace, a store, the weather, and the counting afterwards."""
+"""A storm as a whole: a workspace, a Coder, a Redis, several bots, the people, the weather, the counting."""
 
 import asyncio
 import contextlib
-import random
+import json
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
-from taskwire.model.ids import ChannelId, Ts, UserId
-from taskwire.model.jobs import Job, Say, tell
-from taskwire.model.links import Bond
-from taskwire.model.messages import Message
-from taskwire.sandbox.slack import Call, CallFault, SlackSandbox
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.links import LinkSteps
-from taskwire.store.queue import Queue
-from taskwire.store.scripts import ServersClock
-from taskwire.store.steps import Step
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
 
-from .given import LATE_SECONDS, TIMES, Plan, WorkerGiven, link_of, text_of
-from .tally import Tally
+from . import agents, books
+from .crowd import Crowd
+from .plan import POLL_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
+from .replicas import Replica
+from .store import Store, store
+from .tally import Tally, judge
 from .weather import Weather
 
-# One list in so many posts to the top of its channel, where a read-back reads the channel.
-EVERY_ROOT = 10
-BATCH = 10
-LOOK_SECONDS = 0.25
-# Longer than any call takes.
-QUIET_SECONDS = 5.0
-
-# What Slack does wrong with which share of the posts.
-TROUBLES = (
-    (CallFault.DONE_THEN_CUT, 0.01, 0.0),
-    (CallFault.DONE_THEN_SERVER_ERROR, 0.01, 0.0),
-    (CallFault.SERVER_ERROR, 0.005, 0.0),
-    (CallFault.RATE_LIMITED, 0.005, 1.0),
-    (CallFault.LATE, 0.005, LATE_SECONDS),
-    (CallFault.DONE_THEN_LATE, 0.005, LATE_SECONDS),
-    (CallFault.REFUSE, 0.005, 0.0),
-    (CallFault.DONE_THEN_HANG, 0.002, 0.0),
-)
+LOOK_SECONDS = 1.0
+# Longer than any call takes, and than what nobody has written down could still take.
+QUIET_SECONDS = 6.0
+# These are worth counting: what the bots say of themselves.
+EVENTS = ("started", "read back", "read back at once", "read input back", "turn lost", "not yet", "gave up", "surprised")  # fmt: skip
 
 
 class Storm:
-    """One storm over one workspace."""
+    """One storm."""
 
-    def __init__(self, plan: Plan, slack: SlackSandbox, connections: Connections, store_url: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        slack: SlackSandbox,
+        coder: CoderSandbox,
+        kept: Store,
+        replicas: list[Replica],
+        crowd: Crowd,
+    ) -> None:
         self.plan = plan
-        self._slack = slack
-        self._keys = Keys("storm")
-        self._redis = connections.commands
-        self._queue = Queue(connections, self._keys, ServersClock(), TIMES)
-        self._bonds: dict[int, Bond] = {}
-        self._executed: Counter[str] = Counter()
-        self._written = [0] * plan.threads
-        given = WorkerGiven(
-            slack_url=slack.api_url, token=slack.bot_token, store_url=store_url, window_ms=plan.window_ms
-        )
-        self.weather = Weather(plan, given)
+        self.slack = slack
+        self.coder = coder
+        self.store = kept
+        self.crowd = crowd
+        self.replicas = replicas
+        self.weather = Weather(plan, slack, coder, kept, replicas)
 
     async def run(self) -> Tally:
-        """Let it storm until everything is posted and tidied, and count."""
+        """Let it storm until everybody has done what they had planned, let it settle, and count."""
         began = time.monotonic()
-        await self._prepare()
-        await self.weather.begin()
-        others = [asyncio.create_task(each) for each in (self.weather.kill(), self.weather.stop())]
+        await asyncio.gather(*(replica.start() for replica in self.replicas))
+        await self.slack.connected(len(self.replicas), 30)
+        watching = [asyncio.create_task(each) for each in (self.crowd.watch(), self.crowd.decide())]
         try:
-            async with asyncio.timeout(self.plan.patience_seconds):
-                await self._feed()
-                await self._emptied()
-                await _cancelled(others)
-                self.weather.thaw()
-                # Who wrote late says so when it ends its turn, and what it says is to be tidied.
-                await asyncio.sleep(QUIET_SECONDS)
-                await self._emptied()
-        except TimeoutError:
-            pass  # what is unfinished is counted
+            async with self.weather:
+                await self.crowd.act()
+            await self._settled()
+            await asyncio.sleep(QUIET_SECONDS)
+            tally = await self._tally()
         finally:
-            await _cancelled(others)
-            await self.weather.end()
-        return await self._count(time.monotonic() - began)
-
-    async def _emptied(self) -> None:
-        while await self._lists():  # noqa: ASYNC110 - the store has no event to wait on
-            await asyncio.sleep(LOOK_SECONDS)
-
-    async def _prepare(self) -> None:
-        person = self._slack.add_user("alice").id
-        for number in range(self.plan.threads):
-            channel = self._slack.add_channel(f"thread-{number}", [person])
-            is_root = number % EVERY_ROOT == EVERY_ROOT - 1
-            root = None if is_root else await self._slack.post(person, channel.id, "the root")
-            bond = Bond(
-                id=link_of(number),
-                channel=ChannelId(channel.id),
-                made_at=Ts("1.000000"),
-                asked_by=UserId(person),
-                thread_ts=Ts(root) if root else None,
-            )
-            self._bonds[number] = bond
-            await self._queue.write(LinkSteps(self._keys).bond(Step(), bond))
-        self._slack.on_call = self._heard
-        for fault, share, seconds in TROUBLES:
-            self._slack.faults.add("chat.postMessage", fault, times=None, probability=share, seconds=seconds)
-        for method in ("conversations.replies", "conversations.history"):
-            self._slack.faults.add(method, CallFault.SERVER_ERROR, times=None, probability=0.02)
-
-    def _heard(self, phase: str, call: Call) -> None:
-        if phase == "after" and call.method == "chat.postMessage" and call.outcome == "ok":
-            self._executed[str(call.arguments["text"])] += 1
-
-    async def _feed(self) -> None:
-        """Write the posts down while the others work, thread by thread in a random order."""
-        dice = random.Random(self.plan.seed)  # noqa: S311 - repeatable on purpose
-        for _ in range(0, self.plan.posts, BATCH):
-            step = Step()
-            for _ in range(BATCH):
-                thread = dice.randrange(self.plan.threads)
-                self._append(step, thread, self._written[thread])
-                self._written[thread] += 1
-            await self._queue.write(step)
-            await asyncio.sleep(0)
-
-    def _append(self, step: Step, thread: int, number: int) -> None:
-        work = Say(message=Message(text=text_of(thread, number)))
-        step.append(tell(link_of(thread)), Job(id=f"post-{number}", work=work))
-
-    async def _lists(self) -> list[str]:
-        return cast("list[str]", await self._redis.zrange(self._keys.named("ready"), 0, -1))
-
-    async def _count(self, seconds: float) -> Tally:
-        tally = Tally(seconds=seconds, events=self.weather.events)
-        tally.kills, tally.stops = self.weather.kills, self.weather.stops
-        tally.unfinished = len(await self._lists())
-        tally.twice_at_any_time = sum(number - 1 for number in self._executed.values())
-        for thread, bond in self._bonds.items():
-            expected = [text_of(thread, number) for number in range(self._written[thread])]
-            tally.count_thread(expected, self._texts(bond))
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.gather(*(replica.kill() for replica in self.replicas))
+        tally.counts["seconds"] = round(time.monotonic() - began)
         return tally
 
-    def _texts(self, bond: Bond) -> list[str]:
-        if bond.thread_ts is None:
-            messages = self._slack.messages(bond.channel)
-        else:
-            messages = self._slack.thread(bond.channel, bond.thread_ts)[1:]
-        return [str(message["text"]) for message in messages if message.get("bot_id")]
+    async def _settled(self) -> None:
+        """Wait until all is as it should be, or until patience has an end: what is wrong then is counted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.plan.patience_seconds):
+                while not (await self._tally()).is_good:
+                    await self.crowd.resume_all()
+                    await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tally(self) -> Tally:
+        team = self.slack.workspace.team_id
+        both = books.read(self.slack, self.coder)
+        lists, letters = await self.store.lists(team), await self.store.letters(team)
+        tally = judge(both, self.crowd.typed, self.crowd.written, lists, letters)
+        tally.wrongs["untrue"] += [c for c in self.slack.complaints if not c.startswith("unacked")]
+        tally.wrongs["untrue"] += self.coder.complaints
+        return tally
 
 
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def events(replicas: list[Replica]) -> tuple[Counter[str], list[str]]:
+    """What the bots said of themselves: counts, and what they call an error."""
+    counts: Counter[str] = Counter()
+    errors = []
+    for replica in replicas:
+        for text in replica.log.read_text().splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                errors.append(text)
+                continue
+            counts[str(line.get("event"))] += 1
+            if line.get("level") == "error":
+                errors.append(text)
+    return counts, errors
 
 
 @contextlib.asynccontextmanager
 async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
     """Everything that a storm needs."""
     async with (
-        SlackSandbox(seed=plan.seed) as slack,
-        embedded.store(directory) as running,
-        connection.open(running.url) as connections,
+        SlackSandbox(
+            seed=plan.seed, balance="random", retry_seconds=RETRY_SECONDS, manifest=manifest.make()
+        ) as slack,
+        CoderSandbox(seed=plan.seed) as coder,
+        store(directory, plan.replicas) as kept,
     ):
-        yield Storm(plan, slack, connections, running.url)
+        # A storm is longer than what a test looks back on.
+        slack.backend.ledger.deliveries = deque()
+        coder.add_template("storm-agents", display_name="Storm", script=agents.script)
+        people = [f"person{number}" for number in range(plan.people)]
+        for name in people:
+            slack.add_user(name, email=f"{name}@example.com")
+            coder.add_user(name, email=f"{name}@example.com")
+        channels = [slack.add_channel(f"channel-{number}", people).id for number in range(plan.channels)]
+        coder.add_user("taskwire", roles=("owner",))
+        around = {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "CODER_URL": coder.url,
+            "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
+            "TASKWIRE_TEMPLATE": "storm-agents",
+            "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+            "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
+            "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+        }
+        replicas = [
+            Replica(
+                number,
+                around | {"REDIS_URL": f"redis://127.0.0.1:{between.port}/0"},
+                directory / f"replica-{number}.log",
+                plan.window_ms,
+            )
+            for number, between in enumerate(kept.proxies)
+        ]
+        yield Storm(plan, slack, coder, kept, replicas, Crowd(plan, slack, coder, people, channels))

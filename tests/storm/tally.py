@@ -1,55 +1,178 @@
-"""What a storm has counted, and whether it is good."""
+"""What a storm comes to: everything that its people were promised, held against the look-alikes' books.
+
+Each judge looks at one promise and writes a sentence for each case in which it was broken.
+"""
 
 import itertools
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+from taskwire.sandbox.slack.ledger import Delivery
+
+from .books import Books, Said, TaskBook
+from .crowd import PROMPT, Place, Typed, Written
+
+Wrong = Literal["lost", "twice", "overtaken", "disordered", "stuck", "untrue"]
+WRONGS: tuple[Wrong, ...] = ("lost", "twice", "overtaken", "disordered", "stuck", "untrue")
+SHOWN = 12
 
 
 @dataclass
 class Tally:
-    """The counts of one storm."""
+    """The counts of one storm, and a sentence for each broken promise."""
 
-    posts: int = 0
-    kills: int = 0
-    stops: int = 0
-    lost: int = 0
-    twice: int = 0
-    out_of_order: int = 0
-    unfinished: int = 0
-    twice_at_any_time: int = 0
-    seconds: float = 0.0
-    events: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    wrongs: dict[Wrong, list[str]] = field(default_factory=lambda: {name: [] for name in WRONGS})
 
     @property
     def is_good(self) -> bool:
-        """Nothing lost, nothing twice, nothing out of order, nothing left to do."""
-        return not (self.lost or self.twice or self.out_of_order or self.unfinished)
-
-    def count_thread(self, expected: Sequence[str], found: Sequence[str]) -> None:
-        """Compare what a thread should hold with what it holds."""
-        copies = Counter(found)
-        self.posts += len(expected)
-        self.lost += sum(1 for text in expected if not copies[text])
-        self.twice += sum(number - 1 for number in copies.values())
-        place = {text: at for at, text in enumerate(expected)}
-        firsts = [place[text] for text in dict.fromkeys(found)]
-        self.out_of_order += sum(1 for before, after in itertools.pairwise(firsts) if after < before)
+        """Nothing is wrong."""
+        return not any(self.wrongs.values())
 
     def lines(self) -> list[str]:
-        """The counts, as they are printed."""
-        events = self.events
-        return [
-            f"posts            {self.posts} in {self.seconds:.0f} s",
-            f"kills, stops     {self.kills}, {self.stops}",
-            f"lost             {self.lost}",
-            f"twice            {self.twice} at the end, {self.twice_at_any_time} at any time",
-            f"out of order     {self.out_of_order}",
-            f"unfinished       {self.unfinished} lists",
-            f"read back        {events['found']} found, {events['not found']} not there, "
-            f"{events['found at once']} found at once",
-            f"tidied           {events['tidied']} second copies removed",
-            f"turns lost       {events['turn lost']}",
-            f"not yet          {events['not yet']}",
-            f"gave up          {events['gave up']}",
-        ]
+        """The tally, as it is printed."""
+        shown = [f"{name:<28} {count}" for name, count in self.counts.items()]
+        for name, sentences in self.wrongs.items():
+            shown.append(f"{name:<28} {len(sentences)}")
+            shown += [f"    {sentence}" for sentence in sentences[:SHOWN]]
+        return shown
+
+
+def judge(
+    books: Books,
+    typed: Sequence[Typed],
+    written: Sequence[Written],
+    lists: Sequence[str],
+    letters: Sequence[str],
+) -> Tally:
+    """Hold what people did against what became of it."""
+    tally = Tally()
+    wrongs = tally.wrongs
+    _count(tally.counts, books, typed, written)
+    wrongs["twice"] += [f"message {name}, {n} times" for name, n in _repeated(s.id for s in books.said)]
+    _judge_commands(tally, books, typed)
+    _judge_replies(tally, books, written)
+    _judge_order(tally, books, written)
+    _judge_finishes(tally, books)
+    _judge_cards(tally, books)
+    wrongs["stuck"] += [f"list {name}" for name in lists]
+    wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in letters]
+    return tally
+
+
+def _count(counts: Counter[str], books: Books, typed: Sequence[Typed], written: Sequence[Written]) -> None:
+    for told in ("taken", "doubtful", "refused"):
+        counts[f"commands {told}"] = sum(1 for each in typed if each.told == told)
+    counts["cards"] = len(books.cards())
+    counts["tasks"] = len(books.tasks)
+    counts["replies"] = len(written)
+    counts["inputs"] = sum(len(task.inputs) for task in books.tasks)
+    counts["finished turns"] = sum(len(task.finishes) for task in books.tasks)
+    for kind, count in sorted(Counter(said.kind for said in books.said if said.kind != "card").items()):
+        counts[f"said: {kind}"] = count
+
+
+def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
+    return ((value, count) for value, count in Counter(values).items() if count > 1)
+
+
+def _judge_commands(tally: Tally, books: Books, typed: Sequence[Typed]) -> None:
+    """A command that was taken has one card and one task; one that was refused has neither."""
+    tasks = Counter(task.prompt for task in books.tasks)
+    prompts = {task.id: task.prompt for task in books.tasks}
+    cards = Counter(_prompt_of(card, prompts) for card in books.cards())
+    for command in typed:
+        made = (cards[command.prompt], tasks[command.prompt])
+        where = f"{command.prompt!r}, told {command.told}: {made[0]} cards and {made[1]} tasks"
+        if max(made) > 1:
+            tally.wrongs["twice"].append(where)
+        elif command.told == "refused" and max(made):
+            tally.wrongs["untrue"].append(where)
+        elif (command.told == "taken" or max(made)) and min(made) < 1:
+            tally.wrongs["lost"].append(where)
+
+
+def _prompt_of(card: Said, prompts: dict[str, str]) -> str:
+    found = PROMPT.search(card.text)
+    return prompts.get(card.task_id) or (found[0].lower() if found else card.text)
+
+
+def _judge_replies(tally: Tally, books: Books, written: Sequence[Written]) -> None:
+    """Each reply is in its agent's input once, with the mark that says so; a second time must be told."""
+    inputs: dict[str, Counter[str]] = defaultdict(Counter)
+    for task in books.tasks:
+        inputs[task.prompt].update(task.inputs)
+    told = {said.id.partition(":")[2] for said in books.said if ":twice:" in said.id}
+    for reply in written:
+        count = inputs[reply.prompt][reply.text]
+        is_told = f"twice:{reply.ts}" in told
+        tally.counts["inputs twice, and told"] += is_told
+        if not count:
+            tally.wrongs["lost"].append(f"reply {reply.text!r} at {reply.place}, {reply.ts}")
+        elif count > 1 and not is_told:
+            tally.wrongs["twice"].append(f"reply {reply.text!r}, {count} times at {reply.place}, {reply.ts}")
+        marks = books.receipts.get(Place(reply.place.channel, reply.ts), [])
+        if count and marks != ["white_check_mark"]:
+            tally.wrongs["untrue"].append(f"reply {reply.text!r} is marked {marks}")
+
+
+def _judge_order(tally: Tally, books: Books, written: Sequence[Written]) -> None:
+    """No reply comes before one that was written, and had arrived, earlier."""
+    threads: dict[Place, list[Written]] = defaultdict(list)
+    for reply in written:
+        threads[reply.place].append(reply)
+    inputs = {task.prompt: task.inputs for task in books.tasks}
+    for replies in threads.values():
+        for first, second in itertools.combinations(sorted(replies, key=lambda r: float(r.ts)), 2):
+            got = inputs.get(first.prompt, [])
+            if not {first.text, second.text} <= set(got) or got.index(first.text) < got.index(second.text):
+                continue
+            both = f"{second.text!r} before {first.text!r}"
+            if _had_arrived(books, first, second):
+                tally.wrongs["overtaken"].append(both)
+            else:
+                tally.counts["overtook what came later"] += 1
+
+
+def _had_arrived(books: Books, first: Written, second: Written) -> bool:
+    """Whether the first had been taken before the second was brought at all."""
+    one, other = (_arrival(books, reply) for reply in (first, second))
+    if one is None or other is None or one.acked_at is None or other.sent_at is None:
+        return False
+    return one.acked_at < other.sent_at
+
+
+def _arrival(books: Books, reply: Written) -> Delivery | None:
+    return books.arrivals.get(Place(reply.place.channel, reply.ts))
+
+
+def _judge_finishes(tally: Tally, books: Books) -> None:
+    """Each complete and each failed is told once, in the order in which they were reported."""
+    threads, places = books.threads(), {card.task_id: card.place for card in books.cards()}
+    for task in books.tasks:
+        place = places.get(task.id)
+        notices = [s for s in threads.get(place, []) if s.kind in ("completed", "failed")] if place else []
+        told = Counter(notice.id.rpartition(":")[2] for notice in notices)
+        for finish in task.finishes:
+            where = f"{finish.state} of {task.prompt!r} at {finish.at:%H:%M:%S.%f} ({finish.id})"
+            if not told[finish.id]:
+                tally.wrongs["lost"].append(f"nobody was told of: {where}")
+            elif told[finish.id] > 1:
+                tally.wrongs["twice"].append(f"told {told[finish.id]} times: {where}")
+        ids = [finish.id for finish in task.finishes]
+        firsts = [notice.id.rpartition(":")[2] for notice in notices]
+        if firsts != [name for name in ids if told[name]]:
+            tally.wrongs["disordered"].append(f"notices of {task.prompt!r}: {firsts}, reported: {ids}")
+
+
+def _judge_cards(tally: Tally, books: Books) -> None:
+    """Each card shows how its task stands."""
+    tasks: dict[str, TaskBook] = {task.id: task for task in books.tasks}
+    for card in books.cards():
+        task = tasks.get(card.task_id)
+        label = card.text.partition(":")[0]
+        if task is not None and label != task.label:
+            tally.wrongs["untrue"].append(f"the card of {task.prompt!r} says {label!r}, it is {task.label!r}")
+        tally.counts[f"cards: {label}"] += 1

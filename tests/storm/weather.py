@@ -1,136 +1,224 @@
-"""The worker processes of a storm, and who kills and stops them."""
+"""What goes wrong in a storm: processes, connections, Redis, Slack, Coder, agents; all from one seed."""
 
 import asyncio
-import contextlib
-import json
 import random
-import signal
-import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Self
 
-from .given import Plan, WorkerGiven, tests_root
+from taskwire.sandbox.coder import CoderSandbox, faults
+from taskwire.sandbox.coder.faults import Fault, Trouble
+from taskwire.sandbox.slack import CallFault, DeliveryFault, SlackSandbox
+from taskwire.sandbox.slack.faults import Rule
+from tests.faults.proxy import FaultProxy
 
-# Past the lease, and in half of the cases past the attempt too.
-STOP_SECONDS = (1.2, 5.0)
+from .plan import LATE_SECONDS, STOP_SECONDS, Plan
+from .replicas import Replica
+from .store import Store
 
-
-@dataclass
-class Process:
-    """One place for a worker process; a killed one is followed by another at once."""
-
-    given: WorkerGiven
-    events: Counter[str]
-    child: asyncio.subprocess.Process | None = None
-    is_up: bool = False
-    _reading: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Start it."""
-        words = (sys.executable, "-m", "tests.storm.worker", self.given.model_dump_json())
-        self.is_up = False
-        self.child = await asyncio.create_subprocess_exec(
-            *words,
-            cwd=tests_root(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=2**20,
-        )
-        self._reading = asyncio.create_task(self._read(self.child))
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal."""
-        assert self.child is not None
-        with contextlib.suppress(ProcessLookupError):
-            self.child.send_signal(number)
-
-    async def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self.child is not None
-        assert self._reading is not None
-        self.is_up = False
-        self.send(signal.SIGKILL)
-        await self.child.wait()
-        await self._reading
-
-    async def _read(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdout is not None
-        async for line in child.stdout:
-            self._note(json.loads(line))
-
-    def _note(self, line: dict[str, object]) -> None:
-        event = str(line.get("event"))
-        self.is_up = self.is_up or event == "started"
-        if event == "read back":
-            event = "found" if line["copies"] else "not found"
-        names = {"read back at once": "found at once", "removing a second copy": "tidied"}
-        self.events[names.get(event, event)] += 1
-        if line.get("level") == "error":
-            print(json.dumps(line), file=sys.stderr)  # noqa: T201 - for whoever looks at a storm that went wrong
+# What Slack does wrong with which share of the calls: of posts, then of all.
+POSTS = (
+    (CallFault.DONE_THEN_CUT, 0.02, 0.0),
+    (CallFault.DONE_THEN_SERVER_ERROR, 0.02, 0.0),
+    (CallFault.SERVER_ERROR, 0.01, 0.0),
+    (CallFault.RATE_LIMITED, 0.01, 1.0),
+    (CallFault.LATE, 0.01, LATE_SECONDS),
+    (CallFault.DONE_THEN_LATE, 0.01, LATE_SECONDS),
+    (CallFault.REFUSE, 0.01, 0.0),
+    (CallFault.DONE_THEN_HANG, 0.005, 0.0),
+)
+CALLS = (
+    (CallFault.SERVER_ERROR, 0.01, 0.0),
+    (CallFault.DONE_THEN_CUT, 0.01, 0.0),
+    (CallFault.LATE, 0.01, 0.5),
+    (CallFault.NONSENSE, 0.003, 0.0),
+    (CallFault.RATE_LIMITED, 0.002, 1.0),
+    (CallFault.DONE_THEN_HANG, 0.002, 0.0),
+)
+# What happens to payloads on their way to the app.
+DELIVERIES = (
+    (DeliveryFault.TWICE, 0.08, 0.0),
+    (DeliveryFault.LATE, 0.05, 0.7),
+    (DeliveryFault.OUT_OF_ORDER, 0.05, 2.0),
+    (DeliveryFault.LOST, 0.03, 0.0),
+)
+# What Coder does wrong: with what changes something, then with all.
+CHANGES = ("tasks.create", "tasks.send", "tasks.pause", "tasks.resume")
+CHANGING = (
+    (faults.cut_after(), 0.03),
+    (faults.error_after(), 0.03),
+    (faults.late(LATE_SECONDS), 0.01),
+    (faults.late_after(LATE_SECONDS), 0.01),
+    (faults.server_error(), 0.01),
+    (faults.refused(), 0.01),
+    (faults.nonsense(), 0.01),
+)
+ANY = (
+    (faults.server_error(), 0.01),
+    (faults.refused(), 0.01),
+    (faults.late(0.5), 0.01),
+    (faults.too_many(retry_after=1), 0.003),
+    (faults.nonsense(), 0.003),
+)
+SENDING = ((faults.bad_gateway(), 0.02), (faults.bad_gateway("Failed to get status from task app."), 0.01))
+# How long a network goes silent, or a whole server is away.
+SILENT_SECONDS = (0.5, 3.0)
+AWAY_SECONDS = (0.5, 2.0)
+EVERY_AWAY = 4
 
 
 @dataclass
 class Weather:
-    """Kills one process each second, and stops others for longer than they may hold anything."""
+    """All that goes wrong, and how often it did."""
 
     plan: Plan
-    given: WorkerGiven
-    events: Counter[str] = field(default_factory=Counter)
-    kills: int = 0
-    stops: int = 0
-    processes: list[Process] = field(default_factory=list)
+    slack: SlackSandbox
+    coder: CoderSandbox
+    store: Store
+    replicas: list[Replica]
+    seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
+        self._dice = random.Random(f"{self.plan.seed} weather")  # noqa: S311 - repeatable on purpose
+        self._tasks: list[asyncio.Task[None]] = []
         self._freezing: set[asyncio.Task[None]] = set()
-        self._dice = random.Random(self.plan.seed)  # noqa: S311 - repeatable on purpose
-        self.processes = [Process(self.given, self.events) for _ in range(self.plan.processes)]
+        self._rules: list[tuple[str, Rule | Trouble]] = []
 
-    async def begin(self) -> None:
-        """Start all processes."""
-        await asyncio.gather(*(process.start() for process in self.processes))
+    async def __aenter__(self) -> Self:
+        """Let it begin."""
+        self._let_calls_go_wrong()
+        plan = self.plan
+        for seconds, first, happen in (
+            (plan.seconds_between_kills, 0.0, self._kill),
+            (plan.seconds_between_stops, 0.0, self._stop),
+            (plan.seconds_between_cuts, 0.0, self._cut),
+            (plan.seconds_between_restarts, plan.seconds / 2, self._restart),
+        ):
+            if seconds:
+                self._tasks.append(asyncio.create_task(self._again(seconds, first, happen)))
+        return self
 
-    def thaw(self) -> None:
-        """Let everybody go on."""
-        for process in self.processes:
-            process.send(signal.SIGCONT)
-
-    async def end(self) -> None:
-        """Kill what is left."""
-        for task in self._freezing:
+    async def __aexit__(self, *_: object) -> None:
+        """Let everything be well again."""
+        for task in (*self._tasks, *self._freezing):
             task.cancel()
-        await asyncio.gather(*(process.kill() for process in self.processes))
+        broken = [
+            e for e in await asyncio.gather(*self._tasks, return_exceptions=True) if isinstance(e, Exception)
+        ]
+        for name, rule in self._rules:
+            self.seen[name] += rule.hits
+        self.slack.faults.clear()
+        self.coder.behave()
+        for replica in self.replicas:
+            replica.go_on()
+        for between in self.store.proxies:
+            between.thaw()
+        if broken:
+            raise broken[0]
 
-    async def kill(self) -> None:
-        """Kill one that works, again and again, and start the next in its place."""
+    def _let_calls_go_wrong(self) -> None:
+        usual = self.plan.trouble
+        for method, table in (("chat.postMessage", POSTS), ("*", CALLS)):
+            for fault, share, seconds in table:
+                self._slack_does(f"slack {method} {fault}", method, fault, share * usual, seconds)
+        for way, share, seconds in DELIVERIES:
+            self._slack_does(f"delivery {way}", "*", way, share * usual, seconds)
+        for route in CHANGES:
+            for trouble, share in CHANGING:
+                self._coder_does(route, trouble, share * usual)
+        for trouble, share in SENDING:
+            self._coder_does("tasks.send", trouble, share * usual)
+        for trouble, share in ANY:
+            self._coder_does("*", trouble, share * usual)
+
+    def _slack_does(
+        self, name: str, method: str, fault: CallFault | DeliveryFault, share: float, seconds: float
+    ) -> None:
+        rule = self.slack.faults.add(method, fault, times=None, probability=share, seconds=seconds)
+        self._rules.append((name, rule))
+
+    def _coder_does(self, route: str, fault: Fault, share: float) -> None:
+        seed = self._dice.randrange(2**32)
+        rule = self.coder.misbehave(route, fault, times=None, probability=share, seed=seed)
+        self._rules.append((f"coder {route} {fault.name}", rule))
+
+    async def _again(self, seconds: float, first: float, happen: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.sleep(first)
         while True:
-            await asyncio.sleep(self.plan.seconds_between_kills)
-            process = self._one()
-            if process is not None:
-                await process.kill()
-                self.kills += 1
-                await process.start()
+            await asyncio.sleep(seconds * self._dice.uniform(0.5, 1.5))
+            await happen()
 
-    async def stop(self) -> None:
-        """Stop one past its lease, or past its attempt too, and let it go on where it was."""
-        while True:
-            await asyncio.sleep(self.plan.seconds_between_stops)
-            process = self._one()
-            # One goes on, or nobody would take what the others had.
-            if process is not None and len(self._freezing) < len(self.processes) - 1:
-                task = asyncio.create_task(self._freeze(process, self._dice.uniform(*STOP_SECONDS)))
-                self._freezing.add(task)
-                task.add_done_callback(self._freezing.discard)
+    async def _kill(self) -> None:
+        steady = [replica for replica in self.replicas if replica.is_steady]
+        if steady:
+            replica = self._dice.choice(steady)
+            await replica.kill()
+            self.seen["kills"] += 1
+            await replica.start()
 
-    async def _freeze(self, process: Process, seconds: float) -> None:
-        process.is_up = False
-        child = process.child
-        process.send(signal.SIGSTOP)
-        self.stops += 1
-        await asyncio.sleep(seconds)
-        if process.child is child:
-            process.send(signal.SIGCONT)
-            process.is_up = True
+    async def _stop(self) -> None:
+        going = [replica for replica in self.replicas if replica.is_steady]
+        # One goes on, or nobody would take what the others had.
+        if len(going) > 1:
+            task = asyncio.create_task(self._freeze(self._dice.choice(going)))
+            self._freezing.add(task)
+            task.add_done_callback(self._freezing.discard)
 
-    def _one(self) -> Process | None:
-        up = [process for process in self.processes if process.is_up]
-        return self._dice.choice(up) if up else None
+    async def _freeze(self, replica: Replica) -> None:
+        self.seen["stops"] += 1
+        replica.stop()
+        try:
+            await asyncio.sleep(self._dice.uniform(*STOP_SECONDS))
+        finally:
+            replica.go_on()
+
+    async def _cut(self) -> None:
+        """Do something to a connection: of Redis, mostly, or of Slack's sockets, or of everybody."""
+        dice, between = self._dice, self._dice.choice(self.store.proxies)
+        way = dice.choice(("redis cut", "redis answer lost", "redis silent", "redis slow", "sockets cut",
+                           "sockets refreshed", "slack away", "coder away", "agent stumbles"))  # fmt: skip
+        self.seen[way] += 1
+        match way:
+            case "redis cut":
+                between.cut()
+            case "redis answer lost":
+                between.drop_next_reply()
+            case "redis silent":
+                await self._silent(between)
+            case "redis slow":
+                between.delay(0.2)
+                await asyncio.sleep(dice.uniform(*SILENT_SECONDS))
+                between.delay(0)
+            case "sockets cut":
+                await self.slack.sockets.cut()
+            case "sockets refreshed":
+                await self.slack.sockets.refresh()
+            case "slack away":
+                await self.slack.go_down()
+                await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
+                await self.slack.come_back()
+            case "coder away":
+                async with self.coder.away():
+                    await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
+            case _:
+                self._stumble()
+
+    async def _silent(self, between: FaultProxy) -> None:
+        between.freeze()
+        try:
+            await asyncio.sleep(self._dice.uniform(*SILENT_SECONDS))
+        finally:
+            between.thaw()
+
+    def _stumble(self) -> None:
+        """Let some agents fail at their next input: before they have typed it, or after."""
+        tasks = [task for task in self.coder.tasks if task.program is not None]
+        for task in self._dice.sample(tasks, min(3, len(tasks))):
+            task.agentapi_fails(self._dice.choice(("message", "message_after_typing")))
+
+    async def _restart(self) -> None:
+        self.seen["redis restarts"] += 1
+        await self.store.kill()
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await self.store.start()

@@ -1,0 +1,36 @@
+"""The agents of a storm: short scripts that complete and go idle two seconds later, ask, fail, and chat.
+
+Every report's words are its own, so that each complete and each failed can be told from all others.
+"""
+
+from taskwire.sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work
+
+KINDS = ("finish", "ask", "fail", "chat")
+A_MOMENT = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2, flicker=0.2, stop=0.4)
+
+
+def script(prompt: str) -> Script:
+    """Choose the agent by the prompt's first word."""
+    kind = prompt.partition(" ")[0]
+    on_input = {"finish": _finishes, "ask": _asks, "fail": _fails}.get(kind, _chats)
+    return Script(on_input(prompt), on_input=on_input, on_resume=(Say("I am back."),), plan=A_MOMENT)
+
+
+def _finishes(text: str) -> Steps:
+    return (Work(0.4, f"At {text}"), Say(f"What I did about {text} is done."), Complete(f"Did {text}"))
+
+
+def _asks(text: str) -> Steps:
+    return (Work(0.3), Ask(f"Which way shall I go with {text}?", _goes, f"Has a question: {text}"))
+
+
+def _goes(answer: str) -> Steps:
+    return (Work(0.4, f"Going by {answer}"), Complete(f"Went by {answer}"))
+
+
+def _fails(text: str) -> Steps:
+    return (Work(0.4, f"Trying {text}"), Fail(f"Could not do {text}"))
+
+
+def _chats(text: str) -> Steps:
+    return (Say(f"You said: {text}"), Idle())

@@ -1,0 +1,119 @@
+"""What the look-alikes' own books say when a storm is over, in the few values that the tally compares.
+
+Nothing here asks the bot or its Redis: what Slack shows and what Coder has is all that counts.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from taskwire.sandbox.coder import CoderSandbox, PuppetTask
+from taskwire.sandbox.coder.derived import STATE_NAMES
+from taskwire.sandbox.coder.rows import AppStatus
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.sandbox.slack.ledger import Delivery
+from taskwire.sandbox.slack.workspace import Stored
+
+from .crowd import Place
+
+FINISHED = ("complete", "failed")
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message of the bot's."""
+
+    id: str
+    kind: str
+    task_id: str
+    place: Place
+    ts: str
+    text: str
+
+
+class Finish(NamedTuple):
+    """An agent's report that it is done, or has failed."""
+
+    id: str
+    state: str
+    at: datetime
+
+
+@dataclass
+class TaskBook:
+    """What Coder has of one task."""
+
+    id: str
+    prompt: str
+    inputs: list[str]
+    finishes: list[Finish]
+    label: str
+
+
+@dataclass
+class Books:
+    """Both books, read once."""
+
+    said: list[Said] = field(default_factory=list)
+    tasks: list[TaskBook] = field(default_factory=list)
+    receipts: dict[Place, list[str]] = field(default_factory=dict)
+    arrivals: dict[Place, Delivery] = field(default_factory=dict)
+
+    def cards(self) -> list[Said]:
+        """The cards."""
+        return [said for said in self.said if said.kind == "card"]
+
+    def threads(self) -> dict[Place, list[Said]]:
+        """What the bot said in each thread, in order."""
+        threads: dict[Place, list[Said]] = defaultdict(list)
+        for said in self.said:
+            if said.kind != "card":
+                threads[said.place].append(said)
+        return threads
+
+
+def read(slack: SlackSandbox, coder: CoderSandbox) -> Books:
+    """Read both books."""
+    books = Books(tasks=[_task(puppet) for puppet in coder.tasks])
+    for channel in slack.workspace.channels.values():
+        for ts, stored in channel.messages.items():
+            if stored.metadata is not None:
+                books.said.append(_said(channel.id, ts, stored))
+            elif stored.reactions:
+                names = [name for name, users in stored.reactions.items() if slack.bot_user_id in users]
+                books.receipts[Place(channel.id, ts)] = names
+    for delivery in slack.deliveries:
+        event = delivery.payload.get("event", {})
+        if event.get("type") == "message" and "subtype" not in event:
+            books.arrivals[Place(event["channel"], event["ts"])] = delivery
+    return books
+
+
+def _said(channel: str, ts: str, stored: Stored) -> Said:
+    meta = (stored.metadata or {})["event_payload"]
+    place = Place(channel, stored.body.get("thread_ts", ts))
+    return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
+
+
+def _task(puppet: PuppetTask) -> TaskBook:
+    task = puppet.row
+    reports = task.workspace.app.statuses
+    finishes = [Finish(r.id, _state(r), r.created_at) for r in reports if _state(r) in FINISHED]
+    return TaskBook(task.id, task.prompt, list(task.inputs), finishes, _label(puppet, finishes))
+
+
+def _state(report: AppStatus) -> str:
+    return STATE_NAMES.get(report.state, report.state)
+
+
+def _label(puppet: PuppetTask, finishes: list[Finish]) -> str:
+    """What the card of a task at rest has to say: how the present turn ended, or that somebody is needed."""
+    if puppet.program is None:
+        return puppet.status.title()
+    written = [entry.time for entry in puppet.log if entry.role == "user"]
+    began = max([puppet.row.workspace.latest.created_at, *written])
+    turn = [finish for finish in finishes if finish.at >= began]
+    if not turn:
+        return "Needs you"
+    return "Done" if turn[-1].state == "complete" else "Failed"

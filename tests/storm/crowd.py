@@ -1,0 +1,231 @@
+"""The people of a storm: they ask for tasks, write in their threads, and do what the bot asks them to.
+
+They know only what Slack shows them, and remember what they typed and what they were told. Whoever was told
+that a command failed looks for its card, as the bot says, and asks again in other words.
+"""
+
+import asyncio
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, cast
+
+from taskwire.model.actions import Button
+from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.sandbox.slack.errors import Json, PersonCannot
+from taskwire.words import answers
+
+from .agents import KINDS
+from .plan import Plan
+
+PROMPT = re.compile(rf"(?:{'|'.join(KINDS)}) number \d+ try \d+", re.IGNORECASE)
+# So long a person looks for the card of a command of which they were told nothing good.
+LOOK_SECONDS = 6.0
+# Between two replies, as shares of the longest pause: at once, while the agent works, when it is done, later.
+PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
+# One thread in so many is paused between its replies.
+EVERY_PAUSE = 4
+DECIDE_SECONDS = 1.0
+
+Told = Literal["taken", "refused", "doubtful"]
+
+
+class Place(NamedTuple):
+    """A thread: its channel and the ts of its root."""
+
+    channel: str
+    ts: str
+
+
+@dataclass
+class Typed:
+    """A command as its person remembers it."""
+
+    person: str
+    channel: str
+    prompt: str
+    told: Told
+
+
+@dataclass
+class Written:
+    """A reply, and where it was written."""
+
+    text: str
+    ts: str
+    place: Place
+    prompt: str
+
+
+@dataclass
+class Asked:
+    """A question of the bot's in a thread, with its buttons."""
+
+    place: Place
+    ts: str
+    id: str
+    message: Json
+    is_answered: bool = False
+
+
+@dataclass
+class Crowd:
+    """All people, and what they remember."""
+
+    plan: Plan
+    slack: SlackSandbox
+    coder: CoderSandbox
+    people: list[str]
+    channels: list[str]
+    typed: list[Typed] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    acts: Counter[str] = field(default_factory=Counter)
+    _cards: dict[str, Place] = field(default_factory=dict)
+
+    async def act(self) -> None:
+        """Do all that is planned; returns when it is done."""
+        async with asyncio.TaskGroup() as lives:
+            for number in range(self.plan.tasks):
+                lives.create_task(self._live(number))
+
+    async def watch(self) -> None:
+        """Read what the bot posts, until cancelled."""
+        changes = self.slack.backend.ledger.subscribe()
+        while True:
+            change = await changes.get()
+            if change["kind"] == "message":
+                self._read(change["channel"], change["message"])
+
+    async def decide(self) -> None:
+        """Answer the bot's questions about replies, until cancelled."""
+        while True:
+            await asyncio.sleep(DECIDE_SECONDS)
+            for question in self.asked:
+                if not question.is_answered:
+                    await self._answer(question)
+
+    async def resume_all(self) -> None:
+        """Let every task go on that is paused and holds replies."""
+        for question in self.asked:
+            if _has(question.message, Button.RESUME_AND_SEND):
+                await self._press(question, Button.RESUME_AND_SEND)
+
+    def owner(self, prompt: str) -> str:
+        """Whose command it was."""
+        return next(typed.person for typed in self.typed if typed.prompt == prompt)
+
+    async def _live(self, number: int) -> None:
+        dice = random.Random(f"{self.plan.seed} person {number}")  # noqa: S311 - repeatable on purpose
+        await asyncio.sleep(dice.uniform(0, self.plan.seconds))
+        typed = await self._create(number, dice)
+        place = await self._card(typed.prompt)
+        pause_at = dice.randrange(self.plan.replies) if number % EVERY_PAUSE == 0 else None
+        for at in range(self.plan.replies):
+            await asyncio.sleep(self.plan.longest_pause_seconds * dice.uniform(*dice.choice(PAUSES)))
+            if at == pause_at:
+                await self._pause(typed, place, dice)
+            text = f"word {at} for {typed.prompt}"
+            ts = await self.slack.post(typed.person, place.channel, text, place.ts)
+            self.written.append(Written(text, ts, place, typed.prompt))
+
+    async def _pause(self, typed: Typed, place: Place, dice: random.Random) -> None:
+        """Pause the task; what resumes it is a word, or the next reply."""
+        self.acts["pauses"] += 1
+        await self.slack.post(typed.person, place.channel, "!pause", place.ts)
+        await asyncio.sleep(dice.uniform(0, 3))
+        if dice.random() < 0.5:
+            self.acts["resumes"] += 1
+            await self.slack.post(typed.person, place.channel, "!resume", place.ts)
+
+    async def _create(self, number: int, dice: random.Random) -> Typed:
+        person, channel = dice.choice(self.people), self.channels[number % len(self.channels)]
+        attempt = 0
+        while True:
+            attempt += 1
+            prompt = f"{KINDS[number % len(KINDS)]} number {number} try {attempt}"
+            answer = await self.slack.command(person, channel, "/task", f"create {prompt}")
+            told = _told(answer.ok, answer.reply)
+            self.acts[f"commands {told}"] += 1
+            typed = Typed(person, channel, prompt, told)
+            self.typed.append(typed)
+            if told == "taken" or (told == "doubtful" and await self._comes(prompt)):
+                return typed
+
+    async def _comes(self, prompt: str) -> bool:
+        """Look for a card for a while."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._card(prompt)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _card(self, prompt: str) -> Place:
+        while prompt not in self._cards:  # noqa: ASYNC110 - hundreds would wake at each change
+            await asyncio.sleep(0.2)
+        return self._cards[prompt]
+
+    def _read(self, channel: str, message: Json) -> None:
+        meta = cast("dict[str, str]", message.get("metadata", {}).get("event_payload", {}))
+        if meta.get("kind") == "card" and (found := PROMPT.search(message["text"])):
+            self._cards.setdefault(found[0].lower(), Place(channel, message["ts"]))
+        elif meta.get("kind") == "answer" and any(_has(message, button) for button in QUESTIONS):
+            place = Place(channel, str(message.get("thread_ts", message["ts"])))
+            self.asked.append(Asked(place, message["ts"], meta["id"], message))
+
+    async def _answer(self, question: Asked) -> None:
+        """Look into the task's page, and say what is there."""
+        if _has(question.message, Button.ARRIVED):
+            self.acts["in doubt"] += 1
+            words = self._about(question)
+            has_it = any(words in task.inputs for task in self.coder.tasks)
+            await self._press(question, Button.ARRIVED if has_it else Button.SEND_AGAIN)
+        elif _has(question.message, Button.SEND_AGAIN):
+            self.acts["not delivered"] += 1
+            await self._press(question, Button.SEND_AGAIN)
+        else:
+            question.is_answered = True
+
+    def _about(self, question: Asked) -> str:
+        return next(
+            (w.text for w in self.written if w.place == question.place and f":{w.ts}" in question.id), ""
+        )
+
+    async def _press(self, question: Asked, button: Button) -> None:
+        person = next((w.prompt for w in self.written if w.place == question.place), "")
+        try:
+            answer = await self.slack.click(
+                self.owner(person), question.place.channel, question.ts, button, _value(question, button)
+            )
+        except (PersonCannot, StopIteration, KeyError):
+            question.is_answered = True
+            return
+        question.is_answered = answer.ok
+
+
+QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
+
+
+def _told(is_acked: bool, reply: Json | None) -> Told:
+    if not is_acked:
+        return "doubtful"
+    words = str((reply or {}).get("text", ""))
+    if not words:
+        return "taken"
+    return "refused" if words == answers.store_away() else "doubtful"
+
+
+def _elements(message: Json) -> list[Json]:
+    rows = [block for block in message.get("blocks", []) if block["type"] == "actions"]
+    return [element for row in rows for element in row["elements"]]
+
+
+def _has(message: Json, button: Button) -> bool:
+    return any(element.get("action_id") == button for element in _elements(message))
+
+
+def _value(question: Asked, button: Button) -> str:
+    return next(str(e.get("value", "")) for e in _elements(question.message) if e["action_id"] == button)

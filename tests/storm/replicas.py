@@ -1,0 +1,90 @@
+"""The replicas of a storm: processes that are killed, stopped and started again, each in its place."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from .bot import live
+
+# What a process wrote late it has ended, or lost, this long after it went on.
+STEADY_SECONDS = 3.0
+SUPERVISOR_SECONDS = 0.5
+
+
+@dataclass
+class Replica:
+    """One place for a process; a killed one is followed by another."""
+
+    number: int
+    settings: Mapping[str, str]
+    log: Path
+    window_ms: int
+    is_stopped: bool = False
+    # As often as it ended by itself: who finds no Redis at its start leaves it to its supervisor to try again.
+    ends: int = 0
+    _process: ForkServerProcess | None = None
+    _went_on_at: float = 0.0
+    _supervising: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start a process, and another whenever it ends by itself."""
+        await self._start()
+        self._supervising = asyncio.create_task(self._supervise())
+
+    async def _start(self) -> None:
+        context = get_context("forkserver")
+        context.set_forkserver_preload([live.__module__])
+        self._process = context.Process(
+            target=live, args=(dict(self.settings), str(self.log), self.window_ms), daemon=True
+        )
+        self.is_stopped = False
+        await asyncio.to_thread(self._process.start)
+
+    async def _supervise(self) -> None:
+        while True:
+            await asyncio.sleep(SUPERVISOR_SECONDS)
+            if self._process is not None and self._process.exitcode is not None:
+                self.ends += 1
+                await self._start()
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it runs, and has not just gone on after a stop.
+
+        A process that wrote too late and is killed before it has said so leaves what nobody can know of.
+        """
+        return not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._supervising is not None:
+            self._supervising.cancel()
+            await asyncio.gather(self._supervising, return_exceptions=True)
+        if self._process is not None:
+            self._send(signal.SIGKILL)
+            await asyncio.to_thread(self._process.join)
+
+    def stop(self) -> None:
+        """Let it stand still."""
+        self.is_stopped = True
+        self._send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on where it was."""
+        if self.is_stopped:
+            self._went_on_at = time.monotonic()
+            self.is_stopped = False
+            self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        assert self._process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)

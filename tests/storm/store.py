@@ -1,0 +1,82 @@
+"""The one Redis of a storm, which is killed and started again on its file, and a bad network before it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from taskwire.store import embedded
+from taskwire.store.keys import Keys
+from tests.faults.proxy import FaultProxy
+
+READY_SECONDS = 20.0
+
+
+class Store:
+    """A server whose append-only file outlives its processes, and one proxy before it for each replica."""
+
+    def __init__(self, directory: Path, replicas: int) -> None:
+        self._directory = directory
+        self._path = directory / "s"
+        self._server: asyncio.subprocess.Process | None = None
+        self._client = Redis(
+            unix_socket_path=str(self._path), retry=Retry(NoBackoff(), 0), decode_responses=True
+        )
+        self.proxies = [FaultProxy(f"unix://{self._path}") for _ in range(replicas)]
+
+    async def start(self) -> None:
+        """Start the server on its file, and wait until it answers."""
+        words = ["--port", "0", "--unixsocket", str(self._path), "--dir", str(self._directory)]
+        words += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        with (self._directory / "redis.log").open("a") as log:
+            self._server = await asyncio.create_subprocess_exec(
+                embedded.find_program(), *words, stdout=log, stderr=log
+            )
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._answers():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """End the server as a power cut would."""
+        if self._server is not None and self._server.returncode is None:
+            self._server.kill()
+            await self._server.wait()
+
+    async def lists(self, team: str) -> list[str]:
+        """Every list that has work."""
+        return cast("list[str]", await self._client.zrange(Keys(team).named("ready"), 0, -1))
+
+    async def letters(self, team: str) -> list[str]:
+        """What was given up."""
+        found = self._client.lrange(Keys(team).named("dead"), 0, -1)
+        return await cast("Awaitable[list[str]]", found)
+
+    async def close(self) -> None:
+        """Let go of the server."""
+        await self._client.aclose()
+        await self.kill()
+
+    async def _answers(self) -> bool:
+        try:
+            return bool(await self._client.ping())
+        except RedisError:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def store(directory: Path, replicas: int) -> AsyncIterator[Store]:
+    """Run a store, reached through its proxies."""
+    made = Store(directory, replicas)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(made.close)
+        await made.start()
+        for between in made.proxies:
+            stack.push_async_callback(between.stop)
+            await between.start()
+        yield made
