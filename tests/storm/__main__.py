@@ -1,36 +1,40 @@
-"""Run a storm and print what it counted; exit code 1 if anything is wrong."""
+"""Run a storm and print what it counted; exit code 1 if anything is wrong, and then the logs are kept."""
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from .plan import Plan
-from .storm import events, storm
+from .storm import storm
 from .tally import Tally
 
 
 def main() -> int:
-    """Read the arguments, run, print; the logs stay where something is wrong."""
+    """Read the arguments, run, print."""
     plan = _plan()
-    print(f"storm: {plan}", flush=True)  # noqa: T201 - this is what it is for
     directory = Path(tempfile.mkdtemp(prefix="storm-"))
+    _print(f"storm with seed {plan.seed}: {plan}")
     tally = asyncio.run(_run(plan, directory))
-    print("\n".join(tally.lines()))
-    print(f"logs: {directory}")
-    return 0 if tally.is_good else 1
+    _print(*tally.lines())
+    if tally.is_good:
+        shutil.rmtree(directory)
+        return 0
+    _print(f"something is wrong; the logs of the bots and of Redis are in {directory}")
+    return 1
 
 
 async def _run(plan: Plan, directory: Path) -> Tally:
     async with storm(plan, directory) as made:
         tally = await made.run()
-        counts, errors = events(made.replicas)
-        print({k: v for k, v in made.weather.seen.items() if v})
-        print(made.crowd.acts, "ended by themselves", sum(r.ends for r in made.replicas))
-        print({k: v for k, v in counts.items() if "session" not in k and "Execution" not in k})
-        print("\n".join(errors[:20]))
+        _print(*made.report())
         return tally
+
+
+def _print(*lines: str) -> None:
+    print("\n".join(lines), flush=True)  # noqa: T201 - this is what it is for
 
 
 def _plan() -> Plan:

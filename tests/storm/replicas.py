@@ -27,7 +27,7 @@ class Replica:
     log: Path
     window_ms: int
     is_stopped: bool = False
-    # As often as it ended by itself: who finds no Redis at its start leaves it to its supervisor to try again.
+    # How often it ended by itself, as who finds no Redis at its start does; a supervisor tries again.
     ends: int = 0
     _process: ForkServerProcess | None = None
     _went_on_at: float = 0.0

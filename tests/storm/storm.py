@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from . import agents, books
+from . import agents, books, diary
 from .crowd import Crowd
 from .plan import POLL_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
 from .replicas import Replica
@@ -23,8 +22,6 @@ from .weather import Weather
 LOOK_SECONDS = 1.0
 # Longer than any call takes, and than what nobody has written down could still take.
 QUIET_SECONDS = 6.0
-# These are worth counting: what the bots say of themselves.
-EVENTS = ("started", "read back", "read back at once", "read input back", "turn lost", "not yet", "gave up", "surprised")  # fmt: skip
 
 
 class Storm:
@@ -67,6 +64,17 @@ class Storm:
         tally.counts["seconds"] = round(time.monotonic() - began)
         return tally
 
+    def report(self) -> list[str]:
+        """What went wrong, what people did, and what the bots say of themselves."""
+        ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
+        said, errors = diary.read([replica.log for replica in self.replicas])
+        return [
+            *_shown("weather", self.weather.seen + ended),
+            *_shown("people", self.crowd.acts),
+            *_shown("bots", said),
+            *(f"    {error}" for error in errors),
+        ]
+
     async def _settled(self) -> None:
         """Wait until all is as it should be, or until patience has an end: what is wrong then is counted."""
         with contextlib.suppress(TimeoutError):
@@ -83,23 +91,6 @@ class Storm:
         tally.wrongs["untrue"] += [c for c in self.slack.complaints if not c.startswith("unacked")]
         tally.wrongs["untrue"] += self.coder.complaints
         return tally
-
-
-def events(replicas: list[Replica]) -> tuple[Counter[str], list[str]]:
-    """What the bots said of themselves: counts, and what they call an error."""
-    counts: Counter[str] = Counter()
-    errors = []
-    for replica in replicas:
-        for text in replica.log.read_text().splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                errors.append(text)
-                continue
-            counts[str(line.get("event"))] += 1
-            if line.get("level") == "error":
-                errors.append(text)
-    return counts, errors
 
 
 @contextlib.asynccontextmanager
@@ -142,3 +133,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             for number, between in enumerate(kept.proxies)
         ]
         yield Storm(plan, slack, coder, kept, replicas, Crowd(plan, slack, coder, people, channels))
+
+
+def _shown(what: str, counts: Counter[str]) -> list[str]:
+    return [f"{what}: {name:<40} {count}" for name, count in sorted(counts.items())]
