@@ -65,7 +65,7 @@ async def test_what_was_missed_is_counted(world: World) -> None:
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
 
     await world.starts()
-    await world.until(lambda: world.bot.has_read_gap, "the threads are read")
+    await world.until(lambda: world.bot.has_noted_gap, "the threads are read")
     await world.settles()
     now = await look(world)
 

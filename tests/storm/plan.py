@@ -9,19 +9,31 @@ from pydantic import BaseModel, ConfigDict
 from taskwire.app import Timings
 from taskwire.coder.client import Timeouts as CoderTimeouts
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
-from taskwire.store.pace import LIMITS
+from taskwire.store.pace import LIMITS, OTHERWISE, Limit, Limits
 from taskwire.store.queue import TurnTimes
 
 CALL_SECONDS = 2.0
 # Slack's limits are so much wider.
 FASTER = 20
+
+
+def _faster(limit: Limit | None) -> Limit | None:
+    """The same limit in the storm's time; what is allowed a minute has no meaning there."""
+    return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
+
+
+def _all_faster(limits: Limits) -> Limits:
+    return Limits(_faster(limits.whole), _faster(limits.each), _faster(limits.catching_up))
+
+
 TIMINGS = Timings(
     slack=SlackTimeouts(post=CALL_SECONDS, change=CALL_SECONDS, read=4.0),
     coder=CoderTimeouts(
         connect=CALL_SECONDS, read=4.0, logs=4.0, send=CALL_SECONDS, create=CALL_SECONDS, change=CALL_SECONDS
     ),
     turns=TurnTimes(lease_ms=1_500, longest_lease_ms=6_000, landing_margin_ms=2_000, second_look_ms=200),
-    limits={name: limit._replace(interval_ms=limit.interval_ms // FASTER) for name, limit in LIMITS.items()},
+    limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
+    other_limits=_all_faster(OTHERWISE),
 )
 # A call that is carried out when its caller has given it up, but within the margin.
 LATE_SECONDS = CALL_SECONDS + 0.8
