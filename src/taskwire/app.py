@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from slack_bolt.async_app import AsyncApp
@@ -15,6 +16,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
+from taskwire.bridge import closing
 from taskwire.bridge.account import AccountKeeper
 from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.ask import Answerer
@@ -62,6 +64,7 @@ from taskwire.store.claims import Claims
 from taskwire.store.connection import Connections
 from taskwire.store.depths import Depths
 from taskwire.store.keys import Keys
+from taskwire.store.letters import Letters
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.pace import LIMITS, OTHERWISE, Limits, Pace
@@ -130,6 +133,7 @@ class Parts:
                 writes=LinkSteps(keys),
                 sweeps=Sweeps(connections, keys, clock),
                 memory=Memory(connections, keys),
+                letters=Letters(connections, keys, clock),
                 slack=slack,
                 coder=coder,
                 bot=bot,
@@ -239,6 +243,9 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
         "draw_card": shower.card,
         "receipt": shower.receipt,
         "alert": alerts.post,
+        "tell_person": partial(closing.tell_person, doors),
+        "channel_opened": partial(closing.channel_opened, doors),
+        "reopened": partial(closing.reopened, doors),
         "tidy_message": lambda hand: tidy_message(doors, hand),
         "tidy_input": lambda hand: tidy_input(doors, hand),
     }

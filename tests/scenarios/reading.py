@@ -27,6 +27,10 @@ class Reader:
             found.append(shown(message))
         return found
 
+    def is_unread(self, channel: str, message: Raw) -> bool:
+        """Whether nobody has read a message of the bot's yet."""
+        return bool(message.get("bot_id")) and (channel, str(message["ts"])) not in self._read
+
     def read_root(self, channel: str, ts: str) -> None:
         """A card is read when its thread is opened."""
         self._read.add((channel, ts))

@@ -8,7 +8,7 @@ from taskwire.sandbox.slack.ledger import Call
 
 from .lives import TITLE, a_task, card
 from .people import Thread
-from .world import CARD_SECONDS, World
+from .world import World
 
 
 async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) -> None:
@@ -144,41 +144,6 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
     assert [kind(call) for call in world.slack.calls if call.method == "chat.postMessage"].count("card") == 3
     assert (await card(world, again)).startswith(f"Done: {TITLE}. Opened PR #12.")
-
-
-async def test_an_archived_channel_is_left_alone(world: World) -> None:
-    """What cannot be posted is kept for the operator, and nobody tries for ever."""
-    thread, task = await a_task(world)
-    await world.slack.archive("alice", "general")
-    task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    await world.passes(CARD_SECONDS)
-    before = len(world.slack.calls)
-    for _ in range(5):
-        await world.passes(seconds=600)
-
-    assert len(world.slack.calls) == before
-    assert thread.new_messages() == []
-    assert await world.dead_letters() == ["the channel takes no message: is_archived"]
-
-
-async def test_a_bot_that_was_removed_and_invited_again_shows_the_present(world: World) -> None:
-    """The next change finds the card again."""
-    thread, task = await a_task(world)
-    await world.slack.leave(world.slack.bot_user_id, "general")
-    task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    await world.slack.join(world.slack.bot_user_id, "general")
-    task.becomes("failed", "The tests broke")
-    await world.sweeps()
-
-    assert (await card(world, thread)).startswith(f"Failed: {TITLE}. The tests broke.")
-    assert thread.new_messages() == [
-        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
-        "to tell the agent how to go on.\n"
-        "[Open in Coder] [Logs]"
-    ]
-    assert await world.dead_letters() == ["the channel takes no message: not_in_channel"]
 
 
 def edits(world: World) -> list[Call]:

@@ -15,8 +15,8 @@ from .world import World, new_world
 
 AWAY = "Coder does not answer me right now, so I can't say. Please try again in a minute."
 WAITS = (
-    "Coder does not answer me right now, so this waits. I try again for up to an hour; there is no need to "
-    "repeat it."
+    "Coder does not answer me right now, so creating *fix it* has to wait. I try again for up to an hour; "
+    "there is no need to repeat it."
 )
 NOT_TAKEN = (
     "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
@@ -75,8 +75,8 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     assert world.alice.reads() == [
         "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
         "`taskwire doctor` says what to do.",
-        "Coder refuses my token, so this waits. I try again for up to an hour. Please tell whoever runs "
-        "Taskwire: `taskwire doctor` says what to do.",
+        "Coder refuses my token, so creating *fix it* has to wait. I try again for up to an hour. Please "
+        "tell whoever runs Taskwire: `taskwire doctor` says what to do.",
     ]
 
     world.coder.behave()
@@ -98,15 +98,24 @@ async def test_a_coder_without_tasks_is_named(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["create fix it", "pause loose", "attach loose"])
-async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(world: World, line: str) -> None:
-    """The person is told once that it waits, and need not repeat it."""
+@pytest.mark.parametrize(
+    ("line", "wish"),
+    [
+        ("create fix it", "creating *fix it*"),
+        ("pause loose", "pausing `loose`"),
+        ("attach loose", "giving a thread to `loose`"),
+    ],
+)
+async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
+    world: World, line: str, wish: str
+) -> None:
+    """The person is told once what waits, and need not repeat it."""
     task = world.coder.add_task("alice", "older", name="loose")
     async with world.coder.away():
         await world.alice.types(f"/task {line}")
         for _ in range(5):
             await world.passes(seconds=16)
-        assert world.alice.reads() == [WAITS]
+        assert world.alice.reads() == [WAITS.replace("creating *fix it*", wish)]
 
     await world.passes(seconds=16)
 
@@ -140,10 +149,33 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
     assert world.alice.reads() == [
         WAITS,
-        "Coder did not answer me for an hour, so I stopped trying. Please ask again when it is back.",
+        "Coder did not answer me for an hour, so I gave up creating *fix it*. Please ask again when it is "
+        "back.",
     ]
     await world.passes(seconds=60)
     assert not world.coder.tasks
+
+
+async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: World) -> None:
+    """Things are done in the order in which they were asked for; each has its hour, and no more."""
+    async with world.coder.away():
+        await world.alice.types("/task create fix it")
+        await world.passes(seconds=2)
+        await world.passes(seconds=1_800)
+        await world.alice.types("/task pause loose")
+        await world.passes(seconds=16)
+        told = world.alice.reads()
+        await world.passes(seconds=1_900)
+        await world.passes(seconds=2)
+        after_an_hour = world.alice.reads()
+        await world.passes(seconds=1_800)
+        await world.passes(seconds=2)
+
+    assert told == [WAITS, WAITS.replace("creating *fix it*", "pausing `loose`")]
+    assert [said.partition(",")[0] for said in after_an_hour] == ["Coder did not answer me for an hour"]
+    assert world.alice.reads() == [
+        "Coder did not answer me for an hour, so I gave up pausing `loose`. Please ask again when it is back."
+    ]
 
 
 async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
@@ -205,7 +237,7 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
         "for a quarter of an hour. Whoever looks after it can find out why."
     )
     assert [said.split(".")[0] for said in world.alice.reads()] == [
-        "Coder does not answer me right now, so this waits",
+        "Coder does not answer me right now, so creating *fix it* has to wait",
         "The task was not created",
     ]
 

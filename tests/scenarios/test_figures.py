@@ -138,6 +138,7 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
     assert kept("sweep_seconds_count") >= kept("sweeps_total", "done")
     assert kept("last_sweep_timestamp_seconds") > 0
     assert kept("links") == 1
+    assert len(world.cards()) == 1
 
 
 async def test_turns_that_change_hands_are_counted(world: World) -> None:

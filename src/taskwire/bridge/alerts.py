@@ -6,14 +6,12 @@ Each trouble is told to each of them once a day at most, in their direct message
 import hashlib
 from datetime import UTC, datetime
 
+from taskwire.bridge.closing import post_direct
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.posting import post_once
+from taskwire.bridge.hand import Ending, Hand
 from taskwire.model.errors import OutsideError
-from taskwire.model.ids import LinkId, UserId
+from taskwire.model.ids import UserId
 from taskwire.model.jobs import Alert, Job, intake
-from taskwire.model.urgency import Urgency
-from taskwire.slack.outbound import Metadata
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import notices
@@ -45,12 +43,7 @@ class Alerts:
     async def post(self, hand: Hand) -> Ending:
         """Write to one administrator."""
         work = hand.work(Alert)
-        channel = await self._doors.slack.open_direct(work.person)
-        meta = Metadata(id=f"{work.person}:{hand.job.id}", kind="answer")
-        message = notices.alert(work.sentence)
-        link = LinkId(f"alerts:{work.person}")
-        await post_once(self._doors, hand, link, channel, None, message, meta, Urgency.CALL)
-        return done()
+        return await post_direct(self._doors, hand, work.person, notices.alert(work.sentence))
 
     async def _people(self) -> list[UserId]:
         found: dict[UserId, None] = {}

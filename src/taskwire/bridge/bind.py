@@ -37,7 +37,7 @@ class Binder:
         if not hand.is_in_doubt and has_waited_long(hand):
             return self._failed(link, work.asker, refusals.NEVER_ANSWERED)
         carry = self._create if link.bond.task_id is None else self._attach
-        return await patiently(hand, work.asker, partial(carry, link, work.asker))
+        return await patiently(self._doors, hand, link, partial(carry, link, work.asker))
 
     async def _create(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         try:

@@ -30,7 +30,7 @@ def ended(metrics: Metrics, hand: Hand, ending: Ending) -> None:
     kind, is_over = hand.job.work.kind, ending.verdict == "done"
     is_given_up = is_over and ending.trouble == "same"
     metrics.jobs.labels(kind, "given_up" if is_given_up else ending.verdict).inc()
-    if is_given_up:
+    if ending.has_letter:
         metrics.dead.labels(kind).inc()
-    elif ending.trouble in _WHY:
+    if not is_given_up and ending.trouble in _WHY:
         metrics.retries.labels(kind, _WHY[ending.trouble]).inc()

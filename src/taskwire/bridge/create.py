@@ -38,7 +38,7 @@ class Creator:
     async def asked(self, hand: Hand) -> Ending:
         """Check what a person asked for, and write the intent down as a link of its own."""
         work = hand.work(CreateAsked)
-        return await patiently(hand, work.asker, partial(self._asked, work))
+        return await patiently(self._doors, hand, None, partial(self._asked, work))
 
     async def _asked(self, work: CreateAsked, hand: Hand) -> Ending:
         meant = await self._meant(work)

@@ -7,6 +7,7 @@ from taskwire.coder.client import CoderClient
 from taskwire.model.changes import Rules
 from taskwire.slack.answers import Identity
 from taskwire.slack.outbound import Outbound
+from taskwire.store.letters import Letters
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.queue import Queue
@@ -22,6 +23,7 @@ class Doors:
     writes: LinkSteps
     sweeps: Sweeps
     memory: Memory
+    letters: Letters
     slack: Outbound
     coder: CoderClient
     bot: Identity

@@ -38,7 +38,7 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
 
 def let_go(step: Step, *privately: Private) -> Ending:
     """The job leaves its list undone, with the step that holds its letter; what is behind fares no better."""
-    return Ending("done", step, privately=privately, trouble="same")
+    return Ending("done", step, privately=privately, trouble="same", has_letter=True)
 
 
 async def _asked(doors: Doors, hand: Hand, work: Reply) -> Ending | None:

@@ -32,7 +32,7 @@ class Ending:
 
     `privately` is shown afterwards, at most once, and not promised; so is `instead`, which takes the place
     of the question whose button was pressed. `trouble` says how its list fares by it; a job that goes on as
-    it should begins the count of its tries anew.
+    it should begins the count of its tries anew. `has_letter`: it was given up and is kept for the operator.
     """
 
     verdict: Literal["done", "later", "unknown"]
@@ -42,6 +42,7 @@ class Ending:
     privately: tuple[Private, ...] = ()
     instead: Private | None = None
     trouble: Trouble = "none"
+    has_letter: bool = False
 
 
 def done(step: Step | None = None, *privately: Private) -> Ending:

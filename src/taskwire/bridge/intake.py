@@ -33,7 +33,7 @@ class Intake:
     async def asked(self, hand: Hand) -> Ending:
         """Hand an act on to the list of the task that it names."""
         work = hand.work(ActAsked)
-        return await patiently(hand, work.asker, partial(self._asked, work))
+        return await patiently(self._doors, hand, None, partial(self._asked, work))
 
     async def _asked(self, work: ActAsked, hand: Hand) -> Ending:
         seen = await self._lookup.get(work.asker.person, work.asker.channel, TaskName.parse(work.name))

@@ -30,7 +30,7 @@ class ThreadOpener:
         work, link = hand.work(PostCard), await get_link(self._doors, hand)
         if not hand.is_in_doubt and has_waited_long(hand):
             return done(end_unbound(self._doors, link), (work.asker, answers.never_posted()))
-        return await patiently(hand, work.asker, partial(self._post_card, link, work.asker))
+        return await patiently(self._doors, hand, link, partial(self._post_card, link, work.asker))
 
     async def _post_card(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         bond = link.bond
@@ -40,7 +40,8 @@ class ThreadOpener:
             ts = await post_once(self._doors, hand, bond.id, bond.channel, None, card, meta)
         except ChannelProblem as problem:
             is_attached = bond.task_id is not None
-            told = answers.cannot_post(problem.code, bond.channel, is_attached=is_attached)
+            say = answers.may_be_posted if hand.is_in_doubt else answers.cannot_post
+            told = say(problem.code, bond.channel, is_attached=is_attached)
             return done(end_unbound(self._doors, link), (asker, told))
         except NotFound:
             return done(end_unbound(self._doors, link), (asker, answers.not_attached(refusals.GONE)))

@@ -6,6 +6,7 @@ them, may be edited too. What is shown is what holds when the place is there.
 
 import hashlib
 
+from taskwire.bridge.closing import closed, is_worth_a_try, opens
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.posting import post_once
@@ -56,16 +57,17 @@ class Shower:
         # Older versions wrote beside it when that was.
         if drawn == link.drawn.partition(" ")[0]:
             return done()
+        if not await is_worth_a_try(self._doors, link):
+            return done()
         is_final = link.ended is not None or link.story.phase in FINAL
         urgency = Urgency.FINAL_CARD if is_final else Urgency.CARD
         try:
             await self._doors.slack.update(link.bond.channel, link.bond.thread_ts, card, _meta(link), urgency)
         except MessageGone:
             return await self._anew(hand, link, card)
-        except ChannelProblem:
-            # Whoever archived the channel or removed us will not see it; the next change tries once again.
-            return done()
-        return done(self._doors.writes.field(Step(), link.id, "drawn", drawn))
+        except ChannelProblem as problem:
+            return done(closed(self._doors, hand, link, problem.code))
+        return done(opens(link, self._doors.writes.field(Step(), link.id, "drawn", drawn)))
 
     async def _anew(self, hand: Hand, link: Link, card: Message) -> Ending:
         """Post the card anew, once: somebody deleted it, and nothing can be said in a thread without a root.
@@ -81,8 +83,8 @@ class Shower:
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=bond.task_id)
         try:
             ts = await post_once(self._doors, hand, link.id, bond.channel, None, card, meta)
-        except ChannelProblem:
-            return done()
+        except ChannelProblem as problem:
+            return done(closed(self._doors, hand, link, problem.code))
         step = writes.moved(Step(), bond, ts)
         return done(writes.field(step, link.id, "drawn", _digest(card, link)))
 

@@ -61,10 +61,10 @@ class Steerer:
     async def act(self, hand: Hand) -> Ending:
         """Check again that this person may, then do what they asked."""
         work = hand.work(Act)
-        return await patiently(hand, work.asker, partial(self._act, work))
-
-    async def _act(self, work: Act, hand: Hand) -> Ending:
         link = await self._doors.links.find(hand.link_id)
+        return await patiently(self._doors, hand, link, partial(self._act, link, work))
+
+    async def _act(self, link: Link | None, work: Act, hand: Hand) -> Ending:
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         if work.was_away and self._doors.slack.now() - moment_of(work.asker.at) > STALE:
@@ -221,7 +221,8 @@ class Steerer:
 
     async def _detach(self, hand: Hand, link: Link, work: Act) -> Ending:
         step = await self._give_back(link, work)
-        say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
+        if not link.closed:
+            say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
         self._doors.writes.ends(step, link.bond, "detached")
         return done(draw(link.id, step), *_told_elsewhere(work, link, answers.detached(link)))
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from taskwire.bridge.closing import WHY, closed, opens
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
 from taskwire.bridge.fates import ASKED_SECONDS
@@ -136,7 +137,7 @@ class Teller:
         message = await self._message(link, notice, written or Written())
         ending = await self._post(hand, link, message, notice.kind, is_call=_calls(link, hand.job))
         if ending is None:
-            ending = done(self._with_file(Step(), link, hand.job.id, written or Written()))
+            ending = done(opens(link, self._with_file(Step(), link, hand.job.id, written or Written())))
         if notice.kind == "gone" and ending.verdict == "done":
             draw(link.id, self._doors.writes.gone(ending.step, link.bond, hand.now_ms))
             await give_back(self._texts, link, "gone", await list_held(self._doors, link), ending.step)
@@ -177,7 +178,8 @@ class Teller:
         link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
-        return await self._post(hand, link, work.message, "answer", is_call=work.is_call) or done()
+        ending = await self._post(hand, link, work.message, "answer", is_call=work.is_call)
+        return ending or done(opens(link, Step()))
 
     async def _post(
         self, hand: Hand, link: Link, message: Message, kind: str, *, is_call: bool
@@ -222,9 +224,8 @@ class Teller:
 
     def _closed(self, hand: Hand, link: Link, code: str) -> Ending:
         """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
-        _log.warning("a thread is closed to us", link=link.id, channel=link.bond.channel, code=code)
-        why = f"the channel takes no message: {code}"
-        return let_go(letter(hand, why))
+        maybe = ", and whether this was posted before could not be read" if hand.is_in_doubt else ""
+        return let_go(closed(self._doors, hand, link, code, letter(hand, f"{WHY}{code}{maybe}")))
 
     def _with_file(self, step: Step, link: Link, name: str, written: Written) -> Step:
         """Keep where the excerpt ended, and attach the whole where it is long."""

@@ -15,16 +15,17 @@ from taskwire.listeners.behind import Behind
 from taskwire.listeners.entry import Entry
 from taskwire.model.errors import OutsideError
 from taskwire.model.ids import UserId
+from taskwire.model.jobs import ChannelOpened, Job, intake
 from taskwire.model.messages import Message
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Mention, ThreadMessage
+from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Mention, Opened, ThreadMessage
 from taskwire.slack.outbound import Outbound
 from taskwire.store.claims import Claims, Taken
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import answers
 
-OTHERS = re.compile("(?!(?:message|app_mention)$).*")
+OTHERS = re.compile("(?!(?:message|app_mention|member_joined_channel|channel_unarchive|group_unarchive)$).*")
 
 _log = logger("taskwire.messages")
 Body = Mapping[str, object]
@@ -53,6 +54,9 @@ class Messages:
         """Take messages and mentions; other events mean nothing yet, and Slack must not bring them again."""
         app.event("message", middleware=[self._first(self._message)])(_nothing_more)
         app.event("app_mention", middleware=[self._first(self._mention)])(_nothing_more)
+        app.event("member_joined_channel", middleware=[self._first(self._opened)])(_nothing_more)
+        app.event("channel_unarchive", middleware=[self._first(self._opened)])(_nothing_more)
+        app.event("group_unarchive", middleware=[self._first(self._opened)])(_nothing_more)
         app.event(OTHERS)(_nothing_more)
 
     def _first(
@@ -95,6 +99,15 @@ class Messages:
             if taken != "foreign":
                 return taken
         return await self._once(mention, "mention", answers.mention_not_yet())
+
+    async def _opened(self, body: Body) -> Taken | None:
+        """A channel that had been closed to us may be open again."""
+        opened = inbound.opened(body, self._bot)
+        if not isinstance(opened, Opened):
+            return None
+        job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
+        step = Step().append(intake(opened.channel), job)
+        return await self._entry.taken("channel", self._claims.accept("event", opened.delivery, step))
 
     async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Taken:
         taken = await self._entry.taken(kind, self._claims.accept("message", message.delivery, Step()))

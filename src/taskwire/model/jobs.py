@@ -262,6 +262,27 @@ class Alert(Work):
     sentence: str
 
 
+class TellPerson(Work):
+    """Intake: one person hears of something in their direct messages."""
+
+    kind: Literal["tell_person"] = "tell_person"
+    person: UserId
+    message: Message
+
+
+class ChannelOpened(Work):
+    """Intake: a channel takes messages again that had been closed to us."""
+
+    kind: Literal["channel_opened"] = "channel_opened"
+    channel: ChannelId
+
+
+class Reopened(Work):
+    """Tell: a thread takes messages again: what it missed is told, and what was written there is read."""
+
+    kind: Literal["reopened"] = "reopened"
+
+
 class TidyMessage(Work):
     """Tidy: a message may have been posted twice; keep one copy."""
 
@@ -301,6 +322,9 @@ AnyWork = Annotated[
     | DrawCard
     | Receipt
     | Alert
+    | TellPerson
+    | ChannelOpened
+    | Reopened
     | TidyMessage
     | TidyInput,
     Field(discriminator="kind"),

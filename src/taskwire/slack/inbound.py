@@ -105,6 +105,14 @@ class Deleted:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A conversation that may take our messages again: we were invited, or it is archived no more."""
+
+    channel: ChannelId
+    delivery: str
+
+
+@dataclass(frozen=True)
 class Typed:
     """A slash command."""
 
@@ -177,6 +185,16 @@ def message_event(
         before = reading.part(event, "previous_message")
         return _deleted(event, before, channel, reading.ts(event, "deleted_ts"), bot)
     return _written(event, channel, bot)
+
+
+def opened(body: Body, bot: UserId | None = None) -> Opened | Ignored:
+    """Read the event that somebody has joined a conversation, or that it is archived no more."""
+    event = reading.part(body, "event")
+    channel, delivery = reading.channel(event, "channel"), reading.text(body, "event_id")
+    is_somebody_else = reading.user(event, "user") != (bot or _bot_user(body))
+    if reading.text(event, "type") == "member_joined_channel" and is_somebody_else:
+        return Ignored("somebody else")
+    return Opened(channel, delivery) if channel is not None and delivery else Ignored("no channel")
 
 
 def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:

@@ -37,7 +37,11 @@ SCOPES: Mapping[str, str] = {
     "users:read": "know names, guests and bots",
     "users:read.email": "find the Coder user of the same e-mail address",
 }
-EVENTS = ("app_mention", "message.channels", "message.groups", "message.im", "message.mpim")
+EVENTS = (
+    *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
+    # A channel takes its messages again: somebody has invited it, or brought the channel back.
+    *("member_joined_channel", "channel_unarchive", "group_unarchive"),
+)
 
 
 def make(request_url: str = "") -> Manifest:

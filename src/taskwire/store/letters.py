@@ -98,6 +98,16 @@ class Letters:
         at = datetime.fromtimestamp(written.at_ms / 1000, UTC)
         return Letter(letter_id, at, kind, await self._name(written.list), written.why)
 
+    async def list_of(self, name: str, why: str) -> list[str]:
+        """The ids of those whose jobs stood in this list and were given up for a reason that begins so."""
+        found = []
+        for letter_id in await self.list_ids():
+            text = await self._read(letter_id)
+            written = _Written.model_validate_json(text) if text else None
+            if written is not None and written.list == name and written.why.startswith(why):
+                found.append(letter_id)
+        return found
+
     async def find_newest(self) -> Letter | None:
         """The last job that was given up."""
         newest = cast("list[str]", await self._redis.zrange(self._order, -1, -1))

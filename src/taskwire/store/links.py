@@ -24,6 +24,8 @@ ENDED_MS = 30 * 24 * 3_600_000
 TAKEN = 200
 # Far longer than a thread sleeps: what is forgotten would be found by the next reading, and asked about.
 TAKEN_MS = 400 * 24 * 3_600_000
+# So long a channel may stay closed and still bring its threads back when it opens.
+CLOSED_MS = 400 * 24 * 3_600_000
 BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
 # Links that are read in one go: two or three milliseconds.
@@ -112,6 +114,11 @@ class Links:
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)
 
+    async def list_closed(self, channel: ChannelId) -> list[LinkId]:
+        """The links whose threads are closed to us, of those in this channel."""
+        found = self._redis.hkeys(self._keys.named("closed", channel))
+        return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
+
     async def list_held(self, link_id: LinkId) -> list[Job]:
         """The jobs that a pause holds, in their order."""
         found = self._redis.hgetall(self._keys.named("held", link_id))
@@ -150,6 +157,7 @@ def _link(fields: dict[str, str]) -> Link:
         failure=fields.get("failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,
+        closed=fields.get("closed", ""),
         cursor=fields.get("cursor", ""),
         drawn=fields.get("drawn", ""),
         last_input_ts=Ts(fields["last_input"]) if "last_input" in fields else None,
@@ -182,6 +190,16 @@ class LinkSteps:
         step.write("PEXPIRE", self._keys.named("thread", f"{bond.channel}:{bond.thread_ts}"), ENDED_MS)
         moved = bond.model_copy(update={"thread_ts": ts})
         return self.thread(self.bond(step, moved), moved)
+
+    def closed(self, step: Step, bond: Bond, code: str) -> Step:
+        """Note that nothing can be posted in the link's thread, for when its channel is open again."""
+        self.field(step, bond.id, "closed", code)
+        return step.write_expiring(CLOSED_MS, "HSET", self._keys.named("closed", bond.channel), bond.id, code)
+
+    def reopened(self, step: Step, bond: Bond) -> Step:
+        """Note that the link's thread takes messages again."""
+        self.no_field(step, bond.id, "closed")
+        return step.write("HDEL", self._keys.named("closed", bond.channel), bond.id)
 
     def task(self, step: Step, bond: Bond) -> Step:
         """Let the link's task be known to the sweep."""

@@ -58,9 +58,23 @@ def not_attached(why: str) -> Message:
     return statement(f"The task got no thread. {why}")
 
 
+def may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
+    """The card may have been posted, and nobody can look any more."""
+    where = _conversation(channel)
+    left = "got no thread from me" if is_attached else "was not created"
+    return statement(
+        f"I can't tell whether I posted a card in {where}: Slack's answer was lost, and now I can't look "
+        f"there ({escaped(code_word, 60)}). The task {left}. If you see its card there, it leads to nothing."
+    )
+
+
+def _conversation(channel: str) -> str:
+    return f"<#{channel}>" if channel.startswith("C") else "this conversation"
+
+
 def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
     """The card cannot be posted where it should stand."""
-    where = f"<#{channel}>" if channel.startswith("C") else "this conversation"
+    where = _conversation(channel)
     reasons = {
         "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
         "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
@@ -71,6 +85,22 @@ def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False)
         code_word, f"Slack does not let me post there ({escaped(code_word, 60)}). Use another channel."
     )
     return not_attached(why) if is_attached else statement(f"Nothing was created. {why}")
+
+
+def thread_closed(link: Link, code_word: str) -> Message:
+    """Nothing can be said in a task's thread any more."""
+    where = f"<#{link.bond.channel}>" if link.bond.channel.startswith("C") else "its conversation"
+    why = {
+        "is_archived": f"{where} is archived",
+        "not_in_channel": f"I was removed from {where}",
+        "channel_not_found": f"I was removed from {where}, or it was deleted",
+    }.get(code_word, f"Slack does not let me post in {where} ({escaped(code_word, 60)})")
+    name = escaped(link.bond.name, 60)
+    return statement(
+        f"I can't write in the thread of {title(link)} any more: {why}. The agent goes on all the same. "
+        "When I may write there again, I say there what it missed. "
+        f"`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
+    )
 
 
 # Replies by command, verbs
@@ -303,32 +333,9 @@ def token_refused() -> Message:
     )
 
 
-def waits_for_coder() -> Message:
-    """Coder is away, and what was asked waits."""
-    return statement(
-        "Coder does not answer me right now, so this waits. I try again for up to an hour; "
-        "there is no need to repeat it."
-    )
-
-
 def never_posted() -> Message:
     """The card could not be posted."""
     return statement("I could not post the card for an hour, so I stopped trying. Nothing was created.")
-
-
-def waits_for_token() -> Message:
-    """Coder refuses the bot's own token, and what was asked waits."""
-    return statement(
-        "Coder refuses my token, so this waits. I try again for up to an hour. Please tell whoever runs "
-        "Taskwire: `taskwire doctor` says what to do."
-    )
-
-
-def never_answered() -> Message:
-    """Coder stayed away."""
-    return statement(
-        "Coder did not answer me for an hour, so I stopped trying. Please ask again when it is back."
-    )
 
 
 def no_tasks() -> Message:

@@ -233,7 +233,7 @@ def too_late() -> Refusal:
 def thread_is_closed(link: Link) -> Refusal:
     """The bot cannot write in the task's thread any more."""
     return (
-        f"I can't write in the thread of *{escaped(name_of(link), 80)}* any more, so nothing was sent.",
+        f"I can't write in the thread of *{escaped(name_of(link), 80)}* any more: its agent got nothing.",
         "Invite me to its channel again, or attach the task somewhere else.",
     )
 

@@ -27,6 +27,8 @@ EVENT_SCOPES = {
     "reaction_added": "reactions:read",
     "reaction_removed": "reactions:read",
     "channel_archive": "channels:read",
+    "channel_unarchive": "channels:read",
+    "group_unarchive": "groups:read",
     "file_shared": "files:read",
     "app_uninstalled": "",
     "tokens_revoked": "",

@@ -159,6 +159,15 @@ class Posting:
         event: Json = {"type": "channel_archive", "channel": place.id, "user": person.id}
         emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
 
+    async def unarchive(self, user: str, channel: str) -> None:
+        """Bring an archived conversation back."""
+        person, place = self._here(user, channel)
+        place.is_archived = False
+        self.backend.ledger.change("unarchived", channel=place.id, user=person.id)
+        kind = "channel_unarchive" if place.type == "channel" else "group_unarchive"
+        event: Json = {"type": kind, "channel": place.id, "user": person.id}
+        emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
+
     def messages(self, channel: str) -> list[Json]:
         """List what stands in a conversation, oldest first, without replies in threads; with metadata."""
         place = self.backend.workspace.channel(channel)

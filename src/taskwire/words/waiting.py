@@ -1,0 +1,62 @@
+"""What is said while somebody does not answer: which of a person's wishes waits, and for how long."""
+
+from typing import Literal
+
+from taskwire.model.jobs import Act, ActAsked, ActVerb, CreateAsked, CreateTask, PostCard, Work
+from taskwire.model.links import Link
+from taskwire.model.messages import Message
+from taskwire.model.naming import title_for
+from taskwire.words.blocks import escaped
+from taskwire.words.shapes import statement, title
+
+_DOING: dict[ActVerb, str] = {
+    "send": "sending your words to",
+    "pause": "pausing",
+    "resume": "resuming",
+    "delete": "deleting",
+    "edit": "changing the prompt of",
+    "attach": "giving a thread to",
+    "detach": "detaching",
+    "mute": "muting",
+    "unmute": "unmuting",
+}
+Side = Literal["Coder", "Slack"]
+
+
+def wish(work: Work, link: Link | None) -> str:
+    """Name what somebody asked for, as what is being done: `pausing *Fix the login*`."""
+    match work:
+        case CreateAsked(prompt=prompt) if prompt:
+            return f"creating *{escaped(title_for(prompt), 80)}*"
+        case PostCard() | CreateTask() if link is not None:
+            verb = "giving a thread to" if link.bond.task_id is not None else "creating"
+            return f"{verb} {title(link)}"
+        case ActAsked(verb=verb, name=name):
+            return f"{_DOING[verb]} `{escaped(name, 60)}`"
+        case Act(verb=verb) if link is not None:
+            return f"{_DOING[verb]} {title(link)}"
+        case _:
+            return "what you asked for"
+
+
+def waits(side: Side, wished: str) -> Message:
+    """Somebody does not answer, and what was asked for waits."""
+    return statement(
+        f"{side} does not answer me right now, so {wished} has to wait. I try again for up to an hour; "
+        "there is no need to repeat it."
+    )
+
+
+def waits_for_token(wished: str) -> Message:
+    """Coder refuses the bot's own token, and what was asked for waits."""
+    return statement(
+        f"Coder refuses my token, so {wished} has to wait. I try again for up to an hour. "
+        "Please tell whoever runs Taskwire: `taskwire doctor` says what to do."
+    )
+
+
+def never_answered(side: Side, wished: str) -> Message:
+    """Somebody stayed away."""
+    return statement(
+        f"{side} did not answer me for an hour, so I gave up {wished}. Please ask again when it is back."
+    )

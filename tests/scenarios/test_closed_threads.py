@@ -1,0 +1,194 @@
+"""A thread that is closed to the bot: its owner hears of it once, and it misses nothing once it is open."""
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack.workspace import PRIVATE
+
+from .lives import TITLE, a_task
+from .people import Thread
+from .world import World
+
+DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+IT_GOES_ON = (
+    "The agent goes on all the same. When I may write there again, I say there what it missed. "
+    "`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
+)
+
+
+def told_to_alice(world: World) -> list[str]:
+    """What the bot has written in Alice's direct messages since she last looked."""
+    direct = world.slack.direct("alice").id
+    told = [message for message in world.slack.messages(direct) if world.reader.is_unread(direct, message)]
+    for message in told:
+        world.reader.read_root(direct, str(message["ts"]))
+    return [str(message["text"]) for message in told]
+
+
+def sentence(thread: Thread, task: PuppetTask, why: str) -> str:
+    """What the owner of a closed thread is told."""
+    why = why.format(channel=f"<#{thread.channel}>")
+    return f"I can't write in the thread of *{TITLE}* any more: {why}. {IT_GOES_ON.format(name=task.name)}"
+
+
+async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: World) -> None:
+    """However much the agent has to say; each notice is kept, and the card is tried once an hour."""
+    thread, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    told = told_to_alice(world)
+    before = len(world.slack.calls)
+    for number in range(6):
+        task.becomes("working", f"Step {number}")
+        await world.sweeps()
+        await world.passes(seconds=600)
+
+    assert told == [sentence(thread, task, "{channel} is archived")]
+    assert len(world.slack.calls) - before <= 2
+    assert thread.new_messages() == told_to_alice(world) == []
+    assert await world.dead_letters() == ["the channel takes no message: is_archived"]
+
+
+async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: World) -> None:
+    """By itself, and once; the card shows the present."""
+    thread, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    task.pause()
+    await world.sweeps()
+    told = told_to_alice(world)
+
+    await world.slack.unarchive("alice", "general")
+    await world.settles()
+    await world.passes(seconds=5)
+
+    assert len(told) == 1
+    assert [said.partition(":")[0] for said in thread.new_messages()] == [
+        f"<@{world.alice.id}> Done",
+        "Paused",
+    ]
+    assert thread.card().startswith(f"Paused: {TITLE}.")
+    assert await world.dead_letters() == []
+
+
+async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(world: World) -> None:
+    """It heard nothing of it; whoever wrote it need not write it again."""
+    thread, task = await a_task(world)
+    await world.slack.leave(world.slack.bot_user_id, "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    told = told_to_alice(world)
+    missed = await world.alice.replies(thread, "thanks, now tidy up")
+
+    await world.slack.join(world.slack.bot_user_id, "general")
+    await world.settles()
+    await world.passes(seconds=5)
+
+    assert told == [sentence(thread, task, "I was removed from {channel}")]
+    assert thread.new_messages() == [f"<@{world.alice.id}> {DONE}"]
+    assert task.inputs == ["thanks, now tidy up"]
+    assert thread.receipt(missed) == ["white_check_mark"]
+    assert await world.dead_letters() == []
+
+
+async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next_notice(world: World) -> None:
+    """Slack's event may be lost; what was missed is told then."""
+    thread, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    told_to_alice(world)
+    world.slack.workspace.channel("general").is_archived = False
+
+    task.becomes("failed", "The tests broke")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert [said.partition(":")[0] for said in thread.new_messages()] == [
+        f"<@{world.alice.id}> Failed",
+        f"<@{world.alice.id}> Done",
+    ]
+    assert thread.card().startswith(f"Failed: {TITLE}. The tests broke.")
+
+
+async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) -> None:
+    """As its owner was told; nothing more is tried in the old one."""
+    world.slack.add_channel("elsewhere", ["alice"])
+    _, task = await a_task(world)
+    await world.slack.archive("alice", "general")
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    told_to_alice(world)
+
+    await world.alice.types(f"/task detach {task.name}", "elsewhere")
+    detached = world.alice.reads()
+    moved = await world.alice.runs(f"/task attach {task.name}", "elsewhere")
+    await world.passes(seconds=5)
+
+    assert detached == [
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {task.name}` gives it a new thread."
+    ]
+    assert moved.card().startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert len(await world.dead_letters()) == 1
+
+
+async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
+    """The bot is still in it; its messages come as those of a private channel."""
+    thread, task = await a_task(world)
+    world.slack.workspace.channel("general").kind = PRIVATE
+
+    reply = await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert task.inputs == ["use main"]
+    assert thread.receipt(reply) == ["white_check_mark"]
+    thread.new_messages()
+
+
+async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: World) -> None:
+    """Slack says no more of it than that it is not there; the task can be found all the same."""
+    thread, task = await a_task(world)
+    del world.slack.workspace.channels[thread.channel]
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+
+    assert told_to_alice(world) == [sentence(thread, task, "I was removed from {channel}, or it was deleted")]
+    assert await world.dead_letters() == ["the channel takes no message: channel_not_found"]
+
+
+async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world: World) -> None:
+    """Nobody reads their direct messages any more."""
+    _, task = await a_task(world)
+    world.slack.workspace.user("alice").deleted = True
+    world.slack.workspace.channel("general").is_archived = True
+    task.becomes("complete", "Opened PR #12")
+
+    await world.sweeps()
+
+    assert told_to_alice(world) == []
+    assert await world.dead_letters() == ["the channel takes no message: is_archived"]
+
+
+async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: World) -> None:
+    """Its answer was lost, and then nobody could look: saying that nothing is there would be a guess."""
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
+    await world.alice.types("/task create fix the login redirect")
+    world.reader.new_roots()
+    await world.slack.leave(world.slack.bot_user_id, "general")
+
+    await world.passes(seconds=61)
+
+    assert world.alice.reads() == [
+        "Slack does not answer me right now, so creating *fix the login redirect* has to wait. I try again "
+        "for up to an hour; there is no need to repeat it.",
+        "I can't tell whether I posted a card in <#{}>: Slack's answer was lost, and now I can't look there "
+        "(not_in_channel). The task was not created. If you see its card there, it leads to nothing.".format(
+            world.slack.workspace.channel("general").id
+        ),
+    ]
+    assert world.coder.tasks == []
