@@ -13,6 +13,7 @@ from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, Timeouts
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
+from taskwire.store.letters import Letters
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
 from taskwire.store.pace import Limits, Pace
@@ -48,6 +49,7 @@ async def open_doors(
             writes=LinkSteps(KEYS),
             sweeps=Sweeps(connections, KEYS, clock),
             memory=Memory(connections, KEYS),
+            letters=Letters(connections, KEYS, clock),
             slack=outbound,
             coder=coder,
             bot=await outbound.identity(),

@@ -9,7 +9,7 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw
 from taskwire.model.ids import ChannelId, LinkId, UserId
-from taskwire.model.jobs import ChannelOpened, Job, ReadThread, Reopened, TellPerson, intake, tell
+from taskwire.model.jobs import READING, ChannelOpened, Job, ReadThread, Reopened, TellPerson, intake, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.urgency import Urgency
@@ -66,7 +66,7 @@ async def reopened(doors: Doors, hand: Hand) -> Ending:
         await doors.letters.send_again(letter)
     step = doors.writes.reopened(Step(), link.bond)
     doors.writes.no_field(step, link.id, "drawn")
-    step.append(tell(link.id), Job(id=f"read-thread:{hand.now_ms}", work=ReadThread()))
+    step.redo(READING, Job(id=link.id, work=ReadThread(link=link.id)))
     return done(draw(link.id, step))
 
 
