@@ -48,7 +48,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
-    assert thread.all_messages()[-1] == "Sent again."
+    assert "Sent again." in thread.all_messages()
     assert world.alice.reads() == ["That has been decided already."] * 2
 
 
@@ -154,4 +154,4 @@ async def test_what_is_sent_again_may_be_in_doubt_again(world: World) -> None:
     assert said == ["Sent again.", QUESTION]
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert thread.all_messages()[-1] == "Decided: it arrived."
+    assert "Decided: it arrived." in thread.all_messages()
