@@ -251,6 +251,28 @@ async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
     assert without_notices(thread) == []
 
 
+async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) -> None:
+    """A reply is not tried for longer, but what may have arrived is not given up either."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", cut_after())
+    away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
+
+    reply = await world.alice.replies(thread, "use main")
+    later = await world.alice.replies(thread, "and test it")
+    await world.passes(seconds=60)
+    await world.passes(seconds=25 * 3600)
+    away.times = 0
+    await world.passes(seconds=60)
+
+    assert QUESTION in thread.new_messages()
+    assert [thread.receipt(ts) for ts in (reply, later)] == [["hourglass_flowing_sand"], ["eyes"]]
+    assert await world.dead_letters() == []
+    await world.alice.clicks(thread, "It arrived")
+    task.becomes("idle")
+    await world.passes(seconds=5)
+    assert task.inputs == ["use main", "and test it"]
+
+
 async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path) -> None:
     """Coder goes on though nobody waits for its answer any more; until it cannot, nothing is sent again."""
     timings = Timings(coder=Timeouts(send=0.5))

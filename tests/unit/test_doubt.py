@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.model.doubt import Entry, Finding, count, find, find_since, mark, plain
+from taskwire.model.doubt import (
+    UNREADABLE_MS,
+    Decision,
+    Entry,
+    Finding,
+    count,
+    decide,
+    find,
+    find_since,
+    mark,
+    plain,
+)
 
 from .agents import PROMPT, T0, ModelAgent
 
@@ -209,6 +220,41 @@ def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) 
         agent.grows()
 
     assert find(marked, agent.build, agent.log) == ("there" if is_got else "not there")
+
+
+LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
+
+
+@pytest.mark.parametrize(
+    ("found", "since_landed_ms", "decision"),
+    [
+        ("there", LANDS, "delivered"),
+        ("there", LONG_AGO, "delivered"),
+        ("not there", LANDS, "look again"),
+        ("not there", LANDED, "send again"),
+        ("unclear", LANDS, "look again"),
+        ("unclear", LANDED, "ask"),
+        (None, LANDS, "look again"),
+        (None, LANDED, "look again"),
+        (None, LONG_AGO, "ask"),
+    ],
+)
+def test_a_finding_decides_once_nothing_can_land_any_more(
+    found: Finding | None, since_landed_ms: int, decision: Decision
+) -> None:
+    """Before that a look can only find; what cannot be read is waited for a little longer."""
+    assert decide(found, since_landed_ms, was_rejected=False, was_repeated=False) == decision
+
+
+@pytest.mark.parametrize(("was_rejected", "was_repeated"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("found", ["there", "not there", "unclear", None])
+def test_what_was_rejected_or_repeated_is_never_sent_again(
+    found: Finding | None, *, was_rejected: bool, was_repeated: bool
+) -> None:
+    """It may have been typed; and once is enough to try."""
+    decision = decide(found, LONG_AGO, was_rejected=was_rejected, was_repeated=was_repeated)
+
+    assert decision == ("delivered" if found == "there" else "ask")
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,6 @@ from taskwire.telemetry import logger
 WRITE_SECONDS = 10.0
 LANDING_SECONDS = 35.0
 LOOK_SECONDS = 5.0
-# A log that cannot be read for so long, though Coder answers, is not going to say anything.
-UNREADABLE_MS = 120_000
 
 _log = logger("taskwire.read_back")
 
@@ -106,28 +104,29 @@ class InputReader:
 
     async def _resumed(self, case: Case, note: ResumeNote) -> Ending:
         task = await self._doors.coder.get_task(_task_id(case))
-        is_up = task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING, TaskStatus.ACTIVE)
-        is_done = task.workspace_build_number > note.build and is_up
+        is_done = task.workspace_build_number > note.build and task.is_up
         case.hand.settled("there" if is_done else "not_there")
         return self._fates.resumed(case, task.workspace_build_number) if is_done else later(0)
 
     async def _sent(self, case: Case, note: SendNote) -> Ending:
         hand, reply = case.hand, case.reply
         found, asked = await self._find(_task_id(case), note), await self._fates.in_doubt(case)
-        since_landed_ms = hand.now_ms - self._lands_ms(note)
-        if found != "there" and since_landed_ms < 0:
-            # It may still be on its way.
-            return in_doubt(seconds=min(LOOK_SECONDS, -since_landed_ms / 1000))
-        if found is None and since_landed_ms < UNREADABLE_MS:
-            return in_doubt(seconds=LOOK_SECONDS)
+        since_ms = hand.now_ms - self._lands_ms(note)
+        decision = doubt.decide(
+            found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
+        )
+        if decision == "look again":
+            return in_doubt(seconds=min(LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else LOOK_SECONDS)
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
-        hand.settled(_FOUND[found], has_landed=found == "there")
-        _log.info("read input back", job=hand.job.id, found=found)
-        if found == "there":
-            return await self._fates.delivered(case, note.reported_at)
-        if found == "not there" and not reply.was_rejected and not reply.was_repeated:
-            return later(0, hand.job.knowing(was_repeated=True))
-        return asked
+        hand.settled(_FOUND[found], has_landed=decision == "delivered")
+        _log.info("read input back", job=hand.job.id, found=found, decision=decision)
+        match decision:
+            case "delivered":
+                return await self._fates.delivered(case, note.reported_at)
+            case "send again":
+                return later(0, hand.job.knowing(was_repeated=True))
+            case "ask":
+                return asked
 
     def _lands_ms(self, note: SendNote) -> int:
         """When an attempt can no longer reach the agent."""

@@ -127,8 +127,7 @@ class Steerer:
     async def _resume(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)
         if hand.is_in_doubt:
-            is_newer = task.workspace_build_number > int(hand.note)
-            is_done = is_newer and task.status is not TaskStatus.PAUSED
+            is_done = task.workspace_build_number > int(hand.note) and task.is_up
             hand.settled("there" if is_done else "not_there")
             if is_done:
                 return self._resumed(hand, link, work, task.workspace_build_number)

@@ -184,6 +184,11 @@ class Task(_Model):
         return TaskStatus(self.status_word)
 
     @property
+    def is_up(self) -> bool:
+        """Whether the workspace runs, or is on its way to."""
+        return self.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING, TaskStatus.ACTIVE)
+
+    @property
     def workspace_status(self) -> WorkspaceStatus:
         """The workspace's status that the word means."""
         return WorkspaceStatus(self.workspace_status_word)

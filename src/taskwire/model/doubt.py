@@ -16,9 +16,12 @@ from taskwire.model.naming import digest
 
 # "there": the agent has it. "not there": nothing has reached it. "unclear": nobody can know.
 Finding = Literal["there", "not there", "unclear"]
+Decision = Literal["delivered", "look again", "send again", "ask"]
 
 # The agent's clock and Slack's may differ by so much.
 SKEW = timedelta(minutes=10)
+# A log that cannot be read for so long, though Coder answers, is not going to say anything.
+UNREADABLE_MS = 120_000
 
 
 class Entry(BaseModel):
@@ -78,6 +81,21 @@ def count(marked: Mark, build: int, log: Sequence[Entry]) -> int:
         return 0
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)
     return sum(plain(entry.text) == plain(marked.text) for entry in newer)
+
+
+def decide(
+    found: Finding | None, since_landed_ms: int, *, was_rejected: bool, was_repeated: bool
+) -> Decision:
+    """What follows from a finding, or from a log that cannot be read.
+
+    `since_landed_ms`: for how long it can no longer land. `was_rejected`: the agent's side said that it
+    failed while it took the words. `was_repeated`: they are sent again already, which is done once.
+    """
+    if found == "there":
+        return "delivered"
+    if since_landed_ms < 0 or (found is None and since_landed_ms < UNREADABLE_MS):
+        return "look again"
+    return "send again" if found == "not there" and not was_rejected and not was_repeated else "ask"
 
 
 def find_since(text: str, written: datetime, log: Sequence[Entry]) -> Finding:
