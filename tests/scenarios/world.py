@@ -7,9 +7,11 @@ error was logged, or a look-alike was called in a way that it does not know.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import cast
+
+import structlog
 
 from taskwire.app import Timings
 from taskwire.running import Bot, running
@@ -230,6 +232,27 @@ class _Errors(logging.Handler):
         self._errors.append(self.format(record))
 
 
+@contextlib.contextmanager
+def _listening(errors: list[str]) -> Iterator[None]:
+    """Collect what is logged as an error: by libraries, and by the bot, whose log goes its own way."""
+    watch = _Errors(errors)
+    logging.getLogger().addHandler(watch)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_logger_name,
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger().removeHandler(watch)
+
+
 @contextlib.asynccontextmanager
 async def new_world(
     directory: Path,
@@ -252,9 +275,7 @@ async def new_world(
         settings = new_settings(slack, coder, directory, **given)
         world = World(slack, coder, clock, connections, settings, between, timings)
         slack.add_channel("general", ["alice", "bob"])
-        watch = _Errors(world.errors)
-        logging.getLogger().addHandler(watch)
-        stack.callback(logging.getLogger().removeHandler, watch)
+        stack.enter_context(_listening(world.errors))
         await world.starts()
         try:
             yield world

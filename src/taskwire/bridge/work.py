@@ -306,15 +306,17 @@ class Worker:
         return replace(ending, job=tried.model_copy(update={"surprises": job.surprises + 1}))
 
     async def _given_up(self, hand: Hand, why: str) -> Ending:
-        """A dead letter, and a sentence for whoever waits for it."""
-        _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
+        """A dead letter, and a sentence for whoever waits for it; or a person's word is waited for."""
         try:
-            return self._as_it_is(hand, await gave_up(self._doors, hand, why))
+            ending = await gave_up(self._doors, hand, why)
         except RedisError:
             raise
         except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
             _log.exception("could not tell of the end", job=hand.job.id)
-            return let_go(letter(hand, why))
+            ending = let_go(letter(hand, why))
+        if ending.verdict == "done":
+            _log.error("gave up", job=hand.job.id, kind=hand.job.work.kind, why=why)
+        return self._as_it_is(hand, ending)
 
     async def show_privately(self, asker: Asker, message: Message) -> None:
         """Show something to one person, at most once: by the response URL, else in the channel."""
