@@ -50,8 +50,8 @@ OURS: dict[str, Happening] = {
 @pytest.mark.parametrize(
     ("happens", "finding"),
     [
-        ([], "not there"),
-        ([OURS["typed only"]], "not there"),
+        ([], "not_there"),
+        ([OURS["typed only"]], "not_there"),
         ([OURS["logged"]], "there"),
         ([OURS["padded"]], "there"),
         ([OURS["logged"], ModelAgent.grows, ModelAgent.shrinks], "there"),
@@ -92,7 +92,7 @@ def test_the_same_words_said_before_do_not_count() -> None:
     before = find(marked, agent.build, agent.log)
     agent.takes(WORDS)
 
-    assert (before, find(marked, agent.build, agent.log)) == ("not there", "there")
+    assert (before, find(marked, agent.build, agent.log)) == ("not_there", "there")
 
 
 def test_a_kept_history_goes_on_after_a_restart() -> None:
@@ -203,7 +203,7 @@ def test_no_finding_is_ever_false(
 
     if finding == "there":
         assert text in agent.got[known:]
-    if finding == "not there":
+    if finding == "not_there":
         assert ours == []
 
 
@@ -219,7 +219,7 @@ def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) 
         agent.takes(text)
         agent.grows()
 
-    assert find(marked, agent.build, agent.log) == ("there" if is_got else "not there")
+    assert find(marked, agent.build, agent.log) == ("there" if is_got else "not_there")
 
 
 LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
@@ -230,8 +230,8 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
     [
         ("there", LANDS, "delivered"),
         ("there", LONG_AGO, "delivered"),
-        ("not there", LANDS, "look again"),
-        ("not there", LANDED, "send again"),
+        ("not_there", LANDS, "look again"),
+        ("not_there", LANDED, "send again"),
         ("unclear", LANDS, "look again"),
         ("unclear", LANDED, "ask"),
         (None, LANDS, "look again"),
@@ -247,7 +247,7 @@ def test_a_finding_decides_once_nothing_can_land_any_more(
 
 
 @pytest.mark.parametrize(("was_rejected", "was_repeated"), [(True, False), (False, True), (True, True)])
-@pytest.mark.parametrize("found", ["there", "not there", "unclear", None])
+@pytest.mark.parametrize("found", ["there", "not_there", "unclear", None])
 def test_what_was_rejected_or_repeated_is_never_sent_again(
     found: Finding | None, *, was_rejected: bool, was_repeated: bool
 ) -> None:
@@ -260,10 +260,10 @@ def test_what_was_rejected_or_repeated_is_never_sent_again(
 @pytest.mark.parametrize(
     ("minutes", "finding"),
     [
-        ([], "not there"),
+        ([], "not_there"),
         ([1], "there"),
         ([-1], "unclear"),
-        ([-11], "not there"),
+        ([-11], "not_there"),
         ([-11, 1], "unclear"),
         ([1, 2], "unclear"),
     ],

@@ -97,7 +97,7 @@ class Deliverer:
     async def _sent_before(self, case: Case, logs: Logs, text: str) -> Ending | None:
         """What is known of an input that the agent may have had before Redis went back in time."""
         found = doubt.find_since(text, moment_of(case.reply.ts), entries_of(logs))
-        if found == "not there" or case.reply.is_confirmed:
+        if found == "not_there" or case.reply.is_confirmed:
             return None
         if found == "there":
             return await self._fates.delivered(case, None)

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from redis.exceptions import RedisError
 
 from taskwire import transport
+from taskwire.model.doubt import Finding
 from taskwire.model.errors import NotDone
 from taskwire.model.ids import LinkId
 from taskwire.model.jobs import Asker, Job, Work, link_of
@@ -23,7 +24,6 @@ from taskwire.store.steps import Step
 T = TypeVar("T")
 W = TypeVar("W", bound=Work)
 Private = tuple[Asker, Message]
-Found = Literal["there", "not_there", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Hand:
         self.tidy: Step | None = None
         # For the figures: attempts begun, what an earlier one was found to have done, copies taken back.
         self.begun = 0
-        self.found: Found | None = None
+        self.found: Finding | None = None
         self.doubles = 0
 
     @property
@@ -137,7 +137,7 @@ class Hand:
         """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
         return self.is_in_doubt or self.has_landed
 
-    def settled(self, found: Found | None = None, *, has_landed: bool = False) -> None:
+    def settled(self, found: Finding | None = None, *, has_landed: bool = False) -> None:
         """An earlier attempt has been read back: it is known what became of it, or that nobody can know."""
         if self.is_in_doubt:
             self.found = found or ("there" if has_landed else "not_there")

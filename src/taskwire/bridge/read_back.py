@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import LONGEST_WAIT_SECONDS, Case, Fates
-from taskwire.bridge.hand import Ending, Found, Hand, in_doubt, later
+from taskwire.bridge.hand import Ending, Hand, in_doubt, later
 from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import AppUnreachable, NoTasks, NotReady, TokenRefused
 from taskwire.coder.models import Logs, Task, TaskStatus
@@ -57,12 +57,6 @@ class SendNote(BaseModel):
         )
 
 
-_FOUND: dict[Finding | None, Found] = {
-    "there": "there",
-    "not there": "not_there",
-    "unclear": "unclear",
-    None: "unclear",
-}
 _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
     Annotated[ResumeNote | SendNote, Field(discriminator="what")]
 )
@@ -118,7 +112,7 @@ class InputReader:
         if decision == "look again":
             return in_doubt(seconds=min(LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else LOOK_SECONDS)
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
-        hand.settled(_FOUND[found], has_landed=decision == "delivered")
+        hand.settled(found or "unclear", has_landed=decision == "delivered")
         _log.info("read input back", job=hand.job.id, found=found, decision=decision)
         match decision:
             case "delivered":

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.model.naming import digest
 
-# "there": the agent has it. "not there": nothing has reached it. "unclear": nobody can know.
-Finding = Literal["there", "not there", "unclear"]
+# "there": the agent has it. "not_there": nothing has reached it. "unclear": nobody can know.
+Finding = Literal["there", "not_there", "unclear"]
 Decision = Literal["delivered", "look again", "send again", "ask"]
 
 # The agent's clock and Slack's may differ by so much.
@@ -72,7 +72,7 @@ def find(marked: Mark, build: int, log: Sequence[Entry]) -> Finding:
     if copies == 1 and not marked.is_prompt:
         return "there"
     # An agent that has got something moves its screen, and with it the newest entry.
-    return "not there" if _stands_still(marked, log) else "unclear"
+    return "not_there" if _stands_still(marked, log) else "unclear"
 
 
 def count(marked: Mark, build: int, log: Sequence[Entry]) -> int:
@@ -95,7 +95,7 @@ def decide(
         return "delivered"
     if since_landed_ms < 0 or (found is None and since_landed_ms < UNREADABLE_MS):
         return "look again"
-    return "send again" if found == "not there" and not was_rejected and not was_repeated else "ask"
+    return "send again" if found == "not_there" and not was_rejected and not was_repeated else "ask"
 
 
 def find_since(text: str, written: datetime, log: Sequence[Entry]) -> Finding:
@@ -105,7 +105,7 @@ def find_since(text: str, written: datetime, log: Sequence[Entry]) -> Finding:
     """
     same = [entry.at for entry in log if entry.is_input and plain(entry.text) == plain(text)]
     if not [at for at in same if at > written - SKEW]:
-        return "not there"
+        return "not_there"
     return "there" if len(same) == 1 and same[0] > written else "unclear"
 
 
