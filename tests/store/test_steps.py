@@ -128,6 +128,14 @@ async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, 
     assert await engine.due() == {STEER: seconds}
 
 
+async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(engine: Engine) -> None:
+    """Its task is gone, say."""
+    step = Step().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
+    await engine.queue.write(step.hasten_input(STEER, longest_ms=3_600_000))
+
+    assert await engine.due() == {STEER: 0}
+
+
 async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engine) -> None:
     """A look before it can no longer land could be wrong."""
     await engine.queue.write(Step().append(STEER, reply("1.000000"), score=1))
