@@ -97,6 +97,7 @@ class Parts:
     watcher: Watcher
     gaps: GapReader
     account: AccountKeeper
+    alerts: Alerts
     behind: Behind
     depths: Depths
     metrics: Metrics
@@ -174,6 +175,7 @@ class Parts:
             watcher=Watcher(doors, metrics, alerts, settings.poll_interval),
             gaps=gaps,
             account=AccountKeeper(doors, alerts),
+            alerts=alerts,
             behind=behind,
             depths=depths,
             metrics=metrics,

@@ -17,6 +17,7 @@ from slack_bolt.async_app import AsyncApp
 
 from taskwire.app import Parts, Timings
 from taskwire.model.errors import OutsideError, TryLater, UserError
+from taskwire.model.ids import from_ms
 from taskwire.scheduler import Hint, Timers
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
@@ -24,9 +25,11 @@ from taskwire.slack.sockets import Socket
 from taskwire.store.connection import Connections
 from taskwire.store.depths import LISTS, NO_DEPTH
 from taskwire.store.keys import Keys
+from taskwire.store.rewinds import DOUBTED_MS, Rewound
 from taskwire.store.scripts import Clock, ServersClock
 from taskwire.telemetry import Metrics, logger
 from taskwire.web import Hints, make_site
+from taskwire.words import troubles
 
 LOOK_SECONDS = 2.0
 # Slack brings an event again for about six minutes; a shorter absence loses nothing.
@@ -58,6 +61,8 @@ class Bot:
         self._slack_trouble = "Slack has not answered yet."
         self._down_since: float | None = None
         self._gap: asyncio.Task[int] | None = None
+        # With which of Redis's going back in time this process has dealt last.
+        self.caught_up: Rewound | None = None
 
     @property
     def parts(self) -> Parts:
@@ -225,9 +230,28 @@ class Bot:
                 if lasted >= GAP_SECONDS:
                     _log.warning("nothing was heard for a while", seconds=round(lasted))
                     self._read_gap()
-            if is_up and self.parts.worker.has_rewound.is_set():
-                self.parts.worker.has_rewound.clear()
-                self._read_gap()
+            rewound = self.parts.worker.rewound
+            if is_up and rewound is not None:
+                await self._catch_up(rewound)
+
+    async def _catch_up(self, rewound: Rewound) -> None:
+        """Redis has gone back: write down again what was taken lately, and read what people wrote since."""
+        parts = self.parts
+        try:
+            lost = await parts.claims.repeat()
+            if parts.doors.queue.rewinds.missing_ms > GAP_SECONDS * 1000:
+                # A failover is no news; a copy from yesterday is somebody's doing.
+                since = from_ms(rewound.since_ms)
+                await parts.alerts.warn(f"rewound {since}", troubles.rewound(since))
+            is_first = await parts.doors.memory.is_first("rewound", str(rewound.at_ms), ttl_ms=DOUBTED_MS)
+        except (OutsideError, RedisError) as error:
+            _log.warning("what Redis lost is written down later", error=str(error))
+            return
+        _log.info("taken once more, since Redis had lost it", count=lost)
+        parts.worker.rewound, self.caught_up = None, rewound
+        if is_first:
+            await self._end_gap()
+            self._read_gap()
 
     async def _count_waiting(self) -> bool:
         """Note how much work there is; whether the store could say so."""

@@ -29,6 +29,11 @@ class FaultProxy:
         self.dropped = asyncio.Event()
         self.port = 0
 
+    def leads_to(self, target_url: str) -> None:
+        """Lead to another server from now on, and end the connections to the one before."""
+        self._target = urlsplit(target_url)
+        self.cut()
+
     def drop_next_reply(self) -> None:
         """Let the next request reach the server, but cut its connection in place of the answer."""
         self.dropped.clear()

@@ -4,11 +4,14 @@ Coder's answer decides, not the state that was last seen: input is tried wheneve
 paused task is resumed first, and what comes too early waits. A lost answer is read back in `read_back`.
 """
 
+import contextlib
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import Case, Fates
 from taskwire.bridge.hand import Ending, in_doubt
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.read_back import InputReader, ResumeNote, SendNote
+from taskwire.bridge.show import REACTIONS
 from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import (
     AlreadyRunning,
@@ -28,6 +31,7 @@ from taskwire.model import doubt
 from taskwire.model.errors import Refused, Unknown
 from taskwire.model.ids import moment_of
 from taskwire.model.jobs import Job, TidyInput, tidy
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.store.steps import Step
 from taskwire.words import inputs
 
@@ -43,6 +47,8 @@ class Deliverer:
 
     async def deliver(self, case: Case, text: str) -> Ending:
         """Send the words if the task takes any now; resume it if it is paused; else wait."""
+        if case.is_suspect and (over := await self._marked_before(case)):
+            return over
         task_id = case.link.bond.task_id
         assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
         try:
@@ -51,7 +57,8 @@ class Deliverer:
             # Whether it is gone is for the sweep to say; until then the reply waits.
             return await self._fates.waits(case)
         if task.status is TaskStatus.PAUSED:
-            return await self._resume(case, task)
+            doubted = await self._paused_since(case, task, text) if case.is_suspect else None
+            return doubted or await self._resume(case, task)
         if task.status is not TaskStatus.ACTIVE:
             return await self._fates.waits(case, is_broken=task.status is TaskStatus.ERROR)
         return await self._send(case, task, text)
@@ -59,7 +66,7 @@ class Deliverer:
     async def _send(self, case: Case, task: Task, text: str) -> Ending:
         try:
             logs = await self._doors.coder.get_logs(task.id)
-            if case.hand.turn.is_suspect and (sent := await self._sent_before(case, logs, text)):
+            if case.is_suspect and (sent := await self._sent_before(case, logs, text)):
                 return sent
             note = SendNote.before(case.hand, task, logs, text)
             unclear = await self._attempt(case, task, note)
@@ -97,11 +104,33 @@ class Deliverer:
     async def _sent_before(self, case: Case, logs: Logs, text: str) -> Ending | None:
         """What is known of an input that the agent may have had before Redis went back in time."""
         found = doubt.find_since(text, moment_of(case.reply.ts), entries_of(logs))
-        if found == "not_there" or case.reply.is_confirmed:
+        if found == "not_there":
             return None
         if found == "there":
             return await self._fates.delivered(case, None)
         return await self._fates.in_doubt(case)
+
+    async def _marked_before(self, case: Case) -> Ending | None:
+        """What our own mark says of a reply that Redis may have forgotten: the agent has it."""
+        thread = case.link.bond.thread
+        if thread is None:
+            return None
+        try:
+            marks = await self._doors.slack.find_marks(thread.channel, thread.ts, case.reply.ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        return await self._fates.delivered(case, None) if REACTIONS["delivered"] in marks else None
+
+    async def _paused_since(self, case: Case, task: Task, text: str) -> Ending | None:
+        """What is known of a reply to a task that was paused since, by whom it should not be resumed."""
+        with contextlib.suppress(NoLogs):
+            if sent := await self._sent_before(case, await self._doors.coder.get_logs(task.id), text):
+                return sent
+        if task.workspace_id is None:
+            return None
+        build = (await self._doors.coder.get_workspace(task.workspace_id)).latest_build
+        is_newer = build.created_at is not None and build.created_at > moment_of(case.reply.ts)
+        return await self._fates.in_doubt(case) if is_newer else None
 
     async def _resume(self, case: Case, task: Task) -> Ending:
         note = ResumeNote(build=task.workspace_build_number)

@@ -39,6 +39,11 @@ class Case(NamedTuple):
     link: Link
     reply: Reply
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the agent may have it without Redis knowing, and nobody has said what to do."""
+        return self.hand.turn.is_suspect and not self.reply.is_confirmed
+
 
 class Fates:
     """Knows how the turn of a reply ends."""

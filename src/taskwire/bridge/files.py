@@ -7,6 +7,7 @@ with the same id.
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, in_doubt, later
+from taskwire.bridge.posting import since_when
 from taskwire.model.jobs import ShareFile
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import ChannelProblem
@@ -23,6 +24,8 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
     """Put a text into a thread as a file."""
     work = hand.work(ShareFile)
     if not work.file_id:
+        if hand.turn.is_suspect and await _was_shared(doors, hand, work):
+            return done()
         file_id = await doors.slack.start_upload(work.name, work.text)
         return later(0, hand.job.knowing(file_id=file_id))
     if hand.is_in_doubt:
@@ -44,3 +47,9 @@ async def share_file(doors: Doors, hand: Hand) -> Ending:
     except ChannelProblem as problem:
         _log.warning("a file cannot be shared", channel=work.channel, code=problem.code)
     return done()
+
+
+async def _was_shared(doors: Doors, hand: Hand, work: ShareFile) -> bool:
+    """Whether a file of ours with this name and this text was shown before Redis went back in time."""
+    since = since_when(doors, hand)
+    return await doors.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)

@@ -15,8 +15,9 @@ from redis.exceptions import RedisError
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
+from taskwire.bridge.show import REACTIONS
 from taskwire.model.errors import OutsideError, TryLater, Unknown
-from taskwire.model.ids import LinkId, ThreadRef, Ts, microseconds
+from taskwire.model.ids import LinkId, Ts, microseconds
 from taskwire.model.jobs import READING, Job, ReadThread, Reply, Rewritten, steer, urgent
 from taskwire.model.links import Link
 from taskwire.model.urgency import Urgency
@@ -94,14 +95,20 @@ class GapReader:
         since = min([first, *replies], key=microseconds)
         messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since, Urgency.CATCHING_UP)
         await self._bring_up_to_date(link.id, replies, messages)
-        return await self._take(thread, messages, {*taken, *replies})
+        new = [each for each in messages if each.thread_ts == thread.ts and each.ts not in {*taken, *replies}]
+        return sum([await self._take(link.id, message) for message in new])
 
-    async def _take(self, thread: ThreadRef, messages: list[ThreadMessage], known: set[Ts]) -> int:
-        found = 0
-        for message in messages:
-            if message.thread_ts == thread.ts and message.ts not in known:
-                found += await self._receiver.missed(message)
-        return found
+    async def _take(self, link: LinkId, message: ThreadMessage) -> bool:
+        """Take a message; one that bears our last mark was dealt with, whatever the store has forgotten."""
+        over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
+        if not over:
+            return await self._receiver.missed(message)
+        writes = self._doors.writes
+        step = writes.receipt(writes.taken(Step(), link, message.ts), link, message.ts, " ".join(over))
+        if REACTIONS["delivered"] in over:
+            writes.delivered(step, link, message.ts)
+        await self._doors.queue.write(step)
+        return False
 
     async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
         """The replies that still wait, without those that came by a command: we wrote those ourselves."""

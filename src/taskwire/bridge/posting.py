@@ -83,8 +83,7 @@ async def _made_before(
 
     That is long enough ago to be in the first page that is read, unless it has only just been noticed.
     """
-    ago = timedelta(milliseconds=hand.now_ms - hand.doubted_since_ms)
-    since = thread_ts or ts_of((doors.slack.last_answer_at or from_ms(hand.now_ms)) - ago - BEFORE)
+    since = thread_ts or since_when(doors, hand)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     rewound = hand.turn.rewound
     if rewound is not None and hand.now_ms - rewound.at_ms < doors.queue.times.second_look_ms:
@@ -93,6 +92,12 @@ async def _made_before(
     copies = await _copies(doors, note)
     _log.info("looked first", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None
+
+
+def since_when(doors: Doors, hand: Hand) -> Ts:
+    """From when on, by Slack's clock, something may have been shown of which Redis knows nothing."""
+    ago = timedelta(milliseconds=hand.now_ms - hand.doubted_since_ms)
+    return ts_of(doors.slack.now() - ago - BEFORE)
 
 
 def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:

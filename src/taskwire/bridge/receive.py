@@ -88,6 +88,9 @@ class Receiver:
     def _step(self, message: ThreadMessage, *, was_away: bool = False) -> Step:
         read = self._read(message)
         step = self._writes.taken(Step(), HERE, message.ts)
+        if message.marks:
+            # Of an earlier time that the store has forgotten; the next mark takes their place.
+            self._writes.receipt(step, HERE, message.ts, " ".join(sorted(message.marks)))
         match read:
             case replies.Aside():
                 return step

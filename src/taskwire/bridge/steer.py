@@ -38,6 +38,8 @@ from taskwire.words import answers, inputs, refusals
 # A start or stop under way is waited for this long before the person is told that it does not end.
 BUILD_WAITS = 40
 BUILD_WAIT_SECONDS = 3.0
+# Which build there is if somebody has wanted the opposite since.
+_UNDONE_BY = {"pause": "start", "resume": "stop"}
 KEPT_MS = 24 * 3_600_000
 
 
@@ -72,7 +74,8 @@ class Steerer:
         if not hand.is_in_doubt:
             await self._people.require_steer(work.asker.person, link)
         try:
-            return await self._verbs[work.verb](hand, link, work)
+            overtaken = await self._overtaken(hand, link, work)
+            return overtaken or await self._verbs[work.verb](hand, link, work)
         except (TokenRefused, NoTasks):
             raise
         except NotFound:
@@ -81,6 +84,19 @@ class Steerer:
             if hand.keeps_attempt or not isinstance(refused, CoderError):
                 raise
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
+
+    async def _overtaken(self, hand: Hand, link: Link, work: Act) -> Ending | None:
+        """Leave alone what somebody has undone since: Redis may have forgotten that this was done before."""
+        if not hand.turn.is_suspect or hand.is_in_doubt or work.verb not in _UNDONE_BY:
+            return None
+        task = await self._task(link)
+        if task.workspace_id is None:
+            return None
+        build = (await self._doors.coder.get_workspace(task.workspace_id)).latest_build
+        is_newer = build.created_at is not None and build.created_at > moment_of(work.asker.at)
+        if not is_newer or build.transition != _UNDONE_BY[work.verb]:
+            return None
+        return done(None, (work.asker, answers.overtaken(link, work.verb)))
 
     async def _pause(self, hand: Hand, link: Link, work: Act) -> Ending:
         task = await self._task(link)

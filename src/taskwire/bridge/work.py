@@ -28,6 +28,7 @@ from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
 from taskwire.slack.room import claiming
 from taskwire.store.queue import Nothing, Passed, Taking, Trouble, Turn, TurnLost, Unreadable, Verdict
+from taskwire.store.rewinds import Rewound
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics, logger, reference
 from taskwire.words import answers
@@ -64,8 +65,8 @@ class Worker:
         self._is_taking = False
         self._looks_back_at = 0.0
         self._is_stopping = asyncio.Event()
-        # Set when Redis has gone back in time; whoever reads the threads then clears it.
-        self.has_rewound = asyncio.Event()
+        # How Redis has gone back in time; whoever catches up with it then takes it away.
+        self.rewound: Rewound | None = None
 
     async def run(self) -> None:
         """Take and carry out, until `stop`."""
@@ -141,10 +142,10 @@ class Worker:
         if time.monotonic() < self._looks_back_at:
             return
         if rewound := await self._doors.queue.rewinds.look():
-            missing_ms = rewound.at_ms - rewound.since_ms
-            _log.warning("redis has gone back in time, or is another one", may_miss_ms=missing_ms)
+            silent_ms = rewound.at_ms - rewound.since_ms
+            _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
             self._metrics.store_rewinds.inc()
-            self.has_rewound.set()
+            self.rewound = rewound
         self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
 
     async def _wait(self, seconds: float) -> None:

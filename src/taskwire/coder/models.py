@@ -261,6 +261,7 @@ class Build(_Model):
 
     id: str
     build_number: int = 0
+    created_at: Time | None = None
     transition: str = ""
     reason: str = ""
     job: Job = Job()

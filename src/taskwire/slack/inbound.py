@@ -44,10 +44,14 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadMessage(Written):
-    """A reply in a thread; `parent_is_bots` unless the payload shows that somebody else wrote its root."""
+    """A reply in a thread; `parent_is_bots` unless the payload shows that somebody else wrote its root.
+
+    `marks` are the reactions that we have put on it, where its history tells of them.
+    """
 
     thread_ts: Ts
     parent_is_bots: bool
+    marks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +209,12 @@ def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> Threa
         return words
     if thread_ts is None or thread_ts == ts:
         return Ignored("no reply")
-    return ThreadMessage(*words, thread_ts=thread_ts, parent_is_bots=_may_be_ours(message, bot_user))
+    return ThreadMessage(
+        *words,
+        thread_ts=thread_ts,
+        parent_is_bots=_may_be_ours(message, bot_user),
+        marks=reading.marks(message, bot_user),
+    )
 
 
 def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:

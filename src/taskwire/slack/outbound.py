@@ -163,6 +163,14 @@ class Outbound:
                 found[read.ts] = read
         return sorted(found.values(), key=lambda read: microseconds(read.ts))
 
+    async def find_marks(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> frozenset[str]:
+        """Return the reactions that we have put on a message of a thread; none if it is not there."""
+        own = self._identity or await self.identity()
+        async for message in self._calls.messages(channel, thread_ts, ts, self.timeouts.read):
+            if reading.ts(message, "ts") == ts:
+                return reading.marks(message, own.bot_user_id)
+        return frozenset()
+
     async def update(
         self,
         channel: ChannelId,
@@ -286,6 +294,18 @@ class Outbound:
             thread_ts=thread_ts,
         )
         await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, has_room=True)
+
+    async def has_file(
+        self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
+    ) -> bool:
+        """Return whether we have shown a file of this name and length there since a moment."""
+        own = self._identity or await self.identity()
+        sought = (self._drafts.mask(name), len(self._drafts.file(text)))
+        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
+            is_own = reading.user(message, "user") == own.bot_user_id
+            if is_own and any((file.name, file.size) == sought for file in reading.files(message)):
+                return True
+        return False
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
         """Return the message that shows a file; Slack makes it some time after the upload is complete."""

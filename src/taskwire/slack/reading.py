@@ -103,3 +103,10 @@ def blocks(message: object) -> str:
     """Return the blocks of a message as JSON, or an empty string."""
     found = rows(message, "blocks")
     return _whole(json.dumps(found, separators=(",", ":"), ensure_ascii=False)) if found else ""
+
+
+def marks(message: object, user_id: UserId) -> frozenset[str]:
+    """Return the reactions that somebody has put on a message."""
+    return frozenset(
+        text(row, "name") for row in rows(message, "reactions") if user_id in strings(row, "users")
+    )

@@ -4,6 +4,9 @@ The claiming call is idempotent by its id, and the only one that may be repeated
 """
 
 import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,7 +19,7 @@ from taskwire.model.jobs import REPLY
 from taskwire.store.connection import Connections
 from taskwire.store.keys import Keys
 from taskwire.store.lines import Away
-from taskwire.store.scripts import Clock, NotKept, Promise
+from taskwire.store.scripts import Clock, NotKept, Promise, Words
 from taskwire.store.steps import Step
 from taskwire.store.together import Together
 
@@ -26,7 +29,8 @@ CLAIM_MS = 3_600_000
 KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
-PAUSE_SECONDS = 0.2
+# A Redis that is started anew, or replaced, is back in a moment.
+PAUSE_SECONDS = 0.6
 
 # What people write and ask for is taken up to here; it can only be so much that waits for an agent, or for
 # Coder. The rest is refused in words.
@@ -83,8 +87,26 @@ redis.call('PEXPIRE', kept, kept_ttl)
 return 'kept'
 """
 
+# What this process has taken lately it can write down once more, should Redis lose it.
+REMEMBERED_SECONDS = 600.0
+REMEMBERED_BYTES = 8_000_000
+
 Taken = Literal["taken", "seen", "kept", "foreign", "full"]
+_NEW = ("taken", "kept")
 _PROMISES = frozenset({"taken", "seen", "kept"})
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """A claim that was taken, and when by this process's own clock."""
+
+    at: float
+    calls: Together
+    words: Words
+
+    @property
+    def size(self) -> int:
+        return sum(len(str(word)) for word in self.words)
 
 
 class Claims:
@@ -92,6 +114,8 @@ class Claims:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._keys = keys
+        self._lately: deque[_Remembered] = deque()
+        self._lately_bytes = 0
         accept = Promise(connections, keys, clock, _FULL + _ACCEPT, _PROMISES)
         in_thread = Promise(connections, keys, clock, _FULL + _ACCEPT_IN_THREAD, _PROMISES)
         self._accept = Together(accept, TRY_SECONDS)
@@ -118,10 +142,37 @@ class Claims:
         )
         return await self._insist(self._accept_in_thread, *words)
 
+    async def repeat(self) -> int:
+        """Take once more what this process took lately, where Redis has lost it; returns how much that was.
+
+        The job is the same under its id, and looks first whether it was done. Raises what `accept` does.
+        """
+        self._forget()
+        lost = 0
+        for claim in tuple(self._lately):
+            lost += await self._tried(claim.calls, *claim.words) in _NEW
+        return lost
+
+    def _remember(self, claim: _Remembered) -> None:
+        self._lately.append(claim)
+        self._lately_bytes += claim.size
+        self._forget()
+
+    def _forget(self) -> None:
+        oldest = time.monotonic() - REMEMBERED_SECONDS
+        while self._lately and (self._lately_bytes > REMEMBERED_BYTES or self._lately[0].at < oldest):
+            self._lately_bytes -= self._lately.popleft().size
+
     def _key(self, kind: str, delivery: str) -> str:
         return self._keys.named("claim", kind, delivery)
 
     async def _insist(self, calls: Together, *words: str | int) -> Taken:
+        taken = await self._tried(calls, *words)
+        if taken in _NEW:
+            self._remember(_Remembered(time.monotonic(), calls, words))
+        return taken
+
+    async def _tried(self, calls: Together, *words: str | int) -> Taken:
         """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
         is_in_doubt = False
         for _ in range(TRIES):

@@ -96,6 +96,8 @@ class Rewinds:
         self._numbers: dict[str, int] = {}
         self._looked_ms = 0
         self._last: Rewound | None = None
+        # How much of what this process itself has seen is missing since Redis last went back.
+        self.missing_ms = 0
 
     async def look(self) -> Rewound | None:
         """What has happened since the last look; at the first one, what was noticed within the hour."""
@@ -104,8 +106,9 @@ class Rewinds:
         # Sweeps only raise their numbers: a server that does not tell who it is shows itself by that.
         if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
             told = cast("str", await self._mark(self._looked_ms))
-        rewound, last, is_first = Rewound.read(told), self._last, not self._looked_ms
+        rewound, last, looked_ms = Rewound.read(told), self._last, self._looked_ms
         self._numbers, self._looked_ms, self._last = numbers, int(now), rewound
         if rewound is None or rewound == last:
             return None
-        return None if is_first and int(now) - rewound.at_ms > DOUBTED_MS else rewound
+        self.missing_ms = max(0, looked_ms - rewound.since_ms) if looked_ms else 0
+        return None if not looked_ms and int(now) - rewound.at_ms > DOUBTED_MS else rewound

@@ -150,6 +150,14 @@ def paused_since(link: Link) -> Message:
     return statement(f"{title(link)} was paused after you asked for that, so it stays paused.")
 
 
+def overtaken(link: Link, verb: str) -> Message:
+    """The opposite has been done since."""
+    since = "started" if verb == "pause" else "stopped"
+    return statement(
+        f"{title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
+    )
+
+
 def already_paused(link: Link) -> Message:
     """There is nothing to pause."""
     again = "A reply in its thread" if _has_thread(link) else _typed("resume", link)

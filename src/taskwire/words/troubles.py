@@ -40,6 +40,15 @@ def coder_is_away(why: str) -> str:
     return f"Coder cannot be asked: {why}."
 
 
+def rewound(since: datetime) -> str:
+    """Redis holds less than it held: an older copy was restored."""
+    return (
+        f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
+        "look for before I do it again. The thread of a task that was made after that I may not know any "
+        "more: write a reply in it, and I look for its task. What was muted or detached after that is not."
+    )
+
+
 def vanished(count: int, linked: int) -> str:
     """More linked tasks than people delete were gone at once."""
     return (
