@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from taskwire.sandbox.coder.faults import hang
-from taskwire.sandbox.slack import SlackSandbox
 from tests.bench.figures import Figure, percentile
+from tests.bench.orders import Orders, Spell
 from tests.bench.places import bench_place, spawned
 from tests.process.processes import Place
 
 PEOPLE = 50
+ROOM = "crowd"
 ROUNDS = 8
 # In each round, of each kind.
 EACH, BURSTS = 60, 6
@@ -25,57 +25,73 @@ FIRST = "the same, told to ack before it responds"
 HANGING = ", Coder hanging"
 
 
-@dataclass
-class Typist:
+class Typists:
     """Fifty people who type commands; each is somebody's own list of jobs."""
 
-    slack: SlackSandbox
-    alone: list[float] = field(default_factory=list)
-    together: list[float] = field(default_factory=list)
-    _count: int = 0
+    def __init__(self, place: Place, orders: Orders) -> None:
+        self.alone: list[float] = []
+        self.together: list[float] = []
+        self._place = place
+        self._orders = orders
+        self._count = 0
+
+    def like(self) -> "Typists":
+        """The same people, counted anew."""
+        return Typists(self._place, self._orders)
 
     async def types(self) -> None:
         """One command after the other, then all people at once, again and again."""
-        self.alone += [await self._one(number % PEOPLE) for number in range(EACH)]
-        for _ in range(BURSTS):
-            self.together += await asyncio.gather(*(self._one(person) for person in range(PEOPLE)))
-            await asyncio.sleep(PAUSE_SECONDS)
+        self.alone += await self._typed(EACH, at_once=1)
+        self.together += await self._typed(BURSTS * PEOPLE, at_once=PEOPLE)
 
-    async def _one(self, person: int) -> float:
-        """Milliseconds from a command to its acknowledgement."""
+    async def _typed(self, count: int, *, at_once: int) -> list[float]:
+        pause_seconds = 0.0 if at_once == 1 else PAUSE_SECONDS
+        payloads = [self._payload(number % PEOPLE) for number in range(count)]
+        spell = Spell(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds)
+        return cast("list[float]", await self._orders.give(spell.model_dump_json()))
+
+    def _payload(self, number: int) -> dict[str, str]:
+        """A command about a task that does not exist: written down, acknowledged, and refused later."""
         self._count += 1
-        started = time.perf_counter()
-        # A task that does not exist: written as a job, acknowledged, and refused behind the ack.
-        answer = await self.slack.command(_name(person), "crowd", "/task", f"pause nothing-{self._count}")
-        assert answer.ok, answer
-        return (time.perf_counter() - started) * 1000
+        slack = self._place.slack
+        user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(ROOM)
+        return {
+            "team_id": slack.workspace.team_id,
+            "channel_id": channel.id,
+            "channel_name": channel.name,
+            "user_id": user.id,
+            "user_name": user.name,
+            "command": "/task",
+            "text": f"pause nothing-{self._count}",
+            "response_url": slack.backend.tickets.response_url("commands", user.id, channel.id),
+            "trigger_id": slack.backend.tickets.trigger(user.id),
+        }
 
 
 async def measure_acks(directory: Path) -> Sequence[Figure]:
     """Round by round side by side, so that what else the machine does falls on all alike."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
-        _bare(directory / "bare") as bare,
-        _bare(directory / "first", "--first") as first,
-        _place(directory / "ours") as place,
-        spawned(place, "taskwire.cli", "run") as bot,
+        _typists(directory / "bare", "tests.bench.bare") as (bare, _),
+        _typists(directory / "first", "tests.bench.bare", "--first") as (first, _),
+        _typists(directory / "ours", "taskwire.cli", "run") as (ours, place),
     ):
-        await bot.is_ready()
-        ours, hanging = Typist(place.slack), Typist(place.slack)
-        typists = [bare, first, ours]
-        for typist in typists:
-            await Typist(typist.slack).types()
+        await asyncio.gather(*(typists.types() for typists in (bare, first, ours)))
+        for typists in (bare, first, ours):
+            typists.alone.clear()
+            typists.together.clear()
         for _ in range(ROUNDS):
-            for typist in typists:
-                await typist.types()
+            for typists in (bare, first, ours):
+                await typists.types()
         place.coder.misbehave("*", hang(), times=None)
+        hanging = ours.like()
         for _ in range(HANGING_ROUNDS):
             await hanging.types()
         place.coder.behave()
     return [*_figures(ours, bare, first, ""), *_figures(hanging, bare, None, HANGING)]
 
 
-def _figures(ours: Typist, bare: Typist, first: Typist | None, when: str) -> list[Figure]:
+def _figures(ours: Typists, bare: Typists, first: Typists | None, when: str) -> list[Figure]:
     found = []
     for share, part in (("p50", 0.5), ("p99", 0.99)):
         for how in ("alone", "together"):
@@ -93,18 +109,15 @@ def _name(number: int) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _place(directory: Path) -> AsyncIterator[Place]:
-    async with bench_place(directory) as place:
+async def _typists(directory: Path, *app: str) -> AsyncIterator[tuple[Typists, Place]]:
+    """A workspace with an app, and those who type there in a process of their own."""
+    async with bench_place(directory) as place, spawned(place, "tests.bench.typist") as typist:
         for number in range(PEOPLE):
             name = _name(number)
             place.slack.add_user(name, email=f"{name}@example.com")
             place.coder.add_user(name)
-        place.slack.add_channel("crowd", [_name(number) for number in range(PEOPLE)])
-        yield place
-
-
-@contextlib.asynccontextmanager
-async def _bare(directory: Path, *words: str) -> AsyncIterator[Typist]:
-    async with _place(directory) as place, spawned(place, "tests.bench.bare", *words):
-        await place.slack.connected(1)
-        yield Typist(place.slack)
+        place.slack.add_channel(ROOM, [_name(number) for number in range(PEOPLE)])
+        port = (await typist.says(r"port=(\d+)"))[1]
+        place.slack.backend.socket_url = lambda: f"ws://127.0.0.1:{port}/link"
+        async with spawned(place, *app):
+            yield Typists(place, Orders(typist)), place

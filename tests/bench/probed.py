@@ -4,9 +4,6 @@ It sweeps when it is told to, by a line on its standard input, and measures how 
 """
 
 import asyncio
-import contextlib
-import json
-import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +11,7 @@ from taskwire import settings as settings_of
 from taskwire.coder import lists, models
 from taskwire.lifetime import connected, settle_down
 from taskwire.running import Bot, running
+from tests.bench.orders import Ordered
 
 PERIOD_SECONDS = 0.001
 
@@ -99,17 +97,15 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> Answer:
 async def main() -> None:
     """Run, and answer, until nobody holds the standard input any more."""
     settings = settings_of.load()
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with contextlib.AsyncExitStack() as stack:
-        connections, _ = await stack.enter_async_context(connected(settings))
-        bot = await stack.enter_async_context(running(settings, connections, has_timers=False))
+    orders = await Ordered().begin()
+    async with (
+        connected(settings) as (connections, _),
+        running(settings, connections, has_timers=False) as bot,
+    ):
         settle_down()
-        looked, count = Looked(bot), 0
-        while word := (await reader.readline()).decode().strip():
-            count += 1
-            print(f"answer {count}: {json.dumps(await looked.answer(word))}", flush=True)  # noqa: T201 - to our parent
+        looked = Looked(bot)
+        async for word in orders:
+            orders.answer(await looked.answer(word))
 
 
 if __name__ == "__main__":

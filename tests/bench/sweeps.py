@@ -1,12 +1,13 @@
 """What a sweep costs, how that grows with the list, and how long it keeps the loop from all else."""
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from taskwire.sandbox.coder import PuppetTask
 from tests.bench.figures import Figure, median
+from tests.bench.orders import Orders
 from tests.bench.places import bench_place, link_all, quiet, spawned, store_of
 from tests.process.processes import Place, Taskwire
 
@@ -21,18 +22,11 @@ class Probed:
     """The process, and what it answers."""
 
     def __init__(self, process: Taskwire) -> None:
-        self._process = process
-        self._heard = 0
+        self._orders = Orders(process)
 
     async def ask(self, word: str) -> dict[str, float]:
         """Let it do one thing, and return how that went."""
-        stdin = self._process.process.stdin
-        assert stdin is not None
-        stdin.write(f"{word}\n".encode())
-        self._heard += 1
-        found = await self._process.says(rf"answer {self._heard}: (.*)\n")
-        answer: dict[str, float] = json.loads(found[1])
-        return answer
+        return cast("dict[str, float]", await self._orders.give(word))
 
 
 async def measure_sweeps(directory: Path) -> Sequence[Figure]:
