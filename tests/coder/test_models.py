@@ -127,40 +127,6 @@ def test_null_is_an_empty_list() -> None:
     """Go sends a nil slice as null, at the top and inside."""
     assert models.read_list(Preset, b"null", "x") == ()
     assert models.read(models.Logs, b'{"logs":null,"snapshot":true}', "x").logs == ()
-    assert lists.cut(b'{"tasks":null,"count":0}') == []
-
-
-def test_a_list_is_cut_without_being_read() -> None:
-    """Items come out byte for byte, so that one that is nonsense harms no other."""
-    body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
-
-    items = lists.cut(body)
-
-    assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
-    assert [lists.item_id(item) for item in items[:2]] == ["a", "b"]
-    with pytest.raises(Nonsense):
-        lists.item_id(items[2])
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b"<html>",
-        b'{"tasks":{}}',
-        b'{"tasks":[{"id":"a"}',
-        b'{"tasks":[{"id":"a"},]}',
-        b'{"tasks":[{"id":"\xff"}]} trailing',
-        b"\xff\xfe",
-    ],
-)
-def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
-    """Cut short, another shape, another server."""
-    with pytest.raises(Unknown):
-        lists.cut(body)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,21 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
     assert other.new_messages() == []
 
 
+async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> None:
+    """However many there are: the list is only for those who know no more than how a name begins."""
+    _, task = await a_task(world)
+    world.coder.fill(300, "bob")
+    requests = len(world.coder.requests)
+
+    await world.alice.types(f"/task status {task.name}")
+    named = [request.route for request in world.coder.requests[requests:]]
+    await world.alice.types("/task status fix-the-log")
+
+    assert set(named) == {"tasks.get"}
+    assert "tasks.list" in [request.route for request in world.coder.requests[requests:]]
+    assert [shown.partition(".")[0] for shown in world.alice.reads()] == [f"Working: {TITLE}"] * 2
+
+
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
     """A lease keeps the other replica from asking the same; it ends within ten seconds."""
     thread, task = await a_task(world)

@@ -1,0 +1,104 @@
+"""The list of tasks, cut into pieces: whatever stands in it, nothing is lost, doubled or torn."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from taskwire.coder import lists
+from taskwire.coder.errors import Nonsense
+from taskwire.model.errors import Unknown
+
+# Texts that look like the seam between two tasks, in every depth.
+WORDS = st.sampled_from(["", "x", "}", "},{", '},{"id":"', "\\", '"', "é", "{[", "]}"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "a", "b"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+TASKS = st.lists(st.dictionaries(st.sampled_from(["name", "prompt", "apps"]), VALUES), max_size=12)
+
+
+@given(TASKS)
+@settings(max_examples=100, deadline=None)
+def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> None:
+    """Byte for byte, in order, whatever agents and people have written into it."""
+    # The piece's length is reached within the filler, so what follows it is where a cut is looked for.
+    told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
+    body = compact({"tasks": told, "count": len(told)})
+
+    pieces = list(lists.pieces(body))
+
+    assert [bytes(item) for piece in pieces for item in piece] == [compact(task) for task in told]
+
+
+def test_a_long_list_comes_in_pieces() -> None:
+    """None takes much longer than the others, and none holds more than a few hundred tasks."""
+    tasks = [{"id": f"task-{number}", "prompt": "x" * 1_000} for number in range(1_000)]
+
+    pieces = list(lists.pieces(compact({"tasks": tasks, "count": 1_000})))
+
+    assert len(pieces) >= 8
+    assert max(sum(len(bytes(item)) for item in piece) for piece in pieces) < 2 * lists.PIECE_BYTES
+
+
+def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
+    """A newer Coder may show more, with ids of its own."""
+    filler = "x" * lists.PIECE_BYTES
+    tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
+
+    assert lists.cut(compact({"tasks": tasks, "count": 3})) == [compact(task) for task in tasks]
+
+
+def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
+    """Other blanks, another order: it is read all the same."""
+    body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
+
+    items = lists.cut(body)
+
+    assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
+    assert [lists.item_id(item) for item in items[:2]] == ["a", "b"]
+    with pytest.raises(Nonsense):
+        lists.item_id(items[2])
+
+
+def test_null_is_an_empty_list() -> None:
+    """Go sends a nil slice as null."""
+    assert lists.cut(b'{"tasks":null,"count":0}') == []
+    assert lists.cut(b'{"tasks":[],"count":0}\n') == []
+
+
+LONG = b'{"id":"a","prompt":"' + b"x" * lists.PIECE_BYTES + b'"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"<html>",
+        b'{"tasks":{}}',
+        b'{"tasks":[{"id":"a"}',
+        b'{"tasks":[{"id":"a"},]}',
+        b'{"tasks":[{"id":"\xff"}]} trailing',
+        b'{"tasks":[' + LONG + b',{"id":"b"}',
+        b'{"tasks":[' + LONG + b',{"id":"b"}]} trailing',
+        b'{"tasks":[' + LONG[:-1] + b'},{"id":"b"}},{"id":"c"}]}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
+    """Cut short, another shape, another server."""
+    with pytest.raises(Unknown):
+        lists.cut(body)
+
+
+def compact(value: object) -> bytes:
+    """As Go writes it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

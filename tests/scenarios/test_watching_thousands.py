@@ -1,0 +1,129 @@
+"""Ten thousand linked tasks: a look changes exactly what it should, and lets others have their turn."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from taskwire.bridge.watch import PIECE
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.links import Bond
+from taskwire.sandbox.coder.faults import Fault
+from taskwire.sandbox.coder.wire import Answer
+from taskwire.store.steps import Step
+
+from .test_watching_costs import tasks_read
+from .world import World, new_world
+
+MANY = 10_000
+
+
+@pytest.fixture
+async def crowd(tmp_path: Path) -> AsyncIterator["Crowd"]:
+    async with new_world(tmp_path) as world, _crowd(world) as made:
+        yield made
+
+
+class Crowd:
+    """A list of ten thousand tasks that Coder shows, each with a link."""
+
+    def __init__(self, world: World, first: dict[str, object]) -> None:
+        self.world = world
+        self.tasks = [first | {"id": f"task-{number:05d}"} for number in range(MANY)]
+
+    async def is_linked(self) -> None:
+        """Write a link for each, as `attach` would."""
+        doors = self.world.bot.parts.doors
+        for start in range(0, MANY, 500):
+            step = Step()
+            for number in range(start, start + 500):
+                bond = Bond(
+                    id=link_of(number),
+                    channel=ChannelId("C1"),
+                    made_at=Ts("1.000001"),
+                    asked_by=UserId("U1"),
+                    task_id=TaskId(str(self.tasks[number]["id"])),
+                )
+                doors.writes.task(doors.writes.bond(step, bond), bond)
+            await doors.queue.write(step)
+
+    def becomes(self, number: int, message: str) -> None:
+        """Let one of them report something, later than all that was seen."""
+        state = {"timestamp": "2126-06-18T10:46:50Z", "state": "working", "message": message, "uri": ""}
+        self.tasks[number] = self.tasks[number] | {"current_state": state}
+
+    async def is_looked_at(self) -> None:
+        """Let the bot look once, and nobody carry out what follows."""
+        body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
+        self.world.coder.misbehave("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
+        await self.world.bot.parts.watcher.sweep()
+
+    async def news(self) -> dict[str, int]:
+        """How many observations wait in the lists of which links, which are forgotten then."""
+        jobs = await self.world.jobs()
+        redis, keys = self.world.connections.commands, self.world.keys
+        await redis.delete(keys.named("ready"), *(keys.named("list", name, "order") for name in jobs))
+        return {name: len(waiting) for name, waiting in jobs.items()}
+
+
+async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: Crowd) -> None:
+    """One request, three changes, three jobs; one that left the list is only noted, no other is touched."""
+    world = crowd.world
+    await crowd.is_looked_at()
+    first, read = await crowd.news(), tasks_read(world)
+    for number in (0, 4_999, MANY - 1):
+        crowd.becomes(number, "Halfway there")
+    del crowd.tasks[7_000]
+    requests = len(world.coder.requests)
+
+    await crowd.is_looked_at()
+
+    assert first == {f"tell:{link_of(number)}": 1 for number in range(MANY)}
+    assert await crowd.news() == {f"tell:{link_of(number)}": 1 for number in (0, 4_999, MANY - 1)}
+    assert (read, tasks_read(world)) == (MANY, MANY + 3)
+    assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list"]
+    missed = await world.connections.commands.hget(world.keys.link(link_of(7_000)), "missed")
+    assert missed == "1"
+
+
+async def test_others_have_their_turn_between_the_pieces_of_a_long_list(crowd: Crowd) -> None:
+    """While ten thousand tasks are read, somebody else never waits for more than a piece of them."""
+    pieces: list[float] = []
+
+    async def others() -> None:
+        before = tasks_read(crowd.world)
+        while True:
+            await asyncio.sleep(0)
+            now = tasks_read(crowd.world)
+            pieces.append(now - before)
+            before = now
+
+    waiting = asyncio.create_task(others())
+
+    await crowd.is_looked_at()
+
+    waiting.cancel()
+    assert sum(pieces) == MANY
+    assert max(pieces) <= PIECE
+    await crowd.news()
+
+
+def link_of(number: int) -> LinkId:
+    """The link of a task."""
+    return LinkId(f"L{number}")
+
+
+@asynccontextmanager
+async def _crowd(world: World) -> AsyncIterator[Crowd]:
+    world.coder.add_task("alice", "mend the docs")
+    await world.bot.parts.worker.stop(1)
+    shown = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())["tasks"][0]
+    crowd = Crowd(world, shown)
+    await crowd.is_linked()
+    yield crowd
+    # What follows is told elsewhere: here it is enough that it was written down.
+    await world.stops()
+    await world.connections.commands.flushdb()

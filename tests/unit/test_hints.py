@@ -1,0 +1,60 @@
+"""Hints: however many are given, the call that they bring forward is not made more often than need be."""
+
+import asyncio
+
+from taskwire.scheduler import Hint
+
+
+async def test_hints_within_a_moment_are_one_call() -> None:
+    """Coder sends one notification for each of its own rows."""
+    calls = Calls()
+    calls.may_end.set()
+
+    for _ in range(20):
+        calls.hint.give()
+
+    assert await calls.made() == 1
+
+
+async def test_hints_while_a_call_goes_on_are_one_more() -> None:
+    """What they tell of may have come after that call's answer; all of it is in the next one."""
+    calls = Calls()
+    calls.hint.give()
+    await calls.begun.acquire()
+
+    for _ in range(20):
+        calls.hint.give()
+    calls.may_end.set()
+
+    assert await calls.made() == 2
+
+
+async def test_after_its_end_no_call_is_made() -> None:
+    """A process that ends asks nobody any more."""
+    calls = Calls()
+    calls.hint.give()
+
+    await calls.hint.end()
+
+    assert await calls.made() == 0
+
+
+class Calls:
+    """A call that takes as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Semaphore(0)
+        self.may_end = asyncio.Event()
+        self.hint = Hint("look", self._call)
+        self._count = 0
+
+    async def made(self) -> int:
+        """How many calls there were, once no more will come."""
+        coming = [task for task in asyncio.all_tasks() if task.get_name() == "hint look"]
+        await asyncio.gather(*coming, return_exceptions=True)
+        return self._count
+
+    async def _call(self) -> None:
+        self._count += 1
+        self.begun.release()
+        await self.may_end.wait()
