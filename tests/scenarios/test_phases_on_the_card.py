@@ -132,8 +132,8 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
     await world.sweeps()
 
     assert lost.startswith(
-        f"Working: {TITLE}. Reading the code. Agent not reachable since "
-        "<{date_short_pretty} at {time}>. Often it comes back by itself."
+        f"Working: {TITLE}. Reading the code. Agent not reachable (first noticed: "
+        "<{date_short_pretty} at {time}>). Often it comes back by itself."
     )
     assert "not reachable" not in await card(world, thread)
 

@@ -79,7 +79,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
         await world.passes(seconds=31)
         task.becomes("idle")
 
-    assert waiting == [["eyes"], ["eyes"]]
+    assert waiting == [["hourglass_flowing_sand"], ["eyes"]]
     assert task.inputs == ["first", "second"]
     thread.new_messages()
 
@@ -111,7 +111,7 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
     world.coder.user("taskwire").status = "active"
     await world.passes(seconds=38)
 
-    assert waiting == ([], ["eyes"])
+    assert waiting == ([], ["hourglass_flowing_sand"])
     assert task.inputs == ["use main"]
     thread.new_messages()
 

@@ -6,6 +6,10 @@ from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
 ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
+DETACHED = (
+    "Nobody gets replies in this thread now: it was detached from its task. `/task attach {}` gives it a "
+    "thread again."
+)
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
@@ -17,14 +21,14 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
     replies = [await world.alice.replies(thread, text) for text in ("use main", "hello?")]
     await world.passes(seconds=5)
 
-    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+    assert thread.new_messages() == [DETACHED.format(task.name)]
     assert [thread.receipt(reply) for reply in replies] == [["warning"], ["warning"]]
     assert task.inputs == []
 
 
 async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     """By then it is far up in the thread."""
-    thread, _ = await a_waiting_agent(world)
+    thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     await world.alice.replies(thread, "use main")
     thread.new_messages()
@@ -33,7 +37,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     await world.connections.commands.delete(*await world.connections.commands.keys("*told-ended*"))
     await world.alice.replies(thread, "hello?")
 
-    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+    assert thread.new_messages() == [DETACHED.format(task.name)]
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
@@ -79,14 +83,14 @@ async def test_a_reply_where_no_task_was_created(world: World) -> None:
 
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
     """In the thread or privately, as they would have been."""
-    thread, _ = await a_waiting_agent(world)
+    thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
 
     await world.alice.replies(thread, "!status")
     await world.alice.replies(thread, "!pause")
 
-    assert thread.new_messages() == [ENDED.format("it was detached from its task")]
+    assert thread.new_messages() == [DETACHED.format(task.name)]
     assert world.alice.reads() == [
         "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is."
     ]

@@ -8,7 +8,10 @@ from taskwire.sandbox.coder.wire import Answer
 from .lives import TITLE, a_task, card, next_list_shows
 from .world import World
 
-AWAY = "Coder has not answered me since <{date_short_pretty} at {time}>. What you see here is from before."
+AWAY = (
+    "Coder does not answer me (first noticed: <{date_short_pretty} at {time}>). "
+    "What you see here is from before."
+)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +66,9 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
     world.coder.behave()
     await world.sweeps()
 
-    assert "Coder has not answered me since" in first
+    assert "Coder does not answer me (first noticed:" in first
     assert again == first
-    assert "not answered" not in await card(world, thread)
+    assert "not answer" not in await card(world, thread)
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
@@ -87,8 +90,8 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
         await world.passes(seconds=60)
 
     assert refused_card.startswith(
-        f"Working: {TITLE}. Reading the code. :warning: Coder has refused my token since "
-        "<{date_short_pretty} at {time}>. What you see here is from before."
+        f"Working: {TITLE}. Reading the code. :warning: Coder refuses my token (first noticed: "
+        "<{date_short_pretty} at {time}>). What you see here is from before."
     )
     assert told == [
         ":warning: Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. Make a "

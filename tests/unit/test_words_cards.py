@@ -147,7 +147,7 @@ def test_what_is_not_plain_is_explained() -> None:
         "the thread."
     )
     assert noted(Story(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
-        f"Agent not reachable since {SINCE}. Often it comes back by itself."
+        f"Agent not reachable (first noticed: {SINCE}). Often it comes back by itself."
     )
     assert shown(card(Link(bond=BOND, story=paused, hold=hold))) == shown(card(Link(bond=BOND, story=paused)))
     assert noted(Story(phase=Phase.WORKING, status="active"), hold=hold) == (
@@ -173,8 +173,9 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
     """What is shown may be old, and the card says so."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
-    assert f":warning: Coder has not answered me since {SINCE}. What you see here is from before." in shown(
-        message
+    assert (
+        f":warning: Coder does not answer me (first noticed: {SINCE}). What you see here is from before."
+        in shown(message)
     )
 
 
@@ -182,8 +183,9 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
     """Coder is there, and does not let us in."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, is_refused=True)
 
-    assert f":warning: Coder has refused my token since {SINCE}. What you see here is from before." in shown(
-        message
+    assert (
+        f":warning: Coder refuses my token (first noticed: {SINCE}). What you see here is from before."
+        in shown(message)
     )
 
 

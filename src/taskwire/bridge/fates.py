@@ -107,12 +107,21 @@ class Fates:
         return later(seconds, case.hand.job.knowing(waits=min(waits, 8)), step)
 
     def unanswered(self, case: Case, error: OutsideError) -> Ending:
-        """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent."""
+        """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent.
+
+        A hiccup is over before anybody has seen the mark.
+        """
         job = case.hand.job
         _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
         seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
         tried = case.hand.failed_again()
-        return Ending("later", delay_seconds=seconds, job=tried, trouble="failing")
+        step = _waiting(case) if job.tries == 1 else Step()
+        return Ending("later", step, seconds, tried, trouble="failing")
+
+    async def account_refused(self, case: Case) -> None:
+        """Coder refuses the account, which is nobody's fault here: the mark says that the reply waits."""
+        if case.hand.turn.trouble != "refused":
+            await self._doors.queue.write(_waiting(case))
 
     def failed(self, case: Case, message: Message) -> Ending:
         """Not delivered: the reason goes into the thread, and the reply is kept for another try."""

@@ -14,6 +14,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.read_back import InputReader
 from taskwire.bridge.saying import receipt
+from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import TryLater, Unknown, UserError
 from taskwire.model.ids import microseconds, moment_of
 from taskwire.model.jobs import Asker, Reply
@@ -53,6 +54,9 @@ class Sender:
             return await self._fates.still_asked(case)
         try:
             return await self._towards_the_agent(case)
+        except (TokenRefused, NoTasks):
+            await self._fates.account_refused(case)
+            raise
         except (TryLater, Unknown) as error:
             if isinstance(error, NoRoom) or hand.keeps_attempt:
                 raise

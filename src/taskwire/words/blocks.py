@@ -107,8 +107,8 @@ def at(moment: datetime) -> str:
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
-def since(moment: datetime) -> str:
-    """Say from when on something is so, by the reader's own clock: `today at 14:03`."""
+def when(moment: datetime) -> str:
+    """Say when something was, by the reader's own clock and with Slack's capital: `Today at 14:03`."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 

@@ -26,7 +26,7 @@ from taskwire.words.blocks import (
     own,
     plain,
     said,
-    since,
+    when,
 )
 
 PROMPT = 300
@@ -193,8 +193,8 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
     if story.error_ms is not None and story.phase is not Phase.BROKEN:
         notes.append(_waited_out(story))
     if story.unreachable_ms is not None:
-        lost = since(from_ms(story.unreachable_ms))
-        notes.append(f"Agent not reachable since {lost}. Often it comes back by itself.")
+        lost = when(from_ms(story.unreachable_ms))
+        notes.append(f"Agent not reachable (first noticed: {lost}). Often it comes back by itself.")
     # Where it rests, the hint says what a reply does, and the thread how many wait.
     if link.hold is not None and story.phase not in (Phase.PAUSING, Phase.PAUSED):
         notes.append(
@@ -202,9 +202,9 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
             "them along."
         )
     if outside.unreachable_since_ms is not None:
-        moment = since(from_ms(outside.unreachable_since_ms))
-        what = "has refused my token" if outside.is_refused else "has not answered me"
-        notes.append(f":warning: Coder {what} since {moment}. What you see here is from before.")
+        moment = when(from_ms(outside.unreachable_since_ms))
+        what = "refuses my token" if outside.is_refused else "does not answer me"
+        notes.append(f":warning: Coder {what} (first noticed: {moment}). What you see here is from before.")
     return notes
 
 

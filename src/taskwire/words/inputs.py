@@ -170,7 +170,13 @@ def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
 def link_ended(link: Link) -> Message:
     """The thread leads to no task any more."""
     why = _END[link.ended or "gone"]
-    return statement(f"Nobody gets replies in this thread now: {why}. `/task create …` starts a new one.")
+    name = escaped(link.bond.name, 60)
+    follow = (
+        f"`/task attach {name}` gives it a thread again."
+        if link.ended == "detached" and name
+        else "`/task create …` starts a new one."
+    )
+    return statement(f"Nobody gets replies in this thread now: {why}. {follow}")
 
 
 def reply_not_theirs(link: Link) -> Message:
