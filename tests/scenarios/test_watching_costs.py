@@ -73,6 +73,19 @@ async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> N
     assert [shown.partition(".")[0] for shown in world.alice.reads()] == [f"Working: {TITLE}"] * 2
 
 
+async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
+    """Each gets an answer that is no older than their question, and Coder is not asked once for each."""
+    await a_task(world)
+    requests = len(world.coder.requests)
+
+    await asyncio.gather(*(world.alice.types("/task list", settles=False) for _ in range(16)))
+    await world.settles()
+
+    lists = [request for request in world.coder.requests[requests:] if request.route == "tasks.list"]
+    assert 1 <= len(lists) <= 4
+    assert len(world.alice.reads()) == 16
+
+
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
     """A lease keeps the other replica from asking the same; it ends within ten seconds."""
     thread, task = await a_task(world)

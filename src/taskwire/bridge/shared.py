@@ -1,0 +1,35 @@
+"""One answer for many who ask at once, where an answer is long and all get the same.
+
+Coder's list of ten thousand tasks takes 50 MB and a tenth of a second: thirty people who ask at the same time
+must not have thirty of them. Nobody gets an answer to a question that was put before their own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """A call that goes on once at a time; who comes meanwhile shares the next one."""
+
+    def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
+        self._call = call
+        self._now: asyncio.Task[T] | None = None
+        self._next: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """Return the answer of a call that begins from now on; raises what the call raises."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._now))
+            # Whoever is still there hears of a failure; where nobody is, it is nobody's.
+            self._next.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._next)
+
+    async def _after(self, before: asyncio.Task[T] | None) -> T:
+        if before is not None:
+            # Whatever became of it was for those who asked then.
+            await asyncio.wait({before})
+        self._now, self._next = self._next, None
+        return await self._call()
