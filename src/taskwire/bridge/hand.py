@@ -76,7 +76,7 @@ class Hand:
         self.is_in_doubt = turn.attempt is not None
         # The effect is there: whatever goes wrong from here on must not lead to a second one.
         self.has_landed = False
-        # What to write should this turn's token no longer hold when it ends: see `attempt`.
+        # What to write should this turn's token no longer hold when it ends: what was done may be too late.
         self.tidy: Step | None = None
         # For the figures: attempts begun, what an earlier one was found to have done, copies taken back.
         self.begun = 0
@@ -178,6 +178,10 @@ class Hand:
             raise
         self.is_in_doubt, self.has_landed = False, True
         return made
+
+    async def write(self, step: Step) -> None:
+        """Write a step in the middle of the turn; TurnLost if it is somebody else's by now."""
+        await self._queue.note(self.turn, step)
 
     @contextlib.asynccontextmanager
     async def _kept_up(self, note: str, timeout_seconds: float) -> AsyncIterator[None]:

@@ -11,8 +11,9 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.reach import find_away
+from taskwire.bridge.saying import draw
 from taskwire.model.ids import Ts
-from taskwire.model.jobs import Receipt
+from taskwire.model.jobs import Job, Receipt
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import FINAL
@@ -61,6 +62,8 @@ class Shower:
             return done()
         is_final = link.ended is not None or link.story.phase in FINAL
         urgency = Urgency.FINAL_CARD if is_final else Urgency.CARD
+        # Who was stopped here may put an old card over a newer one.
+        hand.tidy = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"))
         try:
             await self._doors.slack.update(link.bond.channel, link.bond.thread_ts, card, _meta(link), urgency)
         except MessageGone:
@@ -96,35 +99,45 @@ class Shower:
             return done()
         wanted = REACTIONS[work.state]
         had = (await self._doors.links.find_receipt(link.id, work.ts)).split()
+        if work.stray is not None:
+            also = [TRIED + work.stray] if work.stray and work.stray not in " ".join(had) else []
+            if len(had) > 1 or any(name.startswith(TRIED) for name in had):
+                # A newer state is about to be shown, and takes away whatever may be there.
+                return done(self._remembering(link, work.ts, [*had, *also]))
+            wanted, had = "".join(had), [*(TRIED + name for name in had), *also]
         if had == ([wanted] if wanted else []):
             return done()
         try:
-            await self._react(link, work.ts, had, wanted)
+            await self._react(hand, link, work.ts, had, wanted)
         except (MessageGone, ChannelProblem):
             return done()
         return done(self._doors.writes.receipt(Step(), link.id, work.ts, wanted))
 
-    async def _react(self, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
+    async def _react(self, hand: Hand, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
         """Add what is wanted, then take away what else there is, which may have to wait for its place.
 
-        What is tried may be there whatever we hear of it, and must go when the next one comes.
+        What is tried may be there whatever we hear of it, and must go when the next one comes. Who was
+        stopped here, and goes on when others have shown a newer state, leaves the order to look after that.
         """
         slack, channel = self._doors.slack, link.bond.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
         if wanted and wanted not in had:
-            await self._remember(link, ts, had, [*others, TRIED + wanted])
+            await hand.write(self._remembering(link, ts, [*others, TRIED + wanted]))
+            hand.tidy = self._tidy_step(hand, ts, wanted)
             await slack.add_reaction(channel, ts, wanted)
         while others:
             now = [*others, *([wanted] if wanted else [])]
-            await self._remember(link, ts, had, now)
-            had = now
+            await hand.write(self._remembering(link, ts, now))
+            hand.tidy = self._tidy_step(hand, ts, wanted)
             await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
             others = others[1:]
 
-    async def _remember(self, link: Link, ts: Ts, had: list[str], now: list[str]) -> None:
-        if now != had:
-            step = self._doors.writes.receipt(Step(), link.id, ts, " ".join(now))
-            await self._doors.queue.write(step)
+    def _remembering(self, link: Link, ts: Ts, now: list[str]) -> Step:
+        return self._doors.writes.receipt(Step(), link.id, ts, " ".join(now))
+
+    def _tidy_step(self, hand: Hand, ts: Ts, wanted: str) -> Step:
+        work = Receipt(ts=ts, state="none", stray=wanted)
+        return Step().append(hand.turn.name, Job(id=f"stray:{ts}:{hand.turn.token}", work=work), score="due")
 
 
 def _meta(link: Link) -> Metadata:

@@ -184,6 +184,10 @@ class Worker:
         counting.taken(self._metrics, turn)
         try:
             ending = await self._ending(hand)
+        except TurnLost:
+            # What it has done until here may be too late, and it has no end that could say so.
+            await self._doors.queue.write(hand.tidy or Step())
+            raise
         finally:
             counting.carried_out(self._metrics, hand)
         await self._end(hand, ending)

@@ -247,11 +247,16 @@ class DrawCard(Work):
 
 
 class Receipt(Work):
-    """Show: the reaction that a reply should have now."""
+    """Show: the reaction that a reply should have now.
+
+    With a `stray` the state that shows stays: a stopped process may have put the stray there too late, and
+    taken the right one away.
+    """
 
     kind: Literal["receipt"] = "receipt"
     ts: Ts
     state: ReceiptState
+    stray: str | None = None
 
 
 class Alert(Work):

@@ -126,6 +126,14 @@ return 'ended'
 
 _APPEND = "run(checked(ARGV[3])) return 'written'"
 
+_NOTE = """
+local name, token, steps = ARGV[3], ARGV[4], checked(ARGV[5])
+local order, jobs, state = list(name)
+if redis.call('HGET', state, 'token') ~= token then return 'lost' end
+run(steps)
+return 'written'
+"""
+
 
 @dataclass(frozen=True)
 class TurnTimes:
@@ -225,6 +233,7 @@ class Queue:
         self._begin = Promise(connections, keys, clock, _BEGIN, frozenset({"begun"}))
         self._end = Script(connections.commands, keys, clock, _END)
         self._append = Script(connections.commands, keys, clock, _APPEND)
+        self._note = Script(connections.commands, keys, clock, _NOTE)
 
     async def take(self, *, may_be_risky: bool = True) -> Turn | Unreadable | Nothing:
         """Take the first list that is due, or learn how long there is nothing to do.
@@ -305,3 +314,8 @@ class Queue:
     async def write(self, step: Step) -> None:
         """Carry out a step outside any turn."""
         await self._append(step.encoded())
+
+    async def note(self, taking: Taking, step: Step) -> None:
+        """Carry out a step in the middle of a turn, or raise TurnLost: who was stopped overwrites nothing."""
+        if await self._note(taking.name, taking.token, step.encoded()) == "lost":
+            raise TurnLost

@@ -1,0 +1,75 @@
+"""Who was stopped while showing something goes on when others have shown what is newer: the newest stays."""
+
+import asyncio
+from collections.abc import Callable
+
+from taskwire.sandbox.slack import Call
+
+from .lives import a_task, card
+from .waiting import a_busy_agent
+from .world import World
+
+# Longer than a list is held, and than a busy agent is left alone.
+LATER_SECONDS = 31
+
+
+class Stopped:
+    """Holds the first call that fits, as if its process had been stopped just before it."""
+
+    def __init__(self, world: World, fits: Callable[[Call], bool]) -> None:
+        self._fits = fits
+        self.is_held = False
+        self._goes_on = asyncio.Event()
+        world.slack.on_call = self._hold
+
+    async def _hold(self, phase: str, call: Call) -> None:
+        if phase == "before" and not self.is_held and self._fits(call):
+            self.is_held = True
+            await self._goes_on.wait()
+
+    def goes_on(self) -> None:
+        """Let it be made now."""
+        self._goes_on.set()
+
+
+async def _later(world: World) -> None:
+    """Let so much time pass that others take what the stopped one holds."""
+    world.clock.passes(LATER_SECONDS)
+    await world.coder.catch_up()
+    await world.connections.commands.lpush(world.keys.named("wake"), "1")
+
+
+async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
+    """The agent has the reply, and its mark goes on saying so."""
+    thread, task = await a_busy_agent(world)
+    stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
+    reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
+    await world.until(lambda: stopped.is_held, "a process stands still")
+    task.becomes("idle")
+    await _later(world)
+    await world.until(lambda: thread.receipt(reply) == ["white_check_mark"], "the reply is ticked")
+
+    stopped.goes_on()
+    await world.settles()
+
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
+    """What it showed is drawn again, from what is true now."""
+    thread, task = await a_task(world)
+    await card(world, thread)
+    stopped = Stopped(world, lambda call: call.method == "chat.update")
+    task.becomes("working", "Reading the tests")
+    await world.bot.parts.watcher.sweep()
+    await world.until(lambda: stopped.is_held, "a process stands still")
+    task.becomes("complete", "Opened PR #12")
+    await world.bot.parts.watcher.sweep()
+    await _later(world)
+    await world.until(lambda: "Opened PR #12" in thread.card(), "the card shows the end")
+
+    stopped.goes_on()
+    await world.settles()
+
+    assert (await card(world, thread)).startswith("Done: Fix the login redirect. Opened PR #12.")
+    assert len(thread.new_messages()) == 1
