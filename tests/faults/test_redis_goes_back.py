@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Hand
+from taskwire.bridge.hand import Hand, Parked
 from taskwire.bridge.posting import post_once
 from taskwire.model.ids import ChannelId, LinkId, Ts
 from taskwire.model.jobs import Job, ListName, Say
@@ -15,7 +15,7 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
 from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections
-from taskwire.store.queue import Queue, Turn
+from taskwire.store.queue import Nothing, Queue, Turn
 from taskwire.store.rewinds import Rewinds
 from taskwire.store.scripts import ServersClock
 from taskwire.store.steps import Step
@@ -116,13 +116,22 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
 
 
 async def _says(doors: Doors, channel: ChannelId, root: Ts) -> None:
-    """Take a job and post what it says."""
-    message = Message(text="Hello.")
+    """Take a job and post what it says, in as many turns as that needs."""
+    message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
     await doors.queue.write(Step().append(LIST, Job(id="hello", work=Say(message=message))))
-    turn = await doors.queue.take()
-    assert isinstance(turn, Turn)
-    meta = Metadata(id="L1:hello", kind="answer")
-    await post_once(doors, Hand(turn, doors.queue), LinkId("L1"), channel, root, message, meta)
+    while True:
+        turn = await doors.queue.take()
+        if isinstance(turn, Nothing):
+            await doors.queue.wait(turn.wait_seconds)
+            continue
+        assert isinstance(turn, Turn)
+        try:
+            await post_once(doors, Hand(turn, doors.queue), LinkId("L1"), channel, root, message, meta)
+        except Parked as parked:
+            delay_ms = int(parked.ending.delay_seconds * 1000)
+            await doors.queue.end(turn, parked.ending.verdict, Step(), delay_ms=delay_ms)
+        else:
+            return
 
 
 async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) -> None:

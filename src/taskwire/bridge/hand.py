@@ -65,6 +65,14 @@ def in_doubt(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "n
     return Ending("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 
+class Parked(Exception):
+    """The turn ends so, however deep in the story that is found out."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(ending.verdict)
+        self.ending = ending
+
+
 class Hand:
     """One turn being carried out."""
 

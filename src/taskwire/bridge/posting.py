@@ -1,13 +1,12 @@
 """Posting a message exactly once, and tidying after a process that was stopped at the wrong moment."""
 
-import asyncio
 import contextlib
 from datetime import timedelta
 
 from pydantic import BaseModel
 
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done, later
+from taskwire.bridge.hand import Ending, Hand, Parked, done, in_doubt, later
 from taskwire.model.errors import Unknown
 from taskwire.model.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.model.jobs import Job, TidyMessage, tidy
@@ -32,6 +31,8 @@ class PostNote(BaseModel):
     thread_ts: Ts | None
     since: Ts
     message_id: str
+    # The token of the turn that made the attempt.
+    attempt: str = ""
 
 
 async def post_once(
@@ -57,7 +58,11 @@ async def post_once(
         return found
     await doors.slack.make_room(Method.POST, channel, urgency)
     note = PostNote(
-        channel=channel, thread_ts=thread_ts, since=_since(doors, hand, thread_ts), message_id=meta.id
+        channel=channel,
+        thread_ts=thread_ts,
+        since=_since(doors, hand, thread_ts),
+        message_id=meta.id,
+        attempt=hand.turn.token,
     )
     try:
         return await hand.attempt(
@@ -87,8 +92,7 @@ async def _made_before(
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
     rewound = hand.turn.rewound
     if rewound is not None and hand.now_ms - rewound.at_ms < doors.queue.times.second_look_ms:
-        return await _read_back(doors, hand, note)
-    # One look each: many of these come at once, and none would get all of several places.
+        raise Parked(later(doors.queue.times.second_look_ms / 1000))
     copies = await _copies(doors, note)
     _log.info("looked first", job=hand.job.id, message=note.message_id, copies=len(copies))
     return copies[0] if copies else None
@@ -108,22 +112,24 @@ def _since(doors: Doors, hand: Hand, thread_ts: Ts | None) -> Ts:
 
 
 async def _read_back(doors: Doors, hand: Hand, note: PostNote) -> Ts | None:
-    copies = await _copies(doors, note)
-    if not copies:
-        await asyncio.sleep(doors.queue.times.second_look_ms / 1000)
-        in_time = [] if note.thread_ts is not None else await _copies(doors, note)
-        copies = in_time or await _newest_copies(doors, note)
+    """Look once a turn, in all these ways, until it is found; raises Parked until it surely is not there.
+
+    Each look takes a place of the few for reading. Among many who took theirs for all looks in one turn, each
+    would get the first one again and again, and nobody the last.
+    """
+    ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
+    looks = hand.job.looks(note.attempt)
+    copies = await _found(doors, note, ways[min(looks, len(ways) - 1)])
     _log.info("read back", job=hand.job.id, message=note.message_id, copies=len(copies))
-    return copies[0] if copies else None
+    if copies or looks >= len(ways) - 1:
+        return copies[0] if copies else None
+    # What has just been stored may be missing in what is read; and headers may differ in clock from messages.
+    seconds = 0.0 if looks else doors.queue.times.second_look_ms / 1000
+    raise Parked(in_doubt(hand.job.looked_for(note.attempt), seconds))
 
 
 async def _copies(doors: Doors, note: PostNote | TidyMessage) -> list[Ts]:
     return await _found(doors, note, note.since)
-
-
-async def _newest_copies(doors: Doors, note: PostNote) -> list[Ts]:
-    """Look whatever the time: the clock of Slack's headers need not be the one of its messages."""
-    return await _found(doors, note, note.thread_ts)
 
 
 async def _found(doors: Doors, note: PostNote | TidyMessage, since: Ts | None) -> list[Ts]:

@@ -20,7 +20,7 @@ from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.courtesy import Courtesy
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.giving_up import gave_up, let_go, letter, unreadable
-from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.hand import Ending, Hand, Parked, done
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.model.errors import NotDone, OutsideError, Refused, Unknown, UserError
 from taskwire.model.jobs import Asker, reachable
@@ -240,6 +240,8 @@ class Worker:
             return self._as_it_is(hand, await self._carriers[job.work.kind](hand))
         except TurnLost:
             raise
+        except Parked as parked:
+            return parked.ending
         except Passed:
             return Ending("later", trouble="same")
         except RedisError as error:

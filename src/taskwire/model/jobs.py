@@ -341,7 +341,7 @@ class Job(BaseModel):
 
     `tries` counts the turns in a row that failed to bring it about, since when, and how many of them for a
     reason that nobody expected. `written_ms` is when it was first written, if it has been given up since and
-    was sent again.
+    was sent again. `looked` is which attempt was looked for in vain, and how often.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -352,6 +352,7 @@ class Job(BaseModel):
     failing_since_ms: int = 0
     surprises: int = 0
     written_ms: int = 0
+    looked: str = ""
 
     @property
     def is_sent_again(self) -> bool:
@@ -368,6 +369,15 @@ class Job(BaseModel):
     def knowing(self, **changes: str | int | Written) -> "Job":
         """The same job with something learned: these fields of its work are others now."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
+
+    def looks(self, attempt: str) -> int:
+        """How often this attempt was looked for in vain."""
+        which, _, count = self.looked.rpartition(" ")
+        return int(count) if which == attempt and count else 0
+
+    def looked_for(self, attempt: str) -> "Job":
+        """The same job after one more look that did not find this attempt."""
+        return self.model_copy(update={"looked": f"{attempt} {self.looks(attempt) + 1}"})
 
     def failed_again(self, since_ms: int) -> "Job":
         """The same job after one more turn that did not bring it about; `since_ms` if this is the first."""
