@@ -2,12 +2,11 @@
 
 from taskwire.model.ids import LinkId, Ts, UserId
 from taskwire.model.jobs import REPLY, Job, ListName, Reply, in_turn, steer
-from taskwire.sandbox.coder import PuppetTask
 from taskwire.store.claims import MOST_REPLIES
 from taskwire.store.steps import Step
 
 from .people import Thread
-from .waiting import a_busy_agent
+from .waiting import a_busy_agent, takes_all
 from .world import World
 
 TOO_MANY = (
@@ -49,14 +48,6 @@ def without(name: ListName, jobs: list[str]) -> Step:
     for job in jobs:
         step.drop(name, job)
     return step
-
-
-async def takes_all(world: World, task: PuppetTask) -> None:
-    """Let the agent be ready again as soon as it has got something."""
-    assert task.program is not None
-    task.program.on_input = lambda _: task.becomes("idle")
-    task.becomes("idle")
-    await world.sweeps()
 
 
 async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
 
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 
@@ -142,7 +142,52 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
     assert receipt == ["warning"]
     assert said[-1] == (
-        "This reply was not delivered: it waited a whole day for the agent, so I stopped trying.\n"
+        "This reply was not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
         "> use main\n[Try again]"
     )
     assert task.inputs == ["use main"]
+
+
+async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: World) -> None:
+    """One message and one button, and the agent gets them in their order."""
+    thread, task = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
+
+    await world.passes(seconds=24 * 3600 + 31)
+    said, receipts = thread.new_messages()[-1], [thread.receipt(reply) for reply in replies]
+    await takes_all(world, task)
+    await world.alice.clicks(thread, "Try again")
+    await world.passes(seconds=5)
+
+    assert said == (
+        "These 3 replies were not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
+        "> first\n> second\n> third\n[Try again]"
+    )
+    assert receipts == [["warning"]] * 3
+    assert task.inputs == ["first", "second", "third"]
+    assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 3
+
+
+async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
+    """A sentence for all of it; the author's button and the operator's command send it once between them."""
+    thread, task = await a_waiting_agent(world)
+    async with world.coder.away():
+        for text in ("first", "second"):
+            await world.alice.replies(thread, text)
+        await world.passes(seconds=10)
+        await world.passes(seconds=24 * 3600 + 31)
+        await world.passes(seconds=5)
+        said, letters = thread.new_messages()[-1:], await world.letters().list_ids()
+    await takes_all(world, task)
+
+    await world.alice.clicks(thread, "Try again")
+    await world.passes(seconds=5)
+    sent = [await world.letters().send_again(letter) for letter in letters]
+    await world.passes(seconds=5)
+
+    assert said == [
+        "These 2 replies were not delivered: it did not succeed in a day.\n> first\n> second\n[Try again]"
+    ]
+    assert (len(letters), sent) == (2, ["dealt_with"] * 2)
+    assert task.inputs == ["first", "second"]
+    world.errors.clear()

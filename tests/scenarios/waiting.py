@@ -22,3 +22,11 @@ async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
     task.becomes("working")
     await world.sweeps()
     return thread, task
+
+
+async def takes_all(world: World, task: PuppetTask) -> None:
+    """Let the agent be ready again as soon as it has got something."""
+    assert task.program is not None
+    task.program.on_input = lambda _: task.becomes("idle")
+    task.becomes("idle")
+    await world.sweeps()

@@ -7,6 +7,7 @@ from taskwire.bridge.hand import Ending, Hand, decided, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.saying import receipt, say, took_input
+from taskwire.bridge.undelivered import list_together
 from taskwire.model.errors import UserError
 from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, Verdict, in_turn, soon, steer
 from taskwire.model.links import Link
@@ -65,11 +66,23 @@ class Decider:
         reply, step = found
         if work.verdict == "send":
             step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts))
+            await self._send_others(link, work.job, step)
         elif work.verdict == "drop":
             receipt(link.id, reply.ts, "none", step)
         else:
             took_input(self._doors.writes, link, reply.ts, None, step)
         return decided(step, work.asker, inputs.decision(work.verdict, reply))
+
+    async def _send_others(self, link: Link, job_id: str, step: Step) -> None:
+        """Send those too that were let go together with a reply, unless somebody has decided on them."""
+        for other in await list_together(self._doors, link, job_id):
+            kept = await self._doors.memory.find("reply", link.id, other)
+            if kept is None:
+                continue
+            reply = Reply.model_validate_json(kept)
+            self._doors.writes.forget_reply(step, link.id, other)
+            step.append(steer(link.id), _confirmed(other, reply), score=in_turn(reply.ts))
+        self._doors.memory.forgetting(step, "together", link.id, job_id)
 
     async def _find(self, link: Link, job_id: str) -> Found | None:
         """The reply: still at its place, held by a pause, or kept since it could not be delivered."""

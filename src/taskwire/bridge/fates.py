@@ -3,6 +3,7 @@
 Each is an ending with all that is written by it: the receipt, what the thread hears, what is kept.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.saying import receipt, say, took_input
+from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
 from taskwire.model.changes import Acted
 from taskwire.model.errors import OutsideError
 from taskwire.model.ids import microseconds
@@ -92,14 +94,20 @@ class Fates:
 
     async def waits(self, case: Case, *, is_broken: bool = False) -> Ending:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
-        hand, link, reply = case
+        hand, link, _ = case
         if is_broken and link.story.phase is Phase.BROKEN:
-            message = inputs.broken_first(link, hand.job.id, await self._texts.words(reply))
-            return self.failed(case, message)
+            return await self._together(case, inputs.broken_first)
         if hand.now_ms - hand.turn.since_ms > DAY_MS:
-            message = inputs.waited_too_long(link, hand.job.id, await self._texts.words(reply))
-            return self.failed(case, message)
+            return await self._together(case, inputs.waited_too_long)
         return self._later(case, _waiting(case))
+
+    async def _together(self, case: Case, words: Callable[[Link, str, Sequence[str]], Message]) -> Ending:
+        """Not delivered, and neither is what waits behind it."""
+        hand, link, _ = case
+        replies = await list_with_those_behind(self._doors, hand, link)
+        texts = [await self._texts.words(reply) for _, reply in replies]
+        message = words(link, hand.job.id, texts)
+        return done(let_go_together(self._doors, hand, link, replies, message))
 
     def _later(self, case: Case, step: Step) -> Ending:
         waits = case.reply.waits + 1
@@ -127,7 +135,7 @@ class Fates:
         """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
         hand, link, reply = case
         ending = self.over(case, message)
-        self._doors.writes.keep_reply(ending.step, link.id, hand.job.id, _anew(reply))
+        self._doors.writes.keep_reply(ending.step, link.id, hand.job.id, reply.anew())
         return ending
 
     def over(self, case: Case, message: Message) -> Ending:
@@ -160,10 +168,3 @@ def asked(case: Case, what: Literal["files", "stale", "in_doubt"], question: Mes
 
 def _waiting(case: Case) -> Step:
     return Step() if case.reply.waits else receipt(case.link.id, case.reply.ts, "waiting")
-
-
-def _anew(reply: Reply) -> Reply:
-    """A reply as it was before anything was tried or asked."""
-    kept = {"was_away", "is_from_command", "is_admitted", "is_without_files"}
-    words = {"person", "ts", "text", "blocks", "files"}
-    return Reply(**{name: getattr(reply, name) for name in kept | words})

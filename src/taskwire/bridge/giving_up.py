@@ -3,7 +3,8 @@
 from taskwire.bridge import fates
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, Private
-from taskwire.bridge.saying import draw, receipt, say
+from taskwire.bridge.saying import draw
+from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
 from taskwire.model import replies
 from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
 from taskwire.model.mrkdwn import escape_mrkdwn
@@ -26,13 +27,12 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
             doors.writes.field(step, link_id, "failure", escape_mrkdwn(why))
             doors.writes.ends(step, link.bond, "failed")
             draw(link_id, step)
-    if isinstance(work, Reply):
-        receipt(link_id, work.ts, "failed", step)
-        doors.writes.keep_reply(step, link_id, job.id, work)
-        link = await doors.links.find(link_id)
-        if link is not None:
-            words = inputs.delivery_given_up(link, job.id, why, replies.to_agent_text(work.text))
-            say(link_id, f"failed:{work.ts}:{hand.now_ms}", words, step, is_call=True)
+    if isinstance(work, Reply) and (link := await doors.links.find(link_id)) is not None:
+        is_shared = why in answers.SHARED_REASONS
+        together = await list_with_those_behind(doors, hand, link) if is_shared else [(job, work)]
+        texts = [replies.to_agent_text(reply.text) for _, reply in together]
+        words = inputs.delivery_given_up(link, job.id, why, texts)
+        return let_go(let_go_together(doors, hand, link, together, words, why))
     return let_go(step, *_privately(work, why))
 
 

@@ -134,6 +134,12 @@ class Reply(Work):
     was_repeated: bool = False
     waits: int = 0
 
+    def anew(self) -> "Reply":
+        """The reply as it was before anything was tried or asked."""
+        kept = {"was_away", "is_from_command", "is_admitted", "is_without_files"}
+        words = {"person", "ts", "text", "blocks", "files"}
+        return Reply(**{name: getattr(self, name) for name in kept | words})
+
 
 class Act(Work):
     """Steer: something asked of this link's task."""

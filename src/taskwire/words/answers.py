@@ -313,6 +313,8 @@ def dialog_failed() -> Message:
 KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
+# These say nothing of the one job that was tried.
+SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def wrong_with_me(sign: str) -> str:

@@ -7,7 +7,7 @@ from taskwire.model.errors import UserError
 from taskwire.model.jobs import Reply, Verdict
 from taskwire.model.links import Link, LinkEnd
 from taskwire.model.messages import Message
-from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section
+from taskwire.words.blocks import TEXT, button, code, cut, escaped, one_line, quoted, section
 from taskwire.words.shapes import QUOTE, question, statement, title
 
 # Why a thread leads to no task any more.
@@ -135,29 +135,40 @@ def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     return _try_again(link, job_id, f"This reply was not delivered. Coder said: {escaped(why, 300)}", text)
 
 
-def delivery_given_up(link: Link, job_id: str, why: str, text: str) -> Message:
-    """An input was tried until there was no point in it any more."""
-    return _try_again(link, job_id, f"This reply was not delivered: {escaped(why, 300)}.", text)
+def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
+    """Inputs were tried until there was no point in it any more."""
+    return _try_again(link, job_id, f"{_not_delivered(texts)}: {escaped(why, 300)}.", _together(texts))
 
 
-def waited_too_long(link: Link, job_id: str, text: str) -> Message:
+def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """The agent was not ready for a day."""
-    words = "This reply was not delivered: it waited a whole day for the agent, so I stopped trying."
-    return _try_again(link, job_id, words, text)
+    words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
+    return _try_again(link, job_id, words, _together(texts))
+
+
+def _not_delivered(texts: Sequence[str]) -> str:
+    few = "This reply was" if len(texts) == 1 else f"These {len(texts)} replies were"
+    return f"{few} not delivered"
+
+
+def _together(texts: Sequence[str]) -> str:
+    """As many as fit, each on its own line; the mark on each reply says which they are."""
+    return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
 def _try_again(link: Link, job_id: str, words: str, text: str) -> Message:
     return question(words, text, [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
 
 
-def broken_first(link: Link, job_id: str, text: str) -> Message:
+def broken_first(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     """The workspace is broken, so nothing can be delivered."""
-    words = "This reply was not delivered: the workspace is broken. Retry it, then send the reply again."
+    what = "the reply" if len(texts) == 1 else "the replies"
+    words = f"{_not_delivered(texts)}: the workspace is broken. Retry it, then send {what} again."
     choices = [
         button(Button.RETRY, "Retry the workspace", link.id),
-        button(Button.SEND_AGAIN, "Send the reply again", _value(link, job_id)),
+        button(Button.SEND_AGAIN, f"Send {what} again", _value(link, job_id)),
     ]
-    return question(words, text, choices)
+    return question(words, _together(texts), choices)
 
 
 def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
