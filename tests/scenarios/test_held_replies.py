@@ -216,3 +216,20 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
         "2 replies had not reached the agent:\n| first\n| \n| second",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
+
+
+async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: World) -> None:
+    """Nothing of it is lost: the message shows the end, the file has all."""
+    thread, _ = await a_busy_agent(world)
+    for number in range(3):
+        await world.alice.replies(thread, f"{number} " + "long words " * 300)
+
+    await world.alice.replies(thread, "!detach")
+    await world.passes(seconds=10)
+
+    said, with_file, detached = thread.new_messages()
+    assert said.startswith(
+        "3 replies had not reached the agent (here is the end, the file below has all):\n| …"
+    )
+    assert with_file == "(file replies.txt)"
+    assert detached.startswith("This thread is detached")

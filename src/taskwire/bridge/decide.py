@@ -6,7 +6,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, decided, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
-from taskwire.bridge.saying import receipt, say, took_input
+from taskwire.bridge.saying import receipt, say_with, took_input
 from taskwire.bridge.undelivered import list_together
 from taskwire.model.errors import UserError
 from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, Verdict, in_turn, soon, steer
@@ -48,7 +48,7 @@ class Decider:
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
         texts = [await self._texts.words(reply) for reply in replies]
-        say(link.id, f"dropped:{hand.job.id}", inputs.dropped(texts), step)
+        say_with(link, f"dropped:{hand.job.id}", inputs.dropped(texts), texts, step)
         return decided(step, work.asker, inputs.held_decided(is_dropped=True))
 
     async def decided(self, hand: Hand) -> Ending:

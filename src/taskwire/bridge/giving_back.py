@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.input_text import InputText
-from taskwire.bridge.saying import receipt, say
+from taskwire.bridge.saying import receipt, say_with
 from taskwire.model.ids import microseconds
 from taskwire.model.jobs import Reply
 from taskwire.model.links import Link
@@ -22,8 +22,8 @@ async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[R
     doubtful = [await texts.words(reply) for reply in in_order if reply.asked == "in_doubt"]
     words = [await texts.words(reply) for reply in in_order if reply.asked != "in_doubt"]
     if doubtful:
-        say(link.id, f"never-known:{name}", inputs.never_known(doubtful), step)
-    return say(link.id, f"given-back:{name}", inputs.given_back(words), step) if words else step
+        say_with(link, f"never-known:{name}", inputs.never_known(doubtful), doubtful, step)
+    return say_with(link, f"given-back:{name}", inputs.given_back(words), words, step) if words else step
 
 
 async def list_held(doors: Doors, link: Link) -> list[Reply]:

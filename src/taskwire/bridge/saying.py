@@ -1,5 +1,6 @@
 """What many parts of the story write down: a sentence for the thread, a file, a receipt, a card."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from taskwire.model.changes import Delivered
@@ -9,6 +10,7 @@ from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.store.links import LinkSteps
 from taskwire.store.steps import Step
+from taskwire.words import inputs
 
 
 def say(
@@ -49,11 +51,18 @@ def draw(link: LinkId, step: Step | None = None) -> Step:
 
 def share(link: Link, name: str, text: str, step: Step) -> Step:
     """Put a task's whole log into its thread, as a file."""
-    work = ShareFile(
-        channel=link.bond.channel,
-        thread_ts=link.bond.thread_ts,
-        name=f"{link.bond.name or 'task'}.log",
-        title=f"Log of {link.title}",
-        text=text,
-    )
+    return _file(link, name, (f"{link.bond.name or 'task'}.log", f"Log of {link.title}", text), step)
+
+
+def say_with(link: Link, name: str, message: Message, texts: Sequence[str], step: Step) -> Step:
+    """Say something that shows these texts of people's, with a file of them if a message cannot hold them."""
+    say(link.id, name, message, step)
+    whole = inputs.whole(texts)
+    return _file(link, name, ("replies.txt", f"Replies to {link.title}", whole), step) if whole else step
+
+
+def _file(link: Link, name: str, file: tuple[str, str, str], step: Step) -> Step:
+    file_name, title, text = file
+    place = (link.bond.channel, link.bond.thread_ts)
+    work = ShareFile(channel=place[0], thread_ts=place[1], name=file_name, title=title, text=text)
     return step.append(tell(link.id), Job(id=f"file:{name}", work=work))

@@ -7,7 +7,7 @@ from taskwire.model.errors import UserError
 from taskwire.model.jobs import Reply, Verdict
 from taskwire.model.links import Link, LinkEnd
 from taskwire.model.messages import Message
-from taskwire.words.blocks import TEXT, button, code, cut, escaped, one_line, quoted, section
+from taskwire.words.blocks import CODE, TEXT, button, code, cut, escaped, one_line, quoted, section
 from taskwire.words.shapes import QUOTE, question, statement, title
 
 # Why a thread leads to no task any more.
@@ -209,25 +209,32 @@ def _owner(link: Link) -> str:
 
 def given_back(texts: Sequence[str]) -> Message:
     """What waited is given back with its texts."""
-    words = (
-        "One reply had not reached the agent:"
-        if len(texts) == 1
-        else f"{len(texts)} replies had not reached the agent:"
-    )
-    return Message(text=words, blocks=(section("given-back", words), code("texts", "\n\n".join(texts))))
+    few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
+    return _with_texts("given-back", f"{few} had not reached the agent", texts)
 
 
 def never_known(texts: Sequence[str]) -> Message:
     """What was still in doubt is given back with its texts."""
     which = "this reply" if len(texts) == 1 else "these replies"
-    words = f"I never learned whether the agent got {which}:"
-    return Message(text=words, blocks=(section("never-known", words), code("texts", "\n\n".join(texts))))
+    return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
 
 
 def dropped(texts: Sequence[str]) -> Message:
     """What a pause held is dropped, with its texts."""
-    words = "Dropped one reply:" if len(texts) == 1 else f"Dropped {len(texts)} replies:"
-    return Message(text=words, blocks=(section("dropped", words), code("texts", "\n\n".join(texts))))
+    return _with_texts(
+        "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
+    )
+
+
+def whole(texts: Sequence[str]) -> str:
+    """All texts for a file, if a message cannot hold them."""
+    joined = "\n\n".join(texts)
+    return joined if len(joined) > CODE else ""
+
+
+def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
+    words += " (here is the end, the file below has all):" if whole(texts) else ":"
+    return Message(text=words, blocks=(section(block_id, words), code("texts", "\n\n".join(texts))))
 
 
 def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
