@@ -61,12 +61,8 @@ CALLS: dict[str, Call] = {
         lambda c: c.list_templates(), "GET /api/v2/templates?q=has-ai-task:true+deprecated:false", 200, []
     ),
     "list_presets": Call(lambda c: c.list_presets("v"), "GET /api/v2/templateversions/v/presets"),
-    "list_tasks_raw": Call(lambda c: c.list_tasks_raw(), "GET /api/v2/tasks", 200, {"tasks": []}),
-    "list_tasks": Call(
-        lambda c: c.list_tasks(),
-        "GET /api/v2/tasks",
-        200,
-        {"tasks": [TASK], "count": 1},
+    "list_tasks_raw": Call(
+        lambda c: c.list_tasks_raw(), "GET /api/v2/tasks", 200, {"tasks": [TASK], "count": 1}
     ),
     "get_task": Call(lambda c: c.get_task(ID), f"GET /api/v2/tasks/me/{ID}", 200, TASK),
     "get_task_by_name": Call(

@@ -188,7 +188,7 @@ async def test_a_server_without_tasks_says_so() -> None:
     no_route = says(404, '{"message":"Route not found."}', JSON)
     async with far_side(no_route) as far, CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.NoTasks):
-            await coder.list_tasks()
+            await coder.list_tasks_raw()
         with pytest.raises(errors.NotFound):
             await coder.get_workspace("w")
 

@@ -9,20 +9,24 @@ import asyncio
 from dataclasses import dataclass
 
 from taskwire.bridge.bonds import bare_bond
+from taskwire.bridge.catalogue import Catalogue, Cataloguer, Listed
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.people import Account, People
 from taskwire.bridge.shared import Shared
-from taskwire.coder.errors import NotFound
+from taskwire.coder.errors import Nonsense, NotFound
 from taskwire.coder.models import Task
 from taskwire.model.commands import TaskName
 from taskwire.model.errors import UserError
 from taskwire.model.grammar import nearest
-from taskwire.model.ids import ChannelId, LinkId, TaskId, UserId, ts_of
+from taskwire.model.ids import ChannelId, TaskId, UserId, ts_of
 from taskwire.model.jobs import Asker
 from taskwire.model.links import Link
+from taskwire.telemetry import logger
 from taskwire.words import refusals
 
-PIECE = 100
+PIECE = 50
+
+_log = logger("taskwire.lookup")
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,15 @@ class _Viewer:
         """The person's name in Coder, if they have one."""
         return self.account.username if self.account else ""
 
-    def has(self, task: Task) -> bool:
-        """Whether the task may be seen wherever its thread is."""
-        return self.is_admin or (self.account is not None and task.owner_id == self.account.id)
+    def may_see(self, task: Task, link: Link | None) -> bool:
+        """Whether a task is theirs, or its thread is here."""
+        is_own = self.account is not None and task.owner_id == self.account.id
+        return self.is_admin or is_own or (link is not None and link.bond.channel == self.channel)
+
+    def looks_at(self, catalogue: Catalogue) -> list[Listed]:
+        """The tasks that they may see."""
+        owner_id = self.account.id if self.account else None
+        return catalogue.all if self.is_admin else catalogue.of(owner_id, self.channel)
 
 
 class Lookup:
@@ -57,73 +67,61 @@ class Lookup:
     def __init__(self, doors: Doors, people: People) -> None:
         self._doors = doors
         self._people = people
-        self._tasks = Shared(doors.coder.list_tasks)
-        # Where a link's thread is never changes.
-        self._channels: dict[LinkId, ChannelId] = {}
+        self._catalogue = Shared(Cataloguer(doors).make)
 
     async def list_seen(self, person: UserId, channel: ChannelId) -> list[Seen]:
         """All tasks that this person may see here."""
         viewer = await self._viewer(person, channel)
-        return await self._with_links(await self._visible(await self._tasks.get(), viewer))
+        return await self._read(viewer.looks_at(await self._catalogue.get()))
 
     async def get(self, person: UserId, channel: ChannelId, name: TaskName) -> Seen:
         """The one task of this name; raises UserError that offers what comes near."""
         viewer = await self._viewer(person, channel)
-        found = await self._exact(name, viewer) or await self._among_all(name, viewer)
-        if len(found) > 1:
-            raise UserError(*refusals.several_tasks(str(name), [_full_name(task) for task in found]))
-        return (await self._with_links(found))[0]
+        exact = await self._exact(name, viewer)
+        return exact if exact is not None else await self._among_all(name, viewer)
 
     async def _viewer(self, person: UserId, channel: ChannelId) -> _Viewer:
         is_admin = await self._people.is_admin(person)
         return _Viewer(channel, await self.account_of(person), is_admin)
 
-    async def _exact(self, name: TaskName, viewer: _Viewer) -> list[Task]:
+    async def _exact(self, name: TaskName, viewer: _Viewer) -> Seen | None:
         """The task of exactly this name, one's own before others'; Coder is asked for it alone."""
         owner = name.owner or viewer.username
         if not name.id and not owner:
-            return []
+            return None
         try:
             task = await self._doors.coder.get_task(name.id or f"{owner}/{name.name}")
         except NotFound:
-            return []
-        return await self._visible([task], viewer)
+            return None
+        link = await self._doors.links.find_by_task(TaskId(task.id))
+        return Seen(task, link) if viewer.may_see(task, link) else None
 
-    async def _among_all(self, name: TaskName, viewer: _Viewer) -> list[Task]:
-        """Others' tasks of this name, or those that begin so; raises UserError if there are none."""
+    async def _among_all(self, name: TaskName, viewer: _Viewer) -> Seen:
+        """Another's task of this name, or the one that begins so; raises UserError if that is not one."""
         if name.id:
             raise UserError(*refusals.no_such_id())
-        seen = await self._visible(await self._tasks.get(), viewer)
-        pool = [task for task in seen if not name.owner or task.owner_name.lower() == name.owner]
-        if exact := [task for task in pool if task.name.lower() == name.name]:
-            return exact
-        if begins := [task for task in pool if task.name.lower().startswith(name.name)]:
-            mine = [task for task in begins if task.owner_name == viewer.username]
-            return mine if len(mine) == 1 and not name.owner else begins
+        seen = viewer.looks_at(await self._catalogue.get())
+        found = _matching(seen, name, viewer.username)
+        if len(found) == 1:
+            link = found[0].link
+            return Seen(found[0].read(), await self._doors.links.find(link) if link is not None else None)
+        if found:
+            raise UserError(*refusals.several_tasks(str(name), [_full_name(each) for each in found]))
         raise UserError(*refusals.no_such_task(str(name), await _nearest(name.name, seen)))
 
-    async def _visible(self, tasks: list[Task], viewer: _Viewer) -> list[Task]:
-        """Those of the tasks that the viewer may see."""
-        foreign = [TaskId(task.id) for task in tasks if not viewer.has(task)]
-        channels = await self._where(foreign) if foreign else {}
-        return [task for task in tasks if viewer.has(task) or channels.get(TaskId(task.id)) == viewer.channel]
-
-    async def _where(self, tasks: list[TaskId]) -> dict[TaskId, ChannelId]:
-        """In which channel the thread of each of these tasks is; each link is read once for that."""
-        linked = await self._doors.links.list_open()
-        links = {task: linked[task] for task in tasks if task in linked}
-        unknown = [link for link in links.values() if link not in self._channels]
-        known = self._channels | await self._doors.links.list_channels(unknown)
-        self._channels = {link: known[link] for link in linked.values() if link in known}
-        return {task: known[link] for task, link in links.items() if link in known}
-
-    async def _with_links(self, tasks: list[Task]) -> list[Seen]:
-        if len(tasks) == 1:
-            return [Seen(tasks[0], await self._doors.links.find_by_task(TaskId(tasks[0].id)))]
-        linked = await self._doors.links.list_open()
-        wanted = {task.id: linked[TaskId(task.id)] for task in tasks if task.id in linked}
-        links = await self._doors.links.list_links(wanted.values())
-        return [Seen(task, links.get(wanted.get(task.id, LinkId("")))) for task in tasks]
+    async def _read(self, listed: list[Listed]) -> list[Seen]:
+        """Read tasks with their links, a few at a time."""
+        links = await self._doors.links.list_links(each.link for each in listed if each.link is not None)
+        seen: list[Seen] = []
+        for start in range(0, len(listed), PIECE):
+            for each in listed[start : start + PIECE]:
+                try:
+                    seen.append(Seen(each.read(), links.get(each.link) if each.link else None))
+                except Nonsense as error:
+                    # A task that a newer Coder shows in another way must not hide all the others.
+                    _log.warning("a task cannot be read", task=each.entry.id, error=str(error))
+            await asyncio.sleep(0)
+        return seen
 
     async def get_steerable(self, person: UserId, channel: ChannelId, name: TaskName) -> Seen:
         """The same, if this person may act on it; raises UserError otherwise."""
@@ -144,14 +142,25 @@ class Lookup:
             return None
 
 
-async def _nearest(word: str, tasks: list[Task]) -> tuple[str, ...]:
+def _matching(seen: list[Listed], name: TaskName, own: str) -> list[Listed]:
+    """Those of exactly this name, else those that begin so, one's own before others'."""
+    pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
+    if exact := [each for each in pool if each.entry.name.lower() == name.name]:
+        return exact
+    begins = [each for each in pool if each.entry.name.lower().startswith(name.name)]
+    mine = [each for each in begins if each.entry.owner_name == own]
+    return mine if len(mine) == 1 and not name.owner else begins
+
+
+async def _nearest(word: str, listed: list[Listed]) -> tuple[str, ...]:
     """The names that come near; in pieces, since comparing takes its time."""
     near: list[str] = []
-    for start in range(0, len(tasks), PIECE):
-        near += [task.name for task in tasks[start : start + PIECE] if nearest(word, (task.name,))]
+    for start in range(0, len(listed), PIECE):
+        names = (each.entry.name for each in listed[start : start + PIECE])
+        near += [name for name in names if nearest(word, (name,))]
         await asyncio.sleep(0)
     return nearest(word, near)
 
 
-def _full_name(task: Task) -> str:
-    return f"{task.owner_name}/{task.name}"
+def _full_name(listed: Listed) -> str:
+    return f"{listed.entry.owner_name}/{listed.entry.name}"

@@ -23,8 +23,7 @@ class Shared(Generic[T]):
         """Return the answer of a call that begins from now on; raises what the call raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._now))
-            # Whoever is still there hears of a failure; where nobody is, it is nobody's.
-            self._next.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._next.add_done_callback(self._forget)
         return await asyncio.shield(self._next)
 
     async def _after(self, before: asyncio.Task[T] | None) -> T:
@@ -33,3 +32,11 @@ class Shared(Generic[T]):
             await asyncio.wait({before})
         self._now, self._next = self._next, None
         return await self._call()
+
+    def _forget(self, done: asyncio.Task[T]) -> None:
+        """Keep no answer for longer than somebody holds it."""
+        if self._now is done:
+            self._now = None
+        if not done.cancelled():
+            # Whoever is still there hears of a failure; where nobody is, it is nobody's.
+            done.exception()

@@ -6,7 +6,6 @@ ends at typed values: no payload, header or httpx object goes up from here, and 
 header.
 """
 
-import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from taskwire import transport
-from taskwire.coder import errors, lists, models
+from taskwire.coder import errors, models
 
 USERS_PAGE = 100
 # What is longer would fill this process's memory: 30,000 tasks make 100 MB, the log of a year much less.
@@ -140,15 +139,6 @@ class CoderClient:
     async def list_tasks_raw(self, query: str = "") -> bytes:
         """Return the list as it came, for `lists.pieces`; without a query, all that the account sees."""
         return await self._get("list tasks", "/tasks", {"q": query} if query else None)
-
-    async def list_tasks(self) -> list[models.Task]:
-        """Return all tasks that the account sees, newest first."""
-        tasks: list[models.Task] = []
-        for piece in lists.pieces(await self.list_tasks_raw()):
-            tasks += [models.parse_task(bytes(item)) for item in piece]
-            # However long the list is, others get their turn.
-            await asyncio.sleep(0)
-        return tasks
 
     async def get_task(self, task: str) -> models.Task:
         """Return a task by its id, `owner/name`, or a name of this account's own."""

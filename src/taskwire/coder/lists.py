@@ -6,7 +6,7 @@ takes does not matter then. What an item says is for `models`.
 """
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -27,8 +27,19 @@ class _Whole(msgspec.Struct):
     tasks: list[msgspec.Raw] | None
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Entry(_Named, frozen=True):
+    """What tells a task of the list from the others."""
+
+    name: str = ""
+    owner_id: str = ""
+    owner_name: str = ""
+
+
+N = TypeVar("N", bound=_Named)
 
 
 def pieces(body: bytes) -> Iterator[list[Item]]:
@@ -61,8 +72,17 @@ def cut(body: bytes) -> list[bytes]:
 
 def item_id(item: Item | bytes) -> str:
     """Read the id of one item and nothing else; raises `Unknown` on nonsense."""
+    return _read(item, _Named).id
+
+
+def entry(item: Item) -> Entry:
+    """Read of one item what tells it from others; raises `Unknown` on nonsense."""
+    return _read(item, Entry)
+
+
+def _read(item: Item | bytes, kind: type[N]) -> N:
     try:
-        return msgspec.json.decode(item, type=_Named).id
+        return msgspec.json.decode(item, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         reason = str(exc)
     raise Nonsense("one task of the list", reason)
