@@ -1,6 +1,7 @@
 """What an agent wrote is told once, to its end, and harmlessly."""
 
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,8 +16,8 @@ from taskwire.model.excerpts import (
     LogLine,
     clean,
     cut,
-    end_of,
     last,
+    recent,
     since,
     told,
     whole,
@@ -321,7 +322,14 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
     assert teller.hears(says(0, f"{text}\nThe end.")) is not None
 
 
-def test_of_what_is_too_long_even_for_a_file_the_end_is_kept() -> None:
-    """And how much is left out is said."""
-    assert end_of("abc" * 10, 6) == "… 24 characters are left out above\nabcabc"
-    assert end_of("abc", 6) == "abc"
+def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
+    """And how much is left out is said where it begins."""
+    log = [LogLine(n, n == 1, text, START) for n, text in enumerate(("aaaa", "bb", "cccc"))]
+
+    assert recent(log, 10) == log
+    assert recent(log, 7) == [
+        replace(log[0], content="… 3 characters are left out above\na"),
+        *log[1:],
+    ]
+    assert [line.content for line in recent(log, 2)] == ["… 8 characters are left out above\ncc"]
+    assert recent([], 2) == []

@@ -49,7 +49,7 @@ async def read_news(doors: Doors, link: Link) -> Written:
     )
     if excerpt is None:
         return Written(cursor=_kept(cursor))
-    whole = excerpts.end_of(excerpt.full_text) if excerpt.is_cut else ""
+    whole = excerpt.full_text if excerpt.is_cut else ""
     return Written(text=excerpt.text, whole=whole, cursor=_kept(cursor))
 
 
@@ -74,7 +74,7 @@ async def read_last(doors: Doors, task_id: str, title: str) -> Told:
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
     excerpt = await asyncio.to_thread(excerpts.last, lines, mask=doors.mask)
-    whole = excerpts.end_of(await asyncio.to_thread(excerpts.whole, lines, mask=doors.mask))
+    whole = await asyncio.to_thread(excerpts.whole, lines, mask=doors.mask)
     return Told(excerpt.text, excerpt.is_cut, whole) if excerpt is not None else Told(whole=whole)
 
 
@@ -91,7 +91,8 @@ async def _find_logs(doors: Doors, link: Link) -> Logs | None:
 
 
 def _lines(logs: Logs) -> list[LogLine]:
-    return [LogLine(entry.id, entry.is_input, entry.content, entry.time) for entry in logs.logs]
+    lines = [LogLine(entry.id, entry.is_input, entry.content, entry.time) for entry in logs.logs]
+    return excerpts.recent(lines)
 
 
 def _kept(cursor: Cursor | None) -> str:

@@ -17,8 +17,8 @@ from taskwire.model.terminal import lines_of
 # A message takes 3,000 characters a block; the rest is room for the note and for escaping.
 LONGEST_CHARACTERS = 2_800
 LONGEST_LINES = 60
-# What is attached as a file waits in the store for its turn.
-LONGEST_FILE = 1_000_000
+# Of a longer log the end is read: a million characters take a second, and as a file wait in the store.
+LONGEST_LOG = 1_000_000
 _REMEMBERED = 40
 # So many lines in a row are no coincidence.
 _SURE = 3
@@ -114,11 +114,20 @@ def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
     return "\n\n".join(parts)
 
 
-def end_of(text: str, longest: int = LONGEST_FILE) -> str:
-    """Keep the end of a text that is too long even for a file, and say how much is left out."""
-    if len(text) <= longest:
-        return text
-    return f"… {len(text) - longest:,} characters are left out above\n{text[-longest:]}"
+def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG) -> list[LogLine]:
+    """Keep the end of a log that is too long to be read whole; where it begins, say how much is left out."""
+    kept: list[LogLine] = []
+    room = longest
+    for line in sorted(log, key=lambda line: line.id, reverse=True):
+        if room <= 0:
+            break
+        kept.insert(0, line if len(line.content) <= room else replace(line, content=line.content[-room:]))
+        room -= len(line.content)
+    left_out = sum(len(line.content) for line in log) - sum(len(line.content) for line in kept)
+    if left_out:
+        note = f"… {left_out:,} characters are left out above\n"
+        kept[0] = replace(kept[0], content=note + kept[0].content)
+    return kept
 
 
 def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHARACTERS) -> Excerpt:

@@ -1,0 +1,140 @@
+"""Ends: whatever stays away, never gets ready or is gone, each thing comes to a known state, told once."""
+
+from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack import messages as slack_messages
+
+from .lives import TITLE, a_task, card
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
+from .world import World
+
+HOUR = 3_600.0
+DONE = f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+
+
+async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(world: World) -> None:
+    """What happened meanwhile is told in its order, and the card shows the present."""
+    thread, task = await a_task(world)
+    for method in ("chat.postMessage", "chat.update", "conversations.replies", "conversations.history"):
+        world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    task.pause()
+    await world.sweeps()
+    for _ in range(6):
+        await world.passes(seconds=HOUR / 6)
+    before = thread.new_messages()
+
+    world.slack.faults.clear()
+    for _ in range(3):
+        await world.passes(seconds=310)
+
+    assert before == []
+    said = thread.new_messages()
+    assert said[0] == f"<@{world.alice.id}> {DONE}"
+    assert [each.partition(":")[0] for each in said[1:]] == ["Paused"]
+    assert (await card(world, thread)).startswith(f"Paused: {TITLE}.")
+
+
+async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(world: World) -> None:
+    """Coder is asked every half a minute at most, and then no more."""
+    thread, task = await a_task(world)
+    task.status_is("pending")
+    await world.sweeps()
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=10)
+    waiting = thread.receipt(reply)
+
+    await world.passes(seconds=24 * HOUR + 31)
+    asked = len(world.coder.requests)
+    for _ in range(5):
+        await world.passes(seconds=HOUR)
+
+    assert waiting == ["hourglass_flowing_sand"]
+    assert thread.receipt(reply) == ["warning"]
+    assert thread.new_messages()[-1] == (
+        "This reply was not delivered: the agent took nothing for a whole day, so I stopped trying.\n"
+        "> use main\n[Try again]"
+    )
+    assert len(world.coder.requests) == asked
+    assert task.inputs == []
+
+
+async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World) -> None:
+    """What they may do is looked at when it happens; those behind them do not wait for it."""
+    world.person("carol", roles=("owner",))
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+    world.slack.workspace.user("alice").deleted = True
+    await world.forgets()
+
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == []
+    assert (await world.jobs()) == {}
+    # In truth Slack shows it to nobody.
+    assert len(world.alice.reads()) == 1
+    thread.new_messages()
+
+
+async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) -> None:
+    """Privately, with what to do; the task goes on."""
+    thread, task = await a_busy_agent(world)
+    world.coder.suspend("alice")
+    await world.forgets()
+
+    reply = await world.alice.replies(thread, "use main")
+    await takes_all(world, task)
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == []
+    assert world.alice.reads() == [
+        "Your replies here do not reach the agent. Your Coder account (alice@example.com) is suspended. "
+        "Ask a Coder administrator."
+    ]
+
+
+async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
+    """Somebody did not want it there; the next one comes all the same."""
+    thread, task = await a_task(world)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    (notice,) = world.slack.thread(thread.channel, thread.ts)[1:]
+    slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), str(notice["ts"]))
+    await world.restarts()
+    await world.sweeps()
+
+    task.pause()
+    await world.sweeps()
+
+    assert [said.partition(":")[0] for said in thread.new_messages()] == ["Paused"]
+
+
+async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: World) -> None:
+    """Neither in the list nor at the agent; its mark went with it."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=3)
+
+    await world.alice.deletes(thread, reply)
+    await takes_all(world, task)
+
+    assert task.inputs == []
+    assert thread.new_messages() == []
+
+
+async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world: World) -> None:
+    """It is not promised; asked again it is answered."""
+    _, task = await a_waiting_agent(world)
+    await world.alice.types("/task status fix-the-login", settles=False)
+
+    await world.crashes()
+    left = await world.jobs()
+    await world.starts()
+    world.alice.reads()
+    await world.alice.types("/task status fix-the-login")
+
+    assert left == {}
+    assert [said.partition(":")[0] for said in world.alice.reads()] == ["Working"]
+    assert task.inputs == []
