@@ -18,7 +18,7 @@ from taskwire.model.messages import Message
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.errors import NoRoom
 from taskwire.store import connection, embedded
-from taskwire.store.queue import Nothing
+from taskwire.store.queue import Nothing, Turn
 from taskwire.store.scripts import Script
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
@@ -474,3 +474,27 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
 
     state = await bench.state()
     assert (state["attempt_job"], state["attempt"]) == ("a", "note")
+
+
+async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> None:
+    """Nobody waits for its lease, and the restart is not held against the job."""
+    began = asyncio.Event()
+
+    async def carry(hand: Hand) -> Ending:
+        del hand
+        began.set()
+        await asyncio.Event().wait()
+        return done()
+
+    await bench.append("a")
+    worker = Worker(bench.doors, {"say": carry}, Metrics())
+    running = asyncio.create_task(worker.run())
+    await began.wait()
+
+    await worker.stop(0.1)
+    await running
+    bench.clock.now_ms += 1_000
+    taken = await bench.doors.queue.take()
+
+    assert isinstance(taken, Turn)
+    assert (taken.job_id, taken.takes) == ("a", 1)

@@ -115,7 +115,10 @@ class World:
 
     async def crashes(self) -> None:
         """Let the bot die in the middle of whatever it does."""
-        await self.bot.parts.worker.stop(0)
+        turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
         await self.stops()
 
     async def sweeps(self, times: int = 1) -> None:

@@ -116,6 +116,47 @@ async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: En
     assert await engine.due() == {LIST: -2, OTHER: -1}
 
 
+async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) -> None:
+    """Somebody else may take it in a second, and nothing is held against the job."""
+    await engine.append("a")
+    late = await engine.takes()
+
+    await engine.queue.put_back(late)
+
+    assert await engine.due() == {LIST: 1}
+    engine.passes(1)
+    turn = await engine.takes()
+    assert (turn.takes, turn.first_taken_ms) == (1, engine.clock.now_ms)
+    with pytest.raises(TurnLost):
+        await engine.ends(late)
+
+
+async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_landed(engine: Engine) -> None:
+    """Then whoever takes it reads back."""
+    await engine.append("a")
+    turn = await engine.takes()
+    await engine.queue.begin(turn, "note", 15)
+
+    await engine.queue.put_back(turn)
+
+    assert await engine.due() == {LIST: 20}
+    engine.passes(20)
+    assert (await engine.takes()).attempt == "note"
+
+
+async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> None:
+    """It is theirs."""
+    await engine.append("a")
+    late = await engine.takes()
+    engine.passes(10)
+    turn = await engine.takes()
+
+    await engine.queue.put_back(late)
+
+    assert await engine.due() == {LIST: 20}
+    await engine.ends(turn)
+
+
 async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
     """Only takings in a row without an end count."""
     await engine.append("a", "b")

@@ -10,7 +10,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
@@ -44,6 +44,7 @@ MOST_SURPRISES = 5
 MOST_UNREADABLE_TAKES = 5
 ACCOUNT_SECONDS = 10.0
 LOOK_BACK_SECONDS = 2.0
+HAND_ON_SECONDS = 1.0
 END_AGAIN_SECONDS = 0.5
 
 Carrier = Callable[[Hand], Awaitable[Ending]]
@@ -59,7 +60,7 @@ class Worker:
         self._metrics = metrics
         self.courtesy = Courtesy()
         self._free = asyncio.Semaphore(PLACES)
-        self._turns: set[asyncio.Task[None]] = set()
+        self._turns: dict[asyncio.Task[None], Turn | Unreadable] = {}
         # The one turn in hand, if any, whose job may be ending its process.
         self._risky: asyncio.Task[None] | None = None
         self._is_taking = False
@@ -80,21 +81,33 @@ class Worker:
             if taken is None:
                 self._free.release()
                 continue
+            if self._is_stopping.is_set():
+                await self._hand_on([taken])
+                return
             task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
-            self._turns.add(task)
+            self._turns[task] = taken
             if self._is_risky(taken):
                 _log.error("a job may be ending its process", job=taken.job_id, takes=taken.takes)
                 self._risky = task
             task.add_done_callback(self._put_down)
 
     async def stop(self, within_seconds: float) -> None:
-        """Take nothing new and let what goes on end; what does not in time is the next taker's."""
+        """Take nothing new and let what goes on end; what does not in time is handed on."""
         self._is_stopping.set()
         if self._turns:
             await asyncio.wait(self._turns, timeout=within_seconds)
-        for task in self._turns:
+        left = dict(self._turns)
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._turns, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._hand_on(list(left.values()))
+
+    async def _hand_on(self, taken: Sequence[Turn | Unreadable]) -> None:
+        """Let others take at once what this process has broken off, and not only after its lease."""
+        put_back = [self._doors.queue.put_back(each) for each in taken]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_ON_SECONDS):
+                await asyncio.gather(*put_back, return_exceptions=True)
 
     @property
     def is_idle(self) -> bool:
@@ -111,7 +124,7 @@ class Worker:
         return isinstance(taken, Turn) and taken.takes > self._doors.queue.times.risky_takes
 
     def _put_down(self, task: asyncio.Task[None]) -> None:
-        self._turns.discard(task)
+        self._turns.pop(task, None)
         if task is self._risky:
             self._risky = None
         self._free.release()

@@ -21,6 +21,8 @@ from taskwire.store.scripts import Clock, Promise, Script
 from taskwire.store.steps import Step
 
 IDLE_WAIT_SECONDS = 1.0
+# For what a turn that was broken off had on the wire, and that may be done twice: an edit, a reaction.
+PUT_BACK_MS = 1_000
 
 _TAKE = (
     rewinds.LUA
@@ -122,6 +124,20 @@ end
 run(steps)
 settle(name)
 return 'ended'
+"""
+
+# The taking is as if it had not been; but what it began may still land.
+_PUT_BACK = """
+local name, token, pause = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local order, jobs, state = list(name)
+if redis.call('HGET', state, 'token') ~= token then return 'lost' end
+redis.call('HDEL', state, 'token', 'job')
+if redis.call('HINCRBY', state, 'takes', -1) <= 0 then redis.call('HDEL', state, 'takes', 'first_take') end
+local lands = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
+local due = whole(math.max(now + pause, lands))
+redis.call('HSET', state, 'held_until', due)
+redis.call('ZADD', ready, due, name)
+return 'put back'
 """
 
 _APPEND = "run(checked(ARGV[3])) return 'written'"
@@ -232,6 +248,7 @@ class Queue:
         self._take = Script(connections.commands, keys, clock, _TAKE)
         self._begin = Promise(connections, keys, clock, _BEGIN, frozenset({"begun"}))
         self._end = Script(connections.commands, keys, clock, _END)
+        self._put_back = Script(connections.commands, keys, clock, _PUT_BACK)
         self._append = Script(connections.commands, keys, clock, _APPEND)
         self._note = Script(connections.commands, keys, clock, _NOTE)
 
@@ -310,6 +327,13 @@ class Queue:
         what = (verdict, delay_ms, body, step.encoded(), (tidy or Step()).encoded(), trouble)
         if await self._end(*whose, *what) == "lost":
             raise TurnLost
+
+    async def put_back(self, taking: Taking) -> None:
+        """Hand on a list whose turn was broken off: somebody may take it in a second.
+
+        If an attempt has begun, not before it can no longer land.
+        """
+        await self._put_back(taking.name, taking.token, PUT_BACK_MS)
 
     async def write(self, step: Step) -> None:
         """Carry out a step outside any turn."""
