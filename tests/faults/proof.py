@@ -66,7 +66,8 @@ class Proof:
         async with self._new_life(PATIENT_SECONDS) as life:
             company = Company(life, self._flow, 1)
             await company.prepare()
-            self.tally.points, self._alone = await company.rehearse()
+            points, self._alone = await company.rehearse()
+            self.tally.points = _own(points, self._flow.last)
 
     async def _perform(self, rounds: Sequence[Round]) -> list[Aim]:
         """Perform rounds in several lives; returns what did not come about."""
@@ -93,3 +94,10 @@ class Proof:
         self._lives += 1
         place = self._directory / f"life-{self._lives}"
         return new_life(self._ground, place, timeout_seconds, self._flow.settle_seconds)
+
+
+def _own(points: list[Point], last: str) -> list[Point]:
+    """The points up to a call, or all of them."""
+    ends = [at + 1 for at, point in enumerate(points) if point.call == last]
+    assert ends or not last, f"{last} is no point: {[str(point) for point in points]}"
+    return points[: ends[0]] if ends else points

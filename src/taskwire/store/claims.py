@@ -54,7 +54,9 @@ end
 """
 
 # What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
-_ACCEPT = """
+_ACCEPT = (
+    _FULL
+    + """
 local steps = checked(ARGV[5])
 if redis.call('EXISTS', ARGV[3]) == 0 and is_full(steps) then return 'full' end
 if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then
@@ -65,8 +67,11 @@ end
 run(steps)
 return 'taken'
 """
+)
 
-_ACCEPT_IN_THREAD = """
+_ACCEPT_IN_THREAD = (
+    _FULL
+    + """
 local claim, ttl, thread, kept, kept_ttl, is_ours, step =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local link = redis.call('GET', thread)
@@ -86,6 +91,7 @@ redis.call('LTRIM', kept, -MOST_REPLIES, -1)
 redis.call('PEXPIRE', kept, kept_ttl)
 return 'kept'
 """
+)
 
 # What this process has taken lately it can write down once more, should Redis lose it.
 REMEMBERED_SECONDS = 600.0
@@ -116,8 +122,8 @@ class Claims:
         self._keys = keys
         self._lately: deque[_Remembered] = deque()
         self._lately_bytes = 0
-        accept = Promise(connections, keys, clock, _FULL + _ACCEPT, _PROMISES)
-        in_thread = Promise(connections, keys, clock, _FULL + _ACCEPT_IN_THREAD, _PROMISES)
+        accept = Promise(connections, keys, clock, _ACCEPT, _PROMISES)
+        in_thread = Promise(connections, keys, clock, _ACCEPT_IN_THREAD, _PROMISES)
         self._accept = Together(accept, TRY_SECONDS)
         self._accept_in_thread = Together(in_thread, TRY_SECONDS)
 

@@ -9,10 +9,16 @@ from tests.faults.seats import Seat
 from .flow import Flow, give_tasks
 
 ONCE_ONLY = "That has been decided already."
+# Of a claim whose answer was lost, and of those that were written down in the same exchange.
+CANNOT_TELL = (
+    "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+)
 
 
 class Deciding(Flow):
-    """*Send again*, pressed until Slack says that it was taken."""
+    """*Send again*: the reply is in its list as if it had just come in, and the question gives way."""
+
+    last = "slack response_url"
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
         """A task with its thread for everybody."""
@@ -30,12 +36,14 @@ class Deciding(Flow):
         await self.life.live_until(lambda: all(map(self._button, seats)), "everybody is asked")
 
     async def go(self, seat: Seat) -> None:
-        """Press the button."""
-        while button := self._button(seat):
+        """Press the button, and again if the bot says that it cannot tell, or dies meanwhile."""
+        while (button := self._button(seat)) and not self.is_over(seat):
+            told, death = self._untold(seat), self.life.watch.death
             answer = await self.life.slack.click(seat.person, seat.channel, *button)
-            # Who is to die before it takes a click may come to answer it, if others keep death waiting.
-            if answer.ok and not seat.is_held:
-                return
+            while answer.ok and self._button(seat) and not self.is_over(seat):
+                if death.is_set() or self._untold(seat) > told:
+                    break
+                await asyncio.sleep(LOOK_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
 
     def is_over(self, seat: Seat) -> bool:
@@ -48,7 +56,11 @@ class Deciding(Flow):
         assert seat.task.inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
         assert self._receipts(seat) == ["white_check_mark"]
         assert self.said(seat) == []
-        assert set(self.told(seat)) <= {ONCE_ONLY}
+        assert set(self.told(seat)) <= {ONCE_ONLY, CANNOT_TELL}
+
+    def _untold(self, seat: Seat) -> int:
+        """How often the person was told that it cannot be told."""
+        return self.told(seat).count(CANNOT_TELL)
 
     def _receipts(self, seat: Seat) -> list[str]:
         return list(self.life.slack.reactions(seat.channel, seat.message_ts))

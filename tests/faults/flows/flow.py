@@ -18,6 +18,9 @@ class Flow:
     # Whether the same seat can go through it again; else everybody begins anew in an empty store.
     is_lasting: ClassVar[bool] = True
 
+    # What comes after this call is another flow's to prove; nothing, if all of it is this one's.
+    last: ClassVar[str] = ""
+
     def __init__(self, life: Life) -> None:
         self.life = life
 
