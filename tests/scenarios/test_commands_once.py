@@ -6,7 +6,7 @@ import pytest
 
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 
-from .world import World
+from .world import POST_SECONDS, World
 
 
 @pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
@@ -116,6 +116,7 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
     await world.alice.types(f"/task delete {task.name}")
     assert "•  The reply that waits for the agent; the text comes back in the thread." in world.alice.dialog()
     await world.alice.submits()
+    await world.passes(POST_SECONDS)
 
     assert task.is_deleted
     assert any("use main" in message for message in thread.new_messages())
@@ -131,8 +132,9 @@ async def test_a_list_resumes_what_is_paused(world: World) -> None:
     await world.alice.types("/task list")
 
     await world.alice.presses("Resume")
-
     await world.sweeps()
+    await world.passes(POST_SECONDS)
+
     assert task.status == "active"
     assert len(thread.new_messages()) == 2
     assert world.alice.reads()[1:] == ["Starting *Fix it* again. The thread hears when it is back."]

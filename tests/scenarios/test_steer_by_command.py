@@ -7,7 +7,7 @@ from taskwire.sandbox.coder.steps import BuildPlan
 
 from .lives import card
 from .people import Thread
-from .world import World
+from .world import POST_SECONDS, World
 
 
 async def started(world: World, prompt: str = "fix it") -> Thread:
@@ -58,6 +58,7 @@ async def test_pause_and_resume(world: World) -> None:
     await world.alice.types(f"/task resume {name}")
     await world.sweeps()
     await world.alice.types(f"/task resume {name}")
+    await world.passes(POST_SECONDS)
 
     assert world.task("fix-it").status == "active"
     assert [message.split(".")[0] for message in thread.new_messages()] == [

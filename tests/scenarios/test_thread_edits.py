@@ -4,7 +4,7 @@ from taskwire.sandbox.coder.faults import late
 from taskwire.sandbox.slack import DeliveryFault
 
 from .waiting import a_busy_agent, a_waiting_agent
-from .world import World
+from .world import POST_SECONDS, World
 
 LATE_EDIT = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
 
@@ -204,6 +204,7 @@ async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> Non
     thread.new_messages()
 
     await world.alice.edits(thread, reply, "use main")
+    await world.passes(POST_SECONDS)
     before = list(task.inputs)
     said = thread.new_messages()
     await world.alice.clicks(thread, "Send again")
@@ -226,6 +227,7 @@ async def test_a_reply_in_doubt_that_is_deleted_is_not_sent_again(world: World) 
     thread.new_messages()
 
     await world.alice.deletes(thread, reply)
+    await world.passes(POST_SECONDS)
 
     assert task.inputs == ["use main"]
     assert thread.new_messages() == [

@@ -3,7 +3,7 @@
 from taskwire.sandbox.coder.faults import server_error
 
 from .waiting import a_busy_agent, a_waiting_agent
-from .world import World
+from .world import POST_SECONDS, World
 
 ENDED = "Nobody gets replies in this thread now: {}. `/task create …` starts a new one."
 DETACHED = (
@@ -36,6 +36,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     # Notes end by the store's own clock.
     await world.connections.commands.delete(*await world.connections.commands.keys("*told-ended*"))
     await world.alice.replies(thread, "hello?")
+    await world.passes(POST_SECONDS)
 
     assert thread.new_messages() == [DETACHED.format(task.name)]
 

@@ -42,8 +42,9 @@ return busy
 """
 PATIENCE_SECONDS = 10.0
 SETTLE_SECONDS = 20.0
-# A card is edited at most every three seconds.
+# A card is edited at most every three seconds, and a channel is posted to once a second after a short burst.
 CARD_SECONDS = 3.1
+POST_SECONDS = 1.1
 
 
 class World:

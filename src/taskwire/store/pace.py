@@ -14,10 +14,10 @@ What is kept below Slack's limits, and why (https://docs.slack.dev/apis/web-api/
 
 - Tiers are calls a minute, by method and workspace. All of them are used, but in 62 seconds (97 %): calls are
   under way for different times, and those of 62 seconds may arrive within 60.
-- Posts have one a second and channel, and short bursts, of which is said only that they may be: three at
-  once in a channel that was silent, two else, and then one each 1.01 s (99 %). The hundredth is for clocks
-  that do not run alike, the third for the time under way. "Several hundred a minute" a workspace may post:
-  300.
+- Posts have one a second and channel, and short bursts, of which is said only that they may be. Two at once,
+  then one each 1.01 s (99 %): the hundredth is for clocks that do not run alike. A third at once, which Slack
+  takes too, is kept back for the time under way; a call to a person may have it in a channel that was silent
+  for a second before. "Several hundred a minute" a workspace may post: 300.
 - Edits have tier 3, of which cards use 45, one card one in three seconds, so that 5 are left for what is no
   card. Threads that are read after a gap use half of what may be read.
 
@@ -69,9 +69,9 @@ local function opened(name, interval, burst, minute, has_spare, open)
   end
   return b
 end
-local function free_at(b, nth, open)
+local function free_at(b, nth, open, class)
   local at = math.max(open, b.due + (nth + 1 - b.burst) * b.interval)
-  if b.spare and open <= now and at > now and at - b.interval <= now then at = now end
+  if b.spare and class == 0 and open <= now and at > now and at - b.interval <= now then at = now end
   if b.minute == 0 then return at end
   local last = redis.call('LINDEX', b.last, b.minute - 1 - nth % b.minute)
   return last and math.max(at, tonumber(last) + WINDOW * (1 + math.floor(nth / b.minute))) or at
@@ -130,7 +130,7 @@ for _, b in ipairs(buckets) do
     redis.call('HSET', b.key, 'since', '-1')
     class, nth = 0, ahead_of(b, 0, asked)
   end
-  local left = free_at(b, nth, open) - now
+  local left = free_at(b, nth, open, class) - now
   if left > 0 and (left > wait or not short) then wait, short = left, b end
 end
 for _, b in ipairs(buckets) do
@@ -172,7 +172,7 @@ return '0'
 class Limit(NamedTuple):
     """`burst` calls at once, then one each `interval_ms`, and not more than `per_minute` (0: any number).
 
-    With a spare one more may come at once, once nothing has come for an interval longer than need be.
+    With a spare one more call to a person may come at once, after an interval without any.
     """
 
     interval_ms: int
