@@ -146,6 +146,16 @@ async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: 
     assert await waits(slow, "post") == [0]
 
 
+async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: Pace) -> None:
+    """Its process may only have been slow; others had its place meanwhile, and wait behind it now."""
+    await waits(slow, "first", "late")
+    engine.passes(1 + GRACE_MS / 1000)
+    await waits(slow, "b", "c", "d")
+
+    assert await waits(slow, "late") == [1]
+    assert await waits(slow, "c", "d") == [2, 3]
+
+
 async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: Pace) -> None:
     """Of five places one goes to who has waited for a minute, though calls never end."""
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Urgency.POST)

@@ -255,12 +255,14 @@ class Teller:
 
 
 def _calls(link: Link, job: Job) -> bool:
-    """Whether somebody is called by what this job says, or asked."""
+    """Whether somebody is called by what this job says, or asked, or may be by what follows from it."""
     match job.work:
         case Tell(notice=notice):
             return _is_called(link, notice)
         case Say(is_call=is_call):
             return is_call
+        case Happened(event=event):
+            return changes.may_call(event) and not link.is_muted
         case _:
             return False
 

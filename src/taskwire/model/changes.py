@@ -84,6 +84,17 @@ class Vanished(Value):
 Event = Annotated[Observed | Delivered | Acted | TimeCame | Vanished, Field(discriminator="event")]
 
 
+def may_call(event: Event) -> bool:
+    """Whether somebody may be called by what follows from this event, as far as it shows by itself."""
+    match event:
+        case TimeCame():
+            return True
+        case Observed(seen=seen):
+            return seen.status == "error" or (seen.report is not None and seen.report.is_finish)
+        case _:
+            return False
+
+
 class Rules(NamedTuple):
     """The settings that decide when something is told."""
 
@@ -338,7 +349,7 @@ def _folded(story: Story, event: Observed, now_ms: int) -> tuple[Story, list[Not
         if story.last_report is not None and report.at <= story.last_report.at:
             continue
         story = _reported(story, report, now_ms)
-        if report.state in ("complete", "failed") and not event.is_baseline:
+        if report.is_finish and not event.is_baseline:
             kind: NoticeKind = "completed" if report.state == "complete" else "failed"
             notices.append(
                 Notice(kind=kind, id=f"{kind}:{report.id}", is_call=True, report=report, build=story.build)
@@ -360,9 +371,8 @@ def _as_history(seen: Observation) -> tuple[Report, ...]:
 
 def _reported(story: Story, report: Report, now_ms: int) -> Story:
     update: dict[str, object] = {"last_report": report, "report_build": story.build}
-    is_finish = report.state in ("complete", "failed")
     is_still = story.finished is not None and report.says_the_same_as(story.finished)
-    if is_finish:
+    if report.is_finish:
         update |= {"finished": report, "idle_ms": None}
     elif report.state == "idle" and not is_still:
         update |= {"finished": None, "idle_ms": story.idle_ms if story.idle_ms is not None else now_ms}

@@ -39,6 +39,11 @@ class Report(BaseModel):
     message: str = ""
     uri: str = ""
 
+    @property
+    def is_finish(self) -> bool:
+        """Whether the agent says that it has come to an end."""
+        return self.state in ("complete", "failed")
+
     def says_the_same_as(self, other: "Report") -> bool:
         """Whether this is only the screen standing still after the other."""
         return (self.message, self.uri) == (other.message, other.uri)

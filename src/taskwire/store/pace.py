@@ -7,8 +7,9 @@ waits here.
 
 Who goes first: the more urgent claim, then the older one. What is free now goes to the claims in that order,
 whoever asks, so a less urgent asker is sent away while a more urgent one is on its way. A claim whose
-claimant does not come lapses three seconds after its time. Nobody starves: of each five places of a bucket,
-one goes to somebody who has been waiting for a minute, where there is one.
+claimant does not come lapses three seconds after its time; one that comes later than that is still the older.
+Nobody starves: of each five places of a bucket, one goes to somebody who has been waiting for a minute, where
+there is one.
 
 What is kept below Slack's limits, and why (https://docs.slack.dev/apis/web-api/rate-limits):
 
@@ -38,8 +39,10 @@ from taskwire.telemetry import Metrics
 
 WINDOW_MS = 62_000
 GRACE_MS = 3_000
-# A place that is further off than this is asked for again meanwhile: those ahead may be gone by then.
-LONGEST_MS = 30_000
+REMEMBERED_MS = 60_000
+# Who would be told a time further off than this is told half of it, though no more than that: those ahead may
+# be gone by then, and the asker may have become more urgent. Ten thousand of them ask eighty times a second.
+NEAR_MS, FARTHEST_MS = 10_000, 120_000
 # Who has waited for so long is let ahead of the more urgent, in one of so many places.
 PASSED_OVER_MS = 60_000
 LET_AHEAD_EACH = 5
@@ -47,8 +50,8 @@ EVERYTHING = "*"
 
 # A bucket is a hash (when its next place is due, when somebody last asked, how many places went since one was
 # let ahead, whether the spare one is there), the times of its last places, and two sorted sets of claims: by
-# who goes first (urgency, then when they asked), and by when they lapse. Those who ask in one millisecond are
-# kept apart by a hundredth.
+# who goes first (urgency, then when they asked), and by when they lapse. When somebody first asked is kept
+# beside it. Those who ask in one millisecond are kept apart by a hundredth.
 _BUCKETS = """
 local CLASS = 2 ^ 42
 local function rests_until(what) return tonumber(redis.call('GET', prefix .. 'pace:rest:' .. what) or '0') end
@@ -102,22 +105,21 @@ end
 """
 
 _WAIT = f"""
-local WINDOW, GRACE, LONGEST = {WINDOW_MS}, {GRACE_MS}, {LONGEST_MS}
+local WINDOW, GRACE, REMEMBERED = {WINDOW_MS}, {GRACE_MS}, {REMEMBERED_MS}
+local NEAR, FARTHEST = {NEAR_MS}, {FARTHEST_MS}
 local PASSED_OVER, EACH = {PASSED_OVER_MS}, {LET_AHEAD_EACH}
 {_BUCKETS}
 local method, class, claimant = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local open = math.max(now, rests_until(method), rests_until('*'))
-local buckets, asked = {{}}, nil
+local memo = prefix .. 'pace:asked:' .. method .. ':' .. claimant
+local asked = claimant ~= '' and tonumber(redis.call('GET', memo) or nil)
+local buckets, is_new = {{}}, not asked
 for i = 6, #ARGV, 5 do
   local b = opened(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], open)
   table.insert(buckets, b)
-  local score = redis.call('ZSCORE', b.waiting, claimant)
-  if score then
-    asked = math.min(asked or CLASS, tonumber(score) % CLASS)
-    class = math.min(class, math.floor(tonumber(score) / CLASS))
-  end
+  local score = not is_new and redis.call('ZSCORE', b.waiting, claimant)
+  if score then class = math.min(class, math.floor(tonumber(score) / CLASS)) end
 end
-local is_new = asked == nil
 if is_new then
   local last = buckets[1] and redis.call('HGET', buckets[1].key, 'asked') or '0'
   asked = math.max(now, tonumber(last) + 0.01)
@@ -138,15 +140,19 @@ for _, b in ipairs(buckets) do
 end
 if wait <= 0 then
   for _, b in ipairs(buckets) do take(b) end
+  if not is_new then redis.call('DEL', memo) end
   return {{'0', whole(math.max(now - asked, 0))}}
 end
-wait = math.ceil(math.min(wait, open - now + LONGEST))
+local behind = wait - (open - now)
+wait = math.ceil(open - now + math.min(behind, math.max(NEAR, math.min(behind / 2, FARTHEST))))
 if short and claimant ~= '' then
+  asked = string.format('%.2f', asked)
   if is_new then
-    redis.call('HSET', buckets[1].key, 'asked', string.format('%.2f', asked))
+    redis.call('HSET', buckets[1].key, 'asked', asked)
     keep(buckets[1].key, WINDOW)
   end
-  claim(short, claimant, class, asked, wait)
+  redis.call('SET', memo, asked, 'PX', whole(wait + GRACE + REMEMBERED))
+  claim(short, claimant, class, tonumber(asked), wait)
 end
 return {{whole(wait), '0'}}
 """

@@ -1,0 +1,62 @@
+"""Many tasks with their threads at once, and a second replica, for stories about Slack's limits."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.links import Bond
+from taskwire.running import Bot, running
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import messages
+from taskwire.sandbox.slack.ledger import Call
+from taskwire.store import connection
+from taskwire.store.steps import Step
+
+from .world import World
+
+
+async def crowd(world: World, tasks: int, channel: str = "general") -> list[PuppetTask]:
+    """Tasks of Alice's whose agents work, each with a thread in this channel, as if they had been there."""
+    before = len(world.coder.tasks)
+    world.coder.fill(tasks, "alice", prefix=channel)
+    found = world.coder.tasks[before:]
+    for task in found:
+        await _link(world, task, channel)
+        task.becomes("working", "Reading the code")
+    return found
+
+
+async def _link(world: World, task: PuppetTask, channel: str) -> None:
+    place, doors = world.slack.workspace.channel(channel), world.bot.parts.doors
+    card = {"text": "a card", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
+    ts = str(messages.write(world.slack.backend, place, card)["ts"])
+    world.reader.read_root(place.id, ts)
+    bond = Bond(
+        id=LinkId(task.id.replace("-", "")),
+        channel=ChannelId(place.id),
+        thread_ts=Ts(ts),
+        made_at=Ts(ts),
+        asked_by=UserId(world.alice.id),
+        owner_slack=UserId(world.alice.id),
+        owner_id=world.coder.user("alice").id,
+        name=task.name,
+        title=task.name,
+        task_id=TaskId(task.id),
+    )
+    step = doors.writes.thread(doors.writes.bond(Step(), bond), bond)
+    await doors.queue.write(doors.writes.task(step, bond))
+
+
+@contextlib.asynccontextmanager
+async def a_second_replica(world: World) -> AsyncIterator[Bot]:
+    """Another process's bot on the same store, with connections of its own."""
+    async with connection.open(world.connections.where) as connections:
+        bot = running(world.settings, connections, clock=world.clock, has_timers=False)
+        async with bot as replica:
+            await world.slack.connected(2)
+            yield replica
+
+
+def calls(world: World, method: str) -> list[Call]:
+    """Every call of a method, the oldest first."""
+    return [call for call in world.slack.calls if call.method == method]

@@ -1,0 +1,201 @@
+"""Slack's limits: who is called hears first, cards keep their pace, and a Slack that says no is heard by all.
+
+The look-alike keeps the documented limits in every story, and a world fails if it had to answer 429.
+"""
+
+import json
+from bisect import bisect_left
+from itertools import pairwise
+
+from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack.ledger import Call
+
+from .crowds import a_second_replica, calls, crowd
+from .world import CARD_SECONDS, POST_SECONDS, World
+
+POST, UPDATE = "chat.postMessage", "chat.update"
+
+
+async def test_who_is_called_hears_before_all_others(world: World) -> None:
+    """Twenty tasks of one channel change at once, and one of them needs its owner."""
+    *others, finished = await crowd(world, 20)
+    await drawn(world)
+    for task in others:
+        task.pause()
+    finished.becomes("complete", "Opened PR #12")
+
+    await world.sweeps()
+    at_once = [kind(call) for call in calls(world, POST)]
+    await told(world, 20)
+
+    assert at_once.count("completed") == 1
+    assert len(at_once) <= 3
+    assert [kind(call) for call in calls(world, POST)].count("paused") == 19
+    assert len(heard(world)) == 20
+    await drawn(world)
+
+
+async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> None:
+    """The channel is busy for twenty seconds; the call has the next second of it."""
+    *others, finished = await crowd(world, 20)
+    await drawn(world)
+    for task in others:
+        task.pause()
+    await world.sweeps()
+    await world.passes(POST_SECONDS)
+    before = len(calls(world, POST))
+
+    finished.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await told(world, before + 3)
+
+    assert before < 10
+    assert "completed" in [kind(call) for call in calls(world, POST)[before : before + 2]]
+    await told(world, 20)
+    assert len(heard(world)) == 20
+    await drawn(world)
+
+
+async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
+    """A thread is told in order, so who is called would else wait for what calls nobody."""
+    *others, finished = await crowd(world, 20)
+    await drawn(world)
+    for task in [*others, finished]:
+        task.pause()
+    await world.sweeps()
+    before = len(calls(world, POST))
+
+    finished.resume()
+    await world.sweeps()
+    finished.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await told(world, 22)
+
+    order = [(payload(call)["task_id"], kind(call)) for call in calls(world, POST)[before:]]
+    of_it = [number for number, (task_id, _) in enumerate(order) if task_id == finished.id]
+    assert [order[number][1] for number in of_it] == ["paused", "resumed", "completed"]
+    assert of_it[-1] < len(order) - 3
+    assert len(heard(world)) == 22
+    await drawn(world)
+
+
+async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> None:
+    """Two hundred change again and again: forty-five edits a minute, the newest state, and all in the end."""
+    tasks = await crowd(world, 200)
+    await world.sweeps()
+    for task in tasks:
+        task.becomes("working", "Running the tests")
+    await world.sweeps()
+    before = len(calls(world, UPDATE))
+
+    finished = tasks[150]
+    finished.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    said = heard(world)
+    await world.passes(CARD_SECONDS)
+    next_edits = [payload(call)["task_id"] for call in calls(world, UPDATE)[before:]]
+    await drawn(world)
+
+    cards = [str(card["text"]) for card in world.slack.messages("general")]
+    assert len(said) == 1
+    assert finished.id in next_edits[:2]
+    assert most_in_a_minute(calls(world, UPDATE)) <= 45
+    assert len(calls(world, UPDATE)) <= 200 + before
+    assert sum("Running the tests" in card for card in cards) == 199
+    assert sum("Opened PR #12" in card for card in cards) == 1
+
+
+async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
+    """However often its task changes."""
+    (task,) = await crowd(world, 1)
+    for number in range(12):
+        task.becomes("working", f"Step {number}")
+        await world.sweeps()
+        await world.passes(seconds=1)
+
+    times = [call.at for call in calls(world, UPDATE)]
+    assert len(times) >= 4
+    assert all(after - before >= 3 for before, after in pairwise(times))
+
+
+async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
+    """Nobody posts before its time is over; then everything is said, once."""
+    world.slack.add_channel("other", ["alice"])
+    tasks = [*await crowd(world, 5), *await crowd(world, 5, "other")]
+    async with a_second_replica(world):
+        await drawn(world)
+        world.slack.faults.add(POST, CallFault.RATE_LIMITED, seconds=30)
+        for task in tasks:
+            task.becomes("complete", "Opened PR #12")
+        await world.sweeps()
+        under_way = len(calls(world, POST))
+        for _ in range(5):
+            await world.passes(seconds=5)
+        meanwhile = len(calls(world, POST))
+        await told(world, 10 + 1, seconds=30)
+
+    assert under_way == meanwhile < 10
+    assert [call.outcome for call in calls(world, POST)].count("rate_limited") == 1
+    assert len(heard(world)) == 10
+    await drawn(world)
+
+
+async def test_two_replicas_share_what_slack_allows(world: World) -> None:
+    """Posts, edits and receipts of forty threads, and Slack never has to say no."""
+    world.slack.add_channel("other", ["alice"])
+    tasks = [*await crowd(world, 20), *await crowd(world, 20, "other")]
+    async with a_second_replica(world) as replica:
+        for task in tasks:
+            task.becomes("complete", "Opened PR #12")
+        await world.coder.catch_up()
+        await world.bot.parts.watcher.sweep()
+        await told(world, 40)
+        await drawn(world)
+        ended = [bot.metrics.exposition().decode() for bot in (world.bot, replica)]
+
+    assert [call.outcome for call in world.slack.calls].count("ratelimited") == 0
+    assert all('taskwire_jobs_total{kind="tell"' in figures for figures in ended)
+    assert len(heard(world)) == 40
+
+
+def heard(world: World) -> list[str]:
+    """What the bot has said in all threads since anybody last looked."""
+    channels = world.slack.workspace.channels
+    roots = [(place, str(root["ts"])) for place in channels for root in world.slack.messages(place)]
+    return [said for place, ts in roots for said in world.reader.new_in(place, ts)]
+
+
+async def told(world: World, posts: int, *, seconds: int = 60) -> None:
+    """Let time pass, a second at a time, until so many messages have been posted."""
+    for _ in range(seconds):
+        if len(calls(world, POST)) >= posts:
+            return
+        await world.passes(POST_SECONDS)
+    raise AssertionError(f"{len(calls(world, POST))} of {posts} posts after {seconds} s")
+
+
+async def drawn(world: World) -> None:
+    """Let time pass until every card shows the present."""
+    for _ in range(120):
+        if not any(name.startswith("show:") for name in await world.jobs()):
+            return
+        await world.passes(seconds=4.2)
+    raise AssertionError(f"cards wait: {await world.jobs()}")
+
+
+def most_in_a_minute(found: list[Call]) -> int:
+    """The most calls within any minute."""
+    times = [call.at for call in found]
+    return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
+
+
+def payload(call: Call) -> dict[str, str]:
+    """What a call's metadata says."""
+    metadata = call.arguments["metadata"]
+    found = json.loads(metadata) if isinstance(metadata, str) else metadata
+    return dict(found["event_payload"])
+
+
+def kind(call: Call) -> str:
+    """What kind of message a call posts."""
+    return payload(call)["kind"]
