@@ -60,3 +60,10 @@ async def a_second_replica(world: World) -> AsyncIterator[Bot]:
 def calls(world: World, method: str) -> list[Call]:
     """Every call of a method, the oldest first."""
     return [call for call in world.slack.calls if call.method == method]
+
+
+def heard(world: World) -> list[str]:
+    """What the bot has said in all threads since anybody last looked."""
+    channels = world.slack.workspace.channels
+    roots = [(place, str(root["ts"])) for place in channels for root in world.slack.messages(place)]
+    return [said for place, ts in roots for said in world.reader.new_in(place, ts)]

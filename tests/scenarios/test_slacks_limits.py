@@ -10,7 +10,7 @@ from itertools import pairwise
 from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack.ledger import Call
 
-from .crowds import a_second_replica, calls, crowd
+from .crowds import a_second_replica, calls, crowd, heard
 from .world import CARD_SECONDS, POST_SECONDS, World
 
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -156,13 +156,6 @@ async def test_two_replicas_share_what_slack_allows(world: World) -> None:
     assert [call.outcome for call in world.slack.calls].count("ratelimited") == 0
     assert all('taskwire_jobs_total{kind="tell"' in figures for figures in ended)
     assert len(heard(world)) == 40
-
-
-def heard(world: World) -> list[str]:
-    """What the bot has said in all threads since anybody last looked."""
-    channels = world.slack.workspace.channels
-    roots = [(place, str(root["ts"])) for place in channels for root in world.slack.messages(place)]
-    return [said for place, ts in roots for said in world.reader.new_in(place, ts)]
 
 
 async def told(world: World, posts: int, *, seconds: int = 60) -> None:
