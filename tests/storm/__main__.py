@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .keeping import keep
 from .plan import Plan
 from .storm import storm
 from .tally import Tally
@@ -22,7 +23,7 @@ def main() -> int:
     if tally.is_good:
         shutil.rmtree(directory)
         return 0
-    _print(f"something is wrong; the logs of the bots and of Redis are in {directory}")
+    _print(f"something is wrong; what everybody wrote is in {directory} (see tests/storm/keeping.py)")
     return 1
 
 
@@ -30,6 +31,8 @@ async def _run(plan: Plan, directory: Path) -> Tally:
     async with storm(plan, directory) as made:
         tally = await made.run()
         _print(*made.report())
+        if not tally.is_good:
+            keep(directory, made.slack, made.coder)
         return tally
 
 

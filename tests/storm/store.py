@@ -34,6 +34,7 @@ class Store:
         """Start the server on its file, and wait until it answers."""
         words = ["--port", "0", "--unixsocket", str(self._path), "--dir", str(self._directory)]
         words += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        words += ["--aof-timestamp-enabled", "yes", "--auto-aof-rewrite-percentage", "0"]
         with (self._directory / "redis.log").open("a") as log:
             self._server = await asyncio.create_subprocess_exec(
                 embedded.find_program(), *words, stdout=log, stderr=log

@@ -105,6 +105,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
     ):
         # A storm is longer than what a test looks back on.
         slack.backend.ledger.deliveries = deque()
+        slack.backend.ledger.calls = deque()
         coder.add_template("storm-agents", display_name="Storm", script=agents.script)
         people = [f"person{number}" for number in range(plan.people)]
         for name in people:

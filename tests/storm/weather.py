@@ -1,6 +1,7 @@
 """What goes wrong in a storm: processes, connections, Redis, Slack, Coder, agents; all from one seed."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,6 @@ from taskwire.sandbox.coder import CoderSandbox, faults
 from taskwire.sandbox.coder.faults import Fault, Trouble
 from taskwire.sandbox.slack import CallFault, DeliveryFault, SlackSandbox
 from taskwire.sandbox.slack.faults import Rule
-from tests.faults.proxy import FaultProxy
 
 from .plan import LATE_SECONDS, STOP_SECONDS, Plan
 from .replicas import Replica
@@ -81,6 +81,7 @@ class Weather:
 
     def __post_init__(self) -> None:
         self._dice = random.Random(f"{self.plan.seed} weather")  # noqa: S311 - repeatable on purpose
+        self._is_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._freezing: set[asyncio.Task[None]] = set()
         self._rules: list[tuple[str, Rule | Trouble]] = []
@@ -101,21 +102,12 @@ class Weather:
 
     async def __aexit__(self, *_: object) -> None:
         """Let everything be well again."""
-        for task in (*self._tasks, *self._freezing):
-            task.cancel()
-        broken = [
-            e for e in await asyncio.gather(*self._tasks, return_exceptions=True) if isinstance(e, Exception)
-        ]
+        self._is_over.set()
         for name, rule in self._rules:
             self.seen[name] += rule.hits
         self.slack.faults.clear()
         self.coder.behave()
-        for replica in self.replicas:
-            replica.go_on()
-        for between in self.store.proxies:
-            between.thaw()
-        if broken:
-            raise broken[0]
+        await asyncio.gather(*self._tasks, *self._freezing)
 
     def _let_calls_go_wrong(self) -> None:
         usual = self.plan.trouble
@@ -144,10 +136,17 @@ class Weather:
         self._rules.append((f"coder {route} {fault.name}", rule))
 
     async def _again(self, seconds: float, first: float, happen: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.sleep(first)
+        await self._lasts(first)
         while True:
-            await asyncio.sleep(seconds * self._dice.uniform(0.5, 1.5))
+            await self._lasts(seconds * self._dice.uniform(0.5, 1.5))
+            if self._is_over.is_set():
+                return
             await happen()
+
+    async def _lasts(self, seconds: float) -> None:
+        """Wait for so long, or until all is over: nothing stays in the middle."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_over.wait(), seconds)
 
     async def _kill(self) -> None:
         steady = [replica for replica in self.replicas if replica.is_steady]
@@ -168,10 +167,8 @@ class Weather:
     async def _freeze(self, replica: Replica) -> None:
         self.seen["stops"] += 1
         replica.stop()
-        try:
-            await asyncio.sleep(self._dice.uniform(*STOP_SECONDS))
-        finally:
-            replica.go_on()
+        await self._lasts(self._dice.uniform(*STOP_SECONDS))
+        replica.go_on()
 
     async def _cut(self) -> None:
         """Do something to a connection: of Redis, mostly, or of Slack's sockets, or of everybody."""
@@ -185,10 +182,12 @@ class Weather:
             case "redis answer lost":
                 between.drop_next_reply()
             case "redis silent":
-                await self._silent(between)
+                between.freeze()
+                await self._lasts(dice.uniform(*SILENT_SECONDS))
+                between.thaw()
             case "redis slow":
                 between.delay(0.2)
-                await asyncio.sleep(dice.uniform(*SILENT_SECONDS))
+                await self._lasts(dice.uniform(*SILENT_SECONDS))
                 between.delay(0)
             case "sockets cut":
                 await self.slack.sockets.cut()
@@ -196,20 +195,13 @@ class Weather:
                 await self.slack.sockets.refresh()
             case "slack away":
                 await self.slack.go_down()
-                await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
+                await self._lasts(dice.uniform(*AWAY_SECONDS))
                 await self.slack.come_back()
             case "coder away":
                 async with self.coder.away():
-                    await asyncio.sleep(dice.uniform(*AWAY_SECONDS))
+                    await self._lasts(dice.uniform(*AWAY_SECONDS))
             case _:
                 self._stumble()
-
-    async def _silent(self, between: FaultProxy) -> None:
-        between.freeze()
-        try:
-            await asyncio.sleep(self._dice.uniform(*SILENT_SECONDS))
-        finally:
-            between.thaw()
 
     def _stumble(self) -> None:
         """Let some agents fail at their next input: before they have typed it, or after."""
@@ -220,5 +212,5 @@ class Weather:
     async def _restart(self) -> None:
         self.seen["redis restarts"] += 1
         await self.store.kill()
-        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        await self._lasts(self._dice.uniform(0.1, 1.0))
         await self.store.start()
