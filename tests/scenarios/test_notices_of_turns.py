@@ -1,5 +1,7 @@
 """Who is called when an agent stops: once a turn, at the right moment, and never for what comes and goes."""
 
+from taskwire.sandbox.slack import CallFault
+
 from .lives import PULL, TITLE, a_task, card
 from .world import World
 
@@ -197,3 +199,27 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     assert thread.new_messages() == [
         f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n[Open in Coder]"
     ]
+
+
+async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
+    """The agent's history is read when a thread's turn comes, and knows by then what came afterwards."""
+    thread, task = await a_task(world)
+    world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    task.pause()
+    await world.sweeps()
+    task.resume()
+    await world.sweeps()
+    task.becomes("complete", "Opened PR #13")
+    await world.sweeps()
+    await world.coder.catch_up()
+
+    for _ in range(4):
+        await world.passes(seconds=35)
+
+    said = [
+        message.partition(":")[0].removeprefix(f"<@{world.alice.id}> ") for message in thread.new_messages()
+    ]
+    assert said == ["Done", "Paused", "Resumed", "Done"]
+    assert (await card(world, thread)).startswith("Done: Fix the login redirect. Opened PR #13.")

@@ -53,5 +53,10 @@ def entries_of(logs: Logs) -> list[Entry]:
 def report_of(report: AgentReport) -> Report:
     """One entry of the agent's history."""
     return Report(
-        id=report.id, at=report.created_at, state=report.state.value, message=report.message, uri=report.uri
+        id=report.id,
+        at=report.created_at,
+        state=report.state.value,
+        message=report.message,
+        uri=report.uri,
+        agent_id=report.agent_id,
     )

@@ -95,16 +95,21 @@ class Teller:
     async def _with_history(self, hand: Hand, link: Link, event: Event) -> Event:
         """The list says that something changed; the agent's history says what.
 
-        After a new build too: what ended before a resume that nobody saw is in no list any more.
+        After a new build, and when its agent is there, too: what ended before a resume that nobody saw is in
+        no list any more. What the agent has said since the list was asked for is left to later ones: thread
+        and card would have it before what came in between.
         """
         if not isinstance(event, Observed):
             return event
         seen, story = event.seen, link.story
         last = story.last_report
         is_news = seen.report is not None and (last is None or seen.report.at > last.at)
-        if not event.is_baseline and not is_news and story.build in (0, seen.build):
+        is_other_agent = None not in (story.agent_id, seen.agent_id) and seen.agent_id != story.agent_id
+        is_new_start = story.build not in (0, seen.build) or is_other_agent
+        if not event.is_baseline and not is_news and not is_new_start:
             return event
-        return event.model_copy(update={"reports": await self._reports(hand, link, seen)})
+        history = await self._reports(hand, link, seen)
+        return event.model_copy(update={"reports": changes.known_at(story, seen, history)})
 
     async def _reports(self, hand: Hand, link: Link, seen: Observation) -> tuple[Report, ...]:
         agent, app = seen.agent_id or link.story.agent_id, seen.app_id or link.story.app_id

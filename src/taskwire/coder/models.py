@@ -280,9 +280,10 @@ class BuildLog(_Model):
 
 
 class AgentReport(_Model):
-    """One report in the agent's history; its id names it for ever."""
+    """One report in the agent's history; its id names it for ever, `agent_id` the start it was made in."""
 
     id: str
+    agent_id: str = ""
     created_at: Time
     state_word: str = Field(alias="state")
     message: str = ""

@@ -184,6 +184,20 @@ def at_first_sight(event: Observed, rules: Rules, now_ms: int) -> Story:
     return after(first.story, TimeCame(), rules, now_ms).story
 
 
+def known_at(story: Story, seen: Observation, history: tuple[Report, ...]) -> tuple[Report, ...]:
+    """Tell what of an agent's history had been reported when the list showed this.
+
+    While nothing is reported since a start, that is all that its own agent has not said; an agent that was
+    not seen yet, where the start's own is not known, may be either, and is left to when that is known.
+    """
+    if seen.report is not None:
+        return tuple(report for report in history if report.at <= seen.report.at)
+    if seen.agent_id is not None:
+        return tuple(report for report in history if report.agent_id != seen.agent_id)
+    known = ("", story.agent_id)
+    return tuple(report for report in history if story.agent_id is None or report.agent_id in known)
+
+
 def person_behind(story: Story, notice: Notice) -> UserId | None:
     """Tell who asked for it here, also where their act was written down after the change was seen."""
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)

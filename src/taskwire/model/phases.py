@@ -29,7 +29,10 @@ FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
 
 
 class Report(BaseModel):
-    """What the agent said of itself at one moment. `id` names it for ever where the history can be read."""
+    """What the agent said of itself at one moment. `id` names it for ever where the history can be read.
+
+    Each start of a workspace has an agent of its own; where it is not known which this was, it is empty.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +41,7 @@ class Report(BaseModel):
     state: str
     message: str = ""
     uri: str = ""
+    agent_id: str = ""
 
     @property
     def is_finish(self) -> bool:
