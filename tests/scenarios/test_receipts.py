@@ -1,8 +1,9 @@
 """Receipts: the one reaction on a reply that says what became of it."""
 
-from taskwire.sandbox.coder.faults import late, server_error
+from taskwire.sandbox.coder.faults import late, refused, server_error
 from taskwire.sandbox.slack import CallFault
 
+from .doubts import LANDED, without_notices
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
@@ -26,18 +27,18 @@ async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None
 async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
     """The eyes say that it is taken; the tick replaces them."""
     thread, task = await a_waiting_agent(world)
-    await world.coder.go_away()
+    world.coder.misbehave("tasks.send", refused())
 
     reply = await world.alice.replies(thread, "use main")
     at_once = thread.receipt(reply)
     await world.passes(seconds=2.1)
     soon = thread.receipt(reply)
-    await world.coder.come_back()
-    await world.passes(seconds=8)
+    await world.passes(LANDED)
 
     assert (at_once, soon) == ([], ["eyes"])
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
+    assert without_notices(thread) == []
 
 
 async def test_only_the_newest_state_shows(world: World) -> None:
