@@ -25,6 +25,7 @@ from taskwire.bridge.create import Creator
 from taskwire.bridge.decide import Decider
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.files import share_file
+from taskwire.bridge.find_thread import ThreadFinder
 from taskwire.bridge.form import FormFiller
 from taskwire.bridge.gaps import GapReader
 from taskwire.bridge.input_text import InputText
@@ -231,6 +232,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
         "act_asked": intake.asked,
         "post_card": ThreadOpener(doors).open,
         "read_thread": gaps.thread,
+        "find_thread": ThreadFinder(doors, people).find,
         "create_task": Binder(doors).bind,
         "reply": sender.reply,
         "rewritten": rewriter.rewritten,

@@ -140,7 +140,7 @@ class Bot:
         stack.push_async_callback(parts.watcher.leave)
         stack.push_async_callback(self._hint.end)
         if has_timers:
-            self.timers.start(parts.watcher.sweep, parts.doors.links.come, parts.account.look)
+            self.timers.start(parts.watcher.sweep, parts.watcher.come, parts.account.look)
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -248,6 +248,7 @@ class Bot:
             _log.warning("what Redis lost is written down later", error=str(error))
             return
         _log.info("taken once more, since Redis had lost it", count=lost)
+        parts.watcher.forget()
         parts.worker.rewound, self.caught_up = None, rewound
         if is_first:
             await self._end_gap()

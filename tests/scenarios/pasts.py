@@ -2,12 +2,15 @@
 
 import contextlib
 import shutil
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from taskwire import running
 from taskwire.bridge import work
+from taskwire.bridge.watch import LEASE_MS
 from taskwire.store import connection, embedded
 
 from .world import World
@@ -19,7 +22,7 @@ LOOK_SECONDS = 0.05
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot notice at once."""
     monkeypatch.setattr(running, "LOOK_SECONDS", LOOK_SECONDS)
-    monkeypatch.setattr(work, "LOOK_BACK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr(work, "LOOK_BACK_SECONDS", 0.0)
 
 
 class Past:
@@ -30,6 +33,8 @@ class Past:
         self._store = directory / "store"
         self._copy = directory / "copy"
         self._stack = stack
+        # Whether the sweeps' numbers of the present stay, as if only what was seen had been lost.
+        self.keeps_numbers = False
 
     async def is_now(self) -> None:
         """Keep a copy. The store writes everything down before it answers, so the copy is whole."""
@@ -39,6 +44,16 @@ class Past:
         )
         leave_out = shutil.ignore_patterns("*.sock", "lock*")
         shutil.copytree(self._store, self._copy, ignore=leave_out, dirs_exist_ok=True)
+
+    async def is_later(self) -> None:
+        """Wait until the store shows that it was used since the copy was made."""
+        key = self._world.keys.named("server")
+        now_ms = int(self._world.clock.stamp()) - 10_000
+
+        async def is_used() -> bool:
+            return int(await self._world.connections.commands.hget(key, "at") or 0) > now_ms
+
+        await self._world.until(is_used, "the bot uses the store")
 
     async def comes_back(self) -> None:
         """Put another server in the store's place that has what the copy has, and let the bot catch up."""
@@ -56,10 +71,25 @@ class Past:
 
     async def _replace(self) -> None:
         assert self._world.store is not None, "this world's store has no faults"
+        number = self._world.keys.named("sweep:number")
+        present = self._world.connections.commands.hgetall(number)
+        numbers = await cast("Awaitable[dict[str, str]]", present)
         store = await self._stack.enter_async_context(embedded.store(self._copy))
         self._world.connections = await self._stack.enter_async_context(connection.open(store.url))
+        if self.keeps_numbers:
+            for account, count in numbers.items():
+                await self._world.connections.commands.hset(number, account, count)
         self._world.store.leads_to(store.url)
 
     async def _caught_up(self) -> None:
         await self._world.until(lambda: self._world.bot.has_noted_gap, "the threads are to be read")
         await self._world.settles()
+        # The copy may hold that somebody is just looking at Coder's list.
+        self._world.clock.passes(LEASE_MS / 1000)
+        await self._world.sweeps()
+        await self.goes_on()
+
+    async def goes_on(self) -> None:
+        """Let pass what looking first takes in Slack's limits."""
+        for _ in range(3):
+            await self._world.passes(seconds=4)

@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from taskwire.sandbox.slack import CallFault
+from taskwire.store import claims
+
 from .pasts import Past, look_often
+from .test_card_in_place import delete, newest_card
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
+
+# So that nobody is called while a story lasts.
+SETTLE = "3000"
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ async def world(
 ) -> AsyncIterator[World]:
     del stores
     look_often(monkeypatch)
-    async with new_world(tmp_path, has_store_faults=True) as made:
+    async with new_world(tmp_path, has_store_faults=True, TASKWIRE_SETTLE=SETTLE) as made:
         yield made
 
 
@@ -45,6 +52,7 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(world: World
     await past.comes_back()
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
     await world.sweeps()
+    await past.goes_on()
 
     assert len(world.coder.tasks) == 1
     assert world.cards() == []
@@ -126,6 +134,7 @@ async def test_a_notice_is_not_told_again(world: World, past: Past) -> None:
 
     await past.is_restored()
     await world.sweeps()
+    await past.goes_on()
 
     assert len(told) == 1
     assert thread.new_messages() == []
@@ -169,3 +178,187 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(world: Worl
         "*Fix the login* has been started since you asked me to pause it, so I left it as it is.",
         "*Fix the login* is running already.",
     ]
+
+
+async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, past: Past) -> None:
+    """Nobody remembers it; its card says which task it shows."""
+    await past.is_now()
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "use main")
+    task.becomes("idle")
+    await world.passes(seconds=600)
+
+    await past.is_restored()
+    ts = await world.alice.replies(thread, "and test it")
+    await world.passes(seconds=31)
+    await world.sweeps()
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await past.goes_on()
+
+    assert task.inputs == ["use main", "and test it"]
+    assert thread.receipt(ts) == ["white_check_mark"]
+    assert thread.new_messages() == [
+        "My store had lost this thread. I have found its task again: the card shows how it stands, and "
+        "replies reach the agent.",
+        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. "
+        "Reply here if there is more to do.\n[Open in Coder]",
+    ]
+
+
+async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot lives on, has seen that there was more than nothing, and took all of it long ago."""
+    monkeypatch.setattr(claims, "REMEMBERED_SECONDS", 0)
+    thread, task = await a_waiting_agent(world)
+    task.becomes("idle")
+    await world.connections.commands.flushall()
+    await world.until(lambda: world.bot.caught_up is not None, "the bot has noticed")
+
+    await world.alice.replies(thread, "and test it")
+    await world.passes(seconds=31)
+
+    assert task.inputs == ["and test it"]
+    assert len(thread.new_messages()) == 1
+
+
+async def test_a_thread_that_was_detached_stays_so(world: World, past: Past) -> None:
+    """It was said in the thread when it was done; a reply after it reaches nobody."""
+    thread, task = await a_waiting_agent(world)
+    await past.is_now()
+    await world.alice.types("/task detach fix-the-login")
+    said = thread.new_messages()
+    world.alice.reads()
+
+    await past.is_restored()
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await world.alice.replies(thread, "and test it")
+    await past.goes_on()
+
+    assert len(said) == 1
+    assert task.inputs == []
+    assert thread.new_messages() == [
+        "Nobody gets replies in this thread now: it was detached from its task. "
+        f"`/task attach {task.name}` gives it a thread again."
+    ]
+
+
+async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, past: Past) -> None:
+    """Somebody had deleted the first one; the store knows only that."""
+    thread, task = await a_waiting_agent(world)
+    await past.is_now()
+    delete(world, thread.ts)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    moved = newest_card(world, thread)
+    moved.new_messages()
+
+    await past.is_restored()
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await past.goes_on()
+
+    assert world.cards() == []
+    assert [message.partition(" ")[2][:5] for message in moved.new_messages()] == ["Done:"]
+
+
+async def test_words_sent_by_a_command_are_not_sent_again(world: World, past: Past) -> None:
+    """They stand in the thread, with the mark that says that the agent has them."""
+    thread, task = await a_waiting_agent(world)
+    await past.is_now()
+    await world.alice.types("/task send fix-the-login use main")
+    said = thread.new_messages()
+    world.alice.reads()
+
+    await past.comes_back()
+    task.becomes("idle")
+    await world.passes(seconds=5)
+
+    assert len(said) == 1
+    assert task.inputs == ["use main"]
+    assert thread.new_messages() == []
+    world.alice.reads()
+
+
+async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, past: Past) -> None:
+    """Somebody paused the task after it was written: whether to start it again is theirs to say."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+    await past.is_now()
+    await world.alice.types("/task pause fix-the-login")
+    await world.passes(seconds=30)
+    await world.sweeps()
+    thread.new_messages()
+    world.alice.reads()
+
+    await past.is_restored()
+    await world.passes(seconds=35)
+    await world.sweeps()
+
+    asked = thread.new_messages()
+    await world.alice.clicks(thread, "It arrived")
+
+    assert task.status == "paused"
+    assert task.inputs == []
+    assert asked == [
+        "I can't tell whether the agent got this: my store lost what became of it, and nothing here shows "
+        "it. Later replies wait until you decide.\n> use main\n[It arrived] [Send again]"
+    ]
+
+
+async def test_administrators_hear_of_an_older_copy(world: World, past: Past) -> None:
+    """Not of a failover, and not twice."""
+    await world.restarts(admins=(world.bob.id,))
+    await past.is_now()
+    await world.passes(seconds=300)
+    await past.is_later()
+
+    await past.comes_back()
+
+    channel = world.slack.direct("bob").id
+    told = [str(message["text"]) for message in world.slack.messages(channel)]
+    world.cards()
+    assert [text.partition(" UTC")[2] for text in told] == [
+        ". What I did after that I look for before I do it again. The thread of a task that was made after "
+        "that I may not know any more: write a reply in it, and I look for its task. What was muted or "
+        "detached after that is not."
+    ]
+
+
+async def test_what_was_seen_and_lost_is_seen_again(world: World, past: Past) -> None:
+    """Coder's list has not changed since, and the sweep is the next one; the bot takes nothing for stored."""
+    thread, task = await a_waiting_agent(world)
+    await past.is_now()
+    past.keeps_numbers = True
+    task.becomes("complete", "Opened PR #12")
+    world.slack.faults.add("chat.postMessage", CallFault.REFUSE, times=1)
+    await world.sweeps()
+
+    await past.comes_back()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do.\n"
+        "[Open in Coder]"
+    ]
+
+
+async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World) -> None:
+    """The agent had stopped then; before anybody is called its task has to be looked at again."""
+    thread, task = await a_waiting_agent(world)
+    task.becomes("idle", "Which branch?")
+    await world.sweeps()
+    await world.stops()
+    task.becomes("working", "Reading the code")
+    world.clock.passes(3_600)
+    await world.forgets()
+    await world.starts()
+
+    await world.bot.parts.watcher.come()
+    await world.settles()
+    before = thread.new_messages()
+    await world.sweeps()
+    await world.bot.parts.watcher.come()
+    await world.settles()
+
+    assert (before, thread.new_messages()) == ([], [])

@@ -107,3 +107,28 @@ async def test_what_people_say_to_each_other_there_is_not_answered(world: World)
     await world.alice.replies(thread, "// well")
 
     assert thread.new_messages() == []
+
+
+async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
+    """An ended link is forgotten after a month; its card is still there."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+    await forgotten(world)
+
+    for text in ("use main", "hello?"):
+        await world.alice.replies(thread, text)
+        await world.passes(seconds=31)
+
+    assert thread.new_messages() == [
+        "I no longer know this thread, so nobody gets replies in it. "
+        "`/task attach NAME` gives its task a new one."
+    ]
+
+
+async def forgotten(world: World) -> None:
+    """Let the month be over, by the store's own clock."""
+    redis = world.connections.commands
+    for pattern in ("thread:*", "link:*"):
+        async for key in redis.scan_iter(world.keys.named(pattern)):
+            await redis.delete(key)

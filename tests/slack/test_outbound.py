@@ -299,7 +299,7 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
     await slack.post_as_bot("dev", "beep", root)
     second = await slack.post("bob", "dev", "see", root, files=[Attachment("a.txt", b"abc")])
 
-    found = await outbound.list_replies(channel, root, SINCE)
+    found = (await outbound.list_replies(channel, root, SINCE)).replies
 
     assert [(reply.ts, reply.text, reply.thread_ts) for reply in found] == [
         (first, "go &amp; on", root),
@@ -308,7 +308,9 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
     assert all(reply.parent_is_bots for reply in found)
     assert [reply.delivery for reply in found] == [f"{channel}:{first}", f"{channel}:{second}"]
     assert [file.name for file in found[1].files] == ["a.txt"]
-    assert [reply.ts for reply in await outbound.list_replies(channel, root, Ts(second))] == [second]
+    assert [reply.ts for reply in (await outbound.list_replies(channel, root, Ts(second))).replies] == [
+        second
+    ]
 
 
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:

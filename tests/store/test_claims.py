@@ -6,7 +6,8 @@ import pytest
 
 from taskwire.model.errors import TryLater, Unknown
 from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.model.jobs import steer
+from taskwire.model.jobs import ListName, steer
+from taskwire.store import claims as claims_of
 from taskwire.store import connection
 from taskwire.store.claims import CLAIM_MS, KEPT_MS, Claims
 from taskwire.store.connection import Connections
@@ -195,3 +196,50 @@ async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connection
 
 def _url(real: Connections) -> str:
     return real.where
+
+
+async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, claims: Claims) -> None:
+    """This process took it, and Redis knows nothing of it: the job is there again, under its id."""
+    await claims.accept("command", "one", Step().append(LIST, job("a")))
+    await engine.connections.commands.flushall()
+
+    lost = [await claims.repeat(), await claims.repeat()]
+
+    assert lost == [1, 0]
+    assert (await engine.takes()).job_id == "a"
+
+
+async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, claims: Claims) -> None:
+    """Its claim is there, so its job has been written, whether it is done or not."""
+    await claims.accept("command", "one", Step().append(LIST, job("a")))
+    await engine.ends(await engine.takes())
+
+    assert await claims.repeat() == 0
+    assert await engine.due() == {}
+
+
+async def test_only_what_was_taken_lately_is_remembered(
+    engine: Engine, claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So much and so long, whatever comes in."""
+    monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
+    for number in range(50):
+        await claims.accept("command", str(number), Step().append(LIST, job(f"job-{number}")))
+    await engine.connections.commands.flushall()
+
+    assert 0 < await claims.repeat() < 10
+
+
+async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, claims: Claims) -> None:
+    """Unless it is known before that: then its link takes over what was said, and nobody has to look."""
+    looking, unknown = ListName("lost:C1:1.000000"), Step()
+    unknown.append(ListName("lost:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
+    step = Step().append(HERE, job("a"))
+    for name in ("1", "2"):
+        await claims.accept_in_thread(f"C1:{name}", THREAD, step, is_ours=True, unknown=unknown)
+    looked_for = await engine.due()
+
+    await engine.queue.write(Step().adopt(engine.keys.named("kept", "C1:1.000000"), LinkId("L1")))
+
+    assert looked_for == {looking: 30.0}
+    assert looking not in await engine.due()

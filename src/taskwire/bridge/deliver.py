@@ -47,7 +47,7 @@ class Deliverer:
 
     async def deliver(self, case: Case, text: str) -> Ending:
         """Send the words if the task takes any now; resume it if it is paused; else wait."""
-        if case.is_suspect and (over := await self._marked_before(case)):
+        if case.is_suspect and (over := await self._dealt_with(case)):
             return over
         task_id = case.link.bond.task_id
         assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
@@ -108,18 +108,22 @@ class Deliverer:
             return None
         if found == "there":
             return await self._fates.delivered(case, None)
-        return await self._fates.in_doubt(case)
+        return await self._fates.forgotten(case)
 
-    async def _marked_before(self, case: Case) -> Ending | None:
-        """What our own mark says of a reply that Redis may have forgotten: the agent has it."""
+    async def _dealt_with(self, case: Case) -> Ending | None:
+        """What shows in the thread of how this reply was dealt with, which Redis may have forgotten."""
         thread = case.link.bond.thread
         if thread is None:
             return None
         try:
-            marks = await self._doors.slack.find_marks(thread.channel, thread.ts, case.reply.ts)
+            traces = await self._doors.slack.find_traces(thread.channel, thread.ts, case.reply.ts)
         except (ChannelProblem, MessageGone):
             return None
-        return await self._fates.delivered(case, None) if REACTIONS["delivered"] in marks else None
+        if REACTIONS["delivered"] in traces.marks:
+            return await self._fates.delivered(case, None)
+        if case.hand.turn.rewound is not None:
+            return self._fates.told_before(case, traces)
+        return None
 
     async def _paused_since(self, case: Case, task: Task, text: str) -> Ending | None:
         """What is known of a reply to a task that was paused since, by whom it should not be resumed."""
@@ -130,7 +134,7 @@ class Deliverer:
             return None
         build = (await self._doors.coder.get_workspace(task.workspace_id)).latest_build
         is_newer = build.created_at is not None and build.created_at > moment_of(case.reply.ts)
-        return await self._fates.in_doubt(case) if is_newer else None
+        return await self._fates.forgotten(case) if is_newer else None
 
     async def _resume(self, case: Case, task: Task) -> Ending:
         note = ResumeNote(build=task.workspace_build_number)

@@ -12,6 +12,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.saying import receipt, say, took_input
+from taskwire.bridge.show import REACTIONS
 from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
 from taskwire.model.changes import Acted
 from taskwire.model.errors import OutsideError
@@ -20,6 +21,7 @@ from taskwire.model.jobs import Happened, Job, Reply, in_turn, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
+from taskwire.slack.outbound import Traces
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import inputs
@@ -30,6 +32,9 @@ LONGEST_WAIT_SECONDS = 30.0
 ASKED_SECONDS = 7 * 24 * 3600.0
 # A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
 DAY_MS = 24 * 3_600_000
+
+# How the ids of questions begin.
+ASKED = "asked:"
 
 _log = logger("taskwire.fates")
 
@@ -149,6 +154,22 @@ class Fates:
         words = await self._texts.words(case.reply)
         return asked(case, "in_doubt", inputs.input_in_doubt(case.link, case.hand.job.id, words))
 
+    async def forgotten(self, case: Case) -> Ending:
+        """Redis has lost what became of it, and nothing shows it: a person is asked."""
+        words = await self._texts.words(case.reply)
+        return asked(case, "in_doubt", inputs.input_forgotten(case.link, case.hand.job.id, words))
+
+    def told_before(self, case: Case, traces: Traces) -> Ending | None:
+        """What the thread was told of it and Redis has forgotten: that it failed, or a question."""
+        link, ts = case.link, case.reply.ts
+        if REACTIONS["failed"] in traces.marks:
+            return done(receipt(link.id, ts, "failed"))
+        for said in reversed(traces.ours):
+            what, _, about = said.removeprefix(f"{link.id}:{ASKED}").partition(":")
+            if said.startswith(f"{link.id}:{ASKED}") and about.startswith(f"{ts}:"):
+                return later(ASKED_SECONDS, case.hand.job.knowing(asked=what))
+        return None
+
     async def still_asked(self, case: Case) -> Ending:
         """Wait on where the list has moved; a question that nobody answers ends."""
         left = ASKED_SECONDS - (case.hand.now_ms - case.hand.turn.since_ms) / 1000
@@ -162,7 +183,7 @@ def asked(case: Case, what: Literal["files", "stale", "in_doubt"], question: Mes
     """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
     hand, link, reply = case
     step = receipt(link.id, reply.ts, "waiting")
-    say(link.id, f"asked:{reply.ts}:{hand.now_ms}", question, step, is_call=True)
+    say(link.id, f"{ASKED}{what}:{reply.ts}:{hand.now_ms}", question, step, is_call=True)
     return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
 
 

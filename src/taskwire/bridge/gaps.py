@@ -16,6 +16,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
 from taskwire.bridge.show import REACTIONS
+from taskwire.bridge.steer import DETACHED
 from taskwire.model.errors import OutsideError, TryLater, Unknown
 from taskwire.model.ids import LinkId, Ts, microseconds
 from taskwire.model.jobs import READING, Job, ReadThread, Reply, Rewritten, steer, urgent
@@ -93,9 +94,14 @@ class GapReader:
         replies = await self._replies(link.id)
         first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
         since = min([first, *replies], key=microseconds)
-        messages = await self._doors.slack.list_replies(thread.channel, thread.ts, since, Urgency.CATCHING_UP)
-        await self._bring_up_to_date(link.id, replies, messages)
-        new = [each for each in messages if each.thread_ts == thread.ts and each.ts not in {*taken, *replies}]
+        said = await self._doors.slack.list_replies(thread.channel, thread.ts, since, Urgency.CATCHING_UP)
+        if any(ours.startswith(f"{link.id}:{DETACHED}") for ours in said.ours):
+            # That is said when it is done: the store has forgotten it.
+            await self._doors.queue.write(self._doors.writes.ends(Step(), link.bond, "detached"))
+            return 0
+        await self._bring_up_to_date(link.id, replies, said.replies)
+        known = {*taken, *replies}
+        new = [each for each in said.replies if each.thread_ts == thread.ts and each.ts not in known]
         return sum([await self._take(link.id, message) for message in new])
 
     async def _take(self, link: LinkId, message: ThreadMessage) -> bool:

@@ -15,6 +15,7 @@ from taskwire.model.urgency import Urgency
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import MessageGone
 from taskwire.slack.outbound import Metadata
+from taskwire.store.rewinds import REMEMBERED_MS
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 
@@ -100,7 +101,7 @@ async def _made_before(
 
 def since_when(doors: Doors, hand: Hand) -> Ts:
     """From when on, by Slack's clock, something may have been shown of which Redis knows nothing."""
-    ago = timedelta(milliseconds=hand.now_ms - hand.doubted_since_ms)
+    ago = timedelta(milliseconds=min(hand.now_ms - hand.doubted_since_ms, REMEMBERED_MS))
     return ts_of(doors.slack.now() - ago - BEFORE)
 
 

@@ -15,10 +15,12 @@ from taskwire.model.jobs import (
     ActVerb,
     AnswerInThread,
     Asker,
+    FindThread,
     Job,
     Receipt,
     Reply,
     Rewritten,
+    lost,
     score_of,
     show,
     soon,
@@ -35,6 +37,8 @@ from taskwire.store.steps import Step
 HERE = LinkId("@")
 # The eyes are skipped if the agent has the reply before that.
 TAKEN_DELAY_MS = 2_000
+# A card can be answered before Slack's answer to its post is here; after this it must be another's.
+UNKNOWN_DELAY_MS = 30_000
 
 
 class Receiver:
@@ -79,7 +83,10 @@ class Receiver:
 
     async def _accept(self, message: ThreadMessage | Edited | Deleted, step: Step, *, is_ours: bool) -> Taken:
         thread = ThreadRef(message.channel, message.thread_ts)
-        return await self._claims.accept_in_thread(message.delivery, thread, step, is_ours=is_ours)
+        unknown = _to_be_found(message) if isinstance(message, ThreadMessage) else None
+        return await self._claims.accept_in_thread(
+            message.delivery, thread, step, is_ours=is_ours, unknown=unknown
+        )
 
     def _read(self, message: ThreadMessage | Edited) -> replies.Meaning:
         blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
@@ -164,3 +171,10 @@ class Receiver:
 
 def _asker(message: ThreadMessage) -> Asker:
     return Asker(person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts)
+
+
+def _to_be_found(message: ThreadMessage) -> Step:
+    """What is written where a thread's link is not known: later somebody has to look for it."""
+    work = FindThread(channel=message.channel, thread_ts=message.thread_ts, person=message.person)
+    name = lost(message.channel, message.thread_ts)
+    return Step().append(name, Job(id="find", work=work), score="due", delay_ms=UNKNOWN_DELAY_MS)

@@ -38,6 +38,8 @@ from taskwire.words import answers, inputs, refusals
 # A start or stop under way is waited for this long before the person is told that it does not end.
 BUILD_WAITS = 40
 BUILD_WAIT_SECONDS = 3.0
+# How the id of what the thread hears of its end begins.
+DETACHED = "detached:"
 # Which build there is if somebody has wanted the opposite since.
 _UNDONE_BY = {"pause": "start", "resume": "stop"}
 KEPT_MS = 24 * 3_600_000
@@ -237,7 +239,7 @@ class Steerer:
     async def _detach(self, hand: Hand, link: Link, work: Act) -> Ending:
         step = await self._give_back(link, work)
         if not link.closed:
-            say(link.id, f"detached:{hand.job.id}", answers.detached(link), step)
+            say(link.id, f"{DETACHED}{hand.job.id}", answers.detached(link), step)
         self._doors.writes.ends(step, link.bond, "detached")
         return done(draw(link.id, step), *_told_elsewhere(work, link, answers.detached(link)))
 

@@ -39,6 +39,8 @@ PIECE = 50
 # sweeps go on elsewhere within 10 s.
 LEASE_MS = 9_000
 LONGEST_SPARE_MS = 3_500
+# What was seen so long ago at most decides what a time that comes means.
+FRESH_MS = 60_000
 # More than so many tasks gone at once is a trouble of the account, not of the tasks.
 GONE_AT_ONCE = 5
 GONE_SHARE = 10
@@ -70,6 +72,7 @@ class Watcher:
         self._doors = doors
         self._metrics = metrics
         self._kept_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, LONGEST_SPARE_MS))
+        self._fresh_ms = max(FRESH_MS, int(poll_seconds * 3000))
         self._alerts = alerts
         self._reach = Reach(doors, alerts)
         self._last = 0
@@ -116,8 +119,21 @@ class Watcher:
             self._metrics.sweep_seconds.observe(time.monotonic() - started)
             self._metrics.last_sweep.set_to_current_time()
             await self._reach.answered()
+            await self._doors.memory.keep("1", "swept", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
             await self._doors.sweeps.keep(ACCOUNT, self._kept_ms)
+
+    async def come(self) -> None:
+        """Let the times come that are due, if what they are judged by has been looked at lately.
+
+        What is known from before an absence, or from an older copy of the store, is too old to call anybody.
+        """
+        if await self._doors.memory.find("swept", ACCOUNT) is not None:
+            await self._doors.links.come()
+
+    def forget(self) -> None:
+        """Take nothing for stored any more: the store has gone back."""
+        self._body, self._stored, self._strangers = b"", {}, set()
 
     async def leave(self) -> None:
         """Sweep no more; another replica need not wait."""
@@ -127,7 +143,7 @@ class Watcher:
     async def _look(self, sweep: Sweep, body: bytes, linked: Linked) -> str:
         if sweep.number != self._last + 1:
             # Another process has swept meanwhile: what this one has stored may not be the newest.
-            self._body, self._stored, self._strangers = b"", {}, set()
+            self.forget()
         self._last = sweep.number
         if body == self._body and linked == self._linked:
             return "unchanged"

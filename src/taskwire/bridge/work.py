@@ -167,11 +167,11 @@ class Worker:
         try:
             await asyncio.wait({word, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stop.cancel()
-            if not word.done():
-                word.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await word
+            for each in (word, stop):
+                each.cancel()
+            await asyncio.gather(word, stop, return_exceptions=True)
+        if not word.cancelled():
+            word.result()
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -103,6 +103,15 @@ class ReadThread(Work):
     link: LinkId
 
 
+class FindThread(Work):
+    """Lost: somebody wrote in a thread whose card is ours, and of which nothing is known."""
+
+    kind: Literal["find_thread"] = "find_thread"
+    channel: ChannelId
+    thread_ts: Ts
+    person: UserId
+
+
 class CreateTask(Work):
     """Steer: create the task in Coder and bind it to the link."""
 
@@ -320,6 +329,7 @@ AnyWork = Annotated[
     | PostCard
     | CreateTask
     | ReadThread
+    | FindThread
     | Reply
     | Act
     | HeldInput
@@ -414,6 +424,11 @@ def show(link: str) -> ListName:
 def tidy(link: str) -> ListName:
     """The list of what a stopped process may have left double."""
     return ListName(f"tidy:{link}")
+
+
+def lost(channel: str, ts: str) -> ListName:
+    """The list of a thread whose link is not known, or not yet."""
+    return ListName(f"lost:{channel}:{ts}")
 
 
 # The one list of the threads that are to be read; all replicas together read one at a time.

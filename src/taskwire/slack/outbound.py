@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
@@ -42,6 +43,20 @@ class Metadata:
     def payload(self) -> dict[str, str]:
         """Return it as the message carries it."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+class Said(NamedTuple):
+    """What was said in a thread: by people, oldest first, and by us, by the ids of our messages."""
+
+    replies: list[inbound.ThreadMessage]
+    ours: frozenset[str]
+
+
+class Traces(NamedTuple):
+    """The reactions that we have put on a message, and the ids of what we have said after it, in order."""
+
+    marks: frozenset[str]
+    ours: list[str]
 
 
 @dataclass(frozen=True)
@@ -153,23 +168,36 @@ class Outbound:
 
     async def list_replies(
         self, channel: ChannelId, thread_ts: Ts, since: Ts, urgency: Urgency = Urgency.POST
-    ) -> list[inbound.ThreadMessage]:
-        """Return what people have written in a thread since (and at) a moment, oldest first."""
+    ) -> Said:
+        """Return what has been said in a thread since (and at) a moment."""
         own = self._identity or await self.identity()
         found: dict[Ts, inbound.ThreadMessage] = {}
+        ours: set[str] = set()
         async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read, urgency):
             read = inbound.thread_message(message, channel, own.bot_user_id)
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
-        return sorted(found.values(), key=lambda read: microseconds(read.ts))
+            elif (meta := _metadata_of(message, own)) is not None:
+                ours.add(meta.id)
+        return Said(sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(ours))
 
-    async def find_marks(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> frozenset[str]:
-        """Return the reactions that we have put on a message of a thread; none if it is not there."""
+    async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
+        """Return by what a thread's root of ours is recognised; None if it is not ours."""
         own = self._identity or await self.identity()
+        async for message in self._calls.messages(channel, ts, ts, self.timeouts.read):
+            return _metadata_of(message, own) if reading.ts(message, "ts") == ts else None
+        return None
+
+    async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
+        """Return what shows in a thread of how we dealt with one message of it."""
+        own = self._identity or await self.identity()
+        marks, ours = frozenset[str](), []
         async for message in self._calls.messages(channel, thread_ts, ts, self.timeouts.read):
             if reading.ts(message, "ts") == ts:
-                return reading.marks(message, own.bot_user_id)
-        return frozenset()
+                marks = reading.marks(message, own.bot_user_id)
+            elif (meta := _metadata_of(message, own)) is not None:
+                ours.append(meta.id)
+        return Traces(marks, ours)
 
     async def update(
         self,
@@ -326,6 +354,14 @@ def _metadata(meta: Metadata) -> dict[str, object]:
     payload = meta.payload()
     limits.check_metadata(EVENT_TYPE, payload)
     return {"event_type": EVENT_TYPE, "event_payload": payload}
+
+
+def _metadata_of(message: Answer, own: Identity) -> Metadata | None:
+    payload = reading.part(message, "metadata", "event_payload")
+    found = reading.text(payload, "id")
+    if not is_copy(message, own, found) or not found:
+        return None
+    return Metadata(found, reading.text(payload, "kind"), reading.text(payload, "task_id") or None)
 
 
 def is_copy(message: Answer, own: Identity, message_id: str) -> bool:

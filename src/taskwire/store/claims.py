@@ -74,6 +74,7 @@ _ACCEPT_IN_THREAD = (
     + """
 local claim, ttl, thread, kept, kept_ttl, is_ours, step =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local unknown = checked(ARGV[10])
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'foreign' end
 local steps = checked(step, link)
@@ -89,6 +90,7 @@ end
 redis.call('RPUSH', kept, step)
 redis.call('LTRIM', kept, -MOST_REPLIES, -1)
 redis.call('PEXPIRE', kept, kept_ttl)
+run(unknown)
 return 'kept'
 """
 )
@@ -131,10 +133,13 @@ class Claims:
         """Take a delivery and write its step, once however often it comes; "full" has written nothing."""
         return await self._insist(self._accept, self._key(kind, delivery), CLAIM_MS, step.encoded())
 
-    async def accept_in_thread(self, delivery: str, thread: ThreadRef, step: Step, *, is_ours: bool) -> Taken:
+    async def accept_in_thread(
+        self, delivery: str, thread: ThreadRef, step: Step, *, is_ours: bool, unknown: Step | None = None
+    ) -> Taken:
         """Take a thread's message for its link, or keep it where the thread is ours but not known yet.
 
-        The step names the link `@` in the first word of each operation. "full" has written nothing.
+        The step names the link `@` in the first word of each operation; `unknown` is written besides where
+        there is no link. "full" has written nothing.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -145,6 +150,7 @@ class Claims:
             KEPT_MS,
             "1" if is_ours else "0",
             step.encoded(),
+            (unknown or Step()).encoded(),
         )
         return await self._insist(self._accept_in_thread, *words)
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Iterable, Iterator
 from typing import cast
 
 from taskwire.model.changes import Story, TimeCame
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts
+from taskwire.model.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
 from taskwire.model.jobs import LANE, REPLY, Happened, Job, ListName, Reply, in_turn, soon, steer
 from taskwire.model.links import Bond, Hold, Link, LinkEnd
 from taskwire.model.phases import Observation
@@ -62,6 +62,11 @@ class Links:
         """The open link of this task."""
         link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
         return await self.find(LinkId(link_id)) if link_id else None
+
+    async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
+        """The id of the link of this thread, ended or not."""
+        found = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
+        return LinkId(str(found)) if found else None
 
     async def list_open(self) -> dict[TaskId, LinkId]:
         """All tasks that have an open link, with that link."""
@@ -183,6 +188,10 @@ class LinkSteps:
         where = f"{bond.channel}:{bond.thread_ts}"
         step.write("SET", self._keys.named("thread", where), bond.id)
         return step.adopt(self._keys.named("kept", where), bond.id)
+
+    def take_over(self, step: Step, thread: ThreadRef, link: LinkId) -> Step:
+        """Let a link take over what was said in its thread while that was not known."""
+        return step.adopt(self._keys.named("kept", f"{thread.channel}:{thread.ts}"), link)
 
     def moved(self, step: Step, bond: Bond, ts: Ts) -> Step:
         """Give the link a new thread; the old one leads to it for as long as an ended one would."""

@@ -67,7 +67,7 @@ local looked = tonumber(ARGV[3])
 local rewound = redis.call('GET', prefix .. 'rewound')
 -- Another process may have noticed the same since this one last looked.
 if rewound and tonumber(rewound:match('^(%d+)')) >= looked then return rewound end
-return rewind_to(looked)
+return rewind_to(ARGV[4] == '1' and looked or 0)
 """
 )
 
@@ -95,7 +95,8 @@ class Rewinds:
         self._mark = Script(connections.commands, keys, clock, _MARK)
         self._numbers: dict[str, int] = {}
         self._looked_ms = 0
-        self._last: Rewound | None = None
+        # The last time that is known, for as long as Redis remembers it.
+        self.last: Rewound | None = None
         # How much of what this process itself has seen is missing since Redis last went back.
         self.missing_ms = 0
 
@@ -105,9 +106,10 @@ class Rewinds:
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
         # Sweeps only raise their numbers: a server that does not tell who it is shows itself by that.
         if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
-            told = cast("str", await self._mark(self._looked_ms))
-        rewound, last, looked_ms = Rewound.read(told), self._last, self._looked_ms
-        self._numbers, self._looked_ms, self._last = numbers, int(now), rewound
+            # Where there is none at all, nothing is left of anything.
+            told = cast("str", await self._mark(self._looked_ms, int(bool(numbers))))
+        rewound, last, looked_ms = Rewound.read(told), self.last, self._looked_ms
+        self._numbers, self._looked_ms, self.last = numbers, int(now), rewound
         if rewound is None or rewound == last:
             return None
         self.missing_ms = max(0, looked_ms - rewound.since_ms) if looked_ms else 0

@@ -238,6 +238,10 @@ function ops.adopt(kept, link)
     end
   end
   redis.call('DEL', kept)
+  -- Nobody has to look for the thread any more.
+  local lost = 'lost:' .. kept:sub(#prefix + #'kept:' + 1)
+  drop(lost, 'find')
+  settle(lost)
 end
 """
 

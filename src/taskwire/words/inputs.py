@@ -66,10 +66,16 @@ def _value(link: Link, job_id: str) -> str:
 
 def input_in_doubt(link: Link, job_id: str, text: str) -> Message:
     """Whether the agent got it cannot be known."""
-    words = (
-        "I can't tell whether the agent got this: the answer was lost, and its log does not say. "
-        "Later replies wait until you decide."
-    )
+    return _arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
+
+
+def input_forgotten(link: Link, job_id: str, text: str) -> Message:
+    """The store has lost whether the agent got it."""
+    return _arrived_or_not(link, job_id, text, "my store lost what became of it, and nothing here shows it")
+
+
+def _arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
+    words = f"I can't tell whether the agent got this: {why}. Later replies wait until you decide."
     value = _value(link, job_id)
     choices = [
         button(Button.ARRIVED, "It arrived", value),
@@ -188,6 +194,34 @@ def link_ended(link: Link) -> Message:
         else "`/task create …` starts a new one."
     )
     return statement(f"Nobody gets replies in this thread now: {why}. {follow}")
+
+
+def thread_found_again() -> Message:
+    """The store had lost the thread."""
+    return statement(
+        "My store had lost this thread. I have found its task again: the card shows how it stands, and "
+        "replies reach the agent."
+    )
+
+
+def thread_unknown() -> Message:
+    """A card of ours of which nothing is known any more."""
+    return statement(
+        "I no longer know this thread, so nobody gets replies in it. "
+        "`/task attach NAME` gives its task a new one."
+    )
+
+
+def thread_elsewhere(where: str) -> Message:
+    """The task has another thread."""
+    return statement(f"Nobody gets replies in this thread now: its task has <{where}|another thread>.")
+
+
+def thread_without_task() -> Message:
+    """The task of the card is gone."""
+    return statement(
+        f"Nobody gets replies in this thread now: {_END['gone']}. `/task create …` starts a new one."
+    )
 
 
 def reply_not_theirs(link: Link) -> Message:
