@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask
 from taskwire.sandbox.coder.derived import STATE_NAMES
-from taskwire.sandbox.coder.rows import AppStatus
+from taskwire.sandbox.coder.rows import AppStatus, Task
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.sandbox.slack.ledger import Delivery
 from taskwire.sandbox.slack.workspace import Stored
@@ -39,6 +39,11 @@ class Finish(NamedTuple):
     state: str
     at: datetime
 
+    @property
+    def notice(self) -> str:
+        """The end of the id of the notice that tells of it."""
+        return f"{'completed' if self.state == 'complete' else 'failed'}:{self.id}"
+
 
 @dataclass
 class TaskBook:
@@ -48,6 +53,8 @@ class TaskBook:
     prompt: str
     inputs: list[str]
     finishes: list[Finish]
+    # What may be told of it, in the order in which it happened: the ends of the notices' ids.
+    story: list[str]
     label: str
 
 
@@ -100,7 +107,20 @@ def _task(puppet: PuppetTask) -> TaskBook:
     task = puppet.row
     reports = task.workspace.app.statuses
     finishes = [Finish(r.id, _state(r), r.created_at) for r in reports if _state(r) in FINISHED]
-    return TaskBook(task.id, task.prompt, list(task.inputs), finishes, _label(puppet, finishes))
+    return TaskBook(
+        task.id, task.prompt, list(task.inputs), finishes, _story(task, finishes), _label(puppet, finishes)
+    )
+
+
+def _story(task: Task, finishes: list[Finish]) -> list[str]:
+    """What happened, in order; a workspace that has stopped is paused, one that is started again resumed."""
+    moments = [(finish.at, finish.notice) for finish in finishes]
+    for build in task.workspace.builds[1:]:
+        agent, is_stop = build.agent, build.transition == "stop"
+        moment = build.completed_at if is_stop else agent.ready_at if agent is not None else None
+        if moment is not None:
+            moments.append((moment, f"{'paused' if is_stop else 'resumed'}:{build.number}"))
+    return [name for _, name in sorted(moments)]
 
 
 def _state(report: AppStatus) -> str:

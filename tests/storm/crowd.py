@@ -26,7 +26,7 @@ LOOK_SECONDS = 6.0
 # Between two replies, as shares of the longest pause: at once, while the agent works, when it is done, later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 # One thread in so many is paused between its replies.
-EVERY_PAUSE = 4
+EVERY_PAUSE = 5
 DECIDE_SECONDS = 1.0
 
 Told = Literal["taken", "refused", "doubtful"]

@@ -55,7 +55,7 @@ def judge(
     _judge_commands(tally, books, typed)
     _judge_replies(tally, books, written)
     _judge_order(tally, books, written)
-    _judge_finishes(tally, books)
+    _judge_notices(tally, books)
     _judge_cards(tally, books)
     wrongs["stuck"] += [f"list {name}" for name in lists]
     wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in letters]
@@ -148,23 +148,24 @@ def _arrival(books: Books, reply: Written) -> Delivery | None:
     return books.arrivals.get(Place(reply.place.channel, reply.ts))
 
 
-def _judge_finishes(tally: Tally, books: Books) -> None:
-    """Each complete and each failed is told once, in the order in which they were reported."""
+def _judge_notices(tally: Tally, books: Books) -> None:
+    """Each complete and each failed is told once, and what is told is in the order in which it happened."""
     threads, places = books.threads(), {card.task_id: card.place for card in books.cards()}
     for task in books.tasks:
         place = places.get(task.id)
-        notices = [s for s in threads.get(place, []) if s.kind in ("completed", "failed")] if place else []
-        told = Counter(notice.id.rpartition(":")[2] for notice in notices)
+        told = [said.id.partition(":")[2] for said in threads.get(place, [])] if place else []
+        copies = Counter(told)
         for finish in task.finishes:
             where = f"{finish.state} of {task.prompt!r} at {finish.at:%H:%M:%S.%f} ({finish.id})"
-            if not told[finish.id]:
+            if not copies[finish.notice]:
                 tally.wrongs["lost"].append(f"nobody was told of: {where}")
-            elif told[finish.id] > 1:
-                tally.wrongs["twice"].append(f"told {told[finish.id]} times: {where}")
-        ids = [finish.id for finish in task.finishes]
-        firsts = [notice.id.rpartition(":")[2] for notice in notices]
-        if firsts != [name for name in ids if told[name]]:
-            tally.wrongs["disordered"].append(f"notices of {task.prompt!r}: {firsts}, reported: {ids}")
+            elif copies[finish.notice] > 1:
+                tally.wrongs["twice"].append(f"told {copies[finish.notice]} times: {where}")
+        place_of = {name: at for at, name in enumerate(task.story)}
+        order = [place_of[name] for name in told if name in place_of]
+        if order != sorted(order):
+            names = [name for name in told if name in place_of]
+            tally.wrongs["disordered"].append(f"notices of {task.prompt!r}: {names}, happened: {task.story}")
 
 
 def _judge_cards(tally: Tally, books: Books) -> None:

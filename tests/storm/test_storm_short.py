@@ -1,0 +1,34 @@
+"""A short storm among the tests; `make storm` runs a long one."""
+
+from pathlib import Path
+
+import pytest
+
+from .plan import Plan
+from .storm import storm
+
+SHORT = Plan(
+    tasks=30,
+    channels=8,
+    people=6,
+    replicas=2,
+    seconds=8,
+    longest_pause_seconds=2.5,
+    seconds_between_kills=2.5,
+    seconds_between_stops=5,
+    seconds_between_cuts=2.5,
+    seconds_between_restarts=6,
+    seed=3,
+    patience_seconds=120,
+)
+
+
+@pytest.mark.timeout(240)
+async def test_nothing_is_lost_doubled_or_out_of_order_in_a_storm(tmp_path: Path) -> None:
+    """Thirty tasks with three replies each; whoever they are asked of dies, sleeps, and is cut off."""
+    async with storm(SHORT, tmp_path) as made:
+        tally = await made.run()
+
+        assert tally.is_good, "\n".join([str(SHORT), *tally.lines(), *made.report()])
+        assert tally.counts["cards"] >= SHORT.tasks
+        assert made.weather.seen["kills"]
