@@ -74,7 +74,11 @@ class SocketMode:
             return web.Response(status=401, text="invalid ticket")
         self._tickets.discard(ticket)
         socket = web.WebSocketResponse(heartbeat=self._ping_seconds)
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            # Who asked has gone meanwhile.
+            return web.Response()
         if len(self.connections) >= MAX_CONNECTIONS:
             await self._say_goodbye(socket, "too_many_websockets")
             await socket.close()
@@ -83,8 +87,9 @@ class SocketMode:
         connection = Connection(socket, request, self._count)
         self.connections.append(connection)
         try:
-            await self._greet(connection)
-            await self._listen(connection)
+            with contextlib.suppress(ConnectionError):
+                await self._greet(connection)
+                await self._listen(connection)
         finally:
             self._forget(connection)
         return socket
