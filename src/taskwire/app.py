@@ -16,7 +16,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
-from taskwire.bridge import closing
+from taskwire.bridge import closing, questions
 from taskwire.bridge.account import AccountKeeper
 from taskwire.bridge.alerts import Alerts
 from taskwire.bridge.ask import Answerer
@@ -242,6 +242,7 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
         "happened": teller.happened,
         "tell": teller.tell,
         "say": teller.say,
+        "settled": partial(questions.settled, doors),
         "answer_in_thread": replier.answer,
         "share_file": lambda hand: share_file(doors, hand),
         "draw_card": shower.card,

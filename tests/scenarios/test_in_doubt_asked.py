@@ -129,14 +129,14 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
-    """The thread was told that the bot leaves it at that."""
+    """The thread was told that the bot leaves it at that, and there is nothing left to press."""
     thread, task, reply = await in_doubt(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
+    await world.passes(seconds=5)
     without_notices(thread)
 
-    await world.alice.clicks(thread, "Send again")
-
-    assert world.alice.reads() == ["That has been decided already."]
+    assert QUESTION not in thread.all_messages()
+    assert "No need to decide here any more: nobody decided for a week." in thread.all_messages()
     assert task.inputs == []
     assert thread.receipt(reply) == ["warning"]
 

@@ -143,7 +143,7 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
 
 async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
-    """Nothing waits any more; whoever presses a button hears why."""
+    """Nothing waits any more, and the question says why."""
     thread, task, reply = await in_doubt(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -152,7 +152,6 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     await world.sweeps(times=3)
     await world.passes(seconds=3)
     said = thread.new_messages()
-    await world.alice.clicks(thread, "Send again")
 
     assert said == [
         "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "
@@ -161,7 +160,7 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
         "Nobody gets replies in this thread now: its task is no longer in Coder. `/task create …` starts a "
         "new one.",
     ]
-    assert "Not decided: its task is no longer in Coder." in thread.all_messages()
+    assert "No need to decide here any more: this thread leads to no task any more." in thread.all_messages()
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
 
 

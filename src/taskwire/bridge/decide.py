@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from taskwire.bridge import questions
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, decided, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
+from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say_with, took_input
 from taskwire.bridge.undelivered import list_together
 from taskwire.model.errors import UserError
@@ -47,6 +49,8 @@ class Decider:
         replies = [job.work for job in held if isinstance(job.work, Reply)]
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
+            if reply.asked:
+                settle(link, reply, "dropped", step)
         texts = [await self._texts.words(reply) for reply in replies]
         say_with(link, f"dropped:{hand.job.id}", inputs.dropped(texts), texts, step)
         return decided(step, work.asker, inputs.held_decided(is_dropped=True))
@@ -64,6 +68,7 @@ class Decider:
         if found is None or not _is_open(found.reply, work.verdict):
             return done(None, (work.asker, inputs.already_decided()))
         reply, step = found
+        questions.forget(self._doors, link, work.job, step)
         if work.verdict == "send":
             step.append(steer(link.id), _confirmed(work.job, reply), score=in_turn(reply.ts))
             await self._send_others(link, work.job, step)

@@ -4,6 +4,7 @@ Each is an ending with all that is written by it: the receipt, what the thread h
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -11,6 +12,7 @@ from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
+from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.bridge.show import REACTIONS
 from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
@@ -65,6 +67,7 @@ class Fates:
         step = receipt(link.id, ts, "failed")
         if case.hand.is_in_doubt or case.reply.asked == "in_doubt":
             words = await self._texts.words(case.reply)
+            settle(link, case.reply, "ended", step)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), step))
         if await self._doors.memory.find("told-ended", link.id) is None:
             self._doors.memory.keeping(step, "1", "told-ended", link.id, ttl_ms=DAY_MS)
@@ -139,15 +142,15 @@ class Fates:
     def failed(self, case: Case, message: Message) -> Ending:
         """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
         hand, link, reply = case
-        ending = self.over(case, message)
+        ending = self.over(case, message, about=hand.job.id)
         self._doors.writes.keep_reply(ending.step, link.id, hand.job.id, reply.anew())
         return ending
 
-    def over(self, case: Case, message: Message) -> Ending:
-        """Not delivered, and there is no point in another try."""
+    def over(self, case: Case, message: Message, about: str = "") -> Ending:
+        """Not delivered, and there is no point in another try, unless the message is `about` one."""
         hand, link, reply = case
-        step = receipt(link.id, reply.ts, "failed")
-        return done(say(link.id, f"failed:{reply.ts}:{hand.now_ms}", message, step, is_call=True))
+        step, name = receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{hand.now_ms}"
+        return done(say(link.id, name, message, step, is_call=True, about=about))
 
     async def in_doubt(self, case: Case) -> Ending:
         """Whether the agent has it cannot be known: a person is asked."""
@@ -176,14 +179,16 @@ class Fates:
         if left > 0:
             return later(left)
         words = await self._texts.words(case.reply)
-        return self.over(case, inputs.nobody_said(words, is_in_doubt=case.reply.asked == "in_doubt"))
+        ending = self.over(case, inputs.nobody_said(words, is_in_doubt=case.reply.asked == "in_doubt"))
+        return replace(ending, step=settle(case.link, case.reply, "late", ending.step))
 
 
 def asked(case: Case, what: Literal["files", "stale", "in_doubt"], question: Message) -> Ending:
     """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
     hand, link, reply = case
     step = receipt(link.id, reply.ts, "waiting")
-    say(link.id, f"{ASKED}{what}:{reply.ts}:{hand.now_ms}", question, step, is_call=True)
+    name = f"{ASKED}{what}:{reply.ts}:{hand.now_ms}"
+    say(link.id, name, question, step, is_call=True, about=hand.job.id)
     return later(ASKED_SECONDS, hand.job.knowing(asked=what), step)
 
 

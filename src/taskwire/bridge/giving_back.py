@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.input_text import InputText
+from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say_with
 from taskwire.model.ids import microseconds
 from taskwire.model.jobs import Reply
@@ -18,6 +19,8 @@ async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[R
         return step
     for reply in replies:
         receipt(link.id, reply.ts, "failed", step)
+        if reply.asked:
+            settle(link, reply, "ended", step)
     in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
     doubtful = [await texts.words(reply) for reply in in_order if reply.asked == "in_doubt"]
     words = [await texts.words(reply) for reply in in_order if reply.asked != "in_doubt"]

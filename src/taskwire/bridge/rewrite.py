@@ -11,6 +11,7 @@ from taskwire.bridge.fates import ASKED_SECONDS
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
+from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import UserId, microseconds, moment_of
@@ -71,25 +72,26 @@ class Rewriter:
     def _in_list(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
             step = Step().drop(steer(link.id), job_id)
-            return receipt(link.id, work.ts, "none", step)
+            return _deleted(link, old, step)
         new = _in_new_words(old, work.now)
         score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
         # The question that was asked about it stands; one about its files is asked anew if need be.
         delay_ms = int(ASKED_SECONDS * 1000) if new.asked else 0
         job = Job(id=job_id, work=new)
-        return Step().append(steer(link.id), job, score=score, delay_ms=delay_ms, is_newest=True)
+        step = Step().append(steer(link.id), job, score=score, delay_ms=delay_ms, is_newest=True)
+        return settle(link, old, "edited", step) if old.asked and not new.asked else step
 
     def _in_hold(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
             step = self._doors.writes.drop_held(Step(), link.id, job_id)
-            return receipt(link.id, work.ts, "none", step)
+            return _deleted(link, old, step)
         new = _in_new_words(old, work.now)
         score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
         return self._doors.writes.rehold(Step(), link.id, Job(id=job_id, work=new), score)
 
     def _in_memory(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
-            step = self._doors.writes.forget_reply(Step(), link.id, job_id)
+            step = settle(link, old, "deleted", self._doors.writes.forget_reply(Step(), link.id, job_id))
             return receipt(link.id, work.ts, "none", step)
         return self._doors.writes.keep_reply(Step(), link.id, job_id, _in_new_words(old, work.now))
 
@@ -132,6 +134,12 @@ class Rewriter:
             return step
         job = Job(id=f"{REPLY}{work.ts}", work=work.now)
         return step.append(steer(link.id), job, score=soon(work.ts), is_newest=True)
+
+
+def _deleted(link: Link, old: Reply, step: Step) -> Step:
+    if old.asked:
+        settle(link, old, "deleted", step)
+    return receipt(link.id, old.ts, "none", step)
 
 
 def _in_new_words(old: Reply, now: Reply) -> Reply:

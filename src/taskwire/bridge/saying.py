@@ -14,13 +14,20 @@ from taskwire.words import inputs
 
 
 def say(
-    link: LinkId, name: str, message: Message, step: Step | None = None, *, is_call: bool = False
+    link: LinkId,
+    name: str,
+    message: Message,
+    step: Step | None = None,
+    *,
+    is_call: bool = False,
+    about: str = "",
 ) -> Step:
     """Say something in the link's thread; `name` is what makes it one message however often it is tried.
 
-    `is_call`: it is a question, or tells somebody that what they wanted did not happen.
+    `is_call`: it is a question, or tells somebody that what they wanted did not happen; `about` is the job of
+    the reply that its buttons are about.
     """
-    work = Say(message=message, is_call=is_call)
+    work = Say(message=message, is_call=is_call, about=about)
     return (step or Step()).append(tell(link), Job(id=name, work=work))
 
 

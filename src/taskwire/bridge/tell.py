@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from taskwire.bridge import questions
 from taskwire.bridge.closing import WHY, closed, opens
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
@@ -24,7 +25,7 @@ from taskwire.coder.errors import Nonsense, NoTasks, TokenRefused
 from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, TimeCame
 from taskwire.model.errors import OutsideError, Refused, UserError
-from taskwire.model.ids import UserId
+from taskwire.model.ids import Ts, UserId
 from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
@@ -140,8 +141,10 @@ class Teller:
             if written.cursor:
                 return later(0, hand.job.knowing(written=written))
         message = await self._message(link, notice, written or Written())
-        ending = await self._post(hand, link, message, notice.kind, is_call=_calls(link, hand.job))
-        if ending is None:
+        posted = await self._post(hand, link, message, notice.kind, is_call=_calls(link, hand.job))
+        if isinstance(posted, Ending):
+            ending = posted
+        else:
             ending = done(opens(link, self._with_file(Step(), link, hand.job.id, written or Written())))
         if notice.kind == "gone" and ending.verdict == "done":
             draw(link.id, self._doors.writes.gone(ending.step, link.bond, hand.now_ms))
@@ -183,29 +186,34 @@ class Teller:
         link = await self._doors.links.find(hand.link_id)
         if link is None or link.bond.thread_ts is None:
             return done()
-        ending = await self._post(hand, link, work.message, "answer", is_call=work.is_call)
-        return ending or done(opens(link, Step()))
+        posted = await self._post(hand, link, work.message, "answer", is_call=work.is_call)
+        if isinstance(posted, Ending):
+            return posted
+        step = opens(link, Step())
+        if work.about:
+            message_id = _message_id(link, hand.job.id)
+            await questions.posted(self._doors, link, work.about, posted, message_id, step)
+        return done(step)
 
     async def _post(
         self, hand: Hand, link: Link, message: Message, kind: str, *, is_call: bool
-    ) -> Ending | None:
-        """Post a message; what comes back is how the turn ends where it was not posted."""
+    ) -> Ending | Ts:
+        """Post a message; where it was not posted, how the turn ends comes back."""
         meta = Metadata(id=_message_id(link, hand.job.id), kind=kind, task_id=link.bond.task_id)
         where = (link.id, link.bond.channel, link.bond.thread_ts)
         try:
             try:
                 urgency = Urgency.CALL if is_call else Urgency.POST
-                await post_once(self._doors, hand, *where, message, meta, urgency)
+                return await post_once(self._doors, hand, *where, message, meta, urgency)
             except NoRoom:
                 if is_call or not await self._is_call_behind(link):
                     raise
                 # What stands before a call to somebody must not hold it up.
-                await post_once(self._doors, hand, *where, message, meta, Urgency.CALL)
+                return await post_once(self._doors, hand, *where, message, meta, Urgency.CALL)
         except MessageGone as problem:
             return await self._moved(hand, link, problem.code)
         except ChannelProblem as problem:
             return self._closed(hand, link, problem.code)
-        return None
 
     async def _is_call_behind(self, link: Link) -> bool:
         try:

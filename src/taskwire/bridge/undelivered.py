@@ -52,7 +52,8 @@ def let_go_together(
     if others:
         ids = json.dumps([job.id for job, _ in others])
         doors.memory.keeping(step, ids, "together", link.id, hand.job.id, ttl_ms=KEPT_REPLY_MS)
-    return say(link.id, f"failed:{first.ts}:{hand.now_ms}", message, step, is_call=True)
+    name = f"failed:{first.ts}:{hand.now_ms}"
+    return say(link.id, name, message, step, is_call=True, about=hand.job.id)
 
 
 async def list_together(doors: Doors, link: Link, job_id: str) -> list[str]:

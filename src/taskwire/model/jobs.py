@@ -209,11 +209,28 @@ class Tell(Work):
 
 
 class Say(Work):
-    """Tell: post an answer whose words are settled; `is_call`: somebody has to answer it."""
+    """Tell: post an answer whose words are settled; `is_call`: somebody has to answer it.
+
+    `about` is the job of the reply that it asks about, if it has buttons for that.
+    """
 
     kind: Literal["say"] = "say"
     message: Message
     is_call: bool = False
+    about: str = ""
+
+
+class Settled(Work):
+    """Tell: the question about a reply was settled in another way, and loses its buttons.
+
+    It is the newest about this reply, unless `ts` says which.
+    """
+
+    kind: Literal["settled"] = "settled"
+    about: str
+    message: Message
+    ts: Ts | None = None
+    message_id: str = ""
 
 
 class AnswerInThread(Work):
@@ -337,6 +354,7 @@ AnyWork = Annotated[
     | Happened
     | Tell
     | Say
+    | Settled
     | AnswerInThread
     | Rewritten
     | ShareFile

@@ -1,6 +1,7 @@
 """What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from taskwire.model.actions import Button
 from taskwire.model.errors import UserError
@@ -175,6 +176,22 @@ def broken_first(link: Link, job_id: str, texts: Sequence[str]) -> Message:
         button(Button.SEND_AGAIN, f"Send {what} again", _value(link, job_id)),
     ]
     return question(words, _together(texts), choices)
+
+
+Settlement = Literal["deleted", "edited", "dropped", "ended", "late", "newer"]
+_SETTLED: dict[Settlement, str] = {
+    "deleted": "the reply was deleted",
+    "edited": "the reply was edited",
+    "dropped": "the reply was dropped",
+    "ended": "this thread leads to no task any more",
+    "late": "nobody decided for a week",
+    "newer": "there is a newer question about it below",
+}
+
+
+def settled(why: Settlement) -> Message:
+    """What takes the place of a question that nobody has to answer any more."""
+    return statement(f"No need to decide here any more: {_SETTLED[why]}.")
 
 
 def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
