@@ -15,11 +15,11 @@ from tests.process.processes import Place
 PEOPLE = 50
 ROOM = "crowd"
 ROUNDS = 8
-# In each round, of each kind.
-EACH, BURSTS = 60, 6
+# In each round, of each kind; a pause lets what follows from the last ones come to its end, mostly.
+EACH, BURSTS = 100, 5
 # While Coder hangs, what people ask for heaps up, and no more than fifty each are taken.
 HANGING_ROUNDS = 5
-PAUSE_SECONDS = 0.2
+ALONE_PAUSE_SECONDS, TOGETHER_PAUSE_SECONDS = 0.01, 0.5
 BARE = "a Bolt app that only acks"
 FIRST = "the same, told to ack before it responds"
 HANGING = ", Coder hanging"
@@ -45,7 +45,7 @@ class Typists:
         self.together += await self._typed(BURSTS * PEOPLE, at_once=PEOPLE)
 
     async def _typed(self, count: int, *, at_once: int) -> list[float]:
-        pause_seconds = 0.0 if at_once == 1 else PAUSE_SECONDS
+        pause_seconds = ALONE_PAUSE_SECONDS if at_once == 1 else TOGETHER_PAUSE_SECONDS
         payloads = [self._payload(number % PEOPLE) for number in range(count)]
         spell = Spell(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds)
         return cast("list[float]", await self._orders.give(spell.model_dump_json()))

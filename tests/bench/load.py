@@ -26,14 +26,16 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
         spawned(place, "taskwire.cli", "run") as bot,
     ):
         await bot.is_ready()
-        empty = await _most(bot, place)
+        empty, stored = await _most(bot, place), float(await _stored(place))
         found = [await _asked(place, bot, size) for size in SIZES]
+        stored = (await _stored(place) - stored) / SIZES[-1]
         peak = await _most(bot, place)
     links = f"memory of the process at {SIZES[-1]:,} links"
     return (
         *found,
         Figure(links, peak, "MB", bare, BARE, "under 150 MB"),
         Figure(links, peak, "MB", empty, EMPTY),
+        Figure(f"store's memory a link, {SIZES[-1]:,} links at rest", stored, "bytes"),
     )
 
 
@@ -76,6 +78,12 @@ async def _most(bot: Taskwire, place: Place) -> float:
             most = max(most, _resident(bot))
             await asyncio.sleep(0.02)
     return most
+
+
+async def _stored(place: Place) -> int:
+    """How much memory the store uses for what it holds, in bytes."""
+    async with store_of(place) as connections:
+        return int((await connections.commands.info("memory"))["used_memory_dataset"])
 
 
 def _resident(bot: Taskwire) -> float:
