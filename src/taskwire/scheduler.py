@@ -18,9 +18,9 @@ TIMES_SECONDS = 0.5
 ACCOUNT_SECONDS = 5
 
 # Coder sends one notification for each of its own rows: many within a moment are one hint, and hints without
-# end bring one call a second.
+# end bring two calls a second.
 HINT_SECONDS = 0.3
-BETWEEN_HINTED_SECONDS = 1.0
+BETWEEN_HINTED_SECONDS = 0.5
 
 _log = logger("taskwire.scheduler")
 

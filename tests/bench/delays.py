@@ -101,7 +101,7 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
             "requests",
             HINTS,
             "one a hint",
-            "one a second",
+            "two a second",
         ),
     )
 
