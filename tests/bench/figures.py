@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-WIDTHS = (54, 12, 12, 8, 20)
+WIDTHS = (68, 16, 16, 8, 19)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_a_figure_is_held_against_the_baseline_of_its_run() -> None:
     figure = Figure("ack p99", 12.0, "ms", 10.0, "Bolt alone", "at most 1.5 times")
 
     assert figure.as_json()["ratio"] == 1.2
-    assert figure.as_line().split() == ("ack p99 12.00 ms 10.00 ms 1.20 at most 1.5 times Bolt alone".split())
+    assert " ".join(figure.as_line().split()) == "ack p99 12.00 ms 10.00 ms 1.20 at most 1.5 times Bolt alone"
     assert figure.as_line().index("at most") == HEAD.index("target")
 
 
@@ -38,4 +38,4 @@ def test_a_figure_without_a_baseline_has_no_ratio() -> None:
     figure = Figure("answers 429", 0.0, "answers", target="none")
 
     assert figure.as_json()["ratio"] is None
-    assert figure.as_line().split() == ["answers", "429", "0", "answers", "none"]
+    assert " ".join(figure.as_line().split()) == "answers 429 0 answers none"
