@@ -85,23 +85,23 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
             await session.post(url, json={})
             await asyncio.sleep(dice.uniform(0, 4 * SECONDS_BETWEEN))
         await changes.are_told()
-        looks = await figure(bot, "taskwire_sweeps_total")
+        looks, began = await figure(bot, "taskwire_sweeps_total"), time.perf_counter()
         for _ in range(HINTS):
             await session.post(url, json={})
             await asyncio.sleep(HINT_SECONDS / HINTS)
-        await asyncio.sleep(2.0)
+        lasted = time.perf_counter() - began
         looks = await figure(bot, "taskwire_sweeps_total") - looks
     what = "webhook's arrival to message"
     return (
         Figure(f"{what} p50", percentile(changes.seconds, 0.5), "s"),
         Figure(f"{what} p95", percentile(changes.seconds, 0.95), "s", target="within 1 s"),
         Figure(
-            f"lists asked for, {HINTS:,} hints in {HINT_SECONDS:.0f} s",
-            looks,
-            "requests",
-            HINTS,
-            "one a hint",
-            "two a second",
+            f"lists a second while {HINTS:,} hints come",
+            looks / lasted,
+            "",
+            HINTS / lasted,
+            "hints a second",
+            "two",
         ),
     )
 
