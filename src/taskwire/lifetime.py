@@ -18,8 +18,8 @@ from taskwire.store import connection, datadir, embedded
 from taskwire.store.connection import Connections
 from taskwire.telemetry import logger
 
-# What `running` needs at most for its goodbyes is 13 s; the store may take 3 s more.
-STOP_SECONDS = 14.0
+# What `running` needs at most for its goodbyes is 14 s; the store may take 3 s more.
+STOP_SECONDS = 14.5
 # A thread that hangs in a name look-up keeps Python from ending; the kernel's alarm does not.
 LAST_RESORT_SECONDS = 19
 

@@ -1,14 +1,16 @@
 """Socket Mode's connection: it comes up by itself, whatever the first try was told."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire import transport
 from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.room import Unlimited
@@ -16,12 +18,17 @@ from taskwire.slack.sockets import Socket
 
 
 @asynccontextmanager
-async def _connecting(slack: SlackSandbox, url: str = "") -> AsyncIterator[Socket]:
+async def _connecting(
+    slack: SlackSandbox, url: str = "", taking: Callable[[AsyncAck], Awaitable[None]] | None = None
+) -> AsyncIterator[Socket]:
     """A socket that begins to connect, by an address of Slack's unless another is given."""
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         url = url or await Outbound(client, Unlimited(), str).open_socket(slack.app_token)
-        socket = Socket(AsyncApp(client=client, request_verification_enabled=False), slack.app_token, url)
+        app = AsyncApp(client=client, request_verification_enabled=False)
+        if taking is not None:
+            app.command("/task")(taking)
+        socket = Socket(app, slack.app_token, url)
         socket.start()
         try:
             yield socket
@@ -61,3 +68,27 @@ async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
 
             assert not await socket.is_connected()
         await slack.come_back()
+
+
+async def test_what_has_come_is_answered_before_it_closes() -> None:
+    """A command that is being written down when the process ends is no failure to whoever typed it."""
+    began, written = asyncio.Event(), asyncio.Event()
+
+    async def taking(ack: AsyncAck) -> None:
+        began.set()
+        await written.wait()
+        await ack()
+
+    async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking) as socket:
+        slack.add_user("alice")
+        slack.add_channel("general", ["alice"])
+        await slack.connected()
+        typed = asyncio.create_task(slack.command("alice", "general", "/task", "create fix it"))
+        await began.wait()
+
+        closing = asyncio.create_task(socket.close(within_seconds=5.0))
+        asyncio.get_running_loop().call_later(0.2, written.set)
+        answer = await typed
+        await closing
+
+    assert answer.ok, answer

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -32,27 +32,31 @@ class Replica:
     _process: ForkServerProcess | None = None
     _went_on_at: float = 0.0
     _supervising: asyncio.Task[None] | None = None
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Start a process, and another whenever it ends by itself."""
-        await self._start()
-        self._supervising = asyncio.create_task(self._supervise())
+        async with self._changing:
+            await self._start()
+        if self._supervising is None:
+            self._supervising = asyncio.create_task(self._supervise())
 
     async def _start(self) -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload([live.__module__])
-        self._process = context.Process(
+        process = context.Process(
             target=live, args=(dict(self.settings), str(self.log), self.window_ms), daemon=True
         )
-        self.is_stopped = False
-        await asyncio.to_thread(self._process.start)
+        await asyncio.to_thread(process.start)
+        self._process, self.is_stopped = process, False
 
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(SUPERVISOR_SECONDS)
-            if self._process is not None and self._process.exitcode is not None:
-                self.ends += 1
-                await self._start()
+            async with self._changing:
+                if self._process is not None and self._process.exitcode is not None:
+                    self.ends += 1
+                    await self._start()
 
     @property
     def is_steady(self) -> bool:
@@ -60,16 +64,24 @@ class Replica:
 
         A process that wrote too late and is killed before it has said so leaves what nobody can know of.
         """
-        return not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS
+        is_up = self._process is not None and self._process.exitcode is None
+        return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS
 
     async def kill(self) -> None:
         """End it as a power cut would."""
+        async with self._changing:
+            if self._process is not None:
+                self._send(signal.SIGKILL)
+                await asyncio.to_thread(self._process.join)
+                self._process = None
+
+    async def end(self) -> None:
+        """End it for good."""
+        await self.kill()
         if self._supervising is not None:
             self._supervising.cancel()
             await asyncio.gather(self._supervising, return_exceptions=True)
-        if self._process is not None:
-            self._send(signal.SIGKILL)
-            await asyncio.to_thread(self._process.join)
+        await self.kill()
 
     def stop(self) -> None:
         """Let it stand still."""
@@ -84,7 +96,7 @@ class Replica:
             self._send(signal.SIGCONT)
 
     def _send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        assert self._process.pid is not None
+        if self._process is None or self._process.pid is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)

@@ -60,7 +60,7 @@ class Storm:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
-            await asyncio.gather(*(replica.kill() for replica in self.replicas))
+            await asyncio.gather(*(replica.end() for replica in self.replicas))
         tally.counts["seconds"] = round(time.monotonic() - began)
         return tally
 

@@ -14,9 +14,12 @@ import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING = 101
 PING_SECONDS = 5
+# What has just come in is in hand after less than this.
+QUIET_SECONDS = 0.02
 
 
 class Socket:
@@ -36,6 +39,8 @@ class Socket:
         client.proxy = app.client.proxy
         _use_each_address_once(client)
         client.message_listeners.append(self._heard)
+        client.socket_mode_request_listeners[:] = [self._take]
+        self._in_hand = 0
         self._connecting: asyncio.Task[None] | None = None
         self._welcomed = welcomed
         self._welcomed_at: float | None = None
@@ -60,11 +65,27 @@ class Socket:
             self._welcomed_at = time.monotonic()
             self._welcomed(int(str(message.get("num_connections") or 0)))
 
+    async def _take(self, _client: object, request: SocketModeRequest) -> None:
+        self._in_hand += 1
+        try:
+            await self._handler.handle(self._handler.client, request)
+        finally:
+            self._in_hand -= 1
+
+    async def _answered(self) -> None:
+        """Wait until Slack has an answer to all that it has brought; anything else is a failure to people."""
+        while True:
+            await asyncio.sleep(QUIET_SECONDS)
+            if not self._in_hand and self._handler.client.message_queue.empty():
+                return
+
     async def close(self, within_seconds: float) -> None:
-        """Say goodbye if Slack listens, and let go of everything."""
+        """Answer what has come, say goodbye if Slack listens (each within that time), and let go."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answered(), within_seconds)
         with contextlib.suppress(TimeoutError):
             closing = self._handler.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
             await asyncio.wait_for(closing, within_seconds)
