@@ -135,6 +135,15 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
     assert error.after_seconds == seconds
 
 
+async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> None:
+    """Ours may be an hour off; then we would come back at once, or much too late."""
+    date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
+
+    error = await outcome_of_send(says(429, "slow down", date, later))
+
+    assert error.after_seconds == 30.0
+
+
 async def test_the_token_is_in_no_error() -> None:
     """Not even if an error page echoes what it was sent."""
     echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}

@@ -1,8 +1,14 @@
 """Two processes on one Redis: each payload is taken once, and what one leaves the other carries on."""
 
 import signal
+from functools import partial
+from urllib.parse import urlsplit
+
+import pytest
 
 from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire.words import answers
+from tests.faults.proxy import FaultProxy, proxy
 
 from .processes import Place, until
 
@@ -21,6 +27,75 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
     taken = [await bot.ask("/metrics") for bot in bots]
     assert sum(_taken(text) for _, text in taken) == 6
     assert [await bot.stops() for bot in bots] == [0, 0]
+
+
+@pytest.mark.parametrize("silence", ["refused", "silent"])
+async def test_one_that_is_cut_from_redis_promises_nothing(
+    place: Place, redis_url: str, silence: str
+) -> None:
+    """Its commands are answered truthfully; what Slack brings again goes to the other, and arrives once."""
+    async with proxy(redis_url) as between:
+        cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
+        for url in (cut_off, redis_url):
+            await place.one(REDIS_URL=url)
+        await place.slack.connected(2)
+        await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+        await until(lambda: place.coder.tasks and place.cards(), "the task")
+        await (between.stop() if silence == "refused" else _freezes(between))
+
+        told = await _ask(place, 4)
+        # As often as it takes until it comes to the other.
+        place.slack.backend.courier.retry_seconds = (0.0,) * 8
+        root = str(place.slack.messages("general")[0]["ts"])
+        words = [f"word {number}" for number in range(2)]
+        for count, word in enumerate(words, 1):
+            await place.slack.post("alice", "general", word, root)
+            await until(partial(_has_inputs, place, count), f"{word} to arrive")
+            place.coder.tasks[0].becomes("idle")
+        await (between.start() if silence == "refused" else _thaws(between))
+
+        expected = {asked for asked, answer in told.items() if answer == ""}
+        maybe = {asked for asked, answer in told.items() if answer == answers.in_doubt_command()}
+        await until(lambda: set(_prompts(place)) >= expected, lambda: f"what was taken: {_prompts(place)}")
+        made = _prompts(place)
+        assert set(told.values()) <= {"", answers.store_away(), answers.in_doubt_command()}
+        assert expected, "the other one takes what it is brought"
+        assert expected != set(told), "the cut one is brought something"
+        assert set(made) <= expected | maybe
+        assert len(made) == len(set(made))
+        assert _inputs(place) == words
+
+
+async def _freezes(between: FaultProxy) -> None:
+    between.freeze()
+
+
+async def _thaws(between: FaultProxy) -> None:
+    between.thaw()
+
+
+async def _ask(place: Place, count: int) -> dict[str, str]:
+    """Ask for tasks; what each command was answered, nothing if it was taken."""
+    told = {}
+    for number in range(count):
+        words = f"mend page {number}"
+        answer = await place.slack.command("bob", "general", "/task", f"create {words}")
+        assert answer.ok, answer
+        told[words] = str((answer.reply or {}).get("text", ""))
+    return told
+
+
+def _prompts(place: Place) -> list[str]:
+    return [task.prompt for task in place.coder.tasks if task.prompt.startswith("mend")]
+
+
+def _inputs(place: Place) -> list[str]:
+    """What the first task's agent has had."""
+    return place.coder.tasks[0].inputs
+
+
+def _has_inputs(place: Place, count: int) -> bool:
+    return len(_inputs(place)) >= count
 
 
 def _taken(figures: str) -> int:

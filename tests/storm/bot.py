@@ -24,14 +24,15 @@ from taskwire.telemetry import configure_logs
 from .plan import GAP_SECONDS, TIMINGS
 
 
-def live(settings: Mapping[str, str], log: str, window_ms: int) -> None:
-    """Run until killed; `log` is appended to."""
+def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_seconds: float) -> None:
+    """Run until killed; `log` is appended to. The process's own clock is so far off."""
     os.environ.update(settings)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
     lives.GAP_SECONDS = GAP_SECONDS
     _widen(window_ms / 1000)
+    _set_clock(clock_off_seconds)
     asyncio.run(_main())
 
 
@@ -55,3 +56,9 @@ def _widen(seconds: float) -> None:
         time.sleep(seconds)
 
     transport._look = slow_look  # noqa: SLF001 - as above
+
+
+def _set_clock(seconds: float) -> None:
+    """Let the host's clock be wrong where the code asks it for a moment; all else is told by others' clocks."""
+    right = time.time
+    time.time = lambda: right() + seconds

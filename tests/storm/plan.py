@@ -67,6 +67,8 @@ class Plan(BaseModel):
     seconds_between_restarts: float = 30.0
     # How long each writer is made to wait between its last look at the deadline and its write.
     window_ms: int = 5
+    # The clocks of two replicas' hosts are so far off, one ahead and one behind.
+    clock_off_seconds: float = 3_600.0
     # So many times the usual share of calls and deliveries goes wrong.
     trouble: float = 1.0
     seed: int = 1

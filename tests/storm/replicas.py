@@ -26,6 +26,7 @@ class Replica:
     settings: Mapping[str, str]
     log: Path
     window_ms: int
+    clock_off_seconds: float = 0.0
     is_stopped: bool = False
     # How often it ended by itself, as who finds no Redis at its start does; a supervisor tries again.
     ends: int = 0
@@ -44,9 +45,8 @@ class Replica:
     async def _start(self) -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload([live.__module__])
-        process = context.Process(
-            target=live, args=(dict(self.settings), str(self.log), self.window_ms), daemon=True
-        )
+        given = (dict(self.settings), str(self.log), self.window_ms, self.clock_off_seconds)
+        process = context.Process(target=live, args=given, daemon=True)
         await asyncio.to_thread(process.start)
         self._process, self.is_stopped = process, False
 

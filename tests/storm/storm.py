@@ -130,6 +130,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
                 around | {"REDIS_URL": f"redis://127.0.0.1:{between.port}/0"},
                 directory / f"replica-{number}.log",
                 plan.window_ms,
+                plan.clock_off_seconds * (0, 1, -1)[number % 3],
             )
             for number, between in enumerate(kept.proxies)
         ]

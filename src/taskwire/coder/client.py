@@ -253,7 +253,8 @@ class CoderClient:
             return body
         # Whatever echoes headers in its error page must not bring the token into an exception's text.
         body = body.replace(self._token.encode(), b"***")
-        raise errors.sort(what, status, body, retry_after, about_tasks=path.startswith("/tasks"))
+        about_tasks, at = path.startswith("/tasks"), self.last_answer_at
+        raise errors.sort(what, status, body, retry_after, about_tasks=about_tasks, answered_at=at)
 
     async def _fetch(
         self,

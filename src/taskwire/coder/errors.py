@@ -215,10 +215,18 @@ _BY_STATUS: dict[int, type[CoderError]] = {
 }
 
 
-def sort(what: str, status: int, body: bytes, retry_after: str | None, *, about_tasks: bool) -> OutsideError:
+def sort(
+    what: str,
+    status: int,
+    body: bytes,
+    retry_after: str | None,
+    *,
+    about_tasks: bool,
+    answered_at: datetime | None = None,
+) -> OutsideError:
     """Return the error for an answer that is not the documented success."""
     said = _said(body)
-    after = _seconds(retry_after)
+    after = _seconds(retry_after, answered_at or datetime.now(UTC))
     if status < 400:
         return Nonsense(what, "not the documented success", status)
     if said is not None:
@@ -246,8 +254,8 @@ def _said(body: bytes) -> _Body | None:
         return None
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Read Retry-After: seconds (Coder), or a date (proxies)."""
+def _seconds(retry_after: str | None, answered_at: datetime) -> float | None:
+    """Read Retry-After: seconds (Coder), or a date (proxies), which is by the clock of whoever answered."""
     if not retry_after:
         return None
     if re.fullmatch(r"\d{1,9}", retry_after.strip()):
@@ -257,4 +265,4 @@ def _seconds(retry_after: str | None) -> float | None:
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    return max(0.0, (at - answered_at).total_seconds())
