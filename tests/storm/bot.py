@@ -59,6 +59,6 @@ def _widen(seconds: float) -> None:
 
 
 def _set_clock(seconds: float) -> None:
-    """Let the host's clock be wrong where the code asks it for a moment; all else is told by others' clocks."""
+    """Let the host's clock be wrong where the code asks it for a moment; the rest goes by others' clocks."""
     right = time.time
     time.time = lambda: right() + seconds
