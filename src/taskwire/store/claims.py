@@ -29,8 +29,6 @@ CLAIM_MS = 3_600_000
 KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
-# A Redis that is started anew, or replaced, is back in a moment.
-PAUSE_SECONDS = 0.6
 
 # What people write and ask for is taken up to here; it can only be so much that waits for an agent, or for
 # Coder. The rest is refused in words.
@@ -186,8 +184,11 @@ class Claims:
 
     async def _tried(self, calls: Together, *words: str | int) -> Taken:
         """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
-        is_in_doubt = False
-        for _ in range(TRIES):
+        is_in_doubt, loop = False, asyncio.get_running_loop()
+        begun = loop.time()
+        for number in range(TRIES):
+            # One that failed at once is not repeated at once: Redis may be back in a moment.
+            await asyncio.sleep(begun + number * TRY_SECONDS - loop.time())
             answer, may_have_left = await calls.call(*words)
             match answer:
                 case TimeoutError() | RedisTimeoutError():
@@ -195,10 +196,8 @@ class Claims:
                     is_in_doubt = is_in_doubt or may_have_left
                 case NotKept():
                     is_in_doubt = True
-                    await asyncio.sleep(PAUSE_SECONDS)
                 case RedisConnectionError():
                     is_in_doubt = is_in_doubt or (may_have_left and not isinstance(answer, Away))
-                    await asyncio.sleep(PAUSE_SECONDS)
                 case RedisError() if is_in_doubt:
                     break
                 case RedisError():
