@@ -37,11 +37,15 @@ _SERIAL = ("queue.take", "links.come", "sweeps.")
 
 @dataclass(frozen=True)
 class Named:
-    """A command by its name; `text` is where names of people, places and links may stand."""
+    """A command by its name; `text` is where names of people, places and links may stand.
+
+    `is_shared`: those that come together go together, so one that stands still holds up the others.
+    """
 
     name: str
     text: str
     is_serial: bool = False
+    is_shared: bool = False
     is_own: bool = False
     is_take: bool = False
 
@@ -90,7 +94,7 @@ class Namer:
             case "pace.wait" | "pace.rest":
                 return Named(f"{script} {words[0]}", text)
             case "claims.accept" | "claims.accept_in_thread":
-                return Named(f"{script} {_kind(words[0])}", text)
+                return Named(f"{script} {_kind(words[0])}", text, is_shared=True)
             case _:
                 is_serial = script.startswith(_SERIAL)
                 return Named(script, text, is_serial=is_serial, is_own=script in ITS_OWN)

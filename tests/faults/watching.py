@@ -93,10 +93,12 @@ class Watch:
         going = self.going()
         return (going if len(going) == 1 else []), True
 
-    def _passed(self, call: str, text: str, *, is_serial: bool = False) -> list[tuple[Seat, Fault | None]]:
+    def _passed(
+        self, call: str, text: str, *, is_serial: bool = False, is_shared: bool = False
+    ) -> list[tuple[Seat, Fault | None]]:
         """Count a call, and say what is to go wrong with it for whom; nothing for the held."""
-        owners, is_alone = self._owners(text, is_serial=is_serial)
-        if is_alone and not is_serial:
+        owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
+        if is_alone and not is_serial and not is_shared:
             # Among others it would not be counted, so it must not count among those that would.
             call = f"{call} (unnamed)"
         return [
@@ -134,7 +136,7 @@ class Watch:
             return Verdict.HOLD
         verdict = Verdict.PASS
         self.names.learn(named.text)
-        passed = self._passed(named.name, named.text, is_serial=named.is_serial)
+        passed = self._passed(named.name, named.text, is_serial=named.is_serial, is_shared=named.is_shared)
         for seat, fault in passed:
             match fault:
                 case Fault.KILLED_BEFORE:
