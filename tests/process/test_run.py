@@ -201,7 +201,8 @@ async def test_settings_may_stand_in_a_file(place: Place) -> None:
         (
             "postgres://:hunter2@127.0.0.1/0",
             "REDIS_URL does not begin with redis://, rediss:// or unix://. It looks like "
-            "redis://host:6379/0, rediss://… for TLS, or unix:///path/to/socket.\n",
+            "redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
+            "redis+sentinel://host:26379,host2:26379/mymaster/0.\n",
         ),
     ],
 )

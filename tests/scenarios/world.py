@@ -40,7 +40,7 @@ for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
 end
 return busy
 """
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 SETTLE_SECONDS = 20.0
 # A card is edited at most every three seconds, and a channel is posted to once a second after a short burst.
 CARD_SECONDS = 3.1
