@@ -61,7 +61,7 @@ class Watch:
         self._peek = peek
         self._namer = Namer()
         self._on_answer: dict[Exchange, list[tuple[Seat, Fault]]] = {}
-        self._claims: dict[Exchange, list[Seat]] = {}
+        self._claims: dict[Exchange, list[tuple[int, Seat]]] = {}
         self._observed: dict[Exchange, set[Seat]] = {}
         self._takes: set[Exchange] = set()
         self._stopped: dict[int, Fault] = {}
@@ -127,9 +127,9 @@ class Watch:
         if named[0].is_take:
             self._takes.add(exchange)
             return self._before_take() if self._awaits_take() else Verdict.PASS
-        return _worst([self._asked(exchange, each) for each in named])
+        return _worst([self._asked(exchange, number, each) for number, each in enumerate(named)])
 
-    def _asked(self, exchange: Exchange, named: Named) -> Verdict:
+    def _asked(self, exchange: Exchange, number: int, named: Named) -> Verdict:
         if named.is_own:
             return Verdict.PASS
         if not named.is_serial and self._is_stopped(named.text):
@@ -148,15 +148,16 @@ class Watch:
                 case _:
                     self._on_answer.setdefault(exchange, []).append((seat, fault))
         if named.name.startswith("claims."):
-            self._claims[exchange] = [seat for seat, _ in passed]
+            # Claims that come together go together, each with an answer of its own.
+            self._claims.setdefault(exchange, []).extend((number, seat) for seat, _ in passed)
         if named.name == "sweeps.observe":
             self._observed[exchange] = self.names.whose(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
         """Let an answer pass to the bot, or not."""
-        for seat in self._claims.pop(exchange, []):
-            seat.taken += exchange.answers[-1] in (b"taken", b"kept")
+        for number, seat in self._claims.pop(exchange, []):
+            seat.taken += exchange.answers[number] in (b"taken", b"kept")
         for seat in self._observed.pop(exchange, ()):
             seat.seen = seat.shown()
         faults = [fault for _, fault in self._on_answer.pop(exchange, [])]

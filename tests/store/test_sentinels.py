@@ -71,10 +71,17 @@ async def test_one_that_knows_an_earlier_master_is_not_followed(house: House, tm
         url = house.url.replace("@", f"@{sentinels.HOST}:{alone.port},")
         both = await stack.enter_async_context(connection.open(url))
 
-        await both.commands.set("key", "value")
+        # The old one may be a replica only in a moment, without which nothing is written.
+        await until(lambda: _is_written(both), "a replica for the new master")
 
         async with (await house.master()).client() as client:
             assert await client.get("key") == "value"
+
+
+async def _is_written(both: Connections) -> bool:
+    with contextlib.suppress(RedisError):
+        return bool(await both.commands.set("key", "value"))
+    return False
 
 
 async def test_a_demoted_master_has_done_nothing(house: House) -> None:
