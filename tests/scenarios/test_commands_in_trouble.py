@@ -87,15 +87,18 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
 
 
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
-    """It is neither away nor broken."""
+    """It is neither away nor broken, wherever one asks."""
+    thread = await world.alice.runs("/task create fix it")
     world.coder.misbehave("tasks.*", faults.server_error("Route not found.", 404), times=None)
 
     await world.alice.types("/task list")
+    await world.alice.replies(thread, "!status")
 
-    assert world.alice.reads() == [
+    named = (
         "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
         "`taskwire doctor` says more."
-    ]
+    )
+    assert world.alice.reads() == thread.new_messages() == [named]
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,7 @@ async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: 
 
     assert warned == ["warning"]
     assert said == [
-        "This reply was not delivered. Coder said: 400 Only http scheme is supported.\n"
-        "> use main\n[Try again]"
+        "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
     ]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -100,8 +99,7 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
     await world.alice.clicks(thread, "Try again")
 
     refused = (
-        "This reply was not delivered. Coder said: 400 Only http scheme is supported.\n"
-        "> use main\n[Try again]"
+        "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
     )
     assert thread.new_messages() == ["Sent again.", refused]
     assert thread.receipt(reply) == ["warning"]

@@ -4,12 +4,13 @@ from functools import partial
 
 from taskwire.bridge.bonds import end_unbound, get_link
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.excuses import said
 from taskwire.bridge.free_names import name_taken
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.patience import has_waited_long, patiently
 from taskwire.bridge.saying import draw
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import CoderError, NameTaken, NoTasks, NotFound, TokenRefused
+from taskwire.coder.errors import NameTaken, NoTasks, NotFound, TokenRefused
 from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown, UserError
@@ -47,8 +48,7 @@ class Binder:
         except UserError as error:
             return self._failed(link, asker, str(error))
         except Refused as refused:
-            why = refused.answer.said if isinstance(refused, CoderError) else str(refused)
-            return self._failed(link, asker, refusals.create_refused(why))
+            return self._failed(link, asker, refusals.coder_said(said(refused)))
         return done(self._bound(hand, link, task, is_baseline=False))
 
     async def _attach(self, link: Link, asker: Asker, hand: Hand) -> Ending:

@@ -7,6 +7,7 @@ paused task is resumed first, and what comes too early waits. A lost answer is r
 import contextlib
 
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.excuses import said
 from taskwire.bridge.fates import Case, Fates
 from taskwire.bridge.hand import Ending, in_doubt
 from taskwire.bridge.input_text import InputText
@@ -77,7 +78,7 @@ class Deliverer:
             raise
         except Refused as refused:
             words = await self._texts.words(case.reply)
-            message = inputs.not_delivered(case.link, case.hand.job.id, str(refused), words)
+            message = inputs.not_delivered(case.link, case.hand.job.id, said(refused), words)
             return self._fates.failed(case, message)
         return unclear or await self._fates.delivered(case, note.reported_at)
 

@@ -2,12 +2,13 @@
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_last
+from taskwire.bridge.excuses import excuse
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import receipt, share
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import CoderError, NoTasks, NotFound, TokenRefused
+from taskwire.coder.errors import CoderError, NotFound
 from taskwire.coder.models import TaskStatus
 from taskwire.model.errors import TryLater, Unknown, UserError
 from taskwire.model.jobs import AnswerInThread
@@ -72,13 +73,11 @@ class Replier:
             if work.what in ("logs", "full_logs"):
                 return await self._logs(link, name, step, is_full=work.what == "full_logs")
             return await self._short(link, work, step)
-        except (TokenRefused, NoTasks):
-            return answers.token_refused()
         except UserError as error:
             return answers.refusal(error)
         except (CoderError, TryLater, Unknown) as error:
             _log.warning("a question could not be answered", link=link.id, error=str(error))
-            return answers.coder_away()
+            return excuse(error)
 
     async def _short(self, link: Link, work: AnswerInThread, step: Step) -> Message:
         match work.what:

@@ -10,10 +10,9 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
-from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.bridge.excuses import excuse
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.messages import Message
-from taskwire.slack.errors import Nonsense, NoRoom, RateLimited, SlackRefused, SlackTrouble
 from taskwire.telemetry import logger, reference
 from taskwire.words import answers
 
@@ -69,23 +68,8 @@ async def in_words(answer: Awaitable[T], instead: Callable[[Message], T]) -> T:
         return instead(answers.refusal(error))
     except (OutsideError, RedisError) as error:
         _log.warning("a question could not be answered", error=str(error))
-        return instead(_sorry(error))
+        return instead(excuse(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
         sign = reference()
         _log.exception("surprised", reference=sign)
         return instead(answers.trouble(sign))
-
-
-def _sorry(error: Exception) -> Message:
-    """Who did not do their part; what neither Slack nor Redis said is Coder's."""
-    match error:
-        case TokenRefused():
-            return answers.token_refused()
-        case NoTasks():
-            return answers.no_tasks()
-        case RedisError():
-            return Message(text=answers.store_away())
-        case SlackRefused() | SlackTrouble() | RateLimited() | NoRoom() | Nonsense():
-            return answers.slack_away()
-        case _:
-            return answers.coder_away()

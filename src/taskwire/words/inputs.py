@@ -9,6 +9,7 @@ from taskwire.model.jobs import Reply, Verdict
 from taskwire.model.links import Link, LinkEnd
 from taskwire.model.messages import Message
 from taskwire.words.blocks import CODE, TEXT, button, code, cut, escaped, one_line, quoted, section
+from taskwire.words.refusals import coder_said
 from taskwire.words.shapes import QUOTE, question, statement, title
 
 # Why a thread leads to no task any more.
@@ -139,7 +140,7 @@ def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
 
 def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
     """Coder refused an input."""
-    return _try_again(link, job_id, f"This reply was not delivered. Coder said: {escaped(why, 300)}", text)
+    return _try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:

@@ -169,8 +169,8 @@ def default_is_missing(default: str, names: Sequence[str]) -> Refusal:
     )
 
 
-def create_refused(why: str) -> str:
-    """Coder said no to a new task."""
+def coder_said(why: str) -> str:
+    """Coder said no."""
     return f"Coder said: {sentence(escaped(why, 500))}"
 
 
@@ -219,10 +219,7 @@ def needs_a_thread(verb: str, name: str) -> Refusal:
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
     """Coder said no to something asked of a task."""
-    return (
-        f"I could not {verb} *{escaped(name_of(link), 80)}*. Coder said: {sentence(escaped(why, 500))}",
-        "",
-    )
+    return (f"I could not {verb} *{escaped(name_of(link), 80)}*. {coder_said(why)}", "")
 
 
 def too_late() -> Refusal:
