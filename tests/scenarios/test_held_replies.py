@@ -1,6 +1,6 @@
 """A pause that a person asked for holds the replies that wait."""
 
-from taskwire.sandbox.slack import DeliveryFault
+from taskwire.sandbox.slack import Attachment, DeliveryFault
 
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent
@@ -183,6 +183,16 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
         f"`/task attach {task.name}` gives it a new thread.",
     ]
     assert [thread.receipt(reply) for reply in replies] == [["warning"]] * 2
+
+
+async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World) -> None:
+    """A message that shows nothing would be none."""
+    thread, _ = await a_busy_agent(world)
+    await world.alice.replies(thread, "", (Attachment("build.log", b"at line 7"),))
+
+    await world.alice.replies(thread, "!detach")
+
+    assert thread.new_messages()[0] == "One reply had not reached the agent:\n| build.log"
 
 
 async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:

@@ -21,6 +21,8 @@ TEXT_ENDINGS = re.compile(
 )
 # Typed into a terminal by the agent's side, so not much; a longer one is better given as a link.
 LARGEST_FILE_BYTES = 100_000
+# A message that shows nothing at all is refused by Slack.
+NO_WORDS = "(no words)"
 
 
 class Given(NamedTuple):
@@ -39,7 +41,7 @@ class InputText:
 
     async def of(self, reply: Reply) -> Given:
         """The words, then each text file under its name."""
-        words = await self.words(reply)
+        words = await self._written(reply)
         parts = [] if is_blank(words) else [words]
         refused = []
         for file in reply.files:
@@ -51,6 +53,11 @@ class InputText:
         return Given("\n\n".join(parts), tuple(refused))
 
     async def words(self, reply: Reply) -> str:
+        """What tells people which reply is meant: its words, else the names of its files."""
+        words = await self._written(reply)
+        return ", ".join(file.name for file in reply.files) or NO_WORDS if is_blank(words) else words
+
+    async def _written(self, reply: Reply) -> str:
         """What a person wrote as they saw it, without the mention that says it to the bot."""
         if reply.is_from_command:
             # A command's text has been decoded where it was read.
