@@ -62,6 +62,24 @@ async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World)
     thread.new_messages()
 
 
+async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edited(world: World) -> None:
+    """What was asked about its files is no question about its new words."""
+    thread, task = await a_busy_agent(world)
+    task.becomes("idle")
+    await world.sweeps()
+    reply = await world.alice.replies(thread, "see this", (Attachment("a.png", b"\x89PNG", "image/png"),))
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+
+    await world.alice.edits(thread, reply, "see that")
+    await world.passes(seconds=5)
+
+    said = thread.all_messages()
+    assert [each for each in said if "[Send without them]" in each] == []
+    assert NO_NEED.format("the reply was edited") in said
+    thread.new_messages()
+
+
 async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> None:
     """Its author has deleted the reply that was not delivered."""
     thread, task = await a_busy_agent(world)

@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 from taskwire.bridge import questions
 from taskwire.bridge.doors import Doors
+from taskwire.bridge.giving_back import list_held
 from taskwire.bridge.hand import Ending, Hand, decided, done
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say_with, took_input
-from taskwire.bridge.undelivered import list_together
+from taskwire.bridge.undelivered import find_reply, list_together
 from taskwire.model.errors import UserError
 from taskwire.model.jobs import Act, Decided, HeldInput, Job, Reply, Verdict, in_turn, soon, steer
 from taskwire.model.links import Link
@@ -37,8 +38,8 @@ class Decider:
         work = hand.work(HeldInput)
         link = await self._link(hand)
         await self._people.require_steer(work.asker.person, link)
-        held = await self._doors.links.list_held(link.id)
-        if not held:
+        replies = await list_held(self._doors, link)
+        if not replies:
             return done(None, (work.asker, inputs.nothing_held(link)))
         if not work.is_dropped:
             resume = Act(asker=work.asker, verb="resume")
@@ -46,7 +47,6 @@ class Decider:
             step = Step().append(steer(link.id), job, score=soon(work.asker.at))
             return decided(step, work.asker, inputs.held_decided(is_dropped=False))
         step = self._doors.writes.drop_held(Step(), link.id)
-        replies = [job.work for job in held if isinstance(job.work, Reply)]
         for reply in replies:
             receipt(link.id, reply.ts, "none", step)
             if reply.asked:
@@ -92,12 +92,10 @@ class Decider:
     async def _find(self, link: Link, job_id: str) -> Found | None:
         """The reply: still at its place, held by a pause, or kept since it could not be delivered."""
         links, writes = self._doors.links, self._doors.writes
-        for job in await links.list_waiting(link.id):
-            if job.id == job_id and isinstance(job.work, Reply):
-                return Found(job.work, Step().drop(steer(link.id), job_id))
-        for job in await links.list_held(link.id):
-            if job.id == job_id and isinstance(job.work, Reply):
-                return Found(job.work, writes.drop_held(Step(), link.id, job_id))
+        if waiting := find_reply(await links.list_waiting(link.id), job_id):
+            return Found(waiting, Step().drop(steer(link.id), job_id))
+        if held := find_reply(await links.list_held(link.id), job_id):
+            return Found(held, writes.drop_held(Step(), link.id, job_id))
         kept = await self._doors.memory.find("reply", link.id, job_id)
         if kept is None:
             return None

@@ -17,6 +17,7 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.receive import Receiver
 from taskwire.bridge.show import REACTIONS
 from taskwire.bridge.steer import DETACHED
+from taskwire.bridge.undelivered import list_undelivered
 from taskwire.model.errors import OutsideError, TryLater, Unknown
 from taskwire.model.ids import LinkId, Ts, microseconds
 from taskwire.model.jobs import READING, Job, ReadThread, Reply, Rewritten, steer, urgent
@@ -118,10 +119,8 @@ class GapReader:
 
     async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
         """The replies that still wait, without those that came by a command: we wrote those ourselves."""
-        links = self._doors.links
-        jobs = await links.list_waiting(link) + await links.list_held(link)
-        replies = [job.work for job in jobs if isinstance(job.work, Reply)]
-        return {reply.ts: reply for reply in replies if not reply.is_from_command}
+        waiting = await list_undelivered(self._doors.links, link)
+        return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
 
     async def _bring_up_to_date(
         self, link: LinkId, replies: dict[Ts, Reply], messages: list[ThreadMessage]

@@ -6,6 +6,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say_with
+from taskwire.bridge.undelivered import replies_among
 from taskwire.model.ids import microseconds
 from taskwire.model.jobs import Reply
 from taskwire.model.links import Link
@@ -31,4 +32,4 @@ async def give_back(texts: InputText, link: Link, name: str, replies: Sequence[R
 
 async def list_held(doors: Doors, link: Link) -> list[Reply]:
     """The replies that a pause holds."""
-    return [job.work for job in await doors.links.list_held(link.id) if isinstance(job.work, Reply)]
+    return [reply for _, reply in replies_among(await doors.links.list_held(link.id))]

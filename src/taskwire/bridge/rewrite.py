@@ -13,6 +13,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say
+from taskwire.bridge.undelivered import find_reply, list_undelivered
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import UserId, microseconds, moment_of
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
@@ -43,14 +44,10 @@ class Rewriter:
         links, job_id = self._doors.links, f"{REPLY}{work.ts}"
         if work.was_away and not await self._is_right(link, job_id, work):
             return done()
-        waiting = {job.id: job.work for job in await links.list_waiting(link.id)}
-        if isinstance(old := waiting.get(job_id), Reply):
-            step = self._in_list(link, job_id, old, work)
-            return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
-        held = {job.id: job.work for job in await links.list_held(link.id)}
-        if isinstance(old := held.get(job_id), Reply):
-            step = self._in_hold(link, job_id, old, work)
-            return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
+        for jobs, change in ((links.list_waiting, self._in_list), (links.list_held, self._in_hold)):
+            if old := find_reply(await jobs(link.id), job_id):
+                step = change(link, job_id, old, work)
+                return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
         kept = await self._doors.memory.find("reply", link.id, job_id)
         if kept is not None:
             return done(self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
@@ -64,30 +61,24 @@ class Rewriter:
         """Whether what was read after a gap holds: no event has overtaken it, and no page was behind."""
         if work.what == "deleted" and self._age(work) < YOUNG:
             return False
-        links = self._doors.links
-        jobs = await links.list_waiting(link.id) + await links.list_held(link.id)
-        texts = [job.work.text for job in jobs if job.id == job_id and isinstance(job.work, Reply)]
-        return texts == [work.instead_of]
+        waiting = await list_undelivered(self._doors.links, link.id)
+        return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
 
     def _in_list(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
-            step = Step().drop(steer(link.id), job_id)
-            return _deleted(link, old, step)
+            return _deleted(link, old, Step().drop(steer(link.id), job_id))
         new = _in_new_words(old, work.now)
-        score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
-        # The question that was asked about it stands; one about its files is asked anew if need be.
         delay_ms = int(ASKED_SECONDS * 1000) if new.asked else 0
         job = Job(id=job_id, work=new)
-        step = Step().append(steer(link.id), job, score=score, delay_ms=delay_ms, is_newest=True)
-        return settle(link, old, "edited", step) if old.asked and not new.asked else step
+        step = Step().append(steer(link.id), job, score=_place(new), delay_ms=delay_ms, is_newest=True)
+        return _asked_anew(link, old, new, step)
 
     def _in_hold(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
-            step = self._doors.writes.drop_held(Step(), link.id, job_id)
-            return _deleted(link, old, step)
+            return _deleted(link, old, self._doors.writes.drop_held(Step(), link.id, job_id))
         new = _in_new_words(old, work.now)
-        score = in_turn(new.ts) if new.is_admitted else soon(new.ts)
-        return self._doors.writes.rehold(Step(), link.id, Job(id=job_id, work=new), score)
+        step = self._doors.writes.rehold(Step(), link.id, Job(id=job_id, work=new), _place(new))
+        return _asked_anew(link, old, new, step)
 
     def _in_memory(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
@@ -140,6 +131,15 @@ def _deleted(link: Link, old: Reply, step: Step) -> Step:
     if old.asked:
         settle(link, old, "deleted", step)
     return receipt(link.id, old.ts, "none", step)
+
+
+def _place(reply: Reply) -> int:
+    return in_turn(reply.ts) if reply.is_admitted else soon(reply.ts)
+
+
+def _asked_anew(link: Link, old: Reply, new: Reply, step: Step) -> Step:
+    """A question that was asked about it stands; one about its files is asked anew if need be."""
+    return settle(link, old, "edited", step) if old.asked and not new.asked else step
 
 
 def _in_new_words(old: Reply, now: Reply) -> Reply:

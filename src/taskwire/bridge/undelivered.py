@@ -1,33 +1,48 @@
-"""Replies that were not delivered for a reason that those behind them share: they are let go together.
+"""Replies that the agent does not have: which wait, and what becomes of those that will not be delivered.
 
-So the thread hears of it once, one button sends all of them in their order, and none reaches the agent
-without what was written before it.
+Those behind a reply that is let go for a reason that they share are let go with it. So the thread hears of it
+once, one button sends all of them in their order, and none reaches the agent without what was written before.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Hand
 from taskwire.bridge.saying import receipt, say
+from taskwire.model.ids import LinkId
 from taskwire.model.jobs import Job, Reply, in_turn, steer
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.store.letters import bury
-from taskwire.store.links import KEPT_REPLY_MS
+from taskwire.store.links import KEPT_REPLY_MS, Links
 from taskwire.store.steps import Step
 
 Waiting = tuple[Job, Reply]
 
 
+def replies_among(jobs: Iterable[Job]) -> list[Waiting]:
+    """Those of these jobs that are replies."""
+    return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
+
+
+def find_reply(jobs: Iterable[Job], job_id: str) -> Reply | None:
+    """The reply of this job, if it is one of these."""
+    return next((reply for job, reply in replies_among(jobs) if job.id == job_id), None)
+
+
+async def list_undelivered(links: Links, link: LinkId) -> list[Waiting]:
+    """All that wait: those that a pause holds, then those in the list."""
+    return replies_among(await links.list_held(link) + await links.list_waiting(link))
+
+
 async def list_with_those_behind(doors: Doors, hand: Hand, link: Link) -> list[Waiting]:
     """The reply in hand, and those behind it that wait for their turn and for nothing else."""
     jobs = [hand.job, *(job for job in await doors.links.list_waiting(link.id) if job.id != hand.job.id)]
-    replies = [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
     return [
         (job, reply)
-        for job, reply in replies
+        for job, reply in replies_among(jobs)
         if job.id == hand.job.id or (reply.is_admitted and not reply.asked)
     ]
 

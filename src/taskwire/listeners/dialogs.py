@@ -12,6 +12,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.bridge.form import FormFiller
 from taskwire.bridge.lookup import Lookup, Seen
+from taskwire.bridge.undelivered import list_undelivered
 from taskwire.listeners.behind import Behind, in_words
 from taskwire.listeners.entry import Entry
 from taskwire.model.actions import Dialog
@@ -154,10 +155,7 @@ class Dialogs:
         )
 
     async def _waiting(self, seen: Seen) -> int:
-        if seen.link is None:
-            return 0
-        jobs = await self._links.list_held(seen.link.id) + await self._links.list_waiting(seen.link.id)
-        return sum(job.work.kind == "reply" for job in jobs)
+        return len(await list_undelivered(self._links, seen.link.id)) if seen.link is not None else 0
 
     async def _submitted(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         submitted = inbound.submission(body)
