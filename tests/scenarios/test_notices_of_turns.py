@@ -223,3 +223,35 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
     ]
     assert said == ["Done", "Paused", "Resumed", "Done"]
     assert (await card(world, thread)).startswith("Done: Fix the login redirect. Opened PR #13.")
+
+
+async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world: World) -> None:
+    """Also with a call to somebody behind it, which posting may hurry for, but looking may not."""
+    thread, task = await a_task(world)
+    world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    task.pause()
+    await world.sweeps()
+    task.resume()
+    await world.sweeps()
+    task.becomes("complete", "Opened PR #13")
+    await world.sweeps()
+    world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)
+    await world.bot.parts.gaps.note()
+    await world.settles()
+    lost = world.slack.faults.add(
+        "chat.postMessage", CallFault.DONE_THEN_CUT, where=lambda post: post["text"].startswith("Paused")
+    )
+
+    for _ in range(12):
+        await world.passes(seconds=35)
+
+    said = [message.partition(":")[0] for message in thread.new_messages()]
+    assert lost.hits
+    assert [words.removeprefix(f"<@{world.alice.id}> ") for words in said] == [
+        "Done",
+        "Paused",
+        "Resumed",
+        "Done",
+    ]

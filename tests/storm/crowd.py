@@ -104,13 +104,14 @@ class Crowd:
         while True:
             await asyncio.sleep(DECIDE_SECONDS)
             for question in self.asked:
-                if not question.is_answered:
+                if not question.is_answered and not _has(question.message, Button.RESUME_AND_SEND):
                     await self._answer(question)
 
     async def resume_all(self) -> None:
         """Let every task go on that is paused and holds replies."""
         for question in self.asked:
-            if _has(question.message, Button.RESUME_AND_SEND):
+            if not question.is_answered and _has(question.message, Button.RESUME_AND_SEND):
+                self.acts["resumed at last"] += 1
                 await self._press(question, Button.RESUME_AND_SEND)
 
     def owner(self, prompt: str) -> str:
@@ -183,11 +184,9 @@ class Crowd:
             words = self._about(question)
             has_it = any(words in task.inputs for task in self.coder.tasks)
             await self._press(question, Button.ARRIVED if has_it else Button.SEND_AGAIN)
-        elif _has(question.message, Button.SEND_AGAIN):
+        else:
             self.acts["not delivered"] += 1
             await self._press(question, Button.SEND_AGAIN)
-        else:
-            question.is_answered = True
 
     def _about(self, question: Asked) -> str:
         return next(

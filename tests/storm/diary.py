@@ -33,7 +33,9 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
             if line.get("level") == "error":
-                errors.append(f"{log.name}: {text[:500]}")
+                # Of a stack trace the end says most.
+                said, trace = str(line.get("event")), str(line.get("exception", ""))
+                errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")
     counts["errors"] = len(errors)
     return counts, errors[:SHOWN]
 

@@ -62,17 +62,17 @@ class Storm:
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.gather(*(replica.end() for replica in self.replicas))
         tally.counts["seconds"] = round(time.monotonic() - began)
+        tally.wrongs["untrue"] += diary.read([replica.log for replica in self.replicas])[1]
         return tally
 
     def report(self) -> list[str]:
         """What went wrong, what people did, and what the bots say of themselves."""
         ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
-        said, errors = diary.read([replica.log for replica in self.replicas])
+        said, _ = diary.read([replica.log for replica in self.replicas])
         return [
             *_shown("weather", self.weather.seen + ended),
             *_shown("people", self.crowd.acts),
             *_shown("bots", said),
-            *(f"    {error}" for error in errors),
         ]
 
     async def _settled(self) -> None:

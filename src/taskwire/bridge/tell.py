@@ -206,7 +206,8 @@ class Teller:
                 urgency = Urgency.CALL if is_call else Urgency.POST
                 return await post_once(self._doors, hand, *where, message, meta, urgency)
             except NoRoom:
-                if is_call or not await self._is_call_behind(link):
+                # In doubt it was room for looking that was missing, and nothing is posted before that.
+                if is_call or hand.keeps_attempt or not await self._is_call_behind(link):
                     raise
                 # What stands before a call to somebody must not hold it up.
                 return await post_once(self._doors, hand, *where, message, meta, Urgency.CALL)
