@@ -22,6 +22,8 @@ from redis.exceptions import RedisError
 from taskwire.store import embedded
 from tests.process.processes import until
 
+from .certificates import Tls
+
 NAME = "mymaster"
 PASSWORD = "hunter2-and-more"
 SENTINEL_PASSWORD = "hunter3-and-more"
@@ -36,6 +38,7 @@ class Server:
     port: int
     command: tuple[str, ...]
     password: str
+    tls: Tls | None = None
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -58,8 +61,15 @@ class Server:
 
     def client(self) -> Redis:
         """A client of this one server, whatever its role is."""
-        once = Retry(NoBackoff(), 0)
-        return Redis(host=HOST, port=self.port, password=self.password, retry=once, decode_responses=True)
+        return Redis(
+            host=HOST,
+            port=self.port,
+            password=self.password,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            ssl=self.tls is not None,
+            ssl_ca_certs=str(self.tls.authority) if self.tls else None,
+        )
 
     async def role(self) -> str:
         """Its role; nothing if it does not answer."""
@@ -84,7 +94,9 @@ class House:
     def url(self) -> str:
         """What an operator would set."""
         places = ",".join(f"{HOST}:{each.port}" for each in self.sentinels)
-        return f"redis+sentinel://:{PASSWORD}@{places}/{NAME}/0?sentinel_password={SENTINEL_PASSWORD}"
+        url = f"redis+sentinel://:{PASSWORD}@{places}/{NAME}/0?sentinel_password={SENTINEL_PASSWORD}"
+        tls = self.sentinels[0].tls
+        return url if tls is None else f"{url}&ssl_ca_certs={tls.authority}".replace("redis+", "rediss+", 1)
 
     async def master(self) -> Server:
         """Who most sentinels call the master."""
@@ -133,13 +145,13 @@ async def _knows_all(sentinel: Server) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def house(directory: Path) -> AsyncIterator[House]:
-    """Run them all, as many as a quorum needs and more."""
+async def house(directory: Path, tls: Tls | None = None) -> AsyncIterator[House]:
+    """Run them all, as many as a quorum needs and more; with `tls` none of them listens without it."""
     program = shutil.which("redis-server") or str(embedded.find_program())
     ports = free_ports(6)
-    servers = [_server(program, directory, port, ports[0]) for port in ports[:3]]
+    servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
     ids = {port: secrets.token_hex(20) for port in ports[3:]}
-    sentinels = [_sentinel(program, directory, port, ports[:3], ids) for port in ids]
+    sentinels = [_sentinel(program, directory, port, ports[:3], ids, tls) for port in ids]
     made = House(servers, sentinels)
     try:
         await servers[0].start()
@@ -152,26 +164,45 @@ async def house(directory: Path) -> AsyncIterator[House]:
             await each.end()
 
 
-def _server(program: str, directory: Path, port: int, master: int) -> Server:
+def _listens(port: int, place: Path, tls: Tls | None) -> list[str]:
+    lines = [f"bind {HOST}", f"dir {place}"]
+    if tls is None:
+        return [f"port {port}", *lines]
+    return [
+        *("port 0", f"tls-port {port}", *lines, "tls-replication yes", "tls-auth-clients no"),
+        f"tls-cert-file {tls.certificate}",
+        f"tls-key-file {tls.key}",
+        f"tls-ca-cert-file {tls.authority}",
+    ]
+
+
+def _server(program: str, directory: Path, port: int, master: int, tls: Tls | None) -> Server:
     place = directory / f"redis-{port}"
     place.mkdir()
     lines = [
-        *(f"port {port}", f"bind {HOST}", f"dir {place}", "appendonly yes", 'save ""'),
+        *(*_listens(port, place, tls), "appendonly yes", 'save ""'),
         *(f"requirepass {PASSWORD}", f"masterauth {PASSWORD}"),
         *("min-replicas-to-write 1", "min-replicas-max-lag 2", "repl-ping-replica-period 1"),
         *("repl-diskless-sync yes", "repl-diskless-sync-delay 0"),
     ]
     lines += [f"replicaof {HOST} {master}"] if port != master else []
     (place / "redis.conf").write_text("\n".join(lines) + "\n")
-    return Server(port, (program, str(place / "redis.conf")), PASSWORD)
+    return Server(port, (program, str(place / "redis.conf")), PASSWORD, tls)
 
 
-def _sentinel(program: str, directory: Path, port: int, servers: list[int], ids: dict[int, str]) -> Server:
+def _sentinel(
+    program: str,
+    directory: Path,
+    port: int,
+    servers: list[int],
+    ids: dict[int, str],
+    tls: Tls | None = None,
+) -> Server:
     """A sentinel that knows the others from the start, as one that is started anew does."""
     place = directory / f"sentinel-{port}"
     place.mkdir()
     lines = [
-        *(f"port {port}", f"bind {HOST}", f"dir {place}", f"requirepass {SENTINEL_PASSWORD}"),
+        *(*_listens(port, place, tls), f"requirepass {SENTINEL_PASSWORD}"),
         f"sentinel myid {ids[port]}",
         f"sentinel monitor {NAME} {HOST} {servers[0]} 2",
         f"sentinel auth-pass {NAME} {PASSWORD}",
@@ -181,7 +212,7 @@ def _sentinel(program: str, directory: Path, port: int, servers: list[int], ids:
     lines += [f"sentinel known-replica {NAME} {HOST} {each}" for each in servers[1:]]
     lines += [f"sentinel known-sentinel {NAME} {HOST} {o} {own}" for o, own in ids.items() if o != port]
     (place / "sentinel.conf").write_text("\n".join(lines) + "\n")
-    return Server(port, (program, str(place / "sentinel.conf"), "--sentinel"), SENTINEL_PASSWORD)
+    return Server(port, (program, str(place / "sentinel.conf"), "--sentinel"), SENTINEL_PASSWORD, tls)
 
 
 def lone_sentinel(directory: Path, master: int) -> Server:

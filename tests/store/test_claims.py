@@ -1,6 +1,8 @@
 """Claims: once, however often a delivery comes, and never a claim without its step."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -179,6 +181,20 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
 
         with pytest.raises(Unknown):
             await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+
+
+async def test_a_store_of_our_own_that_stands_still_may_have_written_it(real: Connections) -> None:
+    """The same through the Unix socket of the store that a process runs by itself."""
+    engine = Engine(real)
+    claims = Claims(real, engine.keys, engine.clock)
+    await claims.accept("event", "Ev0", Step())
+    server = int((await real.commands.info("server"))["process_id"])
+    os.kill(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unknown):
+            await claims.accept("event", "Ev1", Step())
+    finally:
+        os.kill(server, signal.SIGCONT)
 
 
 async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:

@@ -108,10 +108,11 @@ def open(url: str, *, command_seconds: float = COMMAND_SECONDS) -> Connections: 
 
 
 def _client(address: Address, masters: Masters | None, answer_seconds: float, connections: int) -> Redis:
-    scheme = address.scheme
-    pool = Lines.from_url(
-        address.url,
-        connection_class=_LINES[scheme] if masters is None else _MASTER_LINES[scheme],
+    options = cast("dict[str, Any]", parse_url(address.url))
+    # By the scheme alone redis-py would choose lines of its own, for TLS and for a Unix socket.
+    options["connection_class"] = (_LINES if masters is None else _MASTER_LINES)[address.scheme]
+    pool = Lines(
+        **options,
         timeout=POOL_SECONDS,
         max_connections=connections,
         socket_timeout=answer_seconds,

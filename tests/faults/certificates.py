@@ -1,0 +1,44 @@
+"""Certificates of an authority of our own, for servers on the loopback, made while a test runs."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DAYS = "2"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Whom to trust, and what a server shows."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
+    """Make an authority and a certificate of its for a server at that address; skips without OpenSSL."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, which is not installed")
+    directory.mkdir()
+    made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")
+    own_key = directory / "authority.key"
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS)
+    await _openssl(*new, "-subj", "/CN=authority", "-keyout", str(own_key), "-out", str(made.authority))
+    of_authority = ("-CA", str(made.authority), "-CAkey", str(own_key))
+    names = ("-subj", "/CN=server", "-addext", f"subjectAltName=IP:{host}")
+    limits = ("-addext", "basicConstraints=critical,CA:FALSE")
+    await _openssl(
+        *(*new, *of_authority, *names, *limits), "-keyout", str(made.key), "-out", str(made.certificate)
+    )
+    return made
+
+
+async def _openssl(*words: str) -> None:
+    quiet = asyncio.subprocess.PIPE
+    run = await asyncio.create_subprocess_exec("openssl", *words, stdout=quiet, stderr=quiet)
+    _, said = await run.communicate()
+    assert run.returncode == 0, said.decode()

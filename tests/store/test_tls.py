@@ -1,0 +1,103 @@
+"""TLS to Redis and to its sentinels, with real certificates: who is not trusted is not spoken to."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskwire.model.errors import TryLater, Unknown, UserError
+from taskwire.model.jobs import Job, Say, tell
+from taskwire.model.messages import Message
+from taskwire.store import connection
+from taskwire.store.claims import Claims
+from taskwire.store.keys import Keys
+from taskwire.store.scripts import ServersClock
+from taskwire.store.steps import Step
+from tests.faults import certificates, sentinels
+from tests.faults.proxy import proxy
+from tests.faults.sentinels import House
+from tests.process.processes import until
+
+KEYS = Keys("T1")
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """Sentinels and servers that speak nothing but TLS."""
+    async with sentinels.house(tmp_path, await certificates.make(tmp_path / "tls")) as made:
+        yield made
+
+
+async def test_a_failover_is_followed_over_tls(house: House) -> None:
+    """Sentinels, the old master and the new one: each shows a certificate of the one authority."""
+    async with connection.open(house.url) as both:
+        health = await connection.check(both)
+        claims = Claims(both, KEYS, ServersClock())
+        step = Step().append(tell("L1"), Job(id="one", work=Say(message=Message(text="one"))))
+        taken = await claims.accept("command", "one", step)
+
+        await house.kill_master()
+
+        await until(lambda: _is_kept(claims, step), "the new master")
+    assert both.where.startswith("rediss+sentinel://127.0.0.1:")
+    assert (health.role, health.copies, taken) == ("master", 1, "taken")
+
+
+async def _is_kept(claims: Claims, step: Step) -> bool:
+    with contextlib.suppress(Unknown, TryLater):
+        return await claims.accept("command", "one", step) == "seen"
+    return False
+
+
+async def test_a_silent_store_behind_tls_may_have_written_it(house: House) -> None:
+    """What is known of a call that failed does not depend on how it was sent."""
+    master, trusted = await house.master(), _authority(house)
+    async with proxy(f"redis://{sentinels.HOST}:{master.port}") as network:
+        url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
+        async with connection.open(url) as through:
+            claims = Claims(through, KEYS, ServersClock())
+            await claims.accept("event", "Ev0", Step())
+            network.freeze()
+
+            with pytest.raises(Unknown):
+                await claims.accept("event", "Ev1", Step())
+
+
+async def test_who_is_not_trusted_is_named(house: House, tmp_path: Path) -> None:
+    """Certificates of another authority, and TLS where none was set."""
+    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(house)
+    server = f"{sentinels.HOST}:{(await house.master()).port}"
+    places, secret = house.url.partition("@")[2].partition("?")[0], f"rediss://:{sentinels.PASSWORD}@{server}"
+
+    said = [
+        await _check(house.url.replace(trusted, str(other))),
+        await _check(house.url.partition("&ssl_")[0].replace("rediss+", "redis+")),
+        await _check(f"{secret}?ssl_ca_certs={other}"),
+        await _check(f"{secret}?ssl_ca_certs={trusted}"),
+        await _check(secret.replace("rediss", "redis")),
+    ]
+
+    where = places.removesuffix("/0")
+    assert said == [
+        f"No sentinel of rediss+sentinel://{where} can be reached: TLS failed (CERTIFICATE_VERIFY_FAILED).",
+        f"No sentinel of redis+sentinel://{where} can be reached: Connection reset by peer.",
+        f"rediss://{server} cannot be reached: TLS failed (CERTIFICATE_VERIFY_FAILED).",
+        "",
+        f"redis://{server} cannot be reached: Connection reset by peer.",
+    ]
+
+
+def _authority(house: House) -> str:
+    return house.url.partition("ssl_ca_certs=")[2]
+
+
+async def _check(url: str) -> str:
+    """What is wrong with an address; nothing if all is well."""
+    async with connection.open(url) as both:
+        try:
+            await connection.check(both)
+        except UserError as error:
+            assert "hunter" not in str(error)
+            return error.sentence
+    return ""
