@@ -23,7 +23,7 @@ async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
     """Make an authority and a certificate of its for a server at that address; skips without OpenSSL."""
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl, which is not installed")
-    directory.mkdir()
+    directory.mkdir()  # noqa: ASYNC240 - once, while nothing else runs
     made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")
     own_key = directory / "authority.key"
     new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS)
