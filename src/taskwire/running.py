@@ -35,6 +35,8 @@ LOOK_SECONDS = 2.0
 # Slack brings an event again for about six minutes; a shorter absence loses nothing.
 GAP_SECONDS = 60.0
 RETRY_SECONDS = 5.0
+# Prometheus waits ten seconds for figures, and the chart's probe five for whether we are ready.
+STORE_SECONDS = 3.0
 # One after the other, and less than `lifetime.STOP_SECONDS` together.
 TIMERS_SECONDS = 2.0
 DRAIN_SECONDS = 7.0
@@ -174,18 +176,24 @@ class Bot:
 
     async def _figures(self) -> bytes:
         """All figures; what only a look can tell is looked at now."""
-        for system, stands in (await self.health()).items():
+        health = await self.health()
+        for system, stands in health.items():
             self.metrics.is_up.labels(system).set(stands == "ok")
         if self._socket is not None:
             self.metrics.socket_age.set(await self._socket.age_seconds())
         if self._parts is not None:
             self.metrics.in_hand.set(self._parts.worker.in_hand)
-            with contextlib.suppress(RedisError):
+            if health["store"] == "ok":
                 await self._look_at_lists(self._parts)
         return self.metrics.exposition()
 
     async def _look_at_lists(self, parts: Parts) -> None:
-        waiting, metrics = await parts.depths.look(), self.metrics
+        metrics = self.metrics
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                waiting = await parts.depths.look()
+        except (RedisError, TimeoutError):
+            return
         metrics.letters.set(waiting.letters)
         for kind in LISTS:
             depth = waiting.lists.get(kind, NO_DEPTH)
@@ -213,8 +221,9 @@ class Bot:
 
     async def _stores(self) -> bool:
         try:
-            return bool(await self._connections.commands.ping())
-        except RedisError:
+            async with asyncio.timeout(STORE_SECONDS):
+                return bool(await self._connections.commands.ping())
+        except (RedisError, TimeoutError):
             return False
 
     async def _watch_over(self) -> None:

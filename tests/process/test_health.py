@@ -1,9 +1,15 @@
 """/healthz, /readyz and /metrics, as a supervisor and an operator see them."""
 
+import asyncio
 from datetime import timedelta
+
+from redis.asyncio import Redis
 
 from .conftest import free_port, redis_on
 from .processes import Place, Taskwire, until
+
+# So long Prometheus waits for figures, unless it is told otherwise.
+SCRAPE_SECONDS = 10.0
 
 
 async def _tells(bot: Taskwire, words: str) -> str:
@@ -108,6 +114,18 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
     assert alive == (200, "ok\n")
     assert (status, told["slack"], told["store"]) == (503, "ok", "Redis does not answer.")
     assert code == 0
+
+
+async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> None:
+    """Whoever asks hears that the store is away before they stop waiting: else no alert would fire."""
+    bot = await place.one(REDIS_URL=redis_url)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.client_pause(60_000)
+
+    async with asyncio.timeout(SCRAPE_SECONDS):
+        _, figures = await bot.ask("/metrics")
+
+    assert 'taskwire_up{system="store"} 0.0' in figures.splitlines()
 
 
 async def _is_unready(bot: Taskwire) -> bool:
