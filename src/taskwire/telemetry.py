@@ -50,6 +50,10 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     # Their "info" is one line a connection or a call, their "debug" writes out whole requests.
     for chatty in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(chatty).setLevel(max(_LEVELS[level], logging.WARNING))
+    # A call that is left out while the last one goes on is left out on purpose, twice a second where Redis
+    # hangs. What a call raises is logged by whoever made it; what is broken off at the end is no error.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,5 +1,6 @@
 """Logs and figures: in both forms, and with every secret masked, however deep it sits."""
 
+import asyncio
 import io
 import json
 import logging
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from taskwire.model.secrets import Masker
+from taskwire.scheduler import Timers
 from taskwire.telemetry import Metrics, configure_logs, logger
 
 SECRET = "swordfish-4711"
@@ -99,6 +101,26 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
         logging.getLogger(name).debug("a whole payload")
 
     assert log.getvalue() == ""
+
+
+async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
+    """Where Redis hangs a timer's calls take long; that no others are made meanwhile helps nobody."""
+    timers, called, hanging = Timers(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
+
+    async def hangs() -> float:
+        await hanging.wait()
+        return 0.0
+
+    async def comes() -> None:
+        called.release()
+
+    timers.start(hangs, comes, comes)
+    for _ in range(3):
+        await called.acquire()
+    await timers.stop(0.0)
+    await asyncio.sleep(0)
+
+    assert "apscheduler" not in log.getvalue()
 
 
 def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
