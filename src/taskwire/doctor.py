@@ -32,6 +32,7 @@ from taskwire.store import connection, embedded
 from taskwire.store.connection import Connections, StoreHealth
 from taskwire.store.keys import Keys
 from taskwire.store.letters import Letter, Letters
+from taskwire.store.reasons import reason
 from taskwire.store.scripts import ServersClock
 from taskwire.store.sentinels import Seen
 from taskwire.words import troubles
@@ -235,7 +236,7 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
 
 @contextlib.asynccontextmanager
 async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
-    """The dead letters of this workspace; UserError if it cannot be learnt whose they are."""
+    """The dead letters of this workspace; UserError if nobody tells whose they are, or the store is away."""
     url = settings.slack_api_url
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
@@ -245,8 +246,13 @@ async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
             raise refused(problem) from problem
         except OutsideError as error:
             raise UserError(f"Slack could not be asked whose they are: {error}.", "Try again.") from error
-    async with opened_store(settings) as connections:
-        yield Letters(connections, Keys(own.team_id), ServersClock())
+    try:
+        async with opened_store(settings) as connections:
+            await connection.check(connections)
+            yield Letters(connections, Keys(own.team_id), ServersClock())
+    except RedisError as error:
+        said = f"The store does not answer as it should: {reason(error).rstrip('.')}."
+        raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error
 
 
 def judge_scopes(granted: frozenset[str] | None) -> Finding:

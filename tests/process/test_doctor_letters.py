@@ -1,10 +1,14 @@
 """Dead letters on the command line: listed, sent again beside a running bot, and forgotten."""
 
+import pytest
+from redis.asyncio import Redis
+
+from .conftest import free_port
 from .processes import Place, Taskwire, until
 
 
-async def _doctor(place: Place, *arguments: str) -> tuple[int, str]:
-    looking = await place.runs("doctor", *arguments)
+async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
+    looking = await place.runs("doctor", *arguments, **settings)
     return await looking.ends(), looking.output
 
 
@@ -25,6 +29,34 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
     assert forgetting == (0, "There were none.\n")
     said = [str(notice["text"]) for notice in place.slack.thread("general", ts)[1:]]
     assert ["Done: Fix the login redirect" in notice for notice in said] == [True]
+
+
+@pytest.mark.parametrize("what", [("--letters",), ("--resend", "all"), ("--forget",)])
+async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...]) -> None:
+    """Whoever looks for letters at night finds a sentence there, and not what Python thinks of it."""
+    port = free_port()
+
+    looked = await _doctor(place, *what, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+
+    assert looked == (
+        2,
+        f"redis://127.0.0.1:{port} cannot be reached: Connection refused. "
+        "Check REDIS_URL, and that Redis or Valkey runs there.\n",
+    )
+
+
+async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
+    """One that stands in for a primary which is away can be read, and nothing more."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.replicaof("127.0.0.1", str(free_port()))
+
+    looked = await _doctor(place, "--forget", REDIS_URL=redis_url)
+
+    assert looked == (
+        2,
+        "The store does not answer as it should: You can't write against a read only replica. "
+        "Look into its log, and at what `taskwire doctor` says of it.\n",
+    )
 
 
 async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
