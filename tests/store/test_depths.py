@@ -2,8 +2,9 @@
 
 import pytest
 
+from taskwire.model import jobs
 from taskwire.model.jobs import ListName, steer, tell
-from taskwire.store.depths import MOST_LISTS, Depth, Depths
+from taskwire.store.depths import LISTS, MOST_LISTS, Depth, Depths
 from taskwire.store.steps import Step
 
 from .engine import Engine, job
@@ -44,3 +45,14 @@ async def test_a_look_has_its_bound(engine: Engine, depths: Depths) -> None:
     await engine.queue.write(step)
 
     assert (await depths.look()).lists["show"].jobs == MOST_LISTS
+
+
+def test_no_kind_of_list_is_out_of_sight() -> None:
+    """What names a list is called as the lists that it names."""
+    makers = {name for name, made in vars(jobs).items() if _returns(made) is ListName}
+
+    assert {*makers, jobs.READING.partition(":")[0]} == set(LISTS)
+
+
+def _returns(made: object) -> object:
+    return getattr(made, "__annotations__", {}).get("return")
