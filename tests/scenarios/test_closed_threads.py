@@ -134,6 +134,21 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
     assert len(await world.dead_letters()) == 1
 
 
+async def test_who_attaches_a_task_of_a_closed_thread_is_told_how(world: World) -> None:
+    """Its thread's address leads nowhere, or to where nothing is said any more."""
+    world.slack.add_channel("elsewhere", ["alice"])
+    thread, task = await a_task(world)
+    del world.slack.workspace.channels[thread.channel]
+
+    await world.alice.types(f"/task attach {task.name}", "elsewhere")
+
+    assert world.alice.reads() == [
+        f"*{TITLE}* has a thread already, but I can't write in it any more. `/task detach {task.name}`, "
+        f"then `/task attach {task.name}` gives it a new one."
+    ]
+    assert await world.dead_letters() == []
+
+
 async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
     """The bot is still in it; its messages come as those of a private channel."""
     thread, task = await a_task(world)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from taskwire.bridge.bonds import end_unbound, get_link
+from taskwire.bridge.bonds import end_unbound, find_permalink, get_link
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excuses import said
 from taskwire.bridge.free_names import name_taken
@@ -55,8 +55,7 @@ class Binder:
         task_id = TaskId(str(link.bond.task_id))
         other = await self._doors.links.find_by_task(task_id)
         if other is not None and other.id != link.id:
-            place = (other.bond.channel, other.bond.thread_ts or other.bond.made_at)
-            where = await self._doors.slack.get_permalink(*place)
+            where = await find_permalink(self._doors, other.bond)
             return self._failed(link, asker, refusals.has_a_thread(where))
         try:
             task = await self._doors.coder.get_task(task_id)

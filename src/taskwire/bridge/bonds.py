@@ -9,6 +9,7 @@ from taskwire.model.ids import LinkId, TaskId
 from taskwire.model.jobs import Asker
 from taskwire.model.links import Bond, Link
 from taskwire.model.naming import digest
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.store.steps import Step
 
 
@@ -32,6 +33,16 @@ def bare_bond(task: Task, asker: Asker) -> Bond:
         template=task.template_display_name or task.template_name,
         task_id=TaskId(task.id),
     )
+
+
+async def find_permalink(doors: Doors, bond: Bond) -> str:
+    """The address of a link's thread; nothing where there is none, or none that we may see any more."""
+    if bond.thread_ts is None:
+        return ""
+    try:
+        return await doors.slack.get_permalink(bond.channel, bond.thread_ts)
+    except (ChannelProblem, MessageGone):
+        return ""
 
 
 async def get_link(doors: Doors, hand: Hand) -> Link:

@@ -5,7 +5,7 @@ it, the link is made anew from that; otherwise the thread hears why nobody gets 
 card has only just been posted is known by the time this is looked at.
 """
 
-from taskwire.bridge.bonds import bare_bond
+from taskwire.bridge.bonds import bare_bond, find_permalink
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
@@ -60,8 +60,7 @@ class ThreadFinder:
             return await self._says(hand, work, inputs.thread_unknown())
         other = await self._doors.links.find_by_task(TaskId(card.task_id))
         if other is not None:
-            place = (other.bond.channel, other.bond.thread_ts or other.bond.made_at)
-            where = await self._doors.slack.get_permalink(*place)
+            where = await find_permalink(self._doors, other.bond)
             return await self._says(hand, work, inputs.thread_elsewhere(where))
         try:
             task = await self._doors.coder.get_task(card.task_id)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from taskwire.bridge.bonds import bare_bond
+from taskwire.bridge.bonds import bare_bond, find_permalink
 from taskwire.bridge.create import Creator
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
@@ -52,11 +52,8 @@ class Intake:
     async def _attach(self, hand: Hand, work: ActAsked, seen: Seen) -> Ending:
         """Give the task a thread here; only whoever may steer it may put it somewhere."""
         if seen.link is not None:
-            link = seen.link
-            where = await self._doors.slack.get_permalink(
-                link.bond.channel, link.bond.thread_ts or link.bond.made_at
-            )
-            return done(None, (work.asker, answers.already_attached(link, where)))
+            where = "" if seen.link.closed else await find_permalink(self._doors, seen.link.bond)
+            return done(None, (work.asker, answers.already_attached(seen.link, where)))
         account = await self._people.get_account(work.asker.person)
         is_own = seen.task.owner_id == account.id
         if not is_own and not await self._people.is_admin(work.asker.person):

@@ -232,7 +232,8 @@ def thread_unknown() -> Message:
 
 def thread_elsewhere(where: str) -> Message:
     """The task has another thread."""
-    return statement(f"Nobody gets replies in this thread now: its task has <{where}|another thread>.")
+    another = f"<{where}|another thread>" if where else "another thread"
+    return statement(f"Nobody gets replies in this thread now: its task has {another}.")
 
 
 def thread_without_task() -> Message:

@@ -184,7 +184,7 @@ GONE = "It is no longer in Coder."
 
 def has_a_thread(permalink: str) -> str:
     """Somebody else attached the task first."""
-    return f"It has one already: {permalink}"
+    return f"It has one already: {permalink}" if permalink else "It has one already."
 
 
 def being_attached(name: str) -> Refusal:
@@ -229,9 +229,13 @@ def too_late() -> Refusal:
 
 def thread_is_closed(link: Link) -> Refusal:
     """The bot cannot write in the task's thread any more."""
+    name = escaped(link.bond.name, 60)
     return (
         f"I can't write in the thread of *{escaped(name_of(link), 80)}* any more: its agent got nothing.",
-        "Invite me to its channel again, or attach the task somewhere else.",
+        (
+            "Invite me to its channel again, or give it a new thread: "
+            f"`/task detach {name}`, then `/task attach {name}`."
+        ),
     )
 
 
