@@ -66,19 +66,19 @@ def mark(text: str, prompt: str, build: int, log: Sequence[Entry]) -> Mark:
 
 def find(marked: Mark, build: int, log: Sequence[Entry]) -> Finding:
     """What a live log says of the words; before they can no longer land only "there" counts."""
-    if not _goes_on(marked, build, log):
-        return "unclear"
     copies = count(marked, build, log)
+    if copies is None:
+        return "unclear"
     if copies == 1 and not marked.is_prompt:
         return "there"
     # An agent that has got something moves its screen, and with it the newest entry.
     return "not_there" if _stands_still(marked, log) else "unclear"
 
 
-def count(marked: Mark, build: int, log: Sequence[Entry]) -> int:
-    """How often the words stand behind the mark, as far as the log goes on from there."""
+def count(marked: Mark, build: int, log: Sequence[Entry]) -> int | None:
+    """How often the words stand behind the mark; None if this is not the log that was marked."""
     if not _goes_on(marked, build, log):
-        return 0
+        return None
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)
     return sum(plain(entry.text) == plain(marked.text) for entry in newer)
 

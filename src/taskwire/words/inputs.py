@@ -27,8 +27,17 @@ def delivered_late(text: str) -> Message:
 
 
 def delivered_twice(text: str) -> Message:
-    """The agent may have got it twice; nobody can take it back."""
+    """The agent got it twice; nobody can take it back."""
     words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
+    return _about(words, text)
+
+
+def maybe_delivered_twice(text: str) -> Message:
+    """The agent may have got it twice, and nothing shows any more whether it did."""
+    words = (
+        "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
+        "got it twice. Tell it if that matters."
+    )
     return _about(words, text)
 
 

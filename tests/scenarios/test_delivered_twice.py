@@ -1,0 +1,70 @@
+"""An input that a stopped process may have delivered a second time: looked for, and told."""
+
+from taskwire.bridge.sightings import entries_of
+from taskwire.model import doubt
+from taskwire.model.ids import TaskId, Ts
+from taskwire.model.jobs import Job, TidyInput, tidy
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.store.steps import Step
+
+from .people import Thread
+from .waiting import a_waiting_agent
+from .world import World
+
+# Twice the time-out and the margin, and the longest lease.
+LANDED = 191
+INTERRUPTED = "I was interrupted while delivering this, and {} Tell it if that matters.\n> use main"
+TWICE = INTERRUPTED.format("the agent got it twice.")
+MAYBE = INTERRUPTED.format("the log that would show it is gone: the agent may have got it twice.")
+
+
+async def delivered(world: World) -> tuple[Thread, PuppetTask, Step]:
+    """A reply that the agent has, and what the end of a lost turn leaves to look after it."""
+    thread, task = await a_waiting_agent(world)
+    doors = world.bot.parts.doors
+    logs = await doors.coder.get_logs(task.id)
+    marked = doubt.mark("use main", task.prompt, 1, entries_of(logs))
+    reply = await world.alice.replies(thread, "use main")
+    link = await doors.links.find_by_task(TaskId(task.id))
+    assert link is not None
+    job = Job(id=f"tidy:input:{reply}", work=TidyInput(ts=Ts(reply), marked=marked))
+    return thread, task, Step().append(tidy(link.id), job)
+
+
+async def looks(world: World, tidying: Step) -> None:
+    """Let it be looked after, at once and when nothing can land any more."""
+    await world.bot.parts.doors.queue.write(tidying)
+    await world.settles()
+    await world.passes(LANDED)
+
+
+async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
+    """Nothing happened that anybody has to know."""
+    thread, task, tidying = await delivered(world)
+
+    await looks(world, tidying)
+
+    assert task.inputs == ["use main"]
+    assert [said for said in thread.new_messages() if "interrupted" in said] == []
+
+
+async def test_what_the_agent_has_twice_is_told(world: World) -> None:
+    """Nobody can take it back; its author can say so."""
+    thread, task, tidying = await delivered(world)
+    task.becomes("idle")
+    task.hears("use main")
+
+    await looks(world, tidying)
+
+    assert [said for said in thread.new_messages() if "interrupted" in said] == [TWICE]
+
+
+async def test_what_nothing_shows_any_more_is_told_as_that(world: World) -> None:
+    """The workspace was stopped and started since: the log that could tell is gone."""
+    thread, task, tidying = await delivered(world)
+    task.pause()
+    task.resume()
+
+    await looks(world, tidying)
+
+    assert [said for said in thread.new_messages() if "interrupted" in said] == [MAYBE]
