@@ -2,6 +2,7 @@
 
 from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
 
+from .doubts import without_notices
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -50,6 +51,50 @@ async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World)
     await world.passes(seconds=5)
 
     assert waiting == ["hourglass_flowing_sand"]
+    assert task.inputs == ["use main"]
+
+
+async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> None:
+    """Whoever waits for it knows what for; in between it may be busy without anybody being told."""
+    thread, task = await a_waiting_agent(world)
+    thread.new_messages()
+    world.coder.misbehave("tasks.logs", bad_gateway(), times=None)
+
+    for text in ("use main", "and test it"):
+        await world.alice.replies(thread, text)
+    for _ in range(4):
+        await world.passes(seconds=600)
+    said = without_notices(thread)
+    world.coder.behave()
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert said == [
+        "Replies here have been waiting for a while: Coder can't reach the agent of *Fix the login*. Often "
+        "it comes back by itself; `!pause`, then `!resume` starts its workspace again. I go on trying for a "
+        "day; there is no need to repeat them."
+    ]
+    assert task.inputs == ["use main", "and test it"]
+
+
+async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None:
+    """Coder answers all else, so no card shows that anything is wrong."""
+    thread, task = await a_waiting_agent(world)
+    thread.new_messages()
+    world.coder.misbehave("tasks.logs", server_error(), times=None)
+
+    await world.alice.replies(thread, "use main")
+    for _ in range(4):
+        await world.passes(seconds=600)
+    said = without_notices(thread)
+    world.coder.behave()
+    await world.passes(seconds=31)
+
+    assert said == [
+        "Replies here have been waiting for a while: Coder does not tell me whether the agent of *Fix the "
+        "login* takes them. Whoever looks after Coder can find out why. I go on trying for a day; there is "
+        "no need to repeat them."
+    ]
     assert task.inputs == ["use main"]
 
 

@@ -71,8 +71,10 @@ class Deliverer:
                 return sent
             note = SendNote.before(case.hand, task, logs, text)
             unclear = await self._attempt(case, task, note)
-        except (NotReady, AppUnreachable, BuildActive, TaskPaused, MustBeActive, NoLogs):
+        except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
             return await self._fates.waits(case)
+        except AppUnreachable:
+            return await self._fates.out_of_reach(case)
         except (TokenRefused, NoTasks):
             # The account's trouble, not this reply's: it waits.
             raise

@@ -13,6 +13,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
 from taskwire.bridge.questions import settle
+from taskwire.bridge.reach import find_away
 from taskwire.bridge.saying import receipt, say, took_input
 from taskwire.bridge.show import REACTIONS
 from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
@@ -23,6 +24,7 @@ from taskwire.model.jobs import Happened, Job, Reply, in_turn, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Phase
+from taskwire.slack.errors import RateLimited, SlackTrouble
 from taskwire.slack.outbound import Traces
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
@@ -34,6 +36,8 @@ LONGEST_WAIT_SECONDS = 30.0
 ASKED_SECONDS = 7 * 24 * 3600.0
 # A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
 DAY_MS = 24 * 3_600_000
+# What keeps a running agent's replies from it for so long is told.
+HELD_UP_MS = 15 * 60_000
 
 # How the ids of questions begin.
 ASKED = "asked:"
@@ -100,14 +104,31 @@ class Fates:
         job = Job(id=f"resume:{case.hand.job.id}:{build}", work=Happened(event=acted))
         return self._later(case, _waiting(case).append(tell(case.link.id), job))
 
-    async def waits(self, case: Case, *, is_broken: bool = False) -> Ending:
+    async def waits(self, case: Case, *, is_broken: bool = False, unreached_ms: int = 0) -> Ending:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
         hand, link, _ = case
         if is_broken and link.story.phase is Phase.BROKEN:
             return await self._together(case, inputs.broken_first)
         if hand.now_ms - hand.turn.since_ms > DAY_MS:
             return await self._together(case, inputs.waited_too_long)
-        return self._later(case, _waiting(case))
+        return self._later(case, _waiting(case), unreached_ms)
+
+    async def out_of_reach(self, case: Case) -> Ending:
+        """Coder cannot ask the agent whether it takes anything: later, and if that lasts it is told."""
+        since_ms = case.reply.unreached_ms or case.hand.now_ms
+        ending = await self.waits(case, unreached_ms=since_ms)
+        if ending.verdict == "later":
+            await self._explain(case, since_ms, inputs.held_up_by_agent(case.link), ending.step)
+        return ending
+
+    async def _explain(self, case: Case, since_ms: int, message: Message, step: Step) -> None:
+        """Say once a day why replies wait, where that has lasted and no card shows it."""
+        hand, link, memory = case.hand, case.link, self._doors.memory
+        if not since_ms or hand.now_ms - since_ms < HELD_UP_MS or await find_away(self._doors) is not None:
+            return
+        if await memory.find("told-held-up", link.id) is None:
+            memory.keeping(step, "1", "told-held-up", link.id, ttl_ms=DAY_MS)
+            say(link.id, f"held-up:{hand.job.id}:{hand.now_ms}", message, step, is_call=True)
 
     async def _together(self, case: Case, words: Callable[[Link, str, Sequence[str]], Message]) -> Ending:
         """Not delivered, and neither is what waits behind it."""
@@ -117,12 +138,13 @@ class Fates:
         message = words(link, hand.job.id, texts)
         return done(let_go_together(self._doors, hand, link, replies, message))
 
-    def _later(self, case: Case, step: Step) -> Ending:
+    def _later(self, case: Case, step: Step, unreached_ms: int = 0) -> Ending:
         waits = case.reply.waits + 1
         seconds = wait_seconds(waits, LONGEST_WAIT_SECONDS)
-        return later(seconds, case.hand.job.knowing(waits=min(waits, 8)), step)
+        waited = case.hand.job.knowing(waits=min(waits, 8), unreached_ms=unreached_ms)
+        return later(seconds, waited, step)
 
-    def unanswered(self, case: Case, error: OutsideError) -> Ending:
+    async def unanswered(self, case: Case, error: OutsideError) -> Ending:
         """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent.
 
         A hiccup is over before anybody has seen the mark.
@@ -132,6 +154,8 @@ class Fates:
         seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
         tried = case.hand.failed_again()
         step = _waiting(case) if job.tries == 1 else Step()
+        if not isinstance(error, SlackTrouble | RateLimited):
+            await self._explain(case, job.failing_since_ms, inputs.held_up_by_coder(case.link), step)
         return Ending("later", step, seconds, tried, trouble="failing")
 
     async def account_refused(self, case: Case) -> None:

@@ -60,7 +60,7 @@ class Sender:
         except (TryLater, Unknown) as error:
             if isinstance(error, NoRoom) or hand.keeps_attempt:
                 raise
-            return self._fates.unanswered(case, error)
+            return await self._fates.unanswered(case, error)
 
     async def _towards_the_agent(self, case: Case) -> Ending:
         refusal = await self._refusal(case)

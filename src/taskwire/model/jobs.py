@@ -142,6 +142,8 @@ class Reply(Work):
     was_rejected: bool = False
     was_repeated: bool = False
     waits: int = 0
+    # Since when Coder has not reached the agent, which could take it otherwise.
+    unreached_ms: int = 0
 
     def anew(self) -> "Reply":
         """The reply as it was before anything was tried or asked."""

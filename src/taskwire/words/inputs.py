@@ -163,6 +163,29 @@ def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
     return _try_again(link, job_id, words, _together(texts))
 
 
+def held_up_by_agent(link: Link) -> Message:
+    """Coder has not reached the agent for a while, so replies wait."""
+    return _held_up(
+        f"Coder can't reach the agent of {title(link)}. Often it comes back by itself; `!pause`, then "
+        "`!resume` starts its workspace again"
+    )
+
+
+def held_up_by_coder(link: Link) -> Message:
+    """Coder has not said for a while whether the agent takes anything."""
+    return _held_up(
+        f"Coder does not tell me whether the agent of {title(link)} takes them. Whoever looks after Coder "
+        "can find out why"
+    )
+
+
+def _held_up(why: str) -> Message:
+    return statement(
+        f"Replies here have been waiting for a while: {why}. I go on trying for a day; there is no need to "
+        "repeat them."
+    )
+
+
 def _not_delivered(texts: Sequence[str]) -> str:
     few = "This reply was" if len(texts) == 1 else f"These {len(texts)} replies were"
     return f"{few} not delivered"
