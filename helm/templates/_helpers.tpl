@@ -60,6 +60,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if not (or $secrets.SLACK_APP_TOKEN $secrets.SLACK_SIGNING_SECRET) -}}
 {{- fail "Set secrets.SLACK_APP_TOKEN for Socket Mode, or secrets.SLACK_SIGNING_SECRET for HTTP." -}}
 {{- end -}}
+{{- if not $secrets.CODER_SESSION_TOKEN -}}
+{{- fail "Set secrets.CODER_SESSION_TOKEN to a token of a Coder account with the role Owner." -}}
+{{- end -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicas) 1) (not (include "taskwire.redis" .)) -}}
 {{- fail "More than one replica needs a Redis that they share: set secrets.REDIS_URL (or existingSecret.hasRedisUrl, if your Secret holds it), or set replicas to 1." -}}

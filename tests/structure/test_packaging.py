@@ -12,6 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field
 
+from taskwire.lifetime import LAST_RESORT_SECONDS
+from taskwire.running import STORE_SECONDS
+
 ROOT = Path(__file__).parents[2]
 VERBS = ["help", "setup", "demo", "test", "check", "storm", "bench", "requirements"]
 
@@ -125,3 +128,18 @@ def test_the_chart_ships_this_version() -> None:
     chart = yaml.safe_load((ROOT / "helm" / "Chart.yaml").read_text(encoding="utf-8"))
 
     assert chart["appVersion"] == pyproject().project.version
+
+
+def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
+    """What is killed on its way out hands nothing on; whether it is ready may take a while to know."""
+    text = (ROOT / "helm" / "templates" / "deployment.yaml").read_text(encoding="utf-8")
+    grace, pause = _seconds(text, r"GracePeriodSeconds: (\d+)"), _seconds(text, r"sleep\((\d+)\)")
+    patience = _seconds(text, r"/readyz\n.*\n.*\n +timeoutSeconds: (\d+)")
+
+    assert grace > pause + LAST_RESORT_SECONDS + 1
+    assert patience > STORE_SECONDS
+
+
+def _seconds(text: str, pattern: str) -> int:
+    (found,) = re.findall(pattern, text)
+    return int(found)
