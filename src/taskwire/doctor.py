@@ -21,11 +21,12 @@ from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import Template
 from taskwire.model.errors import OutsideError, UserError
+from taskwire.model.ids import UserId
 from taskwire.settings import Settings
 from taskwire.slack import manifest
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
-from taskwire.slack.errors import TokenProblem
+from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.room import Unlimited
 from taskwire.store import connection, embedded
@@ -92,6 +93,8 @@ class Examination:
             yield found
             if found.state == "ok":
                 yield judge_scopes(slack.granted_scopes)
+            if found.state == "ok" and settings.admins:
+                yield await _checked("Administrators", self._admins(slack))
             if settings.slack_app_token is not None:
                 app_token = settings.slack_app_token.get_secret_value()
                 yield await _checked("Slack app token", self._app_token(slack, app_token))
@@ -101,6 +104,22 @@ class Examination:
         self._team = own.team_id
         self._note_clock("Slack's", slack.last_answer_at)
         return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {own.team_name}.")
+
+    async def _admins(self, slack: Outbound) -> Finding:
+        unknown = []
+        for name in self._settings.admins:
+            try:
+                await (slack.list_group(name) if name.startswith("S") else slack.get_profile(UserId(name)))
+            except TokenProblem:
+                raise
+            except SlackRefused:
+                unknown.append(name)
+        if unknown:
+            raise UserError(
+                f"TASKWIRE_ADMINS names {', '.join(unknown)}, whom Slack does not know here.",
+                "Only administrators hear of what they alone can mend. A profile's menu has Copy member ID.",
+            )
+        return Finding("Administrators", "ok", "Slack knows all of them.")
 
     async def _app_token(self, slack: Outbound, app_token: str) -> Finding:
         await slack.open_socket(app_token)
@@ -158,18 +177,22 @@ class Examination:
         names = ", ".join(template.name for template in templates[:5])
         more = f" and {len(templates) - 5} more" if len(templates) > 5 else ""
         if self._settings.template is not None:
-            await self._check_preset(coder, _named(templates, self._settings.template, names))
+            templates = (_named(templates, self._settings.template, names),)
+        await self._check_preset(coder, templates)
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
-    async def _check_preset(self, coder: CoderClient, template: Template) -> None:
+    async def _check_preset(self, coder: CoderClient, templates: Sequence[Template]) -> None:
+        """A template without the preset is used with its own default; if none has it, nobody ever gets it."""
         wanted = self._settings.preset
-        presets = await coder.list_presets(template.active_version_id) if wanted is not None else ()
-        if wanted is not None and wanted.casefold() not in (preset.name.casefold() for preset in presets):
-            names = ", ".join(preset.name for preset in presets) or "none"
-            raise UserError(
-                f"The template {template.name} has no preset that TASKWIRE_PRESET names.",
-                f"It has: {names}.",
-            )
+        if wanted is None:
+            return
+        presets = [await coder.list_presets(template.active_version_id) for template in templates]
+        names = [preset.name for each in presets for preset in each]
+        if wanted.casefold() not in (name.casefold() for name in names):
+            one = f"the template {templates[0].name} does not have"
+            which = one if len(templates) == 1 else "no template for tasks has"
+            there = ", ".join(dict.fromkeys(names)) or "none"
+            raise UserError(f"TASKWIRE_PRESET names a preset that {which}.", f"There is: {there}.")
 
     async def _store(self) -> AsyncIterator[Finding]:
         settings = self._settings

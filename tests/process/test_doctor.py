@@ -148,6 +148,29 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
     assert code == 1
 
 
+async def test_names_that_nobody_has_are_told(place: Place) -> None:
+    """A preset and an administrator that are mistyped would else be missed when they are needed."""
+    place.coder.add_template("tasks-vm", presets=[place.coder.new_preset("Large")])
+    group = place.slack.add_group("operators", ["alice"])
+    alice = place.slack.workspace.user("alice").id
+
+    names = f"{alice},U0NOBODY1,{group.id},S0NOBODY1"
+    code, said = await _doctor(place, TASKWIRE_ADMINS=names, TASKWIRE_PRESET="Larg")
+    mended = {"TASKWIRE_ADMINS": f"{alice},{group.id}", "TASKWIRE_PRESET": "large"}
+    _, after = await _doctor(place, **mended)
+
+    assert _lines(said, "Administrators", "Templates") == (
+        "WRONG Administrators TASKWIRE_ADMINS names U0NOBODY1, S0NOBODY1, whom Slack does not know here.\n"
+        "Only administrators hear of what they alone can mend. A profile's menu has Copy member ID.\n"
+        "WRONG Templates TASKWIRE_PRESET names a preset that no template for tasks has.\n"
+        "There is: Large."
+    )
+    assert code == 1
+    assert _lines(after, "Administrators", "Templates") == (
+        "ok Administrators Slack knows all of them.\nok Templates For tasks: tasks-docker, tasks-vm."
+    )
+
+
 async def test_systems_that_are_away_are_told(place: Place) -> None:
     """Each thing is a finding of its own, and nothing hangs on another."""
     await place.slack.go_down()
