@@ -245,6 +245,39 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
     ]
 
 
+async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(world: World) -> None:
+    """That it stayed away for long says nothing of the template."""
+    world.coder.misbehave("tasks.create", faults.refused())
+
+    thread = await world.alice.runs("/task create fix it")
+    async with world.coder.away():
+        for _ in range(20):
+            await world.passes(seconds=60)
+    await world.passes(seconds=16)
+    await world.passes(seconds=5)
+
+    assert thread.card().startswith("Starting: Fix it.")
+    assert len(world.alice.reads()) == 1
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
+    """Nobody is told that there is none before anybody could look."""
+    world.coder.misbehave("tasks.create", faults.cut_after())
+    world.coder.misbehave("tasks.get", faults.refused())
+
+    thread = await world.alice.runs("/task create fix it")
+    async with world.coder.away():
+        for _ in range(4):
+            await world.passes(seconds=1_800)
+    await world.passes(seconds=16)
+    await world.passes(seconds=5)
+
+    assert len(world.coder.tasks) == 1
+    assert ": Fix it. Owner: alice." in thread.card()
+    assert len(world.alice.reads()) == 1
+
+
 async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: World) -> None:
     """Two ask for one name at once: one task, and a free name for the other."""
 

@@ -10,7 +10,7 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.patience import has_waited_long, patiently
 from taskwire.bridge.saying import draw
 from taskwire.bridge.sightings import observation_of
-from taskwire.coder.errors import NameTaken, NoTasks, NotFound, TokenRefused
+from taskwire.coder.errors import NameTaken, NoTasks, NotFound, ServerTrouble, TokenRefused
 from taskwire.coder.models import Task
 from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown, UserError
@@ -20,7 +20,8 @@ from taskwire.model.links import Bond, Link
 from taskwire.store.steps import Step
 from taskwire.words import answers, refusals
 
-# A server that answers with errors is not asked for longer: a template that cannot work looks the same.
+# A server that answers with errors is asked no longer and no oftener: a template that cannot work looks so.
+MOST_ERRORS = 5
 FAILING_MS = 900_000
 # Its name makes a second try safe, so that one whose process died need not be waited for until it has landed.
 WRITE_SECONDS = 10.0
@@ -35,10 +36,10 @@ class Binder:
     async def bind(self, hand: Hand) -> Ending:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = hand.work(CreateTask), await get_link(self._doors, hand)
-        if not hand.is_in_doubt and has_waited_long(hand):
+        if has_waited_long(hand) and not hand.is_in_doubt and not work.was_tried:
             return self._failed(link, work.asker, refusals.NEVER_ANSWERED)
         carry = self._create if link.bond.task_id is None else self._attach
-        return await patiently(self._doors, hand, link, partial(carry, link, work.asker))
+        return await patiently(self._doors, hand, link, partial(carry, link, work.asker), gives_up=False)
 
     async def _create(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         try:
@@ -64,17 +65,14 @@ class Binder:
         return done(self._bound(hand, link, task, is_baseline=True))
 
     async def _created(self, hand: Hand, bond: Bond) -> Task:
-        work = hand.job.work
-        was_tried = isinstance(work, CreateTask) and work.was_tried
-        was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect or was_tried
+        work = hand.work(CreateTask)
+        was_in_doubt = hand.is_in_doubt or hand.turn.is_suspect or work.was_tried
         if was_in_doubt:
             found = await self._found(bond)
             hand.settled("there" if found is not None else "not_there")
             if found is not None:
                 return found
-            since_ms = hand.job.failing_since_ms
-            if since_ms and hand.now_ms - since_ms > FAILING_MS:
-                raise UserError(refusals.CREATE_FAILED)
+            self._require_hope(hand, work)
         try:
             return await hand.attempt(
                 bond.name,
@@ -88,12 +86,12 @@ class Binder:
                 ),
                 is_kept_up=True,
             )
-        except Unknown:
+        except Unknown as error:
             # A look now can only find: the request may still be on its way, and a second one meets its name.
             task = await self._glimpse(bond)
             hand.settled(has_landed=task is not None)
             if task is None:
-                hand.learned(was_tried=True)
+                hand.learned(was_tried=True, errors=work.errors + isinstance(error, ServerTrouble))
                 raise
             return task
         except NameTaken:
@@ -105,6 +103,14 @@ class Binder:
                 hand.learned(was_tried=True)
                 raise TryLater("the name is taken, and its task cannot be seen yet") from None
             raise UserError(*await self._name_taken(bond)) from None
+
+    def _require_hope(self, hand: Hand, work: CreateTask) -> None:
+        """Raise UserError where nobody waits for another try, or it would end as all the others."""
+        lasts_ms = hand.now_ms - (hand.job.failing_since_ms or hand.now_ms)
+        if work.errors >= MOST_ERRORS and lasts_ms > FAILING_MS:
+            raise UserError(refusals.CREATE_FAILED)
+        if has_waited_long(hand):
+            raise UserError(refusals.NEVER_ANSWERED)
 
     def _has_landed(self, hand: Hand) -> bool:
         """Whether everything that was tried since the first failure has had its time."""

@@ -30,7 +30,9 @@ class ThreadOpener:
         work, link = hand.work(PostCard), await get_link(self._doors, hand)
         if not hand.is_in_doubt and has_waited_long(hand):
             return done(end_unbound(self._doors, link), (work.asker, answers.never_posted()))
-        return await patiently(self._doors, hand, link, partial(self._post_card, link, work.asker))
+        return await patiently(
+            self._doors, hand, link, partial(self._post_card, link, work.asker), gives_up=False
+        )
 
     async def _post_card(self, link: Link, asker: Asker, hand: Hand) -> Ending:
         bond = link.bond

@@ -29,9 +29,17 @@ _log = logger("taskwire.patience")
 
 
 async def patiently(
-    doors: Doors, hand: Hand, link: Link | None, carry: Callable[[Hand], Awaitable[Ending]]
+    doors: Doors,
+    hand: Hand,
+    link: Link | None,
+    carry: Callable[[Hand], Awaitable[Ending]],
+    *,
+    gives_up: bool = True,
 ) -> Ending:
-    """Carry a job out; where an answer is missing, try again soon, and end after an hour."""
+    """Carry a job out; where an answer is missing, try again soon, and end after an hour.
+
+    Who has more to end than this job does that itself, and `gives_up` nothing here.
+    """
     try:
         return await carry(hand)
     except NoRoom:
@@ -39,7 +47,7 @@ async def patiently(
     except (TryLater, Unknown, TokenRefused, NoTasks) as error:
         work = hand.job.work
         assert isinstance(work, Asked)  # noqa: S101 - nobody waits for anything else so
-        if not hand.keeps_attempt and has_waited_long(hand):
+        if gives_up and not hand.keeps_attempt and has_waited_long(hand):
             told = waiting.never_answered(_side(work, error), waiting.wish(work, link))
             # What stands behind it has waited with it.
             return Ending("done", privately=((work.asker, told),), trouble="same")

@@ -119,6 +119,8 @@ class CreateTask(Work):
     asker: Asker
     # An attempt was made whose outcome was not known: a task of this name may be ours.
     was_tried: bool = False
+    # How many attempts Coder has answered with an error.
+    errors: int = 0
 
 
 class Reply(Work):
