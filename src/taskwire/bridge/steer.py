@@ -69,6 +69,9 @@ class Steerer:
         return await patiently(self._doors, hand, link, partial(self._act, link, work))
 
     async def _act(self, link: Link | None, work: Act, hand: Hand) -> Ending:
+        if link is not None and link.ended == "gone" and work.verb == "delete" and hand.is_in_doubt:
+            # The list was quicker than the answer, and the thread has heard of it.
+            return done(None, *_told_elsewhere(work, link, answers.deleted(link)))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(link))
         if work.was_away and self._doors.slack.now() - moment_of(work.asker.at) > STALE:

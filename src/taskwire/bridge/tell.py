@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from taskwire.bridge import questions
 from taskwire.bridge.closing import WHY, closed, opens
+from taskwire.bridge.doing import acts_before
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_news, read_told
 from taskwire.bridge.fates import ASKED_SECONDS
@@ -74,6 +75,10 @@ class Teller:
         if link is None or link.ended is not None:
             return done()
         event = await self._with_history(hand, link, work.event)
+        *before, event = await acts_before(self._doors, link, event)
+        for act in before:
+            told = self._follows(link, act, hand.now_ms)
+            link = link.model_copy(update={"story": told.story})
         follows = self._follows(link, event, hand.now_ms)
         step = self._doors.writes.story(Step(), link.id, follows.story, follows.look_at_ms)
         for notice in follows.notices:

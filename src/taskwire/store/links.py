@@ -131,6 +131,16 @@ class Links:
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
         return [Job.model_validate_json(body) for _, _, body in scored]
 
+    async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
+        """The job of a link's steer list of whose attempt nobody knows yet how it ended, with its note."""
+        base = self._keys.named("list", steer(link_id))
+        read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])
+        job_id, note = await cast("Awaitable[list[str | None]]", read)
+        if not job_id:
+            return None
+        body = await cast("Awaitable[str | None]", self._redis.hget(f"{base}:jobs", f"b|{job_id}"))
+        return (Job.model_validate_json(body), note or "") if body else None
+
     async def list_waiting(self, link_id: LinkId) -> list[Job]:
         """The jobs in a link's steer list, in their order."""
         return await self.list_jobs(steer(link_id))
