@@ -274,7 +274,7 @@ async def opened_letters(settings: Settings) -> AsyncIterator[Letters]:
             await connection.check(connections)
             yield Letters(connections, Keys(own.team_id), ServersClock())
     except RedisError as error:
-        said = f"The store does not answer as it should: {reason(error).rstrip('.')}."
+        said = f"The store does not answer as it should: {reason(error)}."
         raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error
 
 

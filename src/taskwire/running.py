@@ -170,7 +170,7 @@ class Bot:
         """How each thing that is needed stands, "ok" or a sentence."""
         return {
             "slack": await self._slack_health(),
-            "store": "ok" if await self._stores() else "Redis does not answer.",
+            "store": await self._store_health(),
             "coder": self._coder_health(),
         }
 
@@ -219,18 +219,20 @@ class Bot:
     async def _hears(self) -> bool:
         return self._socket is None or await self._socket.is_connected()
 
-    async def _stores(self) -> bool:
+    async def _store_health(self) -> str:
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                return bool(await self._connections.commands.ping())
+                await self._connections.commands.ping()
         except (RedisError, TimeoutError):
-            return False
+            return "Redis does not answer."
+        trouble = self._parts.worker.store_trouble if self._parts is not None else ""
+        return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
     async def _watch_over(self) -> None:
         """Notice a minute without socket or store, and read the threads when it is over."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            is_up = await self._hears() and await self._count_waiting()
+            is_up = await self._hears() and await self._count_waiting() and not self.parts.worker.store_trouble
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
             elif self._down_since is not None:

@@ -1,5 +1,8 @@
 """What was written while the bot was away is found when it comes back."""
 
+import pytest
+
+from taskwire import running
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 
 from .people import Thread
@@ -74,6 +77,35 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     assert thread.new_messages() == [
         "Slack brought me this reply late: the agent got it after one that was written later.\n> lost"
     ]
+
+
+async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that can be read and not written to is as good as none, for Slack and for whoever watches."""
+    monkeypatch.setattr(running, "GAP_SECONDS", 0.0)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.05)
+    thread, task = await a_waiting_agent(world)
+    task.becomes("idle")
+    store = world.connections.commands
+    await store.config_set("min-replicas-to-write", 1)
+    world.clock.passes(10)
+
+    async def is_told() -> bool:
+        return (await world.bot.health())["store"] != "ok"
+
+    await world.until(is_told, "it is told")
+    told = (await world.bot.health())["store"]
+    # As if it had been brought again and again, and not taken.
+    world.slack.faults.add("message", DeliveryFault.LOST)
+    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
+    await store.config_set("min-replicas-to-write", 0)
+    await world.until(lambda: task.inputs, "the reply arrives")
+    await world.settles()
+
+    assert told == "Redis takes nothing: NOREPLICAS Not enough good replicas to write."
+    assert task.inputs == ["and test it"]
+    assert (await world.bot.health())["store"] == "ok"
 
 
 async def test_an_old_reply_is_asked_about(world: World) -> None:

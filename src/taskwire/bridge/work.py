@@ -27,6 +27,7 @@ from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
 from taskwire.slack.room import claiming
+from taskwire.store.reasons import reason
 from taskwire.store.queue import Nothing, Passed, Taking, Trouble, Turn, TurnLost, Unreadable, Verdict
 from taskwire.store.rewinds import Rewound
 from taskwire.store.steps import Step
@@ -66,6 +67,8 @@ class Worker:
         self._is_taking = False
         self._looks_back_at = 0.0
         self._is_stopping = asyncio.Event()
+        # Why Redis took no writes when work was last asked for; empty if it did. Such a one answers all else.
+        self.store_trouble = ""
         # How Redis has gone back in time; whoever catches up with it then takes it away.
         self.rewound: Rewound | None = None
 
@@ -136,6 +139,7 @@ class Worker:
             self._is_taking = True
             await self._look_back()
             taken = await self._doors.queue.take(may_be_risky=self._risky is None)
+            self.store_trouble = ""
             if not isinstance(taken, Nothing):
                 return taken
             self._is_taking = False
@@ -143,6 +147,7 @@ class Worker:
         except RedisError as error:
             # Who comes back may be another one, or the same with less in it.
             self._looks_back_at = 0.0
+            self.store_trouble = reason(error)
             self._metrics.store_failures.inc()
             _log.warning("redis is away", error=str(error))
             await self._pause(1.0)

@@ -17,4 +17,5 @@ def reason(error: BaseException | None) -> str:
         if isinstance(error, OSError) and error.errno:
             return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
         last, error = error, error.__cause__ or error.__context__
-    return str(last)
+    # Where in a script it happened is for programmers too.
+    return str(last).partition(" script: ")[0].rstrip(".")
