@@ -232,7 +232,8 @@ class Bot:
         """Notice a minute without socket or store, and read the threads when it is over."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            is_up = await self._hears() and await self._count_waiting() and not self.parts.worker.store_trouble
+            takes_writes = not self.parts.worker.store_trouble
+            is_up = await self._hears() and await self._count_waiting() and takes_writes
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
             elif self._down_since is not None:

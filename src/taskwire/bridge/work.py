@@ -27,8 +27,8 @@ from taskwire.model.jobs import Asker, reachable
 from taskwire.model.messages import Message
 from taskwire.slack.errors import NoRoom, TokenProblem
 from taskwire.slack.room import claiming
-from taskwire.store.reasons import reason
 from taskwire.store.queue import Nothing, Passed, Taking, Trouble, Turn, TurnLost, Unreadable, Verdict
+from taskwire.store.reasons import reason
 from taskwire.store.rewinds import Rewound
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics, logger, reference
