@@ -41,6 +41,7 @@ from taskwire.words import troubles
 # A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
 MOST_SECONDS_APART = 5.0
 FEWEST_SENTINELS = 3
+ALMOST_FULL = 0.9
 # For a store of our own that a bot is just ending or starting.
 PATIENCE_SECONDS = 5.0
 
@@ -303,7 +304,8 @@ def judge_store(health: StoreHealth, where: str) -> list[Finding]:
     if health.role not in (None, "master"):
         there = UserError("It is a replica, which cannot be written to.", "Set REDIS_URL to its primary.")
         found = [wrong("Store", there)]
-    return [*found, _judge_persistence(health), _judge_eviction(health), *_judge_copies(health)]
+    found += [_judge_persistence(health), _judge_eviction(health)]
+    return [*found, *_judge_memory(health), *_judge_copies(health)]
 
 
 def _judge_persistence(health: StoreHealth) -> Finding:
@@ -336,6 +338,15 @@ def _judge_eviction(health: StoreHealth) -> Finding:
             "Set maxmemory-policy noeviction in its configuration.",
         )
     return Finding(name, "ok", "Nothing is thrown away.")
+
+
+def _judge_memory(health: StoreHealth) -> list[Finding]:
+    """Say that it is almost full, while there is time."""
+    used, most = health.used_bytes or 0, health.most_bytes
+    if not most or used < ALMOST_FULL * most:
+        return []
+    said = f"It uses {used / most:.0%} of the memory that it may have. One that is full takes nothing."
+    return [wrong("Memory", UserError(said, "Raise maxmemory in its configuration."))]
 
 
 def _judge_copies(health: StoreHealth) -> list[Finding]:

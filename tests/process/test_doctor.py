@@ -206,9 +206,11 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("appendonly", "no")
         await redis.config_set("maxmemory-policy", "allkeys-lru")
+        await redis.config_set("maxmemory", "1mb")
 
     code, said = await _doctor(place, REDIS_URL=redis_url)
 
+    assert "WRONG  Memory           It uses " in said
     assert _lines(said, "Persistence", "Eviction") == (
         "WRONG Persistence The store does not write down what it is given: its restart would lose threads "
         "and work.\n"

@@ -69,6 +69,29 @@ def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[
 
 
 @pytest.mark.parametrize(
+    ("used", "most", "said"),
+    [
+        (None, None, []),
+        (900, 0, []),
+        (899, 1000, []),
+        (
+            931,
+            1000,
+            [
+                "wrong It uses 93% of the memory that it may have. One that is full takes nothing. "
+                "Raise maxmemory in its configuration."
+            ],
+        ),
+    ],
+)
+def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None, said: list[str]) -> None:
+    """Where nothing is thrown away, nothing more is taken in the end."""
+    found = judge_store(replace(GOOD, used_bytes=used, most_bytes=most), "redis://host:6379")
+
+    assert [_said(finding) for finding in found if finding.name == "Memory"] == said
+
+
+@pytest.mark.parametrize(
     ("replicas", "copies", "said"),
     [
         (0, 0, []),

@@ -96,6 +96,9 @@ class StoreHealth:
     replicas: int | None = None
     # How many of them a write needs, as the server has it: `min-replicas-to-write`.
     copies: int | None = None
+    used_bytes: int | None = None
+    # What it may use of the machine's memory; 0: all of it.
+    most_bytes: int | None = None
 
 
 def open(url: str, *, command_seconds: float = COMMAND_SECONDS) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
@@ -177,6 +180,8 @@ async def check(connections: Connections) -> StoreHealth:
         eviction=told.get("maxmemory_policy"),
         replicas=int(told["connected_slaves"]) if "connected_slaves" in told else None,
         copies=copies,
+        used_bytes=int(told["used_memory"]) if "used_memory" in told else None,
+        most_bytes=int(told["maxmemory"]) if "maxmemory" in told else None,
     )
 
 
