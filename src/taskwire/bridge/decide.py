@@ -121,15 +121,10 @@ def _is_open(reply: Reply, verdict: Verdict) -> bool:
 
 def _confirmed(job_id: str, reply: Reply) -> Job:
     """The reply on a person's word: as if nothing had been tried."""
-    again = Reply(
-        person=reply.person,
-        ts=reply.ts,
-        text=reply.text,
-        blocks=reply.blocks,
-        files=reply.files,
-        is_from_command=reply.is_from_command,
-        is_admitted=True,
-        is_confirmed=True,
-        is_without_files=reply.is_without_files or reply.asked == "files",
-    )
-    return Job(id=job_id, work=again)
+    known = {
+        "is_admitted": True,
+        "is_confirmed": True,
+        "is_without_files": reply.is_without_files or reply.asked == "files",
+        "was_away": False,
+    }
+    return Job(id=job_id, work=reply.anew().model_copy(update=known))

@@ -5,7 +5,7 @@ job. Which list a job stands in decides its order; what it needs to be carried o
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, NewType
+from typing import Annotated, Literal, NewType, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,12 +22,21 @@ LANE = 2**51
 RESPONSE_URL = timedelta(minutes=25)
 # What the ids of replies begin with.
 REPLY = "reply:"
+# What a job's work has learned from what was tried, or asked of a person.
+LEARNED = frozenset(
+    {"waits", "unreached_ms", "looks", "errors", "asked", "was_rejected", "was_repeated", "is_confirmed"}
+)
 
 
 class Work(BaseModel):
     """What a job has to do; each kind is one class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def anew(self) -> Self:
+        """The same as it was before anything was tried or asked."""
+        fields = type(self).model_fields
+        return self.model_copy(update={name: fields[name].default for name in LEARNED & fields.keys()})
 
 
 class Asker(BaseModel):
@@ -146,12 +155,6 @@ class Reply(Work):
     waits: int = 0
     # Since when Coder has not reached the agent, which could take it otherwise.
     unreached_ms: int = 0
-
-    def anew(self) -> "Reply":
-        """The reply as it was before anything was tried or asked."""
-        kept = {"was_away", "is_from_command", "is_admitted", "is_without_files"}
-        words = {"person", "ts", "text", "blocks", "files"}
-        return Reply(**{name: getattr(self, name) for name in kept | words})
 
 
 class Act(Work):
@@ -399,10 +402,7 @@ class Job(BaseModel):
 
     def afresh(self, written_ms: int) -> "Job":
         """The same job as if nothing had been tried, but knowing since when it may have been done."""
-        begun = {"waits", "looks", "asked", "was_rejected", "was_repeated", "is_confirmed"}
-        fields = type(self.work).model_fields
-        work = self.work.model_copy(update={name: fields[name].default for name in begun & fields.keys()})
-        return Job(id=self.id, work=work, written_ms=self.written_ms or written_ms)
+        return Job(id=self.id, work=self.work.anew(), written_ms=self.written_ms or written_ms)
 
     def knowing(self, **changes: str | int | Written) -> "Job":
         """The same job with something learned: these fields of its work are others now."""
