@@ -7,12 +7,15 @@ one of their Slack profile. Checked when something happens, from a cache of minu
 from pydantic import BaseModel
 
 from taskwire.bridge.doors import Doors
-from taskwire.model.errors import UserError
+from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import UserId
 from taskwire.model.links import Link
 from taskwire.slack.answers import Profile
 from taskwire.slack.errors import SlackRefused
+from taskwire.telemetry import logger
 from taskwire.words import refusals
+
+_log = logger("taskwire.people")
 
 
 class Account(BaseModel):
@@ -91,6 +94,16 @@ class People:
         """What a person is called."""
         profile = await self._profile(person)
         return profile.real_name or profile.name
+
+    async def find_name(self, person: UserId | None) -> str:
+        """What a person is called, for a sentence that can do without; nothing if it cannot be learnt now."""
+        if person is None:
+            return ""
+        try:
+            return await self.get_name(person)
+        except (UserError, OutsideError) as error:
+            _log.info("name not known", person=person, error=str(error))
+            return ""
 
     def _is_ours(self, profile: Profile) -> bool:
         # In an org-wide install a member of a sister workspace has the organization's id.

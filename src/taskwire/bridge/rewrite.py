@@ -14,8 +14,7 @@ from taskwire.bridge.people import People
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say
 from taskwire.bridge.undelivered import find_reply, list_undelivered
-from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import UserId, microseconds, moment_of
+from taskwire.model.ids import microseconds, moment_of
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
 from taskwire.store.claims import CLAIM_MS
@@ -89,7 +88,7 @@ class Rewriter:
     async def _in_doubt(self, link: Link, work: Rewritten, step: Step) -> Step:
         """The agent may have the reply as it was."""
         if work.now is None:
-            message = inputs.deleted_in_doubt(await self._name_of(work.person))
+            message = inputs.deleted_in_doubt(await self._people.find_name(work.person))
         else:
             message = inputs.edited_in_doubt(await self._texts.words(work.now))
         return say(link.id, f"{work.what}-in-doubt:{work.ts}", message, step)
@@ -98,7 +97,7 @@ class Rewriter:
         if work.what in told.split():
             return Step()
         if work.what == "deleted":
-            message = inputs.deleted_late(await self._name_of(work.person))
+            message = inputs.deleted_late(await self._people.find_name(work.person))
         else:
             message = inputs.edited_late(await self._texts.words(work.now) if work.now is not None else "")
         step = say(link.id, f"{work.what}:{work.ts}", message)
@@ -106,13 +105,6 @@ class Rewriter:
 
     def _age(self, work: Rewritten) -> timedelta:
         return self._doors.slack.now() - moment_of(work.ts)
-
-    async def _name_of(self, person: UserId | None) -> str:
-        """What a person is called; nothing where that cannot be learnt now."""
-        try:
-            return await self._people.get_name(person) if person is not None else ""
-        except (UserError, OutsideError):
-            return ""
 
     def _before_it_came(self, link: Link, work: Rewritten) -> Step | None:
         """Slack may bring a change before the message, which then must not come in its earlier words."""

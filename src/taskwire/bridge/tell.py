@@ -25,8 +25,8 @@ from taskwire.bridge.sightings import report_of
 from taskwire.coder.errors import Nonsense, NoTasks, TokenRefused
 from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, TimeCame
-from taskwire.model.errors import OutsideError, Refused, UserError
-from taskwire.model.ids import Ts, UserId
+from taskwire.model.errors import OutsideError, Refused
+from taskwire.model.ids import Ts
 from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
@@ -170,20 +170,10 @@ class Teller:
             build_log=built.log,
             pause_reason=built.reason,
             is_build_well=built.is_well,
-            by_name=await self._name_of(by),
+            by_name=await self._people.find_name(by),
             calls=tuple(call for call in calls if call is not None),
             coder_url=self._doors.coder_url,
         )
-
-    async def _name_of(self, person: UserId | None) -> str:
-        """What a person is called; nothing where that cannot be learnt now."""
-        if person is None:
-            return ""
-        try:
-            return await self._people.get_name(person)
-        except (UserError, OutsideError) as error:
-            _log.info("name not known", person=person, error=str(error))
-            return ""
 
     async def say(self, hand: Hand) -> Ending:
         """Post a sentence whose words are settled."""
