@@ -138,3 +138,21 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
     assert left == {}
     assert [said.partition(":")[0] for said in world.alice.reads()] == ["Working"]
     assert task.inputs == []
+
+
+async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
+    """Days may lie in between, and others may have asked for other things."""
+    thread, task = await a_task(world)
+    await world.forgets()
+    world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")
+
+    await world.alice.types(f"/task pause {task.name}")
+    await world.alice.replies(thread, "!status")
+
+    why = "users.info: invalid_arguments. Your administrator can see it with `taskwire doctor`."
+    assert world.alice.reads() == [
+        f"I gave up pausing `{task.name}`: {why}",
+        f"I gave up answering you in the thread of *{TITLE}*: {why}",
+    ]
+    assert await world.dead_letters() == ["users.info: invalid_arguments"] * 2
+    world.errors.clear()

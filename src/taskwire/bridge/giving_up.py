@@ -6,12 +6,13 @@ from taskwire.bridge.hand import Ending, Hand, Private
 from taskwire.bridge.saying import draw
 from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
 from taskwire.model import replies
-from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
+from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, Work
+from taskwire.model.links import Link
 from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.store.letters import bury
 from taskwire.store.queue import Unreadable
 from taskwire.store.steps import Step
-from taskwire.words import answers, inputs
+from taskwire.words import answers, inputs, waiting
 
 
 async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
@@ -19,21 +20,18 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
     job, work = hand.job, hand.job.work
     if isinstance(work, Reply) and hand.is_in_doubt and (asked := await _asked(doors, hand, work)):
         return asked
-    step = letter(hand, why)
-    link_id = hand.link_id
-    if isinstance(work, PostCard | CreateTask):
-        link = await doors.links.find(link_id)
-        if link is not None:
-            doors.writes.field(step, link_id, "failure", escape_mrkdwn(why))
-            doors.writes.ends(step, link.bond, "failed")
-            draw(link_id, step)
-    if isinstance(work, Reply) and (link := await doors.links.find(link_id)) is not None:
+    step, link = letter(hand, why), await doors.links.find(hand.link_id)
+    if isinstance(work, PostCard | CreateTask) and link is not None:
+        doors.writes.field(step, link.id, "failure", escape_mrkdwn(why))
+        doors.writes.ends(step, link.bond, "failed")
+        draw(link.id, step)
+    if isinstance(work, Reply) and link is not None:
         is_shared = why in answers.SHARED_REASONS
         together = await list_with_those_behind(doors, hand, link) if is_shared else [(job, work)]
         texts = [replies.to_agent_text(reply.text) for _, reply in together]
         words = inputs.delivery_given_up(link, job.id, why, texts)
         return let_go(let_go_together(doors, hand, link, together, words, why))
-    return let_go(step, *_privately(work, why))
+    return let_go(step, *_privately(work, link, why))
 
 
 def let_go(step: Step, *privately: Private) -> Ending:
@@ -62,7 +60,7 @@ def unreadable(taken: Unreadable) -> Step:
     return bury(Step(), taken, taken.body, why, is_unreadable=True)
 
 
-def _privately(work: object, why: str) -> tuple[Private, ...]:
+def _privately(work: Work, link: Link | None, why: str) -> tuple[Private, ...]:
     asker = getattr(work, "asker", None)
-    what = answers.PURPOSES.get(getattr(work, "kind", ""))
-    return ((asker, answers.gave_up(what, why)),) if isinstance(asker, Asker) and what else ()
+    told = answers.gave_up(waiting.wish(work, link), why)
+    return ((asker, told),) if isinstance(asker, Asker) else ()

@@ -13,17 +13,6 @@ from taskwire.words.shapes import question, statement, title
 
 # All blocks of a message together fail at about 13,000 characters.
 QUOTED_INPUT = 9_000
-# What each kind of job was to do, as a person would say it.
-PURPOSES = {
-    "create_asked": "start this task",
-    "act_asked": "do that",
-    "post_card": "post the card",
-    "create_task": "create the task",
-    "reply": "deliver this reply",
-    "act": "do that",
-    "held_input": "deal with the replies that wait",
-    "decided": "do that",
-}
 
 
 def refusal(error: UserError) -> Message:
@@ -327,11 +316,10 @@ def wrong_with_me(sign: str) -> str:
     return f"something is wrong with me (reference {sign})"
 
 
-def gave_up(what: str, why: str) -> Message:
-    """A job was given up."""
+def gave_up(wished: str, why: str) -> Message:
+    """A job was given up, whose purpose is named as `waiting.wish` does."""
     return statement(
-        f"I could not {what}, and stopped trying: {why}. "
-        "Your administrator can see it with `taskwire doctor`."
+        f"I gave up {wished}: {escaped(why, 300)}. Your administrator can see it with `taskwire doctor`."
     )
 
 

@@ -2,7 +2,18 @@
 
 from typing import Literal
 
-from taskwire.model.jobs import Act, ActAsked, ActVerb, CreateAsked, CreateTask, PostCard, Work
+from taskwire.model.jobs import (
+    Act,
+    ActAsked,
+    ActVerb,
+    AnswerInThread,
+    CreateAsked,
+    CreateTask,
+    Decided,
+    HeldInput,
+    PostCard,
+    Work,
+)
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.naming import title_for
@@ -35,6 +46,12 @@ def wish(work: Work, link: Link | None) -> str:
             return f"{_DOING[verb]} `{escaped(name, 60)}`"
         case Act(verb=verb) if link is not None:
             return f"{_DOING[verb]} {title(link)}"
+        case HeldInput(is_dropped=is_dropped) if link is not None:
+            return f"{'dropping' if is_dropped else 'sending'} what waits in {title(link)}"
+        case Decided() if link is not None:
+            return f"carrying out what you decided on a reply in {title(link)}"
+        case AnswerInThread() if link is not None:
+            return f"answering you in the thread of {title(link)}"
         case _:
             return "what you asked for"
 
