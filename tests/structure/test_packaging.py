@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field
 
+from taskwire.coder.client import LARGEST_ANSWER_BYTES
 from taskwire.lifetime import LAST_RESORT_SECONDS
 from taskwire.running import STORE_SECONDS
 
@@ -133,13 +134,21 @@ def test_the_chart_ships_this_version() -> None:
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
     """What is killed on its way out hands nothing on; whether it is ready may take a while to know."""
     text = (ROOT / "helm" / "templates" / "deployment.yaml").read_text(encoding="utf-8")
-    grace, pause = _seconds(text, r"GracePeriodSeconds: (\d+)"), _seconds(text, r"sleep\((\d+)\)")
-    patience = _seconds(text, r"/readyz\n.*\n.*\n +timeoutSeconds: (\d+)")
+    grace, pause = _number(text, r"GracePeriodSeconds: (\d+)"), _number(text, r"sleep\((\d+)\)")
+    patience = _number(text, r"/readyz\n.*\n.*\n +timeoutSeconds: (\d+)")
 
     assert grace > pause + LAST_RESORT_SECONDS + 1
     assert patience > STORE_SECONDS
 
 
-def _seconds(text: str, pattern: str) -> int:
+def test_the_chart_gives_room_for_the_longest_answer() -> None:
+    """The last list is kept while the next one comes, piece by piece and then as a whole."""
+    values = (ROOT / "helm" / "values.yaml").read_text(encoding="utf-8")
+    limit = _number(values, r"limits:\n +memory: (\d+)Gi") * 1024**3
+
+    assert limit > 3 * LARGEST_ANSWER_BYTES + 150_000_000
+
+
+def _number(text: str, pattern: str) -> int:
     (found,) = re.findall(pattern, text)
     return int(found)
