@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.bench.acks import measure_acks
+from tests.bench.costs import measure_costs
 from tests.bench.delays import measure_delays, measure_hints
 from tests.bench.figures import HEAD, Figure, machine
 from tests.bench.load import measure_load
@@ -24,6 +25,7 @@ MEASURES: dict[str, Measure] = {
     "growth": measure_growth,
     "stall": measure_stalls,
     "load": measure_load,
+    "costs": measure_costs,
     "delay": measure_delays,
     "hints": measure_hints,
     "posts": measure_posts,

@@ -1,0 +1,109 @@
+"""What a link costs in the store: every key of many links, made through the store as the bot makes them.
+
+Each has a card, a report, and replies with their marks.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from taskwire.model.changes import Observed, Rules, Story, after
+from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.model.links import Bond
+from taskwire.model.phases import Observation, Report
+from taskwire.store import connection, embedded
+from taskwire.store.connection import Connections
+from taskwire.store.keys import Keys
+from taskwire.store.links import LinkSteps
+from taskwire.store.queue import Queue
+from taskwire.store.scripts import ServersClock
+from taskwire.store.steps import Step
+from tests.bench.figures import Figure
+
+LINKS = 1_000
+REPLIES = 5
+NOON_MS = 1_764_072_000_000
+KEYS = Keys("T0BENCH")
+
+
+async def measure_costs(directory: Path) -> Sequence[Figure]:
+    """Make links, then end them, and ask the store what each key takes: in all, and by kinds of keys."""
+    async with embedded.store(directory) as running, connection.open(running.url) as connections:
+        queue, writes = Queue(connections, KEYS, ServersClock()), LinkSteps(KEYS)
+        for number in range(LINKS):
+            await queue.write(_lived(writes, _bond(number)))
+        opened = await _kinds(connections)
+        for number in range(LINKS):
+            await queue.write(writes.ends(Step(), _bond(number), "detached"))
+        ended = await _kinds(connections)
+    what = f"store's memory a link with {REPLIES} replies"
+    figures = {
+        f"{what}, while it is open": opened.total(),
+        f"{what}, for 30 days after its end": ended.total(),
+        **{f"  of that while it is open: {kind}": size for kind, size in opened.most_common()},
+    }
+    return [Figure(name, size / LINKS, "bytes") for name, size in figures.items()]
+
+
+async def _kinds(connections: Connections) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    async for key in connections.commands.scan_iter(KEYS.named("*"), count=1_000):
+        kind, *rest = str(key).removeprefix(KEYS.prefix).split(":")
+        size = await connections.commands.memory_usage(key, samples=0)
+        sizes[f"{kind}:{rest[1]}" if kind == "link" and len(rest) > 1 else kind] += size or 0
+    return sizes
+
+
+def _bond(number: int) -> Bond:
+    return Bond(
+        id=LinkId(f"{number:012x}"),
+        channel=ChannelId("C0BENCH0001"),
+        made_at=Ts("1764072000.000001"),
+        asked_by=UserId("U0BENCH0001"),
+        owner_slack=UserId("U0BENCH0001"),
+        owner_id=f"6f1b1c2e-0000-4000-8000-{number:012x}",
+        owner_name="alice",
+        prompt="Fix the login redirect so that people come back to where they were. " * 3,
+        name=f"fix-the-login-redirect-{number:06x}",
+        title="Fix the login redirect",
+        template="Tasks on Docker",
+        template_version_id=f"7f1b1c2e-0000-4000-8000-{number:012x}",
+        thread_ts=Ts(f"{1764072000 + number}.000100"),
+        task_id=TaskId(f"8f1b1c2e-0000-4000-8000-{number:012x}"),
+    )
+
+
+def _lived(writes: LinkSteps, bond: Bond) -> Step:
+    seen = _seen(bond)
+    follows = after(Story(), Observed(seen=seen), Rules(settle_ms=20_000), NOON_MS)
+    step = writes.task(writes.thread(writes.bond(Step(), bond), bond), bond)
+    writes.story(step, bond.id, follows.story, NOON_MS)
+    for name, value in (
+        ("seen", seen.model_dump_json()),
+        ("drawn", "0123456789abcdef"),
+        ("cursor", f"2 17 {'0' * 32}"),
+    ):
+        writes.field(step, bond.id, name, value)
+    for number in range(REPLIES):
+        ts = Ts(f"{1764072100 + number}.000200")
+        writes.taken(step, bond.id, ts)
+        writes.receipt(step, bond.id, ts, "white_check_mark")
+        writes.delivered(step, bond.id, ts)
+    return step
+
+
+def _seen(bond: Bond) -> Observation:
+    at = datetime(2025, 11, 25, 12, tzinfo=UTC)
+    report_id = "9f1b1c2e-0000-4000-8000-000000000000"
+    return Observation(
+        task_id=TaskId(str(bond.task_id)),
+        name=bond.name,
+        title=bond.title,
+        owner_id=bond.owner_id,
+        owner_name=bond.owner_name,
+        status="active",
+        build=2,
+        created_at=at,
+        report=Report(id=report_id, at=at, state="working", message="Reading the code"),
+    )
