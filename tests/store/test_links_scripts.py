@@ -158,6 +158,15 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(sweeps: Swe
     assert await sweeps.miss("service", sweep, [TASK]) == [LinkId("L1")]
 
 
+async def test_what_an_overtaken_list_did_not_show_is_not_gone(sweeps: Sweeps) -> None:
+    """Whoever slept meanwhile hears so, and counts nothing."""
+    old = await _claim(sweeps)
+    new = await _claim(sweeps)
+
+    assert await sweeps.miss("service", old, [TASK]) is None
+    assert await sweeps.miss("service", new, [TASK]) == []
+
+
 async def test_one_replica_sweeps_at_a_time(engine: Engine, sweeps: Sweeps) -> None:
     """Until its lease has passed, or it leaves."""
     other = Sweeps(engine.connections, engine.keys, engine.clock)

@@ -118,8 +118,10 @@ class Watcher:
             self._metrics.sweeps.labels(outcome).inc()
             self._metrics.sweep_seconds.observe(time.monotonic() - started)
             self._metrics.last_sweep.set_to_current_time()
-            await self._reach.answered()
-            await self._doors.memory.keep("1", "swept", ACCOUNT, ttl_ms=self._fresh_ms)
+            if outcome != "overtaken":
+                # An older look tells nothing of now.
+                await self._reach.answered()
+                await self._doors.memory.keep("1", "swept", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
             await self._doors.sweeps.keep(ACCOUNT, self._kept_ms)
 
@@ -153,7 +155,8 @@ class Watcher:
         linked = linked | seen.back
         self._metrics.links.set(len(linked))
         missing = [task for task in linked if task not in seen.marks]
-        await self._miss(sweep, missing, linked)
+        if not await self._miss(sweep, missing, linked):
+            return "overtaken"
         if not missing:
             await self._note_roles(linked)
         # What is missing is looked for again at the next tick, whatever the body.
@@ -231,18 +234,26 @@ class Watcher:
                 seen.marks[task] = _mark(gone.link, seen.new[task])
         seen.new.clear()
 
-    async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> None:
-        """A linked task that two lists did not show may be gone; be certain before it is said."""
+    async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> bool:
+        """A linked task that two lists did not show may be gone; be certain before it is said.
+
+        False if a newer sweep has begun: then it is that one's to say.
+        """
         links: list[LinkId] = []
         for start in range(0, len(missing), PIECE):
-            links += await self._doors.sweeps.miss(ACCOUNT, sweep, missing[start : start + PIECE])
+            missed = await self._doors.sweeps.miss(ACCOUNT, sweep, missing[start : start + PIECE])
+            if missed is None:
+                return False
+            links += missed
         found = await self._doors.links.list_links(links)
         # One that is told already waits for its notice to be posted.
         suspects = [link for link in found.values() if link.story.phase is not Phase.GONE]
-        if not await self._are_few(sweep, len(suspects), len(linked)):
-            return
-        if not suspects or not await self._reads_as_before():
-            return
+        are_few = await self._are_few(sweep, len(suspects), len(linked))
+        if are_few and suspects and await self._reads_as_before():
+            await self._tell_gone(sweep, suspects)
+        return True
+
+    async def _tell_gone(self, sweep: Sweep, suspects: list[Link]) -> None:
         for link in suspects:
             if await self._is_gone(link):
                 job = Job(id=f"vanished:{sweep.number}", work=Happened(event=Vanished()))

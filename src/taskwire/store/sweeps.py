@@ -83,7 +83,7 @@ return 0
 
 _MISS = """
 local account, number = ARGV[3], ARGV[4]
-if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return {} end
+if redis.call('HGET', prefix .. 'sweep:number', account) ~= number then return -1 end
 local gone = {}
 for i = 5, #ARGV do
   local link = redis.call('HGET', prefix .. 'links', ARGV[i])
@@ -182,10 +182,10 @@ class Sweeps:
         words = [word for sighting in sightings for word in sighting.words()]
         return cast("int", await self._observe(account, sweep.number, *words)) >= 0
 
-    async def miss(self, account: str, sweep: Sweep, tasks: Iterable[TaskId]) -> list[LinkId]:
-        """Note tasks that a list did not show; returns the links that two lists have missed."""
-        found = cast("list[str]", await self._miss(account, sweep.number, *tasks))
-        return [LinkId(link) for link in found]
+    async def miss(self, account: str, sweep: Sweep, tasks: Iterable[TaskId]) -> list[LinkId] | None:
+        """Note tasks that a list did not show; the links that two lists have missed, None if overtaken."""
+        found = cast("list[str] | int", await self._miss(account, sweep.number, *tasks))
+        return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, Gone]:
         """Which of these tasks had a link that ended with them within the last 30 days."""

@@ -1,0 +1,112 @@
+"""Who looks at Coder: one of several processes, and another as soon as that one cannot."""
+
+import asyncio
+import signal
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.server import Seen
+
+from .processes import Place, Taskwire, until
+
+
+class Look:
+    """Keeps Coder's answer to the next look at all its tasks back, as it is then, until it is let go."""
+
+    def __init__(self, place: Place) -> None:
+        self.later: set[str] = set()
+        self._goes = asyncio.Event()
+        self._asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        place.coder.on_request = self._keep
+
+    async def by(self) -> str:
+        """Wait until somebody looks; returns whose account that is."""
+        async with asyncio.timeout(10):
+            return await self._asked
+
+    def goes_on(self) -> None:
+        """Let the answer go."""
+        self._goes.set()
+
+    async def _keep(self, seen: Seen, moment: str) -> None:
+        if (seen.route, moment) != ("tasks.list", "after"):
+            return
+        if self._asked.done():
+            self.later.add(seen.user)
+            return
+        self._asked.set_result(seen.user)
+        await self._goes.wait()
+
+
+async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
+    """Two processes, by the accounts with which they ask Coder."""
+    place.coder.add_user("another", roles=("owner",))
+    tokens = {
+        "taskwire": place.settings["CODER_SESSION_TOKEN"],
+        "another": place.coder.add_token("another"),
+    }
+    return {
+        account: await place.one(REDIS_URL=redis_url, CODER_SESSION_TOKEN=token)
+        for account, token in tokens.items()
+    }
+
+
+async def _task(place: Place) -> PuppetTask:
+    """A task whose agent works, as its card shows."""
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+    (task,) = place.coder.tasks
+    task.becomes("working", "Reading the code")
+    await until(lambda: "Reading the code" in _card(place), lambda: f"work on {place.cards()}")
+    return task
+
+
+def _card(place: Place) -> str:
+    return next(iter(place.cards()), "")
+
+
+def _told(place: Place) -> list[str]:
+    """The kinds of what the thread was told."""
+    root = str(place.slack.messages("general")[0]["ts"])
+    messages = place.slack.thread("general", root)[1:]
+    return [str(message["metadata"]["event_payload"]["kind"]) for message in messages]
+
+
+async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url: str) -> None:
+    """Killed in the middle of a look: what has changed is told by the other, once."""
+    bots = await _pair(place, redis_url)
+    task, look = await _task(place), Look(place)
+    doomed = await look.by()
+
+    bots[doomed].tell(signal.SIGKILL)
+    look.goes_on()
+    task.becomes("complete", "Opened PR #12")
+
+    await until(lambda: _told(place), "the end to be told")
+    await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
+    assert _told(place) == ["completed"]
+
+
+async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
+    """Stopped in the middle of a look, and continued when the other looks: what it saw counts for nothing."""
+    bots = await _pair(place, redis_url)
+    task = await _task(place)
+    task.becomes("working", "Writing the test")
+    look = Look(place)
+    sleeper = await look.by()
+    bots[sleeper].tell(signal.SIGSTOP)
+    task.becomes("complete", "Opened PR #12")
+    await until(lambda: look.later, "the other to look")
+
+    look.goes_on()
+    bots[sleeper].tell(signal.SIGCONT)
+
+    overtaken = 'taskwire_sweeps_total{outcome="overtaken"} 1.0'
+    await until(lambda: _shows(bots[sleeper], overtaken), "the old look to end")
+    await until(lambda: _told(place), "the end to be told")
+    await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
+    assert _told(place) == ["completed"]
+    assert [await bot.stops() for bot in bots.values()] == [0, 0]
+
+
+async def _shows(bot: Taskwire, figure: str) -> bool:
+    return figure in (await bot.ask("/metrics"))[1]
