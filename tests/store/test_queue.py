@@ -305,6 +305,23 @@ async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> N
     assert (first.job.id, first.attempt) == ("pause", None)
 
 
+async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine: Engine) -> None:
+    """Its call is on its way: a pause that comes now waits for it, and only its holder can say so."""
+    await engine.append("reply", score=10)
+    turn = await engine.takes()
+    await engine.queue.begin(turn, "note", 2)
+    await engine.append("pause", score=1)
+    engine.passes(6)
+
+    await engine.queue.begin(turn, "note", 2, is_again=True)
+
+    engine.passes(7)
+    other = await engine.takes()
+    assert (other.job_id, other.attempt) == ("reply", "note")
+    with pytest.raises(TurnLost):
+        await engine.queue.begin(turn, "note", 2, is_again=True)
+
+
 async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
     """What is sent must not be what its author has corrected since."""
     await engine.append("reply", score=10)

@@ -23,8 +23,6 @@ from taskwire.words import answers, refusals
 # A server that answers with errors is asked no longer and no oftener: a template that cannot work looks so.
 MOST_ERRORS = 5
 FAILING_MS = 900_000
-# Its name makes a second try safe, so that one whose process died need not be waited for until it has landed.
-WRITE_SECONDS = 10.0
 
 
 class Binder:
@@ -76,7 +74,7 @@ class Binder:
         try:
             return await hand.attempt(
                 bond.name,
-                min(WRITE_SECONDS, self._doors.coder.timeouts.create),
+                self._doors.coder.timeouts.create,
                 lambda: self._doors.coder.create_task(
                     bond.owner_id,
                     bond.template_version_id,
@@ -84,7 +82,6 @@ class Binder:
                     bond.name,
                     preset_id=bond.preset_id,
                 ),
-                is_kept_up=True,
             )
         except Unknown as error:
             # A look now can only find: the request may still be on its way, and a second one meets its name.

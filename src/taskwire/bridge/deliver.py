@@ -90,10 +90,9 @@ class Deliverer:
         try:
             await hand.attempt(
                 note.model_dump_json(),
-                self._reader.write_seconds,
+                self._doors.coder.timeouts.send,
                 lambda: self._doors.coder.send(task.id, note.marked.text),
                 _tidy_step(case, note),
-                is_kept_up=True,
             )
         except Unknown as error:
             if await self._reader.glimpse(task.id, note):

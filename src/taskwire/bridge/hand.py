@@ -18,8 +18,12 @@ from taskwire.model.errors import NotDone
 from taskwire.model.ids import LinkId
 from taskwire.model.jobs import Asker, Job, Work, link_of
 from taskwire.model.messages import Message
-from taskwire.store.queue import Passed, Queue, Trouble, Turn, TurnLost
+from taskwire.store.queue import Queue, Trouble, Turn, TurnLost
 from taskwire.store.steps import Step
+
+# From the beginning of an attempt to its first byte, a new connection included; where that was not enough the
+# next try has more.
+WRITE_SECONDS, LONGEST_WRITE_SECONDS = 2.0, 10.0
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Work)
@@ -158,26 +162,25 @@ class Hand:
         timeout_seconds: float,
         call: Callable[[], Awaitable[T]],
         tidy: Step | None = None,
-        *,
-        is_kept_up: bool = False,
     ) -> T:
         """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
 
         `note` is what a read-back needs; `tidy` looks after what a stopped process may have done too late.
         Raises what `begin` and the call raise; a NotDone leaves nothing to be read back. The clock is read
         before `begin` is sent, so that the call never outlives what Redis was told.
-        `is_kept_up`: the answer may take longer than `timeout_seconds`; what was told to Redis is told again
-        for as long as this process lives to wait for it.
+        The answer may take `timeout_seconds`; the first byte must have left long before, so that nobody has
+        to wait for long after this process has died. While it lives, Redis is told again and again.
         """
         if self.is_in_doubt:
             raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
-        deadline = transport.boottime() + timeout_seconds
-        await self._queue.begin(self.turn, note, timeout_seconds)
+        seconds = min(WRITE_SECONDS * (1 + self.job.tries), LONGEST_WRITE_SECONDS, timeout_seconds)
+        deadline = transport.boottime() + seconds
+        await self._queue.begin(self.turn, note, seconds)
         self.begun += 1
         self.is_in_doubt = True
         self.tidy = tidy
         try:
-            async with self._kept_up(note, timeout_seconds) if is_kept_up else contextlib.nullcontext():
+            async with self._kept_up(note, seconds):
                 with transport.deadline(deadline):
                     made = await call()
         except NotDone:
@@ -192,13 +195,14 @@ class Hand:
         await self._queue.note(self.turn, step)
 
     @contextlib.asynccontextmanager
-    async def _kept_up(self, note: str, timeout_seconds: float) -> AsyncIterator[None]:
+    async def _kept_up(self, note: str, seconds: float) -> AsyncIterator[None]:
         async def again() -> None:
-            # Who cannot keep it up lets it lapse: the next taker reads back.
-            with contextlib.suppress(RedisError, TurnLost, Passed):
+            # Who cannot keep it up for longer than it lasts lets it lapse: the next taker reads back.
+            with contextlib.suppress(TurnLost):
                 while True:
-                    await asyncio.sleep(timeout_seconds / 3)
-                    await self._queue.begin(self.turn, note, timeout_seconds)
+                    await asyncio.sleep(seconds / 3)
+                    with contextlib.suppress(RedisError):
+                        await self._queue.begin(self.turn, note, seconds, is_again=True)
 
         keeping = asyncio.create_task(again(), name=f"keep up {self.job.id}")
         try:

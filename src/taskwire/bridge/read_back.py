@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from taskwire.bridge.backoff import wait_seconds
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import LONGEST_WAIT_SECONDS, Case, Fates
-from taskwire.bridge.hand import Ending, Hand, in_doubt, later
+from taskwire.bridge.hand import LONGEST_WRITE_SECONDS, Ending, Hand, in_doubt, later
 from taskwire.bridge.sightings import entries_of
 from taskwire.coder.errors import AppUnreachable, NoTasks, NotReady, TokenRefused
 from taskwire.coder.models import Logs, Task, TaskStatus
@@ -23,7 +23,6 @@ from taskwire.slack.errors import NoRoom
 from taskwire.telemetry import logger
 
 # After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
-WRITE_SECONDS = 10.0
 LANDING_SECONDS = 35.0
 LOOK_SECONDS = 5.0
 
@@ -72,7 +71,7 @@ class InputReader:
     @property
     def write_seconds(self) -> float:
         """How long after it began an attempt may write its first byte."""
-        return min(WRITE_SECONDS, self._doors.coder.timeouts.send)
+        return min(LONGEST_WRITE_SECONDS, self._doors.coder.timeouts.send)
 
     async def read_back(self, case: Case) -> Ending:
         """Find out what became of an attempt whose answer was lost, sooner or later."""

@@ -76,8 +76,9 @@ _BEGIN = """
 local name, token, id, version, landing, attempt = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local order, jobs, state = list(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
-if redis.call('ZRANGE', order, 0, 0)[1] ~= id then return 'passed' end
-if redis.call('HGET', jobs, 'v|' .. id) ~= version then return 'passed' end
+local is_first = redis.call('ZRANGE', order, 0, 0)[1] == id
+local is_passed = not is_first or redis.call('HGET', jobs, 'v|' .. id) ~= version
+if is_passed and ARGV[9] ~= '1' then return 'passed' end
 local ends = now + tonumber(landing)
 local held = math.max(tonumber(redis.call('HGET', state, 'held_until') or '0'), ends)
 redis.call('HSET', state, 'attempt_job', id, 'attempt', attempt, 'attempt_until', whole(ends),
@@ -155,7 +156,7 @@ return 'written'
 class TurnTimes:
     """How long a list is held, and what an attempt of unknown outcome waits for."""
 
-    lease_ms: int = 10_000
+    lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
     # What was taken so often in a row without an end may be ending its process: one such at a time is carried
     # out, and after many takings only now and then.
@@ -291,14 +292,16 @@ class Queue:
         # Redis takes 0 for "for ever", and a fraction only from 6.0 on.
         await self._blocking.brpop([self._keys.named("wake")], timeout=max(seconds, 0.01))
 
-    async def begin(self, turn: Turn, attempt: str, timeout_seconds: float) -> None:
+    async def begin(self, turn: Turn, attempt: str, seconds: float, *, is_again: bool = False) -> None:
         """Write down that an attempt begins, and what a read-back needs.
 
         Raises TurnLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
-        make its call either.
+        make its call either. `seconds` is until when the call is sent; `is_again` says of one that has begun
+        that it still goes on, whatever has gone ahead meanwhile.
         """
-        landing = int(timeout_seconds * 1000) + self.times.landing_margin_ms
-        answer = await self._begin(turn.name, turn.token, turn.job_id, turn.version, landing, attempt)
+        landing = int(seconds * 1000) + self.times.landing_margin_ms
+        whose = (turn.name, turn.token, turn.job_id, turn.version)
+        answer = await self._begin(*whose, landing, attempt, int(is_again))
         if answer == "lost":
             raise TurnLost
         if answer == "passed":

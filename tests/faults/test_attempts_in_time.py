@@ -1,0 +1,117 @@
+"""When an attempt may still be written, and for how long others leave it to the one who made it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from taskwire import transport
+from taskwire.bridge.doors import Doors
+from taskwire.bridge.hand import WRITE_SECONDS, Hand
+from taskwire.model.ids import ChannelId
+from taskwire.model.jobs import Job, ListName, Say
+from taskwire.model.messages import Message
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack.outbound import Metadata
+from taskwire.store import connection, embedded
+from taskwire.store.queue import Turn
+from taskwire.store.steps import Step
+from tests.process.processes import until
+from tests.store.engine import TestClock
+
+from .doors import KEYS, TIMES, open_doors
+from .proxy import FaultProxy, proxy
+
+LIST = ListName("tell:L1")
+LONG_SECONDS = 60.0
+LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.landing_margin_ms
+
+
+@dataclass
+class Desk:
+    """A queue behind a network that a test can break, a Slack, and a clock that it moves."""
+
+    slack: SlackSandbox
+    doors: Doors
+    network: FaultProxy
+    clock: TestClock
+    general: str
+
+    async def hand(self, tries: int = 0) -> Hand:
+        """Take a job that has failed so often."""
+        job = Job(id="hello", work=Say(message=Message(text="Hello.")), tries=tries)
+        await self.doors.queue.write(Step().append(LIST, job))
+        turn = await self.doors.queue.take()
+        assert isinstance(turn, Turn)
+        return Hand(turn, self.doors.queue)
+
+    async def lasts_ms(self) -> int:
+        """How long its attempt is left to it from now on."""
+        async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
+            key = KEYS.named("list", LIST, "state")
+            asked = connections.commands.hget(key, "attempt_until")
+            return int(await cast("Awaitable[str | None]", asked) or 0) - self.clock.now_ms
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with contextlib.AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(SlackSandbox())
+        general = slack.add_channel("general", []).id
+        running = await stack.enter_async_context(embedded.store(tmp_path / "store"))
+        network = await stack.enter_async_context(proxy(running.url))
+        both = await stack.enter_async_context(connection.open(f"redis://127.0.0.1:{network.port}"))
+        clock = TestClock()
+        doors = await stack.enter_async_context(open_doors(slack, both, clock))
+        yield Desk(slack, doors, network, clock, general)
+
+
+@pytest.mark.parametrize(
+    ("tries", "seconds", "is_written"),
+    [(0, 1.9, True), (0, 2.1, False), (1, 2.1, True), (1, 4.1, False), (9, 9.9, True), (9, 10.1, False)],
+)
+async def test_nothing_is_written_later_than_others_were_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
+) -> None:
+    """However long its answer may take; what is slow to connect has more time at its next try."""
+    channel, began = ChannelId(desk.general), transport.boottime()
+    monkeypatch.setattr(transport, "boottime", lambda: began)
+    hand = await desk.hand(tries)
+
+    async def post() -> None:
+        monkeypatch.setattr(transport, "boottime", lambda: began + seconds)
+        await desk.doors.slack.post(channel, Message(text="Hello."), Metadata(id="hello", kind="answer"))
+
+    with contextlib.nullcontext() if is_written else pytest.raises(transport.DeadlinePassed):
+        await hand.attempt("note", LONG_SECONDS, post)
+
+    assert len(desk.slack.messages("general")) == int(is_written)
+
+
+async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_long(desk: Desk) -> None:
+    """A call that takes a minute is not made a second time meanwhile, though Redis is away for a moment."""
+    hand, answered = await desk.hand(), asyncio.Event()
+    attempt = asyncio.create_task(hand.attempt("note", LONG_SECONDS, answered.wait))
+    await until(lambda: _is(desk, LASTS_MS), "an attempt to begin")
+    before = [await desk.lasts_ms()]
+
+    desk.network.drop_next_reply()
+    await desk.network.dropped.wait()
+    desk.clock.now_ms += 5_000
+    await until(lambda: _is(desk, LASTS_MS), "the attempt to be kept up")
+
+    answered.set()
+    await attempt
+    desk.clock.now_ms += LASTS_MS
+    again = await desk.doors.queue.take()
+    assert before == [LASTS_MS]
+    assert isinstance(again, Turn)
+    assert again.attempt == "note"
+
+
+async def _is(desk: Desk, lasts_ms: int) -> bool:
+    return await desk.lasts_ms() == lasts_ms
