@@ -25,7 +25,8 @@ from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import answers
 
-OTHERS = re.compile("(?!(?:message|app_mention|member_joined_channel|channel_unarchive|group_unarchive)$).*")
+# A channel that was closed to us may be open again.
+OPENED = ("member_joined_channel", "channel_unarchive", "group_unarchive")
 
 _log = logger("taskwire.messages")
 Body = Mapping[str, object]
@@ -52,12 +53,11 @@ class Messages:
 
     def listen(self, app: AsyncApp) -> None:
         """Take messages and mentions; other events mean nothing yet, and Slack must not bring them again."""
-        app.event("message", middleware=[self._first(self._message)])(_nothing_more)
-        app.event("app_mention", middleware=[self._first(self._mention)])(_nothing_more)
-        app.event("member_joined_channel", middleware=[self._first(self._opened)])(_nothing_more)
-        app.event("channel_unarchive", middleware=[self._first(self._opened)])(_nothing_more)
-        app.event("group_unarchive", middleware=[self._first(self._opened)])(_nothing_more)
-        app.event(OTHERS)(_nothing_more)
+        takes = {"message": self._message, "app_mention": self._mention}
+        takes |= dict.fromkeys(OPENED, self._opened)
+        for name, take in takes.items():
+            app.event(name, middleware=[self._first(take)])(_nothing_more)
+        app.event(re.compile(f"(?!(?:{'|'.join(takes)})$).*"))(_nothing_more)
 
     def _first(
         self, take: Callable[[Body], Awaitable[Taken | None]]
@@ -101,7 +101,6 @@ class Messages:
         return await self._once(mention, "mention", answers.mention_not_yet())
 
     async def _opened(self, body: Body) -> Taken | None:
-        """A channel that had been closed to us may be open again."""
         opened = inbound.opened(body, self._bot)
         if not isinstance(opened, Opened):
             return None
