@@ -220,6 +220,21 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
     assert len(world.cards()) == 1
 
 
+async def test_a_question_that_is_too_old_says_so(world: World) -> None:
+    """What was asked for is not kept for ever."""
+    await world.alice.runs("/task create fix it")
+    await world.alice.types("/task create fix it")
+    world.alice.reads()
+    await world.forgets()
+
+    await world.alice.presses("Create another")
+
+    assert world.alice.reads() == [
+        "That button is too old: I no longer know what it was about. Please ask again."
+    ]
+    assert len(world.coder.tasks) == 1
+
+
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
     """Another person, another name, other words, or two minutes later."""
     await world.alice.runs("/task create fix it")

@@ -42,8 +42,6 @@ class Creator:
 
     async def _asked(self, work: CreateAsked, hand: Hand) -> Ending:
         meant = await self._meant(work)
-        if meant is None:
-            return done(None, (work.asker, answers.too_late()))
         account = await self._people.get_account(work.asker.person)
         bond = await self._bond(meant, account, hand.job.id)
         if await self._doors.links.find(bond.id) is not None:
@@ -60,13 +58,13 @@ class Creator:
         step = self._doors.memory.keeping(Step(), f"{hand.now_ms} {bond.id}", *note, ttl_ms=REPEAT_MS)
         return done(self._intent(step, bond, work.asker))
 
-    async def _meant(self, work: CreateAsked) -> CreateAsked | None:
+    async def _meant(self, work: CreateAsked) -> CreateAsked:
         """What was asked for; asked once more, it is what was asked for at first."""
         if not work.kept:
             return work
         kept = await self._doors.memory.find("another", work.kept)
         if kept is None:
-            return None
+            raise UserError(*refusals.too_late())
         first = CreateAsked.model_validate_json(kept)
         # The button stands where the first asking was answered, which need not be where the card goes.
         asker = work.asker.model_copy(update={"channel": first.asker.channel})

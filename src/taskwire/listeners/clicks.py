@@ -16,6 +16,7 @@ from taskwire.listeners.entry import Entry
 from taskwire.model import commands
 from taskwire.model.actions import Button
 from taskwire.model.commands import List, Logs, TaskName
+from taskwire.model.errors import UserError
 from taskwire.model.ids import ChannelId, LinkId, Ts
 from taskwire.model.jobs import (
     Act,
@@ -38,7 +39,7 @@ from taskwire.slack.inbound import Clicked
 from taskwire.slack.outbound import Outbound
 from taskwire.store.links import Links
 from taskwire.store.steps import Step
-from taskwire.words import answers
+from taskwire.words import refusals
 
 _VERBS: dict[Button, ActVerb] = {
     Button.PAUSE: "pause",
@@ -120,7 +121,7 @@ class Clicks:
     async def _logs(self, clicked: Clicked, asker: Asker) -> Message:
         link = await self._links.find(LinkId(clicked.value))
         if link is None or link.bond.task_id is None:
-            return answers.too_late()
+            raise UserError(*refusals.too_late())
         asker = asker.model_copy(update={"channel": link.bond.channel})
         return await self._answerer.answer(asker, Logs(TaskName(id=link.bond.task_id)))
 
@@ -128,7 +129,7 @@ class Clicks:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
-            return answers.too_late()
+            raise UserError(*refusals.too_late())
         return await self._answerer.answer(asker, question)
 
     async def _show(

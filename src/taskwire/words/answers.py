@@ -293,11 +293,6 @@ def trouble(sign: str) -> Message:
     )
 
 
-def too_late() -> Message:
-    """What a button was about is not known any more."""
-    return statement("That button is too old: I no longer know what it was about. Please ask again.")
-
-
 def dialog_failed() -> Message:
     """Slack did not open the dialog in time."""
     return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
