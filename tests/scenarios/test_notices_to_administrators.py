@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from taskwire.sandbox.coder.faults import server_error
+
 from .world import World
 
 
@@ -51,6 +53,22 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
     assert direct_messages(world, "bob") == [
         ":warning: The Coder account taskwire lacks the role Owner, so it cannot act for other people. Let "
         "an administrator of Coder give it that role."
+    ]
+
+
+async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> None:
+    """A newer Coder looks like that: nobody but who runs both can do anything about it."""
+    await world.restarts(admins=(world.bob.id,))
+    world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
+
+    await world.sweeps()
+    at_first = direct_messages(world, "bob")
+    await world.sweeps(times=3)
+
+    assert at_first == []
+    assert direct_messages(world, "bob") == [
+        ":warning: This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support "
+        "line."
     ]
 
 

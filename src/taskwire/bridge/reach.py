@@ -60,6 +60,8 @@ class Reach:
             await self._alerts.warn("refused", self.trouble)
         if self._failures < FAILURES and not is_refused:
             return
+        if isinstance(error, NoTasks):
+            await self._alerts.warn("no tasks", self.trouble)
         known = await _note(self._doors)
         if known is None or known.stage == "over" or known.is_refused != is_refused:
             known = Away(since_ms=self._failing_since_ms, is_refused=is_refused)
