@@ -86,6 +86,35 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     assert len(world.cards()) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (
+            faults.server_error("You are signed out or your session has expired.", 401),
+            "Coder refused my token for an hour, so I gave up pausing `loose`. Please ask again when "
+            "whoever runs Taskwire has mended that.",
+        ),
+        (
+            faults.server_error("Route not found.", 404),
+            "This Coder had no Tasks for an hour, so I gave up pausing `loose`.",
+        ),
+    ],
+    ids=["token", "tasks"],
+)
+async def test_what_coder_refused_for_an_hour_is_not_called_away(
+    world: World, fault: faults.Fault, told: str
+) -> None:
+    """It did answer, and whoever asked should know whom to turn to."""
+    world.coder.misbehave("tasks.*", fault, times=None)
+
+    await world.alice.types("/task pause loose")
+    await world.passes(seconds=2)
+    world.alice.reads()
+    await world.passes(seconds=3_700)
+
+    assert world.alice.reads() == [told]
+
+
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
     """It is neither away nor broken, wherever one asks."""
     thread = await world.alice.runs("/task create fix it")

@@ -29,7 +29,8 @@ class ThreadOpener:
         """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
         work, link = hand.work(PostCard), await get_link(self._doors, hand)
         if not hand.is_in_doubt and has_waited_long(hand):
-            return done(end_unbound(self._doors, link), (work.asker, answers.never_posted()))
+            told = answers.never_posted(is_attached=link.bond.task_id is not None)
+            return done(end_unbound(self._doors, link), (work.asker, told))
         return await patiently(
             self._doors, hand, link, partial(self._post_card, link, work.asker), gives_up=False
         )

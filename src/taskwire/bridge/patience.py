@@ -48,9 +48,8 @@ async def patiently(
         work = hand.job.work
         assert isinstance(work, Asked)  # noqa: S101 - nobody waits for anything else so
         if gives_up and not hand.keeps_attempt and has_waited_long(hand):
-            told = waiting.never_answered(_side(work, error), waiting.wish(work, link))
             # What stands behind it has waited with it.
-            return Ending("done", privately=((work.asker, told),), trouble="same")
+            return Ending("done", privately=((work.asker, _gives_up(work, link, error)),), trouble="same")
         return await _again(doors, hand, link, error)
 
 
@@ -98,6 +97,17 @@ def _side(work: Asked, error: OutsideError) -> Side:
     if isinstance(error, SlackTrouble | RateLimited):
         return "Slack"
     return "Slack" if isinstance(work, PostCard) and not isinstance(error, CoderError) else "Coder"
+
+
+def _gives_up(work: Asked, link: Link | None, error: OutsideError) -> Message:
+    wished = waiting.wish(work, link)
+    match error:
+        case TokenRefused():
+            return waiting.refused_for_an_hour(wished)
+        case NoTasks():
+            return waiting.never_had_tasks(wished)
+        case _:
+            return waiting.never_answered(_side(work, error), wished)
 
 
 def _waits(work: Asked, link: Link | None, error: OutsideError) -> Message:

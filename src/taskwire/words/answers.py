@@ -331,9 +331,10 @@ def token_refused() -> Message:
     )
 
 
-def never_posted() -> Message:
+def never_posted(*, is_attached: bool) -> Message:
     """The card could not be posted."""
-    return statement("I could not post the card for an hour, so I stopped trying. Nothing was created.")
+    left = "The task got no thread." if is_attached else "Nothing was created."
+    return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
 
 
 def no_tasks() -> Message:

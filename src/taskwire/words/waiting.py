@@ -72,6 +72,19 @@ def waits_for_token(wished: str) -> Message:
     )
 
 
+def refused_for_an_hour(wished: str) -> Message:
+    """Coder answered, and refused the bot's own token all the while."""
+    return statement(
+        f"Coder refused my token for an hour, so I gave up {wished}. Please ask again when whoever runs "
+        "Taskwire has mended that."
+    )
+
+
+def never_had_tasks(wished: str) -> Message:
+    """Coder answered, and had no Tasks all the while."""
+    return statement(f"This Coder had no Tasks for an hour, so I gave up {wished}.")
+
+
 def never_answered(side: Side, wished: str) -> Message:
     """Somebody stayed away."""
     return statement(
