@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NewType
 
-TeamId = NewType("TeamId", str)
 UserId = NewType("UserId", str)
 ChannelId = NewType("ChannelId", str)
 Ts = NewType("Ts", str)

@@ -14,9 +14,7 @@ from typing import Literal, Self
 from taskwire.model.jobs import REPLY, Job, ListName
 
 # What a plain write may be; each stands in SHAPES below too.
-Command = Literal[
-    "DEL", "HDEL", "HSET", "LPUSH", "LTRIM", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"
-]
+Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"]
 
 # Dead letters that are kept, and for how long.
 MOST_LETTERS = 1_000
@@ -111,12 +109,12 @@ _CHECKS = """
 -- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
 local SHAPES = {
   append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
-  DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', LPUSH = 'k+w', LTRIM = 'knn', PEXPIRE = 'kn', SET = 'kw',
-  ZADD = 'k+nw', ZREM = 'k+w', ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
+  DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', PEXPIRE = 'kn', SET = 'kw', ZADD = 'k+nw', ZREM = 'k+w',
+  ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
 }
 local HOLDS = {
-  HDEL = 'hash', HSET = 'hash', LPUSH = 'list', LTRIM = 'list', SET = 'string', ZADD = 'zset', ZREM = 'zset',
-  ZREMRANGEBYRANK = 'zset', hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
+  HDEL = 'hash', HSET = 'hash', SET = 'string', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
+  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
 }
 local function fits(word, kind)
   if type(word) ~= 'string' then return false end
