@@ -24,3 +24,10 @@ def test_an_example_is_a_scenario_that_runs(example: str) -> None:
 def test_a_module_that_is_named_is_there(name: str) -> None:
     """Nobody looks for what has moved."""
     assert (ROOT / "src/taskwire" / name).exists()
+
+
+def test_every_part_of_the_story_is_named() -> None:
+    """Whoever looks for where something happens finds it."""
+    parts = (ROOT / "src/taskwire/bridge").glob("[!_]*.py")
+
+    assert [part.name for part in parts if f"`bridge/{part.name}`" not in TEXT] == []
