@@ -74,7 +74,7 @@ class Link(BaseModel):
     has_moved: bool = False
     # Slack's word for why nothing can be posted in the thread any more; empty as long as it can.
     closed: str = ""
-    # Where the last excerpt ended, and what the card last showed and when (ms).
+    # Where the last excerpt ended, and what the card last showed.
     cursor: str = ""
     drawn: str = ""
     last_input_ts: Ts | None = None
