@@ -321,8 +321,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, past: Past) ->
     world.cards()
     assert [text.partition(" UTC")[2] for text in told] == [
         ". What I did after that I look for before I do it again. The thread of a task that was made after "
-        "that I may not know any more: write a reply in it, and I look for its task. What was muted or "
-        "detached after that is not."
+        "that I may not know any more: write a reply in it, and I look for its task. What was muted "
+        "after that calls people again."
     ]
 
 

@@ -45,7 +45,7 @@ def rewound(since: datetime) -> str:
     return (
         f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
         "look for before I do it again. The thread of a task that was made after that I may not know any "
-        "more: write a reply in it, and I look for its task. What was muted or detached after that is not."
+        "more: write a reply in it, and I look for its task. What was muted after that calls people again."
     )
 
 
