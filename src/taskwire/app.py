@@ -57,6 +57,7 @@ from taskwire.model.changes import Rules
 from taskwire.model.secrets import Masker
 from taskwire.settings import Settings
 from taskwire.slack.answers import Identity
+from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
@@ -68,7 +69,7 @@ from taskwire.store.keys import Keys
 from taskwire.store.letters import Letters
 from taskwire.store.links import Links, LinkSteps
 from taskwire.store.memory import Memory
-from taskwire.store.pace import LIMITS, OTHERWISE, Limits, Pace
+from taskwire.store.pace import EVERYTHING, LIMITS, OTHERWISE, Limits, Pace
 from taskwire.store.queue import Queue, TurnTimes
 from taskwire.store.scripts import Clock
 from taskwire.store.sweeps import Sweeps
@@ -127,6 +128,9 @@ class Parts:
             pace = Pace(
                 connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
             )
+            for method in (*Method, *timings.limits, EVERYTHING):
+                # An alert looks at how it rises: what begins with 1 has not.
+                metrics.rate_limited.labels(method)
             slack = Outbound(client, pace, mask, timeouts=timings.slack, ours=_seconds_of(clock))
             await slack.identity()
             doors = Doors(

@@ -1,13 +1,16 @@
 """/healthz, /readyz and /metrics, as a supervisor and an operator see them."""
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 
 from redis.asyncio import Redis
 
 from .conftest import free_port, redis_on
 from .processes import Place, Taskwire, until
 
+RUNNING = Path(__file__).parents[2] / "docs" / "running.md"
 # So long Prometheus waits for figures, unless it is told otherwise.
 SCRAPE_SECONDS = 10.0
 
@@ -126,6 +129,23 @@ async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> N
         _, figures = await bot.ask("/metrics")
 
     assert 'taskwire_up{system="store"} 0.0' in figures.splitlines()
+
+
+async def test_what_an_alert_looks_at_is_there_before_it_happens(place: Place) -> None:
+    """Prometheus sees no rise in a figure that begins with its first event."""
+    alerts = re.findall(r"`increase\((taskwire_\w+)(?:\{(.*?)\})?\[", RUNNING.read_text(encoding="utf-8"))
+    bot = await place.one()
+
+    _, figures = await bot.ask("/metrics")
+
+    shown = [line for line in figures.splitlines() if line.endswith(" 0.0")]
+    missing = [
+        name
+        for name, label in alerts
+        if not any(re.match(rf"{name}[ {{]", line) and label in line for line in shown)
+    ]
+    assert len(alerts) > 5
+    assert missing == []
 
 
 async def _is_unready(bot: Taskwire) -> bool:

@@ -1,11 +1,21 @@
 """What a turn adds to the figures: whose it was before, what it began and found, and how it ended."""
 
+from collections.abc import Iterable
+
 from taskwire.bridge.hand import Ending, Hand
 from taskwire.store.queue import Trouble, Turn
 from taskwire.telemetry import Metrics
 
 # Why a turn has to be repeated, by how its list fares; what only waits for an agent is no repetition.
 _WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account", "same": "no_room"}
+
+
+def from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
+    """Show what an alert looks at before it first happens: a figure that begins with 1 has not risen."""
+    for kind in kinds:
+        metrics.taken_over.labels(kind)
+        metrics.read_backs.labels(kind, "unclear")
+        metrics.dead.labels(kind)
 
 
 def taken(metrics: Metrics, turn: Turn) -> None:

@@ -59,6 +59,7 @@ class Worker:
         self._doors = doors
         self._carriers = carriers
         self._metrics = metrics
+        counting.from_zero(metrics, carriers)
         self.courtesy = Courtesy()
         self._free = asyncio.Semaphore(PLACES)
         self._turns: dict[asyncio.Task[None], Turn | Unreadable] = {}
