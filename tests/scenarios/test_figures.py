@@ -1,6 +1,7 @@
 """The figures of /metrics: each moves when what it counts has happened."""
 
 import asyncio
+import logging
 import re
 from pathlib import Path
 
@@ -55,6 +56,13 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
     assert now("delivery_age_seconds_sum", "message") > 0
     assert (now("sockets_opened_total"), now("socket_connections"), now("gaps_total")) == (1, 1, 1)
     assert now("socket_age_seconds") > 0
+
+
+async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
+    """Bolt gives its own level to the log that bears its app's name."""
+    await world.alice.runs("/task create fix the login")
+
+    assert logging.getLogger("taskwire").level == logging.NOTSET
 
 
 async def test_what_was_missed_is_counted(world: World) -> None:
