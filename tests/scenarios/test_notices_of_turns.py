@@ -44,6 +44,26 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
     ]
 
 
+async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_agent(world: World) -> None:
+    """A workspace that is not up has no agent in the list; who made its last report has them all."""
+    thread = await world.alice.runs("/task create fix the login redirect")
+    task = world.task("fix-the-login-redirect")
+    task.becomes("failed", "No access to the repository")
+    await world.passes(seconds=3)
+    task.pause()
+
+    await world.sweeps(times=3)
+
+    assert task.state == "idle"
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
+        "Reply here to tell the agent how to go on.\n"
+        "[Open in Coder] [Logs]",
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
+        "[Resume] [Edit prompt] [Open in Coder]",
+    ]
+
+
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
     """Failed sticks as done does."""
     thread, task = await a_task(world)

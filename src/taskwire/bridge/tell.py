@@ -24,7 +24,7 @@ from taskwire.bridge.saying import draw, share
 from taskwire.bridge.sightings import report_of
 from taskwire.coder.errors import Nonsense, NoTasks, TokenRefused
 from taskwire.model import changes
-from taskwire.model.changes import Event, Notice, Observed, TimeCame
+from taskwire.model.changes import Event, Notice, Observed, Story, TimeCame
 from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import Ts
 from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
@@ -108,20 +108,18 @@ class Teller:
         if not isinstance(event, Observed):
             return event
         seen, story = event.seen, link.story
-        last = story.last_report
-        is_news = seen.report is not None and (last is None or seen.report.at > last.at)
         is_other_agent = None not in (story.agent_id, seen.agent_id) and seen.agent_id != story.agent_id
         is_new_start = story.build not in (0, seen.build) or is_other_agent
-        if not event.is_baseline and not is_news and not is_new_start:
+        if not event.is_baseline and not _has_reported(story, seen) and not is_new_start:
             return event
         history = await self._reports(hand, link, seen)
         return event.model_copy(update={"reports": changes.known_at(story, seen, history)})
 
     async def _reports(self, hand: Hand, link: Link, seen: Observation) -> tuple[Report, ...]:
-        agent, app = seen.agent_id or link.story.agent_id, seen.app_id or link.story.app_id
-        if agent is None or app is None:
-            return ()
         try:
+            agent, app = await self._reporter(link, seen)
+            if agent is None or app is None:
+                return ()
             return tuple(report_of(report) for report in await self._doors.coder.list_reports(agent, app))
         except (TokenRefused, NoTasks):
             raise
@@ -133,6 +131,18 @@ class Teller:
                 raise
             _log.warning("history not readable", link=link.id, error=str(error))
             return ()
+
+    async def _reporter(self, link: Link, seen: Observation) -> tuple[str | None, str | None]:
+        """The agent and the app that have the history of what the list shows.
+
+        A workspace that is not up has none in the list; it may have been up when nobody looked.
+        """
+        story = link.story
+        if seen.agent_id is None and seen.workspace_id is not None and _has_reported(story, seen):
+            last = (await self._doors.coder.get_workspace(seen.workspace_id)).latest_app_status
+            if last is not None:
+                return last.agent_id, last.app_id
+        return seen.agent_id or story.agent_id, seen.app_id or story.app_id
 
     async def tell(self, hand: Hand) -> Ending:
         """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
@@ -261,6 +271,12 @@ class Teller:
             return _Built()
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
         return _Built("\n".join([*tail, *([build.job.error] if build.job.error else [])]))
+
+
+def _has_reported(story: Story, seen: Observation) -> bool:
+    """Whether the list shows a report that is newer than the last one known."""
+    last = story.last_report
+    return seen.report is not None and (last is None or seen.report.at > last.at)
 
 
 def _calls(link: Link, job: Job) -> bool:

@@ -267,10 +267,18 @@ class Build(_Model):
     job: Job = Job()
 
 
+class Reporter(_Model):
+    """Who made a report: an agent, through one of its apps."""
+
+    agent_id: str
+    app_id: str
+
+
 class Workspace(_Model):
-    """A task's workspace and its latest build."""
+    """A task's workspace and its latest build; `latest_app_status` is its agent's newest report, if any."""
 
     latest_build: Build
+    latest_app_status: Reporter | None = None
 
 
 class BuildLog(_Model):
