@@ -210,8 +210,8 @@ def _bolt(settings: Settings, client: AsyncWebClient, bot: Identity) -> AsyncApp
     log = logging.getLogger("taskwire.slack.bolt")
     log.setLevel(max(logging.INFO, logging.getLogger().level))
     return AsyncApp(
-        # Without a name Bolt reads the source of everything that is being called. The log of that name gets the
-        # level of `logger`, and so do all beneath it.
+        # Without a name Bolt reads the source of everything that is being called. The log of that name gets
+        # the level of this one, and so does all beneath it.
         name=log.name,
         # With a token in its client Bolt asks auth.test at the first payload, and drops that if it fails.
         client=client,
