@@ -84,8 +84,10 @@ class Sender:
         """Told once, privately; the reply stays what it is, a message to other people."""
         bond, reply = case.link.bond, case.reply
         step = receipt(bond.id, reply.ts, "none")
-        if not await self._doors.memory.is_first("told-not-theirs", bond.id, reply.person, ttl_ms=TOLD_MS):
+        note, memory = ("told-not-theirs", bond.id, reply.person), self._doors.memory
+        if await memory.find(*note) is not None:
             return done(step)
+        memory.keeping(step, "1", *note, ttl_ms=TOLD_MS)
         asker = Asker(person=reply.person, channel=bond.channel, at=reply.ts, thread_ts=bond.thread_ts)
         return done(step, (asker, refusal))
 
