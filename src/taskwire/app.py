@@ -168,9 +168,11 @@ class Parts:
         people, alerts = People(doors, settings.admins), Alerts(doors, settings.admins)
         receiver = Receiver(claims, doors.writes, doors.bot.bot_user_id)
         gaps, behind = GapReader(doors, receiver, metrics), Behind()
-        worker = Worker(doors, _carriers(doors, people, alerts, gaps), metrics)
+        # One for all: whoever asks for the list at the same time shares it.
+        lookup = Lookup(doors, people)
+        worker = Worker(doors, _carriers(doors, people, lookup, alerts, gaps), metrics)
         entry = Entry(doors.slack, doors.bot, claims, metrics, worker.courtesy)
-        _listen(bolt, doors, claims, receiver, people, behind, entry)
+        _listen(bolt, doors, claims, receiver, people, lookup, behind, entry)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -225,9 +227,11 @@ def _bolt(settings: Settings, client: AsyncWebClient, bot: Identity) -> AsyncApp
     )
 
 
-def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> Mapping[str, Carrier]:
+def _carriers(
+    doors: Doors, people: People, lookup: Lookup, alerts: Alerts, gaps: GapReader
+) -> Mapping[str, Carrier]:
     """Which part carries out which kind of job."""
-    creator, lookup = Creator(doors, people), Lookup(doors, people)
+    creator = Creator(doors, people)
     intake = Intake(doors, people, lookup, creator)
     texts = InputText(doors, people)
     sender, rewriter = Sender(doors, people, texts), Rewriter(doors, people, texts)
@@ -251,15 +255,15 @@ def _carriers(doors: Doors, people: People, alerts: Alerts, gaps: GapReader) -> 
         "say": teller.say,
         "settled": partial(questions.settled, doors),
         "answer_in_thread": replier.answer,
-        "share_file": lambda hand: share_file(doors, hand),
+        "share_file": partial(share_file, doors),
         "draw_card": shower.card,
         "receipt": shower.receipt,
         "alert": alerts.post,
         "tell_person": partial(closing.tell_person, doors),
         "channel_opened": partial(closing.channel_opened, doors),
         "reopened": partial(closing.reopened, doors),
-        "tidy_message": lambda hand: tidy_message(doors, hand),
-        "tidy_input": lambda hand: tidy_input(doors, hand),
+        "tidy_message": partial(tidy_message, doors),
+        "tidy_input": partial(tidy_input, doors),
     }
 
 
@@ -269,10 +273,10 @@ def _listen(
     claims: Claims,
     receiver: Receiver,
     people: People,
+    lookup: Lookup,
     behind: Behind,
     entry: Entry,
 ) -> None:
-    lookup = Lookup(doors, people)
     answerer = Answerer(doors, people, lookup)
     filler = FormFiller(doors, people)
     dialogs = Dialogs(entry, doors.slack, doors.links, lookup, filler, behind)
