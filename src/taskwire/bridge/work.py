@@ -91,7 +91,8 @@ class Worker:
             task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
             self._turns[task] = taken
             if self._is_risky(taken):
-                _log.error("a job may be ending its process", job=taken.job_id, takes=taken.takes)
+                # Or it is in the company of one that is, or somebody kills processes: no error yet.
+                _log.warning("a job may be ending its process", job=taken.job_id, takes=taken.takes)
                 self._risky = task
             task.add_done_callback(self._put_down)
 
