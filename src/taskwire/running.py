@@ -22,6 +22,7 @@ from taskwire.scheduler import Hint, Timers
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.sockets import Socket
+from taskwire.store import connection
 from taskwire.store.connection import Connections
 from taskwire.store.depths import LISTS, NO_DEPTH
 from taskwire.store.keys import Keys
@@ -233,7 +234,7 @@ class Bot:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             takes_writes = not self.parts.worker.store_trouble
-            is_up = await self._hears() and await self._count_waiting() and takes_writes
+            is_up = await self._hears() and await self._look_at_store() and takes_writes
             if not is_up:
                 self._down_since = self._down_since or time.monotonic()
             elif self._down_since is not None:
@@ -266,11 +267,12 @@ class Bot:
             await self._end_gap()
             self._read_gap()
 
-    async def _count_waiting(self) -> bool:
-        """Note how much work there is; whether the store could say so."""
+    async def _look_at_store(self) -> bool:
+        """Note how much work there is and how many copies a promise needs; whether the store could say so."""
         try:
             ready = Keys(self.parts.doors.bot.team_id).named("ready")
             self.metrics.waiting_lists.set(await self._connections.commands.zcard(ready))
+            await connection.learn_copies(self._connections)
         except RedisError:
             return False
         return True

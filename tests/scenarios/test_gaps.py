@@ -96,12 +96,15 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
     await world.until(is_told, "it is told")
     told = (await world.bot.health())["store"]
+    # What needs a replica is promised only when one has it, and no longer than that is so.
+    await world.until(lambda: world.bot.parts.connections.copies == 1, "a promise needs a copy")
     # As if it had been brought again and again, and not taken.
     world.slack.faults.add("message", DeliveryFault.LOST)
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await store.config_set("min-replicas-to-write", 0)
     await world.until(lambda: task.inputs, "the reply arrives")
     await world.settles()
+    await world.until(lambda: world.bot.parts.connections.copies == 0, "a promise needs none")
 
     assert told == "Redis takes nothing: NOREPLICAS Not enough good replicas to write."
     assert task.inputs == ["and test it"]

@@ -55,8 +55,8 @@ _MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
 class Connections:
     """The two clients of a process. `where` is the server's place without its password, for people.
 
-    `copies` is how many replicas have to have a promise before it is given; `check` learns it. `is_own`: the
-    server is this process's own, so that a new one has all that the last one had.
+    `copies` is how many replicas have to have a promise before it is given; `check` and `learn_copies` note
+    it. `is_own`: the server is this process's own, so that a new one has all that the last one had.
     """
 
     commands: Redis
@@ -183,6 +183,13 @@ async def check(connections: Connections) -> StoreHealth:
         used_bytes=int(told["used_memory"]) if "used_memory" in told else None,
         most_bytes=int(told["maxmemory"]) if "maxmemory" in told else None,
     )
+
+
+async def learn_copies(connections: Connections) -> None:
+    """Note anew how many copies a promise needs: it may be set otherwise by now, or on another master."""
+    configured = await _configured(connections.commands, "min-replicas-to-write")
+    if configured is not None:
+        connections.copies = int(configured)
 
 
 async def _told(client: Redis) -> Mapping[str, str]:
