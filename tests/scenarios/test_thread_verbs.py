@@ -18,6 +18,18 @@ async def test_status_shows_the_card_anew(world: World) -> None:
     assert task.inputs == []
 
 
+async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World) -> None:
+    """Also whether it still works."""
+    thread, task = await a_busy_agent(world)
+    task.pause()
+
+    await world.alice.replies(thread, "!status")
+
+    assert [said.partition(" <http")[0] for said in thread.new_messages()] == [
+        "Paused: Fix the login. Owner: alice. Template: Tasks on Docker."
+    ]
+
+
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
     """And the whole as a file, if asked for."""
     thread, task = await a_busy_agent(world)

@@ -7,10 +7,10 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.lookup import Lookup, Seen
 from taskwire.bridge.people import People
-from taskwire.bridge.sightings import observation_of
+from taskwire.bridge.sightings import as_it_stands, observation_of
 from taskwire.coder.errors import NotFound
 from taskwire.coder.models import Task
-from taskwire.model.changes import Observed, after, at_first_sight
+from taskwire.model.changes import Observed, at_first_sight
 from taskwire.model.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
 from taskwire.model.errors import OutsideError, UserError
 from taskwire.model.ids import ChannelId, Ts, UserId, microseconds, to_ms
@@ -162,9 +162,7 @@ class Answerer:
         seen = Observed(seen=observation_of(each.task))
         if each.link is None:
             return cards.unlinked(seen.seen, at_first_sight(seen, self._doors.rules, now_ms))
-        # What is told of it is for its own list to decide; this is only shown.
-        story = after(each.link.story, seen, self._doors.rules, now_ms).story
-        return each.link.model_copy(update={"seen": seen.seen, "story": story})
+        return as_it_stands(each.link, seen, self._doors.rules, now_ms)
 
     async def _templates(self, asker: Asker) -> Message:
         await self._people.get_account(asker.person)

@@ -1,5 +1,7 @@
 """Answers in the thread: what `!status`, `!logs`, `!help` and the verbs that need a button bring."""
 
+import contextlib
+
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.excuses import excuse
@@ -7,9 +9,10 @@ from taskwire.bridge.hand import Ending, Hand, done
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import receipt, share
-from taskwire.bridge.sightings import observation_of
+from taskwire.bridge.sightings import as_it_stands, observation_of
 from taskwire.coder.errors import CoderError, NotFound
 from taskwire.coder.models import TaskStatus
+from taskwire.model.changes import Observed
 from taskwire.model.errors import TryLater, Unknown, UserError
 from taskwire.model.jobs import AnswerInThread
 from taskwire.model.links import Link
@@ -48,7 +51,7 @@ class Replier:
         step = Step()
         if work.what == "too_many" and not await self._is_to_hear_of_many(link, work, step):
             return done(step)
-        message = await self._message(link, work, hand.job.id, step)
+        message = await self._message(link, work, hand, step)
         kind = "output" if work.what in ("logs", "full_logs") else "answer"
         meta = Metadata(id=f"{link.id}:{hand.job.id}", kind=kind, task_id=link.bond.task_id)
         bond = link.bond
@@ -66,23 +69,23 @@ class Replier:
         receipt(link.id, work.asker.at, "failed", step)
         return await self._doors.memory.find("told-many", link.id) is None
 
-    async def _message(self, link: Link, work: AnswerInThread, name: str, step: Step) -> Message:
+    async def _message(self, link: Link, work: AnswerInThread, hand: Hand, step: Step) -> Message:
         if link.ended is not None:
             return inputs.link_ended(link)
         try:
             if work.what in ("logs", "full_logs"):
-                return await self._logs(link, name, step, is_full=work.what == "full_logs")
-            return await self._short(link, work, step)
+                return await self._logs(link, hand.job.id, step, is_full=work.what == "full_logs")
+            return await self._short(link, work, hand, step)
         except UserError as error:
             return answers.refusal(error)
         except (CoderError, TryLater, Unknown) as error:
             _log.warning("a question could not be answered", link=link.id, error=str(error))
             return excuse(error)
 
-    async def _short(self, link: Link, work: AnswerInThread, step: Step) -> Message:
+    async def _short(self, link: Link, work: AnswerInThread, hand: Hand, step: Step) -> Message:
         match work.what:
             case "status":
-                return await self._status(link)
+                return await self._status(link, hand.now_ms)
             case "help":
                 return listing.thread_manual()
             case "edit":
@@ -98,15 +101,12 @@ class Replier:
             case _:
                 return answers.not_available(work.text)
 
-    async def _status(self, link: Link) -> Message:
-        if link.bond.task_id is None:
-            return cards.status(link, coder_url=self._doors.coder_url)
-        try:
-            task = await self._doors.coder.get_task(link.bond.task_id)
-        except NotFound:
-            return cards.status(link, coder_url=self._doors.coder_url)
-        fresh = link.model_copy(update={"seen": observation_of(task)})
-        return cards.status(fresh, coder_url=self._doors.coder_url)
+    async def _status(self, link: Link, now_ms: int) -> Message:
+        if link.bond.task_id is not None:
+            with contextlib.suppress(NotFound):
+                task = await self._doors.coder.get_task(link.bond.task_id)
+                link = as_it_stands(link, Observed(seen=observation_of(task)), self._doors.rules, now_ms)
+        return cards.status(link, coder_url=self._doors.coder_url)
 
     async def _logs(self, link: Link, name: str, step: Step, *, is_full: bool) -> Message:
         if link.bond.task_id is None:

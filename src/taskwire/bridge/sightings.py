@@ -1,8 +1,10 @@
 """Coder's answers as values that the model knows."""
 
 from taskwire.coder.models import AgentReport, Logs, Task, TaskStatus
+from taskwire.model.changes import Observed, Rules, after
 from taskwire.model.doubt import Entry
 from taskwire.model.ids import TaskId
+from taskwire.model.links import Link
 from taskwire.model.phases import Observation, Report
 
 # As long as anything that is written in Slack. A task that was made elsewhere may have more; of that only the
@@ -31,6 +33,12 @@ def observation_of(task: Task) -> Observation:
         created_at=task.created_at,
         report=_current(task),
     )
+
+
+def as_it_stands(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
+    """The link by what has just been seen, only to be shown: what is told is for its own list to decide."""
+    story = after(link.story, seen, rules, now_ms).story
+    return link.model_copy(update={"seen": seen.seen, "story": story})
 
 
 def _current(task: Task) -> Report | None:

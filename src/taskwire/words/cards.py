@@ -62,7 +62,7 @@ class _Outside(NamedTuple):
     """What a card needs to know beside its link."""
 
     coder_url: str
-    unreachable_since_ms: int | None
+    unreachable_since_ms: int | None = None
     is_refused: bool = False
 
 
@@ -78,11 +78,9 @@ def card(
     return Message(text=_text(link, hint, outside), blocks=tuple(drawn))
 
 
-def status(
-    link: Link, *, coder_url: str, unreachable_since_ms: int | None = None, permalink: str = ""
-) -> Message:
+def status(link: Link, *, coder_url: str, permalink: str = "") -> Message:
     """Say the same to one person who asked, with the way to the thread."""
-    outside = _Outside(coder_url, unreachable_since_ms)
+    outside = _Outside(coder_url)
     first = [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if blocks.web_url(permalink) else []
     drawn = [*_present(link, outside), *_buttons(link, coder_url, first)]
     hint = "" if link.id or ending_of(link) else _no_thread(link.bond.name)
