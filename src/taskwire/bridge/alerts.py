@@ -17,6 +17,8 @@ from taskwire.telemetry import logger
 from taskwire.words import notices
 
 DAY_MS = 24 * 3_600_000
+# It takes no longer to learn who is to be told.
+WARNING_MS = 60_000
 _log = logger("taskwire.alerts")
 
 
@@ -30,15 +32,18 @@ class Alerts:
     async def warn(self, name: str, sentence: str) -> None:
         """Tell of a trouble; `name` is what makes it the same one within a day."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
-        if await self._doors.memory.find("warned", name):
+        memory = self._doors.memory
+        if await memory.find("warned", name) is not None:
+            return
+        if not await memory.is_first("warning", name, ttl_ms=WARNING_MS):
+            # Another replica is at it; should it die, the next look tells.
             return
         day = f"{datetime.now(UTC):%Y-%m-%d}"
         step = Step()
         for person in await self._people():
             job = Job(id=f"alert:{name}:{day}", work=Alert(person=person, sentence=sentence))
             step.append(intake(person), job)
-        await self._doors.queue.write(step)
-        await self._doors.memory.keep("1", "warned", name, ttl_ms=DAY_MS)
+        await self._doors.queue.write(memory.keeping(step, "1", "warned", name, ttl_ms=DAY_MS))
 
     async def post(self, hand: Hand) -> Ending:
         """Write to one administrator."""
