@@ -128,6 +128,20 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
     thread.new_messages()
 
 
+async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
+    """A card is edited every three seconds at most; that is no failure."""
+    thread, task = await a_waiting_agent(world)
+    for state in ("working", "failed"):
+        task.becomes(state)
+        await world.sweeps()
+
+    now = await look(world)
+
+    assert now("retries_total", "draw_card", "no_room") >= 1
+    assert now("retries_total", "draw_card", "failed") == 0
+    thread.new_messages()
+
+
 async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
     """Until the operator has dealt with it."""
     _, task = await a_task(world)

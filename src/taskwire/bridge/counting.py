@@ -7,7 +7,7 @@ from taskwire.store.queue import Trouble, Turn
 from taskwire.telemetry import Metrics
 
 # Why a turn has to be repeated, by how its list fares; what only waits for an agent is no repetition.
-_WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account", "same": "no_room"}
+_WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
 
 def from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
@@ -22,6 +22,11 @@ def taken(metrics: Metrics, turn: Turn) -> None:
     """Count a turn that begins."""
     if turn.takes > 1:
         metrics.taken_over.labels(turn.job.work.kind).inc()
+
+
+def no_room(metrics: Metrics, hand: Hand) -> None:
+    """Count a turn that has to be repeated since Slack's limits left no place for it."""
+    metrics.retries.labels(hand.job.work.kind, "no_room").inc()
 
 
 def carried_out(metrics: Metrics, hand: Hand) -> None:
@@ -42,5 +47,5 @@ def ended(metrics: Metrics, hand: Hand, ending: Ending) -> None:
     metrics.jobs.labels(kind, "given_up" if is_given_up else ending.verdict).inc()
     if ending.has_letter:
         metrics.dead.labels(kind).inc()
-    if not is_given_up and ending.trouble in _WHY:
+    if ending.trouble in _WHY:
         metrics.retries.labels(kind, _WHY[ending.trouble]).inc()

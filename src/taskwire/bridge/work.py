@@ -288,6 +288,7 @@ class Worker:
     async def _not_yet(self, hand: Hand, error: OutsideError) -> Ending:
         """Sort what the doors raise: waited for, tried again, or the end."""
         if isinstance(error, NoRoom):
+            counting.no_room(self._metrics, hand)
             # The limiter tells each of those who wait a time of their own.
             return _delayed(hand, error.after_seconds or 1.0, "same")
         if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
