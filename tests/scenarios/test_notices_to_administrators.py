@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from taskwire.sandbox.coder.faults import server_error
 
+from .lives import a_task, card
 from .world import World
 
 
@@ -57,8 +58,9 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
 
 
 async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> None:
-    """A newer Coder looks like that: nobody but who runs both can do anything about it."""
+    """A newer Coder looks like that: nobody but who runs both can do anything about it; cards name it."""
     await world.restarts(admins=(world.bob.id,))
+    thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
 
     await world.sweeps()
@@ -66,6 +68,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     await world.sweeps(times=3)
 
     assert at_first == []
+    assert ":warning: Coder has no Tasks any more (first noticed" in await card(world, thread)
     assert direct_messages(world, "bob") == [
         ":warning: This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support "
         "line."

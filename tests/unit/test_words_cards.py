@@ -181,7 +181,7 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
 
 def test_the_card_says_since_when_coder_refuses_us() -> None:
     """Coder is there, and does not let us in."""
-    message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, is_refused=True)
+    message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
     assert (
         f":warning: Coder refuses my token (first noticed: {SINCE}). What you see here is from before."

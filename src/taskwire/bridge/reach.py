@@ -15,6 +15,7 @@ from taskwire.model.errors import OutsideError
 from taskwire.store.steps import Step
 from taskwire.telemetry import logger
 from taskwire.words import troubles
+from taskwire.words.cards import Silence
 
 # Coder is called away when this many sweeps in a row have failed; a refused token needs no second opinion.
 FAILURES = 2
@@ -29,7 +30,7 @@ class Away(BaseModel):
     """Since when Coder cannot be asked, and why; `stage` is what the cards have been asked to show."""
 
     since_ms: int
-    is_refused: bool = False
+    why: Silence = "away"
     stage: Literal["noted", "shown", "over"] = "noted"
 
 
@@ -53,18 +54,18 @@ class Reach:
         """A sweep has failed; if that lasts, the cards say so."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
-        is_refused = isinstance(error, TokenRefused)
-        self.trouble = _sentence(error)
+        why = _why(error)
+        self.trouble = _sentence(error, why)
         _log.warning("sweep failed", error=str(error), in_a_row=self._failures)
-        if is_refused:
+        if why == "refused":
             await self._alerts.warn("refused", self.trouble)
-        if self._failures < FAILURES and not is_refused:
+        if self._failures < FAILURES and why != "refused":
             return
-        if isinstance(error, NoTasks):
+        if why == "no_tasks":
             await self._alerts.warn("no tasks", self.trouble)
         known = await _note(self._doors)
-        if known is None or known.stage == "over" or known.is_refused != is_refused:
-            known = Away(since_ms=self._failing_since_ms, is_refused=is_refused)
+        if known is None or known.stage == "over" or known.why != why:
+            known = Away(since_ms=self._failing_since_ms, why=why)
             await self._keep(known)
         if known.stage == "noted":
             await self._redraw()
@@ -98,7 +99,17 @@ async def _note(doors: Doors) -> Away | None:
     return None if kept is None else Away.model_validate_json(kept)
 
 
-def _sentence(error: OutsideError) -> str:
+def _why(error: OutsideError) -> Silence:
     if isinstance(error, TokenRefused):
-        return troubles.blind()
-    return " ".join(troubles.NO_TASKS) if isinstance(error, NoTasks) else troubles.coder_is_away(str(error))
+        return "refused"
+    return "no_tasks" if isinstance(error, NoTasks) else "away"
+
+
+def _sentence(error: OutsideError, why: Silence) -> str:
+    match why:
+        case "refused":
+            return troubles.blind()
+        case "no_tasks":
+            return " ".join(troubles.NO_TASKS)
+        case "away":
+            return troubles.coder_is_away(str(error))

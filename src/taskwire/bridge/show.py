@@ -50,7 +50,7 @@ class Shower:
             link,
             coder_url=self._doors.coder_url,
             unreachable_since_ms=away.since_ms if away else None,
-            is_refused=away is not None and away.is_refused,
+            silence=away.why if away else "away",
         )
         if hand.is_in_doubt:
             return await self._anew(hand, link, card)

@@ -4,7 +4,7 @@ It names people without calling them, since a card is also posted. Ages are writ
 themselves: a card is only edited when something changes. What is told once belongs to `notices`.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from taskwire.model.actions import Button
 from taskwire.model.changes import Story
@@ -32,6 +32,14 @@ from taskwire.words.blocks import (
 PROMPT = 300
 # A longer address does not belong in a text that a phone shows.
 SHOWN_URL = 300
+
+# Why Coder shows no tasks: it does not answer, does not take our token, or is one that has none.
+Silence = Literal["away", "refused", "no_tasks"]
+_SILENCES: dict[Silence, str] = {
+    "away": "does not answer me",
+    "refused": "refuses my token",
+    "no_tasks": "has no Tasks any more",
+}
 
 _CREATING = Face("hourglass_flowing_sand", "Creating…")
 _ENDED = {
@@ -63,14 +71,14 @@ class _Outside(NamedTuple):
 
     coder_url: str
     unreachable_since_ms: int | None = None
-    is_refused: bool = False
+    silence: Silence = "away"
 
 
 def card(
-    link: Link, *, coder_url: str, unreachable_since_ms: int | None = None, is_refused: bool = False
+    link: Link, *, coder_url: str, unreachable_since_ms: int | None = None, silence: Silence = "away"
 ) -> Message:
-    """Say how a link's task stands; `is_refused` if Coder answers, but does not take our token."""
-    outside = _Outside(coder_url, unreachable_since_ms, is_refused)
+    """Say how a link's task stands, or stood; `silence` is why that is not known any better."""
+    outside = _Outside(coder_url, unreachable_since_ms, silence)
     hint = _hint(link)
     drawn = [*_present(link, outside), *_buttons(link, coder_url)]
     if hint:
@@ -201,7 +209,7 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
         )
     if outside.unreachable_since_ms is not None:
         moment = when(from_ms(outside.unreachable_since_ms))
-        what = "refuses my token" if outside.is_refused else "does not answer me"
+        what = _SILENCES[outside.silence]
         notes.append(f":warning: Coder {what} (first noticed: {moment}). What you see here is from before.")
     return notes
 
