@@ -79,6 +79,25 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     ]
 
 
+async def test_the_threads_with_the_latest_news_are_read_first(world: World) -> None:
+    """Slack lets few of them be read in a minute: what is talked about now should not wait for what rests."""
+    threads = []
+    for name in ("one", "two", "three"):
+        threads.append(await world.alice.runs(f"/task create mend page {name}"))
+        await world.passes(seconds=3)
+    await world.sweeps()
+    world.task("mend-page-two").becomes("working", "Still at it")
+    await world.sweeps()
+    await world.stops()
+    known = len(world.slack.calls)
+
+    await back(world)
+
+    read = [call.arguments["ts"] for call in [*world.slack.calls][known:] if "replies" in call.method]
+    assert read[0] == threads[1].ts
+    assert {*read} == {thread.ts for thread in threads}
+
+
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

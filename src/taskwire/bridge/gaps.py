@@ -55,7 +55,9 @@ class GapReader:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _note(self) -> int:
-        links = list((await self._doors.links.list_open()).values())
+        open_links = (await self._doors.links.list_open()).values()
+        # With many it takes hours until the last one is read.
+        links = await self._doors.links.sort_by_news(open_links)
         for start in range(0, len(links), PIECE):
             step = Step()
             for link in links[start : start + PIECE]:

@@ -3,8 +3,8 @@
 What was last seen of its task is written by `sweeps` alone; all else by the steps that end jobs.
 """
 
-from collections.abc import Awaitable, Iterable, Iterator
-from typing import cast
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from typing import Any, cast
 
 from taskwire.model.changes import Story, TimeCame
 from taskwire.model.ids import ChannelId, LinkId, TaskId, ThreadRef, Ts
@@ -74,28 +74,30 @@ class Links:
         return {TaskId(task): LinkId(link) for task, link in found.items()}
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
-        """Many links at once; a few at a time, so that others get their turn in between."""
-        found: dict[LinkId, Link] = {}
-        for piece in _pieces(link_ids):
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for link_id in piece:
-                    pipe.hgetall(self._keys.link(link_id))
-                answers = cast("list[dict[str, str]]", await pipe.execute())
-            read = zip(piece, answers, strict=True)
-            found.update({link: _link(fields) for link, fields in read if "bond" in fields})
-        return found
+        """Many links at once."""
+        read = self._of_each(link_ids, "HGETALL")
+        return {link: _link(fields) async for link, fields in read if "bond" in fields}
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
         """In which channel the thread of each of these links is, or will be."""
-        found: dict[LinkId, ChannelId] = {}
+        read = self._of_each(link_ids, "HGET", "bond")
+        return {link: Bond.model_validate_json(bond).channel async for link, bond in read if bond}
+
+    async def sort_by_news(self, link_ids: Iterable[LinkId]) -> list[LinkId]:
+        """These links, those first whose agent has said something last, or was told something."""
+        read = self._of_each(link_ids, "HMGET", "seen_ms", "last_input")
+        last = {link: max(float(seen or 0), float(told or 0) * 1000) async for link, (seen, told) in read}
+        return sorted(last, key=last.__getitem__, reverse=True)
+
+    async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
+        """Ask for something of each; a few at a time, so that others get their turn in between."""
         for piece in _pieces(link_ids):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for link_id in piece:
-                    pipe.hget(self._keys.link(link_id), "bond")
-                bonds = cast("list[str | None]", await pipe.execute())
-            read = zip(piece, bonds, strict=True)
-            found.update({link: Bond.model_validate_json(bond).channel for link, bond in read if bond})
-        return found
+                    pipe.execute_command(command, self._keys.link(link_id), *fields)
+                answers = await pipe.execute()
+            for read in zip(piece, answers, strict=True):
+                yield read
 
     async def come(self) -> int:
         """Append the times that have come to their links; returns how many."""
