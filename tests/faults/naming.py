@@ -27,6 +27,7 @@ ITS_OWN = {
     "INFO": "asks which server this is, every two seconds, whatever goes on",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
     "ZCARD": "a metric, every two seconds",
+    "CONFIG": "asks how many copies a promise needs, every two seconds; nothing is written",
     "HGETALL sweep:number": "looks whether Redis went back, every two seconds",
     "sweeps.claim": "a lease: who has it and dies lets it lapse, and the next tick sweeps",
     "sweeps.keep": "the same lease, after a sweep",
