@@ -86,6 +86,15 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     assert len(world.cards()) == 1
 
 
+async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
+    """It answered, and trying again in a minute would change nothing."""
+    world.coder.misbehave("tasks.list", faults.server_error("Forbidden.", 403), times=None)
+
+    await world.alice.types("/task list")
+
+    assert world.alice.reads() == ["Coder said: Forbidden."]
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [

@@ -45,6 +45,18 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
     ]
 
 
+async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
+    """Coder answers, and it is no use to try again."""
+    thread, task = await a_busy_agent(world)
+    task.deleted_elsewhere()
+
+    await world.alice.replies(thread, "!logs")
+
+    assert thread.new_messages() == [
+        "*Fix the login* is no longer in Coder. `/task list` shows what there is."
+    ]
+
+
 async def test_help_lists_what_can_be_said(world: World) -> None:
     """What can be said here, and the way to the rest."""
     thread, _ = await a_waiting_agent(world)

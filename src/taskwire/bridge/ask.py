@@ -143,10 +143,7 @@ class Answerer:
 
     async def _logs(self, asker: Asker, question: Logs) -> Message:
         task = (await self._lookup.get(asker.person, asker.channel, question.name)).task
-        try:
-            told = await read_last(self._doors, task.id, task.title)
-        except NotFound:
-            raise UserError(*refusals.task_is_gone(task.title)) from None
+        told = await read_last(self._doors, task.id, task.title)
         if not question.full:
             return answers.logs(task.title, told.text, is_cut=told.is_cut)
         if not told.whole:

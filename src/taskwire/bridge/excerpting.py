@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskwire.bridge.doors import Doors
-from taskwire.coder.errors import AppUnreachable, NoLogs, TooLong
+from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
 from taskwire.coder.models import Logs
 from taskwire.model import excerpts
 from taskwire.model.errors import OutsideError, UserError
@@ -71,6 +71,8 @@ async def read_last(doors: Doors, task_id: str, title: str) -> Told:
         raise UserError(*refusals.no_logs_now(title)) from None
     except AppUnreachable:
         raise UserError(*refusals.agent_is_away(title)) from None
+    except NotFound:
+        raise UserError(*refusals.task_is_gone(title)) from None
     except TooLong:
         raise UserError(*refusals.log_too_long(title)) from None
     excerpt = await asyncio.to_thread(excerpts.last, lines, mask=doors.mask)

@@ -6,7 +6,8 @@ from taskwire.coder.errors import CoderError, NoTasks, TokenRefused
 from taskwire.model.errors import Refused
 from taskwire.model.messages import Message
 from taskwire.slack.errors import Nonsense, NoRoom, RateLimited, SlackRefused, SlackTrouble
-from taskwire.words import answers
+from taskwire.words import answers, refusals
+from taskwire.words.shapes import statement
 
 
 def excuse(error: Exception) -> Message:
@@ -18,6 +19,8 @@ def excuse(error: Exception) -> Message:
             return answers.no_tasks()
         case RedisError():
             return Message(text=answers.store_away())
+        case CoderError() if isinstance(error, Refused):
+            return statement(refusals.coder_said(said(error)))
         case SlackRefused() | SlackTrouble() | RateLimited() | NoRoom() | Nonsense():
             return answers.slack_away()
         case _:
