@@ -15,6 +15,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.sweeps()
     await world.passes(seconds=320)
     thread.new_messages()
+    warned = thread.card()
 
     reply = await world.alice.replies(thread, "use main")
     said, receipt = thread.new_messages(), thread.receipt(reply)
@@ -26,6 +27,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.passes(seconds=5)
 
     assert receipt == ["warning"]
+    assert "Replies in this thread are not delivered while it is broken; a button sends them later." in warned
     assert said == [
         "This reply was not delivered: the workspace is broken. Retry it, then send the reply again.\n"
         "> use main\n[Retry the workspace] [Send the reply again]"
@@ -109,6 +111,30 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
 
     assert waiting == ["hourglass_flowing_sand"]
     assert task.inputs == ["use main"]
+
+
+async def test_a_task_that_coder_does_not_resume_says_why(world: World) -> None:
+    """The reply is kept, and its button tries both again."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+    thread.new_messages()
+    world.coder.misbehave("tasks.resume", server_error("You have used up your quota.", 409))
+
+    reply = await world.alice.replies(thread, "use main")
+    said, receipt = thread.new_messages(), thread.receipt(reply)
+    await world.alice.clicks(thread, "Try again")
+    for _ in range(3):
+        await world.passes(seconds=5)
+
+    assert receipt == ["warning"]
+    assert said == [
+        "This reply was not delivered. The task is paused, and I could not resume it. Coder said: You have "
+        "used up your quota.\n> use main\n[Try again]"
+    ]
+    assert task.inputs == ["use main"]
+    assert await world.dead_letters() == []
+    thread.new_messages()
 
 
 async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:

@@ -79,10 +79,13 @@ class Deliverer:
             # The account's trouble, not this reply's: it waits.
             raise
         except Refused as refused:
-            words = await self._texts.words(case.reply)
-            message = inputs.not_delivered(case.link, case.hand.job.id, said(refused), words)
-            return self._fates.failed(case, message)
+            return await self._refused(case, refused)
         return unclear or await self._fates.delivered(case, note.reported_at)
+
+    async def _refused(self, case: Case, refused: Refused, *, is_paused: bool = False) -> Ending:
+        words = await self._texts.words(case.reply)
+        message = inputs.not_delivered(case.link, case.hand.job.id, said(refused), words, is_paused=is_paused)
+        return self._fates.failed(case, message)
 
     async def _attempt(self, case: Case, task: Task, note: SendNote) -> Ending | None:
         """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
@@ -147,6 +150,10 @@ class Deliverer:
             )
         except (BuildActive, AlreadyRunning):
             return await self._fates.waits(case)
+        except (TokenRefused, NoTasks):
+            raise
+        except Refused as refused:
+            return await self._refused(case, refused, is_paused=True)
         return self._fates.resumed(case, build.build_number)
 
 

@@ -8,7 +8,7 @@ from taskwire.model.actions import Button
 from taskwire.model.errors import UserError
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
-from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section
+from taskwire.words.blocks import TEXT, button, code, cut, escaped, quoted, section, sentence
 from taskwire.words.shapes import question, statement, title
 
 # All blocks of a message together fail at about 13,000 characters.
@@ -314,7 +314,8 @@ def wrong_with_me(sign: str) -> str:
 def gave_up(wished: str, why: str) -> Message:
     """A job was given up, whose purpose is named as `waiting.wish` does."""
     return statement(
-        f"I gave up {wished}: {escaped(why, 300)}. Your administrator can see it with `taskwire doctor`."
+        f"I gave up {wished}: {sentence(escaped(why, 300))} Your administrator can see it with "
+        "`taskwire doctor`."
     )
 
 

@@ -58,7 +58,7 @@ _HINTS = {
     Phase.FAILED: "Reply in this thread to tell the agent how to go on.",
     Phase.PAUSING: "Reply in this thread to talk to the agent; your reply resumes it.",
     Phase.PAUSED: "Reply in this thread to talk to the agent; your reply resumes it.",
-    Phase.BROKEN: "Replies in this thread wait until it runs again.",
+    Phase.BROKEN: "Replies in this thread are not delivered while it is broken; a button sends them later.",
 }
 _HINT = "Reply in this thread to talk to the agent."
 _REPORTING = frozenset(

@@ -8,7 +8,7 @@ from taskwire.model.errors import UserError
 from taskwire.model.jobs import Reply, Verdict
 from taskwire.model.links import Link, LinkEnd
 from taskwire.model.messages import Message
-from taskwire.words.blocks import CODE, TEXT, button, code, cut, escaped, one_line, quoted, section
+from taskwire.words.blocks import CODE, TEXT, button, code, cut, escaped, one_line, quoted, section, sentence
 from taskwire.words.refusals import coder_said
 from taskwire.words.shapes import QUOTE, question, statement, title
 
@@ -147,14 +147,16 @@ def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
 
 
-def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
-    """Coder refused an input."""
-    return _try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
+def not_delivered(link: Link, job_id: str, why: str, text: str, *, is_paused: bool = False) -> Message:
+    """Coder refused an input, or to resume the paused task for it."""
+    paused = " The task is paused, and I could not resume it." if is_paused else ""
+    return _try_again(link, job_id, f"This reply was not delivered.{paused} {coder_said(why)}", text)
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
     """Inputs were tried until there was no point in it any more."""
-    return _try_again(link, job_id, f"{_not_delivered(texts)}: {escaped(why, 300)}.", _together(texts))
+    words = sentence(f"{_not_delivered(texts)}: {escaped(why, 300)}")
+    return _try_again(link, job_id, words, _together(texts))
 
 
 def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
