@@ -3,6 +3,7 @@
 from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
 
 from .doubts import without_notices
+from .lives import card
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -15,7 +16,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.sweeps()
     await world.passes(seconds=320)
     thread.new_messages()
-    warned = thread.card()
+    warned = await card(world, thread)
 
     reply = await world.alice.replies(thread, "use main")
     said, receipt = thread.new_messages(), thread.receipt(reply)
