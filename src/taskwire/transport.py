@@ -124,6 +124,13 @@ def _sorted(what: str, wire: Wire, exc: Exception) -> OutsideError:
 
 def _words(cause: BaseException) -> str:
     """Say in the system's words why there is no connection; the client's are for programmers."""
+    if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+        why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
+        known = "SSL_CERT_FILE names a file with those that are"
+        return f"the certificate of {cause.host}:{cause.port} is not trusted here ({why}); {known}"
+    if isinstance(cause, aiohttp.ClientConnectorSSLError):
+        # Its number is not one of the system's.
+        return f"TLS failed ({getattr(cause.os_error, 'reason', '')}; {cause.host}:{cause.port})"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno:
         why = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
         return f"{why} ({cause.host}:{cause.port})"

@@ -1,6 +1,8 @@
 """`taskwire doctor`: what it says of each thing, beside a running bot and without one."""
 
+import asyncio
 import json
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from redis.asyncio import Redis
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 from taskwire.store import datadir
+from tests.faults import certificates
 
 from .conftest import Starts
 from .processes import Place, new_place
@@ -146,6 +149,24 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
     )
     assert "WRONG  Coder token      The token in CODER_SESSION_TOKEN ends on" in said
     assert code == 1
+
+
+async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path: Path) -> None:
+    """A company's own authority is known to its machines, and not to a container."""
+    tls = await certificates.make(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.certificate, tls.key)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=context) as far:
+        where = f"127.0.0.1:{far.sockets[0].getsockname()[1]}"
+        _, said = await _doctor(place, CODER_URL=f"https://{where}")
+        _, trusting = await _doctor(place, CODER_URL=f"https://{where}", SSL_CERT_FILE=str(tls.authority))
+
+    assert _lines(said, "Coder ") == (
+        f"WRONG Coder https://{where} does not answer as Coder does: build info: the certificate of {where} "
+        "is not trusted here (unable to get local issuer certificate); SSL_CERT_FILE names a file with those "
+        "that are.\nCheck CODER_URL, and that this machine may reach it."
+    )
+    assert "Server disconnected" in _lines(trusting, "Coder ")
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:

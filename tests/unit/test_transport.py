@@ -89,6 +89,7 @@ async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
         error = await broken(door("POST", far.url.replace("http:", "https:"), b"words"))
 
         assert type(error) is Unreachable
+        assert str(error) == f"ask: TLS failed (WRONG_VERSION_NUMBER; {far.url.removeprefix('http://')})"
         assert far.requests == []
 
 
