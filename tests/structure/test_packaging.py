@@ -1,5 +1,6 @@
 """What is shipped is whole: hashed requirements, the verbs, the wheel, one version everywhere."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -129,6 +130,14 @@ def test_the_chart_ships_this_version() -> None:
     chart = yaml.safe_load((ROOT / "helm" / "Chart.yaml").read_text(encoding="utf-8"))
 
     assert chart["appVersion"] == pyproject().project.version
+
+
+def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
+    """What has a default may be set, and what may be set has one."""
+    values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
+
+    assert {*values, "global"} == set(schema["properties"])
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
