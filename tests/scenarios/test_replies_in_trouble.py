@@ -114,26 +114,26 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
     assert task.inputs == ["use main"]
 
 
-async def test_a_task_that_coder_does_not_resume_says_why(world: World) -> None:
-    """The reply is kept, and its button tries both again."""
-    thread, task = await a_waiting_agent(world)
+async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world: World) -> None:
+    """One message says why, and its button tries all of them again, in their order."""
+    thread, task = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
-    await world.sweeps()
-    thread.new_messages()
     world.coder.misbehave("tasks.resume", server_error("You have used up your quota.", 409))
 
-    reply = await world.alice.replies(thread, "use main")
-    said, receipt = thread.new_messages(), thread.receipt(reply)
+    await world.passes(seconds=31)
+    said, receipts = thread.new_messages(), [thread.receipt(reply) for reply in replies]
     await world.alice.clicks(thread, "Try again")
+    await takes_all(world, task)
     for _ in range(3):
         await world.passes(seconds=5)
 
-    assert receipt == ["warning"]
+    assert receipts == [["warning"]] * 2
     assert said == [
-        "This reply was not delivered. The task is paused, and I could not resume it. Coder said: You have "
-        "used up your quota.\n> use main\n[Try again]"
+        "These 2 replies were not delivered: the task is paused, and I could not resume it. Coder said: You "
+        "have used up your quota.\n> first\n> second\n[Try again]"
     ]
-    assert task.inputs == ["use main"]
+    assert task.inputs == ["first", "second"]
     assert await world.dead_letters() == []
     thread.new_messages()
 

@@ -5,6 +5,7 @@ paused task is resumed first, and what comes too early waits. A lost answer is r
 """
 
 import contextlib
+from functools import partial
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.excuses import said
@@ -79,13 +80,10 @@ class Deliverer:
             # The account's trouble, not this reply's: it waits.
             raise
         except Refused as refused:
-            return await self._refused(case, refused)
+            words = await self._texts.words(case.reply)
+            message = inputs.not_delivered(case.link, case.hand.job.id, said(refused), words)
+            return self._fates.failed(case, message)
         return unclear or await self._fates.delivered(case, note.reported_at)
-
-    async def _refused(self, case: Case, refused: Refused, *, is_paused: bool = False) -> Ending:
-        words = await self._texts.words(case.reply)
-        message = inputs.not_delivered(case.link, case.hand.job.id, said(refused), words, is_paused=is_paused)
-        return self._fates.failed(case, message)
 
     async def _attempt(self, case: Case, task: Task, note: SendNote) -> Ending | None:
         """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
@@ -153,7 +151,7 @@ class Deliverer:
         except (TokenRefused, NoTasks):
             raise
         except Refused as refused:
-            return await self._refused(case, refused, is_paused=True)
+            return await self._fates.together(case, partial(inputs.not_resumed, said(refused)))
         return self._fates.resumed(case, build.build_number)
 
 

@@ -108,9 +108,9 @@ class Fates:
         """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
         hand, link, _ = case
         if is_broken and link.story.phase is Phase.BROKEN:
-            return await self._together(case, inputs.broken_first)
+            return await self.together(case, inputs.broken_first)
         if hand.now_ms - hand.turn.since_ms > DAY_MS:
-            return await self._together(case, inputs.waited_too_long)
+            return await self.together(case, inputs.waited_too_long)
         return self._later(case, _waiting(case), unreached_ms)
 
     async def out_of_reach(self, case: Case) -> Ending:
@@ -130,7 +130,7 @@ class Fates:
             memory.keeping(step, "1", "told-held-up", link.id, ttl_ms=DAY_MS)
             say(link.id, f"held-up:{hand.job.id}:{hand.now_ms}", message, step, is_call=True)
 
-    async def _together(self, case: Case, words: Callable[[Link, str, Sequence[str]], Message]) -> Ending:
+    async def together(self, case: Case, words: Callable[[Link, str, Sequence[str]], Message]) -> Ending:
         """Not delivered, and neither is what waits behind it."""
         hand, link, _ = case
         replies = await list_with_those_behind(self._doors, hand, link)

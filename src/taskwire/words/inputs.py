@@ -147,10 +147,15 @@ def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
     return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
 
 
-def not_delivered(link: Link, job_id: str, why: str, text: str, *, is_paused: bool = False) -> Message:
-    """Coder refused an input, or to resume the paused task for it."""
-    paused = " The task is paused, and I could not resume it." if is_paused else ""
-    return _try_again(link, job_id, f"This reply was not delivered.{paused} {coder_said(why)}", text)
+def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
+    """Coder refused an input."""
+    return _try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
+
+
+def not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
+    """Coder refused to resume the paused task for inputs."""
+    words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
+    return _try_again(link, job_id, words, _together(texts))
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
