@@ -91,7 +91,8 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
         "*Fix it* is paused already. `/task resume loose` starts it again.",
         "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
         "Starting *Fix it* again. `/task status loose` says how it stands.",
-        "`loose` has no thread in Slack, so I can't send it. Give it one first: `/task attach loose`.",
+        "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
+        "`/task attach loose`.",
         "`loose` has no thread in Slack. There is nothing to detach.",
     ]
 

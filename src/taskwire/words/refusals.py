@@ -212,7 +212,7 @@ def needs_a_thread(verb: str, name: str) -> Refusal:
     if verb == "detach":
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
     return (
-        f"`{shown}` has no thread in Slack, so I can't {verb} it.",
+        f"`{shown}` has no thread in Slack, where your words would have to be shown.",
         f"Give it one first: `/task attach {shown}`.",
     )
 
