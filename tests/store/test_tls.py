@@ -88,6 +88,21 @@ async def test_who_is_not_trusted_is_named(house: House, tmp_path: Path) -> None
     ]
 
 
+async def test_how_to_trust_somebody_is_said(house: House, tmp_path: Path) -> None:
+    """Of a company's own authority its machines know, and a container does not."""
+    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(house)
+    server = f"{sentinels.HOST}:{(await house.master()).port}"
+
+    for url in (house.url.replace(trusted, str(other)), f"rediss://:{sentinels.PASSWORD}@{server}"):
+        async with connection.open(url) as both:
+            with pytest.raises(UserError) as told:
+                await connection.check(both)
+
+        assert told.value.hint == (
+            "Name the authority of its certificate as ?ssl_ca_certs=/path/to/file in REDIS_URL."
+        )
+
+
 def _authority(house: House) -> str:
     return house.url.partition("ssl_ca_certs=")[2]
 

@@ -25,7 +25,7 @@ from taskwire.store import address as addresses
 from taskwire.store import lines, sentinels
 from taskwire.store.address import Address
 from taskwire.store.lines import Lines
-from taskwire.store.reasons import reason
+from taskwire.store.reasons import TRUST, is_distrust, reason
 from taskwire.store.sentinels import Masters, NoMaster
 
 OLDEST = (6, 2)
@@ -235,10 +235,8 @@ def _unreachable(where: str, error: BaseException) -> UserError:
         return UserError(f"{where} refuses the user name or password.", "Correct them in REDIS_URL.")
     if _caused_by(error, BusyLoadingError):
         return UserError(f"{where} is still loading its data.", "Start again in a minute.")
-    return UserError(
-        f"{where} cannot be reached: {reason(error)}.",
-        "Check REDIS_URL, and that Redis or Valkey runs there.",
-    )
+    hint = TRUST if is_distrust(error) else "Check REDIS_URL, and that Redis or Valkey runs there."
+    return UserError(f"{where} cannot be reached: {reason(error)}.", hint)
 
 
 def _caused_by(error: BaseException | None, kind: type[E]) -> E | None:

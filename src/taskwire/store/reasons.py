@@ -2,20 +2,35 @@
 
 import os
 import ssl
+from collections.abc import Iterator
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+# What to do where a server shows a certificate that is not trusted here.
+TRUST = "Name the authority of its certificate as ?ssl_ca_certs=/path/to/file in REDIS_URL."
 
 
 def reason(error: BaseException | None) -> str:
     """Say what lies at the bottom of an error."""
     last = error
-    while error:
-        if isinstance(error, RedisTimeoutError | TimeoutError):
+    for each in _behind(error):
+        if isinstance(each, RedisTimeoutError | TimeoutError):
             return "no answer in time"
-        if isinstance(error, ssl.SSLError):
-            return f"TLS failed ({error.reason})"
-        if isinstance(error, OSError) and error.errno:
-            return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
-        last, error = error, error.__cause__ or error.__context__
+        if isinstance(each, ssl.SSLError):
+            return f"TLS failed ({each.reason})"
+        if isinstance(each, OSError) and each.errno:
+            return os.strerror(each.errno) if each.errno > 0 else str(each.strerror)
+        last = each
     # Where in a script it happened is for programmers too.
     return str(last).partition(" script: ")[0].rstrip(".")
+
+
+def is_distrust(error: BaseException | None) -> bool:
+    """Whether a server has shown a certificate that is not trusted here."""
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _behind(error))
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__

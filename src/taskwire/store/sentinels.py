@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from taskwire.store.address import Address, Node
-from taskwire.store.reasons import reason
+from taskwire.store.reasons import TRUST, is_distrust, reason
 
 # For one sentinel to answer; the others are not waited for that long once a majority has.
 ANSWER_SECONDS = 1.0
@@ -133,7 +133,6 @@ class Masters:
                 "Name the sentinels with their own port, usually 26379, or Redis itself as redis://host:6379/0.",
             )
         why = reason(errors[0]) if errors else "no answer in time"
-        return NoMaster(
-            f"No sentinel of {where} can be reached: {why}.",
-            "Check REDIS_URL, and that the sentinels run there.",
-        )
+        is_distrusted = any(is_distrust(error) for error in errors)
+        hint = TRUST if is_distrusted else "Check REDIS_URL, and that the sentinels run there."
+        return NoMaster(f"No sentinel of {where} can be reached: {why}.", hint)
