@@ -35,6 +35,8 @@ from taskwire.telemetry import Metrics, logger, reference
 from taskwire.words import answers
 
 PLACES = 32
+# One of so many takings asks what has been due for longest, so that cards get on however much is said.
+ALIKE_EACH = 5
 LONGEST_DELAY_SECONDS = 300.0
 # What has failed for a day will go on failing, and so will what has ended its process for a day. An account
 # that is refused is the operator's to mend, and has a week.
@@ -66,6 +68,7 @@ class Worker:
         # The one turn in hand, if any, whose job may be ending its process.
         self._risky: asyncio.Task[None] | None = None
         self._is_taking = False
+        self._takes = 0
         self._looks_back_at = 0.0
         self._is_stopping = asyncio.Event()
         # Why Redis took no writes when work was last asked for; empty if it did. Such a one answers all else.
@@ -140,7 +143,10 @@ class Worker:
         try:
             self._is_taking = True
             await self._look_back()
-            taken = await self._doors.queue.take(may_be_risky=self._risky is None)
+            self._takes += 1
+            taken = await self._doors.queue.take(
+                may_be_risky=self._risky is None, is_alike=self._takes % ALIKE_EACH == 0
+            )
             self.store_trouble = ""
             if not isinstance(taken, Nothing):
                 return taken

@@ -201,10 +201,10 @@ def tier(per_minute: int, burst: int | None = None) -> Limit:
 
 
 TIER_2, TIER_3, TIER_4, SPECIAL = tier(20), tier(50), tier(100), tier(300)
-_OF_TIER_2 = ("reactions.remove", "usergroups.users.list")
+_OF_TIER_2 = ("usergroups.users.list",)
 _OF_TIER_3 = (
     *("apps.connections.open", "chat.delete", "conversations.history", "conversations.info"),
-    *("conversations.open", "reactions.add", "users.lookupByEmail"),
+    *("conversations.open", "users.lookupByEmail"),
 )
 _OF_TIER_4 = (
     *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),
@@ -220,6 +220,9 @@ LIMITS: Mapping[str, Limits] = MappingProxyType(
         **dict.fromkeys(("auth.test", "chat.getPermalink"), Limits(SPECIAL)),
         "conversations.replies": Limits(TIER_3, catching_up=tier(25)),
         **dict.fromkeys(_WITHOUT_LIMIT, Limits(None)),
+        # Fewer at once, so that a slow Slack does not let receipts fill all of a worker's places.
+        "reactions.add": Limits(tier(50, burst=12)),
+        "reactions.remove": Limits(tier(20, burst=5)),
         "chat.postMessage": Limits(tier(300, burst=20), each=Limit(1_010, 2, has_spare=True)),
         "chat.update": Limits(tier(45, burst=3), each=Limit(3_000, 1)),
     }

@@ -29,10 +29,28 @@ _TAKE = (
     + """
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local may_be_risky = ARGV[9] == '1'
+local may_be_risky, is_alike = ARGV[9] == '1', ARGV[11] == '1'
 see_server(ARGV[10])
+local function first_of(index)
+  local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+  while first[1] and index ~= ready do
+    local at = redis.call('ZSCORE', ready, first[1])
+    if at == first[2] then return first end
+    -- Another version has moved the list, and knows of no index.
+    if at then redis.call('ZADD', index, at, first[1]) else redis.call('ZREM', index, first[1]) end
+    first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+  end
+  return first
+end
+local function next_list()
+  for _, index in ipairs(is_alike and {} or ahead) do
+    local first = first_of(index)
+    if first[1] and tonumber(first[2]) <= now then return first end
+  end
+  return first_of(ready)
+end
 for _ = 1, 100 do
-  local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+  local first = next_list()
   if not first[1] then return {whole(now), ''} end
   if tonumber(first[2]) > now then return {whole(now), first[2]} end
   local name = first[1]
@@ -46,12 +64,12 @@ for _ = 1, 100 do
     if head then drop(name, head) end
     redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes',
                'first_take')
-    redis.call('ZREM', ready, name)
+    not_due(name)
     settle(name)
   elseif not may_be_risky and tonumber(redis.call('HGET', state, 'takes') or '0') >= risky then
-    redis.call('ZADD', ready, whole(now + 1000), name)
+    due_at(name, now + 1000)
   elseif not_before > now and not pinned then
-    redis.call('ZADD', ready, whole(not_before), name)
+    due_at(name, not_before)
   else
     local takes = redis.call('HINCRBY', state, 'takes', 1)
     local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
@@ -59,7 +77,7 @@ for _ = 1, 100 do
     redis.call('HSET', state, 'token', token, 'job', head, 'held_until', whole(now + term))
     redis.call('HSETNX', state, 'first_take', whole(now))
     local trouble, since = (redis.call('HGET', state, 'trouble') or ' 0'):match('^(%a*) (%d+)$')
-    redis.call('ZADD', ready, whole(now + term), name)
+    due_at(name, now + term)
     local written = redis.call('HGET', jobs, 's|' .. head) or whole(now)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'v|' .. head) or '0', whole(takes),
             written, pinned and '1' or '',
@@ -83,7 +101,7 @@ local ends = now + tonumber(landing)
 local held = math.max(tonumber(redis.call('HGET', state, 'held_until') or '0'), ends)
 redis.call('HSET', state, 'attempt_job', id, 'attempt', attempt, 'attempt_until', whole(ends),
            'held_until', whole(held))
-redis.call('ZADD', ready, whole(held), name)
+due_at(name, held)
 return 'begun'
 """
 
@@ -109,7 +127,7 @@ if verdict == 'unknown' then
   redis.call('HSET', state, 'held_until', ends)
   redis.call('HDEL', state, 'token', 'job', 'takes', 'first_take')
   if is_same and body ~= '' then redis.call('HSET', jobs, 'b|' .. id, body) end
-  redis.call('ZADD', ready, ends, name)
+  due_at(name, tonumber(ends))
   return 'ended'
 end
 redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'first_take', 'attempt', 'attempt_job',
@@ -137,7 +155,7 @@ if redis.call('HINCRBY', state, 'takes', -1) <= 0 then redis.call('HDEL', state,
 local lands = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
 local due = whole(math.max(now + pause, lands))
 redis.call('HSET', state, 'held_until', due)
-redis.call('ZADD', ready, due, name)
+due_at(name, tonumber(due))
 return 'put back'
 """
 
@@ -253,15 +271,19 @@ class Queue:
         self._append = Script(connections.commands, keys, clock, _APPEND)
         self._note = Script(connections.commands, keys, clock, _NOTE)
 
-    async def take(self, *, may_be_risky: bool = True) -> Turn | Unreadable | Nothing:
+    async def take(self, *, may_be_risky: bool = True, is_alike: bool = False) -> Turn | Unreadable | Nothing:
         """Take the first list that is due, or learn how long there is nothing to do.
 
-        Without `may_be_risky` a list whose job may be ending its process is left for later.
+        What is done and said goes before receipts, and those before cards; `is_alike`: what has been due for
+        longest, whatever it is. Without `may_be_risky` a list whose job may be ending its process is left
+        for later.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
         risks = (times.risky_takes, times.many_takes, times.rest_ms, int(may_be_risky))
-        answer = cast("list[str]", await self._take(token, *leases, *risks, self.rewinds.is_own))
+        answer = cast(
+            "list[str]", await self._take(token, *leases, *risks, self.rewinds.is_own, int(is_alike))
+        )
         now_ms = int(answer[0])
         if len(answer) == 2:
             wait = (float(answer[1]) - now_ms) / 1000 if answer[1] else IDLE_WAIT_SECONDS

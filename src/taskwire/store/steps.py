@@ -50,13 +50,31 @@ local function head_of(name)
   local order, jobs, state = list(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
+-- Beside `ready`, which holds all lists, two hold those that go before the rest: what is done and said, and
+-- the receipts. What only shows the present, the cards, is in none of them.
+local ahead = {ready .. ':acts', ready .. ':receipts'}
+local function index_of(name)
+  if name:sub(1, 5) ~= 'show:' then return ahead[1] end
+  return (head_of(name) or ''):sub(1, 8) == 'receipt:' and ahead[2] or nil
+end
+local function not_due(name)
+  redis.call('ZREM', ready, name)
+  for _, index in ipairs(ahead) do redis.call('ZREM', index, name) end
+end
+local function due_at(name, at)
+  local mine = index_of(name)
+  redis.call('ZADD', ready, whole(at), name)
+  for _, index in ipairs(ahead) do
+    if index == mine then redis.call('ZADD', index, whole(at), name) else redis.call('ZREM', index, name) end
+  end
+end
 local function settle(name)
   local order, jobs, state = list(name)
   local held = tonumber(redis.call('HGET', state, 'held_until') or '0')
   if held > now then return end
   local head = head_of(name)
   if not head then
-    redis.call('ZREM', ready, name)
+    not_due(name)
     if redis.call('EXISTS', state) == 1 then redis.call('PEXPIRE', state, EMPTY_LIST_MS) end
     return
   end
@@ -67,7 +85,7 @@ local function settle(name)
   -- What has been due for a while keeps its place among the lists, whatever is appended to it.
   local was = tonumber(redis.call('ZSCORE', ready, name) or '') or due
   if not_before > due then due = not_before elseif was < due then due = was end
-  redis.call('ZADD', ready, whole(due), name)
+  due_at(name, due)
   if due <= now then rouse() end
 end
 local function new_version(state) return whole(redis.call('HINCRBY', state, 'version', 1)) end
