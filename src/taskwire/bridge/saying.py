@@ -50,10 +50,10 @@ def took_input(
     return step
 
 
-def draw(link: LinkId, step: Step | None = None) -> Step:
-    """Bring the card up to date."""
+def draw(link: LinkId, step: Step | None = None, *, is_news: bool = True) -> Step:
+    """Bring the card up to date; without news a drawing that is under way or waits is left as it is."""
     job = Job(id="card", work=DrawCard())
-    return (step or Step()).append(show(link), job, score="due", is_newest=True)
+    return (step or Step()).append(show(link), job, score="due", is_newest=is_news)
 
 
 def share(link: Link, name: str, text: str, step: Step) -> Step:

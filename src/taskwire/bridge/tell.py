@@ -238,7 +238,8 @@ class Teller:
         if since is None:
             await memory.keep(str(hand.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
         hand.settled()
-        step = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"))
+        # One that is about to post the card must not be passed, each time that this looks for the new thread.
+        step = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"), is_news=False)
         return later(MOVE_SECONDS, step=step)
 
     def _closed(self, hand: Hand, link: Link, code: str) -> Ending:
