@@ -5,7 +5,18 @@ from datetime import datetime
 
 from taskwire.model.changes import Delivered
 from taskwire.model.ids import LinkId, Ts, microseconds
-from taskwire.model.jobs import DrawCard, Happened, Job, Receipt, ReceiptState, Say, ShareFile, show, tell
+from taskwire.model.jobs import (
+    DrawCard,
+    Happened,
+    Job,
+    Receipt,
+    ReceiptState,
+    Say,
+    ShareFile,
+    card,
+    show,
+    tell,
+)
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.store.links import LinkSteps
@@ -53,7 +64,7 @@ def took_input(
 def draw(link: LinkId, step: Step | None = None, *, is_news: bool = True) -> Step:
     """Bring the card up to date; without news a drawing that is under way or waits is left as it is."""
     job = Job(id="card", work=DrawCard())
-    return (step or Step()).append(show(link), job, score="due", is_newest=is_news)
+    return (step or Step()).append(card(link), job, score="due", is_newest=is_news)
 
 
 def share(link: Link, name: str, text: str, step: Step) -> Step:

@@ -35,7 +35,7 @@ REACTIONS = {
 
 
 class Shower:
-    """Carries out the jobs of the show lists."""
+    """Carries out the jobs of the show and card lists."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors

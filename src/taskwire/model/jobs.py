@@ -280,7 +280,7 @@ class ShareFile(Work):
 
 
 class DrawCard(Work):
-    """Show: bring the card up to date."""
+    """Card: bring the card up to date."""
 
     kind: Literal["draw_card"] = "draw_card"
 
@@ -439,8 +439,13 @@ def tell(link: str) -> ListName:
 
 
 def show(link: str) -> ListName:
-    """The list of states that one link's card and receipts should show."""
+    """The list of states that the receipts in one link's thread should show."""
     return ListName(f"show:{link}")
+
+
+def card(link: str) -> ListName:
+    """The list in which one link's card is drawn; none of its receipts stands behind that."""
+    return ListName(f"card:{link}")
 
 
 def tidy(link: str) -> ListName:

@@ -11,7 +11,7 @@ from taskwire.store.keys import Keys
 from taskwire.store.scripts import Clock, Script
 
 MOST_LISTS = 1_000
-LISTS = ("intake", "steer", "tell", "show", "tidy", "lost", "read")
+LISTS = ("intake", "steer", "tell", "show", "card", "tidy", "lost", "read")
 
 _LOOK = f"""
 local kinds, found = {{}}, {{whole(redis.call('ZCARD', letters_order))}}

@@ -32,22 +32,21 @@ local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]
 local may_be_risky, is_alike = ARGV[9] == '1', ARGV[11] == '1'
 see_server(ARGV[10])
 local function first_of(index)
-  local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
-  while first[1] and index ~= ready do
+  for _ = 1, 100 do
+    local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
+    if not first[1] or tonumber(first[2]) > now then return end
     local at = redis.call('ZSCORE', ready, first[1])
     if at == first[2] then return first end
-    -- Another version has moved the list, and knows of no index.
+    -- A version that knows of no index has moved the list, or holds it.
     if at then redis.call('ZADD', index, at, first[1]) else redis.call('ZREM', index, first[1]) end
-    first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
   end
-  return first
 end
 local function next_list()
   for _, index in ipairs(is_alike and {} or ahead) do
     local first = first_of(index)
-    if first[1] and tonumber(first[2]) <= now then return first end
+    if first then return first end
   end
-  return first_of(ready)
+  return redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
 end
 for _ = 1, 100 do
   local first = next_list()

@@ -51,22 +51,21 @@ local function head_of(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
 -- Beside `ready`, which holds all lists, two hold those that go before the rest: what is done and said, and
--- the receipts. What only shows the present, the cards, is in none of them.
+-- the receipts. The cards are in none of them.
 local ahead = {ready .. ':acts', ready .. ':receipts'}
 local function index_of(name)
-  if name:sub(1, 5) ~= 'show:' then return ahead[1] end
-  return (head_of(name) or ''):sub(1, 8) == 'receipt:' and ahead[2] or nil
+  local kind = name:match('^%a*')
+  if kind ~= 'card' then return kind == 'show' and ahead[2] or ahead[1] end
 end
 local function not_due(name)
+  local index = index_of(name)
   redis.call('ZREM', ready, name)
-  for _, index in ipairs(ahead) do redis.call('ZREM', index, name) end
+  if index then redis.call('ZREM', index, name) end
 end
 local function due_at(name, at)
-  local mine = index_of(name)
+  local index = index_of(name)
   redis.call('ZADD', ready, whole(at), name)
-  for _, index in ipairs(ahead) do
-    if index == mine then redis.call('ZADD', index, whole(at), name) else redis.call('ZREM', index, name) end
-  end
+  if index then redis.call('ZADD', index, whole(at), name) end
 end
 local function settle(name)
   local order, jobs, state = list(name)
