@@ -1,8 +1,12 @@
-"""A thread with many waiting replies: a hundred reach the agent in order; too many are refused in words."""
+"""A thread with many waiting replies: a hundred reach the agent in order; too many are refused in words.
+
+So is what else is asked for in a thread, of which more may wait.
+"""
 
 from taskwire.model.ids import LinkId, Ts, UserId
-from taskwire.model.jobs import REPLY, Job, ListName, Reply, in_turn, steer
-from taskwire.store.claims import MOST_REPLIES
+from taskwire.model.jobs import REPLY, Job, ListName, Reply, Say, in_turn, steer, tell
+from taskwire.model.messages import Message
+from taskwire.store.claims import MOST_REPLIES, MOST_TOLD
 from taskwire.store.steps import Step
 
 from .people import Thread
@@ -12,6 +16,10 @@ from .world import World
 TOO_MANY = (
     "200 replies wait for the agent already, so I take no more for now. Those marked :warning: are not sent: "
     "please write them again when some of the others have gone."
+)
+TOO_MUCH = (
+    "So much that was asked for in this thread still waits that I take no more for now. What is marked "
+    ":warning: is not done: please ask again in a few minutes."
 )
 
 
@@ -27,8 +35,7 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
 
 async def has_waiting(world: World, thread: Thread, count: int) -> Step:
     """Let so many replies of Alice's wait in a thread's list; the step that takes them out comes back."""
-    key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
-    link = LinkId(str(await world.connections.commands.get(key)))
+    link = await link_of(world, thread)
     filling, emptying = Step(), Step()
     for number in range(count):
         ts = Ts(f"{float(thread.ts) + number / 1000:.6f}")
@@ -39,6 +46,24 @@ async def has_waiting(world: World, thread: Thread, count: int) -> Step:
         emptying.drop(steer(link), job.id)
     await world.bot.parts.doors.queue.write(filling)
     await world.settles()
+    return emptying
+
+
+async def link_of(world: World, thread: Thread) -> LinkId:
+    """The link of a thread."""
+    key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
+    return LinkId(str(await world.connections.commands.get(key)))
+
+
+async def has_to_tell(world: World, thread: Thread, count: int) -> Step:
+    """Let so much wait to be told in a thread; the step that takes it out comes back."""
+    name = tell(await link_of(world, thread))
+    filling, emptying = Step(), Step()
+    for number in range(count):
+        job = Job(id=f"said:{number}", work=Say(message=Message(text="…")))
+        filling.append(name, job, delay_ms=3_600_000)
+        emptying.drop(name, job.id)
+    await world.bot.parts.doors.queue.write(filling)
     return emptying
 
 
@@ -95,3 +120,20 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
     assert thread.new_messages() == []
     assert thread.receipt(reply) == []
     await world.bot.parts.doors.queue.write(others)
+
+
+async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
+    """Once for all of them, with a mark on each; when some have gone there is room again."""
+    thread, _ = await a_busy_agent(world)
+    others = await has_to_tell(world, thread, MOST_TOLD - 1)
+
+    asked = [await world.alice.replies(thread, "!help") for _ in range(3)]
+    await world.bot.parts.doors.queue.write(others)
+    for _ in range(3):
+        await world.passes(seconds=2)
+    said, marks = thread.new_messages(), [thread.receipt(each) for each in asked]
+    await world.alice.replies(thread, "!help")
+
+    assert [each.partition(" ")[0] for each in said] == [thread.new_messages()[0].partition(" ")[0], "So"]
+    assert said[1] == TOO_MUCH
+    assert marks == [[], ["warning"], ["warning"]]

@@ -3,8 +3,8 @@
 import pytest
 
 from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.model.jobs import REPLY, intake, steer
-from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, Claims, Taken
+from taskwire.model.jobs import REPLY, ListName, intake, steer, tell
+from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claims, Taken
 from taskwire.store.connection import Connections
 from taskwire.store.links import MARKED, LinkSteps
 from taskwire.store.steps import Step
@@ -27,11 +27,11 @@ def claims(engine: Engine) -> Claims:
     return Claims(engine.connections, engine.keys, engine.clock)
 
 
-async def writes(claims: Claims, count: int, name: str = REPLY) -> list[Taken]:
+async def writes(claims: Claims, count: int, name: str = REPLY, here: ListName = HERE) -> list[Taken]:
     """Let so many messages come in the thread."""
     return [
         await claims.accept_in_thread(
-            f"C1:{name}{number}", THREAD, Step().append(HERE, job(f"{name}{number}")), is_ours=True
+            f"C1:{name}{number}", THREAD, Step().append(here, job(f"{name}{number}")), is_ours=True
         )
         for number in range(count)
     ]
@@ -94,6 +94,31 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, claims
     await filled(engine, MOST_REPLIES)
 
     assert await writes(claims, 1, name="pause:") == ["taken"]
+
+
+async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
+    engine: Engine, claims: Claims
+) -> None:
+    """Coder is away, say; and what was written before is still edited."""
+    await linked(engine)
+
+    taken = await writes(claims, 1_000, name="pause:")
+
+    assert taken.count("taken") == await waiting(engine, "steer:L1") == MOST_REPLIES + MOST_ASKED
+    assert await writes(claims, 1, name="rewritten:") == ["taken"]
+
+
+async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
+    engine: Engine, claims: Claims
+) -> None:
+    """Slack is away, say. It is said of as many more that they were not taken, and then of none."""
+    await linked(engine)
+
+    taken = await writes(claims, 1_000, name="logs:", here=tell("@"))
+    told = await writes(claims, 1_000, name=f"{TOO_MANY}:", here=tell("@"))
+
+    assert (taken.count("taken"), told.count("taken")) == (MOST_TOLD, MOST_TOLD)
+    assert await waiting(engine, "tell:L1") == 2 * MOST_TOLD
 
 
 async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(

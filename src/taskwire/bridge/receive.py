@@ -10,6 +10,7 @@ from typing import Literal, cast
 from taskwire.model import replies
 from taskwire.model.ids import LinkId, ThreadRef, Ts, UserId
 from taskwire.model.jobs import (
+    ASKED,
     REPLY,
     Act,
     ActVerb,
@@ -72,12 +73,13 @@ class Receiver:
         return self._reply(message) if isinstance(self._read(message), replies.Input) else None
 
     async def _take(self, message: ThreadMessage, step: Step, *, is_ours: bool) -> Taken:
-        """Take a message; where too many wait already, that is said and it is not kept."""
+        """Take a message; where too many wait already, that is said, as long as that can be, and no more."""
         taken = await self._accept(message, step, is_ours=is_ours)
         if taken != "full":
             return taken
         step = self._writes.taken(Step(), HERE, message.ts)
-        self._answer(step, message, AnswerInThread(asker=_asker(message), what="too_many"))
+        what = "" if isinstance(self._read(message), replies.Input) else ASKED
+        self._answer(step, message, AnswerInThread(asker=_asker(message), what="too_many", text=what))
         refused = await self._accept(message, step, is_ours=is_ours)
         return "seen" if refused == "seen" else "full"
 

@@ -14,7 +14,7 @@ from taskwire.coder.errors import CoderError, NotFound
 from taskwire.coder.models import TaskStatus
 from taskwire.model.changes import Observed
 from taskwire.model.errors import TryLater, Unknown, UserError
-from taskwire.model.jobs import AnswerInThread
+from taskwire.model.jobs import ASKED, AnswerInThread
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -63,7 +63,7 @@ class Replier:
         return done(step)
 
     async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, step: Step) -> bool:
-        """Whether it is said that too many replies wait: once an hour; the mark says it of each."""
+        """Whether it is said that too many wait: once an hour; the mark says it of each."""
         if link.ended is not None or not await self._people.may_steer(work.asker.person, link):
             return False
         receipt(link.id, work.asker.at, "failed", step)
@@ -95,7 +95,7 @@ class Replier:
                 return answers.delete_button(link)
             case "too_many":
                 self._doors.memory.keeping(step, "1", "told-many", link.id, ttl_ms=HOUR_MS)
-                return inputs.too_many(MOST_REPLIES)
+                return inputs.too_much_asked() if work.text == ASKED else inputs.too_many(MOST_REPLIES)
             case "not_a_verb":
                 return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
             case _:

@@ -22,6 +22,8 @@ LANE = 2**51
 RESPONSE_URL = timedelta(minutes=25)
 # What the ids of replies begin with.
 REPLY = "reply:"
+# The text of what refuses a verb and not a reply, where too many wait.
+ASKED = "asked"
 # What a job's work has learned from what was tried, or asked of a person.
 LEARNED = frozenset(
     {"waits", "unreached_ms", "looks", "errors", "asked", "was_rejected", "was_repeated", "is_confirmed"}

@@ -34,17 +34,27 @@ TRIES = 3
 # Coder. The rest is refused in words.
 MOST_REPLIES = 200
 MOST_ASKED = 50
+# Answers that are asked for in a thread wait with what else is told there; so many more refusals do, and then
+# nothing more is said.
+MOST_TOLD = 300
+TOO_MANY = "too_many"
 
 _FULL = f"""
-local MOST_REPLIES = {MOST_REPLIES}
+local MOST_REPLIES, MOST_ASKED, MOST_TOLD = {MOST_REPLIES}, {MOST_ASKED}, {MOST_TOLD}
+local function most_beside(list_kind, job_kind)
+  if list_kind == 'intake' then return MOST_ASKED end
+  if list_kind == 'tell' then return job_kind == '{TOO_MANY}' and 2 * MOST_TOLD or MOST_TOLD end
+  -- A pause is what helps where too many replies wait, and an edit of one of them must not be missed.
+  if list_kind ~= 'steer' or job_kind == 'rewritten' then return math.huge end
+  return job_kind == '{REPLY[:-1]}' and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
+end
 local function is_full(steps)
   for _, step in ipairs(steps) do
-    local name, id = step[2], step[3]
-    if step[1] == 'append' and name:sub(1, 7) == 'intake:' then
-      if redis.call('ZCARD', (list(name))) >= {MOST_ASKED} then return true end
-    elseif step[1] == 'append' and name:sub(1, 6) == 'steer:' and id:sub(1, {len(REPLY)}) == '{REPLY}' then
-      local held = redis.call('HLEN', prefix .. 'held:' .. name:sub(7))
-      if redis.call('ZCARD', (list(name))) + held >= MOST_REPLIES then return true end
+    if step[1] == 'append' then
+      local kind, link = step[2]:match('^(%a*):(.*)$')
+      local waiting = redis.call('ZCARD', (list(step[2])))
+      if kind == 'steer' then waiting = waiting + redis.call('HLEN', prefix .. 'held:' .. link) end
+      if waiting >= most_beside(kind, step[3]:match('^[%a_]*')) then return true end
     end
   end
   return false

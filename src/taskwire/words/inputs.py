@@ -133,6 +133,14 @@ def too_many(most: int) -> Message:
     )
 
 
+def too_much_asked() -> Message:
+    """More was asked for in a thread than is kept."""
+    return statement(
+        "So much that was asked for in this thread still waits that I take no more for now. What is marked "
+        ":warning: is not done: please ask again in a few minutes."
+    )
+
+
 def _cannot_take(names: Sequence[str]) -> str:
     what = "this file" if len(names) == 1 else "these files"
     shown = ", ".join(f"`{escaped(name, 60)}`" for name in names)
