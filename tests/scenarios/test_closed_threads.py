@@ -2,11 +2,12 @@
 
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack import messages as slack_messages
 from taskwire.sandbox.slack.workspace import PRIVATE
 
 from .lives import TITLE, a_task
 from .people import Thread
-from .world import World
+from .world import CARD_SECONDS, World
 
 DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
 IT_GOES_ON = (
@@ -207,3 +208,35 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
         ),
     ]
     assert world.coder.tasks == []
+
+
+async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
+    world: World,
+) -> None:
+    """Its answer was lost, and the bot removed before it could look; a second one would split the thread."""
+    thread, task = await a_task(world)
+    slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    await world.passes(CARD_SECONDS)
+    await world.slack.leave(world.slack.bot_user_id, "general")
+    await world.passes(seconds=61)
+    told = told_to_alice(world)
+
+    await world.slack.join(world.slack.bot_user_id, "general")
+    await world.settles()
+    await world.passes(CARD_SECONDS)
+    shown = world.cards()
+    roots = [str(root["ts"]) for root in world.slack.messages("general") if root["text"] in shown[0]]
+    moved = Thread(world, thread.channel, roots[0])
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await world.passes(CARD_SECONDS)
+
+    assert told == [sentence(thread, task, "I was removed from {channel}")]
+    assert [each.partition(".")[0] for each in shown] == [f"Working: {TITLE}"]
+    assert world.cards() == []
+    assert moved.card().startswith(f"Done: {TITLE}. Opened PR #12.")
+    assert moved.new_messages() == [f"<@{world.alice.id}> {DONE}"]

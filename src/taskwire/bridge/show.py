@@ -9,7 +9,7 @@ import hashlib
 from taskwire.bridge.closing import closed, is_worth_a_try, opens
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.posting import post_once
+from taskwire.bridge.posting import PostNote, post_once
 from taskwire.bridge.reach import find_away
 from taskwire.bridge.saying import draw
 from taskwire.model.ids import Ts
@@ -85,11 +85,25 @@ class Shower:
             return done(writes.ends(Step(), bond, "detached"))
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=bond.task_id)
         try:
-            ts = await post_once(self._doors, hand, link.id, bond.channel, None, card, meta)
+            ts = await self._find_anew(hand, link, meta)
+            ts = ts or await post_once(self._doors, hand, link.id, bond.channel, None, card, meta)
         except ChannelProblem as problem:
-            return done(closed(self._doors, hand, link, problem.code))
+            step = closed(self._doors, hand, link, problem.code)
+            if hand.is_in_doubt:
+                since = PostNote.model_validate_json(hand.note).since
+                writes.field(step, link.id, "maybe_moved", since)
+            return done(step)
         step = writes.moved(Step(), bond, ts)
+        writes.no_field(step, link.id, "maybe_moved")
         return done(writes.field(step, link.id, "drawn", _digest(card, link)))
+
+    async def _find_anew(self, hand: Hand, link: Link, meta: Metadata) -> Ts | None:
+        """The card that may have been posted anew just before the channel was closed."""
+        since = link.maybe_moved_since
+        if since is None or hand.is_in_doubt:
+            return None
+        copies = await self._doors.slack.find_copies(link.bond.channel, None, since, meta.id)
+        return copies[0] if copies else None
 
     async def receipt(self, hand: Hand) -> Ending:
         """Let a reply show the reaction of its newest state, and no other of ours."""

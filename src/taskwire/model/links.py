@@ -72,6 +72,8 @@ class Link(BaseModel):
     is_muted: bool = False
     # The card was deleted and has been posted anew.
     has_moved: bool = False
+    # It may have been, at some time from then on, but its channel was closed before that could be read.
+    maybe_moved_since: Ts | None = None
     # Slack's word for why nothing can be posted in the thread any more; empty as long as it can.
     closed: str = ""
     # Where the last excerpt ended, and what the card last showed.

@@ -174,6 +174,7 @@ def _link(fields: dict[str, str]) -> Link:
         failure=fields.get("failure", ""),
         is_muted="muted" in fields,
         has_moved="moved" in fields,
+        maybe_moved_since=Ts(fields["maybe_moved"]) if "maybe_moved" in fields else None,
         closed=fields.get("closed", ""),
         cursor=fields.get("cursor", ""),
         drawn=fields.get("drawn", ""),
