@@ -74,6 +74,19 @@ async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, 
     assert await letters.count() == 1
 
 
+async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
+    engine: Engine, letters: Letters
+) -> None:
+    """An operator has to know a pause from a deletion before sending it again."""
+    await linked(engine)
+    await gives_up(engine, steer(LINK), Job(id="pause:1", work=Act(asker=ASKER, verb="pause")))
+
+    newest = await letters.find_newest()
+
+    assert newest is not None
+    assert newest[2:] == ("pause", "fix-the-login", "no answer")
+
+
 async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
     engine: Engine, letters: Letters
 ) -> None:

@@ -12,7 +12,18 @@ from typing import Literal, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskwire.model.changes import Observed
-from taskwire.model.jobs import Act, Happened, Job, Receipt, Reply, Rewritten, Say, ShareFile, link_of
+from taskwire.model.jobs import (
+    Act,
+    ActAsked,
+    Happened,
+    Job,
+    Receipt,
+    Reply,
+    Rewritten,
+    Say,
+    ShareFile,
+    link_of,
+)
 from taskwire.model.links import Bond
 from taskwire.model.phases import Observation
 from taskwire.store.connection import Connections
@@ -94,7 +105,7 @@ class Letters:
             return None
         written = _Written.model_validate_json(found)
         job = _job(written)
-        kind = job.work.kind if job is not None else "a job"
+        kind = _kind(job) if job is not None else "a job"
         at = datetime.fromtimestamp(written.at_ms / 1000, UTC)
         return Letter(letter_id, at, kind, await self._name(written.list), written.why)
 
@@ -200,9 +211,14 @@ def _job(written: _Written) -> Job | None:
         return None
 
 
+def _kind(job: Job) -> str:
+    """What it was to do: what was asked of a task is known by its verb."""
+    return job.work.verb if isinstance(job.work, Act | ActAsked) else job.work.kind
+
+
 def _needs_link(list_name: str, job: Job) -> bool:
     """Whether it is of no use without an open link: then it would be let go in silence."""
-    is_about_link = list_name.partition(":")[0] in ("steer", "tell", "show")
+    is_about_link = list_name.partition(":")[0] in ("steer", "tell", "show", "card")
     return is_about_link and not isinstance(job.work, Say | ShareFile)
 
 
