@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
 from taskwire.app import Parts, Timings
+from taskwire.cancelling import ended
 from taskwire.model.errors import OutsideError, TryLater, UserError
 from taskwire.model.ids import from_ms
 from taskwire.scheduler import Hint, Timers
@@ -134,12 +135,12 @@ class Bot:
             self._socket.start()
         stack.push_async_callback(parts.behind.end, BEHIND_SECONDS)
         work = asyncio.create_task(parts.worker.run(), name="worker")
-        stack.push_async_callback(_ended, work)
+        stack.push_async_callback(ended, work)
         stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
         stack.push_async_callback(self._end_gap)
         self._read_gap()
         watch = asyncio.create_task(self._watch_over(), name="watch over")
-        stack.push_async_callback(_ended, watch)
+        stack.push_async_callback(ended, watch)
         stack.push_async_callback(parts.watcher.leave)
         stack.push_async_callback(self._hint.end)
         if has_timers:
@@ -165,7 +166,7 @@ class Bot:
 
     async def _end_gap(self) -> None:
         if self._gap is not None:
-            await _ended(self._gap)
+            await ended(self._gap)
 
     async def health(self) -> dict[str, str]:
         """How each thing that is needed stands, "ok" or a sentence."""
@@ -303,8 +304,3 @@ async def running(
 
 def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-
-
-async def _ended(task: "asyncio.Task[None] | asyncio.Task[int]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from redis.exceptions import RedisError
 
 from taskwire import transport
+from taskwire.cancelling import ended
 from taskwire.model.doubt import Finding
 from taskwire.model.errors import NotDone
 from taskwire.model.ids import LinkId
@@ -208,5 +209,4 @@ class Hand:
         try:
             yield
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await ended(keeping)

@@ -1,0 +1,41 @@
+"""Tasks that are told to stop do, whatever in them forgets a cancellation."""
+
+import asyncio
+
+from taskwire.cancelling import ended
+
+
+async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
+    """As if a call to Redis had been answered in that moment, which `wait_for` prefers."""
+    began, forgotten = asyncio.Event(), 0
+
+    async def goes_on() -> None:
+        nonlocal forgotten
+        while True:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if forgotten == 2:
+                    raise
+                forgotten += 1
+
+    task = asyncio.create_task(goes_on())
+    await began.wait()
+    await ended(task)
+
+    assert task.cancelled()
+    assert forgotten == 2
+
+
+async def test_what_a_task_raised_is_not_raised_by_who_ends_it() -> None:
+    """It has been logged where it happened, or nobody waits for it."""
+
+    async def breaks() -> None:
+        raise ValueError
+
+    task = asyncio.create_task(breaks())
+    await asyncio.wait({task})
+    await ended(task)
+
+    assert isinstance(task.exception(), ValueError)
