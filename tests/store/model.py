@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from taskwire.model.jobs import in_turn
+
 from .engine import NOON_MS, TIMES
+
+# From here on a place in a steer list is that of a reply which waits for its agent.
+IN_TURN = in_turn("0.000000")
 
 
 @dataclass
@@ -63,7 +68,28 @@ class Model:
         self.now = NOON_MS
         self.lists: dict[str, Held] = {}
         self.ready: dict[str, int] = {}
+        # Which of those go before others, as was seen when they were last moved.
+        self.ranks: dict[str, int] = {}
         self._versions = 0
+
+    def _rank(self, name: str) -> int:
+        kind = name.partition(":")[0]
+        first = self.lists[name].first
+        if kind == "steer" and first is not None and self.lists[name].jobs[first].score < IN_TURN:
+            return 0
+        return {"show": 2, "card": 3}.get(kind, 1)
+
+    def _due_at(self, name: str, at: int) -> None:
+        self.ready[name], self.ranks[name] = at, self._rank(name)
+
+    def _next(self, *, is_alike: bool) -> str:
+        """Of those that are due whose rank is lowest, else what is due for longest."""
+
+        def place(name: str) -> tuple[int, int, str]:
+            is_ahead = not is_alike and self.ready[name] <= self.now
+            return (self.ranks[name] if is_ahead else 3, self.ready[name], name)
+
+        return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
         """Once by its id, or in place of what waits under it."""
@@ -91,10 +117,10 @@ class Model:
         self.lists.setdefault(name, Held()).jobs.pop(job, None)
         self._settle(name)
 
-    def take(self, token: str) -> Taken | None:
-        """The list that has been due for longest."""
+    def take(self, token: str, *, is_alike: bool = False) -> Taken | None:
+        """The list that goes first, or has been due for longest."""
         while self.ready:
-            name = min(self.ready, key=lambda each: (self.ready[each], each))
+            name = self._next(is_alike=is_alike)
             held = self.lists[name]
             if self.ready[name] > self.now:
                 return None
@@ -105,7 +131,7 @@ class Model:
                 del self.ready[name]
                 self._settle(name)
             elif entry.not_before > self.now and held.attempt is None:
-                self.ready[name] = entry.not_before
+                self._due_at(name, entry.not_before)
             else:
                 return self._handed_out(name, held, token)
         return None
@@ -117,7 +143,8 @@ class Model:
         lease = min(TIMES.lease_ms * 2 ** (held.takes - 1), TIMES.longest_lease_ms)
         if held.takes > TIMES.many_takes:
             lease = TIMES.rest_ms
-        held.held_until = self.ready[name] = self.now + lease
+        held.held_until = self.now + lease
+        self._due_at(name, held.held_until)
         entry = held.jobs[held.head]
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
 
@@ -130,7 +157,8 @@ class Model:
             return "passed"
         until = self.now + timeout_ms + TIMES.landing_margin_ms
         held.attempt = Attempt(turn.job, until)
-        held.held_until = self.ready[turn.name] = max(held.held_until, until)
+        held.held_until = max(held.held_until, until)
+        self._due_at(turn.name, held.held_until)
         return "begun"
 
     def end(self, turn: Taken, verdict: str, delay: int) -> str:
@@ -141,7 +169,8 @@ class Model:
         held.token, held.takes = None, 0
         if verdict == "unknown":
             landed = held.attempt.until if held.attempt else 0
-            held.held_until = self.ready[turn.name] = max(landed, self.now + delay)
+            held.held_until = max(landed, self.now + delay)
+            self._due_at(turn.name, held.held_until)
             return "ended"
         held.held_until, held.attempt = 0, None
         entry = held.jobs.get(turn.job)
@@ -150,6 +179,8 @@ class Model:
                 del held.jobs[turn.job]
             else:
                 entry.not_before = self.now + delay
+                if turn.name.startswith("show:"):
+                    entry.score = entry.not_before
         self._settle(turn.name)
         return "ended"
 
@@ -163,4 +194,5 @@ class Model:
         entry = held.jobs.get(held.head)
         when = held.attempt.until if held.attempt else entry.not_before if entry else 0
         # What has been due for a while keeps its place among the lists.
-        self.ready[name] = when if when > self.now else min(self.now, self.ready.get(name, self.now))
+        due = when if when > self.now else min(self.now, self.ready.get(name, self.now))
+        self._due_at(name, due)

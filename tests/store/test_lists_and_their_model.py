@@ -27,10 +27,11 @@ from taskwire.store.steps import Step
 
 from .engine import Engine
 from .engine import job as a_job
-from .model import Model, Taken
+from .model import IN_TURN, Model, Taken
 
 T = TypeVar("T")
-names = st.sampled_from(["tell:a", "steer:b"])
+names = st.sampled_from(["tell:a", "steer:b", "show:c", "card:d"])
+places = st.none() | st.integers(0, 9) | st.integers(IN_TURN, IN_TURN + 1)
 jobs = st.sampled_from(["j1", "j2", "j3"])
 delays = st.sampled_from([0, 0, 0, 5_000, 90_000])
 verdicts = st.sampled_from(["done", "done", "later", "unknown"])
@@ -53,7 +54,7 @@ class Lists(RuleBasedStateMachine):
         """Await a call."""
         return self._runner.run(call)
 
-    @rule(name=names, job=jobs, score=st.none() | st.integers(0, 9), delay=delays, is_newest=st.booleans())
+    @rule(name=names, job=jobs, score=places, delay=delays, is_newest=st.booleans())
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
         """Somebody wants something."""
         place = "next" if score is None else score
@@ -84,15 +85,15 @@ class Lists(RuleBasedStateMachine):
         self.model.now = self.engine.clock.now_ms
 
     @precondition(lambda self: self.model.ready)
-    @rule()
-    def take(self) -> None:
+    @rule(is_alike=st.booleans())
+    def take(self, *, is_alike: bool) -> None:
         """A worker has a free place."""
-        taken = self.does(self.engine.queue.take())
+        taken = self.does(self.engine.queue.take(is_alike=is_alike))
         if isinstance(taken, Nothing):
-            assert self.model.take("") is None
+            assert self.model.take("", is_alike=is_alike) is None
             return
         assert isinstance(taken, Turn)
-        expected = self.model.take(taken.token)
+        expected = self.model.take(taken.token, is_alike=is_alike)
         assert expected is not None
         seen = (taken.name, taken.job_id, taken.takes, taken.attempt is not None)
         assert seen == (expected.name, expected.job, expected.takes, expected.is_pinned)

@@ -1,10 +1,19 @@
-"""Which list is taken first: what is done and said, then receipts, then cards; and cards all the same."""
+"""Which list is taken first: what calls people and what they ask, what else is said, receipts, cards.
+
+And each of them all the same, however much of the others there is.
+"""
+
+import pytest
 
 from taskwire.bridge.work import ALIKE_EACH
-from taskwire.model.jobs import ListName, card, show, tell
+from taskwire.model.changes import Notice
+from taskwire.model.ids import Ts
+from taskwire.model.jobs import Job, ListName, Say, Tell, card, in_turn, intake, show, soon, steer, tell
+from taskwire.model.messages import Message
 from taskwire.store.queue import Turn
+from taskwire.store.steps import NEAR, Step
 
-from .engine import Engine
+from .engine import Engine, job
 
 CARDS = [card(f"L{number:02}") for number in range(20)]
 
@@ -21,6 +30,60 @@ async def cards_wait(engine: Engine) -> None:
     for name in CARDS:
         await engine.append("card", name=name, score="due", is_newest=True)
     engine.passes(1)
+
+
+async def much_is_said(engine: Engine) -> None:
+    """Twenty threads have had something to hear of for a second, which calls nobody."""
+    for number in range(20):
+        await engine.append("notice", name=tell(f"N{number:02}"))
+    engine.passes(1)
+
+
+CALLING = Job(id="a", work=Tell(notice=Notice(kind="completed", id="a", is_call=True)))
+ASKING = Job(id="a", work=Say(message=Message(text="Send it?"), is_call=True))
+
+
+@pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
+async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine, calling: Job) -> None:
+    """However many tasks have changed; what stands before it in its thread goes with it."""
+    await much_is_said(engine)
+    await engine.append(*(f"before {number}" for number in range(NEAR - 1)), name=tell("T"))
+    await engine.queue.write(Step().append(tell("T"), calling))
+
+    order = []
+    for _ in range(NEAR + 1):
+        turn = await engine.takes()
+        order.append(turn.job_id)
+        await engine.ends(turn)
+
+    assert order == ["before 0", "before 1", "before 2", "a", "notice"]
+
+
+@pytest.mark.parametrize("ahead", [(intake("U1"), 1), (steer("L1"), soon("1764071000.000100"))])
+async def test_what_people_ask_waits_for_nothing_that_is_said(
+    engine: Engine, ahead: tuple[ListName, int]
+) -> None:
+    """A command, a pause."""
+    await much_is_said(engine)
+    await engine.append("asked", name=ahead[0], score=ahead[1])
+
+    assert await taken(engine) == ahead[0]
+
+
+async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine) -> None:
+    """Ten thousand busy agents would else keep everybody waiting."""
+    await much_is_said(engine)
+    await engine.append("reply:1", name=steer("L1"), score=in_turn(Ts("1764071000.000100")))
+
+    assert await taken(engine) == tell("N00")
+
+
+async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
+    """Whatever they look like."""
+    await much_is_said(engine)
+    await engine.queue.write(Step().append(tell("T"), job("a", '"is_call":true')))
+
+    assert await taken(engine) == tell("N00")
 
 
 async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: Engine) -> None:

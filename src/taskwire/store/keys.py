@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 PERMANENT = {
     "ready": "the lists that have work; empty when there is none",
-    "ready:*": "which of those go before the rest; a list leaves them with `ready`",
+    "ready:*": "which of those go before others; a list leaves them with `ready`",
     "wake": "words for takers, capped, drunk within a second",
     "times": "when to look at a link again; a link leaves it when it ends",
     "links": "task to open link; a link leaves it when it ends",

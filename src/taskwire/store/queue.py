@@ -273,9 +273,9 @@ class Queue:
     async def take(self, *, may_be_risky: bool = True, is_alike: bool = False) -> Turn | Unreadable | Nothing:
         """Take the first list that is due, or learn how long there is nothing to do.
 
-        What is done and said goes before receipts, and those before cards; `is_alike`: what has been due for
-        longest, whatever it is. Without `may_be_risky` a list whose job may be ending its process is left
-        for later.
+        What calls people and what they ask goes before what else is said, that before receipts, and those
+        before cards; `is_alike`: what has been due for longest, whatever it is. Without `may_be_risky` a list
+        whose job may be ending its process is left for later.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)

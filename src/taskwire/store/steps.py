@@ -11,7 +11,7 @@ before it writes its first word.
 import json
 from typing import Literal, Self
 
-from taskwire.model.jobs import REPLY, Job, ListName
+from taskwire.model.jobs import LANE, REPLY, Job, ListName
 
 # What a plain write may be; each stands in SHAPES below too.
 Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"]
@@ -23,11 +23,17 @@ LETTERS_MS = 30 * 24 * 3_600_000
 # No busy agent makes a reply wait for longer; what does waits for a person's word.
 BUSY_MS = 60_000
 
+# So many jobs of what is told are looked at for one that calls somebody: it takes those before it along.
+NEAR = 4
+
 # A list is three keys: `order` (a sorted set of job ids), `jobs` (b|id the job, n|id not before, v|id its
 # version, s|id since when) and `state` (token, job, held_until, takes, attempt, trouble…). While a list is
 # held only its holder moves its due time. A version is a number that the list never gives twice, so that a
 # job that came back under its old id is not taken for the one that went.
-_LISTS = """
+_LISTS = f"""
+local NEAR, IN_TURN = {NEAR}, {2 * LANE}
+"""
+_LISTS += """
 local prefix = ARGV[1]
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -50,22 +56,38 @@ local function head_of(name)
   local order, jobs, state = list(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
--- Beside `ready`, which holds all lists, two hold those that go before the rest: what is done and said, and
--- the receipts. The cards are in none of them.
-local ahead = {ready .. ':acts', ready .. ':receipts'}
+-- Beside `ready`, which holds all lists, three hold those that go before the rest: what people ask and what
+-- calls them, what else is done and said, and the receipts. The cards are in none of them.
+local calls, acts, receipts = ready .. ':calls', ready .. ':acts', ready .. ':receipts'
+local ahead = {calls, acts, receipts}
+local function is_call_near(name)
+  local order, jobs = list(name)
+  -- No text in a job looks like this: its quotation marks are escaped.
+  for _, id in ipairs(redis.call('ZRANGE', order, 0, NEAR - 1)) do
+    local body = redis.call('HGET', jobs, 'b|' .. id)
+    if body and body:find('"is_call":true', 1, true) then return true end
+  end
+  return false
+end
 local function index_of(name)
   local kind = name:match('^%a*')
-  if kind ~= 'card' then return kind == 'show' and ahead[2] or ahead[1] end
+  if kind == 'card' then return nil end
+  if kind == 'show' then return receipts end
+  if kind == 'intake' or kind == 'tell' and is_call_near(name) then return calls end
+  -- Replies that wait for their agent are tried again and again, and keep nobody else waiting.
+  local first = kind == 'steer' and redis.call('ZRANGE', (list(name)), 0, 0, 'WITHSCORES')[2]
+  return first and tonumber(first) < IN_TURN and calls or acts
 end
 local function not_due(name)
-  local index = index_of(name)
   redis.call('ZREM', ready, name)
-  if index then redis.call('ZREM', index, name) end
+  for _, index in ipairs(ahead) do redis.call('ZREM', index, name) end
 end
 local function due_at(name, at)
-  local index = index_of(name)
+  local mine = index_of(name)
   redis.call('ZADD', ready, whole(at), name)
-  if index then redis.call('ZADD', index, whole(at), name) end
+  for _, index in ipairs(ahead) do
+    if index == mine then redis.call('ZADD', index, whole(at), name) else redis.call('ZREM', index, name) end
+  end
 end
 local function settle(name)
   local order, jobs, state = list(name)
