@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+# So it seems to bots that the weather has killed, again and again, with the same list in hand.
+SEEMING = "a job may be ending its process"
 # What a log line says, and what it is counted as.
 COUNTED = {
+    SEEMING: "jobs that were in hand at four kills",
     "listening": "started",
     "looked before a first try": "looked before a first try",
     "not yet": "tried again later",
@@ -32,7 +35,7 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
         for text in log.read_text().splitlines():
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
-            if line.get("level") == "error":
+            if line.get("level") == "error" and line.get("event") != SEEMING:
                 # Of a stack trace the end says most.
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
                 errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")
