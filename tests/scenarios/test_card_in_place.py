@@ -102,6 +102,24 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
     assert thread.card().startswith(f"Working: {TITLE}. Step 1.")
 
 
+async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
+    """Also if all is by now as it was before that edit, and nothing else seems to have been drawn."""
+    thread, _ = await a_task(world)
+    await world.passes(seconds=5)
+    before = thread.card()
+    lost = world.slack.faults.add("chat.update", CallFault.DONE_THEN_CUT)
+    await world.alice.replies(thread, "!mute")
+    await world.until(lambda: lost.hits, "the edit whose answer is lost")
+    meanwhile = thread.card()
+    await world.alice.replies(thread, "!unmute")
+    for _ in range(3):
+        await world.passes(seconds=20)
+
+    assert meanwhile != before
+    assert thread.card() == before
+    assert len(world.alice.reads()) == 2
+
+
 async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(world: World) -> None:
     """Slack takes nothing in a thread without a root, so the task goes on in a new one."""
     thread, task = await a_task(world)

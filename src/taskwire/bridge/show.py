@@ -62,10 +62,14 @@ class Shower:
             return done()
         is_final = link.ended is not None or link.story.phase in FINAL
         urgency = Urgency.FINAL_CARD if is_final else Urgency.CARD
+        slack, channel, ts = self._doors.slack, link.bond.channel, link.bond.thread_ts
+        await slack.make_room_to_update(channel, ts, urgency)
+        # An edit whose answer is lost may have been made: from here on nobody knows what the card shows.
+        await hand.write(self._doors.writes.no_field(Step(), link.id, "drawn"))
         # Who was stopped here may put an old card over a newer one.
         hand.tidy = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"))
         try:
-            await self._doors.slack.update(link.bond.channel, link.bond.thread_ts, card, _meta(link), urgency)
+            await slack.update(channel, ts, card, _meta(link), has_room=True)
         except MessageGone:
             return await self._anew(hand, link, card)
         except ChannelProblem as problem:

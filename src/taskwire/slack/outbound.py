@@ -206,8 +206,10 @@ class Outbound:
         message: Message,
         meta: Metadata,
         urgency: Urgency = Urgency.CARD,
+        *,
+        has_room: bool = False,
     ) -> None:
-        """Replace a message of ours, its blocks and its metadata."""
+        """Replace a message of ours, its blocks and its metadata; takes a place unless that was done."""
         ready = self._drafts.message(message, limits.EDITED_TEXT)
         call = self._client.chat_update(
             channel=channel,
@@ -217,8 +219,18 @@ class Outbound:
             blocks=_blocks(ready),
             metadata=_metadata(meta),
         )
-        where = f"{channel}:{ts}"
-        await self._calls.ask(Method.UPDATE, self.timeouts.change, call, where, urgency=urgency)
+        await self._calls.ask(
+            Method.UPDATE,
+            self.timeouts.change,
+            call,
+            _place(channel, ts),
+            urgency=urgency,
+            has_room=has_room,
+        )
+
+    async def make_room_to_update(self, channel: ChannelId, ts: Ts, urgency: Urgency = Urgency.CARD) -> None:
+        """Take a place for one edit of a message, or raise `NoRoom`."""
+        await self._room.take(Method.UPDATE, _place(channel, ts), urgency)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
         """Delete a message of ours; `MessageGone` if it is not there."""
@@ -348,6 +360,11 @@ class Outbound:
 
 def _blocks(message: Message) -> list[dict[str, JsonValue]]:
     return list(message.blocks)
+
+
+def _place(channel: ChannelId, ts: Ts) -> str:
+    """For which message an edit takes a place."""
+    return f"{channel}:{ts}"
 
 
 def _metadata(meta: Metadata) -> dict[str, object]:
