@@ -1,5 +1,6 @@
 """Ends: whatever stays away, never gets ready or is gone, each thing comes to a known state, told once."""
 
+from taskwire.sandbox.coder import faults
 from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack import messages as slack_messages
 
@@ -155,4 +156,25 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
         f"I gave up answering you in the thread of *{TITLE}*: {why}",
     ]
     assert await world.dead_letters() == ["users.info: invalid_arguments"] * 2
+    world.errors.clear()
+
+
+async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world: World) -> None:
+    """Its answer was lost, and Coder could not be asked for a day."""
+    thread, task = await a_task(world)
+    world.coder.misbehave("tasks.pause", faults.cut_after())
+    await world.alice.replies(thread, "!pause")
+    world.coder.misbehave("tasks.get", faults.server_error(), times=None)
+    await world.passes(seconds=60)
+    world.alice.reads()
+
+    await world.passes(seconds=24 * HOUR)
+
+    assert task.status in ("unknown", "paused")
+    assert world.alice.reads() == [
+        f"I gave up pausing *{TITLE}*: it did not succeed in a day. I could not find out whether it "
+        "happened, so please look before you ask again. Your administrator can see it with "
+        "`taskwire doctor`."
+    ]
+    assert await world.dead_letters() == ["it did not succeed in a day"]
     world.errors.clear()

@@ -6,8 +6,7 @@ from taskwire.bridge.hand import Ending, Hand, Private
 from taskwire.bridge.saying import draw
 from taskwire.bridge.undelivered import let_go_together, list_with_those_behind
 from taskwire.model import replies
-from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply, Work
-from taskwire.model.links import Link
+from taskwire.model.jobs import Asker, CreateTask, PostCard, Reply
 from taskwire.model.mrkdwn import escape_mrkdwn
 from taskwire.store.letters import bury
 from taskwire.store.queue import Unreadable
@@ -31,7 +30,9 @@ async def gave_up(doors: Doors, hand: Hand, why: str) -> Ending:
         texts = [replies.to_agent_text(reply.text) for _, reply in together]
         words = inputs.delivery_given_up(link, job.id, why, texts)
         return let_go(let_go_together(doors, hand, link, together, words, why))
-    return let_go(step, *_privately(work, link, why))
+    told = answers.gave_up(waiting.wish(work, link), why, is_in_doubt=hand.keeps_attempt)
+    asker = getattr(work, "asker", None)
+    return let_go(step, (asker, told)) if isinstance(asker, Asker) else let_go(step)
 
 
 def let_go(step: Step, *privately: Private) -> Ending:
@@ -58,9 +59,3 @@ def unreadable(taken: Unreadable) -> Step:
     """Write the dead letter of a job that this version cannot read, with its text as it was."""
     why = f"it cannot be read: {taken.why}"[:500]
     return bury(Step(), taken, taken.body, why, is_unreadable=True)
-
-
-def _privately(work: Work, link: Link | None, why: str) -> tuple[Private, ...]:
-    asker = getattr(work, "asker", None)
-    told = answers.gave_up(waiting.wish(work, link), why)
-    return ((asker, told),) if isinstance(asker, Asker) else ()

@@ -311,11 +311,12 @@ def wrong_with_me(sign: str) -> str:
     return f"something is wrong with me (reference {sign})"
 
 
-def gave_up(wished: str, why: str) -> Message:
+def gave_up(wished: str, why: str, *, is_in_doubt: bool) -> Message:
     """A job was given up, whose purpose is named as `waiting.wish` does."""
+    doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
-        f"I gave up {wished}: {sentence(escaped(why, 300))} Your administrator can see it with "
-        "`taskwire doctor`."
+        f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_in_doubt else ''}"
+        "Your administrator can see it with `taskwire doctor`."
     )
 
 
