@@ -1,9 +1,11 @@
 """Whose doing a change is that Coder shows before the call that made it has ended.
 
 The list may be quicker than the answer, and a call whose answer was lost is read back much later. Until then
-its attempt stands in the link's steer list, and tells who asked for what.
+its attempt stands in the link's steer list, and tells who asked for what; and afterwards it stands in the
+tell list, behind what the list has shown.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import ValidationError
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.read_back import ResumeNote
 from taskwire.model.changes import Acted, Event, Observed, Vanished
-from taskwire.model.jobs import Act, Reply
+from taskwire.model.jobs import Act, Happened, Job, Reply, tell
 from taskwire.model.links import Link
 from taskwire.model.phases import Observation
 
@@ -22,18 +24,35 @@ async def acts_before(doors: Doors, link: Link, event: Event) -> tuple[Event, ..
     if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
         return (event,)
     attempted = await doors.links.find_attempted(link.id)
-    if attempted is None:
+    # In this order: the call that ends the attempt writes the other down.
+    act = _attempted(*attempted, event) if attempted else None
+    act = act or _written(await doors.links.list_jobs(tell(link.id)), event)
+    if act is None:
         return (event,)
-    job, note = attempted
+    return (act,) if isinstance(act, Vanished) else (act, event)
+
+
+def _attempted(job: Job, note: str, event: Event) -> Acted | Vanished | None:
+    """What has been done if an attempt has done it."""
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
-            return (Vanished(by=act.asker.person),)
+            return Vanished(by=act.asker.person)
         case Act(verb="pause" | "resume") as act, Observed(seen=seen) if note.isdecimal():
-            acted = _acted(act, int(note), seen)
-            return (acted, event) if acted is not None else (event,)
+            return _acted(act, int(note), seen)
         case Reply(person=person), Observed(seen=seen) if _resumes(note, seen):
-            return (Acted(verb="resume", by=person, build=seen.build), event)
-    return (event,)
+            return Acted(verb="resume", by=person, build=seen.build)
+    return None
+
+
+def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
+    """What has been done and stands further behind."""
+    for job in jobs:
+        match job.work, event:
+            case Happened(event=Vanished(by=str()) as vanished), Vanished():
+                return vanished
+            case Happened(event=Acted() as acted), Observed(seen=seen) if acted.build == seen.build:
+                return acted
+    return None
 
 
 def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
