@@ -2,6 +2,9 @@
 
 import pytest
 
+# What is not a test module but asserts for one.
+pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.life")
+
 # The property under which a test of `tests/faults` reports what it tried.
 TRIED = "tried"
 

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TextIO
 
 from pydantic import BaseModel
 from redis.exceptions import RedisError
@@ -26,11 +25,12 @@ from taskwire.coder.client import Timeouts as CoderTimeouts
 from taskwire.model.errors import OutsideError
 from taskwire.model.secrets import Masker
 from taskwire.running import Bot, running
+from taskwire.settings import Settings
 from taskwire.slack.outbound import Timeouts as SlackTimeouts
 from taskwire.store import connection
 from taskwire.store.pace import Limit, Limits
 from taskwire.store.queue import TurnTimes
-from taskwire.telemetry import configure_logs
+from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock
 
@@ -64,10 +64,9 @@ def timings(given: Given) -> Timings:
     )
 
 
-async def live(given: Given) -> None:
+async def live(given: Given, loaded: Settings, mask: Mask) -> None:
     """Run and do as one is told, until killed or left alone."""
-    loaded = settings_of.load()
-    configure_logs("info", "json", Masker(loaded.secrets()).mask, sys.stdout)
+    configure_logs("info", "json", mask, sys.stdout)
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
     async with (
@@ -86,7 +85,8 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
         try:
             match word:
                 case "sweep":
-                    await bot.parts.watcher.sweep()
+                    # After how many seconds to ask again: another bot, dead by now, had the lease.
+                    answer = str(await bot.parts.watcher.sweep())
                 case "times":
                     answer = str(await bot.parts.doors.links.come())
                 case "rest":
@@ -117,6 +117,11 @@ def _bear(server: socket.socket) -> None:
     asked, _ = server.accept()
     with asked, asked.makefile("r") as lines:
         given = Given.model_validate_json(lines.readline())
+        os.environ.clear()
+        os.environ.update(given.environment)
+        loaded = settings_of.load()
+        # What a mask looks for takes long to compile, and is remembered for the next bot of the same life.
+        mask = Masker(loaded.secrets()).mask
         child = os.fork()
         if child:
             asked.sendall(f"{child}\n".encode())
@@ -124,17 +129,10 @@ def _bear(server: socket.socket) -> None:
     server.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(KeyboardInterrupt), given.log.open("a") as log:
-        _become(given, log)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        asyncio.run(live(given, loaded, mask))
     os._exit(1)
-
-
-def _become(given: Given, log: TextIO) -> None:
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
-    os.environ.clear()
-    os.environ.update(given.environment)
-    os.chdir(given.log.parent)
-    asyncio.run(live(given))
 
 
 if __name__ == "__main__":

@@ -24,16 +24,19 @@ from taskwire.store.keys import Keys
 from .bot import Given
 from .clock import SharedClock
 from .ground import Ground
+from .seats import Seat
 from .watching import Watch
 from .wire import Proxy
 
 # Of real time, for anything at all to happen.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.003
 # What is due later than this is not waited for: it would be a question to a person, or a retry without end.
 FARTHEST_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
+# As often as Coder is looked at while it shows something new: the product's own interval.
+POLL_MS = 5_000
 # An event that a dying bot did not take is brought again as soon as there is another.
 RETRIES = (0.05,) * 400
 # Longer than anybody stands still.
@@ -49,14 +52,17 @@ end
 return {rows, redis.call('ZRANGE', prefix .. 'times', 0, 0, 'WITHSCORES')}
 """
 _HEAD = """
-local prefix, now = ARGV[1], ARGV[2]
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'ready', '-inf', now)) do
-  local base = prefix .. 'list:' .. name .. ':'
-  local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
-  local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
-  local body = head and redis.call('HGET', base .. 'jobs', 'b|' .. head)
-  local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'n|' .. head) or '0')
-  if body and (pinned or due <= tonumber(now)) then return {name, body} end
+local ready, now = ARGV[1] .. 'ready', ARGV[2]
+local indexes = {ready .. ':calls', ready .. ':acts', ready .. ':receipts', ready}
+for _, index in ipairs(ARGV[3] == '1' and {ready} or indexes) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now)) do
+    local base = ARGV[1] .. 'list:' .. name .. ':'
+    local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
+    local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
+    local body = head and redis.call('HGET', base .. 'jobs', 'b|' .. head)
+    local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'n|' .. head) or '0')
+    if body and (pinned or due <= tonumber(now)) then return {name, body} end
+  end
 end
 return {}
 """
@@ -99,11 +105,13 @@ class Life:
         self._token = coder.add_token("taskwire")
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._has_line = asyncio.Event()
+        self._saying = asyncio.Lock()
         self._port = 0
         self._pid = 0
         self._ticking: asyncio.Task[str] | None = None
         # The tokens of turns whose holder is dead.
         self._dead: set[str] = set()
+        self._next_sweep_ms = 0
         self._read = 0
         self._database = database
 
@@ -157,7 +165,7 @@ class Life:
         self._line = None
         self.watch.death.set()
         for seat in self.watch.seats:
-            seat.is_held = False
+            seat.goes_on()
         self._dead |= {token for _, _, token in (await self._rows())[0]}
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
@@ -165,9 +173,10 @@ class Life:
         """Tell the bot to do something; what it answers, or nothing if it dies of it."""
         assert self._line is not None
         reader, writer = self._line
-        writer.write(f"{word}\n".encode())
-        with contextlib.suppress(ConnectionError):
-            return (await reader.readline()).decode().strip()
+        async with self._saying:
+            writer.write(f"{word}\n".encode())
+            with contextlib.suppress(ConnectionError):
+                return (await reader.readline()).decode().strip()
         return ""
 
     # Time.
@@ -193,12 +202,12 @@ class Life:
         except TimeoutError:
             raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
 
-    async def live_out(self) -> None:
-        """Let everything take its course until no job is left."""
+    async def live_out(self, unless: Callable[[], bool] = lambda: False) -> None:
+        """Let everything take its course until no job is left but those of who has come to their point."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.rest()
-                while await self.jobs():
+                while (await self._rows())[0] and not unless():
                     if not await self.move_on():
                         await asyncio.sleep(LOOK_SECONDS)
                     await self.rest()
@@ -207,13 +216,20 @@ class Life:
 
     async def rest(self) -> None:
         """Wait until the bot has nothing to do that it can do now."""
-        while not await self._is_at_rest():  # noqa: ASYNC110 - as above
-            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                passed = -1
+                # Where something has passed since the last look there is no need to ask whether it rests.
+                while passed != self.watch.calls or not await self._is_at_rest():
+                    passed = self.watch.calls
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"the bot finds no rest\n{await self.last_words()}") from None
 
     async def _is_at_rest(self) -> bool:
         if any(seat.is_held and seat.is_going for seat in self.watch.seats):
             rows, _ = await self._rows()
-            return not self.watch.going() or not (self._is_due(rows) or self._is_held(rows))
+            return self.watch.is_stuck or not (self._is_due(rows) or self._is_held(rows))
         if self._ticking is not None and not self._ticking.done():
             return False
         if not self.slack.backend.tasks.is_idle:
@@ -237,9 +253,14 @@ class Life:
         """The lists that have work, when each is due and who holds it; and the first time to be come."""
         found = self._store.eval(_ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
-        stopped = self.watch.names
-        kept = [row for row in rows if not any(s.is_going and s.is_held for s in stopped.whose(row[0]))]
-        return [(name, due, token) for name, due, token in kept], times
+        return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
+
+    def _is_stopped(self, name: str, token: str) -> bool:
+        """Whether a list, or the turn that somebody has in it, is of somebody who has come to their point."""
+        seats = self.watch.names.whose(name) | (
+            {self.watch.turns[token]} if token in self.watch.turns else set()
+        )
+        return any(seat.is_going and seat.is_held for seat in seats)
 
     async def move_on(self) -> bool:
         """Let the next thing happen, whenever that is; false if there is none."""
@@ -248,25 +269,45 @@ class Life:
         if self._is_due(rows) or self._is_held(rows):
             # Something has come in since it was at rest.
             return True
+        if self._ticking is not None and not self._ticking.done():
+            return False
         if times and float(times[1]) <= now:
             return self._tick("times")
-        if self.is_changed():
+        if self.is_changed() and now >= self._next_sweep_ms:
+            self._next_sweep_ms = now + POLL_MS
             return self._tick("sweep")
         due = [float(row[1]) for row in rows] + [float(score) for score in times[1:]]
+        due += [self._next_sweep_ms] if self.is_changed() else []
         booked = self.coder.world.agenda.next_due()
         due += [booked.timestamp() * 1000] if booked is not None else []
         if not due or min(due) > now + FARTHEST_MS:
             return False
-        self.clock.move_to(min(due))
-        await self.coder.catch_up()
-        await self._store.lpush(self.keys.named("wake"), "1")
+        await self._move_to(min(due))
         return True
 
+    async def _move_to(self, ms: float) -> None:
+        self.clock.move_to(ms)
+        await self.coder.catch_up()
+        await self._store.lpush(self.keys.named("wake"), "1")
+
     def _tick(self, word: str) -> bool:
-        if self._ticking is not None and not self._ticking.done():
-            return False
         self._ticking = asyncio.create_task(self.say(word))
         return True
+
+    async def look(self) -> None:
+        """Let the bot look at Coder, and carry out what follows."""
+        await self.coder.catch_up()
+        await self.rest()
+        while (wait := float(await self.say("sweep"))) > 0:
+            # The dead have left a lease.
+            self.clock.move_to(self.clock.now_ms + wait * 1000)
+        await self.rest()
+
+    async def let_pass(self, ms: int) -> None:
+        """Let so much time pass, and let happen what is due then."""
+        await self._move_to(self.clock.now_ms + ms)
+        self._next_sweep_ms = 0
+        await self.rest()
 
     def is_changed(self) -> bool:
         """Whether Coder shows of somebody's task what the bot has not looked at."""
@@ -274,8 +315,8 @@ class Life:
 
     # Looking in.
 
-    async def _peek(self) -> tuple[str, str] | None:
-        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp())
+    async def _peek(self, is_alike: bool) -> tuple[str, str] | None:
+        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(is_alike)))
         head = await cast("Awaitable[list[str]]", found)
         return (head[0], head[1]) if head else None
 
@@ -285,7 +326,8 @@ class Life:
 
     async def forget_people(self) -> None:
         """Let minutes have passed since anybody was asked for."""
-        notes = [key async for key in self._store.scan_iter(self.keys.named("memory", "*"), count=1000)]
+        known = [self.keys.named("memory", what, "*") for what in ("profile", "account")]
+        notes = [key for what in known async for key in self._store.scan_iter(what, count=1000)]
         if notes:
             await self._store.delete(*notes)
 
@@ -318,8 +360,11 @@ class Life:
     async def last_words(self) -> str:
         """How things stand, for whoever looks into a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
-        seats = [f"{seat.name}: {[str(point) for point in seat.points]}" for seat in self.watch.seats]
+        seats = [f"{seat}; shown {self._shown_to(seat)}" for seat in self.watch.seats if seat.is_going]
         return "\n".join([f"jobs: {await self.jobs()}", *seats, *log])
+
+    def _shown_to(self, seat: Seat) -> list[str]:
+        return [str(each.body.get("text")) for each in self.slack.ephemerals(seat.person)[-3:]]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}

@@ -1,8 +1,8 @@
 """What a command to Redis is called in the proof: the same in every run, whoever it is about.
 
-A script is called by its module and its own name there, which its SHA tells; a turn's calls also by the kind
-of list and of work; a plain command by its name and the kind of its key. So a new script or command has a
-name by itself. What the bot does on nobody's behalf stands in `ITS_OWN`, with the reason.
+A script is called by its module and its own name there, which its text tells when it is loaded; a turn's
+calls also by the kind of list and of work; a plain command by its name and the kind of its key. So a new
+script or command has a name by itself. What the bot does on nobody's behalf is in `ITS_OWN`, with the reason.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from taskwire import store
-from taskwire.store.steps import LUA
 
 from .wire import Words
 
@@ -28,12 +27,14 @@ ITS_OWN = {
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
     "ZCARD": "a metric, every two seconds",
     "CONFIG": "asks how many copies a promise needs, every two seconds; nothing is written",
-    "HGETALL sweep:number": "looks whether Redis went back, every two seconds",
+    "rewinds.look": "looks whether Redis went back, every two seconds",
+    "depths.look": "a metric, as ZCARD",
+    "pace.wait auth.test": "asks at birth who the bot is, for nobody",
     "sweeps.claim": "a lease: who has it and dies lets it lapse, and the next tick sweeps",
     "sweeps.keep": "the same lease, after a sweep",
 }
 # Calls of which a process makes one at a time, for everybody: one that stands still holds up all flows.
-_SERIAL = ("queue.take", "links.come", "sweeps.")
+_SERIAL = ("queue.take", "links.come", "sweeps.", "MGET gone:")
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,21 @@ class Named:
     is_take: bool = False
 
 
-def _scripts() -> Iterator[tuple[bytes, str]]:
+def _scripts() -> Iterator[tuple[str, str]]:
+    """How each script ends, and what it is called."""
     for module in pkgutil.iter_modules(store.__path__):
         known = vars(importlib.import_module(f"taskwire.store.{module.name}"))
         for name, body in known.items():
             if isinstance(body, str) and re.fullmatch("_[A-Z][A-Z_]*", name):
-                sha = hashlib.sha1((LUA + body).encode(), usedforsecurity=False).hexdigest()
-                yield sha.encode(), f"{module.name}.{name.strip('_').lower()}"
+                yield body, f"{module.name}.{name.strip('_').lower()}"
 
 
 class Namer:
     """Names commands; remembers what a turn is about, from its taking to its end."""
 
     def __init__(self) -> None:
-        self._scripts = dict(_scripts())
+        self._known = list(_scripts())
+        self._scripts: dict[bytes, str] = {}
         self._turns: dict[str, str] = {}
         self._begun: set[str] = set()
 
@@ -73,14 +75,23 @@ class Namer:
         verb = command[0].decode().upper()
         if verb == "EVALSHA":
             return self._script(command)
+        if verb == "SCRIPT":
+            self._load(command[2])
         text = b" ".join(command[1:]).decode(errors="replace")
         key = _kind(command[1].decode(errors="replace")) if len(command) > 1 else ""
         name = f"{verb} {key}".strip()
-        return Named(name, text, is_own=verb in ITS_OWN or name in ITS_OWN)
+        is_own = verb in ITS_OWN or name in ITS_OWN
+        return Named(name, text, is_serial=name.startswith(_SERIAL), is_own=is_own)
+
+    def _load(self, body: bytes) -> None:
+        sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
+        text = body.decode()
+        called = [name for end, name in self._known if text.endswith(end)]
+        self._scripts[sha] = called[0] if called else f"script {sha.decode()[:8]}"
 
     def _script(self, command: Words) -> Named:
         words = [word.decode(errors="replace") for word in command[6:]]
-        script = self._scripts.get(command[1], "unknown script")
+        script = self._scripts[command[1]]
         text = " ".join(words)
         match script:
             case "queue.take":
@@ -93,7 +104,8 @@ class Namer:
                 operation = json.loads(words[0])[0]
                 return Named(f"{script} {operation[0]} {_kind(operation[1])}", text)
             case "pace.wait" | "pace.rest":
-                return Named(f"{script} {words[0]}", text)
+                name = f"{script} {words[0]}"
+                return Named(name, text, is_own=name in ITS_OWN)
             case "claims.accept" | "claims.accept_in_thread":
                 return Named(f"{script} {_kind(words[0])}", text, is_shared=True)
             case _:

@@ -1,8 +1,11 @@
-"""The proof: a flow is gone through once to find its points, then once for each way in which one can fail."""
+"""The proof: a flow is gone through to find its points, then once for each way in which one can fail.
+
+Where the bot dies with a call in doubt, the bot that recovers from it dies too: its points are found in the
+same way, by letting it recover, and then it is killed at each of them.
+"""
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -12,15 +15,17 @@ from .company import Company
 from .flows.flow import Flow
 from .ground import Ground
 from .life import Life, new_life
-from .points import Aim, Point
-from .rounds import ALONE, TOGETHER, Round, plan, rounds_of
+from .points import Aim, Point, is_outside
+from .rounds import ALONE, TOGETHER, Round, rounds_of
+from .walks import Way, first_deaths, in_doubt, up_to
 
-# Lives side by side: while one waits, another works.
-LIVES = 2
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
 # A point may not come when others go at the same time; then it is tried again.
 TRIES = 3
+# So often a flow is run to find its points, after a first time that is not like those that follow.
+REHEARSALS = 3
+RECOVERIES = 2
 
 
 @dataclass
@@ -29,14 +34,22 @@ class Tally:
 
     flow: str
     points: list[Point] = field(default_factory=list)
-    pairs: int = 0
+    # What was tried, and what was not because it is the same.
+    tried: int = 0
+    same: int = 0
+    # Of what was tried, how often the recovering bot died too.
+    again: int = 0
+    doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        outside = sum(point.call.startswith(("slack ", "coder ")) for point in self.points)
-        counts = f"{len(self.points)} points ({outside} outside), {self.pairs} ways to go wrong"
-        return f"{self.flow}: {counts}, {self.seconds:.0f} s"
+        outside = sum(map(is_outside, self.points))
+        ways = f"{self.tried + self.same} ways to go wrong ({self.same} the same as another)"
+        return (
+            f"{self.flow}: {len(self.points)} points ({outside} outside), {ways}, "
+            f"{self.again} second deaths, {self.seconds:.0f} s"
+        )
 
 
 class Proof:
@@ -46,49 +59,56 @@ class Proof:
         self._flow = flow
         self._ground = ground
         self._directory = directory
-        self._alone: set[Point] = set()
         self._lives = 0
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
         """Try everything; raises what does not hold."""
         began = time.monotonic()
-        await self._rehearse()
-        rounds = plan(self.tally.points, self._alone)
-        for _ in range(TRIES):
-            missed = await self._perform(rounds)
-            rounds = rounds_of(missed, self._alone)
-        self.tally.missed = missed
+        async with self._new_life(PATIENT_SECONDS) as life:
+            company = Company(life, self._flow, TOGETHER + ALONE)
+            way = await self._rehearse(company)
+            again = await self._recover(company, way)
+            missed = [*way.aims(), *again]
+            if self._flow.is_solitary:
+                missed = [aim._replace(is_alone=True) for aim in missed]
+            self.tally.tried, self.tally.again = len(missed), len(again)
+            for _ in range(TRIES):
+                missed = await self._perform(company, rounds_of(missed))
+        self.tally.missed = [aim for aim in missed if aim.is_sure]
         self.tally.seconds = time.monotonic() - began
         return self.tally
 
-    async def _rehearse(self) -> None:
-        async with self._new_life(PATIENT_SECONDS) as life:
-            company = Company(life, self._flow, 1)
-            await company.prepare()
-            points, self._alone = await company.rehearse()
-            self.tally.points = _own(points, self._flow.last)
+    async def _rehearse(self, company: Company) -> Way:
+        await company.rehearse()
+        walks = [await company.rehearse() for _ in range(REHEARSALS)]
+        way = Way([up_to(walk, self._flow.last) for walk in walks])
+        self.tally.points = way.points
+        self.tally.same = way.ways - len(list(way.aims()))
+        return way
 
-    async def _perform(self, rounds: Sequence[Round]) -> list[Aim]:
-        """Perform rounds in several lives; returns what did not come about."""
-        quick = deque(each for each in rounds if not each.is_slow)
-        slow = deque(each for each in rounds if each.is_slow)
-        lives = [self._live(quick, PATIENT_SECONDS) for _ in range(LIVES)]
-        lives.append(self._live(slow, HASTY_SECONDS))
-        missed = [aim for each in await asyncio.gather(*lives) for aim in each]
-        self.tally.pairs += sum(len(each.together) + len(each.alone) for each in rounds) - len(missed)
-        return missed
+    async def _recover(self, company: Company, way: Way) -> list[Aim]:
+        """Find what recovers from a death with a call in doubt, where that is this flow's to prove."""
+        again: list[Aim] = []
+        for point, turn in in_doubt(way.points):
+            self.tally.doubtful.add(point.call)
+            for death in first_deaths(point) if point.call in self._flow.dies_twice else ():
+                walks = [await company.rehearse(death) for _ in range(RECOVERIES)]
+                again += Way(walks).deaths_again(death, turn)
+        return again
 
-    async def _live(self, rounds: deque[Round], timeout_seconds: float) -> list[Aim]:
-        missed: list[Aim] = []
+    async def _perform(self, company: Company, rounds: Sequence[Round]) -> list[Aim]:
+        """Perform rounds; those that have to wait in real time have a life of their own, side by side."""
+        quick = [each for each in rounds if not each.is_slow]
+        slow = [each for each in rounds if each.is_slow]
+        missed = await asyncio.gather(_work(company, quick), self._live(slow))
+        return [aim for each in missed for aim in each]
+
+    async def _live(self, rounds: Sequence[Round]) -> list[Aim]:
         if not rounds:
-            return missed
-        async with self._new_life(timeout_seconds) as life:
-            company = Company(life, self._flow, TOGETHER + ALONE)
-            await company.prepare()
-            while rounds:
-                missed += await company.perform(rounds.popleft())
-        return missed
+            return []
+        async with self._new_life(HASTY_SECONDS) as life:
+            return await _work(Company(life, self._flow, TOGETHER + ALONE), rounds)
 
     def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Life]:
         self._lives += 1
@@ -96,8 +116,5 @@ class Proof:
         return new_life(self._ground, place, timeout_seconds, self._flow.settle_seconds)
 
 
-def _own(points: list[Point], last: str) -> list[Point]:
-    """The points up to a call, or all of them."""
-    ends = [at + 1 for at, point in enumerate(points) if point.call == last]
-    assert ends or not last, f"{last} is no point: {[str(point) for point in points]}"
-    return points[: ends[0]] if ends else points
+async def _work(company: Company, rounds: Sequence[Round]) -> list[Aim]:
+    return [aim for each in rounds for aim in await company.perform(each)]

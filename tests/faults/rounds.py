@@ -5,10 +5,10 @@ told to be theirs when they go alone come last, and only one of them. In the oth
 those afterwards one by one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from .points import Aim, Point, faults_of
+from .points import Aim
 
 TOGETHER = 5
 ALONE = 4
@@ -22,31 +22,34 @@ class Round(NamedTuple):
     is_kill: bool
     is_slow: bool
 
+    @property
+    def aims(self) -> tuple[Aim, ...]:
+        """All of it."""
+        return self.together + self.alone
 
-def plan(points: Iterable[Point], alone: set[Point]) -> list[Round]:
-    """Every fault of every point, in as few rounds as that takes."""
-    aims = [Aim(point, fault) for point in points for fault in faults_of(point)]
-    return rounds_of(aims, alone)
 
-
-def rounds_of(aims: Sequence[Aim], alone: set[Point]) -> list[Round]:
-    """Put aims into rounds."""
-    kills = [aim for aim in aims if aim.fault.is_kill]
+def rounds_of(aims: Sequence[Aim]) -> list[Round]:
+    """Put aims into as few rounds as that takes."""
+    twice = [aim for aim in aims if aim.again is not None]
+    kills = [aim for aim in aims if aim.fault.is_kill and aim.again is None]
     slow = [aim for aim in aims if aim.fault.is_slow]
     others = [aim for aim in aims if not aim.fault.is_kill and not aim.fault.is_slow]
     return [
-        *_rounds(kills, alone, 1, is_kill=True),
-        *_rounds(others, alone, ALONE),
-        *_rounds(slow, alone, ALONE, is_slow=True),
+        *_rounds(kills, 1, is_kill=True),
+        # Those that recover do so at the same time, so who has to be alone is that from the beginning.
+        *_rounds([aim for aim in twice if aim.is_alone], 1, is_kill=True),
+        *_rounds([aim for aim in twice if not aim.is_alone], 1, is_kill=True),
+        *_rounds(others, ALONE),
+        *_rounds(slow, ALONE, is_slow=True),
     ]
 
 
 def _rounds(
-    aims: Sequence[Aim], alone: set[Point], most_alone: int, *, is_kill: bool = False, is_slow: bool = False
+    aims: Sequence[Aim], most_alone: int, *, is_kill: bool = False, is_slow: bool = False
 ) -> list[Round]:
-    single = [aim for aim in aims if aim.point in alone]
+    single = [aim for aim in aims if aim.is_alone]
     one_by_one = [tuple(single[at : at + most_alone]) for at in range(0, len(single), most_alone)]
-    rest = [aim for aim in aims if aim.point not in alone]
+    rest = [aim for aim in aims if not aim.is_alone]
     count = max(len(one_by_one), -(-len(rest) // TOGETHER))
     return [
         Round(tuple(rest[at::count]), one_by_one[at] if at < len(one_by_one) else (), is_kill, is_slow)

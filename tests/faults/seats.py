@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import Answer, SlackSandbox
+from taskwire.sandbox.slack import SlackSandbox
 
-from .points import Aim, Point
+from .points import Aim, Fault, Point
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_LINK = re.compile(r"\b(?:link|steer|tell|show|tidy|held):((?:task-)?[0-9a-f]{12})\b")
+# What people or Coder have brought about: they act whenever they like.
+_FROM_OUTSIDE = ("claims.", "sweeps.")
+_LINK = re.compile(r"\b(?:link|steer|tell|show|card|tidy|held):((?:task-)?[0-9a-f]{12})\b")
 
 
 @dataclass(eq=False)
@@ -32,6 +34,10 @@ class Seat:
     # How often this seat has gone through its flow.
     turn: int = 0
     aim: Aim | None = None
+    # What of it comes next.
+    target: Aim | None = None
+    # Whether it still can: after a death nothing more is to go wrong.
+    is_aimed: bool = False
     is_going: bool = False
     is_struck: bool = False
     # It has come to the point at which the bot dies, and goes no further.
@@ -41,36 +47,73 @@ class Seat:
     failure: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     points: list[Point] = field(default_factory=list)
+    # What came before the last death.
+    earlier: list[Point] = field(default_factory=list)
     # Those that could only be told to be this seat's because nobody else went.
     alone: set[Point] = field(default_factory=set)
-    # Whether the flow goes on with what the bot's sweep sees, and what of the task it has seen.
+    # Those before which something else may have happened since the one before.
+    apart: set[Point] = field(default_factory=set)
+    # How many of its calls are being carried out; what Coder showed at the last one.
+    under_way: int = 0
+    shown_last: object = None
+    # Whether the flow goes on with what the bot's sweep sees; what of the task Coder has listed last, and
+    # what of that the bot has written down.
     is_watched: bool = False
+    listed: object = None
     seen: object = None
     # What had been said in the channel, and shown to the person alone, before they went.
     before: set[str] = field(default_factory=set)
     shown_before: int = 0
+    builds_before: int = 0
     message_ts: str = ""
+
+    def __str__(self) -> str:
+        points = ", ".join(map(str, [*self.earlier, *self.points]))
+        seen = f"Coder shows {self.shown()}, of which the bot has seen {self.seen}" if self.is_watched else ""
+        return f"{self.name} ({self.aim}): {points}. {seen}"
 
     def begin(self, aim: Aim | None) -> None:
         """Go once more, to whatever end."""
-        self.aim, self.is_going, self.is_struck, self.is_held = aim, True, False, False
+        self.aim, self.target, self.is_aimed = aim, aim, aim is not None
+        self.is_going, self.is_struck, self.is_held = True, False, False
         self.turn, self.taken, self.failure = self.turn + 1, 0, ""
+        self.earlier.clear()
+        self._count_anew()
+
+    def _count_anew(self) -> None:
+        self.earlier += self.points
         self.counts.clear()
         self.points.clear()
         self.alone.clear()
+        self.apart.clear()
+        self.under_way = 0
+
+    def goes_on(self) -> None:
+        """Go on in the hands of another bot, which may be going to die too."""
+        again = self.target.again if self.target is not None and self.is_held else None
+        self.target, self.is_aimed, self.is_held = again, again is not None, False
+        self._count_anew()
+
+    def strikes(self, point: Point) -> Fault | None:
+        """What goes wrong at a point, if anything."""
+        if self.target is None or not self.is_aimed or self.target.point != point:
+            return None
+        self.is_struck, self.is_aimed = self.target.again is None, False
+        self.is_held = self.target.fault.is_kill
+        return self.target.fault
 
     def passes(self, call: str, *, is_alone: bool) -> Point:
         """Come to the next point of this name."""
         self.counts[call] += 1
         point = Point(call, self.counts[call])
+        shown = self.shown()
+        if not self.points or self.under_way or shown != self.shown_last or call.startswith(_FROM_OUTSIDE):
+            self.apart.add(point)
+        self.shown_last = shown
         self.points.append(point)
         if is_alone:
             self.alone.add(point)
         return point
-
-    def hears(self, answer: Answer) -> None:
-        """Remember what Slack said of an act that the bot did not take in time."""
-        self.failure = answer.failure
 
     def shown(self) -> object:
         """What Coder shows of the task now."""
@@ -78,7 +121,11 @@ class Seat:
             return None if self.task is None else "gone"
         latest = self.task.builds[-1]
         reports = latest.agent.app.statuses if latest.agent else []
-        return self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
+        return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
+
+    def meets(self, call: str) -> bool:
+        """Whether the bot hears something else than it asked for, or nothing, from this call."""
+        return self.aim is not None and self.aim.point.call == call and not self.aim.fault.is_kill
 
     @property
     def is_untaken(self) -> bool:

@@ -6,6 +6,7 @@ the side of it that was planned, and all else that its seat does; when everybody
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -43,8 +44,10 @@ _CODERS = {
     Fault.SILENT: coder_faults.late_after(NEVER_SECONDS),
 }
 
-# Which job a take would hand out now, as far as that can be told without taking it.
-Peek = Callable[[], Awaitable[tuple[str, str] | None]]
+# Which job a take would hand out now, as far as that can be told without taking it; whether to a taker for
+# whom all lists are alike.
+Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
+_IS_ALIKE = 14
 
 
 class Watch:
@@ -53,9 +56,12 @@ class Watch:
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
         self.names = Names()
         self.seats: list[Seat] = []
+        # What stands still is what a bot does for everybody: nothing more will happen.
+        self.is_stuck = False
         # Set when the bot has died: what was stopped for it is let go.
         self.death = asyncio.Event()
-        self.on_strike: Callable[[], None] = lambda: None
+        # How much has passed.
+        self.calls = 0
         self._slack = slack
         self._coder = coder
         self._peek = peek
@@ -64,6 +70,10 @@ class Watch:
         self._claims: dict[Exchange, list[tuple[int, Seat]]] = {}
         self._observed: dict[Exchange, set[Seat]] = {}
         self._takes: set[Exchange] = set()
+        # Whose turns are being carried out, by their tokens.
+        self.turns: dict[str, Seat] = {}
+        # Whose calls are being carried out: by exchange, by Slack's call and by Coder's request.
+        self._under_way: dict[object, list[Seat]] = {}
         self._stopped: dict[int, Fault] = {}
         slack.on_call = self._slack_asked
         coder.on_arrival = self._coder_arrived
@@ -76,20 +86,25 @@ class Watch:
     def born(self) -> None:
         """A new bot lives."""
         self.death = asyncio.Event()
+        self.is_stuck = False
         self._on_answer.clear()
         self._claims.clear()
         self._observed.clear()
         self._takes.clear()
+        self._under_way.clear()
+        self.turns.clear()
         self._stopped.clear()
 
     # Whose it is, and whether that is its point.
 
     def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Seat], bool]:
-        """Whose point a call is, and whether that is only known because they go alone."""
+        """Whose point a call is, and whether that is only known because they go alone.
+
+        What names many is asked by somebody who looks at all of them, unless it is done for everybody.
+        """
         named = self.names.whose(text)
-        if named:
-            is_alone = is_serial or len(named) > 1
-            return [seat for seat in named if seat.is_going], is_alone
+        if is_serial or len(named) == 1:
+            return [seat for seat in named if seat.is_going], is_serial
         going = self.going()
         return (going if len(going) == 1 else []), True
 
@@ -102,31 +117,43 @@ class Watch:
             # Among others it would not be counted, so it must not count among those that would.
             call = f"{call} (unnamed)"
         return [
-            (seat, self._struck(seat, seat.passes(call, is_alone=is_alone)))
+            (seat, self._struck(seat, seat.passes(call, is_alone=is_alone), is_serial=is_serial))
             for seat in owners
             if not seat.is_held
         ]
 
-    def _struck(self, seat: Seat, point: Point) -> Fault | None:
-        if seat.aim is None or seat.is_struck or seat.aim.point != point:
-            return None
-        seat.is_struck = True
-        seat.is_held = seat.aim.fault.is_kill
-        self.on_strike()
-        return seat.aim.fault
+    def _struck(self, seat: Seat, point: Point, *, is_serial: bool) -> Fault | None:
+        fault = seat.strikes(point)
+        self.is_stuck = self.is_stuck or (fault is not None and is_serial and seat.is_held)
+        return fault
+
+    def _begun(self, key: object, seats: Iterable[Seat]) -> None:
+        for seat in seats:
+            seat.under_way += 1
+            self._under_way.setdefault(key, []).append(seat)
+
+    def _done(self, key: object) -> None:
+        for seat in self._under_way.pop(key, ()):
+            seat.under_way -= 1
 
     def _is_stopped(self, text: str) -> bool:
-        """Whether a call is one of those who have come to their point."""
-        return any(seat.is_going and seat.is_held for seat in self.names.whose(text))
+        """Whether a call is made by somebody who has come to their point."""
+        named = self.names.whose(text)
+        return len(named) == 1 and all(seat.is_going and seat.is_held for seat in named)
 
     # At Redis.
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
         """Let a command pass to Redis, or not."""
+        self.calls += 1
         named = [self._namer.name(command) for command in exchange.commands]
         if named[0].is_take:
             self._takes.add(exchange)
-            return self._before_take() if self._awaits_take() else Verdict.PASS
+            is_alike = exchange.commands[0][_IS_ALIKE] == b"1"
+            return self._before_take(is_alike) if self._awaits_take() else Verdict.PASS
+        if len({each.name for each in named}) == 1 < len(named) and not exchange.is_of_scripts:
+            # What is asked about many together is one question, whoever they are.
+            named = [replace(named[0], text=" ".join(each.text for each in named))]
         return _worst([self._asked(exchange, number, each) for number, each in enumerate(named)])
 
     def _asked(self, exchange: Exchange, number: int, named: Named) -> Verdict:
@@ -137,6 +164,7 @@ class Watch:
         verdict = Verdict.PASS
         self.names.learn(named.text)
         passed = self._passed(named.name, named.text, is_serial=named.is_serial, is_shared=named.is_shared)
+        self._begun(exchange, (seat for seat, _ in passed))
         for seat, fault in passed:
             match fault:
                 case Fault.KILLED_BEFORE:
@@ -156,50 +184,62 @@ class Watch:
 
     def answered(self, exchange: Exchange) -> Verdict:
         """Let an answer pass to the bot, or not."""
+        self._done(exchange)
         for number, seat in self._claims.pop(exchange, []):
             seat.taken += exchange.answers[number] in (b"taken", b"kept")
         for seat in self._observed.pop(exchange, ()):
-            seat.seen = seat.shown()
+            seat.seen = seat.listed
         faults = [fault for _, fault in self._on_answer.pop(exchange, [])]
         if exchange in self._takes:
             self._takes.discard(exchange)
             taken = self._namer.taken(exchange.commands[0], exchange.answers[0])
-            passed = self._passed(taken.name, taken.text, is_serial=True) if taken is not None else []
-            faults += [fault for _, fault in passed if fault is not None]
+            if taken is not None:
+                faults += self._taken(taken, exchange.commands[0][6].decode())
         return _worst([_after(fault) for fault in faults])
 
+    def _taken(self, taken: Named, token: str) -> list[Fault]:
+        owners = self.names.whose(taken.text)
+        if len(owners) == 1:
+            (self.turns[token],) = owners
+        passed = self._passed(taken.name, taken.text, is_serial=True)
+        return [fault for _, fault in passed if fault is not None]
+
     def _awaits_take(self) -> bool:
-        aims = [seat.aim for seat in self.going() if seat.aim is not None and not seat.is_struck]
+        aims = [seat.target for seat in self.going() if seat.target is not None and seat.is_aimed]
         before = (Fault.KILLED_BEFORE, Fault.CUT_BEFORE)
         return any(aim.fault in before and aim.point.call.startswith("queue.take") for aim in aims)
 
-    async def _before_take(self) -> Verdict:
+    async def _before_take(self, is_alike: bool) -> Verdict:
         """Look which job would be handed out: a take that finds none is no point of anybody's."""
-        found = await self._peek()
+        found = await self._peek(is_alike)
         if found is None:
             return Verdict.PASS
         named = self._namer.to_be_taken(*found)
         for seat in self._owners(named.text, is_serial=True)[0]:
             point = Point(named.name, seat.counts[named.name] + 1)
-            if seat.aim is None or seat.is_held or seat.aim.fault not in _BEFORE:
+            if seat.target is None or seat.is_held or seat.target.fault not in _BEFORE:
                 continue
-            if self._struck(seat, point) is not None:
+            if self._struck(seat, point, is_serial=True) is not None:
                 seat.passes(named.name, is_alone=True)
-                return _BEFORE[seat.aim.fault]
+                return _BEFORE[seat.target.fault]
         return Verdict.PASS
 
     # At Slack.
 
     def _slack_asked(self, phase: str, call: Call) -> Awaitable[None] | None:
         if phase == "after":
+            self._done(id(call))
             self._learn_file(call)
             return self._until_death() if self._stopped.pop(id(call), None) else None
+        self.calls += 1
         if call.method in AT_BIRTH:
             return None
         text = self._slack_text(call)
         if self._is_stopped(text):
             return self._until_death()
-        for _, fault in self._passed(f"slack {call.method}", text):
+        passed = self._passed(f"slack {call.method}", text)
+        self._begun(id(call), (seat for seat, _ in passed))
+        for _, fault in passed:
             match fault:
                 case Fault.KILLED_BEFORE:
                     return self._until_death()
@@ -231,11 +271,14 @@ class Watch:
     # At Coder.
 
     def _coder_arrived(self, seen: Seen) -> CoderFault | None:
+        self.calls += 1
         text = self._coder_text(seen)
         if self._is_stopped(text):
             self._stopped[seen.number] = Fault.KILLED_BEFORE
             return None
-        for _, fault in self._passed(f"coder {seen.route}", text):
+        passed = self._passed(f"coder {seen.route}", text)
+        self._begun(("coder", seen.number), (seat for seat, _ in passed))
+        for _, fault in passed:
             if fault is not None and fault.is_kill:
                 self._stopped[seen.number] = fault
             elif fault is not None:
@@ -243,6 +286,11 @@ class Watch:
         return None
 
     def _coder_asked(self, seen: Seen, phase: str) -> Awaitable[None] | None:
+        if phase == "after":
+            self._done(("coder", seen.number))
+        if seen.route == "tasks.list" and phase == "after":
+            for seat in self.seats:
+                seat.listed = seat.shown()
         fault = self._stopped.get(seen.number)
         is_here = (fault is Fault.KILLED_BEFORE) == (phase == "before")
         return self._until_death() if fault is not None and is_here else None
@@ -250,10 +298,10 @@ class Watch:
     def _coder_text(self, seen: Seen) -> str:
         text = unquote(f"{seen.path} {seen.query}")
         if not self.names.whose(text):
-            self._learn_tasks()
+            self.learn_tasks()
         return text
 
-    def _learn_tasks(self) -> None:
+    def learn_tasks(self) -> None:
         """Take the ids of everything that belongs to somebody's task for theirs."""
         for task in self._coder.tasks:
             for seat in self.names.whose(task.row.owner.username):

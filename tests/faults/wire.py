@@ -32,6 +32,11 @@ class Exchange:
     commands: Sequence[Words]
     answers: list[object] = field(default_factory=list)
 
+    @property
+    def is_of_scripts(self) -> bool:
+        """Whether scripts are called, for whoever they are."""
+        return self.commands[0][0].upper() == b"EVALSHA"
+
 
 class Onlooker(Protocol):
     """Who is shown every exchange on its way."""

@@ -66,13 +66,7 @@ class Deciding(Flow):
         return list(self.life.slack.reactions(seat.channel, seat.message_ts))
 
     def _button(self, seat: Seat) -> tuple[str, str, str] | None:
-        """The button of the newest message that the thread has."""
-        message = self.life.slack.thread(seat.channel, seat.thread_ts)[-1]
-        for block in message.get("blocks") or []:
-            for element in block.get("elements", ()) if block["type"] == "actions" else ():
-                if element["text"]["text"] == "Send again":
-                    return str(message["ts"]), element["action_id"], element["value"]
-        return None
+        return self.button(seat, "Send again")
 
 
 def _word(turn: int) -> str:

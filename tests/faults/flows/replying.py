@@ -1,41 +1,78 @@
 """Somebody answers in the thread of a task."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
+from tests.faults.life import Life
 from tests.faults.seats import Seat
 
-from .flow import Flow, give_tasks
+from .flow import Flow, give_tasks, task_of
 
 
 class Replying(Flow):
-    """A reply to an agent that waits for one."""
+    """A reply to an agent that waits for one.
+
+    What nobody can know is sent again once; if the bot dies once more before it knows, a person is asked.
+    """
+
+    dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.send",)
+
+    def __init__(self, life: Life) -> None:
+        super().__init__(life)
+        self._answers: dict[Seat, asyncio.Future[object]] = {}
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
         """A task with its thread for everybody."""
         await give_tasks(self, seats)
 
+    async def set_out(self, seats: Sequence[Seat]) -> None:
+        """The agent has said something that a reply makes old."""
+        for seat in seats:
+            self._answers.pop(seat, None)
+            task_of(seat).becomes("working", f"Busy with word {seat.turn}")
+        await self.life.look()
+
     async def go(self, seat: Seat) -> None:
         """Write it."""
-        assert seat.task is not None
-        seat.task.becomes("idle", f"waiting for word {seat.turn}")
-        seat.message_ts = await self.life.slack.post(
-            seat.person, seat.channel, _word(seat.turn), seat.thread_ts
-        )
+        task_of(seat).becomes("idle", "Waiting for the next word")
+        await self.write(seat, _word(seat.turn))
 
     def is_over(self, seat: Seat) -> bool:
         """It is marked as delivered."""
-        return "white_check_mark" in self._receipts(seat)
+        if seat.aim is not None and seat.aim.again is not None and seat not in self._answers:
+            self._answer(seat)
+        return "white_check_mark" in self.marks(seat)
+
+    def _answer(self, seat: Seat) -> None:
+        """Look at the agent, and say what became of the reply, if that is asked."""
+        is_there = _word(seat.turn) in task_of(seat).inputs
+        if button := self.button(seat, "It arrived" if is_there else "Send again"):
+            click = self.life.slack.click(seat.person, seat.channel, *button)
+            self._answers[seat] = asyncio.ensure_future(click)
 
     def check(self, seat: Seat) -> None:
-        """The agent has all replies once and in order, this one has one receipt, and nothing was said."""
-        assert seat.task is not None
-        assert seat.task.inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
-        assert self._receipts(seat) == ["white_check_mark"]
-        assert self.said(seat) == []
-        assert self.told(seat) == []
+        """The agent has all replies once and in order, this one has one mark, and no more was said."""
+        assert task_of(seat).inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
+        assert self.marks(seat) == ["white_check_mark"]
+        assert self.said(seat) in ([], ["Sent again."] if seat in self._answers else [])
+        self.told_at_most(seat)
 
-    def _receipts(self, seat: Seat) -> list[str]:
-        return list(self.life.slack.reactions(seat.channel, seat.message_ts))
+
+class Waiting(Replying):
+    """A reply to an agent that is busy waits, says so, and is delivered when the agent is ready."""
+
+    dies_twice = ()
+
+    async def go(self, seat: Seat) -> None:
+        """Write it."""
+        await self.write(seat, _word(seat.turn))
+
+    def is_over(self, seat: Seat) -> bool:
+        """The agent becomes ready once the reply is marked as waiting."""
+        if "hourglass_flowing_sand" in self.marks(seat) and not task_of(seat).is_stable:
+            task_of(seat).becomes("idle", "Ready")
+        return super().is_over(seat)
 
 
 def _word(turn: int) -> str:

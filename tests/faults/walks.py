@@ -1,0 +1,112 @@
+"""What is found by going through a flow while nothing goes wrong, or through what one dead bot has left."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from .points import Aim, Fault, Point, faults_of, is_outside, is_read, is_same
+
+_BEGIN = "queue.begin "
+# What is just done again, or shown at most once, has no attempt: another turn's may come in between.
+_UNPINNED = ("slack chat.update", "slack reactions.", "slack chat.postEphemeral", "slack response_url")
+
+
+@dataclass
+class Walk:
+    """One time through: the points in their order."""
+
+    points: list[Point]
+    # Those that are only known to be somebody's because nobody else goes.
+    alone: set[Point]
+    # Those before which something else may have happened since the one before.
+    apart: set[Point]
+
+
+class Way:
+    """What several times through have shown."""
+
+    def __init__(self, walks: Sequence[Walk]) -> None:
+        self.points = list(dict.fromkeys(point for walk in walks for point in walk.points))
+        self._always = set.intersection(*(set(walk.points) for walk in walks))
+        self._alone = set.union(*(walk.alone for walk in walks))
+        self._apart = set.union(*(walk.apart for walk in walks)) | _shifting(walks)
+
+    def aims(self) -> Iterator[Aim]:
+        """Every fault of every point, but for those that are the same as another."""
+        for deaths in self._deaths():
+            # Those that can be met side by side are quicker.
+            yield min(deaths, key=lambda aim: aim.is_alone)
+        for point in self.points:
+            for fault in faults_of(point):
+                if not fault.is_kill and not is_same(point, fault):
+                    yield self._aim(point, fault)
+
+    def _deaths(self) -> Iterator[list[Aim]]:
+        """Deaths that leave the same world, together.
+
+        Who dies before a call leaves the same as who died after the one before, unless something else may
+        have happened between them: then the call stands apart. A read changes nothing.
+        """
+        same: list[Aim] = []
+        for point in self.points:
+            if same and (point in self._apart or point not in self._always):
+                yield same
+                same = []
+            same.append(self._aim(point, Fault.KILLED_BEFORE))
+            if not is_read(point):
+                yield same
+                same = []
+            same.append(self._aim(point, Fault.KILLED_AFTER))
+            if point not in self._always:
+                yield same
+                same = []
+        if same:
+            yield same
+
+    def _aim(self, point: Point, fault: Fault) -> Aim:
+        return Aim(point, fault, is_alone=point in self._alone, is_sure=point in self._always)
+
+    @property
+    def ways(self) -> int:
+        """How many faults of points there are, with those that are the same."""
+        return sum(len(faults_of(point)) for point in self.points)
+
+    def deaths_again(self, first: Aim, turn: str) -> Iterator[Aim]:
+        """Deaths in what recovers from one: while its turn is taken over, and until that ends for good."""
+        calls = [point.call for point in self.points]
+        ends = [at for at, call in enumerate(calls) if call.startswith(f"queue.end {turn} ")]
+        recovery = set(self.points[calls.index(f"queue.take {turn}") : ends[-1] + 1])
+        for aim in self.aims():
+            if aim.fault.is_kill and aim.point in recovery:
+                yield first._replace(again=aim, is_alone=aim.is_alone, is_sure=aim.is_sure)
+
+
+def _shifting(walks: Sequence[Walk]) -> set[Point]:
+    """Those that do not always come behind the same."""
+    before: dict[Point, set[Point | None]] = {}
+    for walk in walks:
+        for last, point in zip([None, *walk.points], walk.points, strict=False):
+            before.setdefault(point, set()).add(last)
+    return {point for point, found in before.items() if len(found) > 1}
+
+
+def up_to(walk: Walk, last: str) -> Walk:
+    """A walk as far as its first call of a name, or all of it."""
+    ends = [at + 1 for at, point in enumerate(walk.points) if point.call == last]
+    assert ends or not last, f"{last} is no point: {[str(point) for point in walk.points]}"
+    return Walk(walk.points[: ends[0]] if ends else walk.points, walk.alone, walk.apart)
+
+
+def in_doubt(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
+    """The calls before which an attempt begins, each with its turn: who dies there leaves them in doubt."""
+    begun = ""
+    for point in points:
+        if point.call.startswith(_BEGIN):
+            begun = point.call.removeprefix(_BEGIN)
+        elif begun and is_outside(point) and not is_read(point) and not point.call.startswith(_UNPINNED):
+            yield point, begun
+            begun = ""
+
+
+def first_deaths(point: Point) -> tuple[Aim, Aim]:
+    """A call in doubt that was not made, and one that was."""
+    return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
