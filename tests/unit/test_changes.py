@@ -31,6 +31,7 @@ from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, Told, observed, report, se
         (seen("active", report(0, "a state to come")), Phase.WORKING),
         (seen("active", report(0, "complete")), Phase.DONE),
         (seen("active", report(0, "failed")), Phase.FAILED),
+        (seen("unknown", workspace="pending"), Phase.PAUSING),
         (seen("unknown", workspace="stopping"), Phase.PAUSING),
         (seen("unknown"), Phase.UNCLEAR),
         (seen("paused", report(0, "working"), workspace="stopped"), Phase.PAUSED),

@@ -331,7 +331,8 @@ def _phase_of(story: Story, seen: Observation) -> Phase:
         case "active":
             return _active_phase(story)
         case "unknown":
-            return Phase.PAUSING if seen.workspace_status == "stopping" else Phase.UNCLEAR
+            # Only a stop or a deletion is unknown while its job waits for a provisioner.
+            return Phase.PAUSING if seen.workspace_status in ("pending", "stopping") else Phase.UNCLEAR
         case "paused":
             return Phase.PAUSED
         case "error":
