@@ -101,8 +101,10 @@ async def _listening(
         slack = SlackSandbox(port=port, manifest=manifest.make(), routes=routes)
         try:
             return await stack.enter_async_context(slack)
-        except (OSError, OverflowError):
+        except OSError:
             continue
+        except OverflowError:
+            raise UserError(f"There is no port {port}.", "Leave --port out: any will do.") from None
     raise UserError(
         f"Port {wanted} is taken on this machine.", "Name another, or leave --port out: any will do."
     )

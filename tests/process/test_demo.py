@@ -93,6 +93,14 @@ async def test_two_demos_find_two_ports(starts: Starts) -> None:
     )
 
 
+async def test_a_port_that_cannot_be_is_not_called_taken(starts: Starts) -> None:
+    """Ports end at 65535."""
+    demo = await starts("demo", "--port", "65536")
+
+    assert await demo.ends() == 2
+    assert demo.output == "There is no port 65536. Leave --port out: any will do.\n"
+
+
 async def test_nothing_around_it_changes_it(starts: Starts, tmp_path: Path) -> None:
     """Real settings, a proxy and a `.env` file are left alone, and nothing is left behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
