@@ -88,8 +88,8 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create name=no_underscores fix it",
-            "Coder does not take `no_underscores` as a name. A name has letters, digits and single hyphens, "
-            "at most 32 of them, and may not be the word “new”.",
+            "Coder does not take `no_underscores` as a name. A name has letters and digits with single "
+            "hyphens between them, at most 32 in all, and may not be the word “new”.",
         ),
         (
             "craete fix it",

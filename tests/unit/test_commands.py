@@ -156,7 +156,7 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
             "create name=fix_it go",
             (
                 "Coder does not take `fix_it` as a name. "
-                "A name has letters, digits and single hyphens, at most 32 of them, "
+                "A name has letters and digits with single hyphens between them, at most 32 in all, "
                 "and may not be the word “new”."
             ),
         ),

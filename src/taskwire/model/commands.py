@@ -256,7 +256,7 @@ def check_new_name(name: str) -> None:
     if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
         raise UserError(
             f"Coder does not take `{_cut(name)}` as a name.",
-            "A name has letters, digits and single hyphens, at most 32 of them, "
+            "A name has letters and digits with single hyphens between them, at most 32 in all, "
             "and may not be the word “new”.",
         )
 
