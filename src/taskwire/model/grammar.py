@@ -148,8 +148,8 @@ THREAD_VERBS = (
     ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
     ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
     ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
-    ThreadVerb("mute", "!mute", "end the calls of this task; its messages go on", button="Mute"),
-    ThreadVerb("unmute", "!unmute", "begin them again", button="Unmute"),
+    ThreadVerb("mute", "!mute", "mention nobody any more; its messages still come", button="Mute"),
+    ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
     ThreadVerb("help", "!help", "what can be said in this thread"),
     ThreadVerb(
         "watch",
