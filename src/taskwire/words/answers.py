@@ -229,7 +229,7 @@ def muted(link: Link, *, is_muted: bool) -> Message:
 def already_attached(link: Link, permalink: str) -> Message:
     """The task has a thread, at this address if the bot may still write there."""
     if permalink:
-        return statement(f"{title(link)} has a thread already: {permalink}")
+        return statement(f"{title(link)} has a thread already: <{permalink}>")
     return statement(
         f"{title(link)} has a thread already, but I can't write in it any more. {_typed('detach', link)}, "
         f"then {_typed('attach', link)} gives it a new one."

@@ -184,7 +184,7 @@ GONE = "It is no longer in Coder."
 
 def has_a_thread(permalink: str) -> str:
     """Somebody else attached the task first."""
-    return f"It has one already: {permalink}" if permalink else "It has one already."
+    return f"It has one already: <{permalink}>" if permalink else "It has one already."
 
 
 def being_attached(name: str) -> Refusal:
