@@ -206,7 +206,7 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
         "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type a little more of the one you "
         "mean.",
         "I know no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
-        "I know no task `nothing-like-it` that you can see here. `/task list` shows yours.",
+        "I know no task `nothing-like-it` that you can see here. `/task list` shows those that you can.",
         "`fix_login` is no task's name. Give its name, `owner/name`, its id, or a link to it in Coder; "
         "`/task list` shows them.",
         "Which task? Write `/task status NAME`; `/task list` shows the names.",

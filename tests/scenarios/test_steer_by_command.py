@@ -222,7 +222,8 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
-        "[Delete this task]\nI know no task `nothing` that you can see here. `/task list` shows yours."
+        "[Delete this task]\nI know no task `nothing` that you can see here. "
+        "`/task list` shows those that you can."
     )
 
 

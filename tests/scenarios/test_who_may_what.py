@@ -85,7 +85,7 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
     assert "Fix it" in here
     assert there.startswith("You have no tasks yet.")
     assert "Fix it." in status
-    assert unknown == f"I know no task `{name}` that you can see here. `/task list` shows yours."
+    assert unknown == f"I know no task `{name}` that you can see here. `/task list` shows those that you can."
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,8 @@ async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> N
     await world.bob.types("/task delete secret-plan")
 
     assert world.bob.dialog() == (
-        "[Delete this task]\nI know no task `secret-plan` that you can see here. `/task list` shows yours."
+        "[Delete this task]\nI know no task `secret-plan` that you can see here. "
+        "`/task list` shows those that you can."
     )
 
 

@@ -77,7 +77,7 @@ def not_yours_to_attach(name: str) -> Refusal:
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
     """No task of this name that the person may see."""
-    offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows yours."
+    offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows those that you can."
     return (f"I know no task `{escaped(name, 80)}` that you can see here.", offered)
 
 
