@@ -164,6 +164,49 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
     assert (await card(world, again)).startswith(f"Done: {TITLE}. Opened PR #12.")
 
 
+async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
+    """However long that takes: where it belongs is not known before the card could be posted anew."""
+    thread, task = await a_task(world)
+    await world.passes(seconds=5)
+    delete(world, thread.ts)
+    away = world.slack.faults.add("chat.update", CallFault.SERVER_ERROR, times=3)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    for _ in range(4):
+        await world.passes(seconds=61)
+
+    moved = newest_card(world, thread)
+
+    assert away.hits == 3
+    assert [said.partition(".")[0] for said in moved.new_messages()] == [f"<@{world.alice.id}> Done: {TITLE}"]
+    assert await world.dead_letters() == []
+
+
+async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(world: World) -> None:
+    """Slack says the same of it as of one without a root, and nobody would wait for it in vain."""
+    thread, task = await a_task(world)
+    await world.passes(seconds=5)
+    world.slack.faults.add(
+        "chat.postMessage", CallFault.ERROR, times=None, error="cannot_reply_to_message", where=is_in_thread
+    )
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    for _ in range(30):
+        await world.passes(seconds=4)
+    direct = world.slack.direct("alice").id
+    (told,) = world.slack.messages(direct)
+    world.reader.read_root(direct, str(told["ts"]))
+
+    assert str(told["text"]).startswith(f"I can't write in the thread of *{TITLE}* any more")
+    assert thread.card().startswith(f"Done: {TITLE}.")
+    assert await world.dead_letters() == ["the channel takes no message: cannot_reply_to_message"]
+
+
+def is_in_thread(arguments: dict[str, object]) -> bool:
+    """Whether a call posts in a thread."""
+    return bool(arguments.get("thread_ts"))
+
+
 def edits(world: World) -> list[Call]:
     """Every edit of a message, the oldest first."""
     return [call for call in world.slack.calls if call.method == "chat.update"]

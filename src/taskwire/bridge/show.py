@@ -99,7 +99,7 @@ class Shower:
             return done(step)
         step = writes.moved(Step(), bond, ts)
         writes.no_field(step, link.id, "maybe_moved")
-        return done(writes.field(step, link.id, "drawn", _digest(card, link)))
+        return done(opens(link, writes.field(step, link.id, "drawn", _digest(card, link))))
 
     async def _find_anew(self, hand: Hand, link: Link, meta: Metadata) -> Ts | None:
         """The card that may have been posted anew just before the channel was closed."""

@@ -27,7 +27,7 @@ from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, Story, TimeCame
 from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import Ts
-from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
+from taskwire.model.jobs import Happened, Job, Say, Tell, Written, card, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
@@ -230,10 +230,15 @@ class Teller:
         return any(_calls(link, job) for job in jobs)
 
     async def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
-        """The thread's root is gone: its card is posted anew, and this follows it there."""
+        """The thread's root is gone: its card is posted anew, and this follows it there.
+
+        That takes as long as Slack stays away, or has no room for cards; only who was drawn since has no more
+        to come.
+        """
         memory = self._doors.memory
         since = await memory.find("moving", link.id)
-        if since is not None and hand.now_ms - int(since) > MOVE_MS:
+        is_over = since is not None and hand.now_ms - int(since) > MOVE_MS
+        if is_over and not await self._doors.links.list_jobs(card(link.id)):
             return self._closed(hand, link, code)
         if since is None:
             await memory.keep(str(hand.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
