@@ -210,6 +210,33 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
     assert world.coder.tasks == []
 
 
+async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_it_is_back(
+    world: World,
+) -> None:
+    """Its answer was lost, and in the same moment nobody could look any more."""
+    thread, task = await a_task(world)
+    slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
+    world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
+    away = world.slack.faults.add(
+        "conversations.history", CallFault.ERROR, times=None, error="not_in_channel"
+    )
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    for _ in range(3):
+        await world.passes(seconds=31)
+    told = told_to_alice(world)
+    away.times = 0
+
+    await world.slack.leave(world.slack.bot_user_id, "general")
+    await world.slack.join(world.slack.bot_user_id, "general")
+    await world.settles()
+    await world.passes(CARD_SECONDS)
+    shown = world.cards()
+
+    assert told == [sentence(thread, task, "I was removed from {channel}")]
+    assert [each.partition(".")[0] for each in shown] == [f"Working: {TITLE}"]
+
+
 async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
     world: World,
 ) -> None:

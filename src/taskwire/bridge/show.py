@@ -8,7 +8,7 @@ import hashlib
 
 from taskwire.bridge.closing import closed, is_worth_a_try, opens
 from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.hand import Ending, Hand, done, in_doubt
 from taskwire.bridge.posting import PostNote, post_once
 from taskwire.bridge.reach import find_away
 from taskwire.bridge.saying import draw
@@ -92,6 +92,9 @@ class Shower:
             ts = await self._find_anew(hand, link, meta)
             ts = ts or await post_once(self._doors, hand, link.id, bond.channel, None, card, meta)
         except ChannelProblem as problem:
+            if hand.is_in_doubt and not hand.note:
+                # This turn's own attempt: with what it noted the next turn looks, and ends as it must.
+                return in_doubt()
             step = closed(self._doors, hand, link, problem.code)
             if hand.is_in_doubt:
                 since = PostNote.model_validate_json(hand.note).since
