@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.model.jobs import REPLY, ListName, intake, steer, tell
+from taskwire.model.jobs import REPLY, ListName, in_turn, intake, steer, tell
 from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claims, Taken
 from taskwire.store.connection import Connections
 from taskwire.store.links import MARKED, LinkSteps
@@ -94,6 +94,25 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, claims
     await filled(engine, MOST_REPLIES)
 
     assert await writes(claims, 1, name="pause:") == ["taken"]
+
+
+async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
+    engine: Engine, claims: Claims
+) -> None:
+    """Those that were given up together come back together, beside as many that have come since."""
+    await linked(engine)
+    step, held = Step(), engine.keys.named("held", "L1")
+    for number in range(2 * MOST_REPLIES):
+        step.append(steer("L1"), job(f"{REPLY}{number}"), score=in_turn(Ts(f"{number}.000000")))
+    await engine.queue.write(step)
+
+    waiting_then = await writes(claims, 1, name="pause:")
+    await engine.queue.write(Step().hold(steer("L1"), held, REPLY, 0, in_turn(Ts("999.000000"))))
+    held_then = await writes(claims, 1, name="click:")
+
+    assert (waiting_then, held_then) == (["taken"], ["taken"])
+    assert await writes(claims, 1) == ["full"]
+    assert await engine.connections.commands.hlen(held) == 2 * MOST_REPLIES
 
 
 async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(

@@ -48,13 +48,22 @@ local function most_beside(list_kind, job_kind)
   if list_kind ~= 'steer' or job_kind == 'rewritten' then return math.huge end
   return job_kind == '{REPLY[:-1]}' and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
 end
+local function waiting_in(name, job_kind)
+  local kind, link = name:match('^(%a*):(.*)$')
+  local order = list(name)
+  if kind ~= 'steer' then return redis.call('ZCARD', order) end
+  if job_kind == '{REPLY[:-1]}' then
+    return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
+  end
+  -- However many replies one button has sent again: what goes ahead of them is not refused for that.
+  return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
+end
 local function is_full(steps)
   for _, step in ipairs(steps) do
     if step[1] == 'append' then
-      local kind, link = step[2]:match('^(%a*):(.*)$')
-      local waiting = redis.call('ZCARD', (list(step[2])))
-      if kind == 'steer' then waiting = waiting + redis.call('HLEN', prefix .. 'held:' .. link) end
-      if waiting >= most_beside(kind, step[3]:match('^[%a_]*')) then return true end
+      local job_kind = step[3]:match('^[%a_]*')
+      local most = most_beside(step[2]:match('^%a*'), job_kind)
+      if most < math.huge and waiting_in(step[2], job_kind) >= most then return true end
     end
   end
   return false
