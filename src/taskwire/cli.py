@@ -93,14 +93,17 @@ def _run(_: argparse.Namespace) -> int:
 
 
 def _doctor(words: argparse.Namespace) -> int:
+    is_about_letters = words.letters or words.resend or words.forget
     try:
         loaded = settings_of.load()
     except SettingsError as error:
+        if is_about_letters:
+            raise
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
         return _reported(found, is_json=words.json)
     # What libraries have to say is no finding.
     configure_logs("error", "text", Masker(loaded.secrets()).mask)
-    if words.letters or words.resend or words.forget:
+    if is_about_letters:
         return asyncio.run(_about_letters(loaded, words))
     return asyncio.run(_examine(loaded, is_json=words.json))
 

@@ -45,6 +45,13 @@ async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...])
     )
 
 
+async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> None:
+    """It is not doctor's finding, but why there is no list."""
+    looked = await _doctor(place, "--letters", CODER_URL="coder")
+
+    assert looked == (2, "CODER_URL is wrong: it must be an address that begins with https:// or http://.\n")
+
+
 async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
     """One that stands in for a primary which is away can be read, and nothing more."""
     async with Redis.from_url(redis_url) as redis:
