@@ -2,12 +2,14 @@
 
 import json
 
+from taskwire.model.ids import Ts, microseconds
 from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack import messages as slack_messages
 from taskwire.sandbox.slack.ledger import Call
 
 from .lives import TITLE, a_task, card
 from .people import Thread
+from .waiting import a_busy_agent, takes_all
 from .world import World
 
 
@@ -142,6 +144,26 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
     ]
     assert task.inputs == ["thanks, now tidy up"]
     assert moved.receipt(reply) == ["white_check_mark"]
+
+
+async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_deleted(world: World) -> None:
+    """After a gap the new thread is read, and does not show what was written in the old one."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+    delete(world, thread.ts)
+    task.becomes("working", "Step 1")
+    await world.sweeps()
+    await world.passes(seconds=95)
+    moved = newest_card(world, thread)
+
+    await world.restarts()
+    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
+    await world.settles()
+    await takes_all(world, task)
+    await world.passes(seconds=35)
+
+    assert microseconds(Ts(moved.ts)) > microseconds(Ts(reply))
+    assert task.inputs == ["use main"]
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:

@@ -102,7 +102,7 @@ class GapReader:
             # That is said when it is done: the store has forgotten it.
             await self._doors.queue.write(self._doors.writes.ends(Step(), link.bond, "detached"))
             return 0
-        await self._bring_up_to_date(link.id, replies, said.replies)
+        await self._bring_up_to_date(link, replies, said.replies)
         known = {*taken, *replies}
         new = [each for each in said.replies if each.thread_ts == thread.ts and each.ts not in known]
         return sum([await self._take(link.id, message) for message in new])
@@ -125,19 +125,22 @@ class GapReader:
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
 
     async def _bring_up_to_date(
-        self, link: LinkId, replies: dict[Ts, Reply], messages: list[ThreadMessage]
+        self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
         """Let replies that wait say what they say now, and let go of those that are not there any more."""
         there = {message.ts: message for message in messages}
         step, changed = Step(), 0
         for ts, reply in replies.items():
             message = there.get(ts)
+            if message is None and link.has_moved:
+                # It may have been written in the thread that the task had before.
+                continue
             now = self._receiver.as_reply(message) if message is not None else None
             if now is not None and _words(now) == _words(reply):
                 continue
             what: Literal["edited", "deleted"] = "edited" if message is not None else "deleted"
             work = Rewritten(ts=ts, what=what, now=now, was_away=True, instead_of=reply.text)
-            step.append(steer(link), Job(id=f"rewritten:away:{ts}", work=work), score=urgent(ts))
+            step.append(steer(link.id), Job(id=f"rewritten:away:{ts}", work=work), score=urgent(ts))
             changed += 1
         if changed:
             await self._doors.queue.write(step)
