@@ -166,6 +166,22 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
     assert task.inputs == ["use main"]
 
 
+async def test_who_asks_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
+    """Also whether a reply was meant as a verb: the agent would not get it, and nobody would know."""
+    thread, _ = await a_task(world)
+    await world.passes(seconds=5)
+    world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
+    await world.alice.replies(thread, "!pasue")
+
+    delete(world, thread.ts)
+    for _ in range(3):
+        await world.passes(seconds=10)
+    moved = newest_card(world, thread)
+
+    assert moved.ts != thread.ts
+    assert ["`!pause`" in said for said in moved.new_messages()] == [True]
+
+
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
     """Nobody wants it there; the task itself is left alone, and can be attached again."""
     thread, task = await a_task(world)

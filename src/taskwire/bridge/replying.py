@@ -6,6 +6,7 @@ from taskwire.bridge.doors import Doors
 from taskwire.bridge.excerpting import read_last
 from taskwire.bridge.excuses import excuse
 from taskwire.bridge.hand import Ending, Hand, done
+from taskwire.bridge.moving import follow
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import receipt, share
@@ -57,9 +58,11 @@ class Replier:
         bond = link.bond
         try:
             await post_once(self._doors, hand, link.id, bond.channel, bond.thread_ts, message, meta)
-        except (ChannelProblem, MessageGone) as problem:
-            _log.warning("a thread is closed to us", link=link.id, channel=bond.channel, code=problem.code)
-            return done()
+        except MessageGone as problem:
+            followed = await follow(self._doors, hand, link) if link.ended is None else None
+            return followed or _unheard(link, problem.code)
+        except ChannelProblem as problem:
+            return _unheard(link, problem.code)
         return done(step)
 
     async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, step: Step) -> bool:
@@ -116,3 +119,9 @@ class Replier:
             share(link, name, told.whole, step)
             return answers.log_follows(link)
         return answers.logs(link.title, told.text, is_cut=told.is_cut)
+
+
+def _unheard(link: Link, code: str) -> Ending:
+    """Whoever asked cannot be answered where they asked."""
+    _log.warning("a thread is closed to us", link=link.id, channel=link.bond.channel, code=code)
+    return done()

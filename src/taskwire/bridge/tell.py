@@ -18,6 +18,7 @@ from taskwire.bridge.giving_back import give_back, list_held
 from taskwire.bridge.giving_up import let_go, letter
 from taskwire.bridge.hand import Ending, Hand, done, later
 from taskwire.bridge.input_text import InputText
+from taskwire.bridge.moving import follow
 from taskwire.bridge.people import People
 from taskwire.bridge.posting import post_once
 from taskwire.bridge.saying import draw, share
@@ -27,7 +28,7 @@ from taskwire.model import changes
 from taskwire.model.changes import Event, Notice, Observed, Story, TimeCame
 from taskwire.model.errors import OutsideError, Refused
 from taskwire.model.ids import Ts
-from taskwire.model.jobs import Happened, Job, Say, Tell, Written, card, steer, tell
+from taskwire.model.jobs import Happened, Job, Say, Tell, Written, steer, tell
 from taskwire.model.links import Link
 from taskwire.model.messages import Message
 from taskwire.model.phases import Observation, Report
@@ -43,9 +44,6 @@ BUILD_LOG_LINES = 15
 WELL_BUILT = "succeeded"
 # What the agent's history says is waited for so often; then what the list shows has to be enough.
 HISTORY_TRIES = 4
-# A thread that has lost its root is looked for in its new place for so long, and so often.
-MOVE_MS = 60_000
-MOVE_SECONDS = 3.0
 # These come when the agent stops working, and bring what it wrote.
 WITH_EXCERPT = ("needs_input", "completed", "failed")
 
@@ -230,22 +228,7 @@ class Teller:
         return any(_calls(link, job) for job in jobs)
 
     async def _moved(self, hand: Hand, link: Link, code: str) -> Ending:
-        """The thread's root is gone: its card is posted anew, and this follows it there.
-
-        That takes as long as Slack stays away, or has no room for cards; only who was drawn since has no more
-        to come.
-        """
-        memory = self._doors.memory
-        since = await memory.find("moving", link.id)
-        is_over = since is not None and hand.now_ms - int(since) > MOVE_MS
-        if is_over and not await self._doors.links.list_jobs(card(link.id)):
-            return self._closed(hand, link, code)
-        if since is None:
-            await memory.keep(str(hand.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
-        hand.settled()
-        # One that is about to post the card must not be passed, each time that this looks for the new thread.
-        step = draw(link.id, self._doors.writes.no_field(Step(), link.id, "drawn"), is_news=False)
-        return later(MOVE_SECONDS, step=step)
+        return await follow(self._doors, hand, link) or self._closed(hand, link, code)
 
     def _closed(self, hand: Hand, link: Link, code: str) -> Ending:
         """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
