@@ -27,6 +27,8 @@ from taskwire.words import answers
 
 # A channel that was closed to us may be open again.
 OPENED = ("member_joined_channel", "channel_unarchive", "group_unarchive")
+HEARD = ("message", "app_mention", *OPENED)
+OTHERS = re.compile(f"(?!(?:{'|'.join(HEARD)})$).*")
 
 _log = logger("taskwire.messages")
 Body = Mapping[str, object]
@@ -54,10 +56,9 @@ class Messages:
     def listen(self, app: AsyncApp) -> None:
         """Take messages and mentions; other events mean nothing yet, and Slack must not bring them again."""
         takes = {"message": self._message, "app_mention": self._mention}
-        takes |= dict.fromkeys(OPENED, self._opened)
-        for name, take in takes.items():
-            app.event(name, middleware=[self._first(take)])(_nothing_more)
-        app.event(re.compile(f"(?!(?:{'|'.join(takes)})$).*"))(_nothing_more)
+        for name in HEARD:
+            app.event(name, middleware=[self._first(takes.get(name, self._opened))])(_nothing_more)
+        app.event(OTHERS)(_nothing_more)
 
     def _first(
         self, take: Callable[[Body], Awaitable[Taken | None]]
