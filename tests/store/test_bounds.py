@@ -77,6 +77,24 @@ async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine,
     assert await writes(claims, 2) == ["seen", "full"]
 
 
+async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(
+    engine: Engine, claims: Claims
+) -> None:
+    """A failover forgets the last replies and commands, and others may come before they are written anew."""
+    await linked(engine)
+    await writes(claims, 2)
+    await claims.accept("command", "T1", Step().append(intake("U1"), job("asked")))
+    await engine.connections.commands.flushall()
+    await linked(engine)
+    await filled(engine, MOST_REPLIES)
+    for number in range(MOST_ASKED):
+        await engine.append(f"c{number}", name=intake("U1"))
+
+    assert await claims.repeat() == 3
+    assert await waiting(engine, "steer:L1") == MOST_REPLIES + 2
+    assert await waiting(engine, "intake:U1") == MOST_ASKED + 1
+
+
 async def test_replies_that_a_pause_holds_count_too(engine: Engine, claims: Claims) -> None:
     """They wait all the same."""
     await linked(engine)

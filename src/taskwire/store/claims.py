@@ -38,6 +38,8 @@ MOST_ASKED = 50
 # nothing more is said.
 MOST_TOLD = 300
 TOO_MANY = "too_many"
+# The last word of a claim that was taken once already: however much waits by now, it is not refused.
+PROMISED = "1"
 
 _FULL = f"""
 local MOST_REPLIES, MOST_ASKED, MOST_TOLD = {MOST_REPLIES}, {MOST_ASKED}, {MOST_TOLD}
@@ -74,8 +76,8 @@ end
 _ACCEPT = (
     _FULL
     + """
-local steps = checked(ARGV[5])
-if redis.call('EXISTS', ARGV[3]) == 0 and is_full(steps) then return 'full' end
+local steps, is_promised = checked(ARGV[5]), ARGV[6] == '1'
+if not is_promised and redis.call('EXISTS', ARGV[3]) == 0 and is_full(steps) then return 'full' end
 if not redis.call('SET', ARGV[3], '1', 'NX', 'PX', ARGV[4]) then
   -- A write, so that the replicas are known to have what was written before it.
   redis.call('PEXPIRE', ARGV[3], ARGV[4])
@@ -91,11 +93,11 @@ _ACCEPT_IN_THREAD = (
     + """
 local claim, ttl, thread, kept, kept_ttl, is_ours, step =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local unknown = checked(ARGV[10])
+local unknown, is_promised = checked(ARGV[10]), ARGV[11] == '1'
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'foreign' end
 local steps = checked(step, link)
-if link and redis.call('EXISTS', claim) == 0 and is_full(steps) then return 'full' end
+if link and not is_promised and redis.call('EXISTS', claim) == 0 and is_full(steps) then return 'full' end
 if not redis.call('SET', claim, '1', 'NX', 'PX', ttl) then
   redis.call('PEXPIRE', claim, ttl)
   return 'seen'
@@ -179,7 +181,7 @@ class Claims:
         self._forget()
         lost = 0
         for claim in tuple(self._lately):
-            lost += await self._tried(claim.calls, *claim.words) in _NEW
+            lost += await self._tried(claim.calls, *claim.words, PROMISED) in _NEW
         return lost
 
     def _remember(self, claim: _Remembered) -> None:
