@@ -13,7 +13,7 @@ from taskwire.sandbox.slack import CallFault, DeliveryFault
 
 from .world import World, new_world
 
-AWAY = "Coder does not answer me right now, so I can't say. Please try again in a minute."
+AWAY = "Coder does not answer me right now. Please try again in a minute."
 WAITS = (
     "Coder does not answer me right now, so creating *fix it* has to wait. I try again for up to an hour; "
     "there is no need to repeat it."

@@ -260,7 +260,7 @@ async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -
         await world.alice.replies(thread, "!logs")
         await world.alice.replies(thread, "!status")
 
-    away = "Coder does not answer me right now, so I can't say. Please try again in a minute."
+    away = "Coder does not answer me right now. Please try again in a minute."
     assert thread.new_messages() == [away, away]
 
 

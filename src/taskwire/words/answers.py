@@ -322,7 +322,7 @@ def gave_up(wished: str, why: str, *, is_in_doubt: bool) -> Message:
 
 def coder_away() -> Message:
     """Coder cannot be asked just now."""
-    return statement("Coder does not answer me right now, so I can't say. Please try again in a minute.")
+    return statement("Coder does not answer me right now. Please try again in a minute.")
 
 
 def token_refused() -> Message:

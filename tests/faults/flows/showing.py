@@ -7,7 +7,7 @@ from tests.faults.seats import Seat
 from .flow import Flow, give_tasks, task_of, title_of
 from .telling import RUNS
 
-UNANSWERED = "Coder does not answer me right now, so I can't say. Please try again in a minute."
+UNANSWERED = "Coder does not answer me right now. Please try again in a minute."
 
 
 class Drawing(Flow):
