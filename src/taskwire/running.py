@@ -154,8 +154,8 @@ class Bot:
             except TokenProblem:
                 raise
             except OutsideError as error:
-                self._slack_trouble = f"Slack cannot be reached yet: {error}."
-                _log.warning("Slack cannot be reached yet", error=str(error))
+                self._slack_trouble = f"Slack cannot be reached yet: {error}. Look with `taskwire doctor`."
+                _log.warning("Slack cannot be reached yet; see taskwire doctor", error=str(error))
                 asked = error.after_seconds if isinstance(error, TryLater) else None
                 await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
 
