@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 from taskwire import __version__, doctor
 from taskwire import settings as settings_of
-from taskwire.doctor import Finding
+from taskwire.findings import Finding
 from taskwire.lifetime import Life
 from taskwire.model.errors import UserError
 from taskwire.model.secrets import Masker

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 
-from taskwire import doctor
+from taskwire import findings
 from taskwire.running import running
 from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
@@ -52,7 +52,7 @@ class Life:
             with contextlib.suppress(asyncio.CancelledError):
                 await life
         except TokenProblem as problem:
-            raise doctor.refused(problem) from problem
+            raise findings.refused(problem) from problem
         if self._obituary:
             print(self._obituary, file=sys.stderr)  # noqa: T201 - the last word of a process
         return 1 if self._obituary else 0
@@ -102,7 +102,7 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asy
             url, died = store.url, store.died
         connections = await stack.enter_async_context(connection.open(url))
         connections.is_own = settings.redis_url is None
-        for finding in doctor.judge_store(await connection.check(connections), connections.where):
+        for finding in findings.judge_store(await connection.check(connections), connections.where):
             if finding.state != "ok":
                 _log.warning("the store is not as it should be", says=finding.says, hint=finding.hint)
         yield connections, died

@@ -122,8 +122,6 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
         "WRONG Slack app token Slack refuses SLACK_APP_TOKEN (invalid_auth).\n"
         "Make one in your Slack app, Basic Information, App-Level Tokens, with connections:write.\n"
         "WRONG Coder account Coder refuses CODER_SESSION_TOKEN.\n"
-        "Make a new one, with an account of role Owner.\n"
-        "WRONG Coder token Coder refuses CODER_SESSION_TOKEN.\n"
         "Make a new one, with an account of role Owner."
     )
     assert code == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from redis.exceptions import RedisError
 
-from taskwire.doctor import (
+from taskwire.findings import (
     Finding,
     judge_clocks,
     judge_letters,
