@@ -138,6 +138,28 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
     thread.new_messages()
 
 
+async def test_who_deletes_the_first_of_the_replies_given_back_keeps_the_button_for_the_others(
+    world: World,
+) -> None:
+    """It stands for all of them; what was deleted is not sent with them."""
+    thread, task = await a_busy_agent(world)
+    replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
+    task.pause()
+    world.coder.misbehave("tasks.resume", server_error("You have used up your quota.", 409))
+    await world.passes(seconds=31)
+    thread.new_messages()
+
+    await world.alice.deletes(thread, replies[0])
+    await world.passes(seconds=5)
+    await world.alice.clicks(thread, "Try again")
+    await takes_all(world, task)
+    for _ in range(3):
+        await world.passes(seconds=5)
+
+    assert task.inputs == ["second", "third"]
+    thread.new_messages()
+
+
 async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:
     """In order, once it is back."""
     thread, task = await a_waiting_agent(world)

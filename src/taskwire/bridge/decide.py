@@ -65,6 +65,8 @@ class Decider:
         if link.ended is not None:
             return decided(Step(), work.asker, inputs.decided_too_late(link))
         found = await self._find(link, work.job)
+        if found is None and work.verdict == "send":
+            return await self._without_the_first(link, work)
         if found is None or not _is_open(found.reply, work.verdict):
             return done(None, (work.asker, inputs.already_decided()))
         reply, step = found
@@ -78,8 +80,16 @@ class Decider:
             took_input(self._doors.writes, link, reply.ts, None, step)
         return decided(step, work.asker, inputs.decision(work.verdict, reply))
 
-    async def _send_others(self, link: Link, job_id: str, step: Step) -> None:
+    async def _without_the_first(self, link: Link, work: Decided) -> Ending:
+        """Send those that were let go together with a reply that has been deleted since."""
+        step = questions.forget(self._doors, link, work.job, Step())
+        if not await self._send_others(link, work.job, step):
+            return done(None, (work.asker, inputs.already_decided()))
+        return decided(step, work.asker, inputs.sent_without_deleted())
+
+    async def _send_others(self, link: Link, job_id: str, step: Step) -> int:
         """Send those too that were let go together with a reply, unless somebody has decided on them."""
+        sent = 0
         for other in await list_together(self._doors, link, job_id):
             kept = await self._doors.memory.find("reply", link.id, other)
             if kept is None:
@@ -87,7 +97,9 @@ class Decider:
             reply = Reply.model_validate_json(kept)
             self._doors.writes.forget_reply(step, link.id, other)
             step.append(steer(link.id), _confirmed(other, reply), score=in_turn(reply.ts))
+            sent += 1
         self._doors.memory.forgetting(step, "together", link.id, job_id)
+        return sent
 
     async def _find(self, link: Link, job_id: str) -> Found | None:
         """The reply: still at its place, held by a pause, or kept since it could not be delivered."""

@@ -13,7 +13,7 @@ from taskwire.bridge.input_text import InputText
 from taskwire.bridge.people import People
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say
-from taskwire.bridge.undelivered import find_reply, list_undelivered
+from taskwire.bridge.undelivered import find_reply, list_together, list_undelivered
 from taskwire.model.ids import microseconds, moment_of
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
@@ -49,7 +49,7 @@ class Rewriter:
                 return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
         kept = await self._doors.memory.find("reply", link.id, job_id)
         if kept is not None:
-            return done(self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
+            return done(await self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
             return done(await self._too_late(link, work, told))
@@ -79,9 +79,12 @@ class Rewriter:
         step = self._doors.writes.rehold(Step(), link.id, Job(id=job_id, work=new), _place(new))
         return _asked_anew(link, old, new, step)
 
-    def _in_memory(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
+    async def _in_memory(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:
-            step = settle(link, old, "deleted", self._doors.writes.forget_reply(Step(), link.id, job_id))
+            step = self._doors.writes.forget_reply(Step(), link.id, job_id)
+            if not await list_together(self._doors, link, job_id):
+                # Else its button is that of the others too.
+                settle(link, old, "deleted", step)
             return receipt(link.id, work.ts, "none", step)
         return self._doors.writes.keep_reply(Step(), link.id, job_id, _in_new_words(old, work.now))
 

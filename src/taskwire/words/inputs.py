@@ -370,6 +370,11 @@ def decision(verdict: Verdict, reply: Reply) -> Message:
             return statement("Sent again.")
 
 
+def sent_without_deleted() -> Message:
+    """What takes the place of a question about several replies, the first of which was deleted."""
+    return statement("Sent again, without what was deleted.")
+
+
 def edit_while_running(link: Link) -> Message:
     """A message cannot open a dialog, and a running task takes no new prompt."""
     words = (
