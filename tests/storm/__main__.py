@@ -43,9 +43,10 @@ def _print(*lines: str) -> None:
 def _plan() -> Plan:
     usual = Plan()
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
-    for name, default in usual.model_dump().items():
-        flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, type=type(default), default=default, help=f"default: {default}")
+    for name, field in Plan.model_fields.items():
+        flag, default = "--" + name.replace("_", "-"), getattr(usual, name)
+        told = f"{field.description} (default: {default})"
+        parser.add_argument(flag, type=type(default), default=default, help=told)
     return Plan.model_validate(vars(parser.parse_args()))
 
 

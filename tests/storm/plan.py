@@ -4,7 +4,7 @@ Times are shorter than in production so that what a kill leaves behind is taken 
 proportions: nothing that a look-alike does comes later than the bot was told that it may.
 """
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskwire.app import Timings
 from taskwire.coder.client import Timeouts as CoderTimeouts
@@ -51,26 +51,36 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    tasks: int = 300
-    replies: int = 3
-    channels: int = 40
-    people: int = 20
-    replicas: int = 3
-    # In these all tasks are asked for; what is written in their threads takes longer.
-    seconds: float = 240.0
-    longest_pause_seconds: float = 20.0
-    seconds_between_kills: float = 4.0
-    seconds_between_stops: float = 8.0
-    # Of connections: Redis's, Slack's sockets.
-    seconds_between_cuts: float = 4.0
-    # Of Redis, in the second half: who has seen one trusts no first attempt for ten minutes.
-    seconds_between_restarts: float = 30.0
-    # How long each writer is made to wait between its last look at the deadline and its write.
-    window_ms: int = 5
-    # The clocks of two replicas' hosts are so far off, one ahead and one behind.
-    clock_off_seconds: float = 3_600.0
-    # So many times the usual share of calls and deliveries goes wrong.
-    trouble: float = 1.0
-    seed: int = 1
-    # For everything to settle when the weather is over.
-    patience_seconds: float = 150.0
+    tasks: int = Field(default=300, description="how many are asked for")
+    replies: int = Field(default=3, description="so many in each thread")
+    channels: int = Field(default=40, description="in which they are asked for")
+    people: int = Field(default=20, description="who ask")
+    replicas: int = Field(default=3, description="whole bots, each a process")
+    seconds: float = Field(
+        default=240.0,
+        description="in which all tasks are asked for; what is written in their threads takes longer",
+    )
+    longest_pause_seconds: float = Field(default=20.0, description="that a person waits before the next word")
+    seconds_between_kills: float = Field(default=4.0, description="of a bot, by SIGKILL")
+    seconds_between_stops: float = Field(
+        default=8.0, description="of a bot, by SIGSTOP; it goes on after its lease"
+    )
+    seconds_between_cuts: float = Field(default=4.0, description="of connections: Redis's, Slack's sockets")
+    seconds_between_restarts: float = Field(
+        default=30.0,
+        description="of Redis, in the second half: who has seen one trusts no first attempt for ten minutes",
+    )
+    window_ms: int = Field(
+        default=5,
+        description="that each writer is made to wait between its last look at the deadline and its write",
+    )
+    clock_off_seconds: float = Field(
+        default=3_600.0, description="by which one replica's clock is ahead, and another's behind"
+    )
+    trouble: float = Field(
+        default=1.0, description="times the usual share of calls and deliveries that go wrong"
+    )
+    seed: int = Field(default=1, description="of everything that is left to chance")
+    patience_seconds: float = Field(
+        default=150.0, description="for everything to settle when the weather is over"
+    )
