@@ -6,7 +6,7 @@ from taskwire import running
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 
 from .people import Thread
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 STALE = (
@@ -219,6 +219,22 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
 
     assert task.inputs == ["use main"]
     assert without_notices(thread.new_messages()) == []
+
+
+async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
+    """It begins like a verb, and somebody has said that it is none."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "!pasue please")
+    thread.new_messages()
+    await world.alice.clicks(thread, "Send it as it is")
+    await world.passes(seconds=90)
+    await away(world)
+
+    await back(world)
+    await takes_all(world, task)
+    await world.passes(seconds=35)
+
+    assert task.inputs == ["!pasue please"]
 
 
 async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:

@@ -135,9 +135,10 @@ class GapReader:
             if message is None and link.has_moved:
                 # It may have been written in the thread that the task had before.
                 continue
-            now = self._receiver.as_reply(message) if message is not None else None
-            if now is not None and _words(now) == _words(reply):
+            if message is not None and _words(message) == _words(reply):
+                # Whatever it is by itself: one that begins like a verb has been sent as it is.
                 continue
+            now = self._receiver.as_reply(message) if message is not None else None
             what: Literal["edited", "deleted"] = "edited" if message is not None else "deleted"
             work = Rewritten(ts=ts, what=what, now=now, was_away=True, instead_of=reply.text)
             step.append(steer(link.id), Job(id=f"rewritten:away:{ts}", work=work), score=urgent(ts))
@@ -146,5 +147,5 @@ class GapReader:
             await self._doors.queue.write(step)
 
 
-def _words(reply: Reply) -> tuple[str, str, tuple[str, ...]]:
-    return reply.text, reply.blocks, tuple(file.id for file in reply.files)
+def _words(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
+    return said.text, tuple(file.id for file in said.files)
