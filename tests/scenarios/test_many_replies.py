@@ -3,10 +3,10 @@
 So is what else is asked for in a thread, of which more may wait.
 """
 
-from taskwire.model.ids import LinkId, Ts, UserId
-from taskwire.model.jobs import REPLY, Job, ListName, Reply, Say, in_turn, steer, tell
+from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.model.jobs import REPLY, Act, Asker, Job, ListName, Reply, Say, in_turn, soon, steer, tell
 from taskwire.model.messages import Message
-from taskwire.store.claims import MOST_REPLIES, MOST_TOLD
+from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, MOST_TOLD
 from taskwire.store.steps import Step
 
 from .people import Thread
@@ -62,6 +62,19 @@ async def has_to_tell(world: World, thread: Thread, count: int) -> Step:
     for number in range(count):
         job = Job(id=f"said:{number}", work=Say(message=Message(text="…")))
         filling.append(name, job, delay_ms=3_600_000)
+        emptying.drop(name, job.id)
+    await world.bot.parts.doors.queue.write(filling)
+    return emptying
+
+
+async def has_to_do(world: World, thread: Thread, count: int) -> Step:
+    """Let so much that was asked of a task wait in its list; the step that takes it out comes back."""
+    name = steer(await link_of(world, thread))
+    asker = Asker(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
+    filling, emptying = Step(), Step()
+    for number in range(count):
+        job = Job(id=f"mute:{number}", work=Act(asker=asker, verb="mute"))
+        filling.append(name, job, score=soon(asker.at), delay_ms=3_600_000)
         emptying.drop(name, job.id)
     await world.bot.parts.doors.queue.write(filling)
     return emptying
@@ -137,3 +150,23 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
     assert [each.partition(" ")[0] for each in said] == [thread.new_messages()[0].partition(" ")[0], "So"]
     assert said[1] == TOO_MUCH
     assert marks == [[], ["warning"], ["warning"]]
+
+
+async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) -> None:
+    """Whoever pressed is told at once, and the same button works when there is room again."""
+    thread, task = await a_busy_agent(world)
+    others = await has_to_do(world, thread, MOST_REPLIES + MOST_ASKED)
+
+    await world.alice.clicks(thread, "Pause")
+    said, before = world.alice.reads(), task.status
+    await world.bot.parts.doors.queue.write(others)
+    await world.alice.clicks(thread, "Pause")
+
+    assert said == [
+        "So much that was asked for still waits that I did not take this one. Please try again in a few "
+        "minutes."
+    ]
+    assert (before, task.status) == ("active", "paused")
+    assert world.alice.reads() == [
+        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+    ]

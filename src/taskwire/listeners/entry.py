@@ -9,7 +9,7 @@ from taskwire.model.ids import Ts, moment_of
 from taskwire.slack import inbound
 from taskwire.slack.answers import Identity
 from taskwire.slack.outbound import Outbound
-from taskwire.store.claims import MOST_ASKED, Claims, Taken
+from taskwire.store.claims import Claims, Taken
 from taskwire.store.steps import Step
 from taskwire.telemetry import Metrics
 from taskwire.words import answers
@@ -73,4 +73,4 @@ class Entry:
             return answers.store_away()
         except Unknown:
             return answers.in_doubt_command()
-        return answers.too_many_wait(MOST_ASKED) if taken == "full" else ""
+        return answers.too_much_waits() if taken == "full" else ""

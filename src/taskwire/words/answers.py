@@ -277,11 +277,11 @@ def store_away() -> str:
     )
 
 
-def too_many_wait(most: int) -> str:
-    """A person has asked for more than is kept for them."""
+def too_much_waits() -> str:
+    """More was asked for, by this person or in this thread, than is kept."""
     return (
-        f"{most} things that you asked for are still waiting, so I did not take this one. "
-        "Please ask again when some of them are done."
+        "So much that was asked for still waits that I did not take this one. "
+        "Please try again in a few minutes."
     )
 
 
