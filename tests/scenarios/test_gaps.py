@@ -237,6 +237,23 @@ async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: Wor
     assert task.inputs == ["!pasue please"]
 
 
+async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_gap(world: World) -> None:
+    """What was said of its `!` holds for them too."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "!make test")
+    thread.new_messages()
+    await world.alice.clicks(thread, "Send it as it is")
+    await world.passes(seconds=90)
+    await away(world)
+    await world.slack.edit(world.alice.id, thread.channel, reply, "!make tests")
+
+    await back(world)
+    await takes_all(world, task)
+    await world.passes(seconds=35)
+
+    assert task.inputs == ["!make tests"]
+
+
 async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:
     """The thread is read as soon as it can be."""
     thread, task = await a_waiting_agent(world)

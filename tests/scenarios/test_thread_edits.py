@@ -1,9 +1,11 @@
 """Replies that are edited or deleted: before the agent has them, and after."""
 
+import pytest
+
 from taskwire.sandbox.coder.faults import late
 from taskwire.sandbox.slack import DeliveryFault
 
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World
 
 LATE_EDIT = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
@@ -193,6 +195,68 @@ async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(
 
     assert task.inputs == ["make test, please"]
     assert thread.receipt(reply) == ["white_check_mark"]
+
+
+@pytest.mark.parametrize("words", ["!make tests", "!pause"])
+async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets(
+    world: World, words: str
+) -> None:
+    """Somebody has said that its `!` is meant for the agent; that holds for the words that it has now."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "!make test")
+    await world.alice.clicks(thread, "Send it as it is")
+    thread.new_messages()
+
+    await world.alice.edits(thread, reply, words)
+    await takes_all(world, task)
+    await world.passes(seconds=9)
+
+    assert (task.status, task.inputs) == ("active", [words])
+    assert thread.new_messages() == []
+    assert thread.receipt(reply) == ["white_check_mark"]
+
+
+async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_words(world: World) -> None:
+    """The pause gives it back as the message reads now."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "!make test")
+    await world.alice.clicks(thread, "Send it as it is")
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    thread.new_messages()
+
+    await world.alice.edits(thread, reply, "!make tests")
+    await world.alice.clicks(thread, "Drop it")
+
+    assert thread.new_messages() == ["Dropped one reply:\n| !make tests"]
+    assert task.inputs == []
+
+
+async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(world: World) -> None:
+    """The button stands for the message, whatever it says by now."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "!make test")
+    thread.new_messages()
+
+    await world.alice.edits(thread, reply, "!make tests")
+    before = task.inputs
+    await world.alice.clicks(thread, "Send it as it is")
+
+    assert before == []
+    assert task.inputs == ["!make tests"]
+
+
+async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(world: World) -> None:
+    """Nobody has said that this one goes as it is."""
+    thread, task = await a_busy_agent(world)
+    reply = await world.alice.replies(thread, "make test")
+
+    await world.alice.edits(thread, reply, "!make test")
+    await takes_all(world, task)
+    await world.passes(seconds=9)
+
+    assert task.inputs == []
+    assert thread.receipt(reply) == []
 
 
 async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> None:

@@ -15,6 +15,7 @@ from taskwire.model.replies import (
     Names,
     NotAVerb,
     Order,
+    begins_with_mark,
     escape_mrkdwn,
     mentions,
     normalised,
@@ -264,6 +265,22 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
 
     assert mentions(inert) == Mentions()
     assert without_calls(inert) == inert
+
+
+@pytest.mark.parametrize(
+    ("said", "is_marked"),
+    [
+        ("!make test", True),
+        ("!pause", True),
+        ("<@UBOT> !make test", True),
+        ("<@UBOT> pause", False),
+        ("make test!", False),
+        ("", False),
+    ],
+)
+def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
+    """A verb may do without it behind the bot's name."""
+    assert begins_with_mark(said, BOT) == is_marked
 
 
 @patient

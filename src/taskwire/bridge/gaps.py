@@ -8,7 +8,6 @@ edit made meanwhile is not told, since whether it was told before cannot be know
 """
 
 import asyncio
-from typing import Literal
 
 from redis.exceptions import RedisError
 
@@ -138,9 +137,10 @@ class GapReader:
             if message is not None and _words(message) == _words(reply):
                 # Whatever it is by itself: one that begins like a verb has been sent as it is.
                 continue
-            now = self._receiver.as_reply(message) if message is not None else None
-            what: Literal["edited", "deleted"] = "edited" if message is not None else "deleted"
-            work = Rewritten(ts=ts, what=what, now=now, was_away=True, instead_of=reply.text)
+            work = Rewritten(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
+            if message is not None:
+                now, as_it_is = self._receiver.as_reply(message), self._receiver.as_it_is(message)
+                work = work.model_copy(update={"what": "edited", "now": now, "as_it_is": as_it_is})
             step.append(steer(link.id), Job(id=f"rewritten:away:{ts}", work=work), score=urgent(ts))
             changed += 1
         if changed:

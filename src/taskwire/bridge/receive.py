@@ -60,17 +60,29 @@ class Receiver:
 
     async def edited(self, message: Edited) -> Taken:
         """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
-        step = self._rewritten(message, "edited", message.edited_ts, self.as_reply(message))
+        now, as_it_is = self.as_reply(message), self.as_it_is(message)
+        work = Rewritten(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
+        step = _rewritten(message, work, message.edited_ts)
         return await self._accept(message, step, is_ours=message.parent_is_bots)
 
     async def deleted(self, message: Deleted) -> Taken:
         """Let a reply that still waits leave its list; afterwards the agent has it."""
-        step = self._rewritten(message, "deleted", message.at)
+        work = Rewritten(ts=message.ts, what="deleted", person=message.person)
+        step = _rewritten(message, work, message.at)
         return await self._accept(message, step, is_ours=message.parent_is_bots)
 
     def as_reply(self, message: ThreadMessage | Edited) -> Reply | None:
         """What a message is as input for the agent, if it is that."""
         return self._reply(message) if isinstance(self._read(message), replies.Input) else None
+
+    def as_it_is(self, message: ThreadMessage | Edited) -> Reply | None:
+        """What a message that begins with `!` is as input, where somebody has said that it is that."""
+        match self._read(message):
+            case replies.Input() | replies.Aside():
+                return None
+            case _:
+                is_marked = replies.begins_with_mark(message.text, self._bot, _blocks(message))
+                return self._reply(message) if is_marked else None
 
     async def _take(self, message: ThreadMessage, step: Step, *, is_ours: bool) -> Taken:
         """Take a message; where too many wait already, that is said, as long as that can be, and no more."""
@@ -91,8 +103,7 @@ class Receiver:
         )
 
     def _read(self, message: ThreadMessage | Edited) -> replies.Meaning:
-        blocks = cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
-        return replies.read(message.text, self._bot, message.person, blocks)
+        return replies.read(message.text, self._bot, message.person, _blocks(message))
 
     def _step(self, message: ThreadMessage, *, was_away: bool = False) -> Step:
         read = self._read(message)
@@ -158,17 +169,15 @@ class Receiver:
     def _answer(self, step: Step, message: ThreadMessage, work: AnswerInThread) -> Step:
         return step.append(tell(HERE), Job(id=f"{work.what}:{message.ts}", work=work))
 
-    def _rewritten(
-        self,
-        message: Edited | Deleted,
-        what: Literal["edited", "deleted"],
-        at: Ts,
-        now: Reply | None = None,
-    ) -> Step:
-        """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
-        work = Rewritten(ts=message.ts, what=what, now=now, person=message.person)
-        job = Job(id=f"rewritten:{message.delivery}", work=work)
-        return Step().append(steer(HERE), job, score=urgent(at))
+
+def _rewritten(message: Edited | Deleted, work: Rewritten, at: Ts) -> Step:
+    """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
+    job = Job(id=f"rewritten:{message.delivery}", work=work)
+    return Step().append(steer(HERE), job, score=urgent(at))
+
+
+def _blocks(message: ThreadMessage | Edited) -> list[Block]:
+    return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
 
 
 def _asker(message: ThreadMessage) -> Asker:

@@ -4,7 +4,9 @@ They stand ahead of the reply in its own list, so that nothing of it is under wa
 it waits, is held, is kept for another try, is with the agent, or has not arrived yet.
 """
 
+import json
 from datetime import timedelta
+from typing import cast
 
 from taskwire.bridge.doors import Doors
 from taskwire.bridge.fates import ASKED_SECONDS
@@ -14,9 +16,11 @@ from taskwire.bridge.people import People
 from taskwire.bridge.questions import settle
 from taskwire.bridge.saying import receipt, say
 from taskwire.bridge.undelivered import find_reply, list_together, list_undelivered
+from taskwire.model import replies
 from taskwire.model.ids import microseconds, moment_of
 from taskwire.model.jobs import REPLY, Job, Reply, Rewritten, in_turn, soon, steer
 from taskwire.model.links import Link
+from taskwire.model.messages import Block
 from taskwire.store.claims import CLAIM_MS
 from taskwire.store.steps import Step
 from taskwire.words import inputs
@@ -45,11 +49,13 @@ class Rewriter:
             return done()
         for jobs, change in ((links.list_waiting, self._in_list), (links.list_held, self._in_hold)):
             if old := find_reply(await jobs(link.id), job_id):
-                step = change(link, job_id, old, work)
-                return done(await self._in_doubt(link, work, step) if old.asked == "in_doubt" else step)
+                meant = self._meant(old, work)
+                step = change(link, job_id, old, meant)
+                return done(await self._in_doubt(link, meant, step) if old.asked == "in_doubt" else step)
         kept = await self._doors.memory.find("reply", link.id, job_id)
         if kept is not None:
-            return done(await self._in_memory(link, job_id, Reply.model_validate_json(kept), work))
+            old = Reply.model_validate_json(kept)
+            return done(await self._in_memory(link, job_id, old, self._meant(old, work)))
         told = await links.find_delivered(link.id, work.ts)
         if told is not None:
             return done(await self._too_late(link, work, told))
@@ -62,6 +68,13 @@ class Rewriter:
             return False
         waiting = await list_undelivered(self._doors.links, link.id)
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
+
+    def _meant(self, old: Reply, work: Rewritten) -> Rewritten:
+        """What the change says of this reply: one that goes as it is may begin with `!` in new words too."""
+        blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
+        if not replies.begins_with_mark(old.text, self._doors.bot.bot_user_id, blocks):
+            return work
+        return work.model_copy(update={"now": work.now or work.as_it_is})
 
     def _in_list(self, link: Link, job_id: str, old: Reply, work: Rewritten) -> Step:
         if work.now is None:

@@ -260,6 +260,8 @@ class Rewritten(Work):
     ts: Ts
     what: Literal["edited", "deleted"]
     now: Reply | None = None
+    # What it says if it begins with `!` and so is no input: the words of one that was sent as it is.
+    as_it_is: Reply | None = None
     # Who had written what is deleted, where Slack says so.
     person: UserId | None = None
     # Found when the thread was read after a gap; then the words that it replaces, since what is not in these

@@ -29,6 +29,7 @@ __all__ = [
     "Names",
     "NotAVerb",
     "Order",
+    "begins_with_mark",
     "escape_mrkdwn",
     "mentions",
     "normalised",
@@ -86,6 +87,11 @@ def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[
     if not is_to_bot and (others or mentioned.groups or mentioned.is_call):
         return Aside()
     return _verb(said, has_mention=said != whole) or Input(said, is_to_bot)
+
+
+def begins_with_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
+    """Whether a message begins with `!`, behind the bot's name or without it."""
+    return _after_mention(normalised(text, blocks), bot).startswith("!")
 
 
 def normalised(text: str, blocks: Sequence[Block] = ()) -> str:
