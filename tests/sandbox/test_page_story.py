@@ -145,6 +145,7 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
     """The bot's Home tab shows what it publishes; its buttons reach it; messages to it are direct."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
+    await expect(world.page.locator("#room-name")).to_have_text("Taskwire")
     await world.type("fix the footer")
     await world.hears("fix the footer")
     await world.page.get_by_role("button", name="Home", exact=True).click()
