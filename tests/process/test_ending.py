@@ -118,7 +118,7 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
     first = await place.one()
     second = await place.runs(TASKWIRE_LOG_LEVEL="warning")
 
-    code = await second.ends()
+    code = await second.ends(seconds=10)
 
     assert (code, second.output) == (
         2,
