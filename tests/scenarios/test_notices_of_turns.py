@@ -1,5 +1,6 @@
 """Who is called when an agent stops: once a turn, at the right moment, and never for what comes and goes."""
 
+from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import CallFault
 
 from .lives import PULL, TITLE, a_task, card
@@ -221,9 +222,7 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     ]
 
 
-async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
-    """The agent's history is read when a thread's turn comes, and knows by then what came afterwards."""
-    thread, task = await a_task(world)
+async def _much_happens_while_nothing_is_said(world: World, task: PuppetTask) -> None:
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     task.becomes("complete", "Opened PR #12")
     await world.sweeps()
@@ -233,6 +232,12 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
     await world.sweeps()
     task.becomes("complete", "Opened PR #13")
     await world.sweeps()
+
+
+async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
+    """The agent's history is read when a thread's turn comes, and knows by then what came afterwards."""
+    thread, task = await a_task(world)
+    await _much_happens_while_nothing_is_said(world, task)
     await world.coder.catch_up()
 
     for _ in range(4):
@@ -248,15 +253,7 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
 async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world: World) -> None:
     """Also with a call to somebody behind it, which posting may hurry for, but looking may not."""
     thread, task = await a_task(world)
-    world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
-    task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    task.pause()
-    await world.sweeps()
-    task.resume()
-    await world.sweeps()
-    task.becomes("complete", "Opened PR #13")
-    await world.sweeps()
+    await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)
     await world.bot.parts.gaps.note()
     await world.settles()
