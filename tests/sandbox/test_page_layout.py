@@ -3,10 +3,26 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, Route, ViewportSize, expect
 
 from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.slack import Attachment
 from tests.sandbox.page_worlds import World, opened
+
+TELEPHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+async def height(shown: Locator) -> float:
+    """How high something is, in pixels."""
+    box = await shown.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+async def hidden_pixels(shown: Locator) -> list[int]:
+    """How much of something does not fit into its own box, across and down."""
+    found = await shown.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
+    return [int(each) for each in found]
 
 
 @pytest.fixture
@@ -26,6 +42,74 @@ async def test_a_telephone_shows_the_ideas_below_each_other_and_everybody(world:
     )
     assert len(lefts) == 3
     assert len(set(lefts)) == 1
+
+
+async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: World) -> None:
+    """The ideas are names to touch there, all in view; a touch still writes the command."""
+    await world.page.set_viewport_size(TELEPHONE)
+
+    ideas = world.page.locator(".idea")
+    await expect(ideas.last).to_be_in_viewport(ratio=1)
+    assert await height(world.page.locator("#messages")) > TELEPHONE["height"] / 2
+    await ideas.first.click()
+    await expect(world.box).to_have_value("/task create fix the login redirect")
+
+
+async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:
+    """What the box says before anything is written fits into it, however the window was turned before."""
+    await expect(world.box).to_have_attribute("placeholder", "Message #shop, or type / for a command")
+    await world.page.set_viewport_size(TELEPHONE)
+
+    await expect(world.box).to_have_attribute("placeholder", "Message #shop")
+    assert await height(world.box) < 40
+
+
+async def test_the_message_box_names_its_channel_before_the_stream_is_open(world: World) -> None:
+    """The page asks for the people again once it is connected; what it shows until then is right already."""
+    asked: list[str] = []
+
+    async def answer_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            await route.continue_()
+
+    await world.page.route("**/_control/state*", answer_once)
+    await world.page.reload()
+    await world.page.locator("[data-ready]").wait_for()
+
+    await expect(world.box).to_have_attribute("placeholder", "Message #shop, or type / for a command")
+    await expect(world.page).to_have_title("shop · Taskwire demo")
+    assert asked
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> None:
+    """Nothing beside it takes its place, in the channel nor in a thread."""
+    await world.page.set_viewport_size({"width": width, "height": 844})
+    file = Attachment("log-of-the-failed-nightly-deployment.txt", b"one line")
+    ts = await world.slack.post("bob", "shop", "the root", files=[file])
+    await world.slack.post("bob", "shop", "the reply", ts, files=[file])
+    await world.message("the root").get_by_role("button", name="1 reply").click()
+
+    for place in (world.message("the root"), world.thread.locator(".message", has_text="the reply")):
+        await expect(place.locator(".file-name")).to_have_text(file.name)
+        assert await hidden_pixels(place.locator(".file-name")) == [0, 0]
+
+
+async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: World) -> None:
+    """Its own button closes it, and the keyboard goes back to what opens it."""
+    await world.page.set_viewport_size(TELEPHONE)
+    switch = world.page.get_by_role("button", name="What Coder sees")
+    await switch.click()
+    panel = world.page.get_by_role("complementary", name="What Coder sees")
+    box = await panel.bounding_box()
+    assert box is not None
+    assert (box["x"], box["width"]) == (0, TELEPHONE["width"])
+
+    await panel.get_by_role("button", name="Close this panel").click()
+
+    await expect(panel).to_be_hidden()
+    await expect(switch).to_be_focused()
 
 
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
@@ -52,5 +136,21 @@ async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
 
     code = world.message("line 39").locator("pre")
     await expect(code).to_be_visible()
-    hidden = await code.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
-    assert hidden == [0, 0]
+    assert await hidden_pixels(code) == [0, 0]
+
+
+async def test_a_channel_keeps_its_end_in_view_when_a_thread_opens_beside_it(world: World) -> None:
+    """Its lines are shorter then, and there are more of them."""
+    for number in range(12):
+        await world.slack.post("bob", "shop", f"message {number} " + "with many words " * 12)
+    ts = await world.slack.post("bob", "shop", "the root")
+    await world.slack.post("alice", "shop", "mine", ts)
+    root = world.message("the root")
+    await expect(root.get_by_role("button", name="1 reply")).to_be_in_viewport()
+
+    await root.get_by_role("button", name="1 reply").click()
+    await expect(world.thread.locator(".message", has_text="mine")).to_be_visible()
+
+    await expect(root.get_by_role("button", name="1 reply")).to_be_in_viewport()
+    await world.slack.post("bob", "shop", "one more")
+    await expect(world.message("one more")).to_be_in_viewport()

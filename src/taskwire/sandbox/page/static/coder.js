@@ -1,7 +1,7 @@
 // The side panel "What Coder sees": the tasks of Coder's look-alike, what their agents got, and a little mischief.
 
 import { coder } from "./control.js";
-import { button as makeButton, el, note, reconcile, toast, waiting } from "./dom.js";
+import { button as makeButton, el, note, reconcile, signButton, toast, waiting } from "./dom.js";
 import { confirmed } from "./confirm.js";
 
 const LOOK_AGAIN = 1000;
@@ -19,8 +19,15 @@ export class CoderPanel {
     const title = el("div", {}, el("h2", {}, "What Coder sees"), note("Behind the scenes; not part of Slack"));
     const tricks = el("div", { class: "coder-switch" }, this.away);
     const body = el("div", { class: "coder-body" }, tricks, this.list, this.note);
-    node.append(el("header", { class: "pane-head" }, title), body);
+    const close = signButton("Close this panel", "✕", () => this.leave());
+    node.append(el("header", { class: "pane-head" }, title, close), body);
     button.addEventListener("click", () => this.setOpen(!this.isOpen));
+  }
+
+  /** Close it; the focus goes back to what opens it. */
+  leave() {
+    this.setOpen(false);
+    this.button.focus();
   }
 
   setOpen(isOpen) {

@@ -6,6 +6,8 @@ import { attachment, sizeOf } from "./files.js";
 import { Hints } from "./hints.js";
 
 const TALLEST = 220;
+// As in the style sheet: a box this narrow has room for few words.
+const NARROW = window.matchMedia("(max-width: 600px)");
 const KEYS = "Enter sends, Shift+Enter begins a new line, / shows the commands";
 
 export class Composer {
@@ -25,6 +27,7 @@ export class Composer {
     this.node = el("div", { class: "composer" }, this.hints.node, this.chips, row, !isThread && keys);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
     this.box.addEventListener("input", () => this.grow());
+    NARROW.addEventListener("change", () => this.aim());
   }
 
   /** Keep what is being written with the place that it is written for. */
@@ -33,12 +36,14 @@ export class Composer {
     const target = [world.me, world.channel, this.isThread ? world.threadTs : ""].join("/");
     const words = this.isThread ? "Reply…" : `Message ${world.here()?.is_im ? "" : "#"}${world.place(world.channel)}`;
     this.label.textContent = this.isThread ? "Reply in this thread" : words;
-    this.box.placeholder = this.isThread ? words : `${words}, or type / for a command`;
-    if (target === this.target) return;
-    this.drafts.set(this.target, this.box.value);
-    this.target = target;
-    this.box.value = this.drafts.get(target) ?? "";
-    this.hints.shut();
+    const isShort = this.isThread || NARROW.matches;
+    this.box.placeholder = isShort ? words : `${words}, or type / for a command`;
+    if (target !== this.target) {
+      this.drafts.set(this.target, this.box.value);
+      this.target = target;
+      this.box.value = this.drafts.get(target) ?? "";
+      this.hints.shut();
+    }
     this.grow();
   }
 

@@ -84,10 +84,15 @@ export function withFocusName(node, name) {
 /** Let a scrolled list stay at its end, whatever happens to its content or its size, until somebody leaves it. */
 export function stayAtTheEnd(list) {
   let isAtEnd = true;
+  let size = "";
+  const sizeNow = () => `${list.clientWidth} ${list.clientHeight} ${list.scrollHeight}`;
   const settle = () => {
     if (isAtEnd) list.scrollTop = list.scrollHeight;
+    size = sizeNow();
   };
   list.addEventListener("scroll", () => {
+    // What is laid out anew moves too: that is nobody's wish to look elsewhere.
+    if (size !== sizeNow()) return settle();
     isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_THE_END;
   });
   new ResizeObserver(settle).observe(list);

@@ -128,10 +128,17 @@ function groupsOf(element, world) {
     const options = world.members().map((user) => ({ value: user.id, label: world.person(user.id) }));
     return [{ label: "", options }];
   }
-  const places = [...world.places.values()].filter((place) => world.canSee(place));
+  const places = [...world.places.values()].filter((place) => world.canSee(place) && passes(place, element, world));
   const open = element.type.includes("channels") ? places.filter((place) => place.is_channel) : places;
   const named = (place) => (place.is_im ? world.place(place.id) : `#${place.name}`);
   return [{ label: "", options: open.map((place) => ({ value: place.id, label: named(place) })) }];
+}
+
+/** Tell whether a select's own filter lets a conversation through. */
+function passes(place, { filter = {} }, world) {
+  const kind = place.is_im ? "im" : place.is_mpim ? "mpim" : place.is_private ? "private" : "public";
+  if (filter.include && !filter.include.includes(kind)) return false;
+  return !(filter.exclude_bot_users && place.is_im && place.members.some((id) => world.people.get(id)?.is_bot));
 }
 
 function menu(element, held, groups) {

@@ -142,7 +142,9 @@ export class World extends EventTarget {
     }
   }
 
-  onMessage({ channel, message }) {
+  async onMessage({ channel, message }) {
+    // The first word of a direct message opens the conversation too.
+    if (!this.places.has(channel)) await this.readPeople().catch(() => {});
     if (message.user === this.me || !this.places.get(channel)?.members.includes(this.me)) return;
     const isHere = channel === this.channel;
     const thread = message.thread_ts ?? message.ts;
@@ -173,6 +175,7 @@ export class World extends EventTarget {
     this.channel = this.canSee(this.places.get(channel)) ? channel : this.firstPlace();
     this.threadTs = this.channel === channel ? (thread ?? "") : "";
     this.writeAddress();
+    this.tell("people");
   }
 
   writeAddress() {
