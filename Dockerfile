@@ -31,7 +31,8 @@ USER 65532:65532
 # Not through urllib, which would ask a proxy for this host too.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client, os, sys; \
-port = int(os.environ['TASKWIRE_HTTP_ADDR'].rpartition(':')[2]); \
+address = os.environ.get('TASKWIRE_ADMIN_ADDR') or os.environ['TASKWIRE_HTTP_ADDR']; \
+port = int(address.rpartition(':')[2]); \
 there = http.client.HTTPConnection('127.0.0.1', port, timeout=4); \
 there.request('GET', '/healthz'); \
 sys.exit(there.getresponse().status != 200)"]

@@ -21,12 +21,14 @@ help: ## list these verbs
 setup: $(VENV)/.dev $(VENV)/.project ## make .venv with everything that development needs
 
 demo: $(VENV)/.project ## try Taskwire here: no account and no token; fetches Python packages the first time
+	@echo "Starting the demo; its address comes in a few seconds ..."
 	@$(BIN)/taskwire demo $(ARGS)
 
 # They wait more than they work.
-TEST_PROCESSES ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN) / 2)))
+TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
-test: setup ## run the tests, three processes for two cores; choose with ARGS="-k words"
+test: setup ## run the tests, two processes for each core; choose with ARGS="-k words"
+	@echo "Looking for tests, for half a minute. All of them together take about fifteen; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 check: setup ## format, lint, types, imports, sizes
@@ -42,18 +44,21 @@ storm: setup ## run the whole thing under faults, for long
 bench: setup ## measure; asserts nothing
 	$(BIN)/python -m tests.bench $(ARGS)
 
+PACKAGES = $(shell grep -c '^[a-z0-9].*==' $1) packages
+
 # A stamp says that its file was installed into this environment. A newer file installs again, nothing else does.
 $(VENV)/.runtime: requirements.txt requirements-build.txt $(VENV)/pyvenv.cfg
-	@echo "Installing what Taskwire needs into $(VENV) ..."
+	@echo "Installing what Taskwire needs into $(VENV), $(call PACKAGES,requirements.txt); about a minute ..."
 	@$(HASHED) -r requirements.txt -r requirements-build.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
-	@echo "Installing what its development needs ..."
+	@echo "Installing what its development needs, $(call PACKAGES,requirements-dev.txt); about a minute ..."
 	@$(HASHED) -r requirements-dev.txt
 	@touch $@
 
 $(VENV)/.project: pyproject.toml $(VENV)/.runtime
+	@echo "Installing Taskwire itself into $(VENV) ..."
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -64,6 +69,7 @@ $(VENV)/pyvenv.cfg: $(if $(shell test -x $(BIN)/python && echo there),,gone)
 		"Install one, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "This Python cannot make a virtual environment yet." \
 		"On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Making a Python environment in $(VENV), with $(PYTHON) ..."
 	@"$(PYTHON)" -m venv --clear $(VENV)
 
 # Lock files. uv comes from an environment of its own unless UV names one; settings of this machine stay out.

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* Refuse what could not run, each with what to do. */}}
 {{- define "taskwire.check" -}}
 {{- $secrets := .Values.secrets -}}
-{{- range $name := list "TASKWIRE_HTTP_ADDR" "TASKWIRE_DATA_DIR" -}}
+{{- range $name := list "TASKWIRE_HTTP_ADDR" "TASKWIRE_ADMIN_ADDR" "TASKWIRE_DATA_DIR" -}}
 {{- if hasKey $.Values.settings $name -}}
 {{- fail (printf "The chart sets %s itself: take it out of settings." $name) -}}
 {{- end -}}

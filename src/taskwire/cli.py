@@ -1,4 +1,4 @@
-"""The command line: run, doctor, manifest, demo."""
+"""The command line: run, doctor, store, manifest, demo."""
 
 import argparse
 import asyncio
@@ -8,20 +8,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from taskwire import __version__, doctor
+from taskwire import __version__
 from taskwire import settings as settings_of
-from taskwire.findings import Finding
-from taskwire.lifetime import Life
-from taskwire.model.errors import UserError
-from taskwire.model.secrets import Masker
+from taskwire.app.process import Process
+from taskwire.doctor import examination
+from taskwire.doctor.findings import Finding
+from taskwire.domain.errors import UserError
+from taskwire.domain.secrets import Masker
+from taskwire.migration import command
+from taskwire.migration.transfer import open_threads
+from taskwire.queue.dead_letters import DeadLetter, DeadLetters, ResendResult
 from taskwire.settings import Settings, SettingsError
 from taskwire.slack import manifest
-from taskwire.store.letters import Answer, Letter, Letters
 from taskwire.telemetry import configure_logs, logger
 
 ALL = "all"
 # What became of a dead letter that was to be sent again.
-_SENT_AGAIN: dict[Answer, str] = {
+_SENT_AGAIN: dict[ResendResult, str] = {
     "sent": "It waits for its turn again.",
     "dealt_with": "There is no such letter, or somebody has just dealt with it.",
     "no_link": "Its thread is linked to no task any more, so there is nobody to do it for.",
@@ -30,6 +33,14 @@ _SENT_AGAIN: dict[Answer, str] = {
     "too_long": "It was too long to be kept.",
     "overtaken": "It only showed how something stood. What came later has shown more.",
 }
+# What an address after --url may not be, what is wrong then, and what to do.
+_NO_URLS = (
+    (r"^(?!https://)", "must begin with https://", "Slack takes no other."),
+    (r"^https://(?:$|[/:?#])", "names no host", "It looks like https://taskwire.example.com."),
+    (r"\s", "has a blank in it", "Leave it out."),
+    (r"[?#]", "has a ? or a # in it", "Leave out what begins there: Taskwire reads nothing of it."),
+    (r"@", "has an @ in it", "Leave a user name and password out: Taskwire knows Slack by its signature."),
+)
 
 _log = logger("taskwire")
 
@@ -39,12 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = _parser().parse_args(arguments)
     try:
         code: int = words.call(words)
-    except SettingsError as error:
-        for sentence in error.sentences:
+    except (SettingsError, UserError) as error:
+        for sentence in _sentences(error):
             _complain(sentence)
-        return 2
-    except UserError as error:
-        _complain(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
@@ -65,6 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument("--resend", metavar="ID", help="do what one of them was to do, or `all` of them")
     about.add_argument("--forget", nargs="?", const=ALL, metavar="ID", help="forget one of them, or all")
     look.set_defaults(call=_doctor)
+    store = verbs.add_parser("store", help="move what Taskwire keeps to another store")
+    store.set_defaults(call=lambda _: _help(store))
+    about_store = store.add_subparsers(metavar="VERB")
+    moving = about_store.add_parser(
+        "move", help="move it to the store that REDIS_URL, or else TASKWIRE_DATA_DIR, names now"
+    )
+    moving.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="PLACE",
+        help="where it is: `embedded` (in TASKWIRE_DATA_DIR), a data directory, an address as in REDIS_URL, "
+        "or - to read the address from standard input, where nobody else on this machine sees its password",
+    )
+    moving.add_argument("--from-prefix", metavar="WORD", help="its TASKWIRE_KEY_PREFIX there, if another")
+    moving.add_argument("--replace", action="store_true", help="drop what this Taskwire has in the new place")
+    moving.set_defaults(call=_move_store)
+    reopening = about_store.add_parser("reopen", help="go on with a store that was moved, or begun to be")
+    reopening.set_defaults(call=_reopen_store)
     app = verbs.add_parser("manifest", help="print the manifest of the Slack app")
     app.add_argument("--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire")
     app.set_defaults(call=_manifest)
@@ -80,16 +107,44 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _run(_: argparse.Namespace) -> int:
-    loaded = settings_of.load()
-    settings_of.hide()
-    configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets()).mask)
+    # Programs that read the log read what it ends with too.
+    form = settings_of.log_format()
     try:
-        return asyncio.run(Life(loaded).live())
-    except (UserError, KeyboardInterrupt):
+        loaded = settings_of.load()
+    except SettingsError as error:
+        if form == "text":
+            raise
+        configure_logs("error", form, Masker().mask)
+        return _ended(error)
+    unknown = settings_of.list_unknown()
+    settings_of.hide()
+    configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets(), loaded.tokens()).mask)
+    for sentence in unknown:
+        _log.warning("a setting is not known", says=sentence)
+    try:
+        return asyncio.run(Process(loaded).live())
+    except UserError as error:
+        if form == "text":
+            raise
+        return _ended(error)
+    except KeyboardInterrupt:
         raise
     except Exception:  # noqa: BLE001 - in the log it is masked; Python's own last words would not be
         _log.exception("ended by something unexpected")
         return 1
+
+
+def _ended(error: SettingsError | UserError) -> int:
+    for sentence in _sentences(error):
+        _log.critical(sentence)
+    return 2
+
+
+def _sentences(error: SettingsError | UserError) -> list[str]:
+    if isinstance(error, UserError):
+        return [str(error)]
+    # What is missing may be there by another name.
+    return [*error.sentences, *settings_of.list_unknown()]
 
 
 def _doctor(words: argparse.Namespace) -> int:
@@ -100,17 +155,18 @@ def _doctor(words: argparse.Namespace) -> int:
         if is_about_letters:
             raise
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
+        found += [Finding("Settings", "note", sentence) for sentence in settings_of.list_unknown()]
         return _reported(found, is_json=words.json)
     # What libraries have to say is no finding.
-    configure_logs("error", "text", Masker(loaded.secrets()).mask)
+    configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
     if is_about_letters:
         return asyncio.run(_about_letters(loaded, words))
     return asyncio.run(_examine(loaded, is_json=words.json))
 
 
 async def _examine(settings: Settings, *, is_json: bool) -> int:
-    mask, found = Masker(settings.secrets()).mask, []
-    async for finding in doctor.Examination(settings).findings():
+    mask, found = Masker(settings.secrets(), settings.tokens()).mask, []
+    async for finding in examination.Examination(settings).findings():
         found.append(replace(finding, says=mask(finding.says), hint=mask(finding.hint)))
         if not is_json:
             _say(_line(found[-1]))
@@ -137,8 +193,8 @@ def _code(found: Sequence[Finding]) -> int:
 
 
 async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
-    mask = Masker(settings.secrets()).mask
-    async with doctor.opened_letters(settings) as letters:
+    mask = Masker(settings.secrets(), settings.tokens()).mask
+    async with examination.opened_letters(settings) as letters:
         if words.forget:
             count = await letters.forget(None if words.forget == ALL else words.forget)
             _say("There were none." if not count else f"Forgotten: {count}.")
@@ -147,8 +203,13 @@ async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
             return await _resent(letters, words.resend)
         found = [letter for each in await letters.list_ids() if (letter := await letters.find(each))]
     if words.json:
-        rows = [{**letter._asdict(), "at": letter.at.isoformat()} for letter in found]
-        _say(mask(json.dumps(rows, indent=2, ensure_ascii=False)))
+        # Masked before it becomes JSON, which a mask in the middle could break.
+        shown = [{**letter._asdict(), "at": letter.at.isoformat()} for letter in found]
+        rows = [
+            {key: mask(value) if isinstance(value, str) else value for key, value in row.items()}
+            for row in shown
+        ]
+        _say(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     for letter in found:
         _say(mask(_row(letter)))
@@ -157,12 +218,12 @@ async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
     return 0
 
 
-def _row(letter: Letter) -> str:
+def _row(letter: DeadLetter) -> str:
     what = f"{letter.kind} ({letter.name})" if letter.name else letter.kind
     return f"{letter.id}  {letter.at:%Y-%m-%d %H:%M} UTC  {what}: {letter.why}"
 
 
-async def _resent(letters: Letters, wanted: str) -> int:
+async def _resent(letters: DeadLetters, wanted: str) -> int:
     """Send letters again, the oldest first; 1 if one of them could not be."""
     ids = await letters.list_ids() if wanted == ALL else [wanted]
     answers = [(each, await letters.send_again(each)) for each in ids]
@@ -171,6 +232,39 @@ async def _resent(letters: Letters, wanted: str) -> int:
     if not answers:
         _say("There are none.")
     return 0 if all(answer == "sent" for _, answer in answers) else 1
+
+
+def _move_store(words: argparse.Namespace) -> int:
+    loaded = _quietly_loaded()
+    mask = Masker(loaded.secrets(), loaded.tokens()).mask
+    moving = command.move(
+        loaded, words.source, words.from_prefix, lambda text: _say(mask(text)), replaces=words.replace
+    )
+    moved = asyncio.run(moving)
+    if moved is None:
+        _say("It was moved before. Start Taskwire with these settings.")
+        return 0
+    threads = open_threads(moved.threads)
+    _say(f"Moved and compared: {moved.keys} keys, with {threads}. Start Taskwire with these settings now.")
+    return 0
+
+
+def _reopen_store(_: argparse.Namespace) -> int:
+    found = asyncio.run(command.reopen(_quietly_loaded()))
+    if found is None:
+        _say("Nothing keeps Taskwire from this store.")
+    elif found.state == "left":
+        _say(f"It is open again, as it was on {found.day}. What was done at {found.other} is not in it.")
+    else:
+        _say(f"It is open again. What a move has taken to {found.other} so far is of no use there.")
+    return 0
+
+
+def _quietly_loaded() -> Settings:
+    loaded = settings_of.load()
+    # What libraries have to say is for nobody here.
+    configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
+    return loaded
 
 
 def _manifest(words: argparse.Namespace) -> int:
@@ -185,10 +279,13 @@ def _request_url(url: str | None) -> str:
             "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
             "Add it: taskwire manifest --url https://taskwire.example.com",
         )
-    if url is not None and not re.fullmatch(r"https://[^/\s?#@]+(?:/[^\s?#]*)?", url):
-        raise UserError("The address after --url must begin with https://.", "Slack takes no other.")
+    if url is None:
+        return ""
+    for pattern, sentence, hint in _NO_URLS:
+        if re.search(pattern, url):
+            raise UserError(f"The address after --url {sentence}.", hint)
     path = manifest.REQUEST_PATH
-    return "" if url is None else url.rstrip("/").removesuffix(path) + path
+    return url.rstrip("/").removesuffix(path) + path
 
 
 def _demo(words: argparse.Namespace) -> int:

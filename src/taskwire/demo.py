@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from taskwire import settings as settings_of
-from taskwire.lifetime import Life
-from taskwire.model.errors import UserError
-from taskwire.model.grammar import THREAD_VERBS, VERBS
-from taskwire.model.secrets import Masker
+from taskwire.app.process import Process
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import THREAD_VERBS, VERBS
+from taskwire.domain.secrets import Masker
 from taskwire.sandbox import page
 from taskwire.sandbox.coder import CoderSandbox, scripts
 from taskwire.sandbox.slack import SlackSandbox
@@ -38,8 +38,8 @@ async def show(port: int | None) -> int:
         async with CoderSandbox() as coder, _slack(coder, port) as slack:
             settings = _settings(slack, coder, Path(kept))
             # What the bot notes of a Coder that was made unreachable would flood the terminal.
-            configure_logs("error", "text", Masker(settings.secrets()).mask)
-            return await Life(settings, lambda: _announce(slack)).live()
+            configure_logs("error", "text", Masker(settings.secrets(), settings.tokens()).mask)
+            return await Process(settings, lambda: _announce(slack)).live()
 
 
 @contextlib.asynccontextmanager

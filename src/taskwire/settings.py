@@ -4,14 +4,16 @@ Ends at typed values. What is missing or wrong is named in one sentence that say
 quoted: a value in the wrong place may be a token.
 """
 
+import contextlib
 import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Literal, Self
+from urllib.parse import unquote
 
+from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     AliasPath,
@@ -24,9 +26,26 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from taskwire.domain import redis_address, web_address
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import nearest
+from taskwire.domain.own_tokens import OwnTokens
+
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
+# Where most pull requests are.
+FORGES = ("github.com", "gitlab.com", "bitbucket.org")
+# What all keys in Redis begin with.
+KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
+# So many characters stand in no text by chance, and are masked in whatever dress.
+SAFE_TOKEN = 16
+# A password may have one at one end; only a pair is around a value.
+_QUOTES = re.compile(
+    "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
+)
+# What a cluster sets by itself for a service of the name taskwire.
+_OF_A_CLUSTER = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 _NO_WAY_IN = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
     "set SLACK_SIGNING_SECRET for HTTP mode."
@@ -57,11 +76,19 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     data_dir: Path = Field(Path(".taskwire"), validation_alias="TASKWIRE_DATA_DIR")
     http_addr: str = Field("127.0.0.1:8080", validation_alias="TASKWIRE_HTTP_ADDR")
+    admin_addr: str | None = Field(None, validation_alias="TASKWIRE_ADMIN_ADDR")
+    admin_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_ADMIN_TOKEN")
+    key_prefix: str = Field(KEY_PREFIX, validation_alias="TASKWIRE_KEY_PREFIX")
     poll_interval: float = Field(5.0, validation_alias="TASKWIRE_POLL_INTERVAL")
     settle: float = Field(20.0, validation_alias="TASKWIRE_SETTLE")
     template: str | None = Field(None, validation_alias="TASKWIRE_TEMPLATE")
     preset: str | None = Field(None, validation_alias="TASKWIRE_PRESET")
     admins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="TASKWIRE_ADMINS")
+    create_limit: int = Field(20, validation_alias="TASKWIRE_CREATE_LIMIT")
+    shared_channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="TASKWIRE_SHARED_CHANNELS"
+    )
+    forges: Annotated[tuple[str, ...], NoDecode] = Field(FORGES, validation_alias="TASKWIRE_FORGES")
     webhook_token: SecretStr | None = Field(None, validation_alias="TASKWIRE_WEBHOOK_TOKEN")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", validation_alias="TASKWIRE_LOG_LEVEL"
@@ -77,7 +104,9 @@ class Settings(BaseSettings):
         cut = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
         return {name: value for name, value in cut.items() if value != ""}
 
-    @field_validator("slack_bot_token", "slack_app_token", "slack_signing_secret", "coder_session_token")
+    @field_validator(
+        "slack_bot_token", "slack_app_token", "slack_signing_secret", "coder_session_token", "admin_token"
+    )
     @classmethod
     def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
@@ -109,24 +138,43 @@ class Settings(BaseSettings):
     @field_validator("coder_url")
     @classmethod
     def _is_coders(cls, value: str) -> str:
-        _check_address(value)
+        web_address.check(value)
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
     @classmethod
     def _is_an_api(cls, value: str) -> str:
-        _check_address(value)
+        web_address.check(value)
         value = value.rstrip("/") + "/"
         if not value.endswith("/api/"):
             raise ValueError(f"must end in /api/, as {SLACK_API} does")
         return value
 
-    @field_validator("http_addr")
+    @field_validator("redis_url")
     @classmethod
-    def _is_host_and_port(cls, value: str) -> str:
+    def _is_a_stores(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                redis_address.read(value.get_secret_value())
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return value
+
+    @field_validator("http_addr", "admin_addr")
+    @classmethod
+    def _is_host_and_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         host, colon, port = value.rpartition(":")
         if not colon or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
             raise ValueError("must be HOST:PORT, for example 127.0.0.1:8080")
+        return value
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _is_a_plain_word(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", value):
+            raise ValueError("must be a word of at most 40 letters, digits, dots, dashes and underscores")
         return value
 
     @field_validator("poll_interval", "settle", mode="before")
@@ -139,6 +187,13 @@ class Settings(BaseSettings):
         if not math.isfinite(seconds):
             raise ValueError("must be a number of seconds, for example 5")
         return seconds
+
+    @field_validator("create_limit", mode="before")
+    @classmethod
+    def _is_a_count(cls, value: object) -> object:
+        if not re.fullmatch(r"[0-9]{1,6}", str(value)):
+            raise ValueError("must be a whole number, for example 20, or 0 for any number of tasks")
+        return value
 
     @field_validator("poll_interval")
     @classmethod
@@ -154,12 +209,20 @@ class Settings(BaseSettings):
             raise ValueError("must be 0 seconds or more")
         return value
 
-    @field_validator("admins", mode="before")
+    @field_validator("admins", "shared_channels", "forges", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
+
+    @field_validator("forges")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = tuple(word.lower() for word in value)
+        if not all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?", host) for host in hosts):
+            raise ValueError("must be hosts with commas between them, for example github.com,git.example.com")
+        return hosts
 
     @field_validator("admins")
     @classmethod
@@ -174,10 +237,49 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("shared_channels")
+    @classmethod
+    def _are_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [
+            place for place, word in enumerate(value, 1) if not re.fullmatch(r"[CG][A-Z0-9]{4,20}", word)
+        ]
+        if wrong:
+            raise ValueError(
+                "must be Slack ids of channels (C…) with commas between them, and number "
+                f"{wrong[0]} is not one; a channel's details in Slack end with its id"
+            )
+        return value
+
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_bare(cls, value: object) -> object:
+        """Docker's `--env-file` takes quotation marks for part of the value; a shell and `.env` do not.
+
+        It stands last, and so is asked first.
+        """
+        if isinstance(value, str) and _QUOTES.fullmatch(value):
+            raise ValueError(
+                "must have no quotation marks around it, which are part of a value where Docker reads it "
+                "from a file; leave them out"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _has_keys_without_tokens(self) -> Self:
+        """What is stored is masked, its keys too: a token in each of them would lead all to other keys."""
+        held = {name: OwnTokens(values) for name, values in self._tokens().items()}
+        if name := next((name for name, tokens in held.items() if tokens.find(self.key_prefix)), None):
+            what = "the password in REDIS_URL" if name == "REDIS_URL" else name
+            raise ValueError(
+                f"TASKWIRE_KEY_PREFIX holds {what}, which would stand in every key: set another prefix, "
+                "or another secret"
+            )
+        return self
 
     @property
     def is_socket_mode(self) -> bool:
@@ -185,32 +287,38 @@ class Settings(BaseSettings):
         return self.slack_app_token is not None
 
     @property
-    def http_host(self) -> str:
-        """Where health, metrics and HTTP mode listen."""
-        return self.http_addr.rpartition(":")[0].strip("[]")
+    def has_public_site(self) -> bool:
+        """Whether anything but health is to be reached by HTTP."""
+        return not self.is_socket_mode or self.webhook_token is not None
 
-    @property
-    def http_port(self) -> int:
-        """The port of health, metrics and HTTP mode."""
-        return int(self.http_addr.rpartition(":")[2])
+    def tokens(self) -> tuple[str, ...]:
+        """Our own tokens, and Redis' passwords: what gives away this deployment wherever it stands."""
+        return tuple(value for values in self._tokens().values() for value in values)
+
+    def _tokens(self) -> dict[str, tuple[str, ...]]:
+        held = {
+            "SLACK_BOT_TOKEN": self.slack_bot_token,
+            "SLACK_APP_TOKEN": self.slack_app_token,
+            "SLACK_SIGNING_SECRET": self.slack_signing_secret,
+            "CODER_SESSION_TOKEN": self.coder_session_token,
+            "TASKWIRE_WEBHOOK_TOKEN": self.webhook_token,
+            "TASKWIRE_ADMIN_TOKEN": self.admin_token,
+        }
+        found = {name: (secret.get_secret_value(),) for name, secret in held.items() if secret is not None}
+        return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
+
+    def _redis_passwords(self) -> tuple[str, ...]:
+        """As they stand in the address: what a Redis client says of its trouble may name only these."""
+        url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
+        found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
+        return tuple(either for pair in found for either in pair if either)
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that must never be shown."""
-        held = (
-            self.slack_bot_token,
-            self.slack_app_token,
-            self.slack_signing_secret,
-            self.coder_session_token,
-            self.redis_url,
-            self.webhook_token,
-        )
-        values = [secret.get_secret_value() for secret in held if secret is not None]
-        # What a Redis client says of its trouble may name a password and not the whole address.
-        if self.redis_url is not None:
-            url = self.redis_url.get_secret_value()
-            passwords = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
-            values += [unquote(either) for pair in passwords for either in pair if either]
-        return tuple(values)
+        """Every value that must never be shown; where the store is may be, but for its passwords."""
+        url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
+        # What is no address may be a token in the wrong place.
+        misplaced = (url,) if url and "://" not in url else ()
+        return (*self.tokens(), *self._redis_passwords(), *misplaced)
 
 
 class _Given(Settings):
@@ -243,7 +351,13 @@ _CHOICES = {
 
 def load(**overrides: str) -> Settings:
     """Read the settings; raises SettingsError with a sentence for each that is missing or wrong."""
-    return _checked(Settings, overrides)
+    try:
+        return _checked(Settings, overrides)
+    except SettingsError as error:
+        is_lacking = any(" is missing: " in sentence for sentence in error.sentences)
+        if is_lacking and not Path(ENV_FILE).exists():
+            raise SettingsError([*error.sentences, f"There is no {ENV_FILE} in {Path.cwd()}."]) from None
+        raise
 
 
 def hide() -> None:
@@ -257,6 +371,31 @@ def given(values: Mapping[str, str]) -> Settings:
     fields = {_name(field): field for field in Settings.model_fields}
     aliased = {fields[name] if _alias(fields[name]) is None else name: text for name, text in values.items()}
     return _checked(_Given, aliased)
+
+
+def list_unknown() -> list[str]:
+    """A sentence for each TASKWIRE_… that is set and that nobody reads; values are not shown."""
+    named = {name.upper() for name in os.environ}
+    # A file that cannot be read is told of otherwise.
+    with contextlib.suppress(UnicodeDecodeError, OSError):
+        named |= {name.upper() for name in dotenv_values(ENV_FILE)}
+    mine = {name for name in named if name.startswith("TASKWIRE_") and not _OF_A_CLUSTER.fullmatch(name)}
+    sentences = []
+    for name in sorted(mine - set(names())):
+        close = nearest(name, names(), slips=3)[:1]
+        said = f"There is no setting {name}, so it does nothing."
+        sentences.append(" ".join([said, *(f"Is it {each}?" for each in close)]))
+    return sentences
+
+
+def list_short_tokens(settings: Settings) -> list[str]:
+    """A sentence for each token of the operator's own making that can be guessed."""
+    made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
+    return [
+        f"{name} has fewer than {SAFE_TOKEN} characters: set a longer one, which nobody can guess."
+        for name, token in made.items()
+        if token is not None and len(token.get_secret_value()) < SAFE_TOKEN
+    ]
 
 
 class _WayIn(BaseSettings):
@@ -273,6 +412,26 @@ def is_http_only() -> bool:
     except (ValidationError, UnicodeDecodeError, OSError):
         return False
     return way.slack_app_token is None and way.slack_signing_secret is not None
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Cut an address as `http_addr` is one."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class _Form(BaseSettings):
+    model_config = Settings.model_config
+
+    taskwire_log_format: str = "json"
+
+
+def log_format() -> Literal["json", "text"]:
+    """In which form the log is wanted, also where the settings are not all right."""
+    try:
+        return "text" if _Form().taskwire_log_format.strip().lower() == "text" else "json"
+    except (ValidationError, UnicodeDecodeError, OSError):
+        return "json"
 
 
 def _checked(kind: type[Settings], values: Mapping[str, str]) -> Settings:
@@ -293,6 +452,8 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
     said = _CHOICES.get(name) or message.removeprefix("Value error, ").rstrip(".")
     if message.endswith(_NO_WAY_IN):
         return _NO_WAY_IN
+    if not name or (name == "REDIS_URL" and said.startswith(name)):
+        return f"{said}."
     if kind == "missing":
         return f"{name} is missing: {_WHERE[name]}."
     return f"{name} is wrong: it {said}." if said.startswith("must") else f"{name} is wrong: {said}."
@@ -311,16 +472,3 @@ def _alias(field: str) -> str | None:
     alias = Settings.model_fields[field].validation_alias
     assert not isinstance(alias, AliasChoices | AliasPath)  # noqa: S101 - each has one name
     return alias
-
-
-def _check_address(value: str) -> None:
-    """Raise what `must` be, unless it is the address of a web site and no more."""
-    try:
-        parts = urlsplit(value)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one or re.search(r"\s", value):
-        raise ValueError("must be an address that begins with https:// or http://")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("must be an address without a user name, a ? or a #")

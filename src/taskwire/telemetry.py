@@ -1,8 +1,10 @@
 """Logs and metrics: what an operator sees. Secrets are masked before anything is written."""
 
 import logging
+import re
 import secrets
 import sys
+import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
@@ -10,10 +12,21 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from taskwire import __version__
+from taskwire.domain.secrets import masked_beginning
 
 Mask = Callable[[str], str]
+# In characters. All is masked on the loop: a value, which others may have made to be slow, takes some
+# milliseconds at most; of a stack of calls most is our own code.
+LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
+_STACKS = ("exception", "stack")
+# What a terminal obeys, or takes for the end of a line; a stack of calls has its line breaks all the same.
+_OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 Logger = structlog.stdlib.BoundLogger
 
+# What goes on for long, or what strangers can bring about, is said so often.
+SELDOM_SECONDS = 60.0
 LIMITER_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 # Slack brings what was not acknowledged again after one and after five minutes more.
 DELIVERY_AGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
@@ -32,12 +45,12 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
         structlog.processors.format_exc_info,
         _masking(mask),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    renderers: list[structlog.typing.Processor] = [structlog.processors.JSONRenderer()]
+    if form != "json":
+        renderers = [_on_one_line, structlog.dev.ConsoleRenderer(colors=False)]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
@@ -62,6 +75,23 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     )
 
 
+def _on_one_line(
+    _logger: Any,
+    _name: str,
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Write out what a terminal would obey in what a library or an error quotes; values are anyway."""
+    event["event"] = _OBEYED.sub(_written_out, str(event.get("event", ""))).replace("\n", "\\n")
+    for key in _STACKS:
+        if key in event:
+            event[key] = _OBEYED.sub(_written_out, str(event[key]))
+    return event
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return ascii(found[0])[1:-1]
+
+
 def _masking(mask: Mask) -> structlog.typing.Processor:
     def masked(
         _logger: Any,
@@ -69,27 +99,65 @@ def _masking(mask: Mask) -> structlog.typing.Processor:
         event: MutableMapping[str, Any],
     ) -> MutableMapping[str, Any]:
         for key, value in event.items():
-            event[key] = value if key.startswith("_") else _shown(value, mask)
+            longest = LONGEST_STACK if key in _STACKS else LONGEST_VALUE
+            event[key] = value if key.startswith("_") else _shown(value, mask, longest)
         return event
 
     return masked
 
 
-def _shown(value: object, mask: Mask) -> object:
-    """A value as it may be written, however deep a secret sits in it: in a list, or in an error's text."""
+def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
+    """A value as it may be written, however deep a secret sits in it: in a list, or in an error's text.
+
+    A long one is cut, behind what was looked at, so that no secret is written that is cut in two.
+    """
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
         return {mask(str(key)): _shown(part, mask) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_shown(part, mask) for part in value]
-    return mask(str(value))
+    text = str(value)
+    if len(text) <= longest:
+        return mask(text)
+    return f"{masked_beginning(mask, text, longest)}… ({len(text):,} characters)"
 
 
 def logger(name: str) -> Logger:
     """The log of one part."""
     made: Logger = structlog.stdlib.get_logger(name)
     return made
+
+
+class Seldom:
+    """Says something at once, and then once a minute for as long as it goes on, with how often it was so."""
+
+    def __init__(
+        self, say: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._say = say
+        self._event = event
+        self._now = now
+        self._times = 0
+        self._began_at: float | None = None
+        self._said_at: float | None = None
+
+    def __call__(self, **values: object) -> None:
+        """Say it, or count it for the next time."""
+        now = self._now()
+        self._times += 1
+        if self._said_at is None or now - self._said_at >= SELDOM_SECONDS:
+            self._say(self._event, **values, times=self._times)
+            self._said_at, self._times = now, 0
+        self._began_at = now if self._began_at is None else self._began_at
+
+    def ends(self) -> float | None:
+        """Begin anew, so that the next one is said at once; returns for how many seconds it went on."""
+        if self._began_at is None:
+            return None
+        seconds = self._now() - self._began_at
+        self._times, self._began_at, self._said_at = 0, None, None
+        return seconds
 
 
 def reference() -> str:
@@ -114,6 +182,21 @@ class Metrics:
         self.taken = self._counter(
             "deliveries", "Payloads from Slack, by what became of them", "kind", "outcome"
         )
+        self.dropped = self._counter(
+            "payloads_dropped", "Payloads from Slack of which nothing comes, by why", "why"
+        )
+        self.refused = self._counter(
+            "requests_refused", "Requests over HTTP that were refused, by why", "why"
+        )
+        self.connections = self._gauge(
+            "http_connections", "Connections to the HTTP server, by state", "state"
+        )
+        self.connections_bytes = self._gauge(
+            "http_waiting_bytes", "Bytes that are held of requests for which nobody vouches yet"
+        )
+        self.connections_closed = self._counter(
+            "http_connections_closed", "Connections that were closed on a client, by why", "why"
+        )
         self.delivery_age = self._histogram(
             "delivery_age_seconds", "How old what people did was when it was taken", DELIVERY_AGES, "kind"
         )
@@ -134,7 +217,7 @@ class Metrics:
         self.retries = self._counter("retries", "Turns that have to be repeated, by why", "kind", "why")
         self.attempts = self._counter("attempts", "Begun effects that cannot be repeated", "kind")
         self.read_backs = self._counter(
-            "read_backs",
+            "reconciled",
             "Attempts of unknown outcome that were looked for, by what was found",
             "kind",
             "found",
@@ -142,46 +225,51 @@ class Metrics:
         self.taken_over = self._counter(
             "turns_taken_over", "Turns taken over since the one before had no end in its time", "kind"
         )
-        self.lost_turns = self._counter("lost_turns", "Turns that another process had taken over", "kind")
+        self.lost_leases = self._counter("lost_leases", "Turns that another process had taken over", "kind")
         self.doubles = self._counter(
-            "doubles_tidied", "Second copies that a stopped process had made, taken back or told", "kind"
+            "duplicates_removed", "Second copies that a stopped process had made, taken back or told", "kind"
         )
         self.dead = self._counter("dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind")
-        self.in_hand = self._gauge("turns_in_hand", "Turns that this process carries out now, of 32 at most")
+        self.in_hand = self._gauge("leases_held", "Turns that this process carries out now, of 32 at most")
 
     def _of_lists(self) -> None:
-        self.waiting_lists = self._gauge("waiting_lists", "Lists of jobs that have work, due or not")
-        self.waiting_jobs = self._gauge("waiting_jobs", "Jobs that wait in lists of this kind", "lists")
+        self.waiting_lists = self._gauge("waiting_queues", "Queues that have work, due or not")
+        self.waiting_jobs = self._gauge("waiting_jobs", "Jobs that wait in queues of this kind", "queue")
         self.due_age = self._gauge(
-            "due_age_seconds", "How long the list that is due for longest has waited for a worker", "lists"
+            "due_age_seconds", "How long the queue that is due for longest has waited for a worker", "queue"
         )
         self.job_age = self._gauge(
-            "oldest_job_age_seconds", "How long ago the oldest job at the head of a list was written", "lists"
+            "oldest_job_age_seconds",
+            "How long ago the oldest job at the head of a queue was written",
+            "queue",
+        )
+        self.stranded = self._gauge(
+            "waits_for_newer", "Lists whose next job only a newer version can read, which is not there"
         )
         self.letters = self._gauge("dead_letters_kept", "Dead letters that nobody has dealt with")
         self.store_failures = self._counter("store_failures", "Times that Redis did not answer a worker")
-        self.store_rewinds = self._counter(
-            "store_rewinds", "Times that Redis was another one, or had gone back in time"
+        self.data_losses = self._counter(
+            "data_losses", "Times that Redis was another one, or had gone back in time"
         )
 
     def _of_watching(self) -> None:
-        self.sweeps = self._counter("sweeps", "Looks at Coder's list of tasks", "outcome")
+        self.sweeps = self._counter("polls", "Looks at Coder's list of tasks", "outcome")
         self.tasks_read = self._counter("tasks_read", "Tasks of Coder's list that were read, having changed")
         self.sweep_seconds = self._histogram(
-            "sweep_seconds", "How long a look at Coder's list took", Histogram.DEFAULT_BUCKETS
+            "poll_seconds", "How long a look at Coder's list took", Histogram.DEFAULT_BUCKETS
         )
         self.links = self._gauge("links", "Tasks that have an open thread")
         self.last_sweep = self._gauge(
-            "last_sweep_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
+            "last_poll_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
         )
 
     def _of_slacks_limits(self) -> None:
         self.limiter_waits = self._histogram(
             "limiter_wait_seconds",
-            "How long calls to Slack waited for a place in its limits, by method and urgency",
+            "How long calls to Slack waited for a place in its limits, by method and priority",
             LIMITER_WAITS,
             "method",
-            "urgency",
+            "priority",
         )
         self.rate_limited = self._counter("rate_limited", "Answers of Slack's that say: too fast", "method")
 

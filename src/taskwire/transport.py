@@ -36,9 +36,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
-from taskwire.model.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.errors import OutsideError, TryLater, Unknown
 
-# Less than the 5 s by which an attempt may outlast its time-out (`TurnTimes` in `store/queue.py`): what a
+# Less than the 5 s by which an attempt may outlast its time-out (`TurnTimes` in `queue/leases.py`): what a
 # stopped process has left in the kernel is given up by then. It counts while bytes wait for the peer, not
 # while the peer thinks.
 USER_TIMEOUT_SECONDS = 4.0
@@ -58,7 +58,7 @@ class DeadlinePassed(TryLater):
     """The deadline had passed when the request was about to be written, so nothing was."""
 
 
-class Cut(Unknown):
+class ConnectionCut(Unknown):
     """The exchange broke after the request's first byte was written."""
 
 
@@ -67,14 +67,14 @@ class NoAnswer(Unknown):
 
 
 @dataclass
-class Wire:
+class RequestProgress:
     """What is known of one exchange: whether its first byte may have left."""
 
     sent: bool = False
 
 
 _deadline: ContextVar[float | None] = ContextVar("taskwire_deadline", default=None)
-_wire: ContextVar[Wire | None] = ContextVar("taskwire_wire", default=None)
+_wire: ContextVar[RequestProgress | None] = ContextVar("taskwire_wire", default=None)
 
 
 def boottime() -> float:
@@ -100,7 +100,7 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
     have been. An `OutsideError` from the call and a cancellation pass unchanged. What broke is kept as text,
     not as a chained exception: those hold the request, and with it the token.
     """
-    wire = Wire()
+    wire = RequestProgress()
     before = _wire.set(wire)
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -114,12 +114,12 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
     raise broken
 
 
-def _sorted(what: str, wire: Wire, exc: Exception) -> OutsideError:
+def _sorted(what: str, wire: RequestProgress, exc: Exception) -> OutsideError:
     cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
     text = f"{what}: {_words(cause)}"
     if not wire.sent:
         return Unreachable(text)
-    return NoAnswer(text) if isinstance(cause, TimeoutError) else Cut(text)
+    return NoAnswer(text) if isinstance(cause, TimeoutError) else ConnectionCut(text)
 
 
 def _words(cause: BaseException) -> str:

@@ -13,22 +13,28 @@ from tests.bench.acks import measure_acks
 from tests.bench.costs import measure_costs
 from tests.bench.delays import measure_delays, measure_hints
 from tests.bench.figures import HEAD, Figure, machine
+from tests.bench.gaps import measure_gaps
 from tests.bench.load import measure_load
+from tests.bench.masking import measure_masking
 from tests.bench.posts import measure_posts
+from tests.bench.requests import measure_requests
 from tests.bench.starts import measure_starts
 from tests.bench.sweeps import measure_growth, measure_stalls, measure_sweeps
 
 Measure = Callable[[Path], Awaitable[Sequence[Figure]]]
 MEASURES: dict[str, Measure] = {
     "acks": measure_acks,
+    "requests": measure_requests,
     "sweep": measure_sweeps,
     "growth": measure_growth,
     "stall": measure_stalls,
     "load": measure_load,
     "costs": measure_costs,
+    "masking": measure_masking,
     "delay": measure_delays,
     "hints": measure_hints,
     "posts": measure_posts,
+    "gaps": measure_gaps,
     "start": measure_starts,
 }
 

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taskwire.model.changes import Observed, Rules, Story, after
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond
-from taskwire.model.phases import Observation, Report
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.links import LinkSteps
-from taskwire.store.queue import Queue
-from taskwire.store.scripts import ServersClock
-from taskwire.store.steps import Step
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.phases import Observation, Report
+from taskwire.domain.transitions import LinkState, Observed, Rules, reduce
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Queue
+from taskwire.queue.scripts import ServersClock
+from taskwire.redis import connection, embedded
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+from taskwire.state.links import LinkWrites
 from tests.bench.figures import Figure
 
 LINKS = 1_000
@@ -30,12 +31,12 @@ KEYS = Keys("T0BENCH")
 async def measure_costs(directory: Path) -> Sequence[Figure]:
     """Make links, then end them, and ask the store what each key takes: in all, and by kinds of keys."""
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
-        queue, writes = Queue(connections, KEYS, ServersClock()), LinkSteps(KEYS)
+        queue, writes = Queue(connections, KEYS, ServersClock()), LinkWrites(KEYS)
         for number in range(LINKS):
-            await queue.write(_lived(writes, _bond(number)))
+            await queue.write(_lived(writes, _record(number)))
         opened = await _kinds(connections)
         for number in range(LINKS):
-            await queue.write(writes.ends(Step(), _bond(number), "detached"))
+            await queue.write(writes.ends(Batch(), _record(number), "detached"))
         ended = await _kinds(connections)
     what = f"store's memory a link with {REPLIES} replies"
     figures = {
@@ -55,16 +56,16 @@ async def _kinds(connections: Connections) -> Counter[str]:
     return sizes
 
 
-def _bond(number: int) -> Bond:
-    return Bond(
+def _record(number: int) -> LinkRecord:
+    return LinkRecord(
         id=LinkId(f"{number:012x}"),
         channel=ChannelId("C0BENCH0001"),
         made_at=Ts("1764072000.000001"),
-        asked_by=UserId("U0BENCH0001"),
+        requested_by=UserId("U0BENCH0001"),
         owner_slack=UserId("U0BENCH0001"),
         owner_id=f"6f1b1c2e-0000-4000-8000-{number:012x}",
         owner_name="alice",
-        prompt="Fix the login redirect so that people come back to where they were. " * 3,
+        prompt=AgentText("Fix the login redirect so that people come back to where they were. " * 3),
         name=f"fix-the-login-redirect-{number:06x}",
         title="Fix the login redirect",
         template="Tasks on Docker",
@@ -74,34 +75,34 @@ def _bond(number: int) -> Bond:
     )
 
 
-def _lived(writes: LinkSteps, bond: Bond) -> Step:
-    seen = _seen(bond)
-    follows = after(Story(), Observed(seen=seen), Rules(settle_ms=20_000), NOON_MS)
-    step = writes.task(writes.thread(writes.bond(Step(), bond), bond), bond)
-    writes.story(step, bond.id, follows.story, NOON_MS)
+def _lived(writes: LinkWrites, record: LinkRecord) -> Batch:
+    seen = _seen(record)
+    follows = reduce(LinkState(), Observed(seen=seen), Rules(settle_ms=20_000), NOON_MS)
+    batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
+    writes.state(batch, record.id, follows.state, NOON_MS)
     for name, value in (
         ("seen", seen.model_dump_json()),
         ("drawn", "0123456789abcdef"),
         ("cursor", f"2 17 {'0' * 32}"),
     ):
-        writes.field(step, bond.id, name, value)
+        writes.field(batch, record.id, name, value)
     for number in range(REPLIES):
         ts = Ts(f"{1764072100 + number}.000200")
-        writes.taken(step, bond.id, ts)
-        writes.receipt(step, bond.id, ts, "white_check_mark")
-        writes.delivered(step, bond.id, ts)
-    return step
+        writes.taken(batch, record.id, ts)
+        writes.receipt(batch, record.id, ts, "white_check_mark")
+        writes.delivered(batch, record.id, ts)
+    return batch
 
 
-def _seen(bond: Bond) -> Observation:
+def _seen(record: LinkRecord) -> Observation:
     at = datetime(2025, 11, 25, 12, tzinfo=UTC)
     report_id = "9f1b1c2e-0000-4000-8000-000000000000"
     return Observation(
-        task_id=TaskId(str(bond.task_id)),
-        name=bond.name,
-        title=bond.title,
-        owner_id=bond.owner_id,
-        owner_name=bond.owner_name,
+        task_id=TaskId(str(record.task_id)),
+        name=record.name,
+        title=record.title,
+        owner_id=record.owner_id,
+        owner_name=record.owner_name,
         status="active",
         build=2,
         created_at=at,

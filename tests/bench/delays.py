@@ -85,12 +85,12 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
             await session.post(url, json={})
             await asyncio.sleep(dice.uniform(0, 4 * SECONDS_BETWEEN))
         await changes.are_told()
-        looks, began = await figure(bot, "taskwire_sweeps_total"), time.perf_counter()
+        looks, began = await figure(bot, "taskwire_polls_total"), time.perf_counter()
         for _ in range(HINTS):
             await session.post(url, json={})
             await asyncio.sleep(HINT_SECONDS / HINTS)
         lasted = time.perf_counter() - began
-        looks = await figure(bot, "taskwire_sweeps_total") - looks
+        looks = await figure(bot, "taskwire_polls_total") - looks
     what = "webhook's arrival to message"
     return (
         Figure(f"{what} p50", percentile(changes.seconds, 0.5), "s"),

@@ -33,7 +33,7 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
     links = f"memory of the process at {SIZES[-1]:,} links"
     return (
         *found,
-        Figure(links, peak, "MB", bare, BARE, "under 150 MB"),
+        Figure(links, peak, "MB", bare, BARE, "under 110 MB"),
         Figure(links, peak, "MB", empty, EMPTY),
         Figure(f"store's memory a link, {SIZES[-1]:,} links at rest", stored, "bytes"),
     )
@@ -47,9 +47,9 @@ async def _asked(place: Place, bot: Taskwire, size: int) -> Figure:
     async with store_of(place) as connections:
         await until_figure(bot, "taskwire_links", size)
         await quiet(place, connections)
-    ticks, requests = await figure(bot, "taskwire_sweeps_total"), _requests(place)
+    ticks, requests = await figure(bot, "taskwire_polls_total"), _requests(place)
     await _ticks(bot, TICKS)
-    ticks, requests = await figure(bot, "taskwire_sweeps_total") - ticks, _requests(place) - requests
+    ticks, requests = await figure(bot, "taskwire_polls_total") - ticks, _requests(place) - requests
     target = "the same for all"
     return Figure(
         f"requests to Coder a tick, {size:,} tasks", requests / ticks, "requests", size, ONE_EACH, target
@@ -63,7 +63,7 @@ def _requests(place: Place) -> int:
 
 async def _ticks(bot: Taskwire, count: int) -> None:
     """Wait until so many sweeps have been made."""
-    swept = "taskwire_sweeps_total"
+    swept = "taskwire_polls_total"
     await until_figure(bot, swept, await figure(bot, swept) + count)
 
 

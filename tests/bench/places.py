@@ -7,18 +7,19 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.links import LinkRecord
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Queue
+from taskwire.queue.scripts import ServersClock
+from taskwire.redis import connection, embedded
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.links import LinkSteps
-from taskwire.store.queue import Queue
-from taskwire.store.scripts import ServersClock
-from taskwire.store.steps import Step
+from taskwire.state.links import LinkWrites
 from tests.process.processes import KEPT, Place, Taskwire, end, new_place
 
 OWNER = "crowd"
@@ -51,7 +52,7 @@ async def spawned(place: Place, module: str, *words: str) -> AsyncIterator[Taskw
         stderr=asyncio.subprocess.PIPE,
         limit=1 << 20,
     )
-    started = Taskwire(process)
+    started = Taskwire(process, place.settings["TASKWIRE_ADMIN_TOKEN"])
     started.listen()
     try:
         yield started
@@ -81,25 +82,25 @@ def queue_of(place: Place, connections: Connections) -> Queue:
 async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
     """Write a link for each task, as `attach` would; there is no card yet, and so none to draw."""
     async with store_of(place) as connections:
-        queue, writes = queue_of(place, connections), LinkSteps(keys_of(place))
+        queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
         for start in range(0, len(tasks), BATCH):
-            step = Step()
+            batch = Batch()
             for task in tasks[start : start + BATCH]:
-                bond = bond_of(task)
-                writes.task(writes.bond(step, bond), bond)
-            await queue.write(step)
+                record = record_of(task)
+                writes.task(writes.record(batch, record), record)
+            await queue.write(batch)
 
 
-def bond_of(task: PuppetTask) -> Bond:
+def record_of(task: PuppetTask) -> LinkRecord:
     """What a link to a task is."""
-    return Bond(
+    return LinkRecord(
         id=LinkId(f"bench{task.name}"),
         channel=ChannelId("C0BENCH"),
         made_at=Ts("1.000001"),
-        asked_by=UserId("U0BENCH"),
+        requested_by=UserId("U0BENCH"),
         owner_id=task.row.owner.id,
         owner_name=task.row.owner.username,
-        prompt=task.prompt,
+        prompt=AgentText(task.prompt),
         name=task.name,
         title=task.name,
         task_id=TaskId(task.id),

@@ -5,14 +5,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.model.jobs import Job, Say, tell
-from taskwire.model.links import Bond
-from taskwire.model.messages import Message
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.jobs import Job, PostText, to_thread
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.message import Message
+from taskwire.queue.batch import Batch
 from taskwire.sandbox.slack import Call, SlackSandbox
 from taskwire.slack import manifest
-from taskwire.store.links import LinkSteps
-from taskwire.store.steps import Step
+from taskwire.state.links import LinkWrites
 from tests.bench.figures import Figure
 from tests.bench.places import bench_place, keys_of, queue_of, spawned, store_of
 from tests.process.processes import Place
@@ -71,19 +71,19 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
     """Write down so many sentences for a thread in each of so many channels."""
     async with store_of(place) as connections:
-        queue, writes = queue_of(place, connections), LinkSteps(keys_of(place))
+        queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):
             channel = place.slack.add_channel(f"{name}-{number}", ["alice"])
             root = await place.slack.post("alice", channel.id, "a discussion")
-            bond = Bond(
+            record = LinkRecord(
                 id=LinkId(channel.name),
                 channel=ChannelId(channel.id),
                 made_at=Ts("1.000001"),
-                asked_by=UserId("U0BENCH"),
+                requested_by=UserId("U0BENCH"),
                 thread_ts=Ts(root),
             )
-            step = writes.bond(Step(), bond)
+            batch = writes.record(Batch(), record)
             for said in range(count):
-                work = Say(message=Message(text=f"sentence {said}"))
-                step.append(tell(bond.id), Job(id=f"say-{said}", work=work))
-            await queue.write(step)
+                work = PostText(message=Message(text=f"sentence {said}"))
+                batch.append(to_thread(record.id), Job(id=f"say-{said}", work=work))
+            await queue.write(batch)

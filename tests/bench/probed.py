@@ -8,9 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from taskwire import settings as settings_of
+from taskwire.app.bot import Bot, running
+from taskwire.app.process import connected, settle_down
 from taskwire.coder import lists, models
-from taskwire.lifetime import connected, settle_down
-from taskwire.running import Bot, running
 from tests.bench.orders import Ordered
 
 PERIOD_SECONDS = 0.001
@@ -62,11 +62,11 @@ class Looked:
 
     async def _sweep(self) -> Answer:
         """A whole sweep, from asking Coder to the last write."""
-        return await _timed(self._bot.parts.watcher.sweep)
+        return await _timed(self._bot.parts.poller.sweep)
 
     async def _read(self) -> Answer:
         """The baseline: what a body costs that is merely parsed, at once and with the same partial model."""
-        body = await self._bot.parts.doors.coder.list_tasks_raw()
+        body = await self._bot.parts.deps.coder.list_tasks_raw()
 
         async def reading() -> None:
             for item in lists.cut(body):

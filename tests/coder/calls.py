@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from taskwire.coder.client import CoderClient
+from taskwire.domain.agent_text import AgentText
 
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 WHEN = "2026-06-18T10:40:02.511Z"
@@ -52,7 +53,7 @@ CALLS: dict[str, Call] = {
     "me": Call(lambda c: c.me(), "GET /api/v2/users/me", 200, USER),
     "get_user": Call(lambda c: c.get_user("alice"), "GET /api/v2/users/alice", 200, USER),
     "list_users": Call(
-        lambda c: c.list_users_by_email(" alice@example.com"),
+        lambda c: c.list_users_by_email("alice@example.com"),
         "GET /api/v2/users?q=alice@example.com&limit=100&offset=0",
         200,
         FOUND,
@@ -69,7 +70,7 @@ CALLS: dict[str, Call] = {
         lambda c: c.get_task("alice/a-task"), "GET /api/v2/tasks/alice/a-task", 200, TASK
     ),
     "create_task": Call(
-        lambda c: c.create_task("alice", "v", "Fix it", "fix-it", preset_id="p"),
+        lambda c: c.create_task("alice", "v", AgentText("Fix it"), "fix-it", preset_id="p"),
         "POST /api/v2/tasks/alice",
         201,
         TASK,
@@ -77,14 +78,18 @@ CALLS: dict[str, Call] = {
     ),
     "delete_task": Call(lambda c: c.delete_task(ID), f"DELETE /api/v2/tasks/me/{ID}", 202),
     "edit_input": Call(
-        lambda c: c.edit_input(ID, "other"),
+        lambda c: c.edit_input(ID, AgentText("other")),
         f"PATCH /api/v2/tasks/me/{ID}/input",
         204,
         None,
         {"input": "other"},
     ),
     "send": Call(
-        lambda c: c.send(ID, "go on"), f"POST /api/v2/tasks/me/{ID}/send", 204, None, {"input": "go on"}
+        lambda c: c.send(ID, AgentText("go on")),
+        f"POST /api/v2/tasks/me/{ID}/send",
+        204,
+        None,
+        {"input": "go on"},
     ),
     "get_logs": Call(lambda c: c.get_logs(ID), f"GET /api/v2/tasks/me/{ID}/logs", 200, {"logs": []}),
     "pause": Call(

@@ -10,8 +10,9 @@ import pytest
 
 from taskwire import transport
 from taskwire.coder import errors
-from taskwire.coder.client import CoderClient, Timeouts
-from taskwire.transport import Cut, DeadlinePassed, NoAnswer, Unreachable
+from taskwire.coder.client import CoderClient, CoderTimeouts
+from taskwire.domain.agent_text import AgentText
+from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.calls import BUILD, CALLS, KEY, TASK, USER, Call
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, says, says_nothing
 
@@ -38,12 +39,13 @@ async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call)
 
 async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:
     """Not even where every library says everything."""
-    caplog.set_level(logging.DEBUG)
+    for name in ("", "httpx", "aiohttp"):
+        caplog.set_level(logging.DEBUG, name)
     play = [*map(answers, CALLS.values()), hangs_up]
     async with far_side(*play) as far, CoderClient.open(far.url, TOKEN) as coder:
         for call in CALLS.values():
             await call.ask(coder)
-        with pytest.raises(Cut):
+        with pytest.raises(ConnectionCut):
             await coder.me()
 
     assert caplog.text
@@ -55,7 +57,7 @@ async def test_any_other_success_is_not_one(call: Call) -> None:
     """Done is the documented status alone."""
     other = says(206 if call.status == 200 else 200, call.body, JSON)
     async with far_side(other) as far, CoderClient.open(far.url, TOKEN) as coder:
-        with pytest.raises(errors.Nonsense):
+        with pytest.raises(errors.UnexpectedCoderAnswer):
             await call.ask(coder)
 
 
@@ -67,14 +69,14 @@ WITH_A_BODY = {name: call for name, call in CALLS.items() if call.body and name 
 async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
     """The status says done and the body does not."""
     async with far_side(says(call.status, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
-        with pytest.raises(errors.Nonsense):
+        with pytest.raises(errors.UnexpectedCoderAnswer):
             await call.ask(coder)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_no_call_waits_for_ever(call: Call) -> None:
     """Each has its time-out."""
-    short = Timeouts(*[0.05] * 6)
+    short = CoderTimeouts(*[0.05] * 6)
     async with far_side(says_nothing) as far, CoderClient.open(far.url, TOKEN, timeouts=short) as coder:
         with pytest.raises((NoAnswer, Unreachable)):
             await call.ask(coder)
@@ -92,7 +94,7 @@ async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
     """Only what reads is refused."""
     answer = answers(CALLS["pause"])
     async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
-        with pytest.raises(errors.Nonsense):
+        with pytest.raises(errors.UnexpectedCoderAnswer):
             await coder.pause("a-task")
 
 
@@ -107,7 +109,7 @@ async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> N
     """What the job's attempt relies on."""
     async with CoderClient.open(far.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
-            await coder.send("a-task", "words")
+            await coder.send("a-task", AgentText("words"))
 
         assert far.requests == []
 
@@ -115,8 +117,8 @@ async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> N
 async def test_two_accounts_share_connections_and_nothing_else(far: FarSide) -> None:
     """Each request carries its own account's token."""
     async with CoderClient.open(far.url, TOKEN) as coder:
-        await coder.send("a-task", "words")
-        await coder.acting_with("other-token").send("a-task", "words")
+        await coder.send("a-task", AgentText("words"))
+        await coder.acting_with("other-token").send("a-task", AgentText("words"))
 
         assert far.connections == 1
         assert [b"other-token" in request for request in far.requests] == [False, True]
@@ -139,6 +141,24 @@ async def test_people_are_found_by_exact_address_over_all_pages() -> None:
 
         assert [user.username for user in found] == ["alice"]
         assert [line.rpartition("offset=")[2] for line in far.lines] == ["0", "100"]
+
+
+@pytest.mark.parametrize(
+    "other", ["\u212aim@example.com", "\uff4bim@example.com", "k\u0131m@example.com", "KIM@EXAMPLE.COM.test"]
+)
+async def test_letters_that_only_look_alike_make_another_address(other: str) -> None:
+    """Lowering all of Unicode makes the Kelvin sign a k: who registers that is not who has the k."""
+    users = [
+        {"id": "1", "username": "other", "email": other},
+        {"id": "2", "username": "kim", "email": "KIM@example.com"},
+    ]
+    answer = says(200, json.dumps({"users": users, "count": 2}), JSON)
+    async with far_side(answer, answer) as far, CoderClient.open(far.url, TOKEN) as coder:
+        found = await coder.list_users_by_email("Kim@Example.com")
+        with_a_blank = await coder.list_users_by_email("kim@example.com\u00a0")
+
+    assert [user.username for user in found] == ["kim"]
+    assert with_a_blank == []
 
 
 async def test_the_agents_history_is_told_oldest_first() -> None:
@@ -178,7 +198,7 @@ async def test_a_pause_returns_the_build_it_started() -> None:
 async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:
     """Whatever a person typed stays one part of the path."""
     async with CoderClient.open(far.url, TOKEN) as coder:
-        await coder.send("ali ce?/fix/it#1", "words")
+        await coder.send("ali ce?/fix/it#1", AgentText("words"))
 
         assert far.lines == ["POST /api/v2/tasks/ali%20ce%3F/fix%2Fit%231/send"]
 
@@ -205,3 +225,34 @@ async def test_the_list_comes_as_it_was_sent() -> None:
     body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
     async with far_side(says(200, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
         assert await coder.list_tasks_raw() == body.encode()
+
+
+async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
+    """Of all workspaces, since it acts for all; the answer is Coder's own."""
+    for may in (True, False):
+        async with (
+            far_side(says(200, json.dumps({"connects": may}), JSON)) as far,
+            CoderClient.open(far.url, TOKEN) as coder,
+        ):
+            assert await coder.find_may_connect() is may
+            head, _, content = far.requests[0].partition(b"\r\n\r\n")
+
+        assert head.startswith(b"POST /api/v2/authcheck ")
+        check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
+        assert json.loads(content) == {"checks": {"connects": check}}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        says(404, '{"message": "Route not found."}', JSON),
+        says(404, "<html>"),
+        says(405, ""),
+        says(400, '{"message": "Unknown."}', JSON),
+        says(200, "{}", JSON),
+    ],
+)
+async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Act) -> None:
+    """Something that is only looked at ahead must not be taken for a Coder that is away."""
+    async with far_side(act) as far, CoderClient.open(far.url, TOKEN) as coder:
+        assert await coder.find_may_connect() is None

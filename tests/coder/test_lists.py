@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from taskwire.coder import lists
-from taskwire.coder.errors import Nonsense
-from taskwire.model.errors import Unknown
+from taskwire.coder.errors import UnexpectedCoderAnswer
+from taskwire.domain.errors import Unknown
 
 # Texts that look like the seam between two tasks, in every depth.
 WORDS = st.sampled_from(["", "x", "}", "},{", '},{"id":"', "\\", '"', "é", "{[", "]}"])
@@ -62,7 +62,7 @@ def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
 
     assert items == [b'{"id":"a","name":"\\u003cb\\u003e"}', b'{"id":"b", "x":[{}]}', b'{"id":7}']
     assert [lists.item_id(item) for item in items[:2]] == ["a", "b"]
-    with pytest.raises(Nonsense):
+    with pytest.raises(UnexpectedCoderAnswer):
         lists.item_id(items[2])
 
 

@@ -7,9 +7,17 @@ import pytest
 from pydantic import JsonValue
 
 from taskwire.coder import lists, models
-from taskwire.coder.errors import Nonsense
-from taskwire.coder.models import AgentReport, Preset, State, Task, TaskState, TaskStatus, WorkspaceStatus
-from taskwire.model.errors import Unknown
+from taskwire.coder.errors import UnexpectedCoderAnswer
+from taskwire.coder.models import (
+    AgentReport,
+    CurrentState,
+    Preset,
+    Task,
+    TaskState,
+    TaskStatus,
+    WorkspaceStatus,
+)
+from taskwire.domain.errors import Unknown
 
 TASK: dict[str, JsonValue] = {
     "id": "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11",
@@ -67,6 +75,50 @@ def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | No
     assert task(workspace_agent_id=written).workspace_agent_id == expected
 
 
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ("I can&#39;t find &#34;x&#34; &amp; a &lt; b", 'I can\'t find "x" & a < b'),
+        ("as &amp;lt; it was", "as &lt; it was"),
+        ("R&D &copy; &nbsp", "R&D &copy; &nbsp"),
+    ],
+)
+def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -> None:
+    """Coder escapes a report once for its pages, in these five ways; in the list and in the history."""
+    state: JsonValue = {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
+    report = {"id": "r", "created_at": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
+    shown = task(current_state=state).current_state
+
+    assert shown is not None
+    assert (shown.message, AgentReport.model_validate(report).message) == (written, written)
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "health", "is_lost", "is_script_failed"),
+    [
+        ("ready", {"healthy": True}, False, False),
+        ("ready", None, False, False),
+        ("ready", {"healthy": False, "reason": "agent has lost connection"}, True, False),
+        ("ready", {"healthy": False}, True, False),
+        (
+            "start_error",
+            {"healthy": False, "reason": "agent startup script exited with an error"},
+            False,
+            True,
+        ),
+        ("start_error", {"healthy": False}, False, True),
+        ("start_error", {"healthy": False, "reason": "agent has lost connection"}, True, False),
+    ],
+)
+def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
+    lifecycle: str, health: JsonValue, is_lost: bool, is_script_failed: bool
+) -> None:
+    """Coder calls both unhealthy; the reason, where it gives one, tells which."""
+    read = task(workspace_agent_lifecycle=lifecycle, workspace_agent_health=health)
+
+    assert (read.is_lost, read.is_script_failed) == (is_lost, is_script_failed)
+
+
 @pytest.mark.parametrize("word", [*TaskStatus][:-1])
 def test_a_known_status_is_its_member(word: TaskStatus) -> None:
     """`unknown` is a status of Coder's own."""
@@ -97,7 +149,7 @@ def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) ->
     """The agent's history says `failure` where the list says `failed`."""
     now = datetime(2026, 6, 18, tzinfo=UTC)
 
-    state = State(timestamp=now, state=word)
+    state = CurrentState(timestamp=now, state=word)
     report = AgentReport(id="1", created_at=now, state=word)
 
     assert (state.state, report.state) == (expected, expected)
@@ -126,7 +178,7 @@ def test_presets_come_with_gos_names_or_with_jsons() -> None:
 def test_null_is_an_empty_list() -> None:
     """Go sends a nil slice as null, at the top and inside."""
     assert models.read_list(Preset, b"null", "x") == ()
-    assert models.read(models.Logs, b'{"logs":null,"snapshot":true}', "x").logs == ()
+    assert models.read(models.TaskLogs, b'{"logs":null,"snapshot":true}', "x").logs == ()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +194,7 @@ def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
 
 def test_what_was_wrong_is_said_without_what_was_sent() -> None:
     """A prompt may hold a secret, and an exception ends in a log."""
-    with pytest.raises(Nonsense) as caught:
+    with pytest.raises(UnexpectedCoderAnswer) as caught:
         models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())
 
     assert str(caught.value) == "one task of the list: 1 faults, first at initial_prompt: string_type"

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from taskwire.coder import errors
-from taskwire.coder.client import CoderClient, Timeouts
-from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown
-from taskwire.transport import Cut, NoAnswer
+from taskwire.coder.client import CoderClient, CoderTimeouts
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.errors import NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.transport import ConnectionCut, NoAnswer
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw, raw_then_cut, says, says_nothing
 
 TOKEN = "abcdefghij-klmnopqrstuvwxyz012345"
@@ -18,9 +19,12 @@ NOT_FOUND = "Resource not found or you do not have access to this resource"
 
 async def outcome_of_send(act: Act) -> OutsideError:
     """Send input to a far side that plays this, and return how it ended."""
-    async with far_side(act) as far, CoderClient.open(far.url, TOKEN, timeouts=Timeouts(send=0.5)) as coder:
+    async with (
+        far_side(act) as far,
+        CoderClient.open(far.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
+    ):
         with pytest.raises(OutsideError) as caught:
-            await coder.send("a-task", "words")
+            await coder.send("a-task", AgentText("words"))
         assert far.lines == ["POST /api/v2/tasks/me/a-task/send"]
         return caught.value
 
@@ -46,10 +50,12 @@ ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
     (
         429,
         "You've been rate limited for sending more than 512 requests in 1m0s.",
-        errors.RateLimited,
+        errors.CoderRateLimited,
         TryLater,
     ),
     (500, "Internal error fetching tasks.", errors.ServerTrouble, Unknown),
+    (500, "failed to fetch preset parameter values", errors.BadRequest, Refused),
+    (500, "Archived template versions cannot be used to make a workspace.", errors.BadRequest, Refused),
     (502, "Failed to reach task app endpoint.", errors.AppUnreachable, TryLater),
     (502, "Failed to get status from task app.", errors.AppUnreachable, TryLater),
     (502, "Task app rejected the message.", errors.RejectedByApp, Unknown),
@@ -71,7 +77,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     assert isinstance(error, outcome)
     assert isinstance(error, NotDone) is not issubclass(outcome, Unknown)
     complaint = errors.Complaint(field="name", detail="taken")
-    assert error.answer == errors.Answer(status, message, "why", (complaint,))
+    assert error.answer == errors.CoderAnswer(status, message, "why", (complaint,))
     assert str(error) == f"{status} {message}; why; name: taken"
 
 
@@ -81,7 +87,7 @@ async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
     error = await outcome_of_send(says(409, '{"message":"Task is paused.",' + null + "}", JSON))
 
     assert type(error) is errors.TaskPaused
-    assert error.answer == errors.Answer(409, "Task is paused.")
+    assert error.answer == errors.CoderAnswer(409, "Task is paused.")
 
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
@@ -90,22 +96,22 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
 @pytest.mark.parametrize(
     ("act", "kind"),
     [
-        (says(200, "{}", JSON), errors.Nonsense),
-        (says(200, HTML, "Content-Type: text/html"), errors.Nonsense),
-        (says(202, "", JSON), errors.Nonsense),
-        (says(302, "", "Location: /login"), errors.Nonsense),
-        (says(307, "", "Location: /api/v2/tasks/me/a-task/send"), errors.Nonsense),
-        (says(403, HTML), errors.Nonsense),
-        (says(404, "404 page not found"), errors.Nonsense),
-        (says(409, '{"message":"Task is pau', JSON), errors.Nonsense),
-        (says(409, '{"error":"other"}', JSON), errors.Nonsense),
-        (says(409, b"\xff\xfe{}", JSON), errors.Nonsense),
-        (says(409, b"not gzip", JSON, "Content-Encoding: gzip"), Cut),
+        (says(200, "{}", JSON), errors.UnexpectedCoderAnswer),
+        (says(200, HTML, "Content-Type: text/html"), errors.UnexpectedCoderAnswer),
+        (says(202, "", JSON), errors.UnexpectedCoderAnswer),
+        (says(302, "", "Location: /login"), errors.UnexpectedCoderAnswer),
+        (says(307, "", "Location: /api/v2/tasks/me/a-task/send"), errors.UnexpectedCoderAnswer),
+        (says(403, HTML), errors.UnexpectedCoderAnswer),
+        (says(404, "404 page not found"), errors.UnexpectedCoderAnswer),
+        (says(409, '{"message":"Task is pau', JSON), errors.UnexpectedCoderAnswer),
+        (says(409, '{"error":"other"}', JSON), errors.UnexpectedCoderAnswer),
+        (says(409, b"\xff\xfe{}", JSON), errors.UnexpectedCoderAnswer),
+        (says(409, b"not gzip", JSON, "Content-Encoding: gzip"), errors.UnexpectedCoderAnswer),
         (says(502, HTML), errors.ServerTrouble),
         (says(504, ""), errors.ServerTrouble),
-        (raw_then_cut(b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{"), Cut),
+        (raw_then_cut(b"HTTP/1.1 409 Conflict\r\nContent-Length: 99\r\n\r\n{"), ConnectionCut),
         (raw(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n"), NoAnswer),
-        (hangs_up, Cut),
+        (hangs_up, ConnectionCut),
         (says_nothing, NoAnswer),
     ],
 )
@@ -131,7 +137,7 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
     """Whoever limits, Coder or something before it."""
     error = await outcome_of_send(says(429, "slow down", header))
 
-    assert type(error) is errors.RateLimited
+    assert type(error) is errors.CoderRateLimited
     assert error.after_seconds == seconds
 
 
@@ -185,7 +191,7 @@ async def test_a_name_that_cannot_be_one_is_not_found(far: FarSide, name: str) -
 async def test_a_redirect_of_a_read_is_not_followed() -> None:
     """A sign-in page is not Coder, and must not see the token."""
     async with far_side(says(302, "", "Location: /login")) as far, CoderClient.open(far.url, TOKEN) as coder:
-        with pytest.raises(errors.Nonsense):
+        with pytest.raises(errors.UnexpectedCoderAnswer):
             await coder.me()
 
         assert far.lines == ["GET /api/v2/users/me"]

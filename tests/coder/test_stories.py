@@ -1,5 +1,6 @@
 """The client and the look-alike of Coder: whole stories, and what is left behind when they break off."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from datetime import timedelta
 import pytest
 
 from taskwire.coder import errors, lists, models
-from taskwire.coder.client import CoderClient, Timeouts
+from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
-from taskwire.model.errors import NotDone, OutsideError, Unknown
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.errors import NotDone, OutsideError, Unknown
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask, Settings, SteppedClock, faults
 from taskwire.sandbox.coder.rows import Template
 from taskwire.sandbox.coder.steps import BuildPlan
-from taskwire.transport import Cut, NoAnswer, Unreachable
+from taskwire.transport import ConnectionCut, NoAnswer, Unreachable
 
 
 @dataclass
@@ -44,7 +46,7 @@ async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment
         coder.add_user("alice", email="Alice@Example.com")
         slow = BuildPlan(queue=5, provision=20, connect=5, start=10, app=5, stop=10, build_log=("Plan",))
         template = coder.add_template("slow", plan=slow)
-        short = Timeouts(send=2.0)
+        short = CoderTimeouts(send=2.0)
         async with CoderClient.open(coder.url, coder.admin_token, timeouts=short) as client:
             yield Deployment(coder, client, template)
         assert coder.complaints == []
@@ -60,13 +62,13 @@ async def here() -> AsyncIterator[Deployment]:
 async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment) -> None:
     """By id, by owner and name, and in the list."""
     [template] = [each for each in await here.client.list_templates() if each.name == "slow"]
-    made = await here.client.create_task("alice", template.active_version_id, "Fix it", "fix-it")
+    made = await here.client.create_task("alice", template.active_version_id, AgentText("Fix it"), "fix-it")
 
     by_id = await here.client.get_task(made.id)
     by_name = await here.client.get_task("alice/FIX-IT")
     listed = lists.cut(await here.client.list_tasks_raw())
 
-    assert (made.status, made.workspace_status) == (TaskStatus.PENDING, WorkspaceStatus.PENDING)
+    assert (made.status, made.workspace_status) == (TaskStatus.INITIALIZING, WorkspaceStatus.PENDING)
     assert (made.owner_name, made.initial_prompt, made.workspace_app_id) == ("alice", "Fix it", None)
     assert [task.id for task in (by_id, by_name, *map(models.parse_task, listed))] == [made.id] * 3
 
@@ -74,10 +76,10 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
     """Which is what makes creating safe to repeat."""
     version = here.template.active.id
-    await here.client.create_task("alice", version, "Fix it", "fix-it")
+    await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
     with pytest.raises(errors.NameTaken) as caught:
-        await here.client.create_task("alice", version, "Fix it", "fix-it")
+        await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
     assert caught.value.answer.validations[0].field == "name"
 
@@ -87,11 +89,11 @@ async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
     version = here.template.active.id
 
     with pytest.raises(errors.BadRequest) as caught:
-        await here.client.create_task("alice", version, "Fix it", "x" * 33)
+        await here.client.create_task("alice", version, AgentText("Fix it"), "x" * 33)
     with pytest.raises(errors.BadRequest):
-        await here.client.create_task("alice", here.coder.admin.id, "Fix it", "fix-it")
+        await here.client.create_task("alice", here.coder.admin.id, AgentText("Fix it"), "fix-it")
     with pytest.raises(errors.NotFound):
-        await here.client.create_task("nobody", version, "Fix it", "fix-it")
+        await here.client.create_task("nobody", version, AgentText("Fix it"), "fix-it")
 
     assert caught.value.answer.message == "Unable to create a Task with the provided name."
     assert "must be <= 32 characters" in str(caught.value)
@@ -101,7 +103,7 @@ async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
     """Exactly these bytes."""
     task = await here.running()
 
-    await here.client.send(task.id, "Use <b> & 'quotes'\nand lines")
+    await here.client.send(task.id, AgentText("Use <b> & 'quotes'\nand lines"))
 
     assert task.inputs[-1:] == ["Use <b> & 'quotes'\nand lines"]
     logs = await here.client.get_logs(task.id)
@@ -113,18 +115,18 @@ async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(h
     """Starting, busy, paused, broken: what to do next differs."""
     starting = here.starting("another")
     with pytest.raises(errors.NotReady):
-        await here.client.send(starting.id, "words")
+        await here.client.send(starting.id, AgentText("words"))
     task = await here.running()
     task.becomes("working")
     with pytest.raises(errors.NotReady):
-        await here.client.send(task.id, "words")
+        await here.client.send(task.id, AgentText("words"))
     task.status_is("error")
     with pytest.raises(errors.MustBeActive):
-        await here.client.send(task.id, "words")
+        await here.client.send(task.id, AgentText("words"))
     task.pause()
     await here.coder.advance(60)
     with pytest.raises(errors.TaskPaused):
-        await here.client.send(task.id, "words")
+        await here.client.send(task.id, AgentText("words"))
     assert "words" not in task.inputs
 
 
@@ -132,7 +134,7 @@ async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
     """Each step is refused where it makes no sense."""
     task = await here.running()
     with pytest.raises(errors.MustBePaused):
-        await here.client.edit_input(task.id, "Other")
+        await here.client.edit_input(task.id, AgentText("Other"))
     with pytest.raises(errors.AlreadyRunning):
         await here.client.resume(task.id)
 
@@ -140,7 +142,7 @@ async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
     with pytest.raises(errors.BuildActive):
         await here.client.resume(task.id)
     await here.coder.advance(300)
-    await here.client.edit_input(task.id, "Other")
+    await here.client.edit_input(task.id, AgentText("Other"))
     snapshot = await here.client.get_logs(task.id)
     starting = await here.client.resume(task.id)
 
@@ -235,13 +237,13 @@ async def test_a_server_without_tasks_is_recognised() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "arrived"),
     [
-        (faults.refused(), Cut, 0),
-        (faults.cut_after(), Cut, 1),
+        (faults.refused(), ConnectionCut, 0),
+        (faults.cut_after(), ConnectionCut, 1),
         (faults.hang(), NoAnswer, 0),
-        (faults.nonsense(), errors.Nonsense, 1),
+        (faults.nonsense(), errors.UnexpectedCoderAnswer, 1),
         (faults.error_after(), errors.ServerTrouble, 1),
         (faults.server_error(), errors.ServerTrouble, 0),
-        (faults.too_many(), errors.RateLimited, 0),
+        (faults.too_many(), errors.CoderRateLimited, 0),
         (faults.bad_gateway(), errors.AppUnreachable, 0),
     ],
     ids=lambda value: getattr(value, "name", None),
@@ -254,7 +256,7 @@ async def test_input_is_sent_once_whatever_breaks(
     here.coder.misbehave("tasks.send", fault, times=None)
 
     with pytest.raises(kind) as caught:
-        await here.client.send(task.id, "words")
+        await here.client.send(task.id, AgentText("words"))
 
     assert len([seen for seen in here.coder.requests if seen.route == "tasks.send"]) == 1
     assert task.inputs.count("words") == arrived
@@ -266,14 +268,20 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
     task = await here.running()
     task.agentapi_fails("message_after_typing")
     with pytest.raises(errors.RejectedByApp) as typed:
-        await here.client.send(task.id, "words")
+        await here.client.send(task.id, AgentText("words"))
     await here.coder.advance(60)
     task.agentapi_fails("status")
     with pytest.raises(errors.AppUnreachable):
-        await here.client.send(task.id, "more")
+        await here.client.send(task.id, AgentText("more"))
     task.agent_is_unreachable()
+    count = len(here.coder.requests)
+    sending = asyncio.create_task(here.client.send(task.id, AgentText("more")))
+    await here.coder.until(
+        "it is asked", lambda: len(here.coder.requests) > count and here.coder.requests[-1].has_executed
+    )
+    await here.coder.advance(30)
     with pytest.raises(errors.AppUnreachable):
-        await here.client.send(task.id, "more")
+        await sending
 
     assert isinstance(typed.value, Unknown)
     assert (task.inputs.count("words"), task.inputs.count("more")) == (1, 0)

@@ -1,21 +1,16 @@
 """The client against Coder's own contract: its reference as data, and bodies written from its source."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, JsonValue
 
 from taskwire.coder import lists, models
-from taskwire.coder.errors import Nonsense
+from taskwire.coder.errors import UnexpectedCoderAnswer
 from tests.coder.calls import CALLS, Call
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-DATA = Path(os.environ.get("TASKWIRE_SHARED_DATA") or SHARED / "data")
-REFERENCE = DATA / "coder-tasks.swagger.json"
-FACTS = DATA.parent / "facts" / "coder-api.md"
+from . import references
 
 
 class Operation(BaseModel):
@@ -34,17 +29,13 @@ class Reference(BaseModel):
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     """Coder's reference."""
-    if not REFERENCE.exists():
-        pytest.skip(f"CONTRACT NOT CHECKED: no {REFERENCE.name}; point TASKWIRE_SHARED_DATA at its folder")
-    return Reference.model_validate_json(REFERENCE.read_bytes())
+    return Reference.model_validate_json(references.read("coder-tasks.swagger.json"))
 
 
 @pytest.fixture(scope="module")
 def bodies() -> dict[str, list[str]]:
     """The samples of the facts, by their number."""
-    if not FACTS.exists():
-        pytest.skip(f"CONTRACT NOT CHECKED: no {FACTS.name} beside the data")
-    chapter = FACTS.read_text().partition("\n## 10. ")[2]
+    chapter = references.read("../facts/coder-api.md").partition("\n## 10. ")[2]
     found: dict[str, list[str]] = {}
     for section in chapter.split("\n### ")[1:]:
         blocks = re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)
@@ -86,13 +77,13 @@ READ: list[tuple[type[BaseModel], str]] = [
     (models.BuildInfo, "codersdk.BuildInfoResponse"),
     (models.User, "codersdk.User"),
     (models.Task, "codersdk.Task"),
-    (models.State, "codersdk.TaskStateEntry"),
+    (models.CurrentState, "codersdk.TaskStateEntry"),
     (models.AgentHealth, "codersdk.WorkspaceAgentHealth"),
     (models.LogEntry, "codersdk.TaskLogEntry"),
-    (models.Logs, "codersdk.TaskLogsResponse"),
+    (models.TaskLogs, "codersdk.TaskLogsResponse"),
     (models.Template, "codersdk.Template"),
     (models.Build, "codersdk.WorkspaceBuild"),
-    (models.Job, "codersdk.ProvisionerJob"),
+    (models.ProvisionerJob, "codersdk.ProvisionerJob"),
     (models.Workspace, "codersdk.Workspace"),
     (models.BuildLog, "codersdk.ProvisionerJobLog"),
     (models.Agent, "codersdk.WorkspaceAgent"),
@@ -134,12 +125,12 @@ def test_the_samples_of_tasks_are_read(bodies: dict[str, list[str]]) -> None:
 
 def test_the_samples_of_logs_are_read(bodies: dict[str, list[str]]) -> None:
     """Live, snapshot, none; the fourth is a refusal."""
-    live = models.read(models.Logs, bodies["10.4"][0].encode(), "live")
+    live = models.read(models.TaskLogs, bodies["10.4"][0].encode(), "live")
     snapshot, none, refusal = bodies["10.5"][0].splitlines()
 
     assert ([entry.is_input for entry in live.logs], live.snapshot) == ([False, True, False], False)
-    assert models.read(models.Logs, snapshot.encode(), "snapshot").snapshot
-    assert models.read(models.Logs, none.encode(), "none").snapshot
+    assert models.read(models.TaskLogs, snapshot.encode(), "snapshot").snapshot
+    assert models.read(models.TaskLogs, none.encode(), "none").snapshot
     assert "message" in json.loads(refusal)
 
 
@@ -159,5 +150,5 @@ def test_the_samples_of_builds_templates_and_presets_are_read(bodies: dict[str, 
 def test_a_refusal_is_never_taken_for_a_list(bodies: dict[str, list[str]]) -> None:
     """The samples of errors, as they would come with a status that lies."""
     for line in bodies["10.6"][0].splitlines():
-        with pytest.raises(Nonsense):
+        with pytest.raises(UnexpectedCoderAnswer):
             lists.cut(line.encode())

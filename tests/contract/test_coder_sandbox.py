@@ -1,12 +1,10 @@
 """The Coder look-alike against Coder's reference as data: paths, statuses, and every key of every answer."""
 
 import json
-import os
 import re
 from collections.abc import AsyncIterator
 from copy import deepcopy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +14,8 @@ from taskwire.sandbox.coder.routes import ALL_ROUTES
 from taskwire.sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
-DATA = Path(os.environ.get("TASKWIRE_SHARED_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
-REFERENCE = DATA / "coder-tasks.swagger.json"
+from . import references
+
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 # The reference is made from Go's types and does not say where a pointer may be null; the server's code does.
@@ -28,8 +26,15 @@ MAY_BE_NULL = {
 }
 # Keys that the server writes in Go's own case, where the reference has them in lower case.
 GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
+# What a real server was seen to write otherwise than the reference has it.
+MEASURED: dict[tuple[str, str], dict[str, Any]] = {
+    ("codersdk.APIKey", "allow_list"): {"type": "array", "items": {"type": "string"}},
+    ("codersdk.APIKey", "scope"): {"type": "string"},
+    ("codersdk.APIKey", "scopes"): {"type": "array", "items": {"type": "string"}},
+}
 # Routes that Coder has and the reference, which was cut to what concerns tasks, has not.
 NOT_IN_THE_REFERENCE = {
+    "authcheck",
     "users.organizations",
     "tokens.config",
     "keys.expire",
@@ -66,9 +71,7 @@ class Reference:
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     """Coder's reference."""
-    if not REFERENCE.exists():
-        pytest.skip(f"CONTRACT NOT CHECKED: no {REFERENCE.name}; point TASKWIRE_SHARED_DATA at its folder")
-    data = json.loads(REFERENCE.read_bytes())
+    data = json.loads(references.read("coder-tasks.swagger.json"))
     definitions = deepcopy(data["definitions"])
     for name, definition in definitions.items():
         properties = definition.get("properties", {})
@@ -80,6 +83,8 @@ def reference() -> Reference:
                 each.pop("enum", None)
         for key in MAY_BE_NULL.get(name, ()):
             properties[key] = {"anyOf": [properties[key], {"type": "null"}]}
+    for (name, key), shape in MEASURED.items():
+        definitions[name]["properties"][key] = shape
     return Reference(data["paths"], definitions)
 
 
@@ -178,6 +183,9 @@ async def test_what_is_read_has_the_shape_that_coder_promises(
 
     if (state, path) == ("broken", READING["a log"]):
         assert reply.status == 409  # the one read that a state refuses
+        return
+    if state in ("paused", "broken") and path in (READING["an agent"], READING["an agent's log"]):
+        assert reply.status == 404  # its workspace has been stopped since
         return
     assert reference.problems(reference.path_like(path) or "", "GET", reply.status, reply.json) == []
 

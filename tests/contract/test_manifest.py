@@ -1,11 +1,7 @@
-"""The manifest against the code that needs it, and against what Slack takes.
-
-Slack's references are in `shared/data` beside the repository, or below TASKWIRE_SHARED_DATA.
-"""
+"""The manifest against the code that needs it, and against what Slack takes."""
 
 import ast
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +17,9 @@ from taskwire.sandbox.slack.manifest import EVENT_SCOPES
 from taskwire.slack import manifest
 from taskwire.slack.calls import Method
 
+from . import references
+from .conftest import BESIDES
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "taskwire"
 URL = "https://taskwire.example.com"
@@ -35,15 +34,13 @@ NEEDED_BESIDES = {
 
 
 def _data(name: str) -> Any:  # as the file has it
-    path = Path(os.environ.get("TASKWIRE_SHARED_DATA", ROOT.parent / "shared" / "data")) / name
-    if not path.exists():
-        pytest.skip(f"no reference of Slack's at {path}: set TASKWIRE_SHARED_DATA to check against it")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(references.read(name))
 
 
 def _needed(method: str) -> set[str]:
     """The scopes that a method needs wherever the bot uses it."""
-    documented = {scope["name"] for scope in _data("slack-methods.json")[method]["scopes"].get("bot", [])}
+    reference = BESIDES | _data("slack-methods.json")
+    documented = {scope["name"] for scope in reference[method]["scopes"].get("bot", [])}
     return NOT_EVERYWHERE.get(method, documented)
 
 
@@ -77,16 +74,33 @@ def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[st
     assert settings["socket_mode_enabled"] is False
 
 
-@pytest.mark.parametrize("url", ["http://taskwire.example.com", "taskwire.example.com", "https://"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://taskwire.example.com", "must begin with https://. Slack takes no other."),
+        ("taskwire.example.com", "must begin with https://. Slack takes no other."),
+        ("", "must begin with https://. Slack takes no other."),
+        ("https://", "names no host. It looks like https://taskwire.example.com."),
+        ("https://:8443", "names no host. It looks like https://taskwire.example.com."),
+        (
+            f"{URL}/slack/events?team=1",
+            "has a ? or a # in it. Leave out what begins there: Taskwire reads nothing of it.",
+        ),
+        (f"{URL}#events", "has a ? or a # in it. Leave out what begins there: Taskwire reads nothing of it."),
+        (f"{URL}/slack events", "has a blank in it. Leave it out."),
+        (
+            "https://bot:word@taskwire.example.com",
+            "has an @ in it. Leave a user name and password out: Taskwire knows Slack by its signature.",
+        ),
+    ],
+)
 def test_an_address_that_slack_would_not_take_is_refused(
-    url: str, capsys: pytest.CaptureFixture[str]
+    url: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Slack says so only when the manifest is pasted."""
+    """Slack says so only when the manifest is pasted; the sentence says what is wrong with this one."""
     assert main(["manifest", "--url", url]) == 2
 
-    assert capsys.readouterr().err == (
-        "The address after --url must begin with https://. Slack takes no other.\n"
-    )
+    assert capsys.readouterr().err == f"The address after --url {said}\n"
 
 
 def test_a_deployment_in_http_mode_is_asked_for_its_address(

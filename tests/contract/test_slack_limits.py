@@ -2,9 +2,9 @@
 
 import pytest
 
+from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
 from taskwire.sandbox.slack.pace import PER_MINUTE, POST_BURST, POST_SECONDS
 from taskwire.slack.calls import Method
-from taskwire.store.pace import LIMITS, WINDOW_MS, Limits
 
 from .conftest import Reference, tier_of
 
@@ -15,7 +15,7 @@ OURS = {Method.UPDATE: 45}
 
 @each_method
 def test_a_method_that_is_called_has_its_documented_tier(reference: Reference, method: Method) -> None:
-    """No less than that is kept, and no more is left unused than the docstring of `store/pace.py` says."""
+    """No less than that is kept, and no more is left unused than `queue/rate_limiter.py` says."""
     documented = PER_MINUTE[tier_of(reference, method)]
 
     limit = LIMITS[method].whole
@@ -31,7 +31,7 @@ def test_a_method_that_is_called_is_listed(method: Method) -> None:
 
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
-def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: Limits) -> None:
+def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits) -> None:
     """Whatever comes at once counts too."""
     for limit in filter(None, limits):
         assert limit.burst <= max(limit.per_minute, 2)

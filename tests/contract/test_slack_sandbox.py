@@ -1,6 +1,6 @@
 """The Slack look-alike against Slack's method reference: it knows nothing that Slack does not have.
 
-Where the reference lies says `conftest.py`.
+Where the reference lies says `references.py`.
 """
 
 import pytest

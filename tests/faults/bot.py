@@ -20,16 +20,16 @@ from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from taskwire import settings as settings_of
-from taskwire.app import Timings
-from taskwire.coder.client import Timeouts as CoderTimeouts
-from taskwire.model.errors import OutsideError
-from taskwire.model.secrets import Masker
-from taskwire.running import Bot, running
+from taskwire.app.bot import Bot, running
+from taskwire.app.wiring import Parts, Timings
+from taskwire.coder.client import CoderTimeouts
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.secrets import Masker
+from taskwire.queue.leases import LeaseTimes
+from taskwire.queue.rate_limiter import Limit, MethodLimits
+from taskwire.redis import connection
 from taskwire.settings import Settings
-from taskwire.slack.outbound import Timeouts as SlackTimeouts
-from taskwire.store import connection
-from taskwire.store.pace import Limit, Limits
-from taskwire.store.queue import TurnTimes
+from taskwire.slack.outbound import SlackTimeouts
 from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock
@@ -37,7 +37,7 @@ from .clock import SharedClock
 # Long enough that what stands still while others go to their points is not taken anew.
 LEASE_MS = 60_000
 # Every channel counts for itself alone, so that no flow waits for another one's place.
-PACE = Limits(None, each=Limit(interval_ms=100, burst=10))
+PACE = MethodLimits(None, each=Limit(interval_ms=100, burst=10))
 
 
 class Given(BaseModel):
@@ -58,7 +58,7 @@ def timings(given: Given) -> Timings:
         coder=CoderTimeouts(
             connect=seconds, read=seconds, logs=seconds, send=seconds, create=seconds, change=seconds
         ),
-        turns=TurnTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, second_look_ms=20),
+        turns=LeaseTimes(lease_ms=LEASE_MS, longest_lease_ms=LEASE_MS, second_look_ms=20),
         limits={},
         other_limits=PACE,
     )
@@ -78,6 +78,10 @@ async def live(given: Given, loaded: Settings, mask: Mask) -> None:
         await obey(bot, *await asyncio.open_connection("127.0.0.1", given.line))
 
 
+def _is_idle(parts: Parts) -> bool:
+    return parts.worker.is_idle and parts.background.is_idle and parts.private.is_idle
+
+
 async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Do what the line says, one thing after the other."""
     while word := (await reader.readline()).decode().strip():
@@ -86,11 +90,11 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
             match word:
                 case "sweep":
                     # After how many seconds to ask again: another bot, dead by now, had the lease.
-                    answer = str(await bot.parts.watcher.sweep())
+                    answer = str(await bot.parts.poller.sweep())
                 case "times":
-                    answer = str(await bot.parts.doors.links.come())
+                    answer = str(await bot.parts.deps.links.come())
                 case "rest":
-                    is_idle = bot.parts.worker.is_idle and bot.parts.behind.is_idle and bot.has_noted_gap
+                    is_idle = _is_idle(bot.parts) and bot.has_noted_gap
                     answer = "yes" if is_idle else "no"
         except (RedisError, OutsideError) as error:
             # As the timers do: the next tick tries again.
@@ -121,7 +125,7 @@ def _bear(server: socket.socket) -> None:
         os.environ.update(given.environment)
         loaded = settings_of.load()
         # What a mask looks for takes long to compile, and is remembered for the next bot of the same life.
-        mask = Masker(loaded.secrets()).mask
+        mask = Masker(loaded.secrets(), loaded.tokens()).mask
         child = os.fork()
         if child:
             asked.sendall(f"{child}\n".encode())

@@ -1,11 +1,10 @@
 """Certificates of an authority of our own, for servers on the loopback, made while a test runs."""
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.programs import find_openssl
 
 DAYS = "2"
 
@@ -21,24 +20,28 @@ class Tls:
 
 async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
     """Make an authority and a certificate of its for a server at that address; skips without OpenSSL."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl, which is not installed")
+    program = find_openssl()
     directory.mkdir()  # noqa: ASYNC240 - once, while nothing else runs
     made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")
     own_key = directory / "authority.key"
     new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS)
-    await _openssl(*new, "-subj", "/CN=authority", "-keyout", str(own_key), "-out", str(made.authority))
+    await _run(program, *new, "-subj", "/CN=authority", "-keyout", str(own_key), "-out", str(made.authority))
     of_authority = ("-CA", str(made.authority), "-CAkey", str(own_key))
     names = ("-subj", "/CN=server", "-addext", f"subjectAltName=IP:{host}")
     limits = ("-addext", "basicConstraints=critical,CA:FALSE")
-    await _openssl(
-        *(*new, *of_authority, *names, *limits), "-keyout", str(made.key), "-out", str(made.certificate)
+    await _run(
+        program,
+        *(*new, *of_authority, *names, *limits),
+        "-keyout",
+        str(made.key),
+        "-out",
+        str(made.certificate),
     )
     return made
 
 
-async def _openssl(*words: str) -> None:
+async def _run(*words: str) -> None:
     quiet = asyncio.subprocess.PIPE
-    run = await asyncio.create_subprocess_exec("openssl", *words, stdout=quiet, stderr=quiet)
+    run = await asyncio.create_subprocess_exec(*words, stdout=quiet, stderr=quiet)
     _, said = await run.communicate()
     assert run.returncode == 0, said.decode()

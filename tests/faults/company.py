@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from .flows.flow import Flow, give_tasks
-from .life import Life
+from .life import Process
 from .points import Aim
 from .rounds import Round
 from .seats import Seat, said_in
@@ -16,7 +16,7 @@ QUIET_MS = 10_000
 class Company:
     """Seats in one life, and the flow that they go through."""
 
-    def __init__(self, life: Life, flow: Callable[[Life], Flow], size: int) -> None:
+    def __init__(self, life: Process, flow: Callable[[Process], Flow], size: int) -> None:
         self.life = life
         self.flow = flow(life)
         self._going: dict[Seat, asyncio.Task[None]] = {}

@@ -5,26 +5,30 @@ from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 
 from taskwire import transport
-from taskwire.bridge.doors import Doors
 from taskwire.coder.client import CoderClient
-from taskwire.model.changes import Rules
+from taskwire.dependencies import Dependencies
+from taskwire.domain.transitions import Rules
+from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.private_answers import PrivateAnswers
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.queue.leases import LeaseTimes, Queue
+from taskwire.queue.rate_limiter import MethodLimits, RateLimiter
+from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.recovery.newer_versions import NewerVersions
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Outbound, Timeouts
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.letters import Letters
-from taskwire.store.links import Links, LinkSteps
-from taskwire.store.memory import Memory
-from taskwire.store.pace import Limits, Pace
-from taskwire.store.queue import Queue, TurnTimes
-from taskwire.store.scripts import Clock, ServersClock
-from taskwire.store.sweeps import Sweeps
+from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.state.links import Links, LinkWrites
+from taskwire.state.notes import Notes
+from taskwire.state.observations import Observations
 from taskwire.telemetry import Metrics
+from taskwire.worker import Handler, Worker
 
 POST_SECONDS = 1.0
-TIMEOUTS = Timeouts(post=POST_SECONDS, change=POST_SECONDS, read=4.0)
-TIMES = TurnTimes(lease_ms=1_000, longest_lease_ms=8_000, landing_margin_ms=1_500, second_look_ms=200)
+TIMEOUTS = SlackTimeouts(post=POST_SECONDS, change=POST_SECONDS, read=4.0)
+TIMES = LeaseTimes(lease_ms=1_000, longest_lease_ms=8_000, landing_margin_ms=1_500, second_look_ms=200)
 KEYS = Keys("faults")
 NOWHERE = "http://127.0.0.1:9"
 
@@ -34,26 +38,41 @@ async def open_doors(
     slack: SlackSandbox,
     connections: Connections,
     clock: Clock | None = None,
-    limits: Mapping[str, Limits] = MappingProxyType({}),
-) -> AsyncIterator[Doors]:
+    limits: Mapping[str, MethodLimits] = MappingProxyType({}),
+) -> AsyncIterator[Dependencies]:
     """Open the doors to a look-alike of Slack and to a store; Coder is not there."""
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         clock = clock or ServersClock()
-        pace = Pace(connections, KEYS, clock, Metrics(), limits=limits, otherwise=Limits(None))
-        outbound = Outbound(client, pace, str, timeouts=TIMEOUTS)
-        yield Doors(
+        limiter = RateLimiter(
+            connections, KEYS, clock, Metrics(), limits=limits, otherwise=MethodLimits(None)
+        )
+        outbound = Outbound(client, limiter, str, timeouts=TIMEOUTS)
+        yield Dependencies(
             queue=Queue(connections, KEYS, clock, TIMES),
             links=Links(connections, KEYS, clock),
-            writes=LinkSteps(KEYS),
-            sweeps=Sweeps(connections, KEYS, clock),
-            memory=Memory(connections, KEYS),
-            letters=Letters(connections, KEYS, clock),
+            writes=LinkWrites(KEYS),
+            observations=Observations(connections, KEYS, clock),
+            notes=Notes(connections, KEYS),
+            dead_letters=DeadLetters(connections, KEYS, clock),
             slack=outbound,
             coder=coder,
             bot=await outbound.identity(),
             coder_url=NOWHERE,
             mask=str,
+            mask_own=str,
             rules=Rules(settle_ms=0),
         )
+
+
+def new_worker(deps: Dependencies, carry: Handler) -> Worker:
+    """A worker that carries out what is said, as a test wants it."""
+    metrics = Metrics()
+    return Worker(
+        deps,
+        {"post_text": carry},
+        metrics,
+        NewerVersions(deps, Alerts(deps, ()), metrics),
+        PrivateAnswers(deps.slack, deps.queue),
+    )

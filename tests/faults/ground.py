@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from taskwire.store import embedded
+from taskwire.redis import embedded
 
 from .bot import Given
 

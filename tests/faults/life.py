@@ -16,10 +16,12 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
-from taskwire.store.keys import Keys
 
 from .bot import Given
 from .clock import SharedClock
@@ -49,7 +51,7 @@ for i = 1, #all, 2 do
   local token = redis.call('HGET', prefix .. 'list:' .. all[i] .. ':state', 'token') or ''
   rows[#rows + 1] = {all[i], all[i + 1], token}
 end
-return {rows, redis.call('ZRANGE', prefix .. 'times', 0, 0, 'WITHSCORES')}
+return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
 """
 _HEAD = """
 local ready, now = ARGV[1] .. 'ready', ARGV[2]
@@ -59,8 +61,8 @@ for _, index in ipairs(ARGV[3] == '1' and {ready} or indexes) do
     local base = ARGV[1] .. 'list:' .. name .. ':'
     local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
     local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
-    local body = head and redis.call('HGET', base .. 'jobs', 'b|' .. head)
-    local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'n|' .. head) or '0')
+    local body = head and redis.call('HGET', base .. 'jobs', 'body|' .. head)
+    local due = head and tonumber(redis.call('HGET', base .. 'jobs', 'not_before|' .. head) or '0')
     if body and (pinned or due <= tonumber(now)) then return {name, body} end
   end
 end
@@ -75,7 +77,7 @@ return found
 """
 
 
-class Life:
+class Process:
     """Everything that a bot needs, and the bot."""
 
     def __init__(
@@ -166,7 +168,7 @@ class Life:
         self.watch.death.set()
         for seat in self.watch.seats:
             seat.goes_on()
-        self._dead |= {token for _, _, token in (await self._rows())[0]}
+        self._dead |= {token for _, _, token in (await self.rows())[0]}
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
     async def say(self, word: str) -> str:
@@ -207,7 +209,7 @@ class Life:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.rest()
-                while (await self._rows())[0] and not unless():
+                while (await self.rows())[0] and not unless():
                     if not await self.move_on():
                         await asyncio.sleep(LOOK_SECONDS)
                     await self.rest()
@@ -228,13 +230,13 @@ class Life:
 
     async def _is_at_rest(self) -> bool:
         if any(seat.is_held and seat.is_going for seat in self.watch.seats):
-            rows, _ = await self._rows()
+            rows, _ = await self.rows()
             return self.watch.is_stuck or not (self._is_due(rows) or self._is_held(rows))
         if self._ticking is not None and not self._ticking.done():
             return False
         if not self.slack.backend.tasks.is_idle:
             return False
-        rows, _ = await self._rows()
+        rows, _ = await self.rows()
         if self._is_due(rows) or await self.say("rest") != "yes":
             return False
         # Who has nothing in hand will not come back for what it held.
@@ -249,7 +251,7 @@ class Life:
         """Whether somebody who lives carries something out."""
         return any(token and token not in self._dead for _, _, token in rows)
 
-    async def _rows(self) -> tuple[Rows, list[str]]:
+    async def rows(self) -> tuple[Rows, list[str]]:
         """The lists that have work, when each is due and who holds it; and the first time to be come."""
         found = self._store.eval(_ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
@@ -264,7 +266,7 @@ class Life:
 
     async def move_on(self) -> bool:
         """Let the next thing happen, whenever that is; false if there is none."""
-        rows, times = await self._rows()
+        rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):
             # Something has come in since it was at rest.
@@ -288,7 +290,7 @@ class Life:
     async def _move_to(self, ms: float) -> None:
         self.clock.move_to(ms)
         await self.coder.catch_up()
-        await self._store.lpush(self.keys.named("wake"), "1")
+        await self._store.lpush(self.keys.named("wakeups"), "1")
 
     def _tick(self, word: str) -> bool:
         self._ticking = asyncio.create_task(self.say(word))
@@ -326,14 +328,14 @@ class Life:
 
     async def forget_people(self) -> None:
         """Let minutes have passed since anybody was asked for."""
-        known = [self.keys.named("memory", what, "*") for what in ("profile", "account")]
+        known = [self.keys.named("notes", what, "*") for what in ("profile", "account")]
         notes = [key for what in known async for key in self._store.scan_iter(what, count=1000)]
         if notes:
             await self._store.delete(*notes)
 
     async def clear(self) -> None:
         """Take everything out of the store but what says that it has not gone back."""
-        kept = self.keys.named("sweep:number")
+        kept = self.keys.named("poll:number")
         keys = [key async for key in self._store.scan_iter(count=1000) if key != kept]
         if keys:
             await self._store.delete(*keys)
@@ -344,12 +346,17 @@ class Life:
         endless = await cast("Awaitable[list[str]]", self._store.eval(_ENDLESS, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
         assert not left, f"keys without an end: {left}"
-        letters = await cast("Awaitable[dict[str, str]]", self._store.hgetall(self.keys.named("letters")))
-        assert not letters, f"given up: {letters}"
+        letters = DeadLetters(Connections(self._store, self._store, ""), self.keys, self.clock)
+        assert not await letters.count(), f"given up: {await letters.list_ids()}"
         assert not self.slack.complaints, self.slack.complaints
         assert not self.coder.complaints, self.coder.complaints
         errors = self._errors()
         assert not errors, f"logged as errors: {errors}"
+        self.check_sight()
+
+    def check_sight(self) -> None:
+        """See that the proof could tell everything that passed: what it cannot tell, it cannot let fail."""
+        assert not self.watch.namer.complaints, f"the proof would be blind: {self.watch.namer.complaints}"
 
     def _errors(self) -> list[str]:
         """What the bots have logged as errors since the last look."""
@@ -361,7 +368,8 @@ class Life:
         """How things stand, for whoever looks into a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
         seats = [f"{seat}; shown {self._shown_to(seat)}" for seat in self.watch.seats if seat.is_going]
-        return "\n".join([f"jobs: {await self.jobs()}", *seats, *log])
+        blind = self.watch.namer.complaints
+        return "\n".join([f"jobs: {await self.jobs()}", f"blind: {blind}", *seats, *log])
 
     def _shown_to(self, seat: Seat) -> list[str]:
         return [str(each.body.get("text")) for each in self.slack.ephemerals(seat.person)[-3:]]
@@ -384,7 +392,7 @@ class Life:
 @contextlib.asynccontextmanager
 async def new_life(
     ground: Ground, directory: Path, timeout_seconds: float, settle_seconds: float
-) -> AsyncIterator[Life]:
+) -> AsyncIterator[Process]:
     """A life without anybody in it, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
@@ -395,7 +403,7 @@ async def new_life(
         ) as slack,
         CoderSandbox(clock=clock) as coder,
     ):
-        life = Life(ground, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds)
+        life = Process(ground, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds)
         async with life.serving():
             await life.bear()
             yield life

@@ -1,146 +1,209 @@
 """What a command to Redis is called in the proof: the same in every run, whoever it is about.
 
-A script is called by its module and its own name there, which its text tells when it is loaded; a turn's
-calls also by the kind of list and of work; a plain command by its name and the kind of its key. So a new
-script or command has a name by itself. What the bot does on nobody's behalf is in `ITS_OWN`, with the reason.
+A script is called as it calls itself (`heads`); the calls of a turn by what they are, the kind of list and of
+work; a plain command by its name and the kind of its key. So a new script or command has a name by itself.
+What the bot does on nobody's behalf is in `ITS_OWN`, with the reason. What cannot be told becomes a
+complaint, and fails the proof.
 """
 
-import hashlib
-import importlib
 import json
-import pkgutil
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taskwire import store
-
+from . import heads
+from .heads import Head, NoHead
+from .points import Call, Kind, call_of_redis
 from .wire import Words
 
-# What belongs to no flow, and why a fault there is no point of one.
-ITS_OWN = {
-    "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
+# What redis-py does by itself.
+_OF_THE_CLIENT = {
     "PING": "asks whether a connection lives; nothing is written",
     "SELECT": "makes a connection; the command behind it fails with it",
     "CLIENT": "as SELECT",
-    "INFO": "asks which server this is, every two seconds, whatever goes on",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
+}
+# What belongs to no flow, and why a fault there is no point of one. What is not met any more has to go: maybe
+# nothing has that name now, and what was done under it has another.
+ITS_OWN = {
+    "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
     "ZCARD": "a metric, every two seconds",
     "CONFIG": "asks how many copies a promise needs, every two seconds; nothing is written",
-    "rewinds.look": "looks whether Redis went back, every two seconds",
-    "depths.look": "a metric, as ZCARD",
-    "pace.wait auth.test": "asks at birth who the bot is, for nobody",
-    "sweeps.claim": "a lease: who has it and dies lets it lapse, and the next tick sweeps",
-    "sweeps.keep": "the same lease, after a sweep",
+    "data_loss.look": "looks whether Redis went back, every two seconds",
+    "formats.note": "says which version is here, every two seconds, and asks which others are",
+    "self_test.try": "tries at birth whether this user may do what is done later",
+    "EVAL": "the same, on no key at all",
+    "trial:": "the same on keys of its own: what flows do later",
+    "HGETALL fence": "asks at birth whether the store was moved; nothing is written",
+    "heartbeat.beat": "says that somebody listens, every two seconds",
+    "heartbeat.look": "asks at birth for how long nobody has listened; nothing is written",
+    "heartbeat.gap": "asks at birth whether another has noted the gap; a claim that is left lapses",
+    "heartbeat.covered": "the same, once it is noted: that a silence over HTTP has been read",
+    "rate_limiter.wait auth.test": "asks at birth who the bot is, for nobody",
+    "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick sweeps",
+    "polls.keep": "the same lease, after a sweep",
 }
-# Calls of which a process makes one at a time, for everybody: one that stands still holds up all flows.
-_SERIAL = ("queue.take", "links.come", "sweeps.", "MGET gone:")
+# Reads that a process makes one at a time, for everybody, as scripts say it of themselves. This one comes
+# after a death only.
+SERIAL = {"MGET gone:*": "which of the tasks that a sweep has listed have ended here before"}
+_SERIAL_ROLES = frozenset({"takes", "sweeps", "serial"})
 
 
 @dataclass(frozen=True)
 class Named:
     """A command by its name; `text` is where names of people, places and links may stand.
 
-    `is_shared`: those that come together go together, so one that stands still holds up the others.
+    `is_serial`: one that stands still holds up all flows. `is_shared`: those that come together go together,
+    so one that stands still holds up the others.
     """
 
-    name: str
+    call: Call
     text: str
+    token: str = ""
     is_serial: bool = False
     is_shared: bool = False
     is_own: bool = False
     is_take: bool = False
-
-
-def _scripts() -> Iterator[tuple[str, str]]:
-    """How each script ends, and what it is called."""
-    for module in pkgutil.iter_modules(store.__path__):
-        known = vars(importlib.import_module(f"taskwire.store.{module.name}"))
-        for name, body in known.items():
-            if isinstance(body, str) and re.fullmatch("_[A-Z][A-Z_]*", name):
-                yield body, f"{module.name}.{name.strip('_').lower()}"
+    # Of a take: whether all lists are alike to it.
+    is_alike: bool = False
+    is_observation: bool = False
 
 
 class Namer:
     """Names commands; remembers what a turn is about, from its taking to its end."""
 
     def __init__(self) -> None:
-        self._known = list(_scripts())
-        self._scripts: dict[bytes, str] = {}
-        self._turns: dict[str, str] = {}
+        self.complaints: list[str] = []
+        # Of the bot's own and of the serial ones, those that have been met.
+        self.met: set[str] = set()
+        self._heads: dict[bytes, Head] = {}
+        self._leases: dict[str, str] = {}
         self._begun: set[str] = set()
 
     def name(self, command: Words) -> Named:
         """Name a command that has not been answered yet; a take is nobody's before it has been."""
         verb = command[0].decode().upper()
-        if verb == "EVALSHA":
-            return self._script(command)
-        if verb == "SCRIPT":
-            self._load(command[2])
+        try:
+            match verb:
+                case "EVALSHA":
+                    return self._script(self._head(command[1]), _words(command))
+                case "EVAL" if command[2] != b"0":
+                    return self._written(heads.read(command[1].decode()), command)
+                case "SCRIPT":
+                    self._load(command[2])
+        except NoHead as blind:
+            self.complain(str(blind))
+            return Named(Call(str(blind), Kind.SCRIPT), "", is_own=True)
+        return self._plain(verb, command)
+
+    def complain(self, text: str) -> None:
+        """Note what would make the proof blind, once."""
+        if text not in self.complaints:
+            self.complaints.append(text)
+
+    def _plain(self, verb: str, command: Words) -> Named:
         text = b" ".join(command[1:]).decode(errors="replace")
-        key = _kind(command[1].decode(errors="replace")) if len(command) > 1 else ""
-        name = f"{verb} {key}".strip()
-        is_own = verb in ITS_OWN or name in ITS_OWN
-        return Named(name, text, is_serial=name.startswith(_SERIAL), is_own=is_own)
+        key = _kind(command[1].decode(errors="replace")) if len(command) > 1 and verb != "EVAL" else ""
+        call = call_of_redis(verb, key)
+        is_own = verb in _OF_THE_CLIENT or self._is_own(verb, call.name, f"{key.partition(':')[0]}:")
+        is_serial = call.name in SERIAL
+        if is_serial:
+            self.met.add(call.name)
+        return Named(call, text, is_serial=is_serial, is_own=is_own)
+
+    def _is_own(self, *names: str) -> bool:
+        found = ITS_OWN.keys() & set(names)
+        self.met |= found
+        return bool(found)
 
     def _load(self, body: bytes) -> None:
-        sha = hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
-        text = body.decode()
-        called = [name for end, name in self._known if text.endswith(end)]
-        self._scripts[sha] = called[0] if called else f"script {sha.decode()[:8]}"
+        self._heads[heads.sha_of(body)] = heads.read(body.decode())
 
-    def _script(self, command: Words) -> Named:
-        words = [word.decode(errors="replace") for word in command[6:]]
-        script = self._scripts[command[1]]
-        text = " ".join(words)
-        match script:
-            case "queue.take":
-                return Named(script, "", is_serial=True, is_own=True, is_take=True)
-            case "queue.begin":
-                return self._begin(words, text)
-            case "queue.end":
-                return Named(f"{script} {self._turns.get(words[1], '?')} {words[4]}", text)
-            case "queue.append":
-                operation = json.loads(words[0])[0]
-                return Named(f"{script} {operation[0]} {_kind(operation[1])}", text)
-            case "pace.wait" | "pace.rest":
-                name = f"{script} {words[0]}"
-                return Named(name, text, is_own=name in ITS_OWN)
-            case "claims.accept" | "claims.accept_in_thread":
-                return Named(f"{script} {_kind(words[0])}", text, is_shared=True)
-            case _:
-                is_serial = script.startswith(_SERIAL)
-                return Named(script, text, is_serial=is_serial, is_own=script in ITS_OWN)
+    def _head(self, sha: bytes) -> Head:
+        if sha not in self._heads:
+            raise NoHead(f"script {sha.decode()[:8]} was called, and its text was not seen")
+        return self._heads[sha]
 
-    def _begin(self, words: list[str], text: str) -> Named:
-        name, token = f"queue.begin {self._turns.get(words[1], '?')}", words[1]
+    def _script(self, head: Head, given: list[str]) -> Named:
+        words = head.read(given)
+        # Before all else come the keys' beginning and the time.
+        text = " ".join(given[2:])
+        for role in ("takes", "begins", "ends"):
+            if role in head.roles:
+                return self._of_turn(role, words, text)
+        name, kind, is_own = head.name, Kind.SCRIPT, False
+        if "claims" in head.roles:
+            name, kind = f"{name} {_kind(words['claim'])}", Kind.CLAIM
+        elif "sweeps" in head.roles:
+            kind = Kind.SWEEP
+        elif "paces" in head.roles:
+            name = f"{name} {words['method']}"
+        elif "writes" in head.roles:
+            operation, first, *_ = json.loads(words["step"])[0]
+            name = f"{name} {operation} {_kind(first)}"
+        is_own = self._is_own(name)
+        return Named(
+            Call(name, kind),
+            text,
+            is_serial=bool(head.roles & _SERIAL_ROLES),
+            is_shared="claims" in head.roles,
+            is_own=is_own,
+            is_observation="observes" in head.roles,
+        )
+
+    def _written(self, head: Head, command: Words) -> Named:
+        """Name a write of its own: a script that is not loaded, on one key."""
+        given = [word.decode(errors="replace") for word in command[3:]]
+        head.read(given[int(command[2]) :])
+        return Named(Call(f"{head.name} {_kind(given[0])}", Kind.SCRIPT), " ".join(given))
+
+    def _of_turn(self, role: str, words: dict[str, str], text: str) -> Named:
+        token = words["token"]
+        if role == "takes":
+            is_alike = words["is_alike"] == "1"
+            call = Call("take", Kind.TAKE)
+            return Named(call, "", token, is_serial=True, is_own=True, is_take=True, is_alike=is_alike)
+        turn = self._leases.get(token, "")
+        if not turn:
+            self.complain(f"a turn {role} that was never taken: its token is {token!r}")
+        if role == "ends":
+            return Named(Call(f"end {turn} {words['verdict']}", Kind.END, turn), text, token)
         # An attempt that is kept up begins again and again while its call is under way: a lease.
         is_own = token in self._begun
         self._begun.add(token)
-        return Named(name, text, is_own=is_own)
+        return Named(Call(f"begin {turn}", Kind.BEGIN, turn), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
         """Name a take by the job that it handed out, if it did."""
-        if not isinstance(answer, list) or len(answer) < 4:
+        head = self._head(command[1])
+        handed = head.read_answer(answer)
+        if handed is None:
             return None
-        listed, _, body = (part.decode(errors="replace") for part in answer[1:4])
-        about = _about(listed, body)
-        self._turns[command[6].decode()] = about
-        return Named(f"queue.take {about}", f"{listed} {body}", is_serial=True, is_take=True)
+        token = head.read(_words(command))["token"]
+        named = self.to_be_taken(handed["list"], handed["job"], token)
+        self._leases[token] = named.call.turn
+        return named
 
-    def to_be_taken(self, listed: str, body: str) -> Named:
+    def to_be_taken(self, listed: str, body: str, token: str = "") -> Named:
         """Name a take by the job that it is about to hand out."""
-        return Named(f"queue.take {_about(listed, body)}", f"{listed} {body}", is_serial=True, is_take=True)
+        turn = self._about(listed, body)
+        call = Call(f"take {turn}", Kind.TAKE, turn)
+        return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
+
+    def _about(self, listed: str, body: str) -> str:
+        """What a turn is about: the kind of list, the kind of work, and which of its kind."""
+        work = json.loads(body).get("work", {})
+        if "kind" not in work:
+            self.complain(f"a job does not say of which kind it is: {body[:200]}")
+        kind = work.get("verb") or work.get("event", {}).get("event") or work.get("notice", {}).get("kind")
+        return f"{listed.partition(':')[0]}:{work.get('kind')}" + (f":{kind}" if kind else "")
 
 
-def _about(listed: str, body: str) -> str:
-    """What a turn is about: the kind of list, the kind of work, and which of its kind."""
-    work = json.loads(body)["work"]
-    kind = work.get("verb") or work.get("event", {}).get("event") or work.get("notice", {}).get("kind")
-    return f"{listed.partition(':')[0]}:{work['kind']}" + (f":{kind}" if kind else "")
+def _words(command: Words) -> list[str]:
+    """The words of a call of a script, behind its keys."""
+    return [word.decode(errors="replace") for word in command[3 + int(command[2]) :]]
 
 
 def _kind(key: str) -> str:
     """What kind of key this is: its parts, but for those that say whose it is."""
-    parts = re.sub(r"^tw:\{[^}]*\}:", "", key).split(":")
+    parts = re.sub(r"^[^{]*\{[^}]*\}:", "", key).split(":")
     return ":".join(part if re.fullmatch(r"[a-z_]+(-[a-z_]+)*", part) else "*" for part in parts)

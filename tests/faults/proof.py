@@ -6,6 +6,7 @@ same way, by letting it recover, and then it is killed at each of them.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from pathlib import Path
 from .company import Company
 from .flows.flow import Flow
 from .ground import Ground
-from .life import Life, new_life
-from .points import Aim, Point, is_outside
+from .life import Process, new_life
+from .points import Aim, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
 from .walks import Way, first_deaths, in_doubt, up_to
 
@@ -30,26 +31,47 @@ RECOVERIES = 2
 
 @dataclass
 class Tally:
-    """What was tried of one flow."""
+    """What was found and tried of one flow."""
 
     flow: str
     points: list[Point] = field(default_factory=list)
+    # Of the points, how many have come each time.
+    sure: int = 0
     # What was tried, and what was not because it is the same.
     tried: int = 0
     same: int = 0
-    # Of what was tried, how often the recovering bot died too.
-    again: int = 0
+    # Of what was tried, how often the recovering bot died too, by the call that was in doubt.
+    again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
+    # What was not met either, at points that do not come each time.
+    unsure_missed: int = 0
     seconds: float = 0.0
 
     def __str__(self) -> str:
         outside = sum(map(is_outside, self.points))
-        ways = f"{self.tried + self.same} ways to go wrong ({self.same} the same as another)"
         return (
-            f"{self.flow}: {len(self.points)} points ({outside} outside), {ways}, "
-            f"{self.again} second deaths, {self.seconds:.0f} s"
+            f"{self.flow}: {len(self.points)} points ({self.sure} each time, {outside} outside), "
+            f"{self.tried + self.same} ways to go wrong: {self.tried} tried, {self.same} same as another, "
+            f"{self.again.total()} second deaths; {self.unsure_missed} unsure and never hit; "
+            f"{self.seconds:.0f} s"
         )
+
+
+def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
+    """What a proof of this flow must have found and has not: it would prove little, and may not pass."""
+    found = {point.call.kind for point in tally.points}
+    short = [f"{kind.value} was not met" for kind in Kind if kind in flow.meets - found]
+    # A flow that is made of another has points of its own.
+    floor = vars(flow).get("floor", 0)
+    if not floor:
+        short.append("it says no floor")
+    if len(tally.points) < floor:
+        short.append(f"{len(tally.points)} points were found, and there were {floor}")
+    short += [f"no second death was tried after {call}" for call in flow.dies_twice if not tally.again[call]]
+    if not tally.tried:
+        short.append("nothing was tried")
+    return [f"{tally.flow}: {each}" for each in short]
 
 
 class Proof:
@@ -63,27 +85,40 @@ class Proof:
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
-        """Try everything; raises what does not hold."""
+        """Try everything; raises what does not hold, and before that what was not found."""
         began = time.monotonic()
         async with self._new_life(PATIENT_SECONDS) as life:
-            company = Company(life, self._flow, TOGETHER + ALONE)
-            way = await self._rehearse(company)
-            again = await self._recover(company, way)
-            missed = [*way.aims(), *again]
+            company, missed = await self._found(life)
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
-            self.tally.tried, self.tally.again = len(missed), len(again)
             for _ in range(TRIES):
                 missed = await self._perform(company, rounds_of(missed))
         self.tally.missed = [aim for aim in missed if aim.is_sure]
+        self.tally.unsure_missed = len(missed) - len(self.tally.missed)
         self.tally.seconds = time.monotonic() - began
         return self.tally
+
+    async def find(self) -> Tally:
+        """Find what there is to try, and try nothing; raises what was not found."""
+        async with self._new_life(PATIENT_SECONDS) as life:
+            await self._found(life)
+        return self.tally
+
+    async def _found(self, life: Process) -> tuple[Company, list[Aim]]:
+        company = Company(life, self._flow, TOGETHER + ALONE)
+        way = await self._rehearse(company)
+        again = await self._recover(company, way)
+        aims = [*way.aims(), *again]
+        self.tally.tried = len(aims)
+        short = shortfalls(self._flow, self.tally)
+        assert not short, "; ".join(short)
+        return company, aims
 
     async def _rehearse(self, company: Company) -> Way:
         await company.rehearse()
         walks = [await company.rehearse() for _ in range(REHEARSALS)]
         way = Way([up_to(walk, self._flow.last) for walk in walks])
-        self.tally.points = way.points
+        self.tally.points, self.tally.sure = way.points, len(way.sure)
         self.tally.same = way.ways - len(list(way.aims()))
         return way
 
@@ -91,10 +126,13 @@ class Proof:
         """Find what recovers from a death with a call in doubt, where that is this flow's to prove."""
         again: list[Aim] = []
         for point, turn in in_doubt(way.points):
-            self.tally.doubtful.add(point.call)
-            for death in first_deaths(point) if point.call in self._flow.dies_twice else ():
+            call = point.call.name
+            self.tally.doubtful.add(call)
+            for death in first_deaths(point) if call in self._flow.dies_twice else ():
                 walks = [await company.rehearse(death) for _ in range(RECOVERIES)]
-                again += Way(walks).deaths_again(death, turn)
+                found = list(Way(walks).deaths_again(death, turn))
+                self.tally.again[call] += len(found)
+                again += found
         return again
 
     async def _perform(self, company: Company, rounds: Sequence[Round]) -> list[Aim]:
@@ -110,7 +148,7 @@ class Proof:
         async with self._new_life(HASTY_SECONDS) as life:
             return await _work(Company(life, self._flow, TOGETHER + ALONE), rounds)
 
-    def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Life]:
+    def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Process]:
         self._lives += 1
         place = self._directory / f"life-{self._lives}"
         return new_life(self._ground, place, timeout_seconds, self._flow.settle_seconds)

@@ -13,12 +13,13 @@ from typing import cast
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
 
-from .points import Aim, Fault, Point
+from .points import Aim, Call, Fault, Kind, Point
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # What people or Coder have brought about: they act whenever they like.
-_FROM_OUTSIDE = ("claims.", "sweeps.")
-_LINK = re.compile(r"\b(?:link|steer|tell|show|card|tidy|held):((?:task-)?[0-9a-f]{12})\b")
+_FROM_OUTSIDE = (Kind.CLAIM, Kind.SWEEP)
+# However a list or a record of a link is called, its id comes behind.
+_LINK = re.compile(r"\b[a-z_]+:((?:task-)?[0-9a-f]{12})\b")
 
 
 @dataclass(eq=False)
@@ -102,12 +103,12 @@ class Seat:
         self.is_held = self.target.fault.is_kill
         return self.target.fault
 
-    def passes(self, call: str, *, is_alone: bool) -> Point:
+    def passes(self, call: Call, *, is_alone: bool) -> Point:
         """Come to the next point of this name."""
-        self.counts[call] += 1
-        point = Point(call, self.counts[call])
+        self.counts[call.name] += 1
+        point = Point(call, self.counts[call.name])
         shown = self.shown()
-        if not self.points or self.under_way or shown != self.shown_last or call.startswith(_FROM_OUTSIDE):
+        if not self.points or self.under_way or shown != self.shown_last or call.kind in _FROM_OUTSIDE:
             self.apart.add(point)
         self.shown_last = shown
         self.points.append(point)
@@ -125,7 +126,7 @@ class Seat:
 
     def meets(self, call: str) -> bool:
         """Whether the bot hears something else than it asked for, or nothing, from this call."""
-        return self.aim is not None and self.aim.point.call == call and not self.aim.fault.is_kill
+        return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
     @property
     def is_untaken(self) -> bool:

@@ -6,7 +6,6 @@ Whoever uses it kills, stops and cuts; times are short, so that a master is repl
 import asyncio
 import contextlib
 import secrets
-import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -19,8 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from taskwire.store import embedded
 from tests.process.processes import until
+from tests.programs import find_server, find_tls_server
 
 from .certificates import Tls
 
@@ -147,7 +146,7 @@ async def _knows_all(sentinel: Server) -> bool:
 @contextlib.asynccontextmanager
 async def house(directory: Path, tls: Tls | None = None) -> AsyncIterator[House]:
     """Run them all, as many as a quorum needs and more; with `tls` none of them listens without it."""
-    program = shutil.which("redis-server") or str(embedded.find_program())
+    program = find_server() if tls is None else find_tls_server()
     ports = free_ports(6)
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
     ids = {port: secrets.token_hex(20) for port in ports[3:]}
@@ -217,7 +216,7 @@ def _sentinel(
 
 def lone_sentinel(directory: Path, master: int) -> Server:
     """A sentinel that knows no other, and of no other master than this."""
-    program = shutil.which("redis-server") or str(embedded.find_program())
+    program = find_server()
     (port,) = free_ports(1)
     return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})
 

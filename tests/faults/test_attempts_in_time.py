@@ -10,23 +10,23 @@ from typing import cast
 import pytest
 
 from taskwire import transport
-from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import WRITE_SECONDS, Hand
-from taskwire.model.ids import ChannelId
-from taskwire.model.jobs import Job, ListName, Say
-from taskwire.model.messages import Message
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import ChannelId
+from taskwire.domain.jobs import Job, PostText, QueueName
+from taskwire.domain.message import Message
+from taskwire.job_context import WRITE_SECONDS, JobContext
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Lease
+from taskwire.redis import connection, embedded
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
-from taskwire.store import connection, embedded
-from taskwire.store.queue import Turn
-from taskwire.store.steps import Step
 from tests.process.processes import until
 from tests.store.engine import TestClock
 
 from .doors import KEYS, TIMES, open_doors
 from .proxy import FaultProxy, proxy
 
-LIST = ListName("tell:L1")
+LIST = QueueName("to_thread:L1")
 LONG_SECONDS = 60.0
 LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.landing_margin_ms
 
@@ -36,18 +36,18 @@ class Desk:
     """A queue behind a network that a test can break, a Slack, and a clock that it moves."""
 
     slack: SlackSandbox
-    doors: Doors
+    deps: Dependencies
     network: FaultProxy
     clock: TestClock
     general: str
 
-    async def hand(self, tries: int = 0) -> Hand:
+    async def context(self, tries: int = 0) -> JobContext:
         """Take a job that has failed so often."""
-        job = Job(id="hello", work=Say(message=Message(text="Hello.")), tries=tries)
-        await self.doors.queue.write(Step().append(LIST, job))
-        turn = await self.doors.queue.take()
-        assert isinstance(turn, Turn)
-        return Hand(turn, self.doors.queue)
+        job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
+        await self.deps.queue.write(Batch().append(LIST, job))
+        lease = await self.deps.queue.acquire()
+        assert isinstance(lease, Lease)
+        return JobContext(lease, self.deps.queue)
 
     async def lasts_ms(self) -> int:
         """How long its attempt is left to it from now on."""
@@ -66,8 +66,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         network = await stack.enter_async_context(proxy(running.url))
         both = await stack.enter_async_context(connection.open(f"redis://127.0.0.1:{network.port}"))
         clock = TestClock()
-        doors = await stack.enter_async_context(open_doors(slack, both, clock))
-        yield Desk(slack, doors, network, clock, general)
+        deps = await stack.enter_async_context(open_doors(slack, both, clock))
+        yield Desk(slack, deps, network, clock, general)
 
 
 @pytest.mark.parametrize(
@@ -80,22 +80,22 @@ async def test_nothing_is_written_later_than_others_were_told(
     """However long its answer may take; what is slow to connect has more time at its next try."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
-    hand = await desk.hand(tries)
+    context = await desk.context(tries)
 
     async def post() -> None:
         monkeypatch.setattr(transport, "boottime", lambda: began + seconds)
-        await desk.doors.slack.post(channel, Message(text="Hello."), Metadata(id="hello", kind="answer"))
+        await desk.deps.slack.post(channel, Message(text="Hello."), Metadata(id="hello", kind="answer"))
 
     with contextlib.nullcontext() if is_written else pytest.raises(transport.DeadlinePassed):
-        await hand.attempt("note", LONG_SECONDS, post)
+        await context.attempt("note", LONG_SECONDS, post)
 
     assert len(desk.slack.messages("general")) == int(is_written)
 
 
 async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_long(desk: Desk) -> None:
     """A call that takes a minute is not made a second time meanwhile, though Redis is away for a moment."""
-    hand, answered = await desk.hand(), asyncio.Event()
-    attempt = asyncio.create_task(hand.attempt("note", LONG_SECONDS, answered.wait))
+    context, answered = await desk.context(), asyncio.Event()
+    attempt = asyncio.create_task(context.attempt("note", LONG_SECONDS, answered.wait))
     await until(lambda: _is(desk, LASTS_MS), "an attempt to begin")
     before = [await desk.lasts_ms()]
 
@@ -107,9 +107,9 @@ async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_lon
     answered.set()
     await attempt
     desk.clock.now_ms += LASTS_MS
-    again = await desk.doors.queue.take()
+    again = await desk.deps.queue.acquire()
     assert before == [LASTS_MS]
-    assert isinstance(again, Turn)
+    assert isinstance(again, Lease)
     assert again.attempt == "note"
 
 

@@ -3,23 +3,21 @@
 import asyncio
 from pathlib import Path
 
-from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.posting import post_once
-from taskwire.bridge.work import Worker
-from taskwire.model.ids import ChannelId, Ts
-from taskwire.model.jobs import Job, Say, tell
-from taskwire.model.messages import Message
+from taskwire.domain.ids import ChannelId, Ts
+from taskwire.domain.jobs import Job, PostText, to_thread
+from taskwire.domain.message import Message
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.outbox.posting import post_once
+from taskwire.queue.batch import Batch
+from taskwire.queue.rate_limiter import Limit, MethodLimits
+from taskwire.redis import connection, embedded
 from taskwire.sandbox.slack import CallFault, SlackSandbox
 from taskwire.slack.outbound import Metadata
-from taskwire.store import connection, embedded
-from taskwire.store.pace import Limit, Limits
-from taskwire.store.steps import Step
-from taskwire.telemetry import Metrics
 
-from .doors import open_doors
+from .doors import new_worker, open_doors
 
 POSTS = 8
-SCARCE = {"conversations.replies": Limits(Limit(interval_ms=100, burst=1))}
+SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))}
 
 
 async def test_posts_in_doubt_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
@@ -28,25 +26,25 @@ async def test_posts_in_doubt_do_not_take_each_other_s_places_for_ever(tmp_path:
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,
         connection.open(running.url) as connections,
-        open_doors(slack, connections, limits=SCARCE) as doors,
+        open_doors(slack, connections, limits=SCARCE) as deps,
     ):
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
         root = Ts(await slack.post(person, channel, "the root"))
         slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR, times=POSTS)
 
-        async def say(hand: Hand) -> Ending:
-            meta = Metadata(id=f"{hand.link_id}:{hand.job.id}", kind="answer")
-            message = hand.work(Say).message
-            await post_once(doors, hand, hand.link_id, channel, root, message, meta)
+        async def say(context: JobContext) -> Outcome:
+            meta = Metadata(id=f"{context.link_id}:{context.job.id}", kind="answer")
+            message = context.work(PostText).message
+            await post_once(deps, context, context.link_id, channel, root, message, meta)
             return done()
 
-        step = Step()
+        batch = Batch()
         for number in range(POSTS):
-            work = Say(message=Message(text=f"word {number}"))
-            step.append(tell(f"L{number}"), Job(id="say", work=work))
-        await doors.queue.write(step)
-        worker = Worker(doors, {"say": say}, Metrics())
+            work = PostText(message=Message(text=f"word {number}"))
+            batch.append(to_thread(f"L{number}"), Job(id="say", work=work))
+        await deps.queue.write(batch)
+        worker = new_worker(deps, say)
         working = asyncio.create_task(worker.run())
         try:
             await slack.until(lambda: len(slack.thread(channel, root)) > POSTS, "all posts", 30)

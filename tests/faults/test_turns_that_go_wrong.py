@@ -8,41 +8,41 @@ from typing import cast
 
 import pytest
 
-from taskwire.bridge.doors import Doors
-from taskwire.bridge.hand import Ending, Hand, done
-from taskwire.bridge.work import Worker
-from taskwire.coder.errors import Answer, TokenRefused
-from taskwire.model.errors import Refused, TryLater, Unknown, UserError
-from taskwire.model.jobs import Job, ListName, Say
-from taskwire.model.messages import Message
+from taskwire.coder.errors import CoderAnswer, TokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
+from taskwire.domain.jobs import Job, PostText, QueueName
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.message import Message
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Lease, NothingDue
+from taskwire.queue.scripts import Script
+from taskwire.redis import connection, embedded
+from taskwire.redis.decoding import read
 from taskwire.sandbox.slack import SlackSandbox
-from taskwire.slack.errors import NoRoom
-from taskwire.store import connection, embedded
-from taskwire.store.queue import Nothing, Turn
-from taskwire.store.scripts import Script
-from taskwire.store.steps import Step
-from taskwire.telemetry import Metrics
+from taskwire.slack.errors import NoCapacity
 from tests.store.engine import NOON_MS, TestClock
 
-from .doors import KEYS, TIMES, open_doors
+from .doors import KEYS, TIMES, new_worker, open_doors
 
-LIST = ListName("tell:L1")
+LIST = QueueName("to_thread:L1")
 DAY_MS = 24 * 3_600_000
-REFUSED = TokenRefused(Answer(401, "You are signed out."))
-Carry = Callable[[Hand], Awaitable[Ending]]
+REFUSED = TokenRefused(CoderAnswer(401, "You are signed out."))
+Carry = Callable[[JobContext], Awaitable[Outcome]]
 
 
 class Bench:
     """A worker that carries out whatever a test wants, over real doors, and its store."""
 
-    def __init__(self, doors: Doors, connections: connection.Connections, clock: TestClock) -> None:
-        self.doors = doors
+    def __init__(self, deps: Dependencies, connections: connection.Connections, clock: TestClock) -> None:
+        self.deps = deps
         self.clock = clock
         self._connections = connections
 
     async def works(self, carry: Carry) -> None:
         """Let a worker carry out all that is due; time stands still."""
-        worker = Worker(self.doors, {"say": carry}, Metrics())
+        worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
             while await self._is_due() or not worker.is_idle:  # noqa: ASYNC110 - the store has no event to wait on
@@ -53,15 +53,15 @@ class Bench:
     async def takes(self, times: int) -> None:
         """Take and die, so often."""
         for _ in range(times):
-            assert not isinstance(await self.doors.queue.take(), Nothing)
+            assert not isinstance(await self.deps.queue.acquire(), NothingDue)
             self.clock.now_ms += TIMES.rest_ms
 
     async def lives(self, kills: str) -> None:
         """Let a process live until it takes this job and dies of it, or until nothing else is due."""
         killed = asyncio.Event()
 
-        async def carry(hand: Hand) -> Ending:
-            if hand.job.id == kills:
+        async def carry(context: JobContext) -> Outcome:
+            if context.job.id == kills:
                 killed.set()
             # Whoever is in hand then has not come to its end.
             await asyncio.sleep(0.01)
@@ -69,17 +69,17 @@ class Bench:
                 await asyncio.Event().wait()
             return done()
 
-        worker = Worker(self.doors, {"say": carry}, Metrics())
+        worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
             while not killed.is_set() and (  # noqa: ASYNC110 - as above
                 await self._is_due() or not worker.is_idle
             ):
                 await asyncio.sleep(0.01)
-        turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
-        for turn in turns:
-            turn.cancel()
-        await asyncio.gather(*turns, return_exceptions=True)
+        leases = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
+        for lease in leases:
+            lease.cancel()
+        await asyncio.gather(*leases, return_exceptions=True)
         await worker.stop(0)
         await running
         self.clock.now_ms += TIMES.longest_lease_ms
@@ -88,15 +88,15 @@ class Bench:
         """The lists that have work."""
         return cast("list[str]", await self._connections.commands.zrange(KEYS.named("ready"), 0, -1))
 
-    async def append(self, *ids: str, name: ListName = LIST, **fields: int) -> None:
+    async def append(self, *ids: str, name: QueueName = LIST, **fields: int) -> None:
         """Append jobs."""
         for job_id in ids:
-            job = Job(id=job_id, work=Say(message=Message(text=job_id))).model_copy(update=fields)
-            await self.doors.queue.write(Step().append(name, job))
+            job = Job(id=job_id, work=PostText(message=Message(text=job_id))).model_copy(update=fields)
+            await self.deps.queue.write(Batch().append(name, job))
 
     async def job(self, job_id: str) -> Job:
         """A job as it waits."""
-        return Job.model_validate_json((await self._fields("jobs"))[f"b|{job_id}"])
+        return Job.model_validate_json((await self._fields("jobs"))[f"body|{job_id}"])
 
     async def state(self) -> dict[str, str]:
         """The list's own record."""
@@ -112,7 +112,7 @@ class Bench:
 
     async def letters(self) -> list[tuple[str, str]]:
         """The dead letters: of what, and why."""
-        found = self._connections.commands.hvals(KEYS.named("letters"))
+        found = self._connections.commands.hvals(KEYS.named("dead_letters"))
         letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
         return [(letter["job"], letter["why"]) for letter in letters]
 
@@ -135,8 +135,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         connection.open(running.url) as connections,
     ):
         clock = TestClock()
-        async with open_doors(slack, connections, clock) as doors:
-            yield Bench(doors, connections, clock)
+        async with open_doors(slack, connections, clock) as deps:
+            yield Bench(deps, connections, clock)
 
 
 async def _nothing() -> None:
@@ -146,8 +146,8 @@ async def _nothing() -> None:
 def raising(error: Exception) -> Carry:
     """Carry out nothing, and fail so."""
 
-    async def carry(hand: Hand) -> Ending:
-        del hand
+    async def carry(context: JobContext) -> Outcome:
+        del context
         raise error
 
     return carry
@@ -156,9 +156,9 @@ def raising(error: Exception) -> Carry:
 def failing_after_attempt(error: Exception) -> Carry:
     """Make an effect, then fail."""
 
-    async def carry(hand: Hand) -> Ending:
-        if not hand.is_in_doubt:
-            await hand.attempt("note", 0.1, _nothing)
+    async def carry(context: JobContext) -> Outcome:
+        if not context.is_in_doubt:
+            await context.attempt("note", 0.1, _nothing)
         raise error
 
     return carry
@@ -191,11 +191,11 @@ async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
 async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
     """Not done is certain."""
 
-    async def carry(hand: Hand) -> Ending:
+    async def carry(context: JobContext) -> Outcome:
         async def refuse() -> None:
             raise TryLater("not now", 30)
 
-        await hand.attempt("note", 0.1, refuse)
+        await context.attempt("note", 0.1, refuse)
         return done()
 
     await bench.append("a")
@@ -207,10 +207,10 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
 async def test_an_attempt_in_doubt_is_never_let_go_by_mistake(bench: Bench) -> None:
     """Also by a part that says "later" without having read it back."""
 
-    async def carry(hand: Hand) -> Ending:
-        if not hand.is_in_doubt:
-            await hand.attempt("note", 0.1, _cut)
-        return Ending("later", delay_seconds=30)
+    async def carry(context: JobContext) -> Outcome:
+        if not context.is_in_doubt:
+            await context.attempt("note", 0.1, _cut)
+        return Outcome("retry", delay_seconds=30)
 
     async def _cut() -> None:
         raise Unknown("cut")
@@ -225,15 +225,15 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
     """A mistake in a part of the story must not become a double."""
     made = []
 
-    async def carry(hand: Hand) -> Ending:
+    async def carry(context: JobContext) -> Outcome:
         async def cut() -> None:
-            made.append(hand.turn.token)
+            made.append(context.lease.token)
             raise Unknown("cut")
 
         try:
-            await hand.attempt("note", 0.1, cut)
+            await context.attempt("note", 0.1, cut)
         except Unknown:
-            await hand.attempt("note", 0.1, cut)
+            await context.attempt("note", 0.1, cut)
         return done()
 
     await bench.append("a")
@@ -246,7 +246,7 @@ async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
     """A busy channel makes nothing slower than its pace."""
     await bench.append("a")
 
-    await bench.works(raising(NoRoom("full", 30)))
+    await bench.works(raising(NoCapacity("full", 30)))
 
     job = await bench.job("a")
     assert (job.tries, job.failing_since_ms) == (0, 0)
@@ -256,9 +256,9 @@ async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
     """And what stands behind it goes on."""
     went = []
 
-    async def carry(hand: Hand) -> Ending:
-        went.append(hand.job.id)
-        if hand.job.id == "a":
+    async def carry(context: JobContext) -> Outcome:
+        went.append(context.job.id)
+        if context.job.id == "a":
             raise Refused("msg_too_long")
         return done()
 
@@ -302,9 +302,9 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
     """What waits for an agent for days does not fail."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
-    async def wait(hand: Hand) -> Ending:
-        del hand
-        return Ending("later", delay_seconds=60)
+    async def wait(context: JobContext) -> Outcome:
+        del context
+        return Outcome("retry", delay_seconds=60)
 
     await bench.works(wait)
 
@@ -312,20 +312,42 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
     assert (job.tries, job.failing_since_ms) == (0, 0)
 
 
-async def test_a_job_that_nobody_can_read_leaves_its_list_at_last(bench: Bench) -> None:
-    """After a few leases, in which a newer version may take it; its text is kept."""
+async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Bench) -> None:
+    """In which a newer version may take it; its text is kept."""
     await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
     await bench.append("b")
-    await bench.takes(4)
+    found = []
+    for _ in range(8):
+        await bench.works(lambda _: _ended())
+        found.append(len(await bench.letters()))
+        bench.clock.now_ms += DAY_MS
 
     await bench.works(lambda _: _ended())
 
+    assert found == [0] * 8
     ((job, why),) = await bench.letters()
     assert job == "alien"
     assert why.startswith("it cannot be read: ")
+    assert await bench.is_empty()
 
 
-async def _ended() -> Ending:
+async def test_what_cannot_be_read_after_an_attempt_keeps_it_pinned(bench: Bench) -> None:
+    """A newer version reads back; this one does not know what it would look for."""
+    await bench.append("a")
+
+    async def carry(context: JobContext) -> Outcome:
+        await context.attempt("note", 60, _nothing)
+        read(LinkRecord.model_validate_json, "{}")
+        return done()
+
+    await bench.works(carry)
+
+    state = await bench.state()
+    assert (state["attempt_job"], state["attempt"]) == ("a", "note")
+    assert await bench.letters() == []
+
+
+async def _ended() -> Outcome:
     return done()
 
 
@@ -353,13 +375,13 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
     """Whoever was in hand when the process died is carried out in one of its next lives."""
-    lists = [ListName(f"tell:{number}") for number in range(40)]
+    lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
-    await bench.append("culprit", name=ListName("tell:culprit"))
+    await bench.append("culprit", name=QueueName("to_thread:culprit"))
 
     async with asyncio.timeout(60):
-        while await bench.waiting() != ["tell:culprit"]:
+        while await bench.waiting() != ["to_thread:culprit"]:
             await bench.lives(kills="culprit")
 
     assert await bench.letters() == []
@@ -367,18 +389,18 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
 async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
     """One of them is innocent, and its turn comes when the other's has passed."""
-    await bench.append("a", name=ListName("tell:a"))
-    await bench.append("b", name=ListName("tell:b"))
+    await bench.append("a", name=QueueName("to_thread:a"))
+    await bench.append("b", name=QueueName("to_thread:b"))
     await bench.takes(2 * TIMES.risky_takes)
     in_hand: list[str] = []
     most = 0
 
-    async def carry(hand: Hand) -> Ending:
+    async def carry(context: JobContext) -> Outcome:
         nonlocal most
-        in_hand.append(hand.job.id)
+        in_hand.append(context.job.id)
         most = max(most, len(in_hand))
         await asyncio.sleep(0)
-        in_hand.remove(hand.job.id)
+        in_hand.remove(context.job.id)
         return done()
 
     await bench.works(carry)
@@ -396,8 +418,8 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
     bench.clock.now_ms += DAY_MS + 1
     tried: list[str] = []
 
-    async def fail(hand: Hand) -> Ending:
-        tried.append(hand.job.id)
+    async def fail(context: JobContext) -> Outcome:
+        tried.append(context.job.id)
         raise TryLater("away")
 
     for _ in range(3):
@@ -456,16 +478,16 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
     """As at the end of a process that does not end its work in time."""
     began = asyncio.Event()
 
-    async def carry(hand: Hand) -> Ending:
+    async def carry(context: JobContext) -> Outcome:
         async def hang() -> None:
             began.set()
             await asyncio.Event().wait()
 
-        await hand.attempt("note", 60, hang)
+        await context.attempt("note", 60, hang)
         return done()
 
     await bench.append("a")
-    worker = Worker(bench.doors, {"say": carry}, Metrics())
+    worker = new_worker(bench.deps, carry)
     running = asyncio.create_task(worker.run())
     await began.wait()
 
@@ -480,21 +502,21 @@ async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> N
     """Nobody waits for its lease, and the restart is not held against the job."""
     began = asyncio.Event()
 
-    async def carry(hand: Hand) -> Ending:
-        del hand
+    async def carry(context: JobContext) -> Outcome:
+        del context
         began.set()
         await asyncio.Event().wait()
         return done()
 
     await bench.append("a")
-    worker = Worker(bench.doors, {"say": carry}, Metrics())
+    worker = new_worker(bench.deps, carry)
     running = asyncio.create_task(worker.run())
     await began.wait()
 
     await worker.stop(0.1)
     await running
     bench.clock.now_ms += 1_000
-    taken = await bench.doors.queue.take()
+    taken = await bench.deps.queue.acquire()
 
-    assert isinstance(taken, Turn)
+    assert isinstance(taken, Lease)
     assert (taken.job_id, taken.takes) == ("a", 1)

@@ -3,11 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .points import Aim, Fault, Point, faults_of, is_outside, is_read, is_same
-
-_BEGIN = "queue.begin "
-# What is just done again, or shown at most once, has no attempt: another turn's may come in between.
-_UNPINNED = ("slack chat.update", "slack reactions.", "slack chat.postEphemeral", "slack response_url")
+from .points import Aim, Fault, Kind, Point, faults_of, is_read, is_same
 
 
 @dataclass
@@ -26,7 +22,8 @@ class Way:
 
     def __init__(self, walks: Sequence[Walk]) -> None:
         self.points = list(dict.fromkeys(point for walk in walks for point in walk.points))
-        self._always = set.intersection(*(set(walk.points) for walk in walks))
+        # Those that have come each time.
+        self.sure = set.intersection(*(set(walk.points) for walk in walks))
         self._alone = set.union(*(walk.alone for walk in walks))
         self._apart = set.union(*(walk.apart for walk in walks)) | _shifting(walks)
 
@@ -48,7 +45,7 @@ class Way:
         """
         same: list[Aim] = []
         for point in self.points:
-            if same and (point in self._apart or point not in self._always):
+            if same and (point in self._apart or point not in self.sure):
                 yield same
                 same = []
             same.append(self._aim(point, Fault.KILLED_BEFORE))
@@ -56,14 +53,14 @@ class Way:
                 yield same
                 same = []
             same.append(self._aim(point, Fault.KILLED_AFTER))
-            if point not in self._always:
+            if point not in self.sure:
                 yield same
                 same = []
         if same:
             yield same
 
     def _aim(self, point: Point, fault: Fault) -> Aim:
-        return Aim(point, fault, is_alone=point in self._alone, is_sure=point in self._always)
+        return Aim(point, fault, is_alone=point in self._alone, is_sure=point in self.sure)
 
     @property
     def ways(self) -> int:
@@ -72,9 +69,13 @@ class Way:
 
     def deaths_again(self, first: Aim, turn: str) -> Iterator[Aim]:
         """Deaths in what recovers from one: while its turn is taken over, and until that ends for good."""
-        calls = [point.call for point in self.points]
-        ends = [at for at, call in enumerate(calls) if call.startswith(f"queue.end {turn} ")]
-        recovery = set(self.points[calls.index(f"queue.take {turn}") : ends[-1] + 1])
+        of_turn = [(at, point.call.kind) for at, point in enumerate(self.points) if point.call.turn == turn]
+        takes = [at for at, kind in of_turn if kind is Kind.TAKE]
+        ends = [at for at, kind in of_turn if kind is Kind.END]
+        found = _listed(self.points)
+        assert takes, f"{first}: {turn} was not taken over: {found}"
+        assert ends, f"{first}: {turn} was not ended: {found}"
+        recovery = set(self.points[takes[0] : ends[-1] + 1])
         for aim in self.aims():
             if aim.fault.is_kill and aim.point in recovery:
                 yield first._replace(again=aim, is_alone=aim.is_alone, is_sure=aim.is_sure)
@@ -91,8 +92,8 @@ def _shifting(walks: Sequence[Walk]) -> set[Point]:
 
 def up_to(walk: Walk, last: str) -> Walk:
     """A walk as far as its first call of a name, or all of it."""
-    ends = [at + 1 for at, point in enumerate(walk.points) if point.call == last]
-    assert ends or not last, f"{last} is no point: {[str(point) for point in walk.points]}"
+    ends = [at + 1 for at, point in enumerate(walk.points) if point.call.name == last]
+    assert ends or not last, f"{last} is no point: {_listed(walk.points)}"
     return Walk(walk.points[: ends[0]] if ends else walk.points, walk.alone, walk.apart)
 
 
@@ -100,9 +101,9 @@ def in_doubt(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
     """The calls before which an attempt begins, each with its turn: who dies there leaves them in doubt."""
     begun = ""
     for point in points:
-        if point.call.startswith(_BEGIN):
-            begun = point.call.removeprefix(_BEGIN)
-        elif begun and is_outside(point) and not is_read(point) and not point.call.startswith(_UNPINNED):
+        if point.call.kind is Kind.BEGIN:
+            begun = point.call.turn
+        elif begun and point.call.kind is Kind.OUTSIDE_WRITE:
             yield point, begun
             begun = ""
 
@@ -110,3 +111,7 @@ def in_doubt(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
 def first_deaths(point: Point) -> tuple[Aim, Aim]:
     """A call in doubt that was not made, and one that was."""
     return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
+
+
+def _listed(points: Iterable[Point]) -> list[str]:
+    return [str(point) for point in points]

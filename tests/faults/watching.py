@@ -17,8 +17,9 @@ from taskwire.sandbox.coder.faults import Fault as CoderFault
 from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import Call, CallFault, SlackSandbox
 
+from . import points
 from .naming import Named, Namer
-from .points import Fault, Point
+from .points import Fault, Kind, Point
 from .seats import Names, Seat
 from .wire import Exchange, Verdict
 
@@ -47,7 +48,11 @@ _CODERS = {
 # Which job a take would hand out now, as far as that can be told without taking it; whether to a taker for
 # whom all lists are alike.
 Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
-_IS_ALIKE = 14
+# What a claim answers: whether it took what had come.
+_CLAIMED = {
+    **dict.fromkeys((b"taken", b"kept"), True),
+    **dict.fromkeys((b"seen", b"foreign", b"full", b"told", b"braked"), False),
+}
 
 
 class Watch:
@@ -65,11 +70,11 @@ class Watch:
         self._slack = slack
         self._coder = coder
         self._peek = peek
-        self._namer = Namer()
+        self.namer = Namer()
         self._on_answer: dict[Exchange, list[tuple[Seat, Fault]]] = {}
-        self._claims: dict[Exchange, list[tuple[int, Seat]]] = {}
+        self._inbox: dict[Exchange, list[tuple[int, Seat]]] = {}
         self._observed: dict[Exchange, set[Seat]] = {}
-        self._takes: set[Exchange] = set()
+        self._takes: dict[Exchange, Named] = {}
         # Whose turns are being carried out, by their tokens.
         self.turns: dict[str, Seat] = {}
         # Whose calls are being carried out: by exchange, by Slack's call and by Coder's request.
@@ -88,7 +93,7 @@ class Watch:
         self.death = asyncio.Event()
         self.is_stuck = False
         self._on_answer.clear()
-        self._claims.clear()
+        self._inbox.clear()
         self._observed.clear()
         self._takes.clear()
         self._under_way.clear()
@@ -109,13 +114,13 @@ class Watch:
         return (going if len(going) == 1 else []), True
 
     def _passed(
-        self, call: str, text: str, *, is_serial: bool = False, is_shared: bool = False
+        self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
     ) -> list[tuple[Seat, Fault | None]]:
         """Count a call, and say what is to go wrong with it for whom; nothing for the held."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
             # Among others it would not be counted, so it must not count among those that would.
-            call = f"{call} (unnamed)"
+            call = call._replace(name=f"{call.name} (unnamed)")
         return [
             (seat, self._struck(seat, seat.passes(call, is_alone=is_alone), is_serial=is_serial))
             for seat in owners
@@ -146,12 +151,11 @@ class Watch:
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
         """Let a command pass to Redis, or not."""
         self.calls += 1
-        named = [self._namer.name(command) for command in exchange.commands]
+        named = [self.namer.name(command) for command in exchange.commands]
         if named[0].is_take:
-            self._takes.add(exchange)
-            is_alike = exchange.commands[0][_IS_ALIKE] == b"1"
-            return self._before_take(is_alike) if self._awaits_take() else Verdict.PASS
-        if len({each.name for each in named}) == 1 < len(named) and not exchange.is_of_scripts:
+            self._takes[exchange] = named[0]
+            return self._before_take(named[0].is_alike) if self._awaits_take() else Verdict.PASS
+        if len({each.call.name for each in named}) == 1 < len(named) and not exchange.is_of_scripts:
             # What is asked about many together is one question, whoever they are.
             named = [replace(named[0], text=" ".join(each.text for each in named))]
         return _worst([self._asked(exchange, number, each) for number, each in enumerate(named)])
@@ -163,7 +167,7 @@ class Watch:
             return Verdict.HOLD
         verdict = Verdict.PASS
         self.names.learn(named.text)
-        passed = self._passed(named.name, named.text, is_serial=named.is_serial, is_shared=named.is_shared)
+        passed = self._passed(named.call, named.text, is_serial=named.is_serial, is_shared=named.is_shared)
         self._begun(exchange, (seat for seat, _ in passed))
         for seat, fault in passed:
             match fault:
@@ -175,52 +179,58 @@ class Watch:
                     pass
                 case _:
                     self._on_answer.setdefault(exchange, []).append((seat, fault))
-        if named.name.startswith("claims."):
+        if named.call.kind is Kind.CLAIM:
             # Claims that come together go together, each with an answer of its own.
-            self._claims.setdefault(exchange, []).extend((number, seat) for seat, _ in passed)
-        if named.name == "sweeps.observe":
+            self._inbox.setdefault(exchange, []).extend((number, seat) for seat, _ in passed)
+        if named.is_observation:
             self._observed[exchange] = self.names.whose(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
         """Let an answer pass to the bot, or not."""
         self._done(exchange)
-        for number, seat in self._claims.pop(exchange, []):
-            seat.taken += exchange.answers[number] in (b"taken", b"kept")
+        for number, seat in self._inbox.pop(exchange, []):
+            seat.taken += self._is_claimed(exchange.answers[number])
         for seat in self._observed.pop(exchange, ()):
             seat.seen = seat.listed
         faults = [fault for _, fault in self._on_answer.pop(exchange, [])]
         if exchange in self._takes:
-            self._takes.discard(exchange)
-            taken = self._namer.taken(exchange.commands[0], exchange.answers[0])
+            del self._takes[exchange]
+            taken = self.namer.taken(exchange.commands[0], exchange.answers[0])
             if taken is not None:
-                faults += self._taken(taken, exchange.commands[0][6].decode())
+                faults += self._taken(taken)
         return _worst([_after(fault) for fault in faults])
 
-    def _taken(self, taken: Named, token: str) -> list[Fault]:
+    def _is_claimed(self, answer: object) -> bool:
+        """Whether a claim was the first of its delivery; an error has taken nothing."""
+        if isinstance(answer, bytes) and answer not in _CLAIMED:
+            self.namer.complain(f"a claim answers {answer!r}, and nobody knows what that means")
+        return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
+
+    def _taken(self, taken: Named) -> list[Fault]:
         owners = self.names.whose(taken.text)
         if len(owners) == 1:
-            (self.turns[token],) = owners
-        passed = self._passed(taken.name, taken.text, is_serial=True)
+            (self.turns[taken.token],) = owners
+        passed = self._passed(taken.call, taken.text, is_serial=True)
         return [fault for _, fault in passed if fault is not None]
 
     def _awaits_take(self) -> bool:
         aims = [seat.target for seat in self.going() if seat.target is not None and seat.is_aimed]
         before = (Fault.KILLED_BEFORE, Fault.CUT_BEFORE)
-        return any(aim.fault in before and aim.point.call.startswith("queue.take") for aim in aims)
+        return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
     async def _before_take(self, is_alike: bool) -> Verdict:
         """Look which job would be handed out: a take that finds none is no point of anybody's."""
         found = await self._peek(is_alike)
         if found is None:
             return Verdict.PASS
-        named = self._namer.to_be_taken(*found)
+        named = self.namer.to_be_taken(*found)
         for seat in self._owners(named.text, is_serial=True)[0]:
-            point = Point(named.name, seat.counts[named.name] + 1)
+            point = Point(named.call, seat.counts[named.call.name] + 1)
             if seat.target is None or seat.is_held or seat.target.fault not in _BEFORE:
                 continue
             if self._struck(seat, point, is_serial=True) is not None:
-                seat.passes(named.name, is_alone=True)
+                seat.passes(named.call, is_alone=True)
                 return _BEFORE[seat.target.fault]
         return Verdict.PASS
 
@@ -237,7 +247,11 @@ class Watch:
         text = self._slack_text(call)
         if self._is_stopped(text):
             return self._until_death()
-        passed = self._passed(f"slack {call.method}", text)
+        known = points.call_of_slack(call.method)
+        if known is None:
+            self.namer.complain(f"nobody has said whether Slack's {call.method} writes")
+            return None
+        passed = self._passed(known, text)
         self._begun(id(call), (seat for seat, _ in passed))
         for _, fault in passed:
             match fault:
@@ -276,7 +290,7 @@ class Watch:
         if self._is_stopped(text):
             self._stopped[seen.number] = Fault.KILLED_BEFORE
             return None
-        passed = self._passed(f"coder {seen.route}", text)
+        passed = self._passed(points.call_of_coder(seen.route, seen.method), text)
         self._begun(("coder", seen.number), (seat for seat, _ in passed))
         for _, fault in passed:
             if fault is not None and fault.is_kill:

@@ -1,8 +1,7 @@
-"""Where the processes of these tests run: a place between look-alikes, and a Redis of Debian's."""
+"""Where the processes of these tests run: a place between look-alikes, and a Redis."""
 
 import asyncio
 import contextlib
-import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from tests.programs import find_server
 
 from .processes import Place, Taskwire, end, new_place, start, until
 
@@ -50,11 +50,9 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
-    """Debian's own server, as an operator would set it up; skips where it is not installed."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("needs Debian's redis-server, which is not installed")
+    """A server as an operator would set it up: Debian's own where it is installed, else the embedded one."""
     server = await asyncio.create_subprocess_exec(
-        *("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
+        *(find_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
         *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
         stdout=asyncio.subprocess.DEVNULL,
     )

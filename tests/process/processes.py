@@ -17,7 +17,7 @@ import aiohttp
 from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # What product.md allows from SIGTERM to the end.
 END_SECONDS = 20.0
 # Everything that a process may need of its surroundings, and nothing that leads to a proxy or to settings.
@@ -29,6 +29,8 @@ class Taskwire:
     """One running process and what it has said."""
 
     process: asyncio.subprocess.Process
+    # What lets its operators see all of its health.
+    admin_token: str = ""
     said: list[str] = field(default_factory=list)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _listening: "list[asyncio.Task[None]]" = field(default_factory=list)
@@ -62,13 +64,18 @@ class Taskwire:
         return found
 
     async def port(self) -> int:
-        """Where its health is, once it is served."""
+        """Where Slack and Coder find it, once it listens."""
         return int((await self.says(r'(?:"port": |listening .* port=)(\d+)'))[1])
 
+    async def admin_port(self) -> int:
+        """Where its health is."""
+        return int((await self.says(r'(?:"admin_port": |listening .*admin_port=)(\d+)'))[1])
+
     async def ask(self, path: str) -> tuple[int, str]:
-        """Ask its site."""
-        url = f"http://127.0.0.1:{await self.port()}{path}"
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        """Ask for its health or its figures, as an operator does."""
+        url = f"http://127.0.0.1:{await self.admin_port()}{path}"
+        headers = {"Authorization": f"Bearer {self.admin_token}"} if self.admin_token else {}
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
             return answer.status, await answer.text()
 
     async def readiness(self) -> tuple[int, dict[str, object]]:
@@ -160,14 +167,14 @@ async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -
     """Start `taskwire` with these settings and no others."""
     around = {name: os.environ[name] for name in KEPT if name in os.environ}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "taskwire.cli", *arguments),
+        *(sys.executable, "-m", "taskwire", *arguments),
         cwd=directory,
         env={**around, **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=1 << 20,
     )
-    started = Taskwire(process)
+    started = Taskwire(process, settings.get("TASKWIRE_ADMIN_TOKEN", ""))
     started.listen()
     return started
 
@@ -198,6 +205,7 @@ async def new_place(directory: Path, slack: SlackSandbox | None = None) -> Async
             "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
             "TASKWIRE_DATA_DIR": str(directory / "data"),
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
+            "TASKWIRE_ADMIN_TOKEN": "a-word-of-operators",
             "TASKWIRE_POLL_INTERVAL": "0.2",
             "TASKWIRE_SETTLE": "0",
         }

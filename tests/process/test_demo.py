@@ -1,10 +1,8 @@
 """`taskwire demo`, as somebody meets it: one command, one address, one story in a browser."""
 
-import os
 import signal
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.sandbox.page_worlds import browsed
@@ -12,13 +10,8 @@ from tests.sandbox.page_worlds import browsed
 from .conftest import Starts
 from .processes import Taskwire
 
-CHROMIUM = Path(os.environ.get("TASKWIRE_CHROMIUM", "/usr/bin/chromium"))
 # An agent works for seconds, as long as it takes to read along.
 PATIENCE_MS = 60_000
-
-needs_chromium = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: install chromium, or set TASKWIRE_CHROMIUM"
-)
 
 
 async def _address(demo: Taskwire) -> str:
@@ -58,11 +51,10 @@ async def _goes_through_a_story(page: Page) -> None:
     await expect(finished).to_contain_text("@Alice Adams", timeout=PATIENCE_MS)
 
 
-@needs_chromium
 async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
     """Create, be called, answer, see it finish: on nothing but this machine, and gone with Ctrl-C."""
-    demo = await starts("demo")
     async with browsed() as page:
+        demo = await starts("demo")
         await page.goto(await _address(demo))
         await page.locator("[data-ready]").wait_for()
         await _goes_through_a_story(page)

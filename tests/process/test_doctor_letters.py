@@ -24,7 +24,7 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
     forgetting = await _doctor(place, "--forget", letter[:10])
 
     assert letter.endswith(": the channel takes no message: is_archived\n")
-    assert "tell (fix-the-login-redirect-" in letter
+    assert "post_notice (fix-the-login-redirect-" in letter
     assert sent == (0, f"{letter[:10]}  It waits for its turn again.\n")
     assert forgetting == (0, "There were none.\n")
     said = [str(notice["text"]) for notice in place.slack.thread("general", ts)[1:]]

@@ -1,19 +1,20 @@
 """How a process ends: told to, killed, or bereaved of its store; and what the next one finds."""
 
+import json
 import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+from taskwire.redis import data_directory
 from taskwire.sandbox.slack import CallFault
-from taskwire.store import datadir
 
 from .processes import Place, Taskwire, until
 
 
 def store_pid(place: Place) -> int:
     """The process of the embedded store."""
-    return int((place.data_dir / datadir.STORE_LOCK).read_text().splitlines()[0])
+    return int((place.data_dir / data_directory.STORE_LOCK).read_text().splitlines()[0])
 
 
 def is_running(pid: int) -> bool:
@@ -109,7 +110,7 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
     code = await bot.ends()
 
     sentence = f"The store in {place.data_dir} was ended from outside (SIGKILL)."
-    assert (code, bot.output.splitlines()[-1]) == (1, sentence)
+    assert (code, json.loads(bot.output.splitlines()[-1])["event"]) == (1, sentence)
     assert "Traceback" not in bot.output
 
 
@@ -118,12 +119,12 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
     first = await place.one()
     second = await place.runs(TASKWIRE_LOG_LEVEL="warning")
 
-    code = await second.ends(seconds=10)
+    code = await second.ends()
 
-    assert (code, second.output) == (
+    assert (code, json.loads(second.output)["event"]) == (
         2,
         f"Another Taskwire (process {first.process.pid}) already runs on {place.data_dir}. Stop it first, or "
-        "give this one its own TASKWIRE_DATA_DIR. To run several together, set REDIS_URL.\n",
+        "give this one its own TASKWIRE_DATA_DIR. To run several together, set REDIS_URL.",
     )
     assert (await first.readiness())[0] == 200
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire.words import answers
+from taskwire.messages import answers
 from tests.faults.proxy import FaultProxy, proxy
 
 from .processes import Place, until

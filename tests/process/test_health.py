@@ -1,14 +1,20 @@
 """/healthz, /readyz and /metrics, as a supervisor and an operator see them."""
 
 import asyncio
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from redis.asyncio import Redis
 
+from taskwire.sandbox.slack import CallFault, SlackSandbox
+from taskwire.slack import manifest
+
 from .conftest import free_port, redis_on
-from .processes import Place, Taskwire, until
+from .processes import Place, Taskwire, new_place, until
 
 RUNNING = Path(__file__).parents[2] / "docs" / "running.md"
 # So long Prometheus waits for figures, unless it is told otherwise.
@@ -117,6 +123,68 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
     assert alive == (200, "ok\n")
     assert (status, told["slack"], told["store"]) == (503, "ok", "Redis does not answer.")
     assert code == 0
+
+
+@pytest.mark.parametrize("mode", ["socket", "http"])
+async def test_a_redis_that_is_away_is_one_line_in_the_log(
+    mode: Literal["socket", "http"], tmp_path: Path
+) -> None:
+    """However much people say meanwhile: whoever reads it at night sees at once what is wrong, and once."""
+    url = "https://taskwire.example.com/slack/events" if mode == "http" else None
+    slack = SlackSandbox(mode=mode, manifest=manifest.make(url or ""), retry_seconds=())
+    async with new_place(tmp_path, slack) as place:
+        if mode == "http":
+            place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
+        port = free_port()
+        async with redis_on(port, tmp_path) as redis_url:
+            bot = await place.one(REDIS_URL=redis_url)
+            slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
+            await slack.command("alice", "general", "/task", "create fix the login redirect")
+            await until(lambda: place.coder.tasks and place.cards(), "the task and its card")
+            await until(lambda: _has_nothing_to_do(bot), "all of it to be done")
+            before = len(bot.output.splitlines())
+        card = str(slack.messages("general")[0]["ts"])
+
+        await until(lambda: _is_unready(bot), "it to be unready")
+        for number in range(5):
+            await slack.post("alice", "general", f"reply {number}", card)
+            await slack.command("alice", "general", "/task", "list")
+            await slack.command("alice", "general", "/task", f"pause nothing-{number}")
+        await slack.settled()
+        said = [json.loads(line)["event"] for line in bot.output.splitlines()[before:]]
+        async with redis_on(port, tmp_path):
+            await bot.says("redis answers again")
+
+    assert said == ["redis is away"]
+
+
+async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Place) -> None:
+    """It cannot be ended, which the one line explains; the next taker of its list finds out."""
+    port = free_port()
+    async with redis_on(port, place.directory) as url:
+        bot = await place.one(REDIS_URL=url)
+        late = place.slack.faults.add("chat.postMessage", CallFault.LATE, seconds=2)
+        await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+        await until(lambda: late.hits, "a turn to be in hand")
+        before = len(bot.output.splitlines())
+
+    await until(lambda: _is_unready(bot), "it to be unready")
+    await until(lambda: _has_no_turn(bot), "the turn to be over")
+    said = [json.loads(line)["event"] for line in bot.output.splitlines()[before:]]
+    async with redis_on(port, place.directory):
+        await until(lambda: place.coder.tasks and len(place.cards()) == 1, "the task and its one card")
+
+    assert said == ["redis is away"]
+
+
+async def _has_no_turn(bot: Taskwire) -> bool:
+    return "taskwire_leases_held 0.0" in (await bot.ask("/metrics"))[1].splitlines()
+
+
+async def _has_nothing_to_do(bot: Taskwire) -> bool:
+    figures = (await bot.ask("/metrics"))[1].splitlines()
+    waiting = [line for line in figures if line.startswith("taskwire_waiting_jobs{") and line[-3:] != "0.0"]
+    return "taskwire_leases_held 0.0" in figures and not waiting
 
 
 async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> None:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from taskwire.messages import answers
 from taskwire.sandbox.slack import CallFault, DeliveryFault
-from taskwire.words import answers
 from tests.faults.proxy import FaultProxy, proxy
 
 from .processes import Place, until

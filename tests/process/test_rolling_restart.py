@@ -66,6 +66,8 @@ async def _replace(place: Place, old: Taskwire, redis_url: str) -> tuple[Taskwir
 @pytest.mark.timeout(180)
 async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_url: str) -> None:
     """Every command is taken, every reply arrives, and each old process ends within its time, with code 0."""
+    # Two people ask for more than they would in an hour.
+    place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
     bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.connected(2)
     load = Load(place)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from taskwire.redis import connection
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
 from .conftest import Starts
-from .processes import Place, new_place, until
+from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
@@ -54,6 +57,35 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
         await until(lambda: not place.coder.tasks, "the task to be gone")
         assert slack.complaints == []
+
+
+async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
+    """However long a process has been there: a silence is looked through when Slack comes again."""
+    slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
+    async with new_place(tmp_path, slack) as place, connection.open(redis_url) as store:
+        place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
+        bot = await place.one(REDIS_URL=redis_url)
+        slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
+        keys = Keys(slack.workspace.team_id)
+
+        async def reached() -> int:
+            return int(await store.commands.get(keys.named("heartbeat:reached")) or 0)
+
+        async def used() -> int:
+            return int(await store.commands.hget(keys.named("server"), "at") or 0)
+
+        await until(used, "the store is used")
+        observe_first = await reached()
+        await slack.command("alice", "general", "/task", "pause nothing")
+        await until(reached, "Slack has come")
+        heard = await reached()
+
+        async def is_used_long_after() -> bool:
+            return await used() > heard + 6_000
+
+        await until(is_used_long_after, "the bot goes on")
+
+        assert (observe_first, await reached()) == (0, heard)
 
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
@@ -129,7 +161,7 @@ async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
 
     code = await bot.ends()
 
-    assert (code, bot.output) == (2, sentence)
+    assert (code, _last_words(bot)) == (2, sentence)
 
 
 async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
@@ -140,7 +172,7 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
 
         code = await bot.ends()
 
-    assert (code, bot.output) == (
+    assert (code, _last_words(bot)) == (
         2,
         f"Taskwire cannot listen on {address}: Address already in use. "
         "Set TASKWIRE_HTTP_ADDR to an address and port that are free here.\n",
@@ -155,20 +187,20 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
 
     code = await bot.ends()
 
-    assert (code, bot.output) == (
+    assert (code, _last_words(bot)) == (
         2,
         f"Taskwire cannot use its data directory {data_dir}: Not a directory. "
         "Set TASKWIRE_DATA_DIR to a directory.\n",
     )
 
 
-async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts) -> None:
+async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts, tmp_path: Path) -> None:
     """A first start tells everything that is still to be done, one sentence each."""
     bot = await starts("run")
 
     code = await bot.ends()
 
-    assert (code, bot.output) == (
+    assert (code, _last_words(bot)) == (
         2,
         "SLACK_BOT_TOKEN is missing: copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.\n"
         "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, "
@@ -176,8 +208,45 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Start
         "or set SLACK_SIGNING_SECRET for HTTP mode.\n"
         "CODER_URL is missing: set it to the address of your Coder, for example https://coder.example.com.\n"
         "CODER_SESSION_TOKEN is missing: make a token on Coder's page Settings, Tokens, with an account of "
-        "role Owner.\n",
+        "role Owner.\n"
+        f"There is no .env in {tmp_path}.\n",
     )
+
+
+async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -> None:
+    """In the log's own form, whether the settings are right or not."""
+    place.settings["TASKWIRE_LOG_FORMAT"] = "text"
+    bots = [
+        await place.runs(SLACK_BOT_TOKEN="xoxp-of-a-person"),
+        await place.runs(REDIS_URL="redis://127.0.0.1:1/0"),
+    ]
+
+    assert [(await bot.ends(), bot.output) for bot in bots] == [
+        (2, "SLACK_BOT_TOKEN is wrong: it must be the bot's own token, which begins with xoxb-.\n"),
+        (
+            2,
+            "redis://127.0.0.1:1 cannot be reached: Connection refused. "
+            "Check REDIS_URL, and that Redis or Valkey runs there.\n",
+        ),
+    ]
+
+
+async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) -> None:
+    """As in a container whose user is a number: slack_sdk asks for a home when it is imported."""
+    (tmp_path / "nobody").mkdir()
+    (tmp_path / "nobody" / "sitecustomize.py").write_text(
+        "import os, pwd\n"
+        "def find_nobody(uid):\n"
+        "    raise KeyError(f'getpwuid(): uid not found: {uid}')\n"
+        "pwd.getpwuid = find_nobody\n"
+        "del os.environ['HOME']\n"
+    )
+    around = os.environ.get("PYTHONPATH")
+    await place.one(PYTHONPATH=os.pathsep.join([str(tmp_path / "nobody"), *([around] if around else [])]))
+
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+
+    await until(lambda: len(place.cards()) == 1, "the card")
 
 
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
@@ -185,9 +254,12 @@ async def test_settings_may_stand_in_a_file(place: Place) -> None:
     lines = [f"{name}={value}\n" for name, value in place.settings.items()]
     (place.directory / ".env").write_text("".join(lines) + "TASKWIRE_LOG_FORMAT=text\n")
     place.settings.clear()
-    bot = await place.runs(TASKWIRE_LOG_FORMAT="json")
+    by_file = await place.one()
+    await end(by_file)
+    by_environment = await place.one(TASKWIRE_LOG_FORMAT="json")
 
-    await bot.is_ready()
+    assert not any(line.startswith("{") for line in by_file.output.splitlines())
+    assert all(line.startswith("{") for line in by_environment.output.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +272,8 @@ async def test_settings_may_stand_in_a_file(place: Place) -> None:
         ),
         (
             "postgres://:hunter2@127.0.0.1/0",
-            "REDIS_URL does not begin with redis://, rediss:// or unix://. It looks like "
+            "REDIS_URL does not begin with redis://, rediss://, unix:// or redis+sentinel://. "
+            "It looks like "
             "redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
             "redis+sentinel://host:26379,host2:26379/mymaster/0.\n",
         ),
@@ -214,4 +287,11 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
 
     code = await bot.ends()
 
-    assert (code, bot.output) == (2, sentence)
+    assert (code, _last_words(bot)) == (2, sentence)
+
+
+def _last_words(bot: Taskwire) -> str:
+    """What it ended with, which is all that it has said: lines of JSON, as programs read them."""
+    lines = [json.loads(line) for line in bot.output.splitlines()]
+    assert {(line["level"], line["logger"]) for line in lines} == {("critical", "taskwire")}
+    return "".join(f"{line['event']}\n" for line in lines)

@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
+from taskwire.messages import answers
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
-from taskwire.store.keys import Keys
-from taskwire.words import answers
 from tests.faults import sentinels
 from tests.faults.sentinels import House
 
@@ -139,7 +139,7 @@ async def _is_done(place: Place, house: House) -> bool:
     """Whether no command, and no reply, waits."""
     async with (await house.master()).client() as client:
         lists = await client.zrange(Keys(place.slack.workspace.team_id).named("ready"), 0, -1)
-    return not any(name.startswith(("intake:", "steer:")) for name in cast("list[str]", lists))
+    return not any(name.startswith(("intake:", "to_coder:")) for name in cast("list[str]", lists))
 
 
 def _check(alice: Alice) -> None:

@@ -100,7 +100,7 @@ async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, 
     look.goes_on()
     bots[sleeper].tell(signal.SIGCONT)
 
-    overtaken = 'taskwire_sweeps_total{outcome="overtaken"} 1.0'
+    overtaken = 'taskwire_polls_total{outcome="overtaken"} 1.0'
     await until(lambda: _shows(bots[sleeper], overtaken), "the old look to end")
     await until(lambda: _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")

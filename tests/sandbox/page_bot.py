@@ -62,6 +62,9 @@ _CONFIRM: Json = {
 }
 
 
+_CHANNELS: Json = {"include": ["public", "private"], "exclude_bot_users": True}
+
+
 def _input(block_id: str, label: str, element: Json, **more: object) -> Json:
     block: Json = {"type": "input", "block_id": block_id, "label": words(label, "plain_text")}
     return block | {"element": {"action_id": block_id} | element} | more
@@ -86,7 +89,7 @@ def form() -> Json:
         _input(
             "name", "Name", {"type": "plain_text_input"}, optional=True, hint=words("Letters", "plain_text")
         ),
-        _input("channel", "Channel", {"type": "conversations_select"}, optional=True),
+        _input("channel", "Channel", {"type": "conversations_select", "filter": _CHANNELS}, optional=True),
         _input("size", "Size", {"type": "radio_buttons", "options": choices}, optional=True),
         _input(
             "extras", "Extras", {"type": "checkboxes", "options": _options("Logs", "Tests")}, optional=True
@@ -122,6 +125,9 @@ def _add_command(app: AsyncApp, heard: list[str]) -> None:
             await client.views_update(view_id=opened["view"]["id"], view=form())
         elif text == "hostile":
             await client.chat_postMessage(channel=channel, text=HOSTILE, blocks=_hostile())
+        elif text == "write to me":
+            opened = await client.conversations_open(users=[user])
+            await client.chat_postMessage(channel=opened["channel"]["id"], text="Hello, it is me.")
 
 
 def _hostile() -> list[Json]:

@@ -1,6 +1,5 @@
 """A workspace with the demo's page, seen by a real browser that must stay on this machine, and be quiet."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from playwright.async_api import Locator, Page, async_playwright
 from taskwire.sandbox import page
 from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
+from tests.programs import find_chromium
 from tests.sandbox.page_bot import bot
 
 HINTS = (
@@ -78,9 +78,8 @@ def _furnish(slack: SlackSandbox) -> None:
 @asynccontextmanager
 async def browsed() -> AsyncIterator[Page]:
     """Open a browser's page."""
-    executable = os.environ.get("TASKWIRE_CHROMIUM", "/usr/bin/chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=[*_ARGUMENTS])
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), args=[*_ARGUMENTS])
         try:
             context = await browser.new_context(viewport={"width": 1400, "height": 860})
             yield await context.new_page()
@@ -106,6 +105,7 @@ def _watch(world: World) -> None:
 @asynccontextmanager
 async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
     """Open the page as Alice, with a bot at work; fails at its end if the browser complained of anything."""
+    find_chromium()  # or a whole world is made for nothing
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
     async with SlackSandbox(routes=routes) as slack:
         _furnish(slack)

@@ -267,7 +267,7 @@ async def _event(stream: Any) -> Any:
         (
             "Find out why checkout is flaky",
             "",
-            ("failure", "No access to the payment provider's test account"),
+            ("failure", "No access to the payment provider&#39;s test account"),
         ),
         ("Audit every module", "", ("complete", "Read 120 modules: 24 findings, one of them slow")),
         ("Tidy the config", "", ("complete", "Removed seven settings that nobody reads")),
@@ -288,6 +288,29 @@ async def test_the_demo_has_agents_of_several_kinds(
     reports = [(status.state, status.message) for status in task.row.workspace.app.statuses]
 
     assert reports[-2:] == [end, ("idle", end[1])]
+
+
+@pytest.mark.parametrize(
+    ("answer", "report"),
+    [
+        ("what do you recommend?", "Asking again"),
+        ("How risky is that, please?", "Asking again"),
+        ("Hm.", "Asking again"),
+        ("yes, please", "Split the name and dropped the old column"),
+        ("do it", "Split the name and dropped the old column"),
+        ("please don\u2019t", "Split the name; the old column stays for now"),
+    ],
+)
+async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: str, report: str) -> None:
+    """Who asks back is answered, and asked once more."""
+    stage.sandbox.template.script = scripts.pick
+    task = stage.sandbox.add_task("alice", "Split the name column")
+    await stage.sandbox.advance(60)
+
+    await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": answer})
+    await stage.sandbox.advance(60)
+
+    assert task.row.workspace.app.statuses[-1].message == report
 
 
 async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:

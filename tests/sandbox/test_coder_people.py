@@ -164,7 +164,7 @@ async def test_a_key_ends(stage: Scene) -> None:
 
     assert known["lifetime_seconds"] == 86400
     assert known["expires_at"].startswith("2026-06-19T10:40:02")
-    assert ended.said[:2] == suspended.said[:2] == (401, SIGNED_OUT)
+    assert (ended.said[:2], suspended.status) == ((401, SIGNED_OUT), 401)
     assert ended.said[2].startswith('API key expired at "2026-06-19 10:40:02.5')
 
 

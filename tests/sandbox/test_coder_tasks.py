@@ -31,17 +31,17 @@ async def stage() -> AsyncIterator[Scene]:
         yield found
 
 
-async def test_a_new_task_is_pending_without_agent_or_state(stage: Scene) -> None:
-    """The answer to a create shows the moment before anything ran, with the keys in Coder's order."""
+async def test_a_new_task_has_no_agent_yet(stage: Scene) -> None:
+    """The answer to a create shows a moment before an agent is there, with the keys in Coder's order."""
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
 
     assert list(task) == KEYS
     assert (task["status"], task["workspace_status"], task["workspace_build_number"]) == (
-        "pending",
+        "initializing",
         "pending",
         1,
     )
-    assert task["workspace_agent_id"] is task["workspace_app_id"] is task["current_state"] is None
+    assert task["workspace_agent_id"] is task["workspace_app_id"] is None
     assert task["workspace_agent_lifecycle"] is task["workspace_agent_health"] is None
     assert task["owner_name"] == "alice"
     assert task["name"] == task["workspace_name"] == "fix-login"
@@ -154,6 +154,7 @@ async def test_a_wrong_query_is_refused_by_field(
 
 async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> None:
     """The status is cast in the database and not checked before, so a wrong one is a 500."""
+    stage.sandbox.add_task("alice", "Do it")
     reply = await stage.alice.asks("GET", TASKS, query={"q": "status:done"})
 
     assert reply.status == 500
@@ -229,7 +230,7 @@ async def test_a_create_depends_on_the_template(stage: Scene) -> None:
         "old": (400, 'Template "old" has been deprecated, and cannot be used to create a new workspace.'),
         "archived": (500, "Archived template versions cannot be used to make a workspace."),
         "closed": (403, 'Unauthorized access to use the template "closed".'),
-        "picky": (400, 'Unable to validate parameter "region"'),
+        "picky": (400, "Unable to validate parameters"),
     }
 
 
@@ -409,7 +410,7 @@ async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> 
     """Coder takes a body with a field that it does not know; the look-alike remembers it."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
-    assert task["status"] == "pending"
+    assert task["status"] == "initializing"
     assert stage.sandbox.complaints == ["CreateTaskRequest has no field 'rich_parameter'; Coder ignores it"]
     stage.sandbox.world.complaints.clear()
 

@@ -194,3 +194,26 @@ async def test_everything_goes_by_keyboard_alone(world: World) -> None:
     await expect(world.dialog.get_by_label("Template")).to_be_focused()
     await keys.press("Escape")
     await expect(world.dialog).to_have_count(0)
+
+
+async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: World) -> None:
+    """The conversation opens with it, and says how much is new as all others do."""
+    await world.type("/task write to me")
+
+    await world.page.get_by_role("button", name=", 1 new").click()
+
+    await expect(world.message("Hello, it is me.")).to_be_visible()
+
+
+async def test_a_choice_of_channels_offers_channels(world: World) -> None:
+    """Neither the app's conversation nor one with a person, where its filter leaves these out."""
+    await world.type("/task write to me")
+    await world.page.get_by_role("button", name=", 1 new").wait_for()
+
+    await world.type("/task form")
+
+    options = world.dialog.get_by_label("Channel").locator("option")
+    await expect(options.filter(has_text="#shop")).to_have_count(1)
+    offered = [text for text in await options.all_inner_texts() if text.startswith("#")]
+    assert len(offered) == 3
+    assert await options.count() == 4

@@ -208,6 +208,21 @@ async def test_history_is_newest_first_and_without_replies(api: Api, general: st
     assert shown == [("shown", "thread_broadcast"), ("root", None)]
 
 
+async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, general: str) -> None:
+    """The truth as it is now: a reply that was deleted does not count, nor one that was only edited."""
+    quiet, busy, left = [await api.post(general, text) for text in ("quiet", "busy", "left")]
+    stamps = [await api.slack.post("alice", "general", text, busy) for text in ("one", "two", "three")]
+    only = await api.slack.post("alice", "general", "only", left)
+    await api.slack.edit("alice", "general", stamps[0], "one more")
+    await api.slack.delete("alice", "general", stamps[2])
+    await api.slack.delete("alice", "general", only)
+
+    answer = await api.call("conversations.history", channel=general)
+
+    told = {m["ts"]: (m.get("reply_count"), m.get("latest_reply")) for m in answer["messages"]}
+    assert told == {quiet: (None, None), busy: (2, stamps[1]), left: (None, None)}
+
+
 async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None:
     """A page is not shifted by what is written meanwhile; ends count only if inclusive."""
     stamps = [await api.post(general, str(number)) for number in range(5)]

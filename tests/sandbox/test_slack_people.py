@@ -255,6 +255,26 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
     assert api.slack.message("general", ts)["text"] == "done"
 
 
+async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
+    app: SocketApp, api: Api, general: str
+) -> None:
+    """Slack's `thread_ts` is for what everybody sees (`in_channel`); chat.postEphemeral whispers."""
+    del app
+    root = await api.post(general, "root")
+    ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)
+    answer = await api.slack.click("alice", "general", ts, "go")
+
+    async with api.session.post(answer.response_url, json={"text": "psst", "thread_ts": root}) as response:
+        assert response.status == 200
+    alice = api.slack.workspace.user("alice").id
+    await api.call("chat.postEphemeral", channel=general, user=alice, text="here", thread_ts=root)
+
+    assert [(said.body["text"], said.thread_ts) for said in api.slack.ephemerals("alice")] == [
+        ("psst", None),
+        ("here", root),
+    ]
+
+
 async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, general: str) -> None:
     """By its value or by its words."""
     ts = await api.post(general, "card", blocks=BUTTONS)

@@ -56,6 +56,21 @@ async def test_each_payload_goes_to_one_connection(api: Api) -> None:
         assert (sorted(texts), len(first.events)) == (list("012345"), 3)
 
 
+async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
+    """Of two connections each has every second one, though an event comes between any two."""
+    async with connected(api) as first, connected(api) as second:
+        for number in range(4):
+            await api.slack.command("alice", "general", "/task", str(number))
+            await api.slack.post("alice", "general", str(number))
+            await api.slack.settled()
+
+        texts = [
+            sorted(e["payload"]["text"] for e in app.envelopes if e["type"] == "slash_commands")
+            for app in (first, second)
+        ]
+        assert sorted(texts) == [["0", "2"], ["1", "3"]]
+
+
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
     """It says for whom, where from, and whether the channel is shared."""
     async with connected(api) as app:

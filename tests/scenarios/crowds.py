@@ -3,22 +3,22 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond
-from taskwire.running import Bot, running
+from taskwire.app.bot import Bot, running
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.links import LinkRecord
+from taskwire.queue.batch import Batch
+from taskwire.redis import connection
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import messages
 from taskwire.sandbox.slack.ledger import Call
-from taskwire.store import connection
-from taskwire.store.steps import Step
 
 from .world import World
 
 
-async def crowd(world: World, tasks: int, channel: str = "general") -> list[PuppetTask]:
+async def crowd(world: World, tasks: int, channel: str = "general", prefix: str = "") -> list[PuppetTask]:
     """Tasks of Alice's whose agents work, each with a thread in this channel, as if they had been there."""
     before = len(world.coder.tasks)
-    world.coder.fill(tasks, "alice", prefix=channel)
+    world.coder.fill(tasks, "alice", prefix=prefix or channel)
     found = world.coder.tasks[before:]
     for task in found:
         await _link(world, task, channel)
@@ -27,24 +27,24 @@ async def crowd(world: World, tasks: int, channel: str = "general") -> list[Pupp
 
 
 async def _link(world: World, task: PuppetTask, channel: str) -> None:
-    place, doors = world.slack.workspace.channel(channel), world.bot.parts.doors
+    place, deps = world.slack.workspace.channel(channel), world.bot.parts.deps
     card = {"text": "a card", "user": world.slack.bot_user_id, "bot_id": world.slack.backend.app.bot_id}
     ts = str(messages.write(world.slack.backend, place, card)["ts"])
     world.reader.read_root(place.id, ts)
-    bond = Bond(
+    record = LinkRecord(
         id=LinkId(task.id.replace("-", "")),
         channel=ChannelId(place.id),
         thread_ts=Ts(ts),
         made_at=Ts(ts),
-        asked_by=UserId(world.alice.id),
+        requested_by=UserId(world.alice.id),
         owner_slack=UserId(world.alice.id),
         owner_id=world.coder.user("alice").id,
         name=task.name,
         title=task.name,
         task_id=TaskId(task.id),
     )
-    step = doors.writes.thread(doors.writes.bond(Step(), bond), bond)
-    await doors.queue.write(doors.writes.task(step, bond))
+    batch = deps.writes.thread(deps.writes.record(Batch(), record), record)
+    await deps.queue.write(deps.writes.task(batch, record))
 
 
 @contextlib.asynccontextmanager
@@ -54,6 +54,7 @@ async def a_second_replica(world: World) -> AsyncIterator[Bot]:
         bot = running(world.settings, connections, clock=world.clock, has_timers=False)
         async with bot as replica:
             await world.slack.connected(2)
+            await world.until(lambda: replica.has_noted_gap, "it is known what is to be read")
             yield replica
 
 

@@ -39,6 +39,6 @@ def timeless(text: str) -> str:
 
 async def next_list_shows(world: World, task: PuppetTask, **fields: object) -> None:
     """Let Coder's next list show a task with other fields than it has."""
-    answer = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())
+    answer = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
     world.coder.misbehave("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from taskwire import running
-from taskwire.bridge import work
-from taskwire.bridge.watch import LEASE_MS
-from taskwire.store import connection, embedded
+from taskwire import worker
+from taskwire.app import bot
+from taskwire.polling.poller import LEASE_MS
+from taskwire.redis import connection, embedded
 
 from .world import World
 
@@ -21,8 +21,8 @@ LOOK_SECONDS = 0.05
 
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot notice at once."""
-    monkeypatch.setattr(running, "LOOK_SECONDS", LOOK_SECONDS)
-    monkeypatch.setattr(work, "LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr(bot, "LOOK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr(worker, "LOOK_BACK_SECONDS", 0.0)
 
 
 class Past:
@@ -67,11 +67,12 @@ class Past:
         await self._world.stops()
         await self._replace()
         await self._world.starts()
+        await self._world.until(lambda: self._world.bot.caught_up is not None, "the bot has noticed")
         await self._caught_up()
 
     async def _replace(self) -> None:
         assert self._world.store is not None, "this world's store has no faults"
-        number = self._world.keys.named("sweep:number")
+        number = self._world.keys.named("poll:number")
         present = self._world.connections.commands.hgetall(number)
         numbers = await cast("Awaitable[dict[str, str]]", present)
         store = await self._stack.enter_async_context(embedded.store(self._copy))

@@ -1,11 +1,13 @@
 """People and threads of a world, in the words of a story."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from taskwire.sandbox.slack import Answer, Attachment
 from taskwire.sandbox.slack.errors import Json
-from taskwire.sandbox.slack.interaction_payloads import view_payload
+from taskwire.sandbox.slack.interaction_payloads import place, start, view_payload
+from taskwire.sandbox.slack.ledger import Delivery
 
 from .reading import shown, shown_dialog
 
@@ -80,6 +82,30 @@ class Person:
                 await self._world.settles()
                 return
         raise AssertionError(f"no button {label!r} among what {self.name} sees")
+
+    async def presses_made_up(
+        self,
+        action_id: str,
+        value: str,
+        *,
+        channel: str = CHANNEL,
+        told: Mapping[str, object] | None = None,
+    ) -> None:
+        """Press a button that no message has, as somebody may make it up; `told` is else in the payload."""
+        backend = self._world.slack.backend
+        here, user = self._world.slack.workspace.channel(channel), self._world.slack.workspace.user(self.name)
+        ts = backend.ids.ts()
+        pressed = {"action_id": action_id, "block_id": "b", "type": "button", "value": value, "action_ts": ts}
+        trigger = backend.tickets.trigger(user.id)
+        url = backend.tickets.response_url("actions", user.id, here.id, message_ts=ts)
+        payload = start(backend, "block_actions", user) | {"channel": place(here), "actions": [pressed]}
+        payload |= {"container": {"type": "message", "message_ts": ts, "channel_id": here.id}}
+        payload |= {"trigger_id": trigger, "response_url": url, **(told or {})}
+        await backend.courier.deliver_now(Delivery("interactive", "block_actions", payload))
+        await self._world.settles()
+        # A question that nobody was asked cannot be replaced by its answer.
+        complaints = self._world.slack.complaints
+        complaints[:] = [said for said in complaints if said != "response_url: message_not_found"]
 
     def dialog(self) -> str:
         """What the dialog on top shows, and what stands in its fields; empty if none is open."""

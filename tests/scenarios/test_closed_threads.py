@@ -128,7 +128,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
     await world.passes(seconds=5)
 
     assert detached == [
-        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"*{TITLE}* has no thread any more: the task itself is left alone, and I say no more about it. "
         f"`/task attach {task.name}` gives it a new thread."
     ]
     assert moved.card().startswith(f"Done: {TITLE}. Opened PR #12.")

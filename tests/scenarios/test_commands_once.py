@@ -120,6 +120,7 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
 
     assert task.is_deleted
     assert any("use main" in message for message in thread.new_messages())
+    assert world.alice.reads() == ["*Fix it* is deleted."]
 
 
 async def test_a_list_resumes_what_is_paused(world: World) -> None:
@@ -137,4 +138,4 @@ async def test_a_list_resumes_what_is_paused(world: World) -> None:
 
     assert task.status == "active"
     assert len(thread.new_messages()) == 2
-    assert world.alice.reads()[1:] == ["Starting *Fix it* again. The thread hears when it is back."]
+    assert world.alice.reads()[1:] == ["Resuming *Fix it*. I say so in the thread when it is up."]

@@ -18,7 +18,7 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
     assert thread.card() == (
         "Starting: Fix the login redirect. Owner: alice. Template: Tasks on Docker. Reply in this thread to "
         "talk to the agent; it gets your words as soon as it is up. "
-        f"<{world.coder.url}/tasks/alice/{task.id}>\n> fix the login redirect\n"
+        f"<{world.coder.url}/tasks/alice/{task.id}>\n"
         "[Open in Coder] [Mute] [Delete]"
     )
 
@@ -83,7 +83,7 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "create tmplate=big fix it",
-            "There is no option `tmplate`. Did you mean `template=…`? If it is part of your text, put ` -- ` "
+            "There is no option `tmplate`. Did you mean `template=…`? If it is part of your text, put `--` "
             "before the text.",
         ),
         (
@@ -93,7 +93,7 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
         ),
         (
             "craete fix it",
-            "There is no verb `craete`, so nothing was done. Did you mean `/task create fix it`? To start a "
+            "`craete` is no command; nothing was done. Did you mean `/task create fix it`? To start a "
             "task with these words, put `create` before them.",
         ),
         (
@@ -201,6 +201,33 @@ async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) ->
     assert world.task("fix-3").prompt == "fix it"
 
 
+async def test_options_behind_the_prompt_are_read_and_named(world: World) -> None:
+    """Nobody has to know that they come first; who meant them as text is told how to say so."""
+    thread = await world.alice.runs("/task create fix it name=renamer")
+
+    assert world.task("renamer").prompt == "fix it"
+    assert thread.card().startswith("Starting: Fix it. ")
+    assert world.alice.reads() == [
+        "I took `name=renamer` at the end for options, so your prompt ends before it. Was it part of the "
+        "text? Then put `--` before the text: `/task create -- …`."
+    ]
+
+    await world.alice.runs("/task create -- fix it name=other")
+
+    assert sorted(task.prompt for task in world.coder.tasks) == ["fix it", "fix it name=other"]
+
+
+async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(world: World) -> None:
+    """The refusal says how it stays text."""
+    await world.alice.types("/task create explain template=nope")
+
+    assert len(world.coder.tasks) == 0
+    [answer] = world.alice.reads()
+    assert answer.endswith(
+        "I took `template=nope` at the end for options. If it is part of your text, put `--` before the text."
+    )
+
+
 async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
     """A second asking may be a slip; the button makes the second task, and it makes one."""
     await world.alice.runs("/task create fix it")
@@ -213,10 +240,9 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
     assert len(world.coder.tasks) == 1
 
     await world.alice.presses("Create another")
-    await world.alice.presses("Create another")
 
     assert len(world.coder.tasks) == 2
-    assert world.alice.reads() == ["That has been decided already."]
+    assert world.alice.sees() == "Another one is being created.\n> fix it"
     assert len(world.cards()) == 1
 
 
@@ -229,9 +255,9 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
     await world.alice.presses("Create another")
 
-    assert world.alice.reads() == [
+    assert world.alice.sees() == (
         "That button is too old: I no longer know what it was about. Please ask again."
-    ]
+    )
     assert len(world.coder.tasks) == 1
 
 
@@ -294,8 +320,21 @@ async def test_missing_parameters_are_named(world: World) -> None:
     await world.alice.runs("/task create template=needy fix it")
 
     assert world.alice.reads() == [
-        'The task was not created. Coder said: Unable to validate parameter "repo". parameter "repo" is '
-        "required. repo: Required parameter not provided; parameter value is null."
+        "The task was not created. Coder said: Unable to validate parameters. repo: Required parameter not "
+        "provided; parameter value is null."
+    ]
+
+
+async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: World) -> None:
+    """Coder answers with a failure of its own, and no second try makes it better."""
+    old = world.coder.add_template("old")
+    old.active.is_archived = True
+
+    await world.alice.runs("/task create template=old fix it")
+
+    assert world.alice.reads() == [
+        "The task was not created. Coder said: Archived template versions cannot be used to make a "
+        "workspace. template_version_id: template version archived."
     ]
 
 

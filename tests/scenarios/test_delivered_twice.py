@@ -1,11 +1,11 @@
 """An input that a stopped process may have delivered a second time: looked for, and told."""
 
-from taskwire.bridge.sightings import entries_of
-from taskwire.model import doubt
-from taskwire.model.ids import TaskId, Ts
-from taskwire.model.jobs import Job, TidyInput, tidy
+from taskwire.domain import reconcile
+from taskwire.domain.ids import TaskId, Ts
+from taskwire.domain.jobs import Job, ReportDuplicateInput, duplicates
+from taskwire.outbox.observing import entries_of
+from taskwire.queue.batch import Batch
 from taskwire.sandbox.coder import PuppetTask
-from taskwire.store.steps import Step
 
 from .people import Thread
 from .waiting import a_waiting_agent
@@ -18,22 +18,22 @@ TWICE = INTERRUPTED.format("the agent got it twice.")
 MAYBE = INTERRUPTED.format("the log that would show it is gone: the agent may have got it twice.")
 
 
-async def delivered(world: World) -> tuple[Thread, PuppetTask, Step]:
+async def delivered(world: World) -> tuple[Thread, PuppetTask, Batch]:
     """A reply that the agent has, and what the end of a lost turn leaves to look after it."""
     thread, task = await a_waiting_agent(world)
-    doors = world.bot.parts.doors
-    logs = await doors.coder.get_logs(task.id)
-    marked = doubt.mark("use main", task.prompt, 1, entries_of(logs))
+    deps = world.bot.parts.deps
+    logs = await deps.coder.get_logs(task.id)
+    marked = reconcile.mark("use main", task.prompt, 1, entries_of(logs))
     reply = await world.alice.replies(thread, "use main")
-    link = await doors.links.find_by_task(TaskId(task.id))
+    link = await deps.links.find_by_task(TaskId(task.id))
     assert link is not None
-    job = Job(id=f"tidy:input:{reply}", work=TidyInput(ts=Ts(reply), marked=marked))
-    return thread, task, Step().append(tidy(link.id), job)
+    job = Job(id=f"tidy:input:{reply}", work=ReportDuplicateInput(ts=Ts(reply), marked=marked))
+    return thread, task, Batch().append(duplicates(link.id), job)
 
 
-async def looks(world: World, tidying: Step) -> None:
+async def looks(world: World, tidying: Batch) -> None:
     """Let it be looked after, at once and when nothing can land any more."""
-    await world.bot.parts.doors.queue.write(tidying)
+    await world.bot.parts.deps.queue.write(tidying)
     await world.settles()
     await world.passes(LANDED)
 

@@ -150,7 +150,7 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
     await world.alice.types(f"/task pause {task.name}")
     await world.alice.replies(thread, "!status")
 
-    why = "users.info: invalid_arguments. Your administrator can see it with `taskwire doctor`."
+    why = "users.info: invalid_arguments. Whoever runs Taskwire can see it with `taskwire doctor`."
     assert world.alice.reads() == [
         f"I gave up pausing `{task.name}`: {why}",
         f"I gave up answering you in the thread of *{TITLE}*: {why}",
@@ -173,7 +173,7 @@ async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world
     assert task.status in ("unknown", "paused")
     assert world.alice.reads() == [
         f"I gave up pausing *{TITLE}*: it did not succeed in a day. I could not find out whether it "
-        "happened, so please look before you ask again. Your administrator can see it with "
+        "happened, so please look before you ask again. Whoever runs Taskwire can see it with "
         "`taskwire doctor`."
     ]
     assert await world.dead_letters() == ["it did not succeed in a day"]

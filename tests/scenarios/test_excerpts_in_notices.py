@@ -47,8 +47,8 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
     await world.passes(seconds=20)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Which one?”. "
-        "Reply here to go on.\n"
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
+        "“Which one?”. Reply here to go on.\n"
         "| The redirect loses its query because the handler builds the address from the path alone and never "
         "looks at what came behind the question mark.\n"
         "[Open in Coder] [Logs]"

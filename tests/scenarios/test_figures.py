@@ -7,15 +7,16 @@ from pathlib import Path
 
 import aiohttp
 
-from taskwire.model.ids import ChannelId, LinkId, Ts
-from taskwire.model.jobs import Job, TidyMessage, tidy
-from taskwire.model.messages import Message
+from taskwire.domain.ids import ChannelId, LinkId, Ts
+from taskwire.domain.jobs import Job, RemoveDuplicateMessage, duplicates
+from taskwire.domain.message import Message
+from taskwire.queue.batch import Batch
 from taskwire.sandbox.coder.faults import cut_after, late, refused, server_error
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 from taskwire.slack.outbound import Metadata
-from taskwire.store.steps import Step
 
 from .lives import a_task
+from .test_gaps import away, back
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
 
@@ -68,13 +69,10 @@ async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
 async def test_what_was_missed_is_counted(world: World) -> None:
     """A reading of the threads after a start finds what nobody heard."""
     thread, _ = await a_waiting_agent(world)
-    await world.stops()
-    world.slack.backend.courier.retry_seconds = ()
+    await away(world)
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
 
-    await world.starts()
-    await world.until(lambda: world.bot.has_noted_gap, "the threads are read")
-    await world.settles()
+    await back(world)
     now = await look(world)
 
     assert (now("gaps_total"), now("missed_messages_total")) == (1, 1)
@@ -94,11 +92,11 @@ async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World
 
     now = await look(world)
 
-    assert now("attempts_total", "post_card") == now("read_backs_total", "post_card", "there") == 1
+    assert now("attempts_total", "post_card") == now("reconciled_total", "post_card", "there") == 1
     assert now("attempts_total", "create_task") == 1
     assert now("attempts_total", "reply") == 3
-    assert now("read_backs_total", "reply", "there") == 1
-    assert now("read_backs_total", "reply", "not_there") == 1
+    assert now("reconciled_total", "reply", "there") == 1
+    assert now("reconciled_total", "reply", "not_there") == 1
     assert now("jobs_total", "create_task", "done") == 1
     thread.new_messages()
 
@@ -119,9 +117,9 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
 
     now = await look(world)
 
-    assert waiting("waiting_jobs", "steer") == 1
-    assert waiting("oldest_job_age_seconds", "steer") > 60
-    assert now("waiting_jobs", "steer") == now("oldest_job_age_seconds", "steer") == 0
+    assert waiting("waiting_jobs", "to_coder") == 1
+    assert waiting("oldest_job_age_seconds", "to_coder") > 60
+    assert now("waiting_jobs", "to_coder") == now("oldest_job_age_seconds", "to_coder") == 0
     assert now("retries_total", "reply", "failed") == 1
     assert now("retries_total", "reply", "account") >= 1
     assert now("up", "coder") == 1
@@ -153,12 +151,12 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
 
     now = await look(world)
 
-    assert kept("dead_letters_total", "tell") == kept("dead_letters_kept") == 1
-    assert kept("jobs_total", "tell", "given_up") == 1
-    assert (now("dead_letters_total", "tell"), now("dead_letters_kept")) == (1, 0)
-    assert kept("sweeps_total", "done") >= 1
-    assert kept("sweep_seconds_count") >= kept("sweeps_total", "done")
-    assert kept("last_sweep_timestamp_seconds") > 0
+    assert kept("dead_letters_total", "post_notice") == kept("dead_letters_kept") == 1
+    assert kept("jobs_total", "post_notice", "given_up") == 1
+    assert (now("dead_letters_total", "post_notice"), now("dead_letters_kept")) == (1, 0)
+    assert kept("polls_total", "done") >= 1
+    assert kept("poll_seconds_count") >= kept("polls_total", "done")
+    assert kept("last_poll_timestamp_seconds") > 0
     assert kept("links") == 1
     assert len(world.cards()) == 1
 
@@ -174,7 +172,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
     await world.passes(seconds=11)
     now = await look(world)
 
-    assert now("turns_taken_over_total", "reply") == now("lost_turns_total", "reply") == 1
+    assert now("turns_taken_over_total", "reply") == now("lost_leases_total", "reply") == 1
     assert now("turns_in_hand") == 0
     assert task.inputs == ["use main"]
 
@@ -182,21 +180,21 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
 async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
     """A stopped process has posted a card a second time."""
     thread, _ = await a_waiting_agent(world)
-    doors = world.bot.parts.doors
+    deps = world.bot.parts.deps
     card = world.slack.message(thread.channel, thread.ts)["metadata"]["event_payload"]
     meta = Metadata(id=card["id"], kind="card")
-    await doors.slack.post(ChannelId(thread.channel), Message(text="once more"), meta)
+    await deps.slack.post(ChannelId(thread.channel), Message(text="once more"), meta)
     link = LinkId(card["id"].partition(":")[2])
-    work = TidyMessage(
+    work = RemoveDuplicateMessage(
         channel=ChannelId(thread.channel), thread_ts=None, since=Ts(thread.ts), message_id=meta.id
     )
 
-    await doors.queue.write(Step().append(tidy(link), Job(id="tidy", work=work)))
+    await deps.queue.write(Batch().append(duplicates(link), Job(id="tidy", work=work)))
     for _ in range(2):
         await world.passes(seconds=120)
     now = await look(world)
 
-    assert now("doubles_tidied_total", "tidy_message") == 1
+    assert now("duplicates_removed_total", "remove_duplicate_message") == 1
     assert world.cards() == []
     thread.new_messages()
 
@@ -205,13 +203,14 @@ async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
     """Whoever waits for it waits with the work."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
-        away = Figures("")
+        lost = Figures("")
         async with asyncio.timeout(10):
-            while not away("store_failures_total"):
-                away = await look(world)
+            while not lost("store_failures_total"):
+                lost = await look(world)
         await world.finds_its_store()
-        await world.settles()
+        now = lost
+        async with asyncio.timeout(10):
+            while not now("up", "store"):
+                now = await look(world)
 
-        now = await look(world)
-
-    assert (away("up", "store"), now("up", "store")) == (0, 1)
+    assert (lost("up", "store"), now("up", "store")) == (0, 1)

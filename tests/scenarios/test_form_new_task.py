@@ -104,6 +104,22 @@ async def test_presets_that_did_not_come_leave_the_default(world: World) -> None
     assert len(world.cards()) == 1
 
 
+async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: World) -> None:
+    """It is open already, and asks for the presets of the template that they choose."""
+    preset = world.coder.new_preset("Secret preset", is_default=True)
+    world.coder.add_template("big", display_name="Big ones", presets=[preset])
+    await world.restarts(template="tasks-docker")
+    await world.alice.types("/task fix it")
+
+    world.coder.suspend("alice")
+    await world.ages(seconds=10)
+    await world.alice.chooses("form.template", "Big ones")
+
+    assert world.alice.dialog().partition("\n")[2] == (
+        "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."
+    )
+
+
 async def test_a_preset_can_be_left_out(world: World) -> None:
     """An empty field means none, also where the template has a default."""
     presets = [world.coder.new_preset("Slow", is_default=True)]

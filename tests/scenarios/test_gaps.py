@@ -2,30 +2,59 @@
 
 import pytest
 
-from taskwire import running
-from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire.app import bot
+from taskwire.recovery import downtime
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.slack import CallFault, DeliveryFault, messages
+from taskwire.sandbox.slack.ledger import Call
+from taskwire.slack import outbound
+from taskwire.state.heartbeat import CLAIM_MS
 
+from .crowds import a_second_replica, crowd, heard
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
-from .world import World
+from .world import SETTLE_SECONDS, World
 
+HISTORY, REPLIES = "conversations.history", "conversations.replies"
 STALE = (
     "This was written while I was away, more than an hour ago. Still send it? Later replies wait.\n"
     "> {}\n[Send it] [Leave it]"
 )
 
 
+# In a shorter absence nothing is missed: Slack brings it again.
+ABSENCE_SECONDS = 65
+
+
 async def away(world: World) -> None:
     """Let the bot end, and Slack give up on what it does not take."""
+    await listened(world)
     await world.stops()
     world.slack.backend.courier.retry_seconds = ()
 
 
+async def listened(world: World) -> None:
+    """Let the store know that somebody listens."""
+    await world.bot.parts.heartbeat.beat()
+
+
 async def back(world: World) -> None:
-    """Let the bot start, and have read the threads."""
+    """Let the bot start after more than a minute, and have read what was missed."""
+    world.clock.passes(ABSENCE_SECONDS)
     await world.starts()
     await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
     await world.settles()
+
+
+async def is_away_and_back(world: World) -> None:
+    """Let the bot be away in which nothing happens."""
+    await away(world)
+    await back(world)
+
+
+def calls_since(world: World, known: int) -> list[Call]:
+    """What was asked of conversations since so many calls had been made."""
+    return [call for call in [*world.slack.calls][known:] if call.method in (HISTORY, REPLIES)]
 
 
 async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: World) -> None:
@@ -37,9 +66,7 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
 
     missed = await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await back(world)
-    await world.restarts()
-    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read again")
-    await world.settles()
+    await is_away_and_back(world)
 
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(missed) == ["white_check_mark"]
@@ -48,6 +75,7 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
 async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_nothing(world: World) -> None:
     """It is the same message."""
     thread, task = await a_waiting_agent(world)
+    await listened(world)
     await world.stops()
     world.slack.backend.courier.retry_seconds = (1.0,)
 
@@ -68,9 +96,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     await world.alice.replies(thread, "heard")
     task.becomes("idle")
 
-    await world.restarts()
-    await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
-    await world.settles()
+    await is_away_and_back(world)
 
     assert task.inputs == ["heard", "lost"]
     assert thread.receipt(lost) == ["white_check_mark"]
@@ -79,31 +105,150 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
     ]
 
 
-async def test_the_threads_with_the_latest_news_are_read_first(world: World) -> None:
-    """Slack lets few of them be read in a minute: what is talked about now should not wait for what rests."""
-    threads = []
-    for name in ("one", "two", "three"):
-        threads.append(await world.alice.runs(f"/task create mend page {name}"))
-        await world.passes(seconds=3)
-    await world.sweeps()
-    world.task("mend-page-two").becomes("working", "Still at it")
-    await world.sweeps()
-    await world.stops()
+async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
+    """The history of their channel tells which: forty threads cost one call, and one for each with news."""
+    tasks = await crowd(world, 40)
+    for task in tasks:
+        task.becomes("idle")
+    threads = threads_of(world, tasks)
+    await away(world)
+    for number in (3, 30, 17):
+        await world.slack.post(world.alice.id, "general", f"word {number}", threads[number])
     known = len(world.slack.calls)
 
     await back(world)
 
-    read = [call.arguments["ts"] for call in [*world.slack.calls][known:] if "replies" in call.method]
-    assert read[0] == threads[1].ts
-    assert {*read} == {thread.ts for thread in threads}
+    asked = calls_since(world, known)
+    assert [call.method for call in asked].count(HISTORY) == 1
+    read = [call.arguments["ts"] for call in asked if call.method == REPLIES]
+    assert read == [threads[17], threads[30], threads[3]]
+    assert [task.inputs for task in tasks if task.inputs] == [["word 3"], ["word 17"], ["word 30"]]
+    await is_quiet(world)
+
+
+async def test_what_was_said_before_is_no_news(world: World) -> None:
+    """Neither replies that were heard then nor what the bot itself has said."""
+    tasks = await crowd(world, 5)
+    threads = threads_of(world, tasks)
+    for ts in threads:
+        await world.slack.post(world.alice.id, "general", "// a remark", ts)
+    tasks[0].becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    heard(world)
+    world.clock.passes(900)
+    await away(world)
+    known = len(world.slack.calls)
+
+    await back(world)
+
+    assert [call.method for call in calls_since(world, known)] == [HISTORY]
+    await is_quiet(world)
+
+
+async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page begins at a root; a thread that would have one to itself is read instead."""
+    monkeypatch.setattr(outbound, "SCANNED", 10)
+    tasks = []
+    for number in range(3):
+        tasks += await crowd(world, 4 if number else 1, prefix=f"part-{number}")
+        await talk(world, 60)
+    threads = threads_of(world, tasks)
+    await away(world)
+    await talk(world, 60)
+    await world.slack.post(world.alice.id, "general", "the oldest", threads[0])
+    await world.slack.post(world.alice.id, "general", "the newest", threads[-1])
+    tasks[0].becomes("idle")
+    tasks[-1].becomes("idle")
+    known = len(world.slack.calls)
+
+    await back(world)
+
+    asked = [call.method for call in calls_since(world, known)]
+    assert sorted(asked) == [HISTORY, HISTORY, REPLIES, REPLIES]
+    assert (tasks[0].inputs, tasks[-1].inputs) == (["the oldest"], ["the newest"])
+    await is_quiet(world)
+
+
+async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
+    """It is not in the history any more, or only as what is left of it."""
+    tasks = await crowd(world, 4)
+    threads = threads_of(world, tasks)
+    await world.slack.post(world.alice.id, "general", "// a remark", threads[1])
+    await away(world)
+    channel = world.slack.workspace.channel("general")
+    for ts in (threads[1], threads[2]):
+        messages.remove(world.slack.backend, channel, ts)
+    await world.slack.post(world.alice.id, "general", "and test it", threads[0])
+    tasks[0].becomes("idle")
+
+    await back(world)
+
+    assert tasks[0].inputs == ["and test it"]
+    await is_quiet(world)
+
+
+async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
+    """What the first scan had not come to is looked at from the earlier moment."""
+    tasks = await crowd(world, 4)
+    threads = threads_of(world, tasks)
+    for task in tasks:
+        task.becomes("idle")
+    await away(world)
+    await world.slack.post(world.alice.id, "general", "the first", threads[0])
+    world.slack.faults.add(HISTORY, CallFault.RATE_LIMITED, seconds=2_000)
+    await back(world)
+    await listened(world)
+    world.clock.passes(1_000)
+    await listened(world)
+    await world.stops()
+    await world.slack.post(world.alice.id, "general", "the second", threads[1])
+    await back(world)
+
+    for _ in range(4):
+        await world.passes(seconds=600)
+
+    assert [task.inputs for task in tasks[:2]] == [["the first"], ["the second"]]
+    await is_quiet(world)
+
+
+async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> None:
+    """A replica that is replaced has missed nothing, however many threads there are."""
+    await a_waiting_agent(world)
+    await listened(world)
+    async with a_second_replica(world) as other:
+        await world.stops()
+        world.clock.passes(600)
+        await other.parts.heartbeat.beat()
+        known = len(world.slack.calls)
+        await world.starts()
+        await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
+        await world.settles()
+
+    assert calls_since(world, known) == []
+    await is_quiet(world)
+
+
+async def test_a_quick_restart_reads_nothing(world: World) -> None:
+    """Slack brings again what came in between."""
+    await a_waiting_agent(world)
+    await listened(world)
+    known = len(world.slack.calls)
+
+    await world.restarts()
+    await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
+    await world.settles()
+
+    assert calls_since(world, known) == []
 
 
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that can be read and not written to is as good as none, for Slack and for whoever watches."""
-    monkeypatch.setattr(running, "GAP_SECONDS", 0.0)
-    monkeypatch.setattr(running, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
+    monkeypatch.setattr(bot, "LOOK_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
     store = world.connections.commands
@@ -163,7 +308,7 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
     await world.alice.clicks(thread, "Leave it")
 
     assert said == [STALE.format("use main")]
-    assert "Left unsent." in thread.all_messages()
+    assert "Left unsent.\n> use main" in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(old) == []
 
@@ -183,7 +328,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
         "`!pause` was written while I was away, more than an hour ago, so I did nothing. Write it again if "
         "it still holds."
     ]
-    assert without_notices(thread.new_messages()) == []
+    await is_quiet(world)
 
 
 async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
@@ -198,9 +343,10 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
     assert task.inputs == []
     assert world.bob.reads() == [
-        "Your replies here stay between people: only its owner, alice, can talk to the agent of "
-        "*Fix the login*. They can pass your words on."
+        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
+        "alice to pass them on. Your further replies get no notice."
     ]
+    await is_quiet(world)
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
@@ -218,7 +364,7 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
     await world.passes(seconds=31)
 
     assert task.inputs == ["use main"]
-    assert without_notices(thread.new_messages()) == []
+    await is_quiet(world)
 
 
 async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
@@ -254,36 +400,56 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
     assert task.inputs == ["!make tests"]
 
 
-async def test_slack_s_trouble_only_delays_the_reading(world: World) -> None:
-    """The thread is read as soon as it can be."""
-    thread, task = await a_waiting_agent(world)
+@pytest.mark.parametrize("method", [HISTORY, REPLIES])
+@pytest.mark.parametrize("fault", [CallFault.RATE_LIMITED, CallFault.SERVER_ERROR])
+async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str, fault: CallFault) -> None:
+    """The channel is scanned, and the thread read, as soon as that can be."""
+    tasks = await crowd(world, 3)
     await away(world)
-    await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
-    world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=1)
+    await world.slack.post(world.alice.id, "general", "and test it", threads_of(world, tasks)[0])
+    tasks[0].becomes("idle")
+    world.slack.faults.add(method, fault, seconds=1)
 
     await back(world)
-    await world.passes(seconds=2)
+    await world.passes(seconds=6)
 
-    assert task.inputs == ["and test it"]
+    assert tasks[0].inputs == ["and test it"]
+    await is_quiet(world)
 
 
 async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: World) -> None:
-    """A start is taken for a gap too: whoever notices writes it down, and that is one reading for all."""
-    await a_waiting_agent(world)
-    world.slack.calls.clear()
-    world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=1)
-    await world.restarts()
+    """A long absence ends for several, each at its own moment: also after it was read, it is one reading."""
+    tasks = await crowd(world, 3)
+    await listened(world)
+    async with a_second_replica(world) as other:
+        await has_gap(world, "// a remark", tasks)
+        known = len(world.slack.calls)
+
+        for bot in (world.bot, other, world.bot):
+            assert await bot.parts.backfill.note_once(ABSENCE_SECONDS * 1000)
+            await world.settles()
+
+    assert [call.method for call in calls_since(world, known)] == [HISTORY, REPLIES]
+    await is_quiet(world)
+
+
+async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
+    """Another waits for it, and not for longer than it may take."""
+    tasks = await crowd(world, 3)
+    await listened(world)
+    await has_gap(world, "and test it", tasks)
+    tasks[0].becomes("idle")
+    absence_ms = ABSENCE_SECONDS * 1000
+    await world.bot.parts.heartbeat.claim_gap(absence_ms)
+
+    is_noted_at_once = await world.bot.parts.backfill.note_once(absence_ms)
+    world.clock.passes(CLAIM_MS / 1000 + 1)
+    is_noted = await world.bot.parts.backfill.note_once(absence_ms)
     await world.settles()
-    gaps = world.bot.parts.gaps
 
-    noted = [await gaps.note() for _ in range(3)]
-    await world.passes(seconds=10)
-
-    assert noted == [1, 1, 1]
-    assert [call.outcome for call in world.slack.calls if call.method == "conversations.replies"] == [
-        "rate_limited",
-        "ok",
-    ]
+    assert (is_noted_at_once, is_noted) == (False, True)
+    assert tasks[0].inputs == ["and test it"]
+    await is_quiet(world)
 
 
 async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:
@@ -308,6 +474,38 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
     assert len(world.alice.reads()) == 1, "she is told that her command waits"
 
 
+async def has_gap(world: World, missed: str, tasks: list[PuppetTask]) -> None:
+    """Let some time pass, and something be missed."""
+    await world.settles()
+    world.clock.passes(ABSENCE_SECONDS)
+    world.slack.faults.add("message", DeliveryFault.LOST)
+    await world.slack.post(world.alice.id, "general", missed, threads_of(world, tasks)[0])
+    await world.settles()
+
+
 def without_notices(said: list[str]) -> list[str]:
     """What the bot has said, without that the agent needs somebody, which so much time brings."""
     return [each for each in said if "Needs you" not in each]
+
+
+async def talk(world: World, count: int) -> None:
+    """Let people say so much at the top of the channel, something each ten seconds."""
+    channel = world.slack.workspace.channel("general")
+    for number in range(count):
+        world.clock.passes(10)
+        messages.write(world.slack.backend, channel, {"user": world.bob.id, "text": f"remark {number}"})
+
+
+def threads_of(world: World, tasks: list[PuppetTask]) -> list[str]:
+    """The roots of these tasks' threads."""
+    roots = [str(root["ts"]) for root in world.slack.messages("general") if root.get("bot_id")]
+    assert len(roots) == len(tasks)
+    return roots
+
+
+async def is_quiet(world: World) -> None:
+    """Let all that waits be told, and read it."""
+    await world.passes(SETTLE_SECONDS)
+    while await world.jobs():
+        await world.passes(seconds=4.2)
+    heard(world)

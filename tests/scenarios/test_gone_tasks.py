@@ -1,5 +1,9 @@
 """Tasks that are no longer in Coder: told once, only when it is certain, and taken back when they return."""
 
+import json
+
+import pytest
+
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.coder.faults import Fault, server_error
 from taskwire.sandbox.coder.wire import Answer
@@ -45,6 +49,32 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
         f"Gone: {TITLE}. Alice deleted it. Replies here reach nobody any more. `/task create` starts a "
         "new task."
     ]
+
+
+@pytest.mark.parametrize("where", ["in Slack", "in Coder"])
+async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
+    """Its page in Coder is gone with it; what the agent opened elsewhere is still there."""
+    thread, task = await a_task(world)
+    await world.alice.clicks(thread, "Pause")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    before = thread.new_messages()
+    world.alice.reads()
+
+    if where == "in Slack":
+        await world.alice.clicks(thread, "Delete")
+        await world.alice.submits()
+    else:
+        task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    await world.passes(seconds=5)
+
+    assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt] [Open in Coder]"]
+    paused = world.slack.thread(thread.channel, thread.ts)[1]
+    assert "The workspace is stopped. Settled: this thread has no task any more." in str(paused["text"])
+    assert f"/tasks/alice/{task.id}" not in json.dumps(paused)
+    thread.new_messages()
+    world.alice.reads()
 
 
 async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> None:

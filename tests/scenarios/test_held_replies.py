@@ -52,8 +52,8 @@ async def test_resume_and_send(world: World) -> None:
 
     assert task.inputs == ["first", "second"]
     assert [thread.receipt(reply) for reply in replies] == [["white_check_mark"]] * 2
-    assert "Resuming, to send what waited." in thread.all_messages()
-    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
 
 
 async def test_drop_them(world: World) -> None:
@@ -94,7 +94,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
     assert (
         refused
-        == ["*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."] * 2
+        == ["*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."] * 2
     )
     assert thread.new_messages() == ["Dropped one reply:\n| first"]
 
@@ -120,6 +120,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
     await world.settles()
     await world.passes(seconds=3)
     before = (task.status, task.inputs, thread.receipt(early), world.alice.reads())
+    asked = thread.new_messages()
     await world.alice.replies(thread, "!resume")
     await comes_up(world)
 
@@ -129,8 +130,9 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
         ["hourglass_flowing_sand"],
         ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
     )
+    assert asked == [HOLDING.format("one reply waits", "it")]
     assert task.inputs == ["first"]
-    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
@@ -147,9 +149,33 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
     await world.passes(seconds=5)
 
     assert (task.status, task.inputs) == ("paused", [])
-    assert thread.new_messages() == ["Dropped one reply:\n| second"]
+    assert thread.new_messages() == [
+        "Dropped one reply:\n| second",
+        HOLDING.format("one reply waits", "it"),
+    ]
     await world.alice.replies(thread, "!detach")
     assert len(thread.new_messages()) == 2
+
+
+async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
+    """There is one question, it counts all that wait, and its buttons decide on all of them."""
+    thread, task = await a_busy_agent(world)
+    world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
+
+    early = await world.slack.post(world.alice.id, thread.channel, "first", thread.ts)
+    await world.slack.post(world.alice.id, thread.channel, "second", thread.ts)
+    await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
+    await world.until(lambda: thread.new_messages(), "the pause holds the second")
+    await world.until(lambda: thread.receipt(early), "the first has come")
+    await world.settles()
+    await world.passes(seconds=3)
+
+    asked = [said for said in thread.all_messages() if "[Resume and send]" in said]
+    assert asked == [HOLDING.format("2 replies wait", "them")]
+    assert thread.new_messages() == []
+    await world.alice.clicks(thread, "Drop them")
+    assert thread.new_messages() == ["Dropped 2 replies:\n| first\n| \n| second"]
+    assert (task.status, task.inputs) == ("paused", [])
 
 
 async def test_a_second_pause_says_again_what_waits(world: World) -> None:

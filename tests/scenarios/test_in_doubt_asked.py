@@ -3,7 +3,7 @@
 from asyncio import gather
 
 from .doubts import LANDED, QUESTION, in_doubt, without_notices
-from .world import World
+from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
@@ -16,9 +16,9 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
     assert task.inputs == []
     assert without_notices(thread) == [QUESTION]
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
-    assert thread.receipt(later) == ["eyes"]
+    assert thread.receipt(later) == ["hourglass_flowing_sand"]
     await world.alice.clicks(thread, "It arrived")
-    assert "Decided: it arrived." in thread.all_messages()
+    assert "Decided: it arrived.\n> use main" in thread.all_messages()
     assert task.inputs == ["and test it"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -48,7 +48,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
-    assert "Sent again." in thread.all_messages()
+    assert "Sent again.\n> use main" in thread.all_messages()
     assert world.alice.reads() == ["That has been decided already."] * 2
 
 
@@ -63,7 +63,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
     await world.alice.clicks(thread, "It arrived")
 
     assert refusal == [
-        "*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."
+        "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
     ]
     assert (before, task.inputs) == ([], [])
 
@@ -90,10 +90,11 @@ async def test_the_question_keeps_for_hours(world: World) -> None:
     await world.passes(seconds=6 * 3600)
 
     await world.alice.clicks(thread, "Send again")
+    await world.passes(CARD_SECONDS)
 
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert "Sent again." in thread.all_messages()
+    assert "Sent again.\n> use main" in thread.all_messages()
 
 
 async def test_the_question_outlives_the_bot(world: World) -> None:
@@ -106,7 +107,7 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert "Decided: it arrived." in thread.all_messages()
+    assert "Decided: it arrived.\n> use main" in thread.all_messages()
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
@@ -119,13 +120,15 @@ async def test_two_people_decide_at_once(world: World) -> None:
         world.alice.clicks(thread, "Send again"),
         world.bob.clicks(thread, "It arrived"),
     )
+    await world.passes(CARD_SECONDS)
 
     is_sent = task.inputs == ["use main"]
     late, first = (world.bob, world.alice) if is_sent else (world.alice, world.bob)
     assert late.reads() == ["That has been decided already."]
     assert first.reads() == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert ("Sent again." if is_sent else "Decided: it arrived.") in thread.all_messages()
+    words = "Sent again." if is_sent else "Decided: it arrived."
+    assert f"{words}\n> use main" in thread.all_messages()
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
@@ -136,7 +139,7 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
     without_notices(thread)
 
     assert QUESTION not in thread.all_messages()
-    assert "No need to decide here any more: nobody decided for a week." in thread.all_messages()
+    assert "No need to decide here any more: nobody decided for a week.\n> use main" in thread.all_messages()
     assert task.inputs == []
     assert thread.receipt(reply) == ["warning"]
 
@@ -151,7 +154,7 @@ async def test_what_is_sent_again_may_be_in_doubt_again(world: World) -> None:
     said = without_notices(thread)
     await world.alice.clicks(thread, "It arrived")
 
-    assert said == ["Sent again.", QUESTION]
+    assert said == ["Asked again below.\n> use main", QUESTION]
     assert task.inputs == []
     assert thread.receipt(reply) == ["white_check_mark"]
-    assert "Decided: it arrived." in thread.all_messages()
+    assert "Decided: it arrived.\n> use main" in thread.all_messages()

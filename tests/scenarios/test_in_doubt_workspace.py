@@ -81,7 +81,7 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
         "Pausing, and one reply waits until you say what to do.\n[Resume and send] [Drop it]",
     ]
     assert task.inputs == ["use main"]
-    assert world.alice.reads() == ["Starting *Fix the login* again. The thread hears when it is back."]
+    assert world.alice.reads() == ["Resuming *Fix the login*. I say so in the thread when it is up."]
 
 
 @pytest.mark.parametrize("label", ["It arrived", "Send again"])
@@ -160,7 +160,8 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
         "Nobody gets replies in this thread now: its task is no longer in Coder. `/task create …` starts a "
         "new one.",
     ]
-    assert "No need to decide here any more: this thread leads to no task any more." in thread.all_messages()
+    no_need = "Settled: this thread has no task any more.\n> use main"
+    assert no_need in thread.all_messages()
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
 
 

@@ -1,7 +1,11 @@
 """`/task list`, `status`, `logs`, `templates`, `help`: questions, answered only to who asks."""
 
+import json
+import re
+
 import pytest
 
+from .lives import timeless
 from .world import World
 
 HEAD = "Tasks"
@@ -32,7 +36,9 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
     await world.sweeps()
     await world.passes(seconds=25)
     assert len(thread.new_messages()) == 1
-    world.coder.add_task("alice", "rest a little", name="resting").pause()
+    resting = world.coder.add_task("alice", "rest a little", name="resting")
+    resting.becomes("working")
+    resting.pause()
     world.coder.add_task("alice", "work hard", name="busy").becomes("working", "On it")
 
     await world.alice.types("/task list")
@@ -46,6 +52,71 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
     ]
     assert f"•  Needs you: Ask me, alice <{link}>" in answer
     assert answer.endswith("[Open thread] [Open in Coder] [Open in Coder] [Open in Coder]")
+
+
+async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World) -> None:
+    """Questions first, then failures; a workspace that nobody used for a while is stopped by Coder."""
+    threads = []
+    for word in ("ask", "fail", "end", "work"):
+        threads.append(await world.alice.runs(f"/task create {word}"))
+        await world.passes(seconds=2)
+    await world.sweeps()
+    asking, failing, ending, working = (world.task(word) for word in ("ask", "fail", "end", "work"))
+    for task in (asking, failing, ending, working):
+        task.becomes("working", "Reading")
+    await world.sweeps()
+    asking.becomes("idle", "Which branch?")
+    failing.becomes("failed", "The build does not pass")
+    ending.becomes("complete", "Opened PR #1")
+    await world.sweeps()
+    await world.passes(seconds=25)
+    for task in (asking, failing, ending, working):
+        task.pause_by_timeout()
+        await world.sweeps()
+        await world.passes(seconds=3)
+    assert [len(thread.new_messages()) for thread in threads] == [2, 2, 2, 1]
+    world.coder.add_task("alice", "tell me", name="loose").becomes("idle", "Which one?")
+    world.task("loose").pause_by_timeout()
+    world.coder.add_task("alice", "go on", name="at-rest").becomes("complete", "Opened PR #2")
+    world.task("at-rest").pause_by_timeout()
+
+    await world.alice.types("/task list needs-me")
+    await world.alice.types("/task list")
+
+    needing, everything = world.alice.reads()
+    assert titles(needing) == [
+        "•  Needs you (paused): Tell me, alice",
+        "•  Needs you (paused): Ask, alice",
+        "•  Failed (paused): Fail, alice",
+    ]
+    assert titles(everything) == [
+        *titles(needing),
+        "•  Paused: Go on, alice",
+        "•  Paused: Work, alice",
+        "•  Paused: End, alice",
+    ]
+
+
+async def test_a_failure_needs_the_person(world: World) -> None:
+    """A question before it, what goes on behind it."""
+    thread = await world.alice.runs("/task create lose it")
+    await world.sweeps()
+    world.task("lose-it").becomes("failed", "The build does not pass")
+    await world.sweeps()
+    assert len(thread.new_messages()) == 1
+    for name, state in (("busy", "working"), ("asks", "idle")):
+        world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
+    world.coder.add_task("alice", "broken", name="broken").build_fails()
+    await world.passes(seconds=301)
+
+    await world.alice.types("/task list needs-me")
+
+    [answer] = world.alice.reads()
+    assert titles(answer) == [
+        "•  Needs you: Asks, alice",
+        "•  Broken: Broken, alice",
+        "•  Failed: Lose it, alice",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,11 +144,11 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
     world.coder.add_task("alice", "busy", name="busy").becomes("working")
     world.coder.add_task("alice", "resting", name="resting").pause()
     world.coder.add_task("bob", "theirs", name="theirs").becomes("working")
-    asker = world.alice if "mine" in line else admin
+    requester = world.alice if "mine" in line else admin
 
-    await asker.types(f"/task {line}")
+    await requester.types(f"/task {line}")
 
-    answers = asker.reads()
+    answers = requester.reads()
     assert sorted(line.split(": ")[1].split(",")[0].lower() for line in titles(answers[0])) == shown
 
 
@@ -97,7 +168,7 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
         ("list owner=nobody", "No task fits `owner=nobody`. `/task list` shows all that you may see."),
         (
             "lst",
-            "There is no verb `lst`, so nothing was done. Did you mean `/task list`? To start a task with "
+            "`lst` is no command; nothing was done. Did you mean `/task list`? To start a task with "
             "these words, put `create` before them.",
         ),
     ],
@@ -158,9 +229,9 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
     await world.alice.types(f"/task status {task.name}")
 
     [answer] = world.alice.reads()
-    assert "Coder reports an error" in answer
-    assert "Coder reports an error" not in thread.card()
-    assert answer.endswith("\n> fix it\n[Open thread] [Open in Coder] [Logs] [Mute] [Delete]")
+    assert "Agent not reachable since" in answer
+    assert "not reachable" not in thread.card()
+    assert answer.endswith(">\n[Open thread] [Open in Coder] [Logs] [Retry] [Mute] [Delete]")
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
@@ -173,7 +244,7 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
     assert world.alice.reads() == [
         "Done: Fix it. Opened PR #1. Owner: alice. Template: Tasks on Docker. It has no thread. "
         "`/task attach loose` gives it one in the channel where you type it. <https://example.com/pull/1> "
-        f"<{world.coder.url}/tasks/alice/{task.id}>\n> fix it\n[View pull request] [Open in Coder]"
+        f"<{world.coder.url}/tasks/alice/{task.id}>\n[View pull request (example.com)] [Open in Coder]"
     ]
 
 
@@ -205,8 +276,8 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
     assert world.alice.reads() == [
         "`fix` fits several tasks: `alice/fix-logout`, `alice/fix-login`. Type a little more of the one you "
         "mean.",
-        "I know no task `fix-lgoin` that you can see here. Did you mean `fix-login`?",
-        "I know no task `nothing-like-it` that you can see here. `/task list` shows those that you can.",
+        "There is no task `fix-lgoin` that you may see here. Did you mean `fix-login`?",
+        "There is no task `nothing-like-it` that you may see here. `/task list` shows those that you can.",
         "`fix_login` is no task's name. Give its name, `owner/name`, its id, or a link to it in Coder; "
         "`/task list` shows them.",
         "Which task? Write `/task status NAME`; `/task list` shows the names.",
@@ -248,15 +319,21 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
 async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
     """Whose fault it is, and when to try again."""
     world.coder.add_task("alice", "fix it", name="broken").status_is("error")
-    world.coder.add_task("alice", "fix that", name="lost").agent_is_unreachable()
+    lost = world.coder.add_task("alice", "fix that", name="lost")
+    lost.becomes("working", "Reading <the> code")
+    lost.agent_is_unreachable()
+    await world.passes(seconds=60)
 
     await world.alice.types("/task logs broken")
     await world.alice.types("/task logs lost")
 
-    assert world.alice.reads() == [
+    assert [timeless(said) for said in world.alice.reads()] == [
         "Coder shows no log of *Fix it* while its workspace is in this state. Try again when it is up.",
-        "Coder can't reach the agent of *Fix that* right now, so I can't read its log. Try again in a "
-        "minute.",
+        "The agent of *Fix that* is not reachable, so I can't read its log. Its last report was <{ago}>: "
+        "“Reading code”. Try again when it is back; *Retry* on its card starts its workspace again.",
+    ]
+    assert [seen.path for seen in world.coder.requests if seen.route == "tasks.logs"] == [
+        f"/api/v2/tasks/me/{world.task('broken').id}/logs"
     ]
 
 
@@ -308,3 +385,22 @@ async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: s
 
     assert f"`{verb}` (" in world.alice.reads()[0]
     assert not world.alice.dialog()
+
+
+async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so(world: World) -> None:
+    """Nobody looked before; the list tells when its agent stopped and not when it was found out."""
+    task = world.coder.add_task("alice", "fix it", name="fix")
+    task.becomes("idle", "Which branch?")
+    said_at = int(world.clock.time())
+    await world.passes(seconds=600)
+    await world.alice.runs("/task attach fix")
+    await world.sweeps()
+    await world.passes(seconds=25)
+    await world.sweeps()
+
+    await world.alice.types("/task list")
+
+    world.alice.reads()
+    shown = json.dumps(world.slack.ephemerals("alice")[-1].body)
+    (since,) = re.findall(r"Needs you\* · <!date\^(\d+)", shown.encode().decode("unicode_escape"))
+    assert abs(int(since) - said_at) <= 1

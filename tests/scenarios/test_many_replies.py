@@ -3,11 +3,23 @@
 So is what else is asked for in a thread, of which more may wait.
 """
 
-from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.model.jobs import REPLY, Act, Asker, Job, ListName, Reply, Say, in_turn, soon, steer, tell
-from taskwire.model.messages import Message
-from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, MOST_TOLD
-from taskwire.store.steps import Step
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.jobs import (
+    REPLY,
+    Act,
+    Job,
+    PostText,
+    QueueName,
+    Reply,
+    Requester,
+    in_turn,
+    soon,
+    thread_answers,
+    to_coder,
+)
+from taskwire.domain.message import Message
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD
 
 from .people import Thread
 from .waiting import a_busy_agent, takes_all
@@ -33,18 +45,17 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
     return written
 
 
-async def has_waiting(world: World, thread: Thread, count: int) -> Step:
+async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
     """Let so many replies of Alice's wait in a thread's list; the step that takes them out comes back."""
     link = await link_of(world, thread)
-    filling, emptying = Step(), Step()
+    filling, emptying = Batch(), Batch()
     for number in range(count):
         ts = Ts(f"{float(thread.ts) + number / 1000:.6f}")
-        job = Job(
-            id=f"{REPLY}{ts}", work=Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True)
-        )
-        filling.append(steer(link), job, score=in_turn(ts))
-        emptying.drop(steer(link), job.id)
-    await world.bot.parts.doors.queue.write(filling)
+        reply = Reply(person=UserId(world.alice.id), ts=ts, text="…", is_admitted=True, waits=1)
+        job = Job(id=f"{REPLY}{ts}", work=reply)
+        filling.append(to_coder(link), job, score=in_turn(ts))
+        emptying.drop(to_coder(link), job.id)
+    await world.bot.parts.deps.queue.write(filling)
     await world.settles()
     return emptying
 
@@ -55,37 +66,37 @@ async def link_of(world: World, thread: Thread) -> LinkId:
     return LinkId(str(await world.connections.commands.get(key)))
 
 
-async def has_to_tell(world: World, thread: Thread, count: int) -> Step:
-    """Let so much wait to be told in a thread; the step that takes it out comes back."""
-    name = tell(await link_of(world, thread))
-    filling, emptying = Step(), Step()
+async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
+    """Let so many answers wait in a thread; the step that takes them out comes back."""
+    name = thread_answers(await link_of(world, thread))
+    filling, emptying = Batch(), Batch()
     for number in range(count):
-        job = Job(id=f"said:{number}", work=Say(message=Message(text="…")))
+        job = Job(id=f"said:{number}", work=PostText(message=Message(text="…")))
         filling.append(name, job, delay_ms=3_600_000)
         emptying.drop(name, job.id)
-    await world.bot.parts.doors.queue.write(filling)
+    await world.bot.parts.deps.queue.write(filling)
     return emptying
 
 
-async def has_to_do(world: World, thread: Thread, count: int) -> Step:
+async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
     """Let so much that was asked of a task wait in its list; the step that takes it out comes back."""
-    name = steer(await link_of(world, thread))
-    asker = Asker(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
-    filling, emptying = Step(), Step()
+    name = to_coder(await link_of(world, thread))
+    requester = Requester(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
+    filling, emptying = Batch(), Batch()
     for number in range(count):
-        job = Job(id=f"mute:{number}", work=Act(asker=asker, verb="mute"))
-        filling.append(name, job, score=soon(asker.at), delay_ms=3_600_000)
+        job = Job(id=f"mute:{number}", work=Act(requester=requester, verb="mute"))
+        filling.append(name, job, score=soon(requester.at), delay_ms=3_600_000)
         emptying.drop(name, job.id)
-    await world.bot.parts.doors.queue.write(filling)
+    await world.bot.parts.deps.queue.write(filling)
     return emptying
 
 
-def without(name: ListName, jobs: list[str]) -> Step:
+def without(name: QueueName, jobs: list[str]) -> Batch:
     """Take jobs out of their list, so that a story need not wait for them."""
-    step = Step()
+    batch = Batch()
     for job in jobs:
-        step.drop(name, job)
-    return step
+        batch.drop(name, job)
+    return batch
 
 
 async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:
@@ -99,7 +110,7 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
     assert task.inputs == [f"step {number}" for number in range(100)]
     marked = {f"receipt:{reply}" for reply in replies if thread.receipt(reply) == ["white_check_mark"]}
     assert marked | set(marks) >= {f"receipt:{reply}" for reply in replies}
-    await world.bot.parts.doors.queue.write(without(ListName(name), marks))
+    await world.bot.parts.deps.queue.write(without(QueueName(name), marks))
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
@@ -110,13 +121,13 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
     replies = await writes(world, thread, 4)
     await world.passes(seconds=5)
     said, marks = thread.new_messages(), sorted(thread.receipt(reply) for reply in replies)
-    await world.bot.parts.doors.queue.write(others)
+    await world.bot.parts.deps.queue.write(others)
     await takes_all(world, task)
     again = await world.alice.replies(thread, "once more")
     await world.passes(seconds=60)
 
     assert said == [TOO_MANY]
-    assert marks == [["eyes"], ["warning"], ["warning"], ["warning"]]
+    assert marks == [["hourglass_flowing_sand"], ["warning"], ["warning"], ["warning"]]
     assert len(task.inputs) == 2
     assert task.inputs[-1] == "once more"
     assert thread.receipt(again) == ["white_check_mark"]
@@ -132,23 +143,23 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
     assert thread.new_messages() == []
     assert thread.receipt(reply) == []
-    await world.bot.parts.doors.queue.write(others)
+    await world.bot.parts.deps.queue.write(others)
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
     """Once for all of them, with a mark on each; when some have gone there is room again."""
     thread, _ = await a_busy_agent(world)
-    others = await has_to_tell(world, thread, MOST_TOLD - 1)
+    others = await has_to_answer(world, thread, MOST_TOLD - 1)
 
     asked = [await world.alice.replies(thread, "!help") for _ in range(3)]
-    await world.bot.parts.doors.queue.write(others)
+    await world.bot.parts.deps.queue.write(others)
     for _ in range(3):
         await world.passes(seconds=2)
-    said, marks = thread.new_messages(), [thread.receipt(each) for each in asked]
+    said, marks = world.alice.reads(), [thread.receipt(each) for each in asked]
     await world.alice.replies(thread, "!help")
 
-    assert [each.partition(" ")[0] for each in said] == [thread.new_messages()[0].partition(" ")[0], "So"]
-    assert said[1] == TOO_MUCH
+    assert said == world.alice.reads()
+    assert thread.new_messages() == [TOO_MUCH]
     assert marks == [[], ["warning"], ["warning"]]
 
 
@@ -159,7 +170,7 @@ async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) 
 
     await world.alice.clicks(thread, "Pause")
     said, before = world.alice.reads(), task.status
-    await world.bot.parts.doors.queue.write(others)
+    await world.bot.parts.deps.queue.write(others)
     await world.alice.clicks(thread, "Pause")
 
     assert said == [

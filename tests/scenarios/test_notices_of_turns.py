@@ -4,7 +4,7 @@ from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import CallFault
 
 from .lives import PULL, TITLE, a_task, card
-from .world import World
+from .world import POST_SECONDS, World
 
 
 async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
@@ -46,16 +46,16 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
 
 
 async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_agent(world: World) -> None:
-    """A workspace that is not up has no agent in the list; who made its last report has them all."""
+    """A workspace that has stopped has no agent that could be asked; the list keeps its last report."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     task.becomes("failed", "No access to the repository")
-    await world.passes(seconds=3)
+    await world.passes(seconds=1)
     task.pause()
 
     await world.sweeps(times=3)
 
-    assert task.state == "idle"
+    assert (task.status, task.state) == ("paused", "failed")
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
         "Reply here to tell the agent how to go on.\n"
@@ -63,6 +63,58 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
         "[Resume] [Edit prompt] [Open in Coder]",
     ]
+
+
+async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_finished(world: World) -> None:
+    """Its agent can be asked no more; when it is resumed its history is no news."""
+    thread, task = await a_task(world)
+    await world.stops()
+    task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
+    task.pause_by_timeout()
+    world.clock.passes(8 * 3600)
+    await world.starts()
+
+    await world.sweeps(times=2)
+    told = [message.partition("\n")[0] for message in thread.new_messages()]
+    task.resume()
+    await world.sweeps(times=2)
+    await world.passes(POST_SECONDS)
+
+    assert told == [
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. "
+        "<https://github.com/acme/app/pull/12>",
+        f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
+        "lost. Reply here and it goes on.",
+    ]
+    assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]
+
+
+async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its_owner(world: World) -> None:
+    """Only that the agent had stopped can be read; what it had been asked waits, so somebody should know."""
+    thread, task = await a_task(world)
+    await world.stops()
+    task.becomes("complete", "Opened PR #12")
+    world.clock.passes(3600)
+    await world.coder.catch_up()
+    task.pause_by_timeout()
+    await world.starts()
+
+    await world.sweeps(times=2)
+    told = [message.partition("\n")[0] for message in thread.new_messages()]
+    task.resume()
+    await world.sweeps(times=2)
+    await world.passes(POST_SECONDS)
+
+    assert (task.builds[1].reason, told) == (
+        "task_auto_pause",
+        [
+            f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
+            "“Opened PR #12”. Reply here to go on.",
+            f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing "
+            "is lost. Reply here and it goes on.",
+        ],
+    )
+    assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Resumed: {TITLE}"]
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
@@ -160,14 +212,14 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
     await world.passes(seconds=20)
 
     assert first == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Which branch?”. "
-        "Reply here to go on.\n"
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
+        "“Which branch?”. Reply here to go on.\n"
         "[Open in Coder] [Logs]"
     ]
     assert between == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Main or master?”. "
-        "Reply here to go on.\n"
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
+        "“Main or master?”. Reply here to go on.\n"
         "[Open in Coder] [Logs]"
     ]
 
@@ -187,8 +239,8 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
 
     assert (await card(world, thread)).startswith(f"Needs you: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. Its last report: “Opened PR #12”. "
-        f"Reply here to go on. <{PULL}>\n"
+        f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
+        f"“Opened PR #12”. Reply here to go on. <{PULL}>\n"
         "[View pull request] [Open in Coder] [Logs]"
     ]
 
@@ -255,7 +307,7 @@ async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world:
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)
-    await world.bot.parts.gaps.note()
+    await world.bot.parts.backfill.note()
     await world.settles()
     lost = world.slack.faults.add(
         "chat.postMessage", CallFault.DONE_THEN_CUT, where=lambda post: post["text"].startswith("Paused")

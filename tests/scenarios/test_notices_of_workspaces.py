@@ -13,50 +13,115 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
     world.coder.template.plan = BuildPlan(flicker=60)
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.sweeps()
-    at_first = world.task("fix-the-login").status
+    observe_first = world.task("fix-the-login").status
     await world.passes(seconds=61)
 
     await world.sweeps()
 
-    assert (at_first, world.task("fix-the-login").status) == ("error", "active")
+    assert (observe_first, world.task("fix-the-login").status) == ("error", "active")
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.new_messages() == []
 
 
-async def test_a_build_that_fails_is_told_with_the_end_of_its_log_and_retry_mends_it(world: World) -> None:
-    """An error that outlasts the start calls the owner; Retry starts the workspace again."""
+async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_retry_mends_it(
+    world: World,
+) -> None:
+    """A failed build does not come back by itself: the owner is called, and the card says why."""
     world.coder.template.plan = BuildPlan(error="no space left on device", build_log=LOG)
     thread = await world.alice.runs("/task create fix the login redirect")
-    await world.sweeps()
-    await world.passes(seconds=290)
-    early = thread.new_messages()
 
-    await world.passes(seconds=15)
-    broken = await card(world, thread)
+    await world.sweeps()
     told = thread.new_messages()
+    broken = await card(world, thread)
+    await world.alice.types("/task list failed")
+    [listed] = world.alice.reads()
     await world.alice.clicks(thread, "Retry")
     world.alice.reads()
     await world.sweeps()
 
-    assert early == []
     assert broken.startswith(
-        f"Broken: {TITLE}. Coder reports an error with its workspace. *Retry* starts it again."
+        f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: no space left on "
+        "device. *Retry* starts it again."
     )
     assert told == [
         f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error with the workspace, so the agent "
         "cannot work. *Retry* starts the workspace again. If it fails the same way, show this to whoever "
         "looks after the template.\n"
-        "| Setting up\n"
         "| Terraform 1.14.1\n"
         "| Downloading the image\n"
         "| Mounting the volume\n"
         "| Error: no space left on device\n"
+        "|   on main.tf line 42\n"
         "| terraform apply: exit status 1: no space left on device\n"
         "[Retry] [Open in Coder]"
     ]
+    assert f"Broken: {TITLE}, alice" in listed
     assert world.task("fix-the-login").status == "active"
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.new_messages() == []
+
+
+async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
+    """The pause has not come about, and nobody waits for it."""
+    thread, _ = await a_task(world)
+    world.coder.template.plan = BuildPlan(stop_error="provider is away")
+    await world.alice.clicks(thread, "Pause")
+    world.alice.reads()
+
+    await world.sweeps()
+
+    assert thread.new_messages() == [
+        f"<@{world.alice.id}> Broken: {TITLE}. Coder could not stop its workspace, and does not try again by "
+        "itself. *Retry* starts the workspace again, so that the agent can go on; then it can be paused once "
+        "more.\n"
+        "| Error: provider is away\n"
+        "|   on main.tf line 42\n"
+        "| terraform apply: exit status 1: provider is away\n"
+        "[Retry] [Open in Coder]"
+    ]
+    assert (await card(world, thread)).startswith(
+        f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: provider is away."
+    )
+
+
+async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
+    """The agent takes input all the same; it is not out of reach, and nobody is called for it."""
+    world.coder.template.plan = BuildPlan(start_script_fails=True)
+    thread, task = await a_task(world)
+    task.becomes("idle")
+
+    reply = await world.alice.replies(thread, "use main")
+    await world.sweeps()
+    shown = await card(world, thread)
+
+    assert f"Working: {TITLE}." in shown
+    assert "Its startup script failed; it takes input all the same." in shown
+    assert "not reachable" not in shown
+    assert "Retry" not in shown
+    assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
+    assert thread.new_messages() == []
+
+
+async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
+    """Its workspace runs, so it is stopped first; the thread hears of neither."""
+    thread, task = await a_task(world)
+    task.agent_is_unreachable()
+    await world.passes(seconds=60)
+    await world.sweeps()
+    await world.passes(3)
+
+    await world.alice.clicks(thread, "Retry")
+    for _ in range(3):
+        await world.sweeps()
+        await world.passes(seconds=3)
+
+    assert [build.transition for build in task.builds] == ["start", "stop", "start"]
+    assert "not reachable" not in await card(world, thread)
+    assert thread.new_messages() == []
+    assert world.alice.reads() == [
+        f"Stopping the workspace of *{TITLE}*. I start it again as soon as that is over.",
+        f"Resuming *{TITLE}*. I say so in the thread when it is up.",
+    ]
 
 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
@@ -80,8 +145,8 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 
     assert early == []
     assert told == [
-        f"<@{world.alice.id}> Broken: {TITLE}. Coder reports an error: the agent has stopped, though the "
-        "build of its workspace was fine. *Retry* stops the workspace and starts it again.\n"
+        f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace itself is fine. "
+        "*Retry* stops the workspace and starts it again.\n"
         "[Retry] [Open in Coder]"
     ]
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
@@ -141,8 +206,7 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
     await world.sweeps()
 
     assert thread.new_messages() == [
-        f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
-        "[Resume] [Edit prompt] [Open in Coder]",
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.\n[Open in Coder]",
         f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.\n[Open in Coder]",
     ]
 

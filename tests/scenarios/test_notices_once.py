@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire.running import running
+from taskwire.app.bot import running
 from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import CallFault
 
@@ -54,7 +54,7 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
     rule = world.slack.faults.add("chat.postMessage", fault)
-    sweep = asyncio.create_task(world.bot.parts.watcher.sweep())
+    sweep = asyncio.create_task(world.bot.parts.poller.sweep())
     await world.until(lambda: rule.hits, "the notice is being posted")
     await sweep
     await world.crashes()
@@ -82,7 +82,7 @@ async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> No
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.bot.parts.worker.stop(0)
-    await world.bot.parts.watcher.sweep()
+    await world.bot.parts.poller.sweep()
     await world.crashes()
     before = thread.new_messages()
 
@@ -99,9 +99,9 @@ async def test_two_bots_tell_once(world: World) -> None:
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         for number in range(4):
             task.becomes("complete", f"Part {number}")
-            await asyncio.gather(world.bot.parts.watcher.sweep(), other.parts.watcher.sweep())
+            await asyncio.gather(world.bot.parts.poller.sweep(), other.parts.poller.sweep())
             await world.passes(seconds=10)
-            await other.parts.watcher.sweep()
+            await other.parts.poller.sweep()
             await world.passes(seconds=10)
 
     assert [message.partition("Reply")[0] for message in thread.new_messages()] == [
@@ -122,7 +122,7 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
                 overtakings.append(request)
                 task.resume()
                 world.clock.passes(10)
-                await other.parts.watcher.sweep()
+                await other.parts.poller.sweep()
 
         world.coder.on_request = overtake
         await world.sweeps()
@@ -139,7 +139,7 @@ async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> Non
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.sweeps()
-    await world.alice.replies(thread, "!help")
+    await world.alice.replies(thread, "!delete")
 
     said = [message for message in world.slack.thread(thread.channel, thread.ts) if message.get("bot_id")]
     payloads = [message["metadata"]["event_payload"] for message in said]

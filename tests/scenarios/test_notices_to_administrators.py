@@ -39,7 +39,12 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
         await world.bot.parts.account.look()
     await world.settles()
 
-    assert [request.route for request in world.coder.requests[requests:]] == ["users.get", "keys.get"]
+    assert [request.route for request in world.coder.requests[requests:]] == [
+        "keys.get",
+        "users.get",
+        "authcheck",
+        "keys.get",
+    ]
     assert direct_messages(world, "bob") == []
 
 
@@ -64,10 +69,10 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
 
     await world.sweeps()
-    at_first = direct_messages(world, "bob")
+    observe_first = direct_messages(world, "bob")
     await world.sweeps(times=3)
 
-    assert at_first == []
+    assert observe_first == []
     assert ":warning: Coder has no Tasks any more (first noticed" in await card(world, thread)
     assert direct_messages(world, "bob") == [
         ":warning: This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support "

@@ -1,5 +1,7 @@
 """What Coder says, as the one word that the card shows."""
 
+import json
+
 from taskwire.sandbox.coder.steps import BuildPlan
 
 from .lives import PULL, TITLE, a_task, card, next_list_shows, timeless
@@ -28,7 +30,6 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
     assert shown["initializing"] == (
         f"Starting: {TITLE}. Owner: alice. Template: Tasks on Docker. Reply in this thread to talk to the "
         f"agent; it gets your words as soon as it is up. <{page(world)}>\n"
-        "> fix the login redirect\n"
         "[Open in Coder] [Mute] [Delete]"
     )
 
@@ -63,10 +64,24 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
     assert await card(world, thread) == (
         f"Working: {TITLE}. Opened a draft. Owner: alice. Template: Tasks on Docker. "
         f"Reply in this thread to talk to the agent. <{PULL}> <{page(world)}>\n"
-        "> fix the login redirect\n"
         "[View pull request] [Open in Coder] [Logs] [Pause] [Mute] [Delete]"
     )
     assert facts(world, thread) == ["alice", "Tasks on Docker", "started <{ago}>", "last report <{ago}>"]
+
+
+async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
+    """Coder escapes it for a web page; here it is text again, everywhere, and no markup."""
+    thread, task = await a_task(world)
+    task.becomes("complete", 'I can\'t find "x" & a < b &amp; <!channel> *c*', PULL)
+    await world.sweeps()
+    shown = await card(world, thread)
+    await world.alice.types(f"/task status {task.name}")
+    [told], [status] = thread.new_messages(), world.alice.reads()
+
+    said = 'I can\'t find "x" &amp; a &lt; b &amp; *c*'
+    assert [said in text for text in (shown, told, status)] == [True] * 3
+    blocks = json.dumps([world.slack.message(thread.channel, thread.ts)["blocks"]])
+    assert "&#3" not in blocks
 
 
 async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
@@ -122,9 +137,10 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
-    """The phase stays what it was; since when it cannot be reached is added."""
+    """The phase stays what it was; since when it cannot be reached is added, with what to do."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
+    await world.passes(seconds=60)
     await world.sweeps()
 
     lost = await card(world, thread)
@@ -132,9 +148,13 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
     await world.sweeps()
 
     assert lost.startswith(
-        f"Working: {TITLE}. Reading the code. Agent not reachable (first noticed: "
-        "<{date_short_pretty} at {time}>). Often it comes back by itself."
+        f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
+        "<{date_short_pretty} at {time}>. Often that passes by "
+        "itself. *Retry* stops its workspace and starts it again."
     )
+    assert " Replies wait until it is back. " in lost
+    assert "Reply in this thread" not in lost
+    assert lost.endswith("[Open in Coder] [Logs] [Retry] [Pause] [Mute] [Delete]")
     assert "not reachable" not in await card(world, thread)
 
 
@@ -180,9 +200,12 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
     await world.passes(seconds=300)
 
     assert early.startswith(
-        f"Working: {TITLE}. Reading the code. Coder reports an error for this task. It may pass; if it is "
-        "still there at <{time}>, I say so in the thread."
+        f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
+        "<{date_short_pretty} at {time}>. That may pass by "
+        "itself; if it is not back at <{time}>, I say so in the thread. *Retry* stops its workspace and "
+        "starts it again."
     )
+    assert early.endswith("[Open in Coder] [Logs] [Retry] [Mute] [Delete]")
     assert await phase(world, thread) == "Broken"
     assert len(thread.new_messages()) == 1
 
@@ -216,6 +239,12 @@ def facts(world: World, thread: Thread) -> list[str]:
     return [timeless(element["text"]) for element in small["elements"]]
 
 
+def started(world: World, thread: Thread) -> int:
+    """When the card says that the task was started."""
+    text = str(world.slack.message(thread.channel, thread.ts)["blocks"])
+    return int(text.partition("started <!date^")[2].partition("^")[0])
+
+
 async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> None:
     """Its history is read when it gets its thread: the idle after its end is no question."""
     task = world.coder.add_task("alice", "fix the login redirect")
@@ -224,11 +253,28 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
     await world.passes(seconds=600)
 
     thread = await world.alice.runs(f"/task attach {task.name}")
+    posted = [call.arguments for call in world.slack.calls if call.method == "chat.postMessage"]
+    at_once = (thread.card().partition(":")[0], facts(world, thread))
     await world.sweeps()
     await world.passes(seconds=60)
 
     assert (task.state, await phase(world, thread)) == ("idle", "Done")
     assert thread.new_messages() == []
+    assert [str(each["text"]).partition(":")[0] for each in posted] == ["Done"]
+    assert at_once == ("Done", facts(world, thread))
+    assert started(world, thread) == int(task.row.created_at.timestamp())
+
+
+async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:
+    """Asked for by name, it is read as closely as when it gets a thread."""
+    task = world.coder.add_task("alice", "fix the login redirect")
+    task.becomes("complete", "Opened PR #12", PULL)
+    await world.passes(seconds=600)
+
+    await world.alice.types(f"/task status {task.name}")
+
+    [answer] = world.alice.reads()
+    assert (task.state, answer.partition(":")[0]) == ("idle", "Done")
 
 
 async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_that_has_settled(

@@ -1,6 +1,12 @@
 """Questions that are settled otherwise than by their buttons lose these, so that nobody presses in vain."""
 
-from taskwire.sandbox.slack import Attachment
+from datetime import timedelta
+
+from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
+from taskwire.domain.jobs import REPLY, AnswerInThread, Job, Requester, thread_answers
+from taskwire.queue.batch import Batch
+from taskwire.sandbox.slack import Attachment, CallFault
+from taskwire.state.links import KEPT_REPLY_MS
 
 from .doubts import in_doubt
 from .people import Thread
@@ -24,7 +30,7 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
     await world.passes(seconds=5)
 
     assert buttons_left(thread) == []
-    assert NO_NEED.format("this thread leads to no task any more") in thread.all_messages()
+    assert "Settled: this thread has no task any more.\n> use main" in thread.all_messages()
     thread.new_messages()
 
 
@@ -39,7 +45,7 @@ async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: W
     await world.passes(seconds=5)
 
     assert buttons_left(thread) == []
-    assert NO_NEED.format("the reply was dropped") in thread.all_messages()
+    assert NO_NEED.format("the reply was dropped") + "\n> use main" in thread.all_messages()
     thread.new_messages()
 
 
@@ -76,7 +82,8 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
 
     said = thread.all_messages()
     assert [each for each in said if "[Send without them]" in each] == []
-    assert NO_NEED.format("the reply was edited") in said
+    assert NO_NEED.format("the reply was edited") + "\n> see this" in said
+    await world.alice.clicks(thread, "Drop it")
     thread.new_messages()
 
 
@@ -92,4 +99,73 @@ async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> Non
 
     assert buttons_left(thread) == []
     assert task.inputs == []
-    assert NO_NEED.format("the reply was deleted") in thread.all_messages()
+    assert NO_NEED.format("the reply was deleted") + "\n> use main" in thread.all_messages()
+
+
+async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: World) -> None:
+    """Slack's limits held the question up, and its author has deleted the reply meanwhile."""
+    thread, task = await a_busy_agent(world)
+    world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
+    reply = await world.alice.replies(thread, "!make test")
+
+    await world.alice.deletes(thread, reply)
+    await world.passes(seconds=31)
+
+    assert thread.new_messages() == []
+    assert task.inputs == []
+
+
+async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world: World) -> None:
+    """Slack took it, and did not say so before its author had deleted the reply."""
+    thread, task = await a_busy_agent(world)
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    reply = await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
+    await world.until(lambda: late.hits, "the question is posted")
+
+    await world.alice.deletes(thread, reply)
+    await world.passes(seconds=3)
+
+    assert thread.new_messages() == [NO_NEED.format("the reply was deleted") + "\n> !make test"]
+    assert task.inputs == []
+
+
+async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_it_deleted(
+    world: World,
+) -> None:
+    """Slack took it, and did not say so before somebody had pressed its button."""
+    thread, task = await a_busy_agent(world)
+    task.becomes("idle")
+    await world.sweeps()
+    late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
+    await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
+    await world.until(lambda: late.hits, "the question is posted")
+
+    await world.alice.clicks(thread, "Send it as it is")
+    await world.passes(seconds=3)
+
+    assert task.inputs == ["!make test"]
+    assert thread.new_messages() == [NO_NEED.format("somebody has decided") + "\n> !make test"]
+    world.alice.reads()
+
+
+async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
+    """It is no longer kept, so there is nothing to send; the thread hears that it was not sent."""
+    thread, task = await a_busy_agent(world)
+    long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_MS + 1))
+    requester = Requester(
+        person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=long_ago, thread_ts=Ts(thread.ts)
+    )
+    work = AnswerInThread(requester=requester, what="not_a_verb", text="!make test", job=f"{REPLY}{long_ago}")
+    deps = world.bot.parts.deps
+    link = await deps.links.find_by_task(TaskId(task.id))
+    assert link is not None
+
+    await deps.queue.write(
+        Batch().append(thread_answers(link.id), Job(id=f"not_a_verb:{long_ago}", work=work))
+    )
+    await world.passes(seconds=1)
+
+    assert thread.new_messages() == [
+        "Nobody decided on this reply for a week, so it was not sent.\n> !make test"
+    ]
+    assert task.inputs == []

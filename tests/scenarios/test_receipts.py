@@ -1,10 +1,10 @@
 """Receipts: the one reaction on a reply that says what became of it."""
 
 from taskwire.sandbox.coder.faults import late, refused, server_error
-from taskwire.sandbox.slack import CallFault
+from taskwire.sandbox.slack import Attachment, CallFault
 
 from .doubts import LANDED, without_notices
-from .waiting import a_busy_agent, a_waiting_agent
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
 
@@ -57,6 +57,45 @@ async def test_only_the_newest_state_shows(world: World) -> None:
     assert reactions(world) == ["hourglass_flowing_sand", "white_check_mark"]
 
 
+async def test_all_replies_that_wait_show_the_same(world: World) -> None:
+    """Those behind the first, too, and one that comes while others wait."""
+    thread, task = await a_busy_agent(world)
+
+    texts = ("use main", "and test it", "then push")
+    waiting = [await world.slack.post(world.alice.id, thread.channel, text, thread.ts) for text in texts]
+    await world.settles()
+    waiting.append(await world.alice.replies(thread, "thanks for all"))
+    at_once = [thread.receipt(reply) for reply in waiting]
+    await world.passes(seconds=5)
+    later = [thread.receipt(reply) for reply in waiting]
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert at_once == later == [["hourglass_flowing_sand"]] * 4
+    assert [thread.receipt(reply) for reply in waiting] == [["white_check_mark"]] * 4
+    assert task.inputs == [*texts, "thanks for all"]
+    assert set(reactions(world)) == {"hourglass_flowing_sand", "white_check_mark"}
+
+
+async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
+    """One word of a person's is what all of them wait for."""
+    thread, task = await a_waiting_agent(world)
+    picture = Attachment("plan.png", b"\x89PNG")
+
+    asked = await world.alice.replies(thread, "look at this", (picture,))
+    behind = await world.alice.replies(thread, "and test it")
+    await world.passes(seconds=5)
+    waiting = [thread.receipt(reply) for reply in (asked, behind)]
+    await takes_all(world, task)
+    await world.alice.clicks(thread, "Don't send")
+    await world.passes(seconds=31)
+
+    assert waiting == [["hourglass_flowing_sand"]] * 2
+    assert [thread.receipt(reply) for reply in (asked, behind)] == [[], ["white_check_mark"]]
+    assert task.inputs == ["and test it"]
+    thread.new_messages()
+
+
 async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
     """The warning has its reason in the thread, and a button that works."""
     thread, task = await a_waiting_agent(world)
@@ -101,7 +140,9 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
     refused = (
         "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
     )
-    assert thread.new_messages() == ["Sent again.", refused]
+    await world.passes(seconds=4)
+    told = "It was tried again, and was not sent. The reason stands below.\n> use main"
+    assert thread.new_messages() == [told, refused]
     assert thread.receipt(reply) == ["warning"]
 
 

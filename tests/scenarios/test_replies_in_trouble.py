@@ -20,33 +20,34 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
 
     reply = await world.alice.replies(thread, "use main")
     said, receipt = thread.new_messages(), thread.receipt(reply)
-    await world.alice.clicks(thread, "Retry the workspace")
+    await world.alice.clicks(thread, "Retry and send")
     for _ in range(4):
         await world.passes(seconds=4)
         await world.sweeps()
-    await world.alice.clicks(thread, "Send the reply again")
     await world.passes(seconds=5)
 
     assert receipt == ["warning"]
     assert "Replies in this thread are not delivered while it is broken; a button sends them later." in warned
     assert said == [
-        "This reply was not delivered: the workspace is broken. Retry it, then send the reply again.\n"
-        "> use main\n[Retry the workspace] [Send the reply again]"
+        "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
+        "the reply when the agent is up.\n> use main\n[Retry and send]"
     ]
     assert task.inputs == ["use main"]
     assert thread.receipt(reply) == ["white_check_mark"]
     assert world.alice.reads() == [
-        "The workspace of *Fix the login* is just starting or stopping. I'll resume it as soon as "
-        "that is over.",
-        "Starting *Fix the login* again. The thread hears when it is back.",
+        "Stopping the workspace of *Fix the login*. I start it again as soon as that is over.",
+        "Resuming *Fix the login*. I say so in the thread when it is up.",
     ]
     assert thread.new_messages() == []
 
 
 async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World) -> None:
-    """Nothing was typed, so nothing is in doubt."""
+    """Nothing was typed, so nothing is in doubt; an agent that is known to be lost is not waited for."""
     thread, task = await a_waiting_agent(world)
     task.agent_is_unreachable()
+    await world.passes(seconds=60)
+    await world.sweeps()
+    without_notices(thread)
 
     reply = await world.alice.replies(thread, "use main")
     waiting = thread.receipt(reply)
@@ -173,7 +174,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
         await world.passes(seconds=31)
         task.becomes("idle")
 
-    assert waiting == [["hourglass_flowing_sand"], ["eyes"]]
+    assert waiting == [["hourglass_flowing_sand"]] * 2
     assert task.inputs == ["first", "second"]
     thread.new_messages()
 

@@ -96,13 +96,14 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
     waiting = (task.inputs, thread.receipt(reply))
     question = thread.new_messages()
     await world.alice.clicks(thread, "Send without them")
+    await world.passes(seconds=3.1)
 
     assert waiting == ([], ["hourglass_flowing_sand"])
     assert question == [
         "The agent only gets text files of up to 100 kB, not this file: `screen.png`. This reply and later "
         "ones wait for your word.\n> like in the picture\n[Send without them] [Don't send]"
     ]
-    assert thread.all_messages()[-1] == "Sent without the files."
+    assert thread.all_messages()[-1] == "Sent without `screen.png`.\n> like in the picture"
     assert task.inputs == ["like in the picture\n\nUntitled:\n```\nSELECT 1;\n```"]
     assert thread.receipt(reply) == ["white_check_mark"]
 

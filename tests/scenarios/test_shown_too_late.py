@@ -36,7 +36,7 @@ async def _later(world: World) -> None:
     """Let so much time pass that others take what the stopped one holds."""
     world.clock.passes(LATER_SECONDS)
     await world.coder.catch_up()
-    await world.connections.commands.lpush(world.keys.named("wake"), "1")
+    await world.connections.commands.lpush(world.keys.named("wakeups"), "1")
 
 
 async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
@@ -61,10 +61,10 @@ async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
     await card(world, thread)
     stopped = Stopped(world, lambda call: call.method == "chat.update")
     task.becomes("working", "Reading the tests")
-    await world.bot.parts.watcher.sweep()
+    await world.bot.parts.poller.sweep()
     await world.until(lambda: stopped.is_held, "a process stands still")
     task.becomes("complete", "Opened PR #12")
-    await world.bot.parts.watcher.sweep()
+    await world.bot.parts.poller.sweep()
     await _later(world)
     await world.until(lambda: "Opened PR #12" in thread.card(), "the card shows the end")
 

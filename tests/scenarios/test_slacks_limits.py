@@ -106,6 +106,27 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
     assert sum("Opened PR #12" in card for card in cards) == 1
 
 
+async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World) -> None:
+    """Whoever waits for the buttons waits for nobody else's report."""
+    tasks = await crowd(world, 60)
+    await world.sweeps()
+    for task in tasks:
+        task.becomes("working", "Running the tests")
+    tasks[30].becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    heard(world)
+
+    thread = await world.alice.runs("/task create fix it")
+    before = len(calls(world, UPDATE))
+    await world.passes(CARD_SECONDS)
+    edited = [payload(call)["task_id"] for call in calls(world, UPDATE)]
+
+    # Three places may be free by then.
+    assert world.task("fix-it").id in edited[: before + 3]
+    assert "[Open in Coder]" in thread.card()
+    await drawn(world)
+
+
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
     """However often its task changes."""
     (task,) = await crowd(world, 1)
@@ -149,12 +170,12 @@ async def test_two_replicas_share_what_slack_allows(world: World) -> None:
         for task in tasks:
             task.becomes("complete", "Opened PR #12")
         await world.coder.catch_up()
-        await world.bot.parts.watcher.sweep()
+        await world.bot.parts.poller.sweep()
         await told(world, 40)
         ended = [bot.metrics.exposition().decode() for bot in (world.bot, replica)]
 
     assert [call.outcome for call in world.slack.calls].count("ratelimited") == 0
-    assert all('taskwire_jobs_total{kind="tell"' in figures for figures in ended)
+    assert all('taskwire_jobs_total{kind="post_notice"' in figures for figures in ended)
     assert len(heard(world)) == 40
     await drawn(world)
 

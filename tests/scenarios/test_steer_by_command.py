@@ -68,7 +68,7 @@ async def test_pause_and_resume(world: World) -> None:
     assert world.alice.reads() == [
         "Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again.",
         "*Fix it* is paused already. A reply in its thread starts it again.",
-        "Starting *Fix it* again. The thread hears when it is back.",
+        "Resuming *Fix it*. I say so in the thread when it is up.",
         "*Fix it* is running already.",
     ]
 
@@ -90,7 +90,7 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
         "Pausing *Fix it*. `/task resume loose` starts it again.",
         "*Fix it* is paused already. `/task resume loose` starts it again.",
         "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
-        "Starting *Fix it* again. `/task status loose` says how it stands.",
+        "Resuming *Fix it*. `/task status loose` says how it stands.",
         "`loose` has no thread in Slack, where your words would have to be shown. Give it one first: "
         "`/task attach loose`.",
         "`loose` has no thread in Slack. There is nothing to detach.",
@@ -115,12 +115,10 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
     await world.sweeps()
 
     assert (task.status, task.prompt) == ("paused", "fix that instead")
-    assert world.alice.reads() == [
-        "Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again.",
-        "*Fix it* has its new prompt. The agent reads it when the task is resumed.",
-    ]
+    assert world.alice.sees() == "*Fix it* has its new prompt. The agent reads it when the task is resumed."
     assert len(thread.new_messages()) == 1
-    assert "> fix that instead" in thread.card()
+    assert thread.card().startswith("Working: Fix that instead. ")
+    assert "> " not in thread.card()
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
@@ -129,20 +127,21 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task edit {task.name} fix that")
+    [asked] = world.alice.reads()
     await world.alice.presses("Pause, then change it")
+    waits = world.alice.sees()
 
     for _ in range(5):
         await world.passes(seconds=4)
     await world.sweeps()
 
     assert (task.status, task.prompt) == ("paused", "fix that")
-    assert [said.split(".")[0] for said in world.alice.reads()] == [
+    assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
         "*Fix it* is running, and Coder changes the prompt of a paused task only",
-        "Pausing *Fix it*",
         "The workspace of *Fix it* is just starting or stopping",
         "*Fix it* has its new prompt",
     ]
-    assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused: Fix it"]
+    assert [message.split(".")[0] for message in thread.new_messages()][1:] == ["Paused: Fix that"]
 
 
 async def test_delete_asks_once_in_a_dialog(world: World) -> None:
@@ -165,6 +164,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
     assert task.is_deleted
     assert [message.split(".")[0] for message in thread.new_messages()] == ["Gone: Fix it"]
     assert (await card(world, thread)).startswith("Gone: Fix it.")
+    assert world.alice.reads() == ["*Fix it* is deleted."]
 
 
 async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
@@ -213,7 +213,7 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
     await world.alice.types(f"/task {verb} fix-lgoin{text}")
 
     assert world.alice.reads() == [
-        "I know no task `fix-lgoin` that you can see here. Did you mean `fix-login`?"
+        "There is no task `fix-lgoin` that you may see here. Did you mean `fix-login`?"
     ]
 
 
@@ -222,7 +222,7 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
-        "[Delete this task]\nI know no task `nothing` that you can see here. "
+        "[Delete this task]\nThere is no task `nothing` that you may see here. "
         "`/task list` shows those that you can."
     )
 
@@ -239,6 +239,23 @@ async def test_attach_gives_a_task_a_thread(world: World) -> None:
     task.becomes("idle")
     await world.alice.replies(thread, "use main")
     assert task.inputs == ["use main"]
+
+
+async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world: World) -> None:
+    """Coder's own title stays that of the first prompt for ever."""
+    thread = await started(world)
+    task = world.task("fix-it")
+    await world.alice.types(f"/task pause {task.name}")
+    await world.alice.types(f"/task edit {task.name} write the docs")
+    await world.alice.types(f"/task detach {task.name}")
+    # A channel is posted to once a second.
+    await world.passes(seconds=5)
+    thread.new_messages()
+
+    again = await world.alice.runs(f"/task attach {task.name}")
+
+    assert again.card().startswith("Paused: Write the docs.")
+    world.alice.reads()
 
 
 async def test_a_task_has_one_thread(world: World) -> None:
@@ -281,9 +298,31 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
     ]
     assert (await card(world, thread)).startswith("Detached: Fix it.")
     assert task.status == "active"
+    assert len(world.alice.reads()) == 1
 
     again = await world.alice.runs(f"/task attach {task.name}")
     assert again.ts != thread.ts
+
+
+async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: World) -> None:
+    """So do the answers to what is still written there."""
+    thread = await started(world)
+    task = world.task("fix-it")
+    await world.alice.types(f"/task detach {task.name}")
+    assert len(thread.new_messages()) == len(world.alice.reads()) == 1
+    await world.passes(seconds=4)
+
+    again = await world.alice.runs(f"/task attach {task.name}")
+    await world.alice.replies(thread, "use main")
+    where = world.slack.backend.permalink(again.channel, again.ts)
+
+    assert (await card(world, thread)).startswith(
+        f"Detached: Fix it. This thread is no longer the task's: it has <{where}|another one> now."
+    )
+    assert thread.new_messages() == [
+        f"Nobody gets replies in this thread now: its task has <{where}|another thread>."
+    ]
+    assert task.inputs == []
 
 
 async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from taskwire.queue import inbox
 from taskwire.sandbox.slack import CallFault
-from taskwire.store import claims
 
 from .pasts import Past, look_often
 from .test_card_in_place import delete, newest_card
@@ -147,11 +147,13 @@ async def test_a_file_is_not_shared_again(world: World, past: Past) -> None:
     task.becomes("idle")
     await past.is_now()
     await world.alice.replies(thread, "!logs full")
-    assert len(thread.new_messages()) == 2
+    world.alice.reads()
+    assert world.cards() == [f"(file {task.name}.log)"]
 
     await past.comes_back()
 
-    assert thread.new_messages() == []
+    assert world.cards() == []
+    world.alice.reads()
 
 
 async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(world: World, past: Past) -> None:
@@ -208,7 +210,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, p
 
 async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bot lives on, has seen that there was more than nothing, and took all of it long ago."""
-    monkeypatch.setattr(claims, "REMEMBERED_SECONDS", 0)
+    monkeypatch.setattr(inbox, "REMEMBERED_SECONDS", 0)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
     await world.connections.commands.flushall()
@@ -354,11 +356,11 @@ async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World
     await world.forgets()
     await world.starts()
 
-    await world.bot.parts.watcher.come()
+    await world.bot.parts.poller.come()
     await world.settles()
     before = thread.new_messages()
     await world.sweeps()
-    await world.bot.parts.watcher.come()
+    await world.bot.parts.poller.come()
     await world.settles()
 
     assert (before, thread.new_messages()) == ([], [])

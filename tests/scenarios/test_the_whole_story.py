@@ -17,8 +17,8 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     await world.passes(seconds=25)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Needs you: Fix the login redirect. The agent has stopped. "
-        "Its last report: “Waiting for a branch”. Reply here to go on.\n"
+        f"<@{world.alice.id}> Needs you: Fix the login redirect. The agent is waiting for you. "
+        "It last reported: “Waiting for a branch”. Reply here to go on.\n"
         "| Which branch should I use?\n"
         "[Open in Coder] [Logs]"
     ]

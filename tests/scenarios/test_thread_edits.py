@@ -298,7 +298,7 @@ async def test_a_reply_in_doubt_that_is_deleted_is_not_sent_again(world: World) 
         "I can't tell whether the agent got the reply of Alice that was deleted here, and I don't send it "
         "again."
     ]
-    assert "No need to decide here any more: the reply was deleted." in thread.all_messages()
+    assert "No need to decide here any more: the reply was deleted.\n> use mian" in thread.all_messages()
 
 
 def _asked(world: World, route: str) -> bool:

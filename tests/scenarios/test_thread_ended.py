@@ -82,8 +82,14 @@ async def test_a_reply_where_no_task_was_created(world: World) -> None:
     assert thread.receipt(reply) == ["warning"]
 
 
+UNKNOWN = (
+    "I no longer know this thread, so nobody gets replies in it. "
+    "`/task attach NAME` gives its task a new one."
+)
+
+
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
-    """In the thread or privately, as they would have been."""
+    """Privately, as they would have been."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -91,9 +97,10 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
     await world.alice.replies(thread, "!status")
     await world.alice.replies(thread, "!pause")
 
-    assert thread.new_messages() == [DETACHED.format(task.name)]
+    assert thread.new_messages() == []
     assert world.alice.reads() == [
-        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is."
+        DETACHED.format(task.name),
+        "The thread of *Fix the login* is no longer linked to a task. `/task list` shows what there is.",
     ]
 
 
@@ -116,14 +123,29 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
     thread.new_messages()
     await forgotten(world)
 
-    for text in ("use main", "hello?"):
+    for text in ("use main", "hello?", "// well", "@bob please take over"):
         await world.alice.replies(thread, text)
         await world.passes(seconds=31)
+    await world.bob.replies(thread, "I have an idea")
+    await world.passes(seconds=31)
 
-    assert thread.new_messages() == [
-        "I no longer know this thread, so nobody gets replies in it. "
-        "`/task attach NAME` gives its task a new one."
-    ]
+    assert thread.new_messages() == [UNKNOWN]
+    assert (world.alice.reads(), world.bob.reads()) == ([UNKNOWN], [UNKNOWN])
+
+
+async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
+    """Somebody who starts Taskwire with another store, and has not moved the old one, is told there."""
+    thread, _ = await a_waiting_agent(world)
+    await world.stops()
+    await world.connections.commands.flushall()
+    await world.starts()
+
+    for person in (world.alice, world.bob):
+        await person.replies(thread, "use main")
+    await world.passes(seconds=31)
+
+    assert thread.new_messages() == [UNKNOWN]
+    assert (world.alice.reads(), world.bob.reads()) == ([], [UNKNOWN])
 
 
 async def forgotten(world: World) -> None:

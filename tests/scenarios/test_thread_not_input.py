@@ -59,8 +59,8 @@ async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> Non
     assert task.inputs == []
     assert [thread.receipt(reply) for reply in (first, second)] == [[], []]
     assert world.bob.reads() == [
-        "Your replies here stay between people: only its owner, alice, can talk to the agent of "
-        "*Fix the login*. They can pass your words on."
+        "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. Ask "
+        "alice to pass them on. Your further replies get no notice."
     ]
 
 
@@ -77,8 +77,8 @@ async def test_who_may_not_steer_is_told_although_another_reply_waits(world: Wor
 
     assert told == (
         [
-            "Your replies here stay between people: only its owner, alice, can talk to the agent of "
-            "*Fix the login*. They can pass your words on."
+            "Your replies here do not reach the agent: only alice, who owns *Fix the login*, can talk to it. "
+            "Ask alice to pass them on. Your further replies get no notice."
         ],
         [],
         ["hourglass_flowing_sand"],

@@ -2,6 +2,9 @@
 
 import pytest
 
+from taskwire.sandbox.coder.steps import BuildPlan
+
+from .lives import timeless
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
@@ -12,7 +15,7 @@ async def test_status_shows_the_card_anew(world: World) -> None:
 
     await world.alice.replies(thread, "!status")
 
-    assert [said.partition(" <http")[0] for said in thread.new_messages()] == [
+    assert [said.partition(" <http")[0] for said in world.alice.reads()] == [
         "Working: Fix the login. Owner: alice. Template: Tasks on Docker."
     ]
     assert task.inputs == []
@@ -25,24 +28,27 @@ async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World
 
     await world.alice.replies(thread, "!status")
 
-    assert [said.partition(" <http")[0] for said in thread.new_messages()] == [
+    assert [said.partition(" <http")[0] for said in world.alice.reads()] == [
         "Paused: Fix the login. Owner: alice. Template: Tasks on Docker."
     ]
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """And the whole as a file, if asked for."""
+    """And the whole as a file in the direct messages of the person who asks: the thread did not ask."""
     thread, task = await a_busy_agent(world)
     task.says("I look at the login.")
 
     await world.alice.replies(thread, "!logs")
     await world.alice.replies(thread, "!logs full")
 
-    assert thread.new_messages() == [
-        "The log of *Fix the login*:\nI look at the login.\n| I look at the login.",
-        "The whole log of *Fix the login* follows as a file.",
-        f"(file {task.name}.log)",
+    assert world.alice.reads() == [
+        "The log of *Fix the login*:\nI look at the login.\n| I look at the login.\n[Show to everybody]",
+        "The whole log of *Fix the login* follows in your direct messages with me.",
     ]
+    assert thread.new_messages() == []
+    assert world.cards() == [f"(file {task.name}.log)"]
+    [sent] = world.slack.messages(world.slack.direct("alice").id)
+    assert [file["name"] for file in sent["files"]] == [f"{task.name}.log"]
 
 
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
@@ -52,9 +58,7 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
     await world.alice.replies(thread, "!logs")
 
-    assert thread.new_messages() == [
-        "*Fix the login* is no longer in Coder. `/task list` shows what there is."
-    ]
+    assert world.alice.reads() == ["*Fix the login* is no longer in Coder. `/task list` shows what there is."]
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
@@ -62,7 +66,7 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!help")
-    (said,) = thread.new_messages()
+    (said,) = world.alice.reads()
     assert said.startswith("*In a task's thread*, a plain reply goes to the agent. These do not:\n`!")
     assert said.endswith("`/task help` lists what you can say anywhere.")
     assert said.count("/task") == 1
@@ -75,7 +79,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
     await world.slack.mention(world.alice.id, thread.channel, "", thread.ts)
     await world.settles()
 
-    (said,) = thread.new_messages()
+    (said,) = world.alice.reads()
     assert said.startswith("*In a task's thread*, a plain reply goes to the agent.")
     assert task.inputs == []
 
@@ -103,7 +107,7 @@ async def test_pause_and_resume(world: World) -> None:
     )
     assert (task.status, world.alice.reads()) == (
         "active",
-        ["Starting *Fix the login* again. The thread hears when it is back."],
+        ["Resuming *Fix the login*. I say so in the thread when it is up."],
     )
     assert thread.new_messages() == [
         "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
@@ -113,15 +117,15 @@ async def test_pause_and_resume(world: World) -> None:
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
     """They concern Slack alone, so a reply that waits does not hold them up."""
-    thread, _ = await a_busy_agent(world)
+    thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
     await world.alice.replies(thread, "!mute")
     await world.alice.replies(thread, "!unmute")
 
     assert world.alice.reads() == [
-        "*Fix the login* mentions nobody any more; its messages still come. *Unmute* or `!unmute` in its "
-        "thread undoes this.",
+        f"*Fix the login* mentions nobody any more; its messages still come. `/task unmute {task.name}`, or "
+        "`!unmute` in its thread, undoes this.",
         "*Fix the login* calls people again when it needs them.",
     ]
     world.task("fix-the-login").becomes("idle")
@@ -192,7 +196,7 @@ async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -
 
     await world.alice.replies(thread, "!watch")
 
-    assert thread.new_messages() == [
+    assert world.alice.reads() == [
         "I can't do that yet. Until then, follow the task's thread in Slack: its menu has *Get notified "
         "about new replies*."
     ]
@@ -206,13 +210,14 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
     reply = await world.alice.replies(thread, "!rm -rf build")
     said, before = thread.new_messages(), task.inputs
     await world.alice.clicks(thread, "Send it as it is")
+    await world.passes(seconds=3.1)
 
     assert said == [
         "This was not sent: agents take a leading `!` for a shell command. Did you mean `!status` or "
         "`!pause` or `!help`?\n> !rm -rf build\n[Send it as it is]"
     ]
     assert before == []
-    assert thread.all_messages()[-1] == "Sent as it is."
+    assert thread.all_messages()[-1] == "Sent as it is.\n> !rm -rf build"
     assert task.inputs == ["!rm -rf build"]
     assert thread.receipt(reply) == ["white_check_mark"]
 
@@ -240,6 +245,39 @@ async def test_words_without_the_mark_are_input(world: World, words: str) -> Non
     assert task.inputs == [words]
 
 
+@pytest.mark.parametrize("where", ["thread", "channel"])
+async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
+    world: World, where: str
+) -> None:
+    """Just after a resume Coder shows it still, and it ends before what the agent does now."""
+    thread, task = await a_waiting_agent(world)
+    task.says("I look at it.")
+    await world.alice.replies(thread, "!pause")
+    await world.coder.catch_up()
+    await world.sweeps()
+    world.coder.template.plan = BuildPlan(provision=3600)
+    await world.alice.replies(thread, "!resume")
+    world.alice.reads()
+
+    for how in ("", " full"):
+        if where == "thread":
+            await world.alice.replies(thread, f"!logs{how}")
+        else:
+            await world.alice.types(f"/task logs {task.name}{how}")
+        await world.passes(seconds=5)
+
+    follows = "follows" if where == "thread" else "is"
+    button = "\n[Show to everybody]" if where == "thread" else ""
+    assert world.alice.reads() == [
+        "The log of *Fix the login*, as Coder kept it at the last pause:\nI look at it.\n"
+        f"| I look at it.{button}",
+        f"What Coder kept of the log of *Fix the login* at the last pause {follows} in your direct messages "
+        "with me.",
+    ]
+    assert world.cards() == [f"(file {task.name}.log)"]
+    thread.new_messages()
+
+
 async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
     """They are told, privately, and nothing happens."""
     thread, task = await a_waiting_agent(world)
@@ -248,12 +286,12 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
         await world.bob.replies(thread, verb)
 
     assert (task.status, task.inputs, thread.new_messages()) == ("active", [], [])
-    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or an administrator."
+    refused = "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
     assert world.bob.reads() == [refused] * 5
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """Notices stand behind it in the thread, so it does not wait."""
+    """Who asks waits for no answer that may come in an hour."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.away():
@@ -261,17 +299,104 @@ async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -
         await world.alice.replies(thread, "!status")
 
     away = "Coder does not answer me right now. Please try again in a minute."
-    assert thread.new_messages() == [away, away]
+    assert world.alice.reads() == [away, away]
+
+
+AWAY = "Coder does not answer me right now. Please try again in a minute."
+
+
+async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world: World) -> None:
+    """Whether they may ask is for Coder to say, which is away."""
+    thread, _ = await a_waiting_agent(world)
+    await world.forgets()
+
+    async with world.coder.away():
+        for verb in ("!logs", "!status", "!help", "!logs full", "!delete"):
+            await world.alice.replies(thread, verb)
+        said = world.alice.reads()
+
+    assert said == [AWAY] * 5
+    assert thread.new_messages() == []
+
+
+async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(world: World) -> None:
+    """Whether its author may send it is for Coder to say; they hear that it waits, and later ones go on."""
+    thread, task = await a_waiting_agent(world)
+    await world.forgets()
+
+    async with world.coder.away():
+        await world.alice.replies(thread, "!foo")
+        for verb in ("!status", "!logs"):
+            await world.alice.replies(thread, verb)
+        at_once = world.alice.reads()
+        await world.passes(seconds=60)
+        later = world.alice.reads()
+    await world.passes(seconds=30)
+
+    assert at_once == [AWAY] * 2
+    assert later == [
+        "Coder does not answer me right now, so answering you in the thread of *Fix the login* has to wait. "
+        "I try again for up to an hour; there is no need to repeat it."
+    ]
+    assert [said for said in thread.new_messages() if "[Send it as it is]" in said] == [
+        "This was not sent: agents take a leading `!` for a shell command. Did you mean `!status` or "
+        "`!pause` or `!help`?\n> !foo\n[Send it as it is]"
+    ]
+    assert task.inputs == []
+
+
+async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> None:
+    """Who presses does not wait for Coder either."""
+    thread, _ = await a_waiting_agent(world)
+    await world.alice.replies(thread, "!status")
+    world.alice.reads()
+    await world.ages(6)
+
+    async with world.coder.away():
+        await world.alice.presses("Show to everybody")
+        said = world.alice.reads()
+
+    assert said == [AWAY]
+    assert thread.new_messages() == []
+
+
+async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World) -> None:
+    """Help, silence and an end of the thread are no matter of Coder's."""
+    world.settings = world.settings.model_copy(update={"admins": (world.bob.id,)})
+    await world.restarts()
+    thread, task = await a_waiting_agent(world)
+    await world.forgets()
+
+    async with world.coder.away():
+        for verb in ("!help", "!mute", "!unmute", "!detach"):
+            await world.bob.replies(thread, verb)
+        said = [each.replace(task.name, "NAME") for each in world.bob.reads()]
+
+    assert said[0].startswith("*In a task's thread*, a plain reply goes to the agent.")
+    assert said[1:] == [
+        "*Fix the login* mentions nobody any more; its messages still come. `/task unmute NAME`, or "
+        "`!unmute` in its thread, undoes this.",
+        "*Fix the login* calls people again when it needs them.",
+    ]
+    assert [each.replace(task.name, "NAME") for each in thread.new_messages()] == [
+        "This thread is detached: the task itself is left alone, and I say no more about it here. "
+        "`/task attach NAME` gives it a new thread."
+    ]
 
 
 async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
-    """The thread says so and nothing is blocked."""
-    thread, task = await a_waiting_agent(world)
+    """What is known is said at once: Coder would look for the agent for half a minute."""
+    thread, task = await a_busy_agent(world)
+    task.becomes("working", "Reading the code")
     task.agent_is_unreachable()
+    await world.passes(seconds=60)
+    await world.sweeps()
 
     await world.alice.replies(thread, "!logs")
 
-    assert thread.new_messages() == [
-        "Coder can't reach the agent of *Fix the login* right now, so I can't read its log. Try again in a "
-        "minute."
+    assert [timeless(said) for said in world.alice.reads()] == [
+        "The agent of *Fix the login* has not been reachable since <{date_short_pretty} at {time}>, so I "
+        "can't read its log. Its last report was <{ago}>: “Reading the code”. Try again when it is back; "
+        "*Retry* on its card starts its workspace again."
     ]
+    assert not [seen for seen in list(world.coder.requests)[-5:] if seen.route == "tasks.logs"]

@@ -34,6 +34,9 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     await off.alice.clicks(thread, "Drop it")
     assert thread.new_messages() == ["Dropped one reply:\n| use main"]
+    assert off.alice.reads() == [
+        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+    ]
 
 
 async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
@@ -66,5 +69,5 @@ async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: Wor
     assert (before, task.status) == ("paused", "active")
     assert off.alice.reads() == [
         "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again.",
-        "Starting *Fix the login* again. The thread hears when it is back.",
+        "Resuming *Fix the login*. I say so in the thread when it is up.",
     ]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from taskwire.running import running
+from taskwire.app.bot import running
 
 from .lives import TITLE, a_task, card
 from .world import World
@@ -92,11 +92,11 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
         for _ in range(3):
-            await asyncio.gather(world.bot.parts.watcher.sweep(), other.parts.watcher.sweep())
+            await asyncio.gather(world.bot.parts.poller.sweep(), other.parts.poller.sweep())
         asked = [request.route for request in world.coder.requests[requests:]]
         task.becomes("complete", "Opened PR #12")
         world.clock.passes(10)
-        await other.parts.watcher.sweep()
+        await other.parts.poller.sweep()
         await world.settles()
 
     assert asked == ["tasks.list"] * 3
@@ -109,7 +109,7 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
         world.clock.passes(10)
-        await other.parts.watcher.sweep()
+        await other.parts.poller.sweep()
         await world.settles()
         between = await card(world, thread)
         task.status_is("active")
@@ -141,7 +141,7 @@ def tasks_read(world: World) -> float:
 
 def sweeps(world: World, outcome: str) -> float:
     """How many looks ended so."""
-    return figure(world, "taskwire_sweeps_total", outcome=outcome)
+    return figure(world, "taskwire_polls_total", outcome=outcome)
 
 
 def figure(world: World, name: str, **labels: str) -> float:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.bridge.watch import PIECE
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.links import LinkRecord
+from taskwire.polling.poller import PIECE
+from taskwire.queue.batch import Batch
 from taskwire.sandbox.coder.faults import Fault
 from taskwire.sandbox.coder.wire import Answer
-from taskwire.store.steps import Step
 
 from .test_watching_costs import tasks_read
 from .world import World, new_world
@@ -36,19 +36,19 @@ class Crowd:
 
     async def is_linked(self) -> None:
         """Write a link for each, as `attach` would."""
-        doors = self.world.bot.parts.doors
+        deps = self.world.bot.parts.deps
         for start in range(0, MANY, 500):
-            step = Step()
+            batch = Batch()
             for number in range(start, start + 500):
-                bond = Bond(
+                record = LinkRecord(
                     id=link_of(number),
                     channel=ChannelId("C1"),
                     made_at=Ts("1.000001"),
-                    asked_by=UserId("U1"),
+                    requested_by=UserId("U1"),
                     task_id=TaskId(str(self.tasks[number]["id"])),
                 )
-                doors.writes.task(doors.writes.bond(step, bond), bond)
-            await doors.queue.write(step)
+                deps.writes.task(deps.writes.record(batch, record), record)
+            await deps.queue.write(batch)
 
     def becomes(self, number: int, message: str) -> None:
         """Let one of them report something, later than all that was seen."""
@@ -59,7 +59,7 @@ class Crowd:
         """Let the bot look once, and nobody carry out what follows."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
         self.world.coder.misbehave("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
-        await self.world.bot.parts.watcher.sweep()
+        await self.world.bot.parts.poller.sweep()
 
     async def news(self) -> dict[str, int]:
         """How many observations wait in the lists of which links, which are forgotten then."""
@@ -81,8 +81,8 @@ async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: C
 
     await crowd.is_looked_at()
 
-    assert first == {f"tell:{link_of(number)}": 1 for number in range(MANY)}
-    assert await crowd.news() == {f"tell:{link_of(number)}": 1 for number in (0, 4_999, MANY - 1)}
+    assert first == {f"to_thread:{link_of(number)}": 1 for number in range(MANY)}
+    assert await crowd.news() == {f"to_thread:{link_of(number)}": 1 for number in (0, 4_999, MANY - 1)}
     assert (read, tasks_read(world)) == (MANY, MANY + 3)
     assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list"]
     missed = await world.connections.commands.hget(world.keys.link(link_of(7_000)), "missed")
@@ -120,7 +120,7 @@ def link_of(number: int) -> LinkId:
 async def _crowd(world: World) -> AsyncIterator[Crowd]:
     world.coder.add_task("alice", "mend the docs")
     await world.bot.parts.worker.stop(1)
-    shown = json.loads(await world.bot.parts.doors.coder.list_tasks_raw())["tasks"][0]
+    shown = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())["tasks"][0]
     crowd = Crowd(world, shown)
     await crowd.is_linked()
     yield crowd

@@ -1,10 +1,14 @@
 """Coder's webhook: a hint that brings the next look forward, and nothing more."""
 
+import asyncio
+
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from taskwire.running import running
+from taskwire.app.bot import running
+from taskwire.sandbox.coder import PuppetTask, faults
+from taskwire.sandbox.coder.steps import BuildPlan
 
 from .lives import TITLE, a_task
 from .world import World
@@ -31,6 +35,80 @@ async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: 
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Paused: {TITLE}"]
 
 
+async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -> None:
+    """Its notification comes when it begins; the next tick would be far away."""
+    await world.restarts(webhook_token=SecretStr(TOKEN))
+    thread, task = await a_task(world)
+    world.coder.template.plan = BuildPlan(stop=90)
+    world.coder.webhook_url = f"http://127.0.0.1:{world.bot.port}/coder/webhook?token={TOKEN}"
+
+    task.pause()
+    await world.passes(1)
+    await world.until(lambda: asked_for(world, task) > 2, "it is looked for")
+    await world.settles()
+    early = (task.status, thread.new_messages())
+    world.clock.passes(90)
+    await world.coder.catch_up()
+    await world.until(
+        lambda: len(world.slack.thread(thread.channel, thread.ts)) == 2, "the thread hears of it"
+    )
+    await world.settles()
+    asked = asked_for(world, task)
+    await world.bot.parts.poller.sweep()
+
+    assert early == ("unknown", [])
+    assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Paused: {TITLE}"]
+    assert asked_for(world, task) == asked
+
+
+async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None:
+    """Nothing would be seen before it is over, and the sweep tells of it."""
+    await world.restarts(webhook_token=SecretStr(TOKEN))
+    thread, task = await a_task(world)
+    world.coder.template.plan = BuildPlan(stop=90)
+    world.coder.webhook_url = f"http://127.0.0.1:{world.bot.port}/coder/webhook?token={TOKEN}"
+    refused = faults.server_error("You are signed out or your session has expired.", 401)
+    world.coder.misbehave("tasks.get", refused, times=None)
+    before = asked_for(world, task)
+
+    task.pause()
+    await world.passes(1)
+    await world.until(lambda: asked_for(world, task) > before, "it is looked for")
+    await world.until(lambda: not is_followed(), "nobody looks for it any more")
+
+    assert asked_for(world, task) == before + 1
+    await world.settles()
+    thread.new_messages()
+
+
+def is_followed() -> bool:
+    """Whether an announced change is looked for."""
+    return any(each.get_name() == "announced" for each in asyncio.all_tasks())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xff{",
+        b'{"payload": {"notification_name": "Task Idle", "labels": {"task_id": "x"}}}',
+        b'{"payload": {"notification_name": "Task Paused", "labels": {"task_id": "../../users"}}}',
+        b'{"payload": {"notification_name": "Task Paused", "labels": {"task_id": 7}}}',
+    ],
+)
+async def test_what_a_notification_says_is_never_taken_for_true(world: World, body: bytes) -> None:
+    """It brings one look, and nothing that it names is asked for that no link has."""
+    await world.restarts(webhook_token=SecretStr(TOKEN))
+    before = lists(world)
+
+    answer = await post(world, f"/coder/webhook/{TOKEN}", body=body)
+    await world.until(lambda: lists(world) > before, "a look")
+
+    assert answer == 204
+    assert {seen.route for seen in world.coder.requests if seen.user} <= {"tasks.list", "users.get"}
+
+
 async def test_many_hints_at_once_are_one_look(world: World) -> None:
     """Nobody can make the bot ask Coder faster than that."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
@@ -38,7 +116,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
 
     answers = [await post(world, f"/coder/webhook/{TOKEN}") for _ in range(20)]
     await world.until(lambda: lists(world) > before, "a look")
-    await world.bot.parts.watcher.sweep()
+    await world.bot.parts.poller.sweep()
 
     assert answers == [204] * 20
     assert lists(world) - before <= 3
@@ -71,11 +149,16 @@ async def test_without_a_word_there_is_no_such_address(world: World) -> None:
     assert await post(world, "/coder/webhook") == 404
 
 
-async def post(world: World, path: str, port: int = 0) -> int:
+async def post(world: World, path: str, port: int = 0, body: bytes = b'{"_version": "1.1"}') -> int:
     """Send what Coder sends, and return the answer's status."""
     url = f"http://127.0.0.1:{port or world.bot.port}{path}"
-    async with aiohttp.ClientSession() as session, session.post(url, json={"_version": "1.1"}) as answer:
+    async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
         return answer.status
+
+
+def asked_for(world: World, task: PuppetTask) -> int:
+    """How often Coder was asked for this task alone."""
+    return sum(seen.route == "tasks.get" and seen.path.endswith(task.id) for seen in world.coder.requests)
 
 
 def lists(world: World) -> int:

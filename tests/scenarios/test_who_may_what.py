@@ -51,7 +51,7 @@ async def test_a_person_is_who_their_address_says(world: World) -> None:
     await world.alice.runs("/task create fix it")
     assert world.coder.tasks[0].row.owner.username == "alice"
 
-    world.coder.add_user("bob2", email="bob@example.com")
+    world.coder.add_user("bob2").email = "bob@example.com"  # as no Coder of today lets it be
     await world.bob.types("/task create fix it")
     assert world.bob.reads() == [
         "2 Coder users have the address bob@example.com. Ask a Coder administrator to leave one."
@@ -85,7 +85,9 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
     assert "Fix it" in here
     assert there.startswith("You have no tasks yet.")
     assert "Fix it." in status
-    assert unknown == f"I know no task `{name}` that you can see here. `/task list` shows those that you can."
+    assert (
+        unknown == f"There is no task `{name}` that you may see here. `/task list` shows those that you can."
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> N
     await world.bob.types("/task delete secret-plan")
 
     assert world.bob.dialog() == (
-        "[Delete this task]\nI know no task `secret-plan` that you can see here. "
+        "[Delete this task]\nThere is no task `secret-plan` that you may see here. "
         "`/task list` shows those that you can."
     )
 
@@ -146,7 +148,7 @@ async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
     await world.bob.types("/task " + line.format(name=task.name))
 
     assert world.bob.reads() == [
-        "*Fix it* belongs to alice, so you can't do that. Ask them, or an administrator."
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
     ]
     assert (task.status, task.prompt, task.inputs) == ("active", "fix it", [])
     assert thread.new_messages() == []
@@ -166,7 +168,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     await world.bob.clicks(thread, "Delete")
     await world.bob.clicks(thread, "Pause")
 
-    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or an administrator."
+    refused = "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
     assert first == world.bob.dialog() == f"[Delete this task]\n{refused}"
     assert world.bob.reads() == [refused]
     assert world.task("fix-it").status == "active"

@@ -13,16 +13,16 @@ from typing import cast
 
 import structlog
 
-from taskwire.app import Timings
-from taskwire.running import Bot, running
+from taskwire.app.bot import Bot, running
+from taskwire.app.wiring import Timings
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.redis import connection, embedded
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.settings import Settings
 from taskwire.slack import manifest
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.letters import Letters
 from tests.faults.proxy import FaultProxy, proxy
 
 from .clock import WorldClock
@@ -126,15 +126,15 @@ class World:
         """Let the bot look at Coder, and carry out what follows."""
         for _ in range(times):
             await self.coder.catch_up()
-            await self.bot.parts.watcher.sweep()
+            await self.bot.parts.poller.sweep()
             await self.settles()
 
     async def passes(self, seconds: float) -> None:
         """Let time pass, and let happen what was due."""
         self.clock.passes(seconds)
         await self.coder.catch_up()
-        await self.bot.parts.doors.links.come()
-        await self.connections.commands.lpush(self.keys.named("wake"), "1")
+        await self.bot.parts.deps.links.come()
+        await self.connections.commands.lpush(self.keys.named("wakeups"), "1")
         await self.settles()
 
     async def settles(self) -> None:
@@ -147,7 +147,7 @@ class World:
         parts = self.bot.parts
         words = (self.keys.prefix, str(self.clock.passed_ms))
         busy = await cast("Awaitable[int]", self.connections.commands.eval(_BUSY, 0, *words))
-        return not busy and parts.worker.is_idle and parts.behind.is_idle
+        return not busy and parts.worker.is_idle and parts.background.is_idle and parts.private.is_idle
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for a condition, or fail with its description."""
@@ -174,9 +174,9 @@ class World:
         found = [await letters.find(each) for each in await letters.list_ids()]
         return [letter.why for letter in found if letter is not None]
 
-    def letters(self) -> Letters:
+    def letters(self) -> DeadLetters:
         """The dead letters, as an operator has them."""
-        return Letters(self.connections, self.keys, self.clock)
+        return DeadLetters(self.connections, self.keys, self.clock)
 
     def task(self, name: str) -> PuppetTask:
         """A task in Coder, by its name or the beginning of it."""
@@ -194,8 +194,19 @@ class World:
 
     async def forgets(self) -> None:
         """Let the bot forget what it knows of people for some minutes."""
-        async for key in self.connections.commands.scan_iter(self.keys.named("memory", "*")):
+        for key in await self._notes():
             await self.connections.commands.delete(key)
+
+    async def ages(self, seconds: float) -> None:
+        """Let what the bot remembers for a while be so much older."""
+        redis = self.connections.commands
+        for key in await self._notes():
+            left_ms = int(await redis.pttl(key) - seconds * 1000)
+            await (redis.pexpire(key, left_ms) if left_ms > 0 else redis.delete(key))
+
+    async def _notes(self) -> list[str]:
+        redis, kinds = self.connections.commands, ("notes", "now", "changed")
+        return [key for kind in kinds async for key in redis.scan_iter(self.keys.named(kind, "*"))]
 
     def cards(self) -> list[str]:
         """The cards that nobody has opened yet; they are seen now."""
@@ -281,6 +292,8 @@ async def new_world(
         slack.add_channel("general", ["alice", "bob"])
         stack.enter_context(_listening(world.errors))
         await world.starts()
+        # Else this bot would read, as what it had missed, threads that the story has opened by then.
+        await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
         try:
             yield world
             await world.check_end()

@@ -6,29 +6,29 @@ from dataclasses import dataclass, field
 import pytest
 
 from taskwire import transport
-from taskwire.model.urgency import Urgency
+from taskwire.domain.priority import Priority
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Outbound, Timeouts
+from taskwire.slack.outbound import Outbound, SlackTimeouts
 
 SECRET = "hunter2"
-TIMEOUTS = Timeouts(post=5.0, change=5.0, read=5.0, file=5.0)
+TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 
 @dataclass
-class Pace:
+class RateLimiter:
     """Lets everything pass, unless told to wait, and keeps what it was asked and told."""
 
     seconds: float = 0.0
-    waits: list[tuple[str, str, Urgency]] = field(default_factory=list)
+    waits: list[tuple[str, str, Priority]] = field(default_factory=list)
     claimants: list[str] = field(default_factory=list)
     rests: list[tuple[str, float]] = field(default_factory=list)
 
     async def wait(
-        self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+        self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
         """Return what it was told to."""
-        self.waits.append((method, where, urgency))
+        self.waits.append((method, where, priority))
         self.claimants.append(claimant)
         return self.seconds
 
@@ -43,8 +43,8 @@ def mask(words: str) -> str:
 
 
 @pytest.fixture
-def pace() -> Pace:
-    return Pace()
+def pace() -> RateLimiter:
+    return RateLimiter()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def slack() -> AsyncIterator[SlackSandbox]:
 
 
 @pytest.fixture
-async def outbound(slack: SlackSandbox, pace: Pace) -> AsyncIterator[Outbound]:
+async def outbound(slack: SlackSandbox, pace: RateLimiter) -> AsyncIterator[Outbound]:
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         yield Outbound(client, pace, mask, timeouts=TIMEOUTS)

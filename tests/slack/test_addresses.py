@@ -6,20 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskwire import transport
-from taskwire.model.errors import OutsideError, Unknown
+from taskwire.domain.errors import OutsideError, Unknown
 from taskwire.slack import errors
-from taskwire.slack.addresses import Addresses, is_slacks
-from taskwire.slack.room import Room, claiming
+from taskwire.slack.handed_out_urls import Addresses, is_slacks
+from taskwire.slack.rate_limits import RateLimits, claiming
 from tests.coder.far_side import Act, far_side, hangs_up, says
-from tests.slack.conftest import Pace
+from tests.slack.conftest import RateLimiter
 
 TOKEN = "xoxb-1-very-secret"
 SLACK = "https://slack.com/api/"
 LOCAL = "http://127.0.0.1:4201/api/"
 
 
-def addresses(session: aiohttp.ClientSession, base_url: str, pace: Pace | None = None) -> Addresses:
-    return Addresses(session, base_url, TOKEN, Room(pace or Pace()))
+def addresses(session: aiohttp.ClientSession, base_url: str, pace: RateLimiter | None = None) -> Addresses:
+    return Addresses(session, base_url, TOKEN, RateLimits(pace or RateLimiter()))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ async def test_the_token_goes_to_private_files_alone() -> None:
 async def test_a_redirect_is_not_followed_with_the_token() -> None:
     elsewhere = says(302, "", "Location: /signin")
     async with far_side(elsewhere, says(200, "sign in")) as far, transport.make_session() as session:
-        with pytest.raises(errors.Nonsense):
-            await Addresses(session, f"{far.url}/api/", TOKEN, Room(Pace())).download(
+        with pytest.raises(errors.UnexpectedSlackAnswer):
+            await Addresses(session, f"{far.url}/api/", TOKEN, RateLimits(RateLimiter())).download(
                 f"{far.url}/a.txt", 100, 5.0
             )
 
@@ -113,16 +113,16 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
         (says(410, "expired_url"), errors.SlackRefused),
         (says(400, "invalid_payload"), errors.SlackRefused),
         (says(403, "no"), errors.TokenProblem),
-        (says(429, "slow down", "Retry-After: 3"), errors.RateLimited),
+        (says(429, "slow down", "Retry-After: 3"), errors.SlackRateLimited),
         (says(500, "oops"), errors.SlackTrouble),
-        (says(204), errors.Nonsense),
+        (says(204), errors.UnexpectedSlackAnswer),
         (hangs_up, Unknown),
     ],
 )
 async def test_an_answer_is_shown_once_or_not_at_all(act: Act, kind: type[OutsideError]) -> None:
     async with far_side(act) as far, transport.make_session() as session:
         with pytest.raises(kind):
-            await Addresses(session, far.url, TOKEN, Room(Pace())).respond(
+            await Addresses(session, far.url, TOKEN, RateLimits(RateLimiter())).respond(
                 f"{far.url}/r/secret", {"text": "Hello"}, 5.0
             )
 
@@ -134,7 +134,7 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
         gone = far.url
     async with transport.make_session() as session:
         with pytest.raises(transport.Unreachable) as raised:
-            await Addresses(session, gone, TOKEN, Room(Pace())).respond(
+            await Addresses(session, gone, TOKEN, RateLimits(RateLimiter())).respond(
                 f"{gone}/respond/very-secret", {"text": "Hi"}, 5.0
             )
 
@@ -143,15 +143,15 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
 
 async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
     """They have limits of their own, and nobody's file waits for an answer elsewhere."""
-    pace, limited = Pace(), says(429, "slow down", "Retry-After: 3")
+    pace, limited = RateLimiter(), says(429, "slow down", "Retry-After: 3")
     async with far_side(limited, limited, limited) as far, transport.make_session() as session:
         doors = addresses(session, f"{far.url}/api/", pace)
 
-        with pytest.raises(errors.RateLimited):
+        with pytest.raises(errors.SlackRateLimited):
             await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
-        with pytest.raises(errors.RateLimited):
+        with pytest.raises(errors.SlackRateLimited):
             await doors.upload(f"{far.url}/upload/1", b"abc", 5.0)
-        with pytest.raises(errors.RateLimited):
+        with pytest.raises(errors.SlackRateLimited):
             await doors.download(f"{far.url}/a.txt", 100, 5.0)
 
     assert pace.rests == [("response_url", 3.0), ("upload", 3.0), ("download", 3.0)]
@@ -160,8 +160,8 @@ async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
     """Whoever knows a second way to show something goes it."""
     async with far_side(says(200, "ok")) as far, transport.make_session() as session:
-        doors = addresses(session, f"{far.url}/api/", Pace(seconds=3))
-        with claiming("steer:L1 job"), pytest.raises(errors.NoRoom):
+        doors = addresses(session, f"{far.url}/api/", RateLimiter(seconds=3))
+        with claiming("to_coder:L1 job"), pytest.raises(errors.NoCapacity):
             await doors.respond(f"{far.url}/respond/1", {"text": "Hello"}, 5.0)
 
         assert far.requests == []

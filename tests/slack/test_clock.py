@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.model.ids import Ts
+from taskwire.domain.ids import Ts
 from taskwire.slack.clock import SlackClock
 
 T0 = 1_800_000_000.0

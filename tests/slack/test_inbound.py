@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from taskwire.model.actions import Button, Dialog
-from taskwire.model.ids import ChannelId, Ts, UserId
-from taskwire.model.jobs import Asker
-from taskwire.model.messages import Message, View
+from taskwire.domain.controls import Button, Dialog
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.jobs import Requester
+from taskwire.domain.message import Message, View
 from taskwire.sandbox.slack import Attachment, SlackSandbox
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Ignored, Mention, ThreadMessage
@@ -208,9 +208,9 @@ async def test_a_command(slack: SlackSandbox) -> None:
 
     found = inbound.command(last(slack, "/task"), NOW)
 
-    asker = Asker(person=alice(slack), channel=dev(slack), at=Ts("1777636800.000000"))
+    requester = Requester(person=alice(slack), channel=dev(slack), at=Ts("1777636800.000000"))
     assert isinstance(found, inbound.Typed)
-    assert found.asker == asker.model_copy(update={"response_url": typed.response_url})
+    assert found.requester == requester.model_copy(update={"response_url": typed.response_url})
     assert found.text == "create fix it"
     assert found.delivery == found.trigger_id == typed.trigger_id
 

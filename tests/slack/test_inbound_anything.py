@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.ids import ChannelId, UserId, microseconds
-from taskwire.model.jobs import Reply
+from taskwire.domain.ids import ChannelId, UserId, microseconds
+from taskwire.domain.jobs import Reply
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Edited, ThreadMessage
 

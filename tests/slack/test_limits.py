@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from taskwire.model.messages import Block, Message, View
+from taskwire.domain.message import Block, Message, View
 from taskwire.sandbox.slack.block_rules import MESSAGE, MODAL, problems
 from taskwire.sandbox.slack.view_rules import view_problems
 from taskwire.slack import limits

@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from taskwire import transport
-from taskwire.model.ids import ChannelId, Ts, UserId
-from taskwire.model.messages import Block, Message, View
-from taskwire.model.urgency import Urgency
+from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
+from taskwire.domain.message import Block, Message, View
+from taskwire.domain.priority import Priority
 from taskwire.sandbox.slack import Attachment, CallFault, SlackSandbox
 from taskwire.slack import errors, limits
-from taskwire.slack.answers import Channel, Identity, Profile
+from taskwire.slack import outbound as module
 from taskwire.slack.client import make_client
+from taskwire.slack.models import Channel, Identity, Profile
 from taskwire.slack.outbound import Metadata, Outbound
-from taskwire.slack.room import claiming
-from tests.slack.conftest import SECRET, Pace, mask
+from taskwire.slack.rate_limits import claiming
+from tests.slack.conftest import SECRET, RateLimiter, mask
 
 HELLO = Message(text="Hello.")
 META = Metadata("m1", "answer")
@@ -84,7 +85,7 @@ async def test_a_post_whose_answer_was_cut_is_one_post_and_is_found_again(
 ) -> None:
     slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
 
-    with pytest.raises(transport.Cut):
+    with pytest.raises(transport.ConnectionCut):
         await outbound.post(dev(slack), HELLO, META)
 
     assert calls(slack, "chat.postMessage") == 1
@@ -109,7 +110,7 @@ async def test_every_copy_is_found_on_whatever_page_it_stands(
 
 
 async def test_each_page_takes_a_place(
-    slack: SlackSandbox, outbound: Outbound, pace: Pace, monkeypatch: pytest.MonkeyPatch
+    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("taskwire.slack.calls.PAGE", 1)
     channel = dev(slack)
@@ -118,8 +119,8 @@ async def test_each_page_takes_a_place(
 
     await outbound.find_copies(channel, None, SINCE, "n1")
 
-    history = ("conversations.history", "", Urgency.POST)
-    assert pace.waits == [("auth.test", "", Urgency.POST), history, history]
+    history = ("conversations.history", "", Priority.POST)
+    assert pace.waits == [("auth.test", "", Priority.POST), history, history]
 
 
 async def test_a_thread_is_not_searched_for_a_root_message(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -233,6 +234,48 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
         await outbound.open_view(trigger, dialog("Again"))
 
 
+async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
+    """A masked response URL answers nobody, and a masked field would be sent off as it stands there."""
+    trigger = slack.backend.tickets.trigger(person(slack, "alice"))
+    about = f'{{"response_url": "https://hooks.slack.com/commands/T1/2/{SECRET}"}}'
+    element: Block = {"type": "plain_text_input", "action_id": SECRET, "initial_value": SECRET}
+    label: Block = {"type": "plain_text", "text": f"Not {SECRET}"}
+    field: Block = {"type": "input", "block_id": SECRET, "label": label, "element": element}
+    content = dialog("New task").content | {
+        "submit": _plain("Go"),
+        "private_metadata": about,
+        "blocks": [field],
+    }
+
+    view_id = await outbound.open_view(trigger, View(content=content))
+
+    opened = slack.backend.views.find(view_id)
+    assert opened is not None
+    assert opened.given["private_metadata"] == about
+    assert opened.given["blocks"] == [field | {"label": label | {"text": "Not *****"}}]
+
+
+async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, pace: RateLimiter) -> None:
+    """It may be shown to nobody, and nobody may send off its mask."""
+    trigger = slack.backend.tickets.trigger(person(slack, "alice"))
+    element: Block = {"type": "plain_text_input", "action_id": "a", "initial_value": f"use {SECRET}"}
+    field: Block = {"type": "input", "block_id": "b", "element": element, "label": _plain("A")}
+    content = dialog("New task").content | {"submit": _plain("Go"), "blocks": [field]}
+
+    async with transport.make_session() as session:
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        outbound = Outbound(client, pace, mask, mask_own=mask)
+        view_id = await outbound.open_view(trigger, View(content=content))
+
+    opened = slack.backend.views.find(view_id)
+    assert opened is not None
+    assert opened.given["blocks"][0]["element"] == {"type": "plain_text_input", "action_id": "a"}
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text}
+
+
 async def test_a_profile_says_who_may_not_act(slack: SlackSandbox, outbound: Outbound) -> None:
     guest = slack.add_user("guest", is_ultra_restricted=True, email="")
     stranger = slack.add_user("stranger", is_stranger=True, team_id="T0OTHER", is_email_confirmed=False)
@@ -243,10 +286,10 @@ async def test_a_profile_says_who_may_not_act(slack: SlackSandbox, outbound: Out
         real_name="Guest",
         is_email_confirmed=True,
         is_guest=True,
-        team_id="T0TASKWIRE",
+        teams=frozenset({"T0TASKWIRE"}),
     )
     found = await outbound.get_profile(UserId(stranger.id))
-    assert (found.is_stranger, found.team_id, found.is_email_confirmed) == (True, "T0OTHER", False)
+    assert (found.is_stranger, found.teams, found.is_email_confirmed) == (True, frozenset({"T0OTHER"}), False)
     bot = await outbound.get_profile(UserId(slack.bot_user_id))
     assert (bot.is_bot, bot.email) == (True, None)
 
@@ -256,15 +299,45 @@ async def test_people_are_found_by_address(slack: SlackSandbox, outbound: Outbou
     assert await outbound.find_user_by_email("nobody@acme.test") is None
 
 
+async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox, outbound: Outbound) -> None:
+    """Page by page."""
+    slack.workspace.enterprise_id = "E0ORG"
+    slack.workspace.org_teams = tuple(f"T{number}" for number in range(250))
+
+    assert (await outbound.identity()).is_org_wide
+    assert await outbound.list_teams() == set(slack.workspace.org_teams)
+
+
 async def test_a_channel_is_known_as_the_bot_sees_it(slack: SlackSandbox, outbound: Outbound) -> None:
     slack.add_channel("else", ["alice"], with_bot=False, is_ext_shared=True)
+    hidden = slack.add_channel("hidden", ["alice"], kind="private")
+    direct = slack.direct("alice")
     secret = slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
     elsewhere = ChannelId(slack.workspace.channel("else").id)
 
-    assert await outbound.get_channel(dev(slack)) == Channel(dev(slack), "dev")
-    assert await outbound.get_channel(elsewhere) == Channel(elsewhere, "else")
+    assert await outbound.get_channel(dev(slack)) == Channel(id=dev(slack), name="dev", is_public=True)
+    assert await outbound.get_channel(elsewhere) == Channel(
+        id=elsewhere, name="else", is_public=True, is_shared=True
+    )
+    assert not (await outbound.get_channel(ChannelId(hidden.id))).is_public
+    assert await outbound.get_channel(ChannelId(direct.id)) == Channel(
+        id=ChannelId(direct.id), name="", other=person(slack, "alice")
+    )
     with pytest.raises(errors.ChannelProblem):
         await outbound.get_channel(ChannelId(secret.id))
+
+
+async def test_it_is_known_where_somebody_is(slack: SlackSandbox, outbound: Outbound) -> None:
+    """Of all kinds, page by page, as far as the bot sees it."""
+    many = [slack.add_channel(f"room-{number}", ["alice"]).id for number in range(1_010)]
+    here = slack.add_channel("here", ["alice"], kind="private").id
+    slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
+    slack.add_channel("others", ["bob"])
+
+    found = await outbound.list_channels_of(person(slack, "alice"))
+
+    assert found >= {*many, here}
+    assert not found & {slack.workspace.channel(name).id for name in ("secret", "others")}
 
 
 async def test_direct_messages_with_a_person_are_one_place(slack: SlackSandbox, outbound: Outbound) -> None:
@@ -313,6 +386,27 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
     ]
 
 
+async def test_roots_say_when_they_were_last_replied_to(
+    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one of them on back, a page at a time, as something that waits for all else."""
+    monkeypatch.setattr(module, "SCANNED", 3)
+    channel = dev(slack)
+    roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
+    last = Ts(await slack.post("alice", "dev", "go on", roots[2]))
+    await slack.post("alice", "dev", "before", roots[1])
+
+    page = await outbound.list_roots(channel, roots[3])
+    rest = await outbound.list_roots(channel, roots[0])
+
+    assert page.latest_replies == {roots[3]: None, roots[2]: last, roots[1]: page.latest_replies[roots[1]]}
+    assert [page.covers(ts) for ts in roots] == [False, True, True, True, True]
+    assert page.span_us == microseconds(roots[3]) - microseconds(roots[1])
+    assert rest.latest_replies == {roots[0]: None}
+    assert rest.covers(SINCE)
+    assert pace.waits[-1] == ("conversations.history", "", Priority.CATCHING_UP)
+
+
 async def test_a_file_is_shared_once_and_its_share_is_found(slack: SlackSandbox, outbound: Outbound) -> None:
     channel = dev(slack)
     root = await post(outbound, channel, "root")
@@ -351,33 +445,33 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
 
 
 async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
-    slack: SlackSandbox, outbound: Outbound, pace: Pace
+    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
 ) -> None:
     """Its list comes again, in the same name."""
     pace.seconds = 1.5
-    with claiming("show:L1 card"):
-        with pytest.raises(errors.NoRoom) as later:
-            await outbound.make_room("chat.postMessage", "C1", Urgency.CALL)
-        with pytest.raises(errors.NoRoom):
-            await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Urgency.FINAL_CARD)
+    with claiming("receipts:L1 card"):
+        with pytest.raises(errors.NoCapacity) as later:
+            await outbound.reserve("chat.postMessage", "C1", Priority.CALL)
+        with pytest.raises(errors.NoCapacity):
+            await outbound.update(dev(slack), SINCE, Message(text="Hello"), META, Priority.FINAL_CARD)
 
     assert later.value.after_seconds == 1.5
     assert pace.waits == [
-        ("chat.postMessage", "C1", Urgency.CALL),
-        ("chat.update", f"{dev(slack)}:{SINCE}", Urgency.FINAL_CARD),
+        ("chat.postMessage", "C1", Priority.CALL),
+        ("chat.update", f"{dev(slack)}:{SINCE}", Priority.FINAL_CARD),
     ]
-    assert pace.claimants == ["show:L1 card"] * 2
+    assert pace.claimants == ["receipts:L1 card"] * 2
     assert len(slack.calls) == 0
 
 
 async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None:
     """Nobody would make the call later."""
 
-    class FullAtFirst(Pace):
+    class FullAtFirst(RateLimiter):
         async def wait(
-            self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+            self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
         ) -> float:
-            await super().wait(method, where, urgency, claimant)
+            await super().wait(method, where, priority, claimant)
             return 0.01 if len(self.waits) == 1 else 0.0
 
     pace = FullAtFirst()
@@ -385,34 +479,34 @@ async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None
         client = make_client(slack.bot_token, slack.api_url, session=session)
         await Outbound(client, pace, mask).get_channel(dev(slack))
 
-    assert pace.waits == [("conversations.info", "", Urgency.POST)] * 2
+    assert pace.waits == [("conversations.info", "", Priority.POST)] * 2
     assert len(set(pace.claimants)) == 1
 
 
-async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound, pace: Pace) -> None:
+async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound, pace: RateLimiter) -> None:
     """A trigger would have expired by then."""
     pace.seconds = 2.0
 
-    with pytest.raises(errors.NoRoom):
+    with pytest.raises(errors.NoCapacity):
         await outbound.open_view("trigger", dialog("One moment"))
 
-    assert pace.waits == [("views.open", "", Urgency.POST)]
+    assert pace.waits == [("views.open", "", Priority.POST)]
 
 
 async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
     """A dialog must open though Redis is away; in a turn nothing happens without it."""
 
-    class Away(Pace):
+    class Away(RateLimiter):
         async def wait(
-            self, method: str, where: str = "", urgency: Urgency = Urgency.POST, claimant: str = ""
+            self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
         ) -> float:
-            raise ConnectionError(f"{method} {where} {urgency} {claimant}")
+            raise ConnectionError(f"{method} {where} {priority} {claimant}")
 
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         outbound = Outbound(client, Away(), mask)
         found = await outbound.get_channel(dev(slack))
-        with claiming("tell:L1 job"), pytest.raises(ConnectionError):
+        with claiming("to_thread:L1 job"), pytest.raises(ConnectionError):
             await outbound.get_channel(dev(slack))
 
     assert found.name == "dev"
@@ -420,7 +514,7 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 
 
 async def test_an_attempt_takes_no_place_of_its_own(
-    slack: SlackSandbox, outbound: Outbound, pace: Pace
+    slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
 ) -> None:
     """Its caller has taken it before, so that nobody waits while holding an attempt."""
     await post(outbound, dev(slack), "n1")

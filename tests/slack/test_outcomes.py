@@ -8,15 +8,15 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
-from taskwire.model.errors import NotDone, OutsideError, Refused, TryLater, Unknown
-from taskwire.model.ids import ChannelId, Ts
-from taskwire.model.messages import Message
+from taskwire.domain.errors import NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.ids import ChannelId, Ts
+from taskwire.domain.message import Message
 from taskwire.sandbox.slack import CallFault, SlackSandbox
 from taskwire.slack import errors
 from taskwire.slack.client import make_client
-from taskwire.slack.outbound import Metadata, Outbound, Timeouts
+from taskwire.slack.outbound import Metadata, Outbound, SlackTimeouts
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw_then_cut, resets, says, says_nothing
-from tests.slack.conftest import Pace, mask
+from tests.slack.conftest import RateLimiter, mask
 
 TOKEN = "xoxb-1-very-secret"
 CHANNEL = ChannelId("C0000001")
@@ -24,10 +24,12 @@ IS_JSON = "Content-Type: application/json"
 
 
 @contextlib.asynccontextmanager
-async def slack_that(*play: Act, seconds: float = 5.0) -> AsyncIterator[tuple[Outbound, FarSide, Pace]]:
+async def slack_that(
+    *play: Act, seconds: float = 5.0
+) -> AsyncIterator[tuple[Outbound, FarSide, RateLimiter]]:
     """Run a server that plays these acts, and a door to it."""
     async with far_side(*play) as far, transport.make_session() as session:
-        pace, timeouts = Pace(), Timeouts(seconds, seconds, seconds, seconds)
+        pace, timeouts = RateLimiter(), SlackTimeouts(seconds, seconds, seconds, seconds)
         client = make_client(TOKEN, f"{far.url}/api", session=session)
         yield Outbound(client, pace, mask, timeouts=timeouts), far, pace
 
@@ -36,7 +38,7 @@ async def post(outbound: Outbound) -> Ts:
     return await outbound.post(CHANNEL, Message(text="Hello"), Metadata("m1", "answer"))
 
 
-async def outcome(act: Act, seconds: float = 5.0) -> tuple[OutsideError, Pace]:
+async def outcome(act: Act, seconds: float = 5.0) -> tuple[OutsideError, RateLimiter]:
     """Post once to a server that acts like this, and return what is raised; it must have been asked once."""
     async with slack_that(act, seconds=seconds) as (outbound, far, pace):
         with pytest.raises(OutsideError) as raised:
@@ -97,7 +99,7 @@ LIMITED = [
 async def test_a_limit_rests_the_method_for_everybody(act: Act, after: float | None, rest: float) -> None:
     found, pace = await outcome(act)
 
-    assert isinstance(found, errors.RateLimited)
+    assert isinstance(found, errors.SlackRateLimited)
     assert isinstance(found, TryLater)
     assert found.after_seconds == after
     assert pace.rests == [("chat.postMessage", rest)]
@@ -114,7 +116,7 @@ async def test_a_limit_that_names_nothing_rests_everything(act: Act, rest: float
     """Only Slack's own words are known to be about the method."""
     found, pace = await outcome(act)
 
-    assert isinstance(found, errors.RateLimited)
+    assert isinstance(found, errors.SlackRateLimited)
     assert pace.rests == [("*", rest)]
 
 
@@ -163,20 +165,20 @@ async def test_nobody_there_is_certainly_not_done() -> None:
     async with slack_that(hangs_up) as (_, far, _):
         gone = far.url
     async with transport.make_session() as session:
-        outbound = Outbound(make_client(TOKEN, gone, session=session), Pace(), mask)
+        outbound = Outbound(make_client(TOKEN, gone, session=session), RateLimiter(), mask)
         with pytest.raises(transport.Unreachable):
             await post(outbound)
 
 
 async def test_a_limit_counts_where_the_others_cannot_be_told() -> None:
-    class Broken(Pace):
+    class Broken(RateLimiter):
         async def rest(self, method: str, seconds: float) -> None:
             raise ConnectionError(f"{method} {seconds}")
 
     act = says(429, no("ratelimited"), IS_JSON, "Retry-After: 7")
     async with far_side(act) as far, transport.make_session() as session:
         outbound = Outbound(make_client(TOKEN, far.url, session=session), Broken(), mask)
-        with pytest.raises(errors.RateLimited):
+        with pytest.raises(errors.SlackRateLimited):
             await post(outbound)
 
 
@@ -197,7 +199,7 @@ async def test_a_page_without_a_way_to_the_next_is_no_answer() -> None:
     page = json.dumps({"ok": True, "messages": [], "has_more": True})
     auth = json.dumps({"ok": True, "team_id": "T1", "user_id": "U0BOT", "bot_id": "B1"})
     async with slack_that(says(200, auth, IS_JSON), says(200, page, IS_JSON)) as (outbound, _, _):
-        with pytest.raises(errors.Nonsense):
+        with pytest.raises(errors.UnexpectedSlackAnswer):
             await outbound.find_copies(CHANNEL, None, Ts("1.000000"), "m1")
 
 
@@ -212,21 +214,21 @@ async def test_proxies_of_the_environment_are_kept_out_where_it_says_so(
 
 async def test_a_client_that_repeats_is_not_taken(slack: SlackSandbox) -> None:
     with pytest.raises(ValueError, match="make_client"):
-        Outbound(AsyncWebClient(slack.bot_token, slack.api_url), Pace(), mask)
+        Outbound(AsyncWebClient(slack.bot_token, slack.api_url), RateLimiter(), mask)
 
 
 @pytest.mark.parametrize(
     ("fault", "kind", "posts"),
     [
-        (CallFault.RATE_LIMITED, errors.RateLimited, 0),
-        (CallFault.REFUSE, transport.Cut, 0),
+        (CallFault.RATE_LIMITED, errors.SlackRateLimited, 0),
+        (CallFault.REFUSE, transport.ConnectionCut, 0),
         (CallFault.SERVER_ERROR, errors.SlackTrouble, 0),
         (CallFault.ERROR, errors.SlackTrouble, 0),
-        (CallFault.NONSENSE, errors.Nonsense, 0),
+        (CallFault.NONSENSE, errors.UnexpectedSlackAnswer, 0),
         (CallFault.DONE_THEN_SERVER_ERROR, errors.SlackTrouble, 1),
         (CallFault.DONE_THEN_ERROR, errors.SlackTrouble, 1),
-        (CallFault.DONE_THEN_NONSENSE, errors.Nonsense, 1),
-        (CallFault.DONE_THEN_CUT, transport.Cut, 1),
+        (CallFault.DONE_THEN_NONSENSE, errors.UnexpectedSlackAnswer, 1),
+        (CallFault.DONE_THEN_CUT, transport.ConnectionCut, 1),
     ],
 )
 async def test_whatever_goes_wrong_nothing_is_posted_twice(

@@ -13,8 +13,8 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.room import Unlimited
-from taskwire.slack.sockets import Socket
+from taskwire.slack.rate_limits import Unlimited
+from taskwire.slack.socket_mode import Socket
 
 
 @asynccontextmanager

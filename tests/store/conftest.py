@@ -6,8 +6,8 @@ from pathlib import Path
 import fakeredis
 import pytest
 
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
+from taskwire.redis import connection, embedded
+from taskwire.redis.connection import Connections
 
 from .engine import Engine
 

@@ -3,18 +3,18 @@
 from collections.abc import Awaitable
 from typing import cast
 
-from taskwire.model.jobs import Job, ListName, Say
-from taskwire.model.messages import Message
-from taskwire.store.connection import Connections
-from taskwire.store.keys import Keys
-from taskwire.store.queue import Nothing, Queue, Turn, TurnTimes, Unreadable
-from taskwire.store.scripts import Answered, Script
-from taskwire.store.steps import Step, Word
+from taskwire.domain.jobs import Job, PostText, QueueName
+from taskwire.domain.message import Message
+from taskwire.queue.batch import Batch, Word
+from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, Unreadable
+from taskwire.queue.scripts import Answered, Script
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
 
 NOON_MS = 1_764_072_000_000
-LIST = ListName("tell:L1")
-OTHER = ListName("tell:L2")
-TIMES = TurnTimes(lease_ms=10_000, longest_lease_ms=60_000, landing_margin_ms=5_000)
+LIST = QueueName("to_thread:L1")
+OTHER = QueueName("to_thread:L2")
+TIMES = LeaseTimes(lease_ms=10_000, longest_lease_ms=60_000, landing_margin_ms=5_000)
 
 
 class TestClock:
@@ -46,37 +46,37 @@ class Engine:
     async def append(
         self,
         *ids: str,
-        name: ListName = LIST,
+        name: QueueName = LIST,
         score: Word = "next",
         delay_ms: int = 0,
         is_newest: bool = False,
     ) -> None:
         """Append jobs whose text is their id."""
         for job_id in ids:
-            step = Step().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
-            await self.queue.write(step)
+            batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
+            await self.queue.write(batch)
 
-    async def takes(self) -> Turn:
+    async def takes(self) -> Lease:
         """Take what is due; there has to be something."""
-        taken = await self.queue.take()
-        assert isinstance(taken, Turn), taken
+        taken = await self.queue.acquire()
+        assert isinstance(taken, Lease), taken
         return taken
 
     async def takes_nothing(self) -> float:
         """Nothing is due; returns for how many seconds."""
-        taken = await self.queue.take()
-        assert isinstance(taken, Nothing), taken
+        taken = await self.queue.acquire()
+        assert isinstance(taken, NothingDue), taken
         return taken.wait_seconds
 
     async def takes_unreadable(self) -> Unreadable:
         """Take a job that cannot be read."""
-        taken = await self.queue.take()
+        taken = await self.queue.acquire()
         assert isinstance(taken, Unreadable), taken
         return taken
 
-    async def ends(self, turn: Turn, step: Step | None = None) -> None:
+    async def ends(self, lease: Lease, batch: Batch | None = None) -> None:
         """End a turn whose job is done."""
-        await self.queue.end(turn, "done", step or Step())
+        await self.queue.complete(lease, "done", batch or Batch())
 
     async def due(self) -> dict[str, float]:
         """Every list that has work, with the seconds until it is due."""
@@ -90,9 +90,14 @@ class Engine:
 
     async def letters(self) -> list[str]:
         """The dead letters, as they are kept, the oldest first."""
-        redis, key = self.connections.commands, self.keys.named("letters")
-        ids = cast("list[str]", await redis.zrange(self.keys.named("letters", "order"), 0, -1))
+        redis, key = self.connections.commands, self.keys.named("dead_letters")
+        ids = cast("list[str]", await redis.zrange(self.keys.named("dead_letters", "order"), 0, -1))
         return [await cast("Awaitable[str]", redis.hget(key, each)) for each in ids]
+
+    async def written(self) -> list[str]:
+        """All keys, but for the numbers of the calls themselves."""
+        own = self.keys.named("writes", self.connections.written.id)
+        return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
     async def run(self, body: str, *words: str) -> Answered:
         """Run a script that has the operations of `steps` at hand."""
@@ -101,4 +106,4 @@ class Engine:
 
 def job(job_id: str, text: str = "") -> Job:
     """A job that says its own id."""
-    return Job(id=job_id, work=Say(message=Message(text=text or job_id)))
+    return Job(id=job_id, work=PostText(message=Message(text=text or job_id)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from taskwire.model.jobs import in_turn
+from taskwire.domain.jobs import in_turn
 
 from .engine import NOON_MS, TIMES
 
@@ -75,9 +75,9 @@ class Model:
     def _rank(self, name: str) -> int:
         kind = name.partition(":")[0]
         first = self.lists[name].first
-        if kind == "steer" and first is not None and self.lists[name].jobs[first].score < IN_TURN:
+        if kind == "to_coder" and first is not None and self.lists[name].jobs[first].score < IN_TURN:
             return 0
-        return {"show": 2, "card": 3}.get(kind, 1)
+        return {"receipts": 2, "card": 3}.get(kind, 1)
 
     def _due_at(self, name: str, at: int) -> None:
         self.ready[name], self.ranks[name] = at, self._rank(name)
@@ -179,7 +179,7 @@ class Model:
                 del held.jobs[turn.job]
             else:
                 entry.not_before = self.now + delay
-                if turn.name.startswith("show:"):
+                if turn.name.startswith("receipts:"):
                     entry.score = entry.not_before
         self._settle(turn.name)
         return "ended"

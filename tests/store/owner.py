@@ -9,8 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
-from taskwire.model.errors import UserError
-from taskwire.store import embedded
+from taskwire.domain.errors import UserError
+from taskwire.redis import embedded
 
 
 async def main(data_dir: Path) -> int:

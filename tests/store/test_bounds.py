@@ -2,17 +2,17 @@
 
 import pytest
 
-from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.model.jobs import REPLY, ListName, in_turn, intake, steer, tell
-from taskwire.store.claims import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claims, Taken
-from taskwire.store.connection import Connections
-from taskwire.store.links import MARKED, LinkSteps
-from taskwire.store.steps import Step
+from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
+from taskwire.domain.jobs import REPLY, QueueName, in_turn, intake, to_coder, to_thread
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Inbox, Taken
+from taskwire.redis.connection import Connections
+from taskwire.state.links import MARKED, LinkWrites
 
 from .engine import Engine, job
 
 THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
-HERE = steer("@")
+HERE = to_coder("@")
 
 
 @pytest.fixture
@@ -22,16 +22,16 @@ def engine(real: Connections) -> Engine:
 
 
 @pytest.fixture
-def claims(engine: Engine) -> Claims:
+def inbox(engine: Engine) -> Inbox:
     """Claims on the same store and clock."""
-    return Claims(engine.connections, engine.keys, engine.clock)
+    return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def writes(claims: Claims, count: int, name: str = REPLY, here: ListName = HERE) -> list[Taken]:
+async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = HERE) -> list[Taken]:
     """Let so many messages come in the thread."""
     return [
-        await claims.accept_in_thread(
-            f"C1:{name}{number}", THREAD, Step().append(here, job(f"{name}{number}")), is_ours=True
+        await inbox.accept_in_thread(
+            f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
         )
         for number in range(count)
     ]
@@ -44,10 +44,10 @@ async def linked(engine: Engine) -> None:
 
 async def filled(engine: Engine, count: int) -> None:
     """Let so many replies wait."""
-    step = Step()
+    batch = Batch()
     for number in range(count):
-        step.append(steer("L1"), job(f"{REPLY}old-{number}"))
-    await engine.queue.write(step)
+        batch.append(to_coder("L1"), job(f"{REPLY}old-{number}"))
+    await engine.queue.write(batch)
 
 
 async def waiting(engine: Engine, name: str) -> int:
@@ -55,141 +55,139 @@ async def waiting(engine: Engine, name: str) -> int:
     return await engine.connections.commands.zcard(engine.keys.named("list", name, "order"))
 
 
-async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, claims: Claims) -> None:
+async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
     """What is refused leaves nothing behind, so that it can be refused in words."""
     await linked(engine)
 
-    taken = await writes(claims, 1_000)
+    taken = await writes(inbox, 1_000)
 
     assert taken == ["taken"] * MOST_REPLIES + ["full"] * (1_000 - MOST_REPLIES)
-    assert await waiting(engine, "steer:L1") == MOST_REPLIES
+    assert await waiting(engine, "to_coder:L1") == MOST_REPLIES
     assert (
         await engine.connections.commands.exists(engine.keys.named("claim", "message", "C1:reply:999")) == 0
     )
 
 
-async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine, claims: Claims) -> None:
+async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
     """Slack brings an event again whose answer it did not hear."""
     await linked(engine)
-    await writes(claims, 1)
+    await writes(inbox, 1)
     await filled(engine, MOST_REPLIES)
 
-    assert await writes(claims, 2) == ["seen", "full"]
+    assert await writes(inbox, 2) == ["seen", "full"]
 
 
-async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(
-    engine: Engine, claims: Claims
-) -> None:
+async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: Engine, inbox: Inbox) -> None:
     """A failover forgets the last replies and commands, and others may come before they are written anew."""
     await linked(engine)
-    await writes(claims, 2)
-    await claims.accept("command", "T1", Step().append(intake("U1"), job("asked")))
+    await writes(inbox, 2)
+    await inbox.accept("command", "T1", Batch().append(intake("U1"), job("asked")))
     await engine.connections.commands.flushall()
     await linked(engine)
     await filled(engine, MOST_REPLIES)
     for number in range(MOST_ASKED):
         await engine.append(f"c{number}", name=intake("U1"))
 
-    assert await claims.repeat() == 3
-    assert await waiting(engine, "steer:L1") == MOST_REPLIES + 2
+    assert await inbox.repeat() == 3
+    assert await waiting(engine, "to_coder:L1") == MOST_REPLIES + 2
     assert await waiting(engine, "intake:U1") == MOST_ASKED + 1
 
 
-async def test_replies_that_a_pause_holds_count_too(engine: Engine, claims: Claims) -> None:
+async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox) -> None:
     """They wait all the same."""
     await linked(engine)
     await filled(engine, MOST_REPLIES - 1)
     await engine.queue.write(
-        Step().hold(steer("L1"), engine.keys.named("held", "L1"), REPLY, 0, MOST_REPLIES)
+        Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY, 0, MOST_REPLIES)
     )
 
-    assert await writes(claims, 2) == ["taken", "full"]
+    assert await writes(inbox, 2) == ["taken", "full"]
 
 
-async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, claims: Claims) -> None:
+async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
     """It is what helps."""
     await linked(engine)
     await filled(engine, MOST_REPLIES)
 
-    assert await writes(claims, 1, name="pause:") == ["taken"]
+    assert await writes(inbox, 1, name="pause:") == ["taken"]
 
 
 async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
-    engine: Engine, claims: Claims
+    engine: Engine, inbox: Inbox
 ) -> None:
     """Those that were given up together come back together, beside as many that have come since."""
     await linked(engine)
-    step, held = Step(), engine.keys.named("held", "L1")
+    batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MOST_REPLIES):
-        step.append(steer("L1"), job(f"{REPLY}{number}"), score=in_turn(Ts(f"{number}.000000")))
-    await engine.queue.write(step)
+        batch.append(to_coder("L1"), job(f"{REPLY}{number}"), score=in_turn(Ts(f"{number}.000000")))
+    await engine.queue.write(batch)
 
-    waiting_then = await writes(claims, 1, name="pause:")
-    await engine.queue.write(Step().hold(steer("L1"), held, REPLY, 0, in_turn(Ts("999.000000"))))
-    held_then = await writes(claims, 1, name="click:")
+    waiting_then = await writes(inbox, 1, name="pause:")
+    await engine.queue.write(Batch().hold(to_coder("L1"), held, REPLY, 0, in_turn(Ts("999.000000"))))
+    held_then = await writes(inbox, 1, name="click:")
 
     assert (waiting_then, held_then) == (["taken"], ["taken"])
-    assert await writes(claims, 1) == ["full"]
+    assert await writes(inbox, 1) == ["full"]
     assert await engine.connections.commands.hlen(held) == 2 * MOST_REPLIES
 
 
 async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
-    engine: Engine, claims: Claims
+    engine: Engine, inbox: Inbox
 ) -> None:
     """Coder is away, say; and what was written before is still edited."""
     await linked(engine)
 
-    taken = await writes(claims, 1_000, name="pause:")
+    taken = await writes(inbox, 1_000, name="pause:")
 
-    assert taken.count("taken") == await waiting(engine, "steer:L1") == MOST_REPLIES + MOST_ASKED
-    assert await writes(claims, 1, name="rewritten:") == ["taken"]
+    assert taken.count("taken") == await waiting(engine, "to_coder:L1") == MOST_REPLIES + MOST_ASKED
+    assert await writes(inbox, 1, name="reply_changed:") == ["taken"]
 
 
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
-    engine: Engine, claims: Claims
+    engine: Engine, inbox: Inbox
 ) -> None:
     """Slack is away, say. It is said of as many more that they were not taken, and then of none."""
     await linked(engine)
 
-    taken = await writes(claims, 1_000, name="logs:", here=tell("@"))
-    told = await writes(claims, 1_000, name=f"{TOO_MANY}:", here=tell("@"))
+    taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
+    told = await writes(inbox, 1_000, name=f"{TOO_MANY}:", here=to_thread("@"))
 
     assert (taken.count("taken"), told.count("taken")) == (MOST_TOLD, MOST_TOLD)
-    assert await waiting(engine, "tell:L1") == 2 * MOST_TOLD
+    assert await waiting(engine, "to_thread:L1") == 2 * MOST_TOLD
 
 
 async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
-    engine: Engine, claims: Claims
+    engine: Engine, inbox: Inbox
 ) -> None:
     """A thread that nobody will ever know again would grow for as long as people talk in it."""
-    taken = await writes(claims, MOST_REPLIES + 20)
+    taken = await writes(inbox, MOST_REPLIES + 20)
 
-    kept = engine.keys.named("kept", "C1:1.000000")
+    kept = engine.keys.named("parked", "C1:1.000000")
     assert set(taken) == {"kept"}
     assert await engine.connections.commands.llen(kept) == MOST_REPLIES
-    await engine.queue.write(Step().adopt(kept, "L1"))
+    await engine.queue.write(Batch().adopt(kept, "L1"))
     assert (await engine.takes()).job_id == "reply:20"
 
 
-async def test_a_person_may_ask_for_fifty_things_at_once(claims: Claims) -> None:
+async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
     """While Coder is away, say; others have a list of their own."""
     taken = [
-        await claims.accept("command", f"T{number}", Step().append(intake("U1"), job(f"c{number}")))
+        await inbox.accept("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
         for number in range(MOST_ASKED + 2)
     ]
 
     assert taken == ["taken"] * MOST_ASKED + ["full"] * 2
-    assert await claims.accept("command", "T-bob", Step().append(intake("U2"), job("c"))) == "taken"
+    assert await inbox.accept("command", "T-bob", Batch().append(intake("U2"), job("c"))) == "taken"
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
     """Of which each has its mark, and is known to be with the agent."""
-    key, writes = engine.keys.link("L1", "delivered"), LinkSteps(engine.keys)
-    step = Step()
+    key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
+    batch = Batch()
     for number in range(2 * MARKED + 10):
-        writes.delivered(step, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
+        writes.delivered(batch, LinkId("L1"), Ts(f"{1_764_000_000 + number}.000000"))
 
-    await engine.queue.write(step)
+    await engine.queue.write(batch)
 
     kept = sorted(await engine.fields(key))
     assert len(kept) == MARKED + 10

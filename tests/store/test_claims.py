@@ -6,137 +6,166 @@ import signal
 
 import pytest
 
-from taskwire.model.errors import TryLater, Unknown
-from taskwire.model.ids import ChannelId, LinkId, ThreadRef, Ts
-from taskwire.model.jobs import ListName, steer
-from taskwire.store import claims as claims_of
-from taskwire.store import connection
-from taskwire.store.claims import CLAIM_MS, KEPT_MS, Claims
-from taskwire.store.connection import Connections
-from taskwire.store.steps import Step
+from taskwire.domain.errors import TryLater, Unknown
+from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
+from taskwire.domain.jobs import QueueName, to_coder
+from taskwire.queue import inbox as claims_of
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import CLAIM_MS, KEPT_MS, Inbox
+from taskwire.redis import connection
+from taskwire.redis.connection import Connections
 from tests.faults.proxy import proxy
 
 from .engine import LIST, Engine, job
 
 THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
-HERE = steer("@")
+HERE = to_coder("@")
 
 
 @pytest.fixture
-def claims(engine: Engine) -> Claims:
+def inbox(engine: Engine) -> Inbox:
     """Claims on the same store and clock."""
-    return Claims(engine.connections, engine.keys, engine.clock)
+    return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def test_a_delivery_is_taken_once(engine: Engine, claims: Claims) -> None:
+async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
     """Slack brings an event again when it has not heard of our ack."""
-    first = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+    first = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
-    second = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+    second = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
     assert (first, second) == ("taken", "seen")
     assert await engine.due() == {}
 
 
-async def test_a_claim_outlives_slacks_last_retry(engine: Engine, claims: Claims) -> None:
+async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) -> None:
     """And not much more: it ends by itself."""
-    await claims.accept("event", "Ev1", Step())
+    await inbox.accept("event", "Ev1", Batch())
 
     lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
     assert 15 * 60_000 < lives <= CLAIM_MS
 
 
-async def test_of_many_at_once_one_takes_it(claims: Claims) -> None:
+async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
     """A mention arrives as two events, at two replicas."""
-    step = Step().append(LIST, job("a"))
+    batch = Batch().append(LIST, job("a"))
 
-    taken = await asyncio.gather(*(claims.accept("message", "C1:2.0", step) for _ in range(8)))
+    taken = await asyncio.gather(*(inbox.accept("message", "C1:2.0", batch) for _ in range(8)))
 
     assert sorted(taken) == ["seen"] * 7 + ["taken"]
 
 
-async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, claims: Claims) -> None:
+async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
     """A claim without its step would be a loss: Slack's next try would be seen as done."""
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
-        await claims.accept("event", "Ev1", Step().append(LIST, job("a")).write("HSET", "tw:x", "a", "b"))
+        await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")).write("HSET", "tw:x", "a", "b"))
 
     assert await engine.connections.commands.keys("*claim*") == []
     assert await engine.due() == {}
 
 
-async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, claims: Claims) -> None:
+async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inbox: Inbox) -> None:
     """People talk in many threads."""
-    taken = await claims.accept_in_thread("C1:2.0", THREAD, Step().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "foreign"
-    assert await engine.connections.commands.keys("*") == []
+    assert await engine.written() == []
 
 
-async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, claims: Claims) -> None:
+async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: Inbox) -> None:
     """The step names it `@`."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
-    taken = await claims.accept_in_thread("C1:2.0", THREAD, Step().append(HERE, job("a")), is_ours=False)
+    taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "taken"
-    assert await engine.due() == {"steer:L1": 0}
+    assert await engine.due() == {"to_coder:L1": 0}
 
 
-async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: Engine, claims: Claims) -> None:
+async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: Engine, inbox: Inbox) -> None:
     """The card can be seen, and answered, before Slack's answer to our post is."""
     for name in ("a", "b"):
-        step = Step().append(HERE, job(name))
-        assert await claims.accept_in_thread(f"C1:{name}", THREAD, step, is_ours=True) == "kept"
-    kept = engine.keys.named("kept", "C1:1.000000")
+        batch = Batch().append(HERE, job(name))
+        assert await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "kept"
+    kept = engine.keys.named("parked", "C1:1.000000")
     assert 0 < await engine.connections.commands.pttl(kept) <= KEPT_MS
 
-    await engine.queue.write(Step().adopt(kept, LinkId("L1")))
+    await engine.queue.write(Batch().adopt(kept, LinkId("L1")))
 
     turn = await engine.takes()
-    assert (turn.name, turn.job.id) == ("steer:L1", "a")
+    assert (turn.name, turn.job.id) == ("to_coder:L1", "a")
     await engine.ends(turn)
     assert (await engine.takes()).job.id == "b"
     assert await engine.connections.commands.exists(kept) == 0
 
 
-async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, claims: Claims) -> None:
+async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, inbox: Inbox) -> None:
     """What is kept is read when nobody can be told any more."""
-    wrong = Step().write("HSET", "tw:x", "a field and no value")
+    wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
-        await claims.accept_in_thread("C1:2.0", THREAD, wrong, is_ours=True)
+        await inbox.accept_in_thread("C1:2.0", THREAD, wrong, is_ours=True)
 
-    assert await engine.connections.commands.keys("*") == []
+    assert await engine.written() == []
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """The call may be repeated: its id makes it one."""
+    """The call may be repeated: its id makes it one, and it knows its own first try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
-        claims = Claims(through, engine.keys, engine.clock)
-        await claims.accept("event", "Ev0", Step())
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
         network.drop_next_reply()
 
-        taken = await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+        taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
+
+    assert taken == "taken"
+    assert await engine.due() == {LIST: 0}
+
+
+async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connections) -> None:
+    """It is kept once, and still known to be kept."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept_in_thread("C1:1.0", THREAD, Batch(), is_ours=False)
+        network.drop_next_reply()
+
+        taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=True)
+
+    assert taken == "kept"
+    assert await real.commands.llen(engine.keys.named("parked", "C1:1.000000")) == 1
+
+
+async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real: Connections) -> None:
+    """Two replicas are given the same delivery; only one of them may say that it took it."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
+        await Inbox(real, engine.keys, engine.clock).accept("event", "Ev1", Batch())
+        network.drop_next_reply()
+
+        taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
     assert taken == "seen"
-    assert await engine.due() == {LIST: 0}
+    assert await engine.due() == {}
 
 
 async def test_claims_that_begin_together_go_together(real: Connections) -> None:
     """Many people at once wait for one exchange; each hears of their own claim alone."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
-        claims = Claims(through, engine.keys, engine.clock)
-        await claims.accept("event", "Ev0", Step())
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
         before = network.requests
 
         outcomes = await asyncio.gather(
-            claims.accept("event", "Ev1", Step().append(LIST, job("a"))),
-            claims.accept("event", "Ev2", Step().write("HSET", "tw:x", "a field and no value")),
-            *(claims.accept("event", "Ev3", Step().append(LIST, job("b"))) for _ in range(2)),
+            inbox.accept("event", "Ev1", Batch().append(LIST, job("a"))),
+            inbox.accept("event", "Ev2", Batch().write("HSET", "tw:x", "a field and no value")),
+            *(inbox.accept("event", "Ev3", Batch().append(LIST, job("b"))) for _ in range(2)),
             return_exceptions=True,
         )
 
@@ -150,13 +179,13 @@ async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connectio
     """What broke the exchange is nobody's own."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
-        claims = Claims(through, engine.keys, engine.clock)
-        await claims.accept("event", "Ev0", Step())
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
         network.drop_next_reply()
 
-        taken = await asyncio.gather(*(claims.accept("event", f"Ev{number}", Step()) for number in (1, 2, 3)))
+        taken = await asyncio.gather(*(inbox.accept("event", f"Ev{number}", Batch()) for number in (1, 2, 3)))
 
-    assert taken == ["seen"] * 3
+    assert taken == ["taken"] * 3
 
 
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
@@ -165,34 +194,34 @@ async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Con
     async with proxy(_url(real)) as network:
         port = network.port
     async with connection.open(f"redis://127.0.0.1:{port}") as gone:
-        claims = Claims(gone, engine.keys, engine.clock)
+        inbox = Inbox(gone, engine.keys, engine.clock)
 
         with pytest.raises(TryLater):
-            await claims.accept("event", "Ev1", Step())
+            await inbox.accept("event", "Ev1", Batch())
 
 
 async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
     """Then nobody says "try again"."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
-        claims = Claims(through, engine.keys, engine.clock)
-        await claims.accept("event", "Ev0", Step())
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
         network.freeze()
 
         with pytest.raises(Unknown):
-            await claims.accept("event", "Ev1", Step().append(LIST, job("a")))
+            await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
 
 async def test_a_store_of_our_own_that_stands_still_may_have_written_it(real: Connections) -> None:
     """The same through the Unix socket of the store that a process runs by itself."""
     engine = Engine(real)
-    claims = Claims(real, engine.keys, engine.clock)
-    await claims.accept("event", "Ev0", Step())
+    inbox = Inbox(real, engine.keys, engine.clock)
+    await inbox.accept("event", "Ev0", Batch())
     server = int((await real.commands.info("server"))["process_id"])
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(Unknown):
-            await claims.accept("event", "Ev1", Step())
+            await inbox.accept("event", "Ev1", Batch())
     finally:
         os.kill(server, signal.SIGCONT)
 
@@ -201,61 +230,77 @@ async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connection
     """The first try may have been written, whatever the second hears."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
-        claims = Claims(through, engine.keys, engine.clock)
-        await claims.accept("event", "Ev0", Step())
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
         network.drop_next_reply()
         await real.commands.set("tw:x", "no hash")
 
         with pytest.raises(Unknown):
-            await claims.accept("event", "Ev1", Step().write("HSET", "tw:x", "a", "b"))
+            await inbox.accept("event", "Ev1", Batch().write("HSET", "tw:x", "a", "b"))
 
 
 def _url(real: Connections) -> str:
     return real.where
 
 
-async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, claims: Claims) -> None:
+async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inbox) -> None:
     """This process took it, and Redis knows nothing of it: the job is there again, under its id."""
-    await claims.accept("command", "one", Step().append(LIST, job("a")))
+    await inbox.accept("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
 
-    lost = [await claims.repeat(), await claims.repeat()]
+    lost = [await inbox.repeat(), await inbox.repeat()]
 
     assert lost == [1, 0]
     assert (await engine.takes()).job_id == "a"
 
 
-async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, claims: Claims) -> None:
+async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Connections) -> None:
+    """Whoever asked was told that it is taken, whichever of its tries that was."""
+    engine = Engine(real)
+    async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
+        inbox = Inbox(through, engine.keys, engine.clock)
+        await inbox.accept("event", "Ev0", Batch())
+        network.drop_next_reply()
+        await inbox.accept("command", "one", Batch().append(LIST, job("a")))
+        await real.commands.flushall()
+
+        lost = [await inbox.repeat(), await inbox.repeat()]
+
+    assert lost == [2, 0]
+    assert (await engine.takes()).job_id == "a"
+
+
+async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inbox) -> None:
     """Its claim is there, so its job has been written, whether it is done or not."""
-    await claims.accept("command", "one", Step().append(LIST, job("a")))
+    await inbox.accept("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
-    assert await claims.repeat() == 0
+    assert await inbox.repeat() == 0
     assert await engine.due() == {}
 
 
 async def test_only_what_was_taken_lately_is_remembered(
-    engine: Engine, claims: Claims, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So much and so long, whatever comes in."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
-        await claims.accept("command", str(number), Step().append(LIST, job(f"job-{number}")))
+        await inbox.accept("command", str(number), Batch().append(LIST, job(f"job-{number}")))
     await engine.connections.commands.flushall()
 
-    assert 0 < await claims.repeat() < 10
+    assert 0 < await inbox.repeat() < 10
 
 
-async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, claims: Claims) -> None:
+async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: Inbox) -> None:
     """Unless it is known before that: then its link takes over what was said, and nobody has to look."""
-    looking, unknown = ListName("lost:C1:1.000000"), Step()
-    unknown.append(ListName("lost:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
-    step = Step().append(HERE, job("a"))
+    looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
+    unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
+    batch = Batch().append(HERE, job("a"))
     for name in ("1", "2"):
-        await claims.accept_in_thread(f"C1:{name}", THREAD, step, is_ours=True, unknown=unknown)
+        await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True, unknown=unknown)
     looked_for = await engine.due()
 
-    await engine.queue.write(Step().adopt(engine.keys.named("kept", "C1:1.000000"), LinkId("L1")))
+    await engine.queue.write(Batch().adopt(engine.keys.named("parked", "C1:1.000000"), LinkId("L1")))
 
     assert looked_for == {looking: 30.0}
     assert looking not in await engine.due()

@@ -10,10 +10,11 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from taskwire.model.errors import UserError
-from taskwire.store import connection, embedded
+from taskwire.domain.errors import UserError
+from taskwire.redis import connection, embedded
 from tests.faults.proxy import FaultProxy, proxy
 
+NO_SCHEME = "REDIS_URL does not begin with redis://, rediss://, unix:// or redis+sentinel://."
 PASSWORD = "hunter2"
 
 
@@ -186,9 +187,9 @@ async def test_a_cluster_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
-        (f"{PASSWORD}@host", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
-        (f"https://:{PASSWORD}@host", "REDIS_URL does not begin with redis://, rediss:// or unix://."),
+        ("", NO_SCHEME),
+        (f"{PASSWORD}@host", NO_SCHEME),
+        (f"https://:{PASSWORD}@host", NO_SCHEME),
         (f"redis://:{PASSWORD}/x@host:6379", "REDIS_URL is not a URL."),
         (f"redis://:12#{PASSWORD}@host:6379", "REDIS_URL has a # in it."),
         (
@@ -245,11 +246,11 @@ def test_a_bad_address_is_refused_without_showing_it(url: str, sentence: str) ->
     ("url", "where"),
     [
         ("redis://", "redis://localhost:6379"),
-        (f"rediss://bot:{PASSWORD}@Redis.example:6380/2?ssl_cert_reqs=none", "rediss://redis.example:6380"),
-        (f"unix://bot:{PASSWORD}@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+        (f"rediss://bot:{PASSWORD}@Redis.example:6380/2?ssl_cert_reqs=none", "rediss://redis.example:6380/2"),
+        (f"unix://bot:{PASSWORD}@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
         (
             f"redis+sentinel://bot:{PASSWORD}@one,two:5000,[::1]:5001/main/2?sentinel_password={PASSWORD}",
-            "redis+sentinel://one:26379,two:5000,[::1]:5001/main",
+            "redis+sentinel://one:26379,two:5000,[::1]:5001/main/2",
         ),
         (f"rediss+sentinel://:{PASSWORD}@one/main?ssl_cert_reqs=none", "rediss+sentinel://one:26379/main"),
     ],

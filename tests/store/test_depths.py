@@ -2,56 +2,59 @@
 
 import pytest
 
-from taskwire.model import jobs
-from taskwire.model.jobs import ListName, steer, tell
-from taskwire.store.depths import LISTS, MOST_LISTS, Depth, Depths
-from taskwire.store.steps import Step
+from taskwire.domain import jobs
+from taskwire.domain.jobs import QueueName, to_coder, to_thread
+from taskwire.notices import closed_threads
+from taskwire.outbox import private_answers
+from taskwire.queue.batch import Batch
+from taskwire.queue.stats import MOST_LISTS, QUEUES, QueueDepth, QueueStats
 
 from .engine import Engine, job
 
 
 @pytest.fixture
-def depths(engine: Engine) -> Depths:
+def queue_stats(engine: Engine) -> QueueStats:
     """A look at the engine's lists."""
-    return Depths(engine.connections, engine.keys, engine.clock)
+    return QueueStats(engine.connections, engine.keys, engine.clock)
 
 
-async def test_what_waits_is_told_by_kind_of_list(engine: Engine, depths: Depths) -> None:
+async def test_what_waits_is_told_by_kind_of_list(engine: Engine, queue_stats: QueueStats) -> None:
     """How much, how long it has been due, and how old it is, which a delay does not change."""
-    await engine.append("a", "b", name=tell("L1"))
+    await engine.append("a", "b", name=to_thread("L1"))
     engine.passes(2)
-    await engine.append("c", name=tell("L2"))
-    await engine.append("d", name=steer("L1"), delay_ms=60_000)
+    await engine.append("c", name=to_thread("L2"))
+    await engine.append("d", name=to_coder("L1"), delay_ms=60_000)
     engine.passes(1)
 
-    found = (await depths.look()).lists
+    found = (await queue_stats.look()).lists
 
-    assert found == {"tell": Depth(3, 3.0, 3.0), "steer": Depth(1, 0.0, 1.0)}
+    assert found == {"to_thread": QueueDepth(3, 3.0, 3.0), "to_coder": QueueDepth(1, 0.0, 1.0)}
 
 
-async def test_nothing_waits(engine: Engine, depths: Depths) -> None:
+async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
     """What is done is not counted any more."""
     await engine.append("a")
     await engine.ends(await engine.takes())
 
-    assert await depths.look() == ({}, 0)
+    assert await queue_stats.look() == ({}, 0)
 
 
-async def test_a_look_has_its_bound(engine: Engine, depths: Depths) -> None:
+async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> None:
     """Those that are due for longest are looked at."""
-    step = Step()
+    batch = Batch()
     for number in range(MOST_LISTS + 100):
-        step.append(ListName(f"show:{number}"), job("a"), score="due", delay_ms=number)
-    await engine.queue.write(step)
+        batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)
+    await engine.queue.write(batch)
 
-    assert (await depths.look()).lists["show"].jobs == MOST_LISTS
+    assert (await queue_stats.look()).lists["receipts"].jobs == MOST_LISTS
 
 
 def test_no_kind_of_list_is_out_of_sight() -> None:
     """What names a list is called as the lists that it names."""
-    makers = {name for name, made in vars(jobs).items() if _returns(made) is ListName}
+    rooms = {**vars(jobs), **vars(closed_threads), **vars(private_answers)}
+    makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 
-    assert {*makers, jobs.READING.partition(":")[0]} == set(LISTS)
+    assert {*makers, jobs.READING.partition(":")[0]} == set(QUEUES)
 
 
 def _returns(made: object) -> object:

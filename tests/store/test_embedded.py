@@ -15,8 +15,8 @@ from typing import TextIO
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from taskwire.model.errors import UserError
-from taskwire.store import connection, datadir, embedded
+from taskwire.domain.errors import UserError
+from taskwire.redis import connection, data_directory, embedded
 
 Process = asyncio.subprocess.Process
 Starts = Callable[[Path], Awaitable[Process]]
@@ -61,7 +61,7 @@ async def keys(url: str) -> list[bytes | str]:
 
 
 def server_pid(data_dir: Path) -> int:
-    return int((data_dir / datadir.STORE_LOCK).read_text().splitlines()[0])
+    return int((data_dir / data_directory.STORE_LOCK).read_text().splitlines()[0])
 
 
 def is_running(pid: int) -> bool:
@@ -77,12 +77,12 @@ def is_running(pid: int) -> bool:
 
 def servers_on(data_dir: Path) -> list[int]:
     """The processes that have the directory's lock file open, except for the Taskwire that owns it."""
-    owner = (data_dir / datadir.OWNER_LOCK).read_text().strip()
+    owner = (data_dir / data_directory.OWNER_LOCK).read_text().strip()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             links = [handle.readlink() for handle in (process / "fd").iterdir()]
-            if data_dir / datadir.STORE_LOCK in links and process.name != owner:
+            if data_dir / data_directory.STORE_LOCK in links and process.name != owner:
                 found.append(int(process.name))
     return found
 
@@ -145,12 +145,12 @@ async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> 
 async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts: Starts) -> None:
     """Where no signal tells a server of its owner's death, the next start does."""
     with orphan_lock(data_dir) as lock:
-        path = datadir.place_socket(data_dir)
+        path = data_directory.place_socket(data_dir)
         options = ["--port", "0", "--unixsocket", str(path), "--dir", str(data_dir), "--appendonly", "yes"]
         orphan = await asyncio.create_subprocess_exec(
             embedded.find_program(), *options, pass_fds=(lock.fileno(),), stdout=asyncio.subprocess.PIPE
         )
-        datadir.record(lock, orphan.pid, path)
+        data_directory.record(lock, orphan.pid, path)
     assert orphan.stdout
     await orphan.stdout.readuntil(b"Ready to accept connections")
 
@@ -165,7 +165,7 @@ async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts
 def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
     """Hold the server's lock without the owner's."""
     data_dir.mkdir()
-    with (data_dir / datadir.STORE_LOCK).open("a+") as lock:
+    with (data_dir / data_directory.STORE_LOCK).open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
@@ -209,7 +209,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
     async with asyncio.timeout(20):  # what is promised
         assert await owner.wait() == 0
     assert not is_running(server_pid(data_dir))
-    assert not (data_dir / datadir.SOCKET).exists()
+    assert not (data_dir / data_directory.SOCKET).exists()
 
 
 async def test_a_server_that_hangs_is_killed_at_the_end(
@@ -250,7 +250,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
     data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
     async with embedded.store(data_dir) as running:
         await write(running.url, "key")
-        path = datadir.recorded_socket(data_dir)
+        path = data_directory.recorded_socket(data_dir)
 
     assert path
     assert path.parent != data_dir
@@ -426,10 +426,10 @@ async def test_a_machine_without_any_server_is_told_what_to_install(
 async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) -> None:
     """It is emptied under the server's hands, and the server goes on writing at its beginning."""
     async with embedded.store(data_dir) as running:
-        log = data_dir / datadir.LOG
+        log = data_dir / data_directory.LOG
         with log.open("a") as file:
-            file.write("x" * (datadir.LOG_BYTES + 1))
-        datadir.shorten_log(data_dir)
+            file.write("x" * (data_directory.LOG_BYTES + 1))
+        data_directory.shorten_log(data_dir)
         emptied = log.stat().st_size
         async with connection.open(running.url) as store:
             with contextlib.suppress(RedisConnectionError):
@@ -437,4 +437,4 @@ async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) 
         await running.died
 
     assert emptied == 0
-    assert 0 < log.stat().st_size < datadir.LOG_BYTES
+    assert 0 < log.stat().st_size < data_directory.LOG_BYTES

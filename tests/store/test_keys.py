@@ -3,14 +3,19 @@
 import pytest
 from redis.crc import key_slot
 
-from taskwire.store.keys import PERMANENT, Keys
+from taskwire.redis.keys import PERMANENT, Keys
 
 KEYS = Keys("T0TEAM")
 
 
 @pytest.mark.parametrize(
     "key",
-    [KEYS.named("ready"), KEYS.link("L1"), KEYS.link("L1", "taken"), KEYS.named("list", "tell:L1", "order")],
+    [
+        KEYS.named("ready"),
+        KEYS.link("L1"),
+        KEYS.link("L1", "taken"),
+        KEYS.named("list", "to_thread:L1", "order"),
+    ],
 )
 def test_all_keys_of_a_workspace_live_in_one_slot(key: str) -> None:
     """A script may touch any of them."""
@@ -22,9 +27,15 @@ def test_two_workspaces_share_no_key() -> None:
     assert KEYS.named("ready") != Keys("T0OTHER").named("ready")
 
 
+def test_two_installations_in_one_workspace_share_no_key() -> None:
+    """Each has a word of its own before the workspace."""
+    assert Keys("T0TEAM", "staging").named("ready") == "staging:{T0TEAM}:ready"
+    assert not KEYS.is_permanent(Keys("T0TEAM", "staging").named("ready"))
+
+
 @pytest.mark.parametrize(
     "key",
-    ["ready", "wake", "link:L1", "link:L1:taken", "list:tell:L1:order", "held:L1", "thread:C1:1.0"],
+    ["ready", "wakeups", "link:L1", "link:L1:taken", "list:to_thread:L1:order", "held:L1", "thread:C1:1.0"],
 )
 def test_what_stays_is_known(key: str) -> None:
     """And says why."""
@@ -35,12 +46,12 @@ def test_what_stays_is_known(key: str) -> None:
     "key",
     [
         "claim:event:Ev1",
-        "kept:C1:1.0",
-        "pace:chat.update",
-        "memory:person:U1",
+        "parked:C1:1.0",
+        "rate:chat.update",
+        "notes:person:U1",
         "readying",
-        "sweeping:default",
-        "letters",
+        "polling:default",
+        "dead_letters",
     ],
 )
 def test_everything_else_has_to_end(key: str) -> None:

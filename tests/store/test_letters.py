@@ -2,34 +2,36 @@
 
 import pytest
 
-from taskwire.model.changes import Observed
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.jobs import (
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.jobs import (
     Act,
-    Asker,
-    Happened,
+    ApplyEvent,
     Job,
-    ListName,
+    QueueName,
     Receipt,
     Reply,
+    Requester,
     in_turn,
-    show,
-    steer,
-    tell,
+    receipts,
+    to_coder,
+    to_thread,
 )
-from taskwire.model.links import Bond
-from taskwire.model.phases import Observation
-from taskwire.store.connection import Connections
-from taskwire.store.letters import LARGEST_JOB, Answer, Letters, bury, id_of
-from taskwire.store.links import LinkSteps
-from taskwire.store.queue import Turn, Unreadable
-from taskwire.store.steps import LETTERS_MS, MOST_LETTERS, Step
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.phases import Observation
+from taskwire.domain.transitions import Observed
+from taskwire.queue.batch import LETTERS_MS, MOST_LETTERS, Batch
+from taskwire.queue.dead_letters import LARGEST_JOB, DeadLetters, ResendResult, add_dead_letter, id_of
+from taskwire.queue.leases import Lease, Unreadable
+from taskwire.redis.connection import Connections
+from taskwire.state.links import LinkWrites
 
 from .engine import LIST, Engine, job
 
 LINK = LinkId("L1")
-ASKER = Asker(person=UserId("U1"), channel=ChannelId("C1"), at=Ts("1764071000.000100"))
-BOND = Bond(id=LINK, channel=ASKER.channel, made_at=ASKER.at, asked_by=ASKER.person, name="fix-the-login")
+ASKER = Requester(person=UserId("U1"), channel=ChannelId("C1"), at=Ts("1764071000.000100"))
+BOND = LinkRecord(
+    id=LINK, channel=ASKER.channel, made_at=ASKER.at, requested_by=ASKER.person, name="fix-the-login"
+)
 REPLY = Job(id="reply:1764071000.000200", work=Reply(person=ASKER.person, ts=ASKER.at, text="use main"))
 
 
@@ -40,28 +42,28 @@ def engine(real: Connections) -> Engine:
 
 
 @pytest.fixture
-def letters(engine: Engine) -> Letters:
+def letters(engine: Engine) -> DeadLetters:
     """The letters of the engine's workspace."""
-    return Letters(engine.connections, engine.keys, engine.clock)
+    return DeadLetters(engine.connections, engine.keys, engine.clock)
 
 
 async def linked(engine: Engine) -> None:
     """Let the link be there and open."""
-    await engine.queue.write(LinkSteps(engine.keys).bond(Step(), BOND))
+    await engine.queue.write(LinkWrites(engine.keys).record(Batch(), BOND))
 
 
-async def gives_up(engine: Engine, name: ListName = LIST, given: Job | None = None) -> str:
+async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
     """Give up a job that waits in a list; its letter's id comes back."""
     given = given or job("a")
-    await engine.queue.write(Step().append(name, given, score=in_turn(ASKER.at)))
-    turn = await engine.takes()
+    await engine.queue.write(Batch().append(name, given, score=in_turn(ASKER.at)))
+    lease = await engine.takes()
     engine.passes(3600)
-    failed = turn.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "surprises": 2})
-    await engine.ends(turn, bury(Step(), turn, failed.model_dump_json(), "no answer"))
+    failed = lease.job.model_copy(update={"tries": 9, "failing_since_ms": 1, "surprises": 2})
+    await engine.ends(lease, add_dead_letter(Batch(), lease, failed.model_dump_json(), "no answer"))
     return id_of(name, given.id)
 
 
-async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: Letters) -> None:
+async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: DeadLetters) -> None:
     """The newest is what an operator sees first."""
     await linked(engine)
     await gives_up(engine)
@@ -69,17 +71,17 @@ async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, 
     newest = await letters.find_newest()
 
     assert newest is not None
-    assert newest[2:] == ("say", "fix-the-login", "no answer")
+    assert newest[2:] == ("post_text", "fix-the-login", "no answer")
     assert newest.id == id_of(LIST, "a")
     assert await letters.count() == 1
 
 
 async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
-    engine: Engine, letters: Letters
+    engine: Engine, letters: DeadLetters
 ) -> None:
     """An operator has to know a pause from a deletion before sending it again."""
     await linked(engine)
-    await gives_up(engine, steer(LINK), Job(id="pause:1", work=Act(asker=ASKER, verb="pause")))
+    await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
     newest = await letters.find_newest()
 
@@ -88,7 +90,7 @@ async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
 
 
 async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
-    engine: Engine, letters: Letters
+    engine: Engine, letters: DeadLetters
 ) -> None:
     """Its tries and its age begin anew; that it may have been done before is known."""
     await linked(engine)
@@ -96,32 +98,32 @@ async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
     letter = await gives_up(engine)
 
     answer = await letters.send_again(letter)
-    turn = await engine.takes()
+    lease = await engine.takes()
 
     assert answer == "sent"
-    assert (turn.name, turn.job_id, turn.is_suspect) == (LIST, "a", True)
-    assert (turn.job.tries, turn.job.failing_since_ms, turn.job.surprises) == (0, 0, 0)
-    assert (turn.since_ms - began_ms, turn.job.written_ms) == (3_600_000, began_ms)
+    assert (lease.name, lease.job_id, lease.is_suspect) == (LIST, "a", True)
+    assert (lease.job.tries, lease.job.failing_since_ms, lease.job.surprises) == (0, 0, 0)
+    assert (lease.since_ms - began_ms, lease.job.written_ms) == (3_600_000, began_ms)
     assert await letters.count() == 0
 
 
-async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: Letters) -> None:
+async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: DeadLetters) -> None:
     """It remembers when it was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
     await letters.send_again(letter)
-    turn = await engine.takes()
+    lease = await engine.takes()
     engine.passes(60)
 
-    await engine.ends(turn, bury(Step(), turn, turn.job.model_dump_json(), "still no answer"))
+    await engine.ends(lease, add_dead_letter(Batch(), lease, lease.job.model_dump_json(), "still no answer"))
     await letters.send_again(letter)
 
     assert (await engine.takes()).job.written_ms == began_ms
     assert await letters.count() == 0
 
 
-async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: Letters) -> None:
+async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: DeadLetters) -> None:
     """The letter goes in the call that brings the job back."""
     await linked(engine)
     letter = await gives_up(engine)
@@ -133,11 +135,11 @@ async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: L
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters: Letters) -> None:
+async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters: DeadLetters) -> None:
     """What has come anew under its id is what is wanted now."""
     await linked(engine)
     letter = await gives_up(engine)
-    await engine.queue.write(Step().append(LIST, job("a", "newer words")))
+    await engine.queue.write(Batch().append(LIST, job("a", "newer words")))
 
     answer = await letters.send_again(letter)
 
@@ -146,66 +148,70 @@ async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters
     assert await letters.count() == 0
 
 
-async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: Letters) -> None:
+async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLetters) -> None:
     """Ahead of what was written later; what was found out about it is found out anew."""
     await linked(engine)
-    keeping = LinkSteps(engine.keys)
+    keeping = LinkWrites(engine.keys)
     asked = REPLY.knowing(waits=7, asked="in_doubt", is_admitted=True)
-    letter = await gives_up(engine, steer(LINK), asked)
-    await engine.queue.write(keeping.keep_reply(Step(), LINK, REPLY.id, Reply.model_validate(asked.work)))
-    await engine.append("later", name=steer(LINK), score=in_turn("1764071009.000000"))
+    letter = await gives_up(engine, to_coder(LINK), asked)
+    await engine.queue.write(keeping.keep_reply(Batch(), LINK, REPLY.id, Reply.model_validate(asked.work)))
+    await engine.append("later", name=to_coder(LINK), score=in_turn("1764071009.000000"))
 
     answer = await letters.send_again(letter)
-    turn = await engine.takes()
+    lease = await engine.takes()
 
     assert answer == "sent"
-    assert turn.job.id == REPLY.id
-    assert turn.job.work == REPLY.knowing(is_admitted=True).work
+    assert lease.job.id == REPLY.id
+    assert lease.job.work == REPLY.knowing(is_admitted=True).work
     assert await engine.connections.commands.exists(engine.keys.reply(LINK, REPLY.id)) == 0
 
 
 async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
-    engine: Engine, letters: Letters
+    engine: Engine, letters: DeadLetters
 ) -> None:
     """The button takes the letter with it."""
     await linked(engine)
-    letter = await gives_up(engine, steer(LINK), REPLY)
+    letter = await gives_up(engine, to_coder(LINK), REPLY)
 
-    await engine.queue.write(LinkSteps(engine.keys).forget_reply(Step(), LINK, REPLY.id))
+    await engine.queue.write(LinkWrites(engine.keys).forget_reply(Batch(), LINK, REPLY.id))
 
     assert await letters.send_again(letter) == "dealt_with"
 
 
 async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
-    engine: Engine, letters: Letters
+    engine: Engine, letters: DeadLetters
 ) -> None:
     """After a week its button is dead, and the words may have been written again."""
     await linked(engine)
-    letter = await gives_up(engine, steer(LINK), REPLY)
+    letter = await gives_up(engine, to_coder(LINK), REPLY)
 
     assert await letters.send_again(letter) == "decided"
     assert await letters.count() == 1
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_what_has_no_open_link_is_said_and_stays(engine: Engine, letters: Letters, ended: bool) -> None:
+async def test_what_has_no_open_link_is_said_and_stays(
+    engine: Engine, letters: DeadLetters, ended: bool
+) -> None:
     """There is nobody to do it for."""
-    act = Job(id="pause:1", work=Act(asker=ASKER, verb="pause"))
-    letter = await gives_up(engine, steer(LINK), act)
+    act = Job(id="pause:1", work=Act(requester=ASKER, verb="pause"))
+    letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
         await linked(engine)
-        await engine.queue.write(LinkSteps(engine.keys).field(Step(), LINK, "ended", "gone"))
+        await engine.queue.write(LinkWrites(engine.keys).field(Batch(), LINK, "ended", "gone"))
 
     assert await letters.send_again(letter) == "no_link"
     assert await letters.count() == 1
     assert await engine.takes_nothing() == 1.0
 
 
-async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, letters: Letters) -> None:
+async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, letters: DeadLetters) -> None:
     """A newer version's jobs end here when it is rolled back, which is when the operator asks."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
-    await engine.queue.end(taken, "done", bury(Step(), taken, taken.body, "?", is_unreadable=True))
+    await engine.queue.complete(
+        taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_unreadable=True)
+    )
 
     newest = await letters.find_newest()
 
@@ -214,37 +220,39 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
     assert await letters.send_again(newest.id) == "unreadable"
 
 
-async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Letters) -> None:
+async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: DeadLetters) -> None:
     """The newer version has come back."""
     await linked(engine)
-    await engine.queue.write(Step().append(steer(LINK), REPLY))
-    turn = await engine.takes()
+    await engine.queue.write(Batch().append(to_coder(LINK), REPLY))
+    lease = await engine.takes()
     unread = Unreadable(
         **{
-            name: getattr(turn, name)
-            for name in Turn.__dataclass_fields__
-            if name not in ("job", "attempt", "rewound")
+            name: getattr(lease, name)
+            for name in Lease.__dataclass_fields__
+            if name not in ("job", "attempt", "data_loss")
         },
         body=REPLY.model_dump_json(),
         why="?",
     )
-    await engine.ends(turn, bury(Step(), unread, unread.body, "?", is_unreadable=True))
+    await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_unreadable=True))
 
-    assert await letters.send_again(id_of(steer(LINK), REPLY.id)) == "sent"
+    assert await letters.send_again(id_of(to_coder(LINK), REPLY.id)) == "sent"
     assert (await engine.takes()).job.work == REPLY.work
 
 
-async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(engine: Engine, letters: Letters) -> None:
+async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
+    engine: Engine, letters: DeadLetters
+) -> None:
     """Told late as it was then, it would be old news that looks new."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
-    observed = Job(id="observed:1", work=Happened(event=Observed(seen=old)))
-    letter = await gives_up(engine, tell(LINK), observed)
-    await engine.queue.write(LinkSteps(engine.keys).field(Step(), LINK, "seen", new.model_dump_json()))
+    observed = Job(id="observed:1", work=ApplyEvent(event=Observed(seen=old)))
+    letter = await gives_up(engine, to_thread(LINK), observed)
+    await engine.queue.write(LinkWrites(engine.keys).field(Batch(), LINK, "seen", new.model_dump_json()))
 
     await letters.send_again(letter)
 
-    assert (await engine.takes()).job.work == Happened(event=Observed(seen=new))
+    assert (await engine.takes()).job.work == ApplyEvent(event=Observed(seen=new))
 
 
 @pytest.mark.parametrize(
@@ -255,31 +263,31 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(engine: Engine
     ],
 )
 async def test_what_is_of_no_use_any_more_is_said_and_stays(
-    engine: Engine, letters: Letters, given: Job, answer: Answer
+    engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
     """Nothing goes without being done, unless the operator says so."""
     await linked(engine)
-    letter = await gives_up(engine, show(LINK), given)
+    letter = await gives_up(engine, receipts(LINK), given)
 
     assert await letters.send_again(letter) == answer
     assert await letters.forget(letter) == 1
     assert await letters.count() == 0
 
 
-async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: Letters) -> None:
+async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
     """The oldest go first, whoever writes."""
     for number in range(3):
-        await engine.queue.write(Step().bury(f"old-{number}", "{}"))
+        await engine.queue.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)
-    step = Step()
+    batch = Batch()
     for number in range(MOST_LETTERS - 1):
-        step.bury(f"new-{number}", "{}")
-    await engine.queue.write(step)
+        batch.add_dead_letter(f"new-{number}", "{}")
+    await engine.queue.write(batch)
 
     ids = await letters.list_ids()
-    ends_ms = await engine.connections.commands.pttl(engine.keys.named("letters"))
+    ends_ms = await engine.connections.commands.pttl(engine.keys.named("dead_letters"))
     engine.passes(LETTERS_MS / 1000)
-    await engine.queue.write(Step().bury("next", "{}"))
+    await engine.queue.write(Batch().add_dead_letter("next", "{}"))
 
     assert (len(ids), ids[0]) == (MOST_LETTERS, "old-2")
     assert 0 < ends_ms <= LETTERS_MS

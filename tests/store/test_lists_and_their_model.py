@@ -19,24 +19,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from taskwire.model.jobs import ListName
-from taskwire.store import connection, embedded
-from taskwire.store.connection import Connections
-from taskwire.store.queue import Nothing, Passed, Turn, TurnLost, Verdict
-from taskwire.store.steps import Step
+from taskwire.domain.jobs import QueueName
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Lease, LeaseLost, NothingDue, OutcomeKind, Overtaken
+from taskwire.redis import connection, embedded
+from taskwire.redis.connection import Connections
 
 from .engine import Engine
 from .engine import job as a_job
 from .model import IN_TURN, Model, Taken
 
 T = TypeVar("T")
-names = st.sampled_from(["tell:a", "steer:b", "show:c", "card:d"])
+names = st.sampled_from(["to_thread:a", "to_coder:b", "receipts:c", "card:d"])
 places = st.none() | st.integers(0, 9) | st.integers(IN_TURN, IN_TURN + 1)
 jobs = st.sampled_from(["j1", "j2", "j3"])
 delays = st.sampled_from([0, 0, 0, 5_000, 90_000])
-verdicts = st.sampled_from(["done", "done", "later", "unknown"])
+verdicts = st.sampled_from(["done", "done", "retry", "unknown"])
 # The newest turn mostly; now and then somebody who was asleep.
-turns = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
+leases = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
 _teams = itertools.count()
 
 
@@ -48,7 +48,7 @@ class Lists(RuleBasedStateMachine):
         self._runner = runner
         self.engine = Engine(connections, f"T{next(_teams)}")
         self.model = Model()
-        self.turns: list[tuple[Turn, Taken]] = []
+        self.leases: list[tuple[Lease, Taken]] = []
 
     def does(self, call: Coroutine[Any, Any, T]) -> T:
         """Await a call."""
@@ -59,7 +59,7 @@ class Lists(RuleBasedStateMachine):
         """Somebody wants something."""
         place = "next" if score is None else score
         append = self.engine.append(
-            job, name=ListName(name), score=place, delay_ms=delay, is_newest=is_newest
+            job, name=QueueName(name), score=place, delay_ms=delay, is_newest=is_newest
         )
         self.does(append)
         self.model.append(name, job, score, delay, is_newest=is_newest)
@@ -67,14 +67,14 @@ class Lists(RuleBasedStateMachine):
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
         """Somebody wants it done from now on."""
-        self.does(self.engine.queue.write(Step().redo(ListName(name), a_job(job))))
+        self.does(self.engine.queue.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 
     @precondition(lambda self: len(self.model.ready) > 1)
     @rule(name=names, job=jobs)
     def drop(self, name: str, job: str) -> None:
         """Somebody wants it no more."""
-        self.does(self.engine.queue.write(Step().drop(ListName(name), job)))
+        self.does(self.engine.queue.write(Batch().drop(QueueName(name), job)))
         self.model.drop(name, job)
 
     @precondition(lambda self: self.model.ready)
@@ -88,46 +88,48 @@ class Lists(RuleBasedStateMachine):
     @rule(is_alike=st.booleans())
     def take(self, *, is_alike: bool) -> None:
         """A worker has a free place."""
-        taken = self.does(self.engine.queue.take(is_alike=is_alike))
-        if isinstance(taken, Nothing):
+        taken = self.does(self.engine.queue.acquire(is_alike=is_alike))
+        if isinstance(taken, NothingDue):
             assert self.model.take("", is_alike=is_alike) is None
             return
-        assert isinstance(taken, Turn)
+        assert isinstance(taken, Lease)
         expected = self.model.take(taken.token, is_alike=is_alike)
         assert expected is not None
         seen = (taken.name, taken.job_id, taken.takes, taken.attempt is not None)
         assert seen == (expected.name, expected.job, expected.takes, expected.is_pinned)
-        self.turns.append((taken, expected))
+        self.leases.append((taken, expected))
 
-    @precondition(lambda self: self.turns)
-    @rule(which=turns, seconds=st.sampled_from([1, 15, 60]))
+    @precondition(lambda self: self.leases)
+    @rule(which=leases, seconds=st.sampled_from([1, 15, 60]))
     def begin(self, which: int, seconds: int) -> None:
         """A worker is about to call, perhaps one who has been asleep."""
-        turn, mirror = self._turn(which)
+        lease, mirror = self._turn(which)
         try:
-            self.does(self.engine.queue.begin(turn, "note", seconds))
+            self.does(self.engine.queue.begin(lease, "note", seconds))
             answer = "begun"
-        except TurnLost:
+        except LeaseLost:
             answer = "lost"
-        except Passed:
+        except Overtaken:
             answer = "passed"
         assert answer == self.model.begin(mirror, seconds * 1000)
 
-    @precondition(lambda self: self.turns)
-    @rule(which=turns, verdict=verdicts, delay=delays)
+    @precondition(lambda self: self.leases)
+    @rule(which=leases, verdict=verdicts, delay=delays)
     def end(self, which: int, verdict: str, delay: int) -> None:
         """A worker has carried it out, or not, or is late."""
-        turn, mirror = self._turn(which)
+        lease, mirror = self._turn(which)
         try:
-            self.does(self.engine.queue.end(turn, cast("Verdict", verdict), Step(), delay_ms=delay))
+            self.does(
+                self.engine.queue.complete(lease, cast("OutcomeKind", verdict), Batch(), delay_ms=delay)
+            )
             answer = "ended"
-        except TurnLost:
+        except LeaseLost:
             answer = "lost"
         assert answer == self.model.end(mirror, verdict, delay)
 
-    def _turn(self, which: int) -> tuple[Turn, Taken]:
+    def _turn(self, which: int) -> tuple[Lease, Taken]:
         """One of the last turns, the newest first."""
-        return self.turns[-1 - which % len(self.turns)]
+        return self.leases[-1 - which % len(self.leases)]
 
     @invariant()
     def each_list_is_due_when_the_model_says(self) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from taskwire.model.urgency import Urgency
+from taskwire.domain.priority import Priority
+from taskwire.queue.rate_limiter import RateLimiter
+from taskwire.redis.connection import Connections
 from taskwire.sandbox.slack.pace import Pace as SlacksPace
-from taskwire.store.connection import Connections
-from taskwire.store.pace import Pace
 from taskwire.telemetry import Metrics
 
 from .engine import Engine
@@ -23,13 +23,13 @@ LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
 
 
 @dataclass(order=True)
-class Asker:
+class Requester:
     """One list that has work without end; asks when it is time to."""
 
     at: float
     name: str
     where: str = field(compare=False, default="")
-    urgency: Urgency = field(compare=False, default=Urgency.POST)
+    priority: Priority = field(compare=False, default=Priority.POST)
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,23 @@ class Crowd:
         self._engine = engine
         self._method = method
         self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
-        self._replicas = [Pace(engine.connections, engine.keys, engine.clock, Metrics()) for _ in range(2)]
+        self._replicas = [
+            RateLimiter(engine.connections, engine.keys, engine.clock, Metrics()) for _ in range(2)
+        ]
 
-    async def runs(self, askers: list[Asker]) -> list[Arrival]:
+    async def runs(self, askers: list[Requester]) -> list[Arrival]:
         """Let all ask for three minutes; what reaches Slack, in the order in which it does."""
         start_ms, arrivals = self._engine.clock.now_ms, []
         heapq.heapify(askers)
         while askers[0].at < SECONDS:
-            asker = heapq.heappop(askers)
-            self._engine.clock.now_ms = start_ms + round(asker.at * 1000)
-            pace = self._chance.choice(self._replicas)
-            seconds = await pace.wait(self._method, asker.where, asker.urgency, asker.name)
+            requester = heapq.heappop(askers)
+            self._engine.clock.now_ms = start_ms + round(requester.at * 1000)
+            limiter = self._chance.choice(self._replicas)
+            seconds = await limiter.wait(self._method, requester.where, requester.priority, requester.name)
             if seconds == 0:
-                arrivals.append(Arrival(asker.at + self._under_way(), asker.where))
-            asker.at += seconds + self._late()
-            heapq.heappush(askers, asker)
+                arrivals.append(Arrival(requester.at + self._under_way(), requester.where))
+            requester.at += seconds + self._late()
+            heapq.heappush(askers, requester)
         return sorted(arrivals, key=lambda arrival: arrival.at)
 
     def _under_way(self) -> float:
@@ -97,15 +99,15 @@ def a_minute(arrivals: list[Arrival]) -> float:
     return sum(arrival.at >= 60 for arrival in arrivals) / (SECONDS - 60) * 60
 
 
-def askers(count: int, urgencies: tuple[Urgency, ...], wheres: tuple[str, ...] = ("",)) -> list[Asker]:
+def askers(count: int, urgencies: tuple[Priority, ...], wheres: tuple[str, ...] = ("",)) -> list[Requester]:
     """So many who ask from the beginning, for these in turn."""
     return [
-        Asker(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
+        Requester(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
         for number in range(count)
     ]
 
 
-ANY = (Urgency.CALL, Urgency.POST)
+ANY = (Priority.CALL, Priority.POST)
 TIERS = [
     ("users.info", 4, 100),
     ("conversations.replies", 3, 50),
@@ -118,7 +120,7 @@ async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
     """Of what a tier allows in any minute 95 % are used, however many ask."""
-    urgencies = (*ANY, Urgency.CATCHING_UP) if method == "conversations.replies" else ANY
+    urgencies = (*ANY, Priority.CATCHING_UP) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 
     assert refused(method, tier, arrivals) == []
@@ -150,7 +152,7 @@ async def test_many_channels_share_what_the_workspace_may_post(real: Connections
 async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
     """All together in any minute; one card alone once in three seconds; all of them get their turn."""
     cards = tuple(f"C1:{number}" for number in range(60))
-    arrivals = await Crowd(Engine(real), "chat.update", seed=1).runs(askers(60, (Urgency.CARD,), cards))
+    arrivals = await Crowd(Engine(real), "chat.update", seed=1).runs(askers(60, (Priority.CARD,), cards))
 
     assert refused("chat.update", 3, arrivals) == []
     assert most_in_a_minute(arrivals) <= 45
@@ -161,6 +163,6 @@ async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
 async def test_one_card_that_always_changes_is_edited_once_in_three_seconds(real: Connections) -> None:
     """Its second edit leaves three seconds after the first."""
     crowd = Crowd(Engine(real), "chat.update", seed=1)
-    arrivals = await crowd.runs(askers(1, (Urgency.FINAL_CARD,), ("C1:1.1",)))
+    arrivals = await crowd.runs(askers(1, (Priority.FINAL_CARD,), ("C1:1.1",)))
 
     assert 17 <= a_minute(arrivals) <= 20

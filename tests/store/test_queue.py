@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from redis.exceptions import ResponseError
 
-from taskwire.model.jobs import show
-from taskwire.store.connection import Connections
-from taskwire.store.queue import Passed, Trouble, TurnLost
-from taskwire.store.steps import Step
+from taskwire.domain.jobs import receipts
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import LeaseLost, Overtaken, Trouble
+from taskwire.redis.connection import Connections
 
 from .engine import LIST, OTHER, Engine, job
 
@@ -80,7 +80,7 @@ async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Eng
         engine.passes(60)
     await engine.append("b", name=OTHER)
 
-    turn = await engine.queue.take(may_be_risky=False)
+    turn = await engine.queue.acquire(may_be_risky=False)
 
     assert turn.name == OTHER  # type: ignore[union-attr] # something is due
     assert (await engine.due())[LIST] == 1
@@ -96,11 +96,11 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
     seen = []
     for trouble in troubles:
         turn = await engine.takes()
-        await engine.queue.end(turn, "later", Step(), trouble=trouble)
+        await engine.queue.complete(turn, "retry", Batch(), trouble=trouble)
         engine.passes(60)
         after = await engine.takes()
         seen.append((after.trouble, after.trouble_since_ms - began_ms if after.trouble else 0))
-        await engine.queue.end(after, "later", Step(), trouble="same")
+        await engine.queue.complete(after, "retry", Batch(), trouble="same")
 
     assert seen == [("failing", 0), ("failing", 0), ("failing", 0), ("refused", 180_000), ("", 0)]
 
@@ -121,13 +121,13 @@ async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) 
     await engine.append("a")
     late = await engine.takes()
 
-    await engine.queue.put_back(late)
+    await engine.queue.release(late)
 
     assert await engine.due() == {LIST: 1}
     engine.passes(1)
     turn = await engine.takes()
     assert (turn.takes, turn.first_taken_ms) == (1, engine.clock.now_ms)
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await engine.ends(late)
 
 
@@ -137,7 +137,7 @@ async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_land
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
 
-    await engine.queue.put_back(turn)
+    await engine.queue.release(turn)
 
     assert await engine.due() == {LIST: 20}
     engine.passes(20)
@@ -151,7 +151,7 @@ async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> 
     engine.passes(10)
     turn = await engine.takes()
 
-    await engine.queue.put_back(late)
+    await engine.queue.release(late)
 
     assert await engine.due() == {LIST: 20}
     await engine.ends(turn)
@@ -176,7 +176,7 @@ async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> N
     engine.passes(10)
     await engine.takes()
 
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await engine.queue.begin(late, "note", 15)
 
 
@@ -198,9 +198,9 @@ async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Eng
     engine.passes(10)
     await engine.takes()
 
-    with pytest.raises(TurnLost):
-        await engine.queue.end(
-            late, "done", Step().append(OTHER, job("what follows")), tidy=Step().append(OTHER, job("tidy"))
+    with pytest.raises(LeaseLost):
+        await engine.queue.complete(
+            late, "done", Batch().append(OTHER, job("what follows")), tidy=Batch().append(OTHER, job("tidy"))
         )
 
     assert (await engine.takes()).job.id == "tidy"
@@ -214,7 +214,7 @@ async def test_a_second_end_changes_nothing(engine: Engine) -> None:
     turn = await engine.takes()
     await engine.ends(turn)
 
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await engine.ends(turn)
 
     assert (await engine.takes()).job.id == "b"
@@ -235,7 +235,7 @@ async def test_an_end_writes_what_follows_in_the_same_call(engine: Engine) -> No
     """There is no moment in which the job is gone and what follows is not yet there."""
     await engine.append("a")
     turn = await engine.takes()
-    await engine.ends(turn, Step().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1"))
+    await engine.ends(turn, Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1"))
 
     assert (await engine.takes()).job.id == "b"
     assert await engine.fields(engine.keys.link("L1")) == {"x": "1"}
@@ -246,10 +246,10 @@ async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: E
     await engine.append("a")
     turn = await engine.takes()
     await engine.connections.commands.set(engine.keys.link("L1"), "no hash")
-    step = Step().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1")
+    batch = Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1")
 
     with pytest.raises(ResponseError, match="not a step"):
-        await engine.ends(turn, step)
+        await engine.ends(turn, batch)
 
     assert await engine.due() == {LIST: 10}
     await engine.ends(turn)
@@ -297,10 +297,10 @@ async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> N
     turn = await engine.takes()
     await engine.append("pause", score=1)
 
-    with pytest.raises(Passed):
+    with pytest.raises(Overtaken):
         await engine.queue.begin(turn, "note", 15)
 
-    await engine.queue.end(turn, "later", Step())
+    await engine.queue.complete(turn, "retry", Batch())
     first = await engine.takes()
     assert (first.job.id, first.attempt) == ("pause", None)
 
@@ -318,7 +318,7 @@ async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine
     engine.passes(7)
     other = await engine.takes()
     assert (other.job_id, other.attempt) == ("reply", "note")
-    with pytest.raises(TurnLost):
+    with pytest.raises(LeaseLost):
         await engine.queue.begin(turn, "note", 2, is_again=True)
 
 
@@ -328,7 +328,7 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
     turn = await engine.takes()
     await engine.append("reply", score=10, is_newest=True)
 
-    with pytest.raises(Passed):
+    with pytest.raises(Overtaken):
         await engine.queue.begin(turn, "note", 15)
 
 
@@ -336,9 +336,9 @@ async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: En
     """A version is never given twice."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
-    await engine.queue.write(Step().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
+    await engine.queue.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
 
-    with pytest.raises(Passed):
+    with pytest.raises(Overtaken):
         await engine.queue.begin(turn, "note", 15)
 
 
@@ -351,11 +351,11 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
     engine.passes(20)
     again = await engine.takes()
 
-    with pytest.raises(Passed):
+    with pytest.raises(Overtaken):
         await engine.queue.begin(again, "note 2", 15)
 
     assert again.job.id == "reply"
-    await engine.queue.end(again, "later", Step())
+    await engine.queue.complete(again, "retry", Batch())
     assert (await engine.takes()).job.id == "pause"
 
 
@@ -366,7 +366,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
     await engine.queue.begin(turn, "note", 15)
     engine.passes(3)
 
-    await engine.queue.end(turn, "unknown", Step(), job=job("reply", "tried once"))
+    await engine.queue.complete(turn, "unknown", Batch(), job=job("reply", "tried once"))
     await engine.append("pause", score=1)
 
     assert await engine.due() == {LIST: 17}
@@ -382,7 +382,7 @@ async def test_an_unknown_outcome_may_be_read_back_later_still(engine: Engine) -
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
 
-    await engine.queue.end(turn, "unknown", Step(), delay_ms=90_000)
+    await engine.queue.complete(turn, "unknown", Batch(), delay_ms=90_000)
     await engine.append("b")
 
     assert await engine.due() == {LIST: 90}
@@ -394,7 +394,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
     await engine.append("c", name=OTHER)
     turn = await engine.takes()
 
-    await engine.queue.end(turn, "later", Step(), delay_ms=30_000)
+    await engine.queue.complete(turn, "retry", Batch(), delay_ms=30_000)
 
     assert await engine.due() == {LIST: 30, OTHER: 0}
 
@@ -402,7 +402,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -> None:
     """And the delayed one keeps its time."""
     await engine.append("reply", score=10)
-    await engine.queue.end(await engine.takes(), "later", Step(), delay_ms=30_000)
+    await engine.queue.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
     await engine.append("pause", score=1)
 
@@ -424,7 +424,7 @@ async def test_while_a_list_is_held_nobody_else_moves_its_time(engine: Engine) -
 
 async def test_a_newer_state_survives_the_end_of_the_older_one(engine: Engine) -> None:
     """The card changed while an edit of it was on its way: it is drawn once more."""
-    name = show("L1")
+    name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()
     await engine.append("card", name=name, score="due", is_newest=True)
@@ -436,11 +436,11 @@ async def test_a_newer_state_survives_the_end_of_the_older_one(engine: Engine) -
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
     """In a show list each job has its own time, and the earliest goes first."""
-    name = show("L1")
+    name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()
 
-    await engine.queue.end(turn, "later", Step(), delay_ms=3_000)
+    await engine.queue.complete(turn, "retry", Batch(), delay_ms=3_000)
 
     assert (await engine.takes()).job.id == "receipt"
 
@@ -470,7 +470,7 @@ async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -
     taken = await engine.takes_unreadable()
 
     assert (taken.job_id, taken.body) == ("new kind", '{"id": "x"}')
-    await engine.queue.end(taken, "done", Step())
+    await engine.queue.complete(taken, "done", Batch())
     assert (await engine.takes()).job.id == "b"
 
 
@@ -478,7 +478,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engi
     """The list goes on without it."""
     await engine.append("a", "b")
     await engine.queue.begin(await engine.takes(), "note", 15)
-    await engine.queue.write(Step().drop(LIST, "a"))
+    await engine.queue.write(Batch().drop(LIST, "a"))
     engine.passes(20)
 
     turn = await engine.takes()
@@ -503,7 +503,7 @@ async def test_two_takers_never_get_the_same_list(engine: Engine) -> None:
     await engine.append("a")
     await engine.append("b", name=OTHER)
 
-    taken = await asyncio.gather(*(engine.queue.take() for _ in range(8)))
+    taken = await asyncio.gather(*(engine.queue.acquire() for _ in range(8)))
 
     assert sorted(turn.job.id for turn in taken if hasattr(turn, "job")) == ["a", "b"]
 
@@ -524,7 +524,7 @@ async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
     await engine.append(*(f"job {number}" for number in range(100)))
 
     await waiting
-    assert await real.commands.llen(engine.keys.named("wake")) <= 64
+    assert await real.commands.llen(engine.keys.named("wakeups")) <= 64
 
 
 async def test_without_a_clock_of_ours_the_server_tells_the_time(real: Connections) -> None:

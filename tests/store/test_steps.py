@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
-from taskwire.model.ids import Ts, UserId
-from taskwire.model.jobs import LANE, REPLY, Job, Reply, in_turn, steer
-from taskwire.store.steps import Command, Step, Word
+from taskwire.domain.ids import Ts, UserId
+from taskwire.domain.jobs import LANE, REPLY, Job, ParkedBatch, Reply, in_turn, to_coder
+from taskwire.queue.batch import Batch, Command, Word
 
 from .engine import LIST, Engine, job
 
-STEER = steer("L1")
+STEER = to_coder("L1")
 
 
 def reply(ts: str) -> Job:
@@ -37,16 +37,16 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
 
 async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engine) -> None:
     """A repeated append changes nothing at all."""
-    await engine.queue.write(Step().append(LIST, job("a", "first"), score=1))
-    await engine.queue.write(Step().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
+    await engine.queue.write(Batch().append(LIST, job("a", "first"), score=1))
+    await engine.queue.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
 
     assert (await engine.takes()).job == job("a", "first")
 
 
 async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> None:
     """Place, words and delay are the newer one's."""
-    await engine.queue.write(Step().append(LIST, job("a", "first"), delay_ms=60_000))
-    await engine.queue.write(Step().append(LIST, job("a", "second"), is_newest=True))
+    await engine.queue.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
+    await engine.queue.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
     assert (await engine.takes()).job == job("a", "second")
 
@@ -55,7 +55,7 @@ async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
     """It has not begun, so that whoever asks now is served by it too."""
     await engine.append("a", "b")
 
-    await engine.queue.write(Step().redo(LIST, job("a")).redo(LIST, job("b")))
+    await engine.queue.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
 
     assert (await engine.takes()).job == job("a")
 
@@ -64,7 +64,7 @@ async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
     """It may have looked before there was anything to see."""
     await engine.append("a")
     turn = await engine.takes()
-    await engine.queue.write(Step().redo(LIST, job("a")))
+    await engine.queue.write(Batch().redo(LIST, job("a")))
 
     await engine.ends(turn)
 
@@ -87,13 +87,13 @@ async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
     """A pause holds those written before it; resuming brings them back before what came later."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
-        await engine.queue.write(Step().append(STEER, reply(ts), score=in_turn(ts)))
+        await engine.queue.write(Batch().append(STEER, reply(ts), score=in_turn(ts)))
     held = engine.keys.named("held", "L1")
-    await engine.queue.write(Step().hold(STEER, held, REPLY, LANE, in_turn("3.000000")))
+    await engine.queue.write(Batch().hold(STEER, held, REPLY, LANE, in_turn("3.000000")))
     left = await engine.takes()
-    await engine.queue.end(left, "later", Step())
+    await engine.queue.complete(left, "retry", Batch())
 
-    await engine.queue.write(Step().unhold(STEER, held))
+    await engine.queue.write(Batch().unhold(STEER, held))
 
     assert left.job.id == "reply:9.000000"
     assert await _carried_out(engine) == [f"reply:{n}.000000" for n in (1, 2, 3, 9)]
@@ -105,16 +105,16 @@ async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
     await engine.append("edit:1.000000", name=STEER, score=in_turn("1.000000"))
     held = engine.keys.named("held", "L1")
 
-    await engine.queue.write(Step().hold(STEER, held, REPLY, 0, in_turn("9.000000")))
+    await engine.queue.write(Batch().hold(STEER, held, REPLY, 0, in_turn("9.000000")))
 
     assert (await engine.takes()).job.id == "edit:1.000000"
 
 
 async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) -> None:
     """The agent may be ready now."""
-    await engine.queue.write(Step().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
+    await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
 
-    await engine.queue.write(Step().hasten_input(STEER))
+    await engine.queue.write(Batch().hasten_input(STEER))
 
     assert await engine.due() == {STEER: 0}
 
@@ -122,28 +122,28 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 @pytest.mark.parametrize("seconds", [61, 3600])
 async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, seconds: int) -> None:
     """A busy agent makes a reply wait for half a minute at most."""
-    step = Step().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
-    await engine.queue.write(step.hasten_input(STEER))
+    batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
+    await engine.queue.write(batch.hasten_input(STEER))
 
     assert await engine.due() == {STEER: seconds}
 
 
 async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(engine: Engine) -> None:
     """Its task is gone, say."""
-    step = Step().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
-    await engine.queue.write(step.hasten_input(STEER, longest_ms=3_600_000))
+    batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
+    await engine.queue.write(batch.hasten_input(STEER, longest_ms=3_600_000))
 
     assert await engine.due() == {STEER: 0}
 
 
 async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engine) -> None:
     """A look before it can no longer land could be wrong."""
-    await engine.queue.write(Step().append(STEER, reply("1.000000"), score=1))
+    await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
-    await engine.queue.end(turn, "unknown", Step())
+    await engine.queue.complete(turn, "unknown", Batch())
 
-    await engine.queue.write(Step().hasten_input(STEER))
+    await engine.queue.write(Batch().hasten_input(STEER))
 
     assert await engine.due() == {STEER: 20}
 
@@ -151,7 +151,7 @@ async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engi
 async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
     """Patterns, quotes, empty lists, large numbers and other alphabets are only text."""
     text = "100% @ %1 %% \\ \"quoted\" '' [] {} \u0000 9007199254740993 1e400 é 漢字 🙂 @N@\nnew line"
-    await engine.queue.write(Step().append(LIST, job("a %1 @", text)))
+    await engine.queue.write(Batch().append(LIST, job("a %1 @", text)))
 
     turn = await engine.takes()
 
@@ -160,11 +160,11 @@ async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
 
 async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
     """As many as a night's worth of replies."""
-    step = Step()
+    batch = Batch()
     for number in range(2_000):
-        step.append(LIST, job(f"job {number}"))
+        batch.append(LIST, job(f"job {number}"))
 
-    await engine.queue.write(step)
+    await engine.queue.write(batch)
 
     assert await engine.connections.commands.zcard(engine.keys.named("list", LIST, "order")) == 2_000
 
@@ -186,67 +186,81 @@ async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
 )
 async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command, words: list[Word]) -> None:
     """Also what stands before it is not written."""
-    step = Step().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
+    batch = Batch().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
 
     with pytest.raises(ResponseError, match="not a step"):
-        await engine.queue.write(step)
+        await engine.queue.write(batch)
 
-    assert await engine.connections.commands.keys("*") == []
+    assert await engine.written() == []
 
 
-@pytest.mark.parametrize("wrong", ["[[1]]", '[["append","tell:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]'])
+@pytest.mark.parametrize(
+    "wrong", ["[[1]]", '[["append","to_thread:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]']
+)
 async def test_what_is_no_step_writes_nothing(engine: Engine, wrong: str) -> None:
     """Whatever an older or newer version may send."""
     # fakeredis lets the error of its own JSON reader through.
     with pytest.raises((ResponseError, ValueError)):
         await engine.run("run(checked(ARGV[3])) return 1", wrong)
 
-    assert await engine.connections.commands.keys("*") == []
+    assert await engine.written() == []
 
 
 async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine: Engine) -> None:
     """What would fail half-way is found before."""
     await engine.connections.commands.set("tw:hash", "no hash")
-    step = Step().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
+    batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
     with pytest.raises(ResponseError, match="not a step"):
-        await engine.queue.write(step)
+        await engine.queue.write(batch)
 
     assert await engine.due() == {}
 
 
 async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) -> None:
-    """It becomes a dead letter; the rest is taken over."""
-    kept = engine.keys.named("kept", "C1:1.0")
-    good = Step().append(steer("@"), reply("1.000000"), score=1).encoded()
-    await engine.connections.commands.rpush(kept, '[["frobnicate","@"]]', "no json", good)
+    """It becomes a job in its place, for a version that can read it; the rest is taken over."""
+    kept = engine.keys.named("parked", "C1:1.0")
+    good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
+    alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
+    await engine.connections.commands.rpush(kept, last, alien, good, "no json")
 
-    await engine.queue.write(Step().adopt(kept, "L1"))
+    await engine.queue.write(Batch().adopt(kept, "L1"))
 
-    letters = [json.loads(each) for each in await engine.letters()]
-    assert [letter["body"] for letter in letters] == ['[["frobnicate","@"]]', "no json"]
-    assert (await engine.takes()).job == reply("1.000000")
+    jobs = []
+    for _ in range(4):
+        turn = await engine.takes()
+        jobs.append(turn.job.work)
+        await engine.ends(turn)
+    assert jobs == [
+        ParkedBatch(batch="no json"),
+        reply("2.0").work,
+        ParkedBatch(batch=alien),
+        reply("4.0").work,
+    ]
+    assert await engine.letters() == []
 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
 async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> None:
     """A percent sign in a replacement means something to Lua."""
-    kept = engine.keys.named("kept", "C1:1.0")
-    await engine.connections.commands.rpush(kept, Step().append(steer("@"), reply("1.0"), score=1).encoded())
+    kept = engine.keys.named("parked", "C1:1.0")
+    await engine.connections.commands.rpush(
+        kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()
+    )
 
-    await engine.queue.write(Step().adopt(kept, link))
+    await engine.queue.write(Batch().adopt(kept, link))
 
-    assert await engine.due() == {steer(link): 0}
+    assert await engine.due() == {to_coder(link): 0}
 
 
 @given(words=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_a_step_reads_as_it_was_written(words: list[str]) -> None:
     """Its text is plain JSON."""
-    step = Step()
+    batch = Batch()
     for word in words:
-        step.write("SET", word, word)
+        batch.write("SET", word, word)
 
-    assert json.loads(step.encoded()) == [["SET", word, word] for word in words]
+    assert json.loads(batch.encoded()) == [["SET", word, word] for word in words]
 
 
 async def _carried_out(engine: Engine) -> list[str]:

@@ -5,24 +5,39 @@ And each of them all the same, however much of the others there is.
 
 import pytest
 
-from taskwire.bridge.work import ALIKE_EACH
-from taskwire.model.changes import Notice
-from taskwire.model.ids import Ts
-from taskwire.model.jobs import Job, ListName, Say, Tell, card, in_turn, intake, show, soon, steer, tell
-from taskwire.model.messages import Message
-from taskwire.store.queue import Turn
-from taskwire.store.steps import NEAR, Step
+from taskwire.domain.ids import Ts
+from taskwire.domain.jobs import (
+    FIRST_DRAWING,
+    DrawCard,
+    Job,
+    PostNotice,
+    PostText,
+    QueueName,
+    card,
+    in_turn,
+    intake,
+    receipts,
+    soon,
+    to_coder,
+    to_thread,
+)
+from taskwire.domain.message import Message
+from taskwire.domain.secrets import Masker
+from taskwire.domain.transitions import Notice
+from taskwire.queue.batch import NEAR, Batch
+from taskwire.queue.leases import Lease, Queue
+from taskwire.worker import ALIKE_EACH
 
-from .engine import Engine, job
+from .engine import TIMES, Engine, job
 
 CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
-async def taken(engine: Engine, *, is_alike: bool = False) -> ListName:
+async def taken(engine: Engine, *, is_alike: bool = False) -> QueueName:
     """The list that is taken next."""
-    turn = await engine.queue.take(is_alike=is_alike)
-    assert isinstance(turn, Turn), turn
-    return turn.name
+    lease = await engine.queue.acquire(is_alike=is_alike)
+    assert isinstance(lease, Lease), lease
+    return lease.name
 
 
 async def cards_wait(engine: Engine) -> None:
@@ -35,33 +50,48 @@ async def cards_wait(engine: Engine) -> None:
 async def much_is_said(engine: Engine) -> None:
     """Twenty threads have had something to hear of for a second, which calls nobody."""
     for number in range(20):
-        await engine.append("notice", name=tell(f"N{number:02}"))
+        await engine.append("notice", name=to_thread(f"N{number:02}"))
     engine.passes(1)
 
 
-CALLING = Job(id="a", work=Tell(notice=Notice(kind="completed", id="a", is_call=True)))
-ASKING = Job(id="a", work=Say(message=Message(text="Send it?"), is_call=True))
+CALLING = Job(id="a", work=PostNotice(notice=Notice(kind="completed", id="a", is_call=True)))
+ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=True))
 
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
 async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine, calling: Job) -> None:
     """However many tasks have changed; what stands before it in its thread goes with it."""
     await much_is_said(engine)
-    await engine.append(*(f"before {number}" for number in range(NEAR - 1)), name=tell("T"))
-    await engine.queue.write(Step().append(tell("T"), calling))
+    await engine.append(*(f"before {number}" for number in range(NEAR - 1)), name=to_thread("T"))
+    await engine.queue.write(Batch().append(to_thread("T"), calling))
 
     order = []
     for _ in range(NEAR + 1):
-        turn = await engine.takes()
-        order.append(turn.job_id)
-        await engine.ends(turn)
+        lease = await engine.takes()
+        order.append(lease.job_id)
+        await engine.ends(lease)
 
     assert order == ["before 0", "before 1", "before 2", "a", "notice"]
 
 
-@pytest.mark.parametrize("ahead", [(intake("U1"), 1), (steer("L1"), soon("1764071000.000100"))])
+async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine) -> None:
+    """The scripts find it by how it is written."""
+    token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
+    masker = Masker(own=[token])
+    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, masker.mask_own_in_json)
+    asking = Job(id="a", work=PostText(message=Message(text=f"Send {token}?"), is_call=True))
+    await much_is_said(engine)
+
+    await queue.write(Batch().append(to_thread("T"), asking))
+
+    lease = await engine.takes()
+    assert lease.name == to_thread("T")
+    assert lease.job.work == PostText(message=Message(text="Send •••?"), is_call=True)
+
+
+@pytest.mark.parametrize("ahead", [(intake("U1"), 1), (to_coder("L1"), soon("1764071000.000100"))])
 async def test_what_people_ask_waits_for_nothing_that_is_said(
-    engine: Engine, ahead: tuple[ListName, int]
+    engine: Engine, ahead: tuple[QueueName, int]
 ) -> None:
     """A command, a pause."""
     await much_is_said(engine)
@@ -73,33 +103,48 @@ async def test_what_people_ask_waits_for_nothing_that_is_said(
 async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine) -> None:
     """Ten thousand busy agents would else keep everybody waiting."""
     await much_is_said(engine)
-    await engine.append("reply:1", name=steer("L1"), score=in_turn(Ts("1764071000.000100")))
+    await engine.append("reply:1", name=to_coder("L1"), score=in_turn(Ts("1764071000.000100")))
 
-    assert await taken(engine) == tell("N00")
+    assert await taken(engine) == to_thread("N00")
 
 
 async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
     """Whatever they look like."""
     await much_is_said(engine)
-    await engine.queue.write(Step().append(tell("T"), job("a", '"is_call":true')))
+    await engine.queue.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
 
-    assert await taken(engine) == tell("N00")
+    assert await taken(engine) == to_thread("N00")
+
+
+async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine) -> None:
+    """It has neither its task nor its buttons yet; later edits of it wait like all others."""
+    await cards_wait(engine)
+    await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
+    await engine.append("card", name=card("N"), score="due", is_newest=True)
+    await engine.queue.write(Batch().append(card("N"), Job(id=FIRST_DRAWING, work=DrawCard()), score=0))
+
+    lease = await engine.takes()
+    await engine.ends(lease)
+    later = [await taken(engine), await taken(engine)]
+
+    assert (lease.name, lease.job_id) == (card("N"), FIRST_DRAWING)
+    assert later == [receipts("R"), CARDS[0]]
 
 
 async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: Engine) -> None:
     """However long cards have been due: ten thousand of them change when Coder goes away."""
     await cards_wait(engine)
-    await engine.append("receipt:1.1", name=show("R"), score="due", is_newest=True)
-    await engine.append("notice", name=tell("T"))
+    await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
+    await engine.append("notice", name=to_thread("T"))
 
-    assert [await taken(engine) for _ in range(3)] == [tell("T"), show("R"), CARDS[0]]
+    assert [await taken(engine) for _ in range(3)] == [to_thread("T"), receipts("R"), CARDS[0]]
 
 
 async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) -> None:
     """One in five takings asks what has been due for longest, and each of those has one fewer before it."""
-    older, waiting = 10, {show("R"), card("C")}
+    older, waiting = 10, {receipts("R"), card("C")}
     for number in range(older):
-        await engine.append("notice", name=tell(f"A{number}"))
+        await engine.append("notice", name=to_thread(f"A{number}"))
     engine.passes(1)
     for name in waiting:
         await engine.append("mark", name=name, score="due", is_newest=True)
@@ -108,7 +153,7 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
     while waiting and takings < 1_000:
         engine.passes(0.01)
         for beside in "XY":
-            await engine.append("notice", name=tell(f"{beside}{takings}"))
+            await engine.append("notice", name=to_thread(f"{beside}{takings}"))
         takings += 1
         waiting -= {await taken(engine, is_alike=takings % ALIKE_EACH == 0)}
 
@@ -117,7 +162,7 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
 
 async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine: Engine) -> None:
     """What it holds is not taken, and the cards are found behind more of that than one look mends."""
-    names = [tell(f"T{number}") for number in range(150)]
+    names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
     held = {str(name): engine.clock.now_ms + 10_000 for name in names}
@@ -129,7 +174,7 @@ async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine:
 
 async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
     """What is said later does not go before what is shown now."""
-    await engine.append("notice", name=tell("T"), delay_ms=5_000)
+    await engine.append("notice", name=to_thread("T"), delay_ms=5_000)
     await cards_wait(engine)
 
     assert await taken(engine) == CARDS[0]
@@ -138,20 +183,20 @@ async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
 async def test_what_another_version_has_moved_is_found(engine: Engine) -> None:
     """It writes down when a list is due, and not in which order they go."""
     await cards_wait(engine)
-    await engine.append("notice", name=tell("T"))
-    moved = {str(tell("T")): engine.clock.now_ms + 5_000}
+    await engine.append("notice", name=to_thread("T"))
+    moved = {str(to_thread("T")): engine.clock.now_ms + 5_000}
     await engine.connections.commands.zadd(engine.keys.named("ready"), moved)
     meanwhile = await taken(engine)
     engine.passes(5)
 
     assert meanwhile == CARDS[0]
-    assert await taken(engine) == tell("T")
+    assert await taken(engine) == to_thread("T")
 
 
 async def test_nothing_is_left_of_lists_that_are_empty(engine: Engine) -> None:
     """Whatever they held."""
-    await engine.append("receipt:1.1", name=show("R"), score="due", is_newest=True)
-    await engine.append("notice", name=tell("T"))
+    await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
+    await engine.append("notice", name=to_thread("T"))
     for _ in range(2):
         await engine.ends(await engine.takes())
 

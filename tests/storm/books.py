@@ -4,8 +4,9 @@ Nothing here asks the bot or its Redis: what Slack shows and what Coder has is a
 """
 
 from collections import defaultdict
+from collections.abc import Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from taskwire.sandbox.coder import CoderSandbox, PuppetTask
@@ -18,6 +19,9 @@ from taskwire.sandbox.slack.workspace import Stored
 from .crowd import Place
 
 FINISHED = ("complete", "failed")
+# Coder's list shows an agent's newest report alone, and its earlier ones can be read until its workspace has
+# stopped. An answer that showed one may have come to a replica that died; another goes on within 10 s.
+UNREAD_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Finish(NamedTuple):
     id: str
     state: str
     at: datetime
+    # Its agent was gone soon after, or before Coder had shown it in any answer: perhaps nobody could read it.
+    is_gone: bool = False
 
     @property
     def notice(self) -> str:
@@ -80,9 +86,9 @@ class Books:
         return threads
 
 
-def read(slack: SlackSandbox, coder: CoderSandbox) -> Books:
-    """Read both books."""
-    books = Books(tasks=[_task(puppet) for puppet in coder.tasks])
+def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Books:
+    """Read both books; `shown` are the ids of the reports that Coder has given in an answer."""
+    books = Books(tasks=[_task(puppet, shown) for puppet in coder.tasks])
     for channel in slack.workspace.channels.values():
         for ts, stored in channel.messages.items():
             if stored.metadata is not None:
@@ -103,13 +109,27 @@ def _said(channel: str, ts: str, stored: Stored) -> Said:
     return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
 
 
-def _task(puppet: PuppetTask) -> TaskBook:
+def _task(puppet: PuppetTask, shown: Set[str]) -> TaskBook:
     task = puppet.row
     reports = task.workspace.app.statuses
-    finishes = [Finish(r.id, _state(r), r.created_at) for r in reports if _state(r) in FINISHED]
+    finishes = [
+        Finish(r.id, _state(r), r.created_at, _may_be_gone(task, r, shown))
+        for r in reports
+        if _state(r) in FINISHED
+    ]
     return TaskBook(
         task.id, task.prompt, list(task.inputs), finishes, _story(task, finishes), _label(puppet, finishes)
     )
+
+
+def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
+    """Whether a report's agent was gone before anybody had read it, as far as Coder can tell."""
+    builds = task.workspace.builds
+    stops = [each.completed_at for each in builds if each.transition == "stop" and each.completed_at]
+    gone_at = min((at for at in stops if at >= report.created_at), default=None)
+    if gone_at is None:
+        return False
+    return report.id not in shown or gone_at <= report.created_at + UNREAD_WITHIN
 
 
 def _story(task: Task, finishes: list[Finish]) -> list[str]:

@@ -13,12 +13,12 @@ from multiprocessing import parent_process
 
 from aiohttp.connector import Connection
 
-from taskwire import running as lives
 from taskwire import settings as settings_of
 from taskwire import transport
-from taskwire.lifetime import connected
-from taskwire.model.secrets import Masker
-from taskwire.running import running
+from taskwire.app.bot import running
+from taskwire.app.process import connected
+from taskwire.domain.secrets import Masker
+from taskwire.recovery import downtime
 from taskwire.telemetry import configure_logs
 
 from .plan import GAP_SECONDS, TIMINGS
@@ -30,7 +30,7 @@ def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_second
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
     os.dup2(descriptor, sys.stderr.fileno())
-    lives.GAP_SECONDS = GAP_SECONDS
+    downtime.GAP_SECONDS = GAP_SECONDS
     _widen(window_ms / 1000)
     _set_clock(clock_off_seconds)
     asyncio.run(_main())
@@ -42,7 +42,7 @@ async def _main() -> None:
     # Who is killed cannot take its children along.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
     loaded = settings_of.load()
-    configure_logs("info", "json", Masker(loaded.secrets()).mask, sys.stdout)
+    configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
     async with connected(loaded) as (connections, _), running(loaded, connections, timings=TIMINGS):
         await asyncio.Event().wait()
 

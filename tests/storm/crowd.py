@@ -11,11 +11,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 
-from taskwire.model.actions import Button
+from taskwire.domain.controls import Button
+from taskwire.messages import answers
 from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.sandbox.slack.errors import Json, PersonCannot
-from taskwire.words import answers
 
 from .agents import KINDS
 from .plan import Plan
@@ -29,7 +29,7 @@ PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 EVERY_PAUSE = 5
 DECIDE_SECONDS = 1.0
 
-Told = Literal["taken", "refused", "doubtful"]
+LogExcerpt = Literal["taken", "refused", "doubtful"]
 
 
 class Place(NamedTuple):
@@ -46,7 +46,7 @@ class Typed:
     person: str
     channel: str
     prompt: str
-    told: Told
+    told: LogExcerpt
 
 
 @dataclass
@@ -84,6 +84,7 @@ class Crowd:
     asked: list[Asked] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     _cards: dict[str, Place] = field(default_factory=dict)
+    _resumed: set[Place] = field(default_factory=set)
 
     async def act(self) -> None:
         """Do all that is planned; returns when it is done."""
@@ -108,11 +109,21 @@ class Crowd:
                     await self._answer(question)
 
     async def resume_all(self) -> None:
-        """Let every task go on that is paused and holds replies."""
+        """Let each task go on that is paused and holds replies: by its question, or by a verb before that."""
         for question in self.asked:
             if not question.is_answered and _has(question.message, Button.RESUME_AND_SEND):
                 self.acts["resumed at last"] += 1
                 await self._press(question, Button.RESUME_AND_SEND)
+        asked = {question.place for question in self.asked if not question.is_answered}
+        paused = {task.prompt: task.inputs for task in self.coder.tasks if task.status == "paused"}
+        for reply in self.written:
+            is_held = reply.prompt in paused and reply.text not in paused[reply.prompt]
+            if is_held and reply.place not in asked | self._resumed:
+                self.acts["resumed by a verb at last"] += 1
+                self._resumed.add(reply.place)
+                await self.slack.post(
+                    self.owner(reply.prompt), reply.place.channel, "!resume", reply.place.ts
+                )
 
     def owner(self, prompt: str) -> str:
         """Whose command it was."""
@@ -208,7 +219,7 @@ class Crowd:
 QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
 
 
-def _told(is_acked: bool, reply: Json | None) -> Told:
+def _told(is_acked: bool, reply: Json | None) -> LogExcerpt:
     if not is_acked:
         return "doubtful"
     words = str((reply or {}).get("text", ""))

@@ -19,10 +19,10 @@ COUNTED = {
     "read input back": "inputs looked for",
     "redis has gone back in time, or is another one": "redis was another one",
     "redis is away": "redis was away",
+    "redis refuses work": "redis refused work",
     "removing a second copy": "second copies removed",
     "sweep failed": "sweeps that failed",
     "turn lost": "turns lost",
-    "a turn's end is not known": "ends not known",
 }
 SHOWN = 10
 

@@ -6,11 +6,11 @@ proportions: nothing that a look-alike does comes later than the bot was told th
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from taskwire.app import Timings
-from taskwire.coder.client import Timeouts as CoderTimeouts
-from taskwire.slack.outbound import Timeouts as SlackTimeouts
-from taskwire.store.pace import LIMITS, OTHERWISE, Limit, Limits
-from taskwire.store.queue import TurnTimes
+from taskwire.app.wiring import Timings
+from taskwire.coder.client import CoderTimeouts
+from taskwire.queue.leases import LeaseTimes
+from taskwire.queue.rate_limiter import LIMITS, OTHERWISE, Limit, MethodLimits
+from taskwire.slack.outbound import SlackTimeouts
 
 CALL_SECONDS = 2.0
 # Slack's limits are so much wider.
@@ -22,8 +22,8 @@ def _faster(limit: Limit | None) -> Limit | None:
     return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
 
 
-def _all_faster(limits: Limits) -> Limits:
-    return Limits(_faster(limits.whole), _faster(limits.each), _faster(limits.catching_up))
+def _all_faster(limits: MethodLimits) -> MethodLimits:
+    return MethodLimits(_faster(limits.whole), _faster(limits.each), _faster(limits.catching_up))
 
 
 TIMINGS = Timings(
@@ -31,7 +31,7 @@ TIMINGS = Timings(
     coder=CoderTimeouts(
         connect=CALL_SECONDS, read=4.0, logs=4.0, send=CALL_SECONDS, create=CALL_SECONDS, change=CALL_SECONDS
     ),
-    turns=TurnTimes(lease_ms=1_500, longest_lease_ms=6_000, landing_margin_ms=2_000, second_look_ms=200),
+    turns=LeaseTimes(lease_ms=1_500, longest_lease_ms=6_000, landing_margin_ms=2_000, second_look_ms=200),
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
     other_limits=_all_faster(OTHERWISE),
 )

@@ -11,8 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from taskwire.store import embedded
-from taskwire.store.keys import Keys
+from taskwire.redis import embedded
+from taskwire.redis.keys import Keys
 from tests.faults.proxy import FaultProxy
 
 READY_SECONDS = 20.0
@@ -55,7 +55,7 @@ class Store:
 
     async def letters(self, team: str) -> list[str]:
         """What was given up."""
-        found = self._client.lrange(Keys(team).named("dead"), 0, -1)
+        found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from taskwire.sandbox.coder import CoderSandbox
+from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
@@ -43,6 +44,9 @@ class Storm:
         self.crowd = crowd
         self.replicas = replicas
         self.weather = Weather(plan, slack, coder, kept, replicas)
+        # The ids of the reports that Coder has given in an answer.
+        self._shown: set[str] = set()
+        coder.on_request = self._note_shown
 
     async def run(self) -> Tally:
         """Let it storm until everybody has done what they had planned, let it settle, and count."""
@@ -75,6 +79,14 @@ class Storm:
             *_shown("bots", said),
         ]
 
+    def _note_shown(self, seen: Seen, moment: str) -> None:
+        """Note which reports an answer shows; one that is cut or late may reach nobody."""
+        if moment == "after" and seen.route == "agents.get" and not seen.fault:
+            agent = seen.path.rpartition("/")[2]
+            for task in self.coder.tasks:
+                statuses = task.row.workspace.app.statuses
+                self._shown |= {status.id for status in statuses if status.agent_id == agent}
+
     async def _settled(self) -> None:
         """Wait until all is as it should be, or until patience has an end: what is wrong then is counted."""
         with contextlib.suppress(TimeoutError):
@@ -85,7 +97,7 @@ class Storm:
 
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
-        both = books.read(self.slack, self.coder)
+        both = books.read(self.slack, self.coder, self._shown)
         lists, letters = await self.store.lists(team), await self.store.letters(team)
         tally = judge(both, self.crowd.typed, self.crowd.written, lists, letters)
         tally.wrongs["untrue"] += [c for c in self.slack.complaints if not c.startswith("unacked")]
@@ -123,6 +135,8 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
             "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+            # A few people ask for all tasks of a storm within minutes.
+            "TASKWIRE_CREATE_LIMIT": "0",
         }
         replicas = [
             Replica(

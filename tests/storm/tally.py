@@ -157,7 +157,9 @@ def _judge_notices(tally: Tally, books: Books) -> None:
         copies = Counter(told)
         for finish in task.finishes:
             where = f"{finish.state} of {task.prompt!r} at {finish.at:%H:%M:%S.%f} ({finish.id})"
-            if not copies[finish.notice]:
+            if not copies[finish.notice] and finish.is_gone:
+                tally.counts["finished unread before a stop"] += 1
+            elif not copies[finish.notice]:
                 tally.wrongs["lost"].append(f"nobody was told of: {where}")
             elif copies[finish.notice] > 1:
                 tally.wrongs["twice"].append(f"told {copies[finish.notice]} times: {where}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from taskwire.model.doubt import Entry
+from taskwire.domain.reconcile import ConversationEntry
 
 T0 = datetime(2026, 6, 18, 10, 0, tzinfo=UTC)
 PROMPT = "fix it"
@@ -17,7 +17,7 @@ class ModelAgent:
         self.got: list[str] = []
         self._keeps_history = keeps_history
         self._seconds = 0
-        self.log: list[Entry] = []
+        self.log: list[ConversationEntry] = []
         self._greets()
 
     def takes(self, text: str) -> None:
@@ -77,7 +77,10 @@ class ModelAgent:
         self._append("welcome")
 
     def _append(self, text: str, *, is_input: bool = False) -> None:
-        self.log = [*self.log, Entry(id=len(self.log), is_input=is_input, text=text, at=self._now())]
+        self.log = [
+            *self.log,
+            ConversationEntry(id=len(self.log), is_input=is_input, text=text, at=self._now()),
+        ]
 
     def _rewrites(self, change: Callable[[str], str]) -> None:
         if self.log and not self.log[-1].is_input:

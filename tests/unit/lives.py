@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from taskwire.model.changes import Event, Notice, Observed, Rules, Story, TimeCame, after
-from taskwire.model.ids import TaskId, UserId
-from taskwire.model.phases import Observation, Report
+from taskwire.domain.ids import TaskId, UserId
+from taskwire.domain.phases import Observation, Report
+from taskwire.domain.transitions import Event, LinkState, Notice, Observed, Rules, TimerFired, reduce
 
 SECOND, MINUTE = 1_000, 60_000
 SETTLE = 20 * SECOND
@@ -27,6 +27,8 @@ def seen(
     build: int = 1,
     workspace: str = "running",
     is_healthy: bool | None = True,
+    *,
+    is_script_failed: bool = False,
 ) -> Observation:
     return Observation(
         task_id=TaskId("t-1"),
@@ -38,33 +40,34 @@ def seen(
         workspace_status=workspace,
         build=build,
         is_healthy=is_healthy,
+        is_script_failed=is_script_failed,
         created_at=when(0),
         report=last,
     )
 
 
 @dataclass
-class Told:
+class LogExcerpt:
     """A story as it unfolds: every event at its time, and every notice with the time at which it was told."""
 
-    story: Story = field(default_factory=Story)
+    state: LinkState = field(default_factory=LinkState)
     notices: list[tuple[int, Notice]] = field(default_factory=list)
     look_at: int | None = None
 
-    def at(self, ms: int, event: Event) -> "Told":
+    def at(self, ms: int, event: Event) -> "LogExcerpt":
         """Let something happen; the times to look again that came before it are kept."""
         while self.look_at is not None and self.look_at <= ms:
-            self._take(self.look_at, TimeCame())
+            self._take(self.look_at, TimerFired())
         self._take(ms, event)
         return self
 
-    def until(self, ms: int) -> "Told":
-        return self.at(ms, TimeCame())
+    def until(self, ms: int) -> "LogExcerpt":
+        return self.at(ms, TimerFired())
 
     def _take(self, ms: int, event: Event) -> None:
-        story, notices, look_at = after(self.story, event, Rules(SETTLE), T0 + ms)
+        state, notices, look_at = reduce(self.state, event, Rules(SETTLE), T0 + ms)
         assert look_at is None or look_at > T0 + ms, "a time that has come is not a time to come"
-        self.story, self.look_at = story, None if look_at is None else look_at - T0
+        self.state, self.look_at = state, None if look_at is None else look_at - T0
         self.notices += [(ms, notice) for notice in notices]
 
     @property
@@ -80,6 +83,6 @@ def observed(observation: Observation, *history: Report) -> Observed:
     return Observed(seen=observation, reports=history)
 
 
-def working() -> Told:
+def working() -> LogExcerpt:
     """A task whose agent began to work at 0."""
-    return Told().at(0, observed(seen(last=report(0, "working"))))
+    return LogExcerpt().at(0, observed(seen(last=report(0, "working"))))

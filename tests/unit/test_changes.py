@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.changes import (
+from taskwire.domain.phases import Observation, Phase, Report
+from taskwire.domain.transitions import (
     Acted,
     Delivered,
     Event,
     Observed,
     Rules,
-    TimeCame,
+    TimerFired,
     Vanished,
-    at_first_sight,
+    initial_state,
 )
-from taskwire.model.phases import Observation, Phase, Report
 
-from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, Told, observed, report, seen, when, working
+from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, LogExcerpt, observed, report, seen, when, working
 
 
 @pytest.mark.parametrize(
@@ -40,30 +40,30 @@ from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, Told, observed, report, se
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
     """The table of phases, as far as no time has to pass."""
-    assert Told().at(0, observed(observation)).story.phase is phase
+    assert LogExcerpt().at(0, observed(observation)).state.phase is phase
 
 
 def test_a_word_to_come_is_kept() -> None:
     """What nobody knows yet is shown as it is, for as long as it is said."""
-    told = Told().at(0, observed(seen("hibernating")))
-    assert told.story.word == "hibernating"
+    told = LogExcerpt().at(0, observed(seen("hibernating")))
+    assert told.state.word == "hibernating"
 
     told.at(SECOND, observed(seen("active", report(1, "working"))))
-    assert (told.story.word, told.story.phase) == ("", Phase.WORKING)
+    assert (told.state.word, told.state.phase) == ("", Phase.WORKING)
 
 
 def test_idle_that_settles_is_told_once_a_turn() -> None:
     """An agent that stands still for the settle time needs somebody; flapping afterwards tells nothing."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle"))))
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
     told.until(2 * MINUTE)
-    assert (told.story.phase, told.times) == (Phase.NEEDS_YOU, [(MINUTE + SETTLE, "needs_input")])
+    assert (told.state.phase, told.times) == (Phase.NEEDS_YOU, [(MINUTE + SETTLE, "needs_input")])
     assert told.notices[0][1].is_call
 
     told.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "working", "More"))))
     told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "idle", "More")))).until(9 * MINUTE)
-    assert (told.story.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
+    assert (told.state.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
 
 
 def test_idle_that_comes_and_goes_is_never_told() -> None:
@@ -73,7 +73,7 @@ def test_idle_that_comes_and_goes_is_never_told() -> None:
         told.at(n * 10_000, observed(seen(last=report(n * 10_000, "idle"))))
         told.at(n * 10_000 + 5_000, observed(seen(last=report(n * 10_000 + 5_000, "working"))))
 
-    assert (told.story.phase, told.kinds) == (Phase.WORKING, [])
+    assert (told.state.phase, told.kinds) == (Phase.WORKING, [])
 
 
 @pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
@@ -86,7 +86,7 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
     told = working().at(MINUTE, observed(seen(last=end)))
     told.at(MINUTE + 2_000, observed(seen(last=idle))).until(60 * MINUTE)
 
-    assert told.story.phase is phase
+    assert told.state.phase is phase
     assert told.times == [(MINUTE, "completed" if state == "complete" else "failed")]
 
 
@@ -99,7 +99,7 @@ def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
     ]
     told = working().at(2 * MINUTE, observed(seen(last=history[-1]), *history)).until(9 * MINUTE)
 
-    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+    assert (told.state.phase, told.kinds) == (Phase.DONE, ["completed"])
     assert told.notices[0][1].id == f"completed:r{MINUTE}"
 
 
@@ -107,28 +107,28 @@ def test_done_ends_when_the_agent_reports_something_else() -> None:
     """Another message is another matter."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done"))))
     told.at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "working", "Done"))))
-    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+    assert (told.state.phase, told.kinds) == (Phase.DONE, ["completed"])
 
     told.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "working", "Fixing the tests"))))
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
 
 def test_done_ends_with_an_input_or_another_build() -> None:
     """A delivered input begins a turn; so does a start."""
-    done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).story
-    input_given = Told(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
-    restarted = Told(done).at(2 * MINUTE, observed(seen("initializing", build=2, workspace="starting")))
+    done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).state
+    input_given = LogExcerpt(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    restarted = LogExcerpt(done).at(2 * MINUTE, observed(seen("initializing", build=2, workspace="starting")))
 
-    assert input_given.story.phase is Phase.WORKING
-    assert restarted.story.phase is Phase.STARTING
-    assert restarted.story.finished is None
+    assert input_given.state.phase is Phase.WORKING
+    assert restarted.state.phase is Phase.STARTING
+    assert restarted.state.finished is None
 
 
 def test_each_input_begins_a_turn() -> None:
     """A turn that ends in silence is told again after the next input."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, Delivered(last_report_at=when(MINUTE)))
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
     told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "working", "Ok"))))
     told.at(5 * MINUTE, observed(seen(last=report(5 * MINUTE, "idle", "Ok")))).until(9 * MINUTE)
@@ -142,7 +142,7 @@ def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
 
     answer.at(3 * MINUTE + SECOND, Delivered(last_report_at=when(MINUTE))).until(9 * MINUTE)
 
-    assert answer.story.phase is Phase.NEEDS_YOU
+    assert answer.state.phase is Phase.NEEDS_YOU
     assert answer.kinds == ["needs_input", "needs_input"]
     assert answer.notices[1][1].report == report(3 * MINUTE, "idle", "Which one?")
 
@@ -153,29 +153,29 @@ def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
 
     told.at(2 * MINUTE + SECOND, Delivered(last_report_at=when(0))).until(9 * MINUTE)
 
-    assert (told.story.phase, told.kinds) == (Phase.DONE, ["completed"])
+    assert (told.state.phase, told.kinds) == (Phase.DONE, ["completed"])
 
 
 def test_an_agent_that_never_speaks_needs_somebody() -> None:
     """Thirty seconds of silence after a start count as idle, which then has to settle."""
-    told = Told().at(0, observed(seen())).until(30 * SECOND)
-    assert (told.story.phase, told.kinds) == (Phase.STARTING, [])
+    told = LogExcerpt().at(0, observed(seen())).until(30 * SECOND)
+    assert (told.state.phase, told.kinds) == (Phase.STARTING, [])
 
     told.until(5 * MINUTE)
     assert told.times == [(30 * SECOND + SETTLE, "needs_input")]
 
     told.at(6 * MINUTE, Delivered())
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
 
 def test_an_error_while_a_workspace_starts_may_pass() -> None:
     """The agent's app is unhealthy before it is up: five minutes of grace, and nothing is told."""
-    told = Told().at(0, observed(seen("initializing", workspace="starting")))
+    told = LogExcerpt().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error"))).until(4 * MINUTE)
-    assert told.story.phase is Phase.STARTING
+    assert told.state.phase is Phase.STARTING
 
     told.at(4 * MINUTE, observed(seen(last=report(4 * MINUTE, "working")))).until(20 * MINUTE)
-    assert (told.story.phase, told.kinds) == (Phase.WORKING, [])
+    assert (told.state.phase, told.kinds) == (Phase.WORKING, [])
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
     told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working"))))
     told.at(62 * MINUTE, observed(seen("error"))).until(90 * MINUTE)
 
-    assert told.story.phase is Phase.BROKEN
+    assert told.state.phase is Phase.BROKEN
     assert told.times == [(told_at, "error")]
 
 
@@ -210,7 +210,7 @@ def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
     told.at(22 * MINUTE, observed(seen(last=report(22 * MINUTE, "working"), build=3)))
 
     assert told.kinds == ["error"]
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
 
 def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> None:
@@ -218,10 +218,10 @@ def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> 
     end = report(MINUTE, "complete", "Done")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), end))
 
-    assert (told.story.phase, told.kinds) == (Phase.STARTING, ["completed"])
+    assert (told.state.phase, told.kinds) == (Phase.STARTING, ["completed"])
 
     told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working", "Next"), build=3)))
-    assert told.story.phase is Phase.WORKING
+    assert told.state.phase is Phase.WORKING
 
 
 def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
@@ -239,7 +239,7 @@ def test_a_moment_without_sight_is_not_a_start() -> None:
     told.at(3 * MINUTE, observed(seen("unknown")))
     told.at(4 * MINUTE, observed(seen(last=report(MINUTE, "idle"))))
 
-    assert (told.story.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
+    assert (told.state.phase, told.kinds) == (Phase.NEEDS_YOU, ["needs_input"])
 
 
 def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
@@ -301,16 +301,16 @@ def test_a_resume_begins_a_turn() -> None:
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
     """The card shows it; nobody is called for what was so before."""
-    told = Told().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
+    told = LogExcerpt().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
 
 
 def test_what_comes_after_a_task_was_attached_is_news() -> None:
     """It was working; then it stops, or breaks, and somebody wants to know."""
-    base = Told().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).story
-    idle = Told(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
-    broken = Told(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
+    base = LogExcerpt().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).state
+    idle = LogExcerpt(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
+    broken = LogExcerpt(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
 
     assert (idle.kinds, broken.kinds) == (["needs_input"], ["error"])
 
@@ -320,20 +320,20 @@ def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
     told = working().at(MINUTE, Vanished(by=ALICE)).at(MINUTE, Vanished())
     told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=1)).until(9 * MINUTE)
     assert [(notice.kind, notice.by) for _, notice in told.notices] == [("gone", ALICE)]
-    assert (told.story.phase, told.look_at) == (Phase.GONE, None)
+    assert (told.state.phase, told.look_at) == (Phase.GONE, None)
 
     told.at(10 * MINUTE, observed(seen(last=report(0, "working"))))
-    assert (told.story.phase, told.kinds) == (Phase.WORKING, ["gone"])
+    assert (told.state.phase, told.kinds) == (Phase.WORKING, ["gone"])
 
 
 def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     """The phase stays; since when is kept."""
     told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
-    assert (told.story.phase, told.story.unreachable_ms) == (Phase.WORKING, T0 + MINUTE)
+    assert (told.state.phase, told.state.unreachable_ms) == (Phase.WORKING, T0 + MINUTE)
 
     told.at(3 * MINUTE, observed(seen(last=report(0, "working"))))
-    assert told.story.unreachable_ms is None
+    assert told.state.unreachable_ms is None
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
     """As if it had been seen when it last reported."""
-    assert at_first_sight(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
+    assert initial_state(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
 
 
 _STATES = st.sampled_from(["working", "idle", "complete", "failed"])
@@ -381,7 +381,7 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
         elif what == "act":
             made.append((ms, Acted(verb="pause", by=ALICE, build=build)))
         elif what == "time":
-            made.append((ms, TimeCame()))
+            made.append((ms, TimerFired()))
         else:
             history.append(report(ms, state, message))
             made.append((ms, observed(seen(status, history[-1], build), *history)))
@@ -392,22 +392,22 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
 @given(_STEPS)
 def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """The same list, again and again, and times that come too early or twice change nothing."""
-    once, often = Told(), Told()
+    once, often = LogExcerpt(), LogExcerpt()
     for ms, event in events(steps):
         once.at(ms, event)
         often.at(ms, event)
         if isinstance(event, Observed):
-            often.at(ms, event).at(ms, TimeCame()).at(ms, event)
+            often.at(ms, event).at(ms, TimerFired()).at(ms, event)
 
     assert often.notices == once.notices
-    assert often.story == once.story
+    assert often.state == once.state
 
 
 @settings(deadline=None)
 @given(_STEPS)
 def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """Ids name what is told, so that a notice is posted once."""
-    told = Told()
+    told = LogExcerpt()
     for ms, event in events(steps):
         told.at(ms, event)
 
@@ -419,7 +419,7 @@ def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str,
 @given(_STEPS)
 def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """Between two beginnings of a turn nobody is asked for twice."""
-    told, asked, build = Told(), 0, 0
+    told, asked, build = LogExcerpt(), 0, 0
     for ms, event in events(steps):
         before = len(told.notices)
         told.until(ms)
@@ -430,7 +430,7 @@ def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str
         is_start = isinstance(event, Observed) and event.seen.build != build
         if is_start or isinstance(event, Delivered):
             asked = 0
-        build = told.story.build
+        build = told.state.build
         asked += sum(notice.kind == "needs_input" for _, notice in told.notices[before:])
         assert asked <= 1
 
@@ -442,13 +442,13 @@ def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
 ) -> None:
     """Every end in the agent's history is told, whether it was seen as it happened or all at once."""
     made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
-    awake, away = Told(), Told()
+    awake, away = LogExcerpt(), LogExcerpt()
     for ms, event in made:
         awake.at(ms, event)
     for ms, event in made[-1:]:
         away.at(ms, event)
 
-    def ends(told: Told) -> list[str]:
+    def ends(told: LogExcerpt) -> list[str]:
         return [notice.id for _, notice in told.notices if notice.kind in ("completed", "failed")]
 
     assert ends(away) == ends(awake)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.commands import (
+from taskwire.domain.agent_text import AgentText, for_agent
+from taskwire.domain.commands import (
     Attach,
     Command,
     Create,
@@ -17,6 +18,7 @@ from taskwire.model.commands import (
     List,
     ListFilter,
     Logs,
+    Mute,
     OpenForm,
     Pause,
     Resume,
@@ -25,12 +27,13 @@ from taskwire.model.commands import (
     Status,
     TaskName,
     Templates,
+    Unmute,
     parse,
 )
-from taskwire.model.errors import UserError
-from taskwire.model.grammar import VERBS
-from taskwire.model.ids import UserId
-from taskwire.model.mrkdwn import escape_mrkdwn, is_blank
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import VERBS
+from taskwire.domain.ids import UserId
+from taskwire.domain.mrkdwn import escape_mrkdwn, is_blank
 
 # A busy machine is no failure.
 patient = settings(deadline=None)
@@ -41,7 +44,7 @@ EM_DASH = "\u2014"
 
 
 def seen(text: str) -> bool:
-    return not is_blank(text)
+    return bool(for_agent(text)) and not is_blank(text)
 
 
 def refusal(text: str) -> str:
@@ -53,26 +56,26 @@ def refusal(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("create fix the login", Create("fix the login")),
-        ("new fix the login", Create("fix the login")),
-        ("run fix the login", Create("fix the login")),
-        ("Create fix the login", Create("fix the login")),
-        ("create\nfix the login", Create("fix the login")),
-        ("create template=docker go", Create("go", "docker")),
-        ("create --template docker go", Create("go", "docker")),
-        ("create --template=docker go", Create("go", "docker")),
-        (f"create {EM_DASH}template docker go", Create("go", "docker")),
-        (f"create {EM_DASH}template=docker go", Create("go", "docker")),
-        ("create Template=docker go", Create("go", "docker")),
-        ('create template="my docker" go', Create("go", "my docker")),
-        ("create template='my docker' go", Create("go", "my docker")),
-        (f"create template={OPEN}my docker{CLOSE} go", Create("go", "my docker")),
-        ("create --preset=\u2018it\u2019s big\u2019 go", Create("go", preset="it\u2019s big")),
-        ("create template=\u201emy docker\u201c go", Create("go", "my docker")),
-        ("create preset=R&amp;D go", Create("go", preset="R&D")),
-        ("create org=acme name=fix-1 go", Create("go", name="fix-1", organization="acme")),
-        ("create organization=acme go", Create("go", organization="acme")),
-        ("create template=a\n preset=b\n\ngo", Create("go", "a", "b")),
+        ("create fix the login", Create(AgentText("fix the login"))),
+        ("new fix the login", Create(AgentText("fix the login"))),
+        ("run fix the login", Create(AgentText("fix the login"))),
+        ("Create fix the login", Create(AgentText("fix the login"))),
+        ("create\nfix the login", Create(AgentText("fix the login"))),
+        ("create template=docker go", Create(AgentText("go"), "docker")),
+        ("create --template docker go", Create(AgentText("go"), "docker")),
+        ("create --template=docker go", Create(AgentText("go"), "docker")),
+        (f"create {EM_DASH}template docker go", Create(AgentText("go"), "docker")),
+        (f"create {EM_DASH}template=docker go", Create(AgentText("go"), "docker")),
+        ("create Template=docker go", Create(AgentText("go"), "docker")),
+        ('create template="my docker" go', Create(AgentText("go"), "my docker")),
+        ("create template='my docker' go", Create(AgentText("go"), "my docker")),
+        (f"create template={OPEN}my docker{CLOSE} go", Create(AgentText("go"), "my docker")),
+        ("create --preset=\u2018it\u2019s big\u2019 go", Create(AgentText("go"), preset="it\u2019s big")),
+        ("create template=\u201emy docker\u201c go", Create(AgentText("go"), "my docker")),
+        ("create preset=R&amp;D go", Create(AgentText("go"), preset="R&D")),
+        ("create org=acme name=fix-1 go", Create(AgentText("go"), name="fix-1", organization="acme")),
+        ("create organization=acme go", Create(AgentText("go"), organization="acme")),
+        ("create template=a\n preset=b\n\ngo", Create(AgentText("go"), "a", "b")),
     ],
 )
 def test_create_reads_options_in_every_spelling(text: str, command: Command) -> None:
@@ -85,7 +88,14 @@ def test_create_reads_options_in_every_spelling(text: str, command: Command) -> 
     [
         ("create fix  it\n  and\tthat\n", "fix  it\n  and\tthat"),
         ("create say &lt;b&gt; &amp;amp; go", "say <b> &amp; go"),
-        ("create go template=docker", "go template=docker"),
+        ("create go templates=docker", "go templates=docker"),
+        ("create go template=docker now", "go template=docker now"),
+        ("create go template=", "go template="),
+        ("create go --name", "go --name"),
+        ("create go name==x", "go name==x"),
+        ('create say "name=x"', 'say "name=x"'),
+        ("create run\n```\nmake --name x\n```", "run\n```\nmake --name x\n```"),
+        ("create -- go template=docker", "go template=docker"),
         ("create see https://x.example/?a=b", "see https://x.example/?a=b"),
         ("create https://x.example/?a=b fails", "https://x.example/?a=b fails"),
         ("create <https://x.example/?a=b&amp;c=d> fails", "https://x.example/?a=b&c=d fails"),
@@ -122,14 +132,14 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
             "create tmplate=x go",
             (
                 "There is no option `tmplate`. Did you mean `template=…`? "
-                "If it is part of your text, put ` -- ` before the text."
+                "If it is part of your text, put `--` before the text."
             ),
         ),
         (
             "create --force go",
             (
                 "There is no option `force`. Did you mean `template=…` or `preset=…` or `name=…` or `org=…`? "
-                "If it is part of your text, put ` -- ` before the text."
+                "If it is part of your text, put `--` before the text."
             ),
         ),
         (
@@ -214,7 +224,7 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
     said = " or ".join(f"`{offer}`" for offer in offers)
 
     assert refusal(text) == (
-        f"There is no verb `{text.split()[0]}`, so nothing was done. "
+        f"`{text.split()[0]}` is no command; nothing was done. "
         f"Did you mean {said}? To start a task with these words, put `create` before them."
     )
 
@@ -236,14 +246,16 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
         ("logs fix-login", Logs(FIX)),
         ("logs fix-login full", Logs(FIX, full=True)),
         ("logs fix-login --full", Logs(FIX, full=True)),
-        ("send fix-login add\n  a test", Send(FIX, "add\n  a test")),
-        ("send fix-login ask <@U1|bob> &amp; wait", Send(FIX, "ask @bob & wait")),
+        ("send fix-login add\n  a test", Send(FIX, AgentText("add\n  a test"))),
+        ("send fix-login ask <@U1|bob> &amp; wait", Send(FIX, AgentText("ask @bob & wait"))),
         ("pause fix-login", Pause(FIX)),
         ("resume fix-login", Resume(FIX)),
         ("delete fix-login", Delete(FIX)),
-        ("edit fix-login do that instead", Edit(FIX, "do that instead")),
+        ("edit fix-login do that instead", Edit(FIX, AgentText("do that instead"))),
         ("attach fix-login", Attach(FIX)),
         ("detach fix-login", Detach(FIX)),
+        ("mute fix-login", Mute(FIX)),
+        ("Unmute fix-login", Unmute(FIX)),
         ("templates", Templates()),
         ("", Help()),
         ("?", Help()),
@@ -263,13 +275,6 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        (
-            "mute fix-login",
-            (
-                "`mute` belongs in the task's thread: write `!mute` there, or press *Mute* on its card. "
-                "Nothing was done."
-            ),
-        ),
         (
             "!Unmute",
             (
@@ -294,7 +299,7 @@ def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
 
 def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> None:
     """More than a name behind it is what the agent should do."""
-    assert parse("mute the alarm of the login") == OpenForm("mute the alarm of the login")
+    assert parse("watch the alarm of the login") == OpenForm("watch the alarm of the login")
 
 
 @pytest.mark.parametrize(
@@ -419,5 +424,5 @@ def test_a_prompt_that_cannot_be_seen_is_none(blank: str) -> None:
 @patient
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(seen))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
-    """After `--` nothing is an option, and what was typed arrives as it was."""
-    assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(prompt, "a")
+    """After `--` nothing is an option, and what was typed arrives as it was, safe for an agent."""
+    assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(for_agent(prompt), "a")

@@ -6,18 +6,25 @@ from datetime import UTC, datetime
 import pytest
 from redis.exceptions import RedisError
 
-from taskwire.findings import (
+from taskwire.doctor.findings import (
     Finding,
     judge_clocks,
+    judge_disk,
+    judge_emails,
+    judge_heard,
     judge_letters,
     judge_scopes,
     judge_sentinels,
     judge_store,
+    judge_versions,
 )
+from taskwire.domain.ids import UserId
+from taskwire.queue.dead_letters import DeadLetter
+from taskwire.queue.formats import Stranded
+from taskwire.redis.connection import StoreHealth
+from taskwire.redis.sentinels import SentinelView
 from taskwire.slack import manifest
-from taskwire.store.connection import StoreHealth
-from taskwire.store.letters import Letter
-from taskwire.store.sentinels import Seen
+from taskwire.slack.models import Profile
 
 GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always", eviction="noeviction")
 
@@ -54,6 +61,15 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
             ],
         ),
         (
+            replace(GOOD, fsync=None),
+            [
+                "ok It is Redis 7.2.4 at redis://host:6379.",
+                "note appendfsync cannot be read; with everysec a crash of the store's machine may lose a "
+                "second.",
+                "ok Nothing is thrown away.",
+            ],
+        ),
+        (
             StoreHealth("redis", None, None, None, appends=None, fsync=None, eviction=None),
             [
                 "ok It is Redis at redis://host:6379.",
@@ -66,6 +82,89 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
     """What a managed one does not tell is worth knowing, and no fault."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
+
+
+def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
+    """Whoever has rented it may not be able to change that, and has to know what it means."""
+    own = replace(GOOD, appends=False, fsync="everysec")
+    managed = replace(GOOD, appends=False, fsync=None)
+
+    found = [judge_store(each, "redis://host:6379")[1] for each in (own, managed)]
+
+    assert [_said(finding) for finding in found] == [
+        "wrong The store does not write down what it is given: its restart would lose threads and work. "
+        "Set appendonly yes in its configuration.",
+        "note The store does not write down what it is given: its restart would lose threads and work since "
+        "its last copy, if it makes copies. Turn on append-only files where the service offers them, or take "
+        "one that does.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "said"),
+    [
+        (5_000_000_000, 100_000_000_000, "ok 5.0 GB of 100.0 GB are free at /data."),
+        (900_000_000, 1_000_000_000, "ok 0.9 GB of 1.0 GB are free at /data."),
+        (
+            2_000_000_000,
+            100_000_000_000,
+            "wrong Only 2.0 GB of 100.0 GB are free at /data. When it is full, nothing is taken any more. "
+            "Make room there, or set TASKWIRE_DATA_DIR to another disk.",
+        ),
+        (
+            150_000_000,
+            1_000_000_000,
+            "wrong Only 0.1 GB of 1.0 GB are free at /data. When it is full, nothing is taken any more. "
+            "Make room there, or set TASKWIRE_DATA_DIR to another disk.",
+        ),
+    ],
+)
+def test_a_disk_that_is_almost_full_is_told(free: int, total: int, said: str) -> None:
+    """A store of our own writes down everything before it answers."""
+    assert _said(judge_disk(free, total, "/data")) == said
+
+
+def test_what_came_from_slack_is_told_by_when() -> None:
+    """And what has never come is named."""
+    at = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
+
+    assert _said(judge_heard({"command": at, "message": at, "click": at, "edit": at})) == (
+        "ok The last that came, by UTC: command on 2026-11-25 at 15:04, message on 2026-11-25 at 15:04, "
+        "press of a button on 2026-11-25 at 15:04."
+    )
+    assert _said(judge_heard({"command": at, "click": at})).startswith(
+        "note Not one message has come so far. Slack does not tell why. While Taskwire runs, type "
+    )
+
+
+ALICE = Profile(id=UserId("U1"), name="alice", email="alice@example.com")
+
+
+@pytest.mark.parametrize(
+    ("profiles", "state"),
+    [
+        ([], "note"),
+        ([ALICE.model_copy(update={"is_bot": True})], "note"),
+        ([ALICE.model_copy(update={"email": None})], "wrong"),
+        ([ALICE.model_copy(update={"email": None}), ALICE], "ok"),
+    ],
+)
+def test_addresses_that_nobody_shows_are_told(profiles: list[Profile], state: str) -> None:
+    """One person without an address is nothing; nobody with one is a setting."""
+    assert judge_emails(profiles).state == state
+
+
+def test_work_that_waits_for_a_newer_version_is_told() -> None:
+    """With the time at which the first of it is given up."""
+    at_ms = int(datetime(2026, 11, 25, 15, 4, tzinfo=UTC).timestamp() * 1000)
+
+    assert _said(judge_versions([])) == "ok This version can read everything that waits."
+    assert _said(judge_versions([Stranded("a", "1", 0, at_ms + 1), Stranded("b", "2", 0, at_ms)])) == (
+        "wrong 2 lists of work begin with something that another version of Taskwire wrote, and the one that "
+        "runs now cannot read it. Start a version that can read it "
+        "(as a rule the newest that has run here, or a newer one) by 2026-11-25 at 15:04 UTC; after that I "
+        "give the work up."
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +220,10 @@ def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int
     assert [_said(finding) for finding in found[3:]] == said
 
 
-ONE, OTHER = Seen(("10.0.0.1", 6379), 3, is_down=False), Seen(("10.0.0.2", 6379), 4, is_down=False)
+ONE, OTHER = (
+    SentinelView(("10.0.0.1", 6379), 3, is_down=False),
+    SentinelView(("10.0.0.2", 6379), 4, is_down=False),
+)
 LOST = RedisError("no answer in time")
 
 
@@ -156,7 +258,7 @@ LOST = RedisError("no answer in time")
     ],
 )
 def test_sentinels_are_judged_by_what_they_know(
-    seen: list[Seen], errors: list[RedisError], said: str
+    seen: list[SentinelView], errors: list[RedisError], said: str
 ) -> None:
     """Enough of them, and of one mind."""
     assert _said(judge_sentinels(seen, errors)) == said
@@ -165,7 +267,7 @@ def test_sentinels_are_judged_by_what_they_know(
 @pytest.mark.parametrize(
     ("ahead", "said"),
     [
-        ({}, "note There is none to compare this machine's with."),
+        ({}, "note Not checked, since neither Coder nor the store answered."),
         ({"Slack's": 4.9, "Coder's": -4.9}, "ok This machine's agrees with Slack's, Coder's."),
         (
             {"Slack's": 42.3, "Coder's": 0.1, "the store's": -7.0},
@@ -206,10 +308,12 @@ def _said(finding: Finding) -> str:
 
 def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
     """With what to do: it need not be lost."""
-    newest = Letter("3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "tell", "fix-the-login", "no answer.")
+    newest = DeadLetter(
+        "3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "post_notice", "fix-the-login", "no answer."
+    )
 
     assert _said(judge_letters(2, newest)) == (
-        "wrong 2 jobs were given up, the newest on 2026-11-25 at 15:04 UTC: tell, because no answer. "
+        "wrong 2 jobs were given up, the newest on 2026-11-25 at 15:04 UTC: post_notice, because no answer. "
         "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
         "sent again, with `--forget` forgotten."
     )

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.model.doubt import (
+from taskwire.domain.reconcile import (
     UNREADABLE_MS,
+    ConversationEntry,
     Decision,
-    Entry,
     Finding,
     count,
     decide,
@@ -273,7 +273,7 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
 ) -> None:
     """The agent's clock may be minutes off Slack's."""
     log = [
-        Entry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
+        ConversationEntry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
         for number, at in enumerate(minutes)
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.excerpts import (
+from taskwire.domain.excerpts import (
     LONGEST_CHARACTERS,
     LONGEST_LINES,
     Cursor,
@@ -22,8 +22,8 @@ from taskwire.model.excerpts import (
     told,
     whole,
 )
-from taskwire.model.mrkdwn import Mentions, mentions, without_calls
-from taskwire.model.secrets import Masker
+from taskwire.domain.mrkdwn import Mentions, mentions, without_calls
+from taskwire.domain.secrets import Masker
 
 # A busy machine is no failure.
 patient = settings(deadline=None)
@@ -65,7 +65,7 @@ def asks(id_: int, text: str, minute: int = 0) -> LogLine:
     return LogLine(id_, is_input=True, content=text, at=START + timedelta(minutes=minute))
 
 
-class Teller:
+class Notifier:
     """Tells a log as it changes, and keeps what was told."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Teller:
 
 def test_a_turn_is_told_once() -> None:
     """The start-up banner is no news, and neither is what was told."""
-    teller = Teller()
+    teller = Notifier()
     log = [says(0, "✻ Welcome to Claude Code!"), asks(1, "Fix it", 1), says(2, "⏺ Fixed." + STATUS, 2)]
 
     assert teller.hears(log[0]) is None
@@ -90,7 +90,7 @@ def test_a_turn_is_told_once() -> None:
 
 def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
     """Also when its status bar moves and its time changes."""
-    teller = Teller()
+    teller = Notifier()
 
     assert teller.hears(says(0, "One." + STATUS)) == "One."
     assert teller.hears(says(0, "One.\n\nTwo." + STATUS, 1)) == "Two."
@@ -99,7 +99,7 @@ def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
     """Entries in between are not forgotten."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(asks(1, "Fix it"), says(2, "One."))
 
     news = teller.hears(asks(1, "Fix it"), says(2, "One.\nTwo."), asks(3, "And?", 1), says(4, "Three.", 2))
@@ -109,7 +109,7 @@ def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
 
 def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
     """Half a line may have been seen."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(says(0, "One.\nTwo.\nThree.\nFou"))
 
     assert teller.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Four.\nFive."
@@ -117,7 +117,7 @@ def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
     """Old lines fell off at its beginning and a line above changed."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
     redrawn = "\n".join(["Line six.", *(f"Line {n}." for n in range(7, 12))])
@@ -127,7 +127,7 @@ def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
 
 def test_a_screen_that_shrank_is_no_news() -> None:
     """Nothing in it is new."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 
     assert teller.hears(says(0, "One.\nTwo.\nThree.")) is None
@@ -137,7 +137,7 @@ def test_a_screen_that_shrank_is_no_news() -> None:
 
 def test_a_rewritten_entry_is_told_whole() -> None:
     """A screen that was cleared shows another text."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(says(0, "One.\nTwo."))
 
     assert teller.hears(says(0, "Something else.\nTwo.")) == "Something else.\nTwo."
@@ -145,7 +145,7 @@ def test_a_rewritten_entry_is_told_whole() -> None:
 
 def test_ids_that_begin_again_are_another_history() -> None:
     """After a resume without stored history, in a new build or in the same."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
 
     assert teller.hears(says(0, ""), build=3) is None
@@ -156,7 +156,7 @@ def test_ids_that_begin_again_are_another_history() -> None:
 
 def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
     """Its entries come back with their ids and times."""
-    teller = Teller()
+    teller = Notifier()
     log = [says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2)]
     teller.hears(*log)
 
@@ -166,7 +166,7 @@ def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
 
 def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
     """Some agents show the old conversation when they come back."""
-    teller = Teller()
+    teller = Notifier()
     old = "One.\nTwo.\nThree.\nFour."
     teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
 
@@ -176,7 +176,7 @@ def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
 
 def test_a_snapshot_is_never_news() -> None:
     """It is what was there before the pause, and an empty log is nothing."""
-    teller = Teller()
+    teller = Notifier()
 
     assert teller.hears(says(4, "Done."), is_snapshot=True) is None
     assert teller.hears() is None
@@ -186,7 +186,7 @@ def test_a_snapshot_is_never_news() -> None:
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
     """Only the last entries are there."""
-    teller = Teller()
+    teller = Notifier()
     teller.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
     assert teller.hears(asks(31, "More", 9), says(32, "Two.", 10)) == "Two."
@@ -194,7 +194,7 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
     """An attached task begins with its next words."""
-    teller = Teller()
+    teller = Notifier()
     teller.cursor = told([says(0, "Old.")], build=1, mask=MASK)
 
     assert teller.hears(says(0, "Old.\nNew.")) == "New."
@@ -215,9 +215,9 @@ def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
     token = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
     wrapped = f"  The push to the other remote works with the token {token}"
 
-    assert Teller().hears(says(0, framed)) == "••• ok"
-    assert Teller().hears(says(0, f"{wrapped[:79]}\n  {wrapped[79:]} now.")) == (
-        "The push to the other remote works with the token ghp_•••\nnow."
+    assert Notifier().hears(says(0, framed)) == "••• ok"
+    assert Notifier().hears(says(0, f"{wrapped[:79]}\n  {wrapped[79:]} now.")) == (
+        "The push to the other remote works with the token ghp_••• now."
     )
 
 
@@ -244,7 +244,7 @@ def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
 @given(screens, screens, st.booleans())
 def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
     """For any screen: within its limits, no controls, no mention, no secret, nothing to strip."""
-    teller = Teller()
+    teller = Notifier()
     for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
         teller.hears(says(0, text))
         if teller.excerpt is None:
@@ -279,7 +279,7 @@ def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
 )
 def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str], stops: list[int]) -> None:
     """However often we look, the parts are the whole."""
-    teller = Teller()
+    teller = Notifier()
     parts = [
         teller.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or "" for stop in [*sorted(stops), len(lines)]
     ]
@@ -297,7 +297,7 @@ def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str],
 )
 def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
     """Ids and times in any order, in any build."""
-    teller = Teller()
+    teller = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {
             id_: LogLine(id_, typed, text, START + timedelta(minutes=at))
@@ -315,7 +315,7 @@ def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, 
 def test_a_long_log_is_read_at_once(unit: str) -> None:
     """200 kB of what patterns trip over end before the test's limit does."""
     text = unit * (200_000 // len(unit))
-    teller = Teller()
+    teller = Notifier()
 
     teller.hears(says(0, text))
 
@@ -324,12 +324,46 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
     """And how much is left out is said where it begins."""
-    log = [LogLine(n, n == 1, text, START) for n, text in enumerate(("aaaa", "bb", "cccc"))]
+    log = [LogLine(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
-    assert recent(log, 10) == log
-    assert recent(log, 7) == [
-        replace(log[0], content="… 3 characters are left out above\na"),
+    assert recent(log, 11) == log
+    assert recent(log, 9) == [
+        replace(log[0], content="… 3 characters are left out above\n a"),
         *log[1:],
     ]
-    assert [line.content for line in recent(log, 2)] == ["… 8 characters are left out above\ncc"]
+    assert [line.content for line in recent(log, 2)] == ["… 11 characters are left out above\n"]
     assert recent([], 2) == []
+
+
+def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
+    """Each takes its time, also where it is empty."""
+    log = [LogLine(0, is_input=False, content="a\nb\nc", at=START)]
+
+    assert recent(log, most_lines=3) == log
+    assert recent(log, most_lines=2)[0].content == "… 2 characters are left out above\nb\nc"
+
+
+def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
+    """Nobody can tell that it is one; of a key the rest is masked up to its last line."""
+    secret = "glpat-aB3dE6gH9jK2mN5pQ8sT1v"
+    body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 40)
+    key = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
+
+    for longest in range(30, 80):
+        text = f"use {secret} now and then go on with it until the end"
+        shown = whole(recent([says(0, text)], longest), mask=Masker().mask)
+        assert [part for part in ("aB3dE6", "gH9jK2", "Q8sT1v") if part in shown] == []
+    for longest in range(200, 1_400, 37):
+        shown = whole(recent([says(0, f"{key}\nok then")], longest), mask=Masker().mask)
+        assert "MIIEvQ" not in shown
+        assert "ADANBgkqhkiG9w0B" not in shown
+
+
+def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
+    """A web token may have thousands of letters, and is known by its first."""
+    token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
+
+    for longest in (100, 400, 900, 1_200):
+        shown = whole(recent([says(0, f"use {token} and go on")], longest), mask=Masker().mask)
+        assert [part for part in ("eyJz", "dozj") if part in shown] == []
+        assert shown.endswith("and go on")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from taskwire.scheduler import Hint
+from taskwire.app.scheduler import Hint
 
 
 async def test_hints_within_a_moment_are_one_call() -> None:

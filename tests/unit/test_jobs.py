@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.model.jobs import in_turn, score_of, soon, urgent
+from taskwire.domain.jobs import in_turn, score_of, soon, urgent
 
 # Until the year 2040.
 MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.model.ids import ChannelId, LinkId, Ts, UserId
-from taskwire.model.links import Bond
+from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
+from taskwire.domain.links import LinkRecord
 
 
 @pytest.mark.parametrize(
@@ -12,12 +12,12 @@ from taskwire.model.links import Bond
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
     """A card cannot be hours older than the command; Slack may have been away before it came."""
-    bond = Bond(
+    record = LinkRecord(
         id=LinkId("one"),
         channel=ChannelId("C1"),
         made_at=Ts("1790000000.000000"),
-        asked_by=UserId("U1"),
+        requested_by=UserId("U1"),
         thread_ts=Ts(card) if card else None,
     )
 
-    assert bond.has_other_clock is is_other
+    assert record.has_other_clock is is_other

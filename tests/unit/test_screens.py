@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.model.excerpts import clean
+from taskwire.domain.excerpts import clean
 
 CLAUDE = """
 ╭──────────────────────────────────────────────────────╮

@@ -9,6 +9,7 @@ import yaml
 from pydantic import SecretStr
 
 from taskwire import settings
+from taskwire.domain.secrets import Masker
 from taskwire.settings import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -20,21 +21,34 @@ GOOD = {
     "CODER_URL": "https://coder.example.com/",
     "CODER_SESSION_TOKEN": "abc-def",
     "REDIS_URL": "redis://:hunter2@redis:6379/0",
+    "TASKWIRE_KEY_PREFIX": "staging",
     "TASKWIRE_DATA_DIR": "/var/lib/taskwire",
     "TASKWIRE_HTTP_ADDR": "[::1]:9000",
+    "TASKWIRE_ADMIN_ADDR": "127.0.0.1:9001",
+    "TASKWIRE_ADMIN_TOKEN": "a-word-of-operators",
     "TASKWIRE_POLL_INTERVAL": "0.2",
     "TASKWIRE_SETTLE": "0",
     "TASKWIRE_TEMPLATE": "docker",
     "TASKWIRE_PRESET": "small",
     "TASKWIRE_WEBHOOK_TOKEN": "webhook-token",
     "TASKWIRE_ADMINS": "U0ALICE1, S0ADMINS1",
+    "TASKWIRE_CREATE_LIMIT": "0",
+    "TASKWIRE_SHARED_CHANNELS": "C0PARTNERS, G0OLDONE1",
+    "TASKWIRE_FORGES": "GitHub.com, git.example.com:8443",
     "TASKWIRE_LOG_LEVEL": "DEBUG",
     "TASKWIRE_LOG_FORMAT": "Text",
 }
 ADDRESS = "it must be an address that begins with https:// or http://."
 SECONDS = "it must be a number of seconds, for example 5."
 PLACE = "it must be HOST:PORT, for example 127.0.0.1:8080."
+COUNT = "it must be a whole number, for example 20, or 0 for any number of tasks."
+HOSTS = "it must be hosts with commas between them, for example github.com,git.example.com."
+QUOTED = (
+    "it must have no quotation marks around it, which are part of a value where Docker reads it from a file; "
+    "leave them out."
+)
 WORD = "it must be one word of plain letters, digits and signs."
+PREFIX = "it must be a word of at most 40 letters, digits, dots, dashes and underscores."
 # (setting, value, what is said behind "NAME is wrong: ")
 WRONG = [
     ("SLACK_BOT_TOKEN", "xapp-1-swapped", "it must be the bot's own token, which begins with xoxb-."),
@@ -52,10 +66,17 @@ WRONG = [
     ("CODER_URL", "https://me:hunter2@coder", "it must be an address without a user name, a ? or a #."),
     ("CODER_URL", "https://coder/?token=hunter2", "it must be an address without a user name, a ? or a #."),
     ("CODER_SESSION_TOKEN", "<paste here>", WORD),
+    ("TASKWIRE_KEY_PREFIX", "two words", PREFIX),
+    ("TASKWIRE_KEY_PREFIX", "a{b}", PREFIX),
+    ("TASKWIRE_KEY_PREFIX", "a:b", PREFIX),
+    ("TASKWIRE_KEY_PREFIX", "a*", PREFIX),
+    ("TASKWIRE_KEY_PREFIX", 41 * "a", PREFIX),
     ("TASKWIRE_HTTP_ADDR", "9090", PLACE),
     ("TASKWIRE_HTTP_ADDR", "localhost", PLACE),
     ("TASKWIRE_HTTP_ADDR", "127.0.0.1:99999", PLACE),
     ("TASKWIRE_HTTP_ADDR", "127.0.0.1:http", PLACE),
+    ("TASKWIRE_ADMIN_ADDR", "9090", PLACE),
+    ("TASKWIRE_ADMIN_TOKEN", "two words", "it must be one word of plain letters, digits and signs."),
     ("TASKWIRE_POLL_INTERVAL", "0.1", "it must be at least 0.2 seconds."),
     ("TASKWIRE_POLL_INTERVAL", "5s", SECONDS),
     ("TASKWIRE_POLL_INTERVAL", "nan", SECONDS),
@@ -68,6 +89,25 @@ WRONG = [
         "it must be Slack ids of people (U…) or user groups (S…) with commas between them, and number 2 is "
         "not one; a profile's menu in Slack has Copy member ID.",
     ),
+    ("TASKWIRE_CREATE_LIMIT", "-1", COUNT),
+    ("TASKWIRE_CREATE_LIMIT", "2.5", COUNT),
+    ("TASKWIRE_CREATE_LIMIT", "many", COUNT),
+    (
+        "TASKWIRE_SHARED_CHANNELS",
+        "C0PARTNERS,#general",
+        "it must be Slack ids of channels (C…) with commas between them, and number 2 is not one; a "
+        "channel's details in Slack end with its id.",
+    ),
+    ("TASKWIRE_FORGES", "github.com,https://git.example.com", HOSTS),
+    ("TASKWIRE_FORGES", "github.com git.example.com", HOSTS),
+    ("SLACK_BOT_TOKEN", '"xoxb-quoted"', QUOTED),
+    ("SLACK_APP_TOKEN", "'xapp-quoted'", QUOTED),
+    ("SLACK_SIGNING_SECRET", "“curly”", QUOTED),
+    ("CODER_URL", '"https://coder.example.com"', QUOTED),
+    ("CODER_SESSION_TOKEN", "'a-token'", QUOTED),
+    ("REDIS_URL", '"redis://:hunter2@redis:6379/0"', QUOTED),
+    ("TASKWIRE_TEMPLATE", '"docker"', QUOTED),
+    ("TASKWIRE_ADMINS", '"U0ALICE1"', QUOTED),
     ("TASKWIRE_LOG_LEVEL", "loud", "it must be debug, info, warning or error."),
     ("TASKWIRE_LOG_FORMAT", "xml", "it must be json or text."),
 ]
@@ -77,6 +117,15 @@ def _complaints(values: dict[str, str]) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         settings.given(values)
     return caught.value.sentences
+
+
+@pytest.mark.parametrize("value", ["secret'", '"secret', "'secret\"", "'", "\u201csecret", 'it\'s "mine" 2'])
+def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
+    """A password may; only a pair of them was meant to be around it."""
+    found = settings.given(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
+
+    assert found.webhook_token is not None
+    assert found.webhook_token.get_secret_value() == value
 
 
 def test_every_setting_is_read_by_its_name() -> None:
@@ -89,17 +138,23 @@ def test_every_setting_is_read_by_its_name() -> None:
     assert plain == {
         "slack_api_url": "https://slack.example.com/api/",
         "coder_url": "https://coder.example.com",
+        "key_prefix": "staging",
         "data_dir": Path("/var/lib/taskwire"),
         "http_addr": "[::1]:9000",
+        "admin_addr": "127.0.0.1:9001",
         "poll_interval": 0.2,
         "settle": 0.0,
         "template": "docker",
         "preset": "small",
         "admins": ("U0ALICE1", "S0ADMINS1"),
+        "create_limit": 0,
+        "shared_channels": ("C0PARTNERS", "G0OLDONE1"),
+        "forges": ("github.com", "git.example.com:8443"),
         "log_level": "debug",
         "log_format": "text",
     }
-    assert (found.http_host, found.http_port, found.is_socket_mode) == ("::1", 9000, True)
+    assert found.is_socket_mode
+    assert settings.host_and_port(found.http_addr) == ("::1", 9000)
 
 
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
@@ -168,6 +223,25 @@ def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytes
     assert caught.value.sentences == ["The file .env is not text in UTF-8: write it anew, or take it away."]
 
 
+def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip of the hand in a name is otherwise the same as leaving it out."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TASKWIRE_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text('TASKWIRE_POL_INTERVAL="1"\nTASKWIRE_SETTLE=1\nOTHER=1\n')
+    monkeypatch.setenv("TASKWIRE_ADMIN", "U0ALICE1")
+    monkeypatch.setenv("TASKWIRE_COLOUR", "hunter2")
+    # What a cluster sets by itself where a service is called taskwire.
+    for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR", "PORT_8080_TCP"):
+        monkeypatch.setenv(f"TASKWIRE_{name}", "10.0.0.1")
+
+    assert settings.list_unknown() == [
+        "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?",
+        "There is no setting TASKWIRE_COLOUR, so it does nothing.",
+        "There is no setting TASKWIRE_POL_INTERVAL, so it does nothing. Is it TASKWIRE_POLL_INTERVAL?",
+    ]
+
+
 def test_every_secret_is_known_to_the_mask() -> None:
     """Also the password alone, which a client of Redis may name."""
     found = settings.given(GOOD)
@@ -177,8 +251,8 @@ def test_every_secret_is_known_to_the_mask() -> None:
         GOOD["SLACK_APP_TOKEN"],
         GOOD["SLACK_SIGNING_SECRET"],
         GOOD["CODER_SESSION_TOKEN"],
-        GOOD["REDIS_URL"],
         GOOD["TASKWIRE_WEBHOOK_TOKEN"],
+        GOOD["TASKWIRE_ADMIN_TOKEN"],
         "hunter2",
     }
     assert not any(secret in repr(found) for secret in found.secrets())
@@ -190,14 +264,41 @@ def test_the_sentinels_password_is_a_secret_too() -> None:
 
     found = settings.given(GOOD | {"REDIS_URL": url})
 
-    assert {"one/hunter", "two&hunter", url} <= set(found.secrets())
+    assert {"one/hunter", "two&hunter", "one%2Fhunter", "two%26hunter"} <= set(found.secrets())
+
+
+@pytest.mark.parametrize("url", ["redis://redis.internal.invalid:6379", "rediss://localhost:6379/0"])
+def test_where_the_store_is_may_be_said(url: str) -> None:
+    """An address without a password would otherwise be missing in the sentence that says what is wrong."""
+    found = settings.given(GOOD | {"REDIS_URL": url})
+
+    said = f"{url} cannot be reached"
+    assert Masker(found.secrets(), found.tokens()).mask(said) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "prefix", "what"),
+    [
+        ("REDIS_URL", "redis://:taskwire-dev@localhost", "taskwire-dev", "the password in REDIS_URL"),
+        ("TASKWIRE_ADMIN_TOKEN", "adm1n-pw", "tw.adm1n-pw.x", "TASKWIRE_ADMIN_TOKEN"),
+    ],
+)
+def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
+    """Each key of a step would be masked, and everything be written to keys that nobody reads."""
+    with pytest.raises(SettingsError) as refused:
+        settings.given(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
+
+    assert refused.value.sentences == [
+        f"TASKWIRE_KEY_PREFIX holds {what}, which would stand in every key: set another prefix, "
+        "or another secret."
+    ]
 
 
 def test_the_readme_and_the_chart_know_every_setting() -> None:
     """What is documented nowhere does not exist for anybody, and what is not read must not be documented."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
-    set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_DATA_DIR"}
+    set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_ADMIN_ADDR", "TASKWIRE_DATA_DIR"}
 
     table = readme.partition("## Settings")[2].partition("\n## ")[0]
     documented = re.findall(

@@ -1,10 +1,15 @@
 """One answer for many: never an older one than was asked for, and never more calls than need be."""
 
 import asyncio
+import contextlib
+from contextvars import ContextVar
 
 import pytest
 
-from taskwire.bridge.shared import Shared
+from taskwire.domain.priority import Priority
+from taskwire.single_flight import SingleFlight
+from taskwire.slack.errors import NoCapacity
+from taskwire.slack.rate_limits import RateLimits, Unlimited, claiming, until_capacity, waiting
 
 
 async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:
@@ -45,6 +50,59 @@ async def test_a_failure_is_told_to_those_who_shared_it_alone() -> None:
     assert await calls.shared.get() == 2
 
 
+async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
+    """The first caller comes again where there is no room; another, who would not, waits for it."""
+    room = RateLimits(OneIsSentAway())
+
+    async def ask() -> str:
+        with claiming("shared"):
+            await room.take("users.info")
+        return "alice"
+
+    shared = SingleFlight(ask)
+
+    async def in_a_turn() -> str:
+        with claiming("a turn"):
+            return await until_capacity(shared.get)
+
+    async def behind() -> str:
+        with waiting(contextlib.nullcontext):
+            return await until_capacity(shared.get)
+
+    turn, other = await asyncio.gather(in_a_turn(), behind(), return_exceptions=True)
+
+    assert isinstance(turn, NoCapacity)
+    assert other == "alice"
+
+
+async def test_the_first_callers_deadline_is_nobody_elses() -> None:
+    """Their attempt may be over long before the others' answer is."""
+    marked: ContextVar[str] = ContextVar("marked", default="nobody's")
+
+    async def whose() -> str:
+        return marked.get()
+
+    marked.set("the first caller's")
+
+    assert await SingleFlight(whose).get() == "nobody's"
+
+
+class OneIsSentAway(Unlimited):
+    """Limits with room for every call but the first."""
+
+    def __init__(self) -> None:
+        self._is_full = True
+
+    async def wait(
+        self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
+    ) -> float:
+        """Send the first one away, who has to bear the shared call's own name."""
+        del method, where, priority
+        assert claimant == "shared"
+        was_full, self._is_full = self._is_full, False
+        return 0.01 if was_full else 0.0
+
+
 class Calls:
     """A call that takes as long as it is told to, and answers how many there were."""
 
@@ -52,7 +110,7 @@ class Calls:
         self.begun = asyncio.Semaphore(0)
         self.may_end = asyncio.Event()
         self.error: OSError | None = None
-        self.shared = Shared(self._call)
+        self.shared = SingleFlight(self._call)
         self._count = 0
 
     async def _call(self) -> int:

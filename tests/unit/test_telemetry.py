@@ -5,15 +5,16 @@ import io
 import json
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 
-from taskwire.model.secrets import Masker
-from taskwire.scheduler import Timers
-from taskwire.telemetry import Metrics, configure_logs, logger
+from taskwire.app.scheduler import Timers
+from taskwire.domain.secrets import Masker
+from taskwire.telemetry import LONGEST_VALUE, Metrics, Seldom, configure_logs, logger
 
 SECRET = "swordfish-4711"
 
@@ -83,6 +84,19 @@ def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> N
     assert SECRET not in log.getvalue()
 
 
+def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
+    """Whatever is logged is masked on the loop, which must not stand still."""
+    before = "a " * (LONGEST_VALUE // 2 - 5)
+
+    logger("test").info("said", body=f"{before}{SECRET}{'b ' * 100_000}")
+
+    said = str(_lines(log)[0]["body"])
+    assert said.startswith(before + "•••")
+    assert SECRET[:5] not in said
+    assert said.endswith("… (204,004 characters)")
+    assert len(said) < LONGEST_VALUE + 30
+
+
 def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
     """Errors quote what they could not use."""
     try:
@@ -93,6 +107,32 @@ def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
 
     assert log.getvalue().count("Traceback") == 2
     assert SECRET not in log.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str) -> None:
+    """In an error's text, in a library's line, in a header; in both forms."""
+    token, stream = "xoxb-123456789012-abcDEFghiJKLmnoPQR", io.StringIO()
+    configure_logs("debug", form, Masker([token], [token]).mask, stream)
+    dressed = [
+        token.upper(),
+        token.replace("-", "%2D"),
+        "\u200b".join(token),
+        b64encode(token.encode()).decode(),
+    ]
+    key = "-----BEGIN PRIVATE KEY-----\n" + "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 200)
+
+    for words in (*dressed, key):
+        try:
+            raise ValueError(f"no: {words}")
+        except ValueError as error:
+            logger("taskwire.tests").exception(f"{words} is wrong", error=error, asked={words: [words]})
+            logging.getLogger("a.library").exception("got %s", words)
+
+    written = stream.getvalue().lower()
+    assert written.count("traceback") == 2 * len([*dressed, key])
+    assert [word for word in (*dressed, "MIIEvQIBADANBgkqhk", "abcDEFghi") if word.lower() in written] == []
+    assert [word for word in dressed if ascii(word)[1:-1].lower() in written] == []
 
 
 def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
@@ -114,7 +154,7 @@ async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringI
     async def comes() -> None:
         called.release()
 
-    timers.start(hangs, comes, comes)
+    timers.start(hangs, comes, comes, {"seldom": comes})
     for _ in range(3):
         await called.acquire()
     await timers.stop(0.0)
@@ -135,6 +175,27 @@ def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
 
     assert "trouble" in stream.getvalue()
     assert "news" not in stream.getvalue()
+
+
+def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
+    """With how often it was so in between; after its end the next one is said at once again."""
+    said: list[dict[str, object]] = []
+    now = [0.0]
+    away = Seldom(lambda event, **values: said.append({"event": event} | values), "away", lambda: now[0])
+
+    assert away.ends() is None
+    for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0, 130.0):
+        away(error=f"at {now[0]:.0f}")
+    lasted = away.ends()
+    away(error="again")
+
+    assert said == [
+        {"event": "away", "error": "at 0", "times": 1},
+        {"event": "away", "error": "at 60", "times": 3},
+        {"event": "away", "error": "at 130", "times": 2},
+        {"event": "away", "error": "again", "times": 1},
+    ]
+    assert lasted == 130.0
 
 
 def test_figures_have_good_names_and_say_what_they_are() -> None:
@@ -159,3 +220,23 @@ def test_every_figure_is_documented() -> None:
     text = Metrics().exposition().decode()
     named = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
     assert documented == {name for name in named if not name.endswith("_created")}
+
+
+def test_nobody_writes_lines_of_their_own_into_a_log_of_text() -> None:
+    """Nor does what is quoted move an operator's cursor; in JSON it is written out anyway."""
+    stream, evil = io.StringIO(), "a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec"
+    configure_logs("debug", "text", str, stream)
+
+    logger("taskwire.tests").warning("a name", name=evil)
+    logger("taskwire.tests").warning(f"said {evil}")
+    logging.getLogger("a.library").warning("trouble with %s", evil)
+    try:
+        raise ValueError(evil)
+    except ValueError:
+        logger("taskwire.tests").exception("surprised")
+
+    written = stream.getvalue()
+    assert [letter for letter in written if not letter.isprintable() and letter != "\n"] == []
+    assert [line[:10] for line in written.splitlines() if "forged" in line][3:] == ["2026-01-01"]
+    assert written.count("\n2026-01-01") == 1
+    assert r"trouble with a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec" in written

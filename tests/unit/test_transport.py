@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from taskwire import transport
-from taskwire.model.errors import NotDone, OutsideError, Unknown
-from taskwire.transport import Cut, DeadlinePassed, NoAnswer, Unreachable
+from taskwire.domain.errors import NotDone, OutsideError, Unknown
+from taskwire.transport import ConnectionCut, DeadlinePassed, NoAnswer, Unreachable
 from tests.coder.far_side import (
     Act,
     FarSide,
@@ -106,7 +106,7 @@ async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
         # This one goes over the kept connection, which is where aiohttp would repeat it.
         error = await broken(door(method, far.url, content))
 
-        assert type(error) is Cut
+        assert type(error) is ConnectionCut
         assert isinstance(error, Unknown)
         assert len(far.requests) == 2
         assert far.connections == 1
@@ -122,7 +122,7 @@ async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_wr
         for _ in range(20):
             error = await broken(door("POST", far.url, b"words"))
 
-            assert type(error) in (Unreachable, Cut)
+            assert type(error) in (Unreachable, ConnectionCut)
         assert far.requests == []
 
 
@@ -139,9 +139,9 @@ async def test_silence_is_unknown(door: Door) -> None:
 @pytest.mark.parametrize(
     ("act", "expected"),
     [
-        (raw_then_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), Cut),
-        (raw_then_cut(b"HTTP/1.1 200"), Cut),
-        (raw_then_cut(b"what is this?\r\n\r\n"), Cut),
+        (raw_then_cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), ConnectionCut),
+        (raw_then_cut(b"HTTP/1.1 200"), ConnectionCut),
+        (raw_then_cut(b"what is this?\r\n\r\n"), ConnectionCut),
         (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"), NoAnswer),
     ],
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],

@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.changes import Observed, Rules, Story, at_first_sight
-from taskwire.model.ids import TaskId, Ts
-from taskwire.model.links import Hold, Link, LinkEnd
-from taskwire.model.messages import Message
-from taskwire.model.phases import Observation, Phase, Report
-from taskwire.words import cards
+from taskwire.domain.ids import TaskId, Ts
+from taskwire.domain.links import Hold, Link, LinkEnd
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Observation, Phase, Report
+from taskwire.domain.secrets import Masker
+from taskwire.domain.transitions import LinkState, Observed, Rules, initial_state
+from taskwire.messages import cards
+from taskwire.messages.blocks import cut, one_line, reported
 from tests.unit.words_examples import (
     AGO,
     ALICE,
     BOND,
     CODER,
+    FORGES,
     NOON,
     NOON_MS,
     OPENED,
@@ -31,7 +34,29 @@ ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "
 
 
 def card(drawn: Link) -> Message:
-    return cards.card(drawn, coder_url=CODER)
+    return cards.card(drawn, coder_url=CODER, forges=FORGES)
+
+
+@pytest.mark.parametrize("limit", [60, 120, 300])
+def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
+    """What is left of it would not be recognised; of scripts without blanks as much is shown as fits."""
+    secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
+
+    for at in range(limit + 1):
+        shown = Masker().mask(cut(f"{('use it now ' * 40)[:at]} {secret} and go on {'x' * 300}", limit))
+        assert secret[4:10] not in shown
+        assert len(shown) <= limit
+
+    assert cut("直す" * 300, limit) == ("直す" * 300)[: limit - 1] + "…"
+
+
+def test_of_a_long_link_whole_parts_are_kept() -> None:
+    """So that a short text says something; of one with a user, a question or a key in it, nothing is."""
+    link, token = "https://git.example.com:8443/acme/app/", "0123456789abcdef0123456789"
+
+    assert one_line(f"Fix {link}{token}{token}", 60) == f"Fix {link}…"
+    assert one_line(f"Fix https://{token}{token}{token}@host/a", 60) == "Fix…"
+    assert one_line(f"Fix https://host/a?key={token}{token}", 60) == "Fix https://host/…"
 
 
 def test_a_working_task() -> None:
@@ -57,7 +82,7 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
     """Before Coder has made the task the card has no buttons, and says what it is for."""
     asked = BOND.model_copy(update={"task_id": None, "title": "", "name": ""})
 
-    message = card(Link(bond=asked))
+    message = card(Link(record=asked))
 
     assert shown(message) == [
         "After signing in, people land on /404.",
@@ -66,6 +91,18 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
         "> After signing in, people land on /404.",
         "~ You can reply in this thread already; the agent gets your words as soon as it is up.",
     ]
+
+
+@pytest.mark.parametrize("prompt", ["fix the login", "Fix the  login.", "FIX THE LOGIN\n"])
+@pytest.mark.parametrize("task_id", ["t-1", None])
+def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, task_id: str | None) -> None:
+    """Coder makes a capital of its first letter."""
+    record = BOND.model_copy(update={"prompt": prompt, "task_id": task_id})
+
+    message = card(Link(record=record))
+
+    assert not [line for line in shown(message) if line.startswith(">")]
+    assert "Asked for" not in message.text
 
 
 @pytest.mark.parametrize(
@@ -109,7 +146,23 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
         ("https://github.com/acme/site/pull/12", "View pull request"),
         ("https://gitlab.example.com/acme/site/-/merge_requests/3#note_1", "View merge request"),
         ("https://github.com/acme/site/issues/9", "View issue"),
-        ("http://docs.example.com/pull", "Open link"),
+        ("http://docs.example.com/pull", "Open link (docs.example.com)"),
+        ("http://github.com/acme/site/pull/12", "View pull request (github.com)"),
+        ("https://github.com:8443/acme/site/pull/12", "View pull request (github.com:8443)"),
+        ("https://github.com.evil.example/acme/site/pull/12", "View pull request (github.com.evil.example)"),
+        ("https://g\u0456thub.com/acme/site/pull/12", "View pull request (xn--gthub-n2e.com)"),
+        (
+            "https://github.com.acme.site.pull.request.with.so.many.parts.evil.example/pull/1",
+            "View pull request (…acme.site.pull.request.with.so.many.parts.evil.example)",
+        ),
+        (f"{CODER}/@alice/site/apps/preview", "Open link"),
+        ("https://coder.example.com:8443/x", "Open link (coder.example.com:8443)"),
+        ("https://github.com@evil.example/acme/site/pull/12", None),
+        ("https://github.com:x@evil.example/", None),
+        ("https://evil.example\\@github.com/", None),
+        ("https://x.example/\u202egpj.exe", None),
+        ("https://x.example/\u2066a\u2069", None),
+        ("https://github.com\u200b.evil.example/", None),
         ("file:///home/coder/plan.md", None),
         ("javascript:alert(1)", None),
         ("https://", None),
@@ -119,49 +172,53 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
     ],
 )
 def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
-    """Agents report files and worse; a button leads to http or https alone."""
+    """Agents report files and worse; and a button says where it leads, unless that is known."""
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
     assert labels[:-5] == ([label] if label else [])
 
 
-def noted(story: Story, **more: object) -> str:
-    drawn = Link.model_validate({"bond": BOND, "story": story} | more)
+def noted(state: LinkState, **more: object) -> str:
+    drawn = Link.model_validate({"record": BOND, "state": state} | more)
     return shown(card(drawn))[3]
 
 
 def test_what_is_not_plain_is_explained() -> None:
     """An error waited out, a lost agent, a hold and unknown words each get a sentence."""
-    paused = Story(phase=Phase.PAUSED, status="paused")
+    paused = LinkState(phase=Phase.PAUSED, status="paused")
     hold = Hold(by=ALICE, at=Ts("1.1"))
-    early = Story(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
-    late = Story(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_ms=NOON_MS)
+    early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
+    late = LinkState(phase=Phase.WORKING, started_ms=NOON_MS - 900_000, error_ms=NOON_MS)
 
     assert noted(early) == (
         "Coder reports an error. While a workspace starts that may pass, so I wait until "
         "<!date^1777637040^{time}|12:04 UTC> before I call it broken."
     )
     assert noted(late) == (
-        "Coder reports an error for this task. It may pass; if it is still there in a moment, I say so in "
-        "the thread."
+        f"Agent not reachable since {SINCE}. That may pass by itself; "
+        "if it is not back in a moment, I say so in the thread. *Retry* stops its workspace and "
+        "starts it again."
     )
-    assert noted(Story(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
-        f"Agent not reachable (first noticed: {SINCE}). Often it comes back by itself."
+    assert noted(LinkState(phase=Phase.DONE, unreachable_ms=NOON_MS)) == (
+        f"Agent not reachable since {SINCE}. Often that passes by "
+        "itself. *Retry* stops its workspace and starts it again."
     )
-    assert shown(card(Link(bond=BOND, story=paused, hold=hold))) == shown(card(Link(bond=BOND, story=paused)))
-    assert noted(Story(phase=Phase.WORKING, status="active"), hold=hold) == (
+    assert shown(card(Link(record=BOND, state=paused, hold=hold))) == shown(
+        card(Link(record=BOND, state=paused))
+    )
+    assert noted(LinkState(phase=Phase.WORKING, status="active"), hold=hold) == (
         "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
         "them along."
     )
-    assert noted(Story(phase=Phase.BROKEN, error_ms=NOON_MS)) == (
+    assert noted(LinkState(phase=Phase.BROKEN, error_ms=NOON_MS)) == (
         "Coder reports an error with its workspace. *Retry* starts it again."
     )
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:
     """A newer Coder breaks nothing."""
-    drawn = Link(bond=BOND, story=Story(phase=Phase.OTHER, word="*hiber* <!here>"))
+    drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, word="*hiber* <!here>"))
 
     message = card(drawn)
 
@@ -234,7 +291,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
         update={
             "ended": "failed",
             "failure": "Coder said: Out of licences.",
-            "bond": made.bond.model_copy(update={"task_id": None}),
+            "record": made.record.model_copy(update={"task_id": None}),
         }
     )
 
@@ -278,9 +335,9 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
         report=Report(id="x", at=NOON, state="idle", message="Which branch?"),
     )
     now_ms = NOON_MS + int(timedelta(minutes=5).total_seconds() * 1000)
-    story = at_first_sight(Observed(seen=seen), Rules(settle_ms=20_000), now_ms)
+    state = initial_state(Observed(seen=seen), Rules(settle_ms=20_000), now_ms)
 
-    message = cards.status(cards.unlinked(seen, story), coder_url=CODER)
+    message = cards.status(cards.unlinked(seen, state), coder_url=CODER)
 
     assert shown(message) == [
         "Other task",
@@ -299,9 +356,34 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
     """Any text fits the limits and calls nobody."""
     report = OPENED.model_copy(update={"message": message, "uri": message})
     update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
-    drawn = link(phase, report).model_copy(update={"bond": BOND.model_copy(update=update)})
+    drawn = link(phase, report).model_copy(update={"record": BOND.model_copy(update=update)})
 
     made = card(drawn)
 
     assert faults(made) == []
     assert not any(call in made.text + json.dumps(made.blocks) for call in ("<!channel", "<!here", "<@U"))
+
+
+@pytest.mark.parametrize(
+    ("host", "host_shown"),
+    [
+        ("stra\u00dfe.example.com", "xn--strae-oqa.example.com"),
+        ("STRA\u1e9eE.example.com", "xn--strae-oqa.example.com"),
+        ("\u03b5\u03c2.example.com", "xn--qxa0a.example.com"),
+        ("gith\u0443b.com", "xn--githb-hze.com"),
+        ("\uff47ithub.com", "github.com"),
+        ("github.com\u3002evil.example", "github.com.evil.example"),
+    ],
+)
+def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
+    host: str, host_shown: str
+) -> None:
+    """And is no forge, whatever an older rule would make of it."""
+    forges = ("strasse.example.com", "github.com", "example.com")
+    button = reported(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
+
+    assert button["text"] == {
+        "type": "plain_text",
+        "text": f"View pull request ({host_shown})",
+        "emoji": False,
+    }

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.model.actions import Dialog
-from taskwire.model.messages import View
-from taskwire.words import forms
-from taskwire.words.forms import Field, PresetChoice, TemplateChoice
+from taskwire.domain.controls import Dialog
+from taskwire.domain.message import View
+from taskwire.messages import forms
+from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
 from tests.unit.words_examples import anything
 from tests.unit.words_shown import shown_view, view_faults
 

@@ -4,20 +4,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.changes import Story
-from taskwire.model.grammar import OPTIONS, THREAD_VERBS, VERBS
-from taskwire.model.links import Link
-from taskwire.model.phases import Phase
-from taskwire.words import listing
-from taskwire.words.listing import TaskLine, TemplateLine
+from taskwire.domain.grammar import OPTIONS, THREAD_VERBS, VERBS
+from taskwire.domain.links import Link
+from taskwire.domain.phases import Phase
+from taskwire.domain.transitions import LinkState
+from taskwire.messages import listing
+from taskwire.messages.listing import TaskLine, TemplateLine
 from tests.unit.words_examples import AGO, BOND, CODER, NOON_MS, anything
 from tests.unit.words_shown import buttons, faults, shown
 
 THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"
 
 
-def task(phase: Phase, **bond: object) -> Link:
-    return Link(bond=BOND.model_copy(update=bond), story=Story(phase=phase, since_ms=NOON_MS))
+def task(phase: Phase, **record: object) -> Link:
+    return Link(record=BOND.model_copy(update=record), state=LinkState(phase=phase, since_ms=NOON_MS))
 
 
 def test_tasks_lead_to_their_threads() -> None:
@@ -85,7 +85,7 @@ def test_templates_with_their_presets() -> None:
     assert shown(message) == [
         "Templates for tasks",
         "Docker workspace  docker  In a container",
-        "~ Presets: Small, Large (default) · acme",
+        "~ Presets: Small, Large (default) · organization: acme",
         "plain",
         "~ Use one: `/task create template=docker PROMPT`.",
     ]

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskwire.model.changes import Notice, NoticeKind
-from taskwire.model.ids import UserId
-from taskwire.model.messages import Message
-from taskwire.model.phases import Report
-from taskwire.words import notices
-from tests.unit.words_examples import CODER, OPENED, anything, link
+from taskwire.domain.ids import UserId
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Report
+from taskwire.domain.transitions import Notice, NoticeKind
+from taskwire.messages import notices
+from taskwire.messages.shapes import settled
+from tests.unit.words_examples import CODER, FORGES, OPENED, anything, link
 from tests.unit.words_shown import buttons, faults, shown
 
 KINDS: list[NoticeKind] = ["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
@@ -20,7 +21,7 @@ BOB = UserId("U2")
 
 def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = None, **more: object) -> Message:
     notice = Notice(kind=kind, id=f"{kind}:1", report=report, by=by, build=1)
-    return notices.notice(link(), notice, coder_url=CODER, **more)  # type: ignore[arg-type]  # keywords pass through
+    return notices.notice(link(), notice, coder_url=CODER, forges=FORGES, **more)  # type: ignore[arg-type]  # keywords pass through
 
 
 def test_a_need_claims_no_question() -> None:
@@ -28,14 +29,26 @@ def test_a_need_claims_no_question() -> None:
     message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
 
     assert message.text == (
-        "<@U1> <@U2> Needs you: Fix the login. The agent has stopped. Its last report: “Opened PR #12”. "
-        "Reply here to go on. https://git.example.com/acme/site/pull/12"
+        "<@U1> <@U2> Needs you: Fix the login. The agent is waiting for you. It last reported: "
+        "“Opened PR #12”. Reply here to go on. https://git.example.com/acme/site/pull/12"
     )
     assert shown(message) == [
         "<@U1> <@U2> :raising_hand: Needs you: Fix the login",
-        "The agent has stopped. Its last report: “Opened PR #12”",
+        "The agent is waiting for you. It last reported: “Opened PR #12”",
         "Reply here to go on.",
         "[View pull request] [Open in Coder] [Logs]",
+    ]
+
+
+def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
+    """Another one stands below it, which needs no word."""
+    message = settled(told("paused"), "")
+
+    assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."
+    assert shown(message) == [
+        ":double_vertical_bar: Paused: Fix the login",
+        "The workspace was stopped in Coder.",
+        "[Open in Coder]",
     ]
 
 
@@ -186,7 +199,7 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
 ) -> None:
     """Any text fits the limits; only those who are given are called, at the front of the first line."""
     calls = tuple(UserId(f"U{number:08}") for number in sorted(people))
-    named = link().model_copy(update={"bond": link().bond.model_copy(update={"title": title})})
+    named = link().model_copy(update={"record": link().record.model_copy(update={"title": title})})
     notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), by=BOB)
 
     made = notices.notice(

@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from taskwire.model.changes import Story
-from taskwire.model.ids import ChannelId, LinkId, TaskId, Ts, UserId
-from taskwire.model.links import Bond, Link
-from taskwire.model.phases import Phase, Report
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
+from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.phases import Phase, Report
+from taskwire.domain.transitions import LinkState
 
 CODER = "https://coder.example.com"
+FORGES = ("github.com", "git.example.com", "gitlab.example.com")
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 NOON_MS = 1_777_636_800_000
 SINCE = "<!date^1777636800^{date_short_pretty} at {time}|2026-05-01 at 12:00 UTC>"
@@ -23,13 +25,13 @@ OPENED = Report(
     uri="https://git.example.com/acme/site/pull/12",
 )
 
-BOND = Bond(
+BOND = LinkRecord(
     id=LinkId("L1"),
     channel=ChannelId("C1"),
     made_at=Ts("1777636800.000100"),
-    asked_by=ALICE,
+    requested_by=ALICE,
     owner_name="alice",
-    prompt="After signing in, people land on /404.",
+    prompt=AgentText("After signing in, people land on /404."),
     name="fix-login-1a2b",
     title="Fix the login",
     template="docker",
@@ -41,8 +43,8 @@ BOND = Bond(
 
 def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: str = "active") -> Link:
     """Make a link whose task stands at a phase."""
-    story = Story(phase=phase, status=status, build=1, last_report=report, report_build=1)
-    return Link(bond=BOND, story=story)
+    state = LinkState(phase=phase, status=status, build=1, last_report=report, report_build=1)
+    return Link(record=BOND, state=state)
 
 
 _NASTY = st.sampled_from(

@@ -2,7 +2,7 @@
 
 from pydantic import JsonValue
 
-from taskwire.model.messages import Block, Message, View
+from taskwire.domain.message import Block, Message, View
 from taskwire.sandbox.slack.block_rules import MESSAGE, problems
 from taskwire.sandbox.slack.view_rules import view_problems
 from taskwire.slack.limits import EDITED_TEXT, Invalid, check_message, check_view

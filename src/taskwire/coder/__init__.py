@@ -1,1 +1,1 @@
-"""The one door to Coder."""
+"""The client for Coder: calls, answers as values, and what each error means."""

@@ -6,28 +6,36 @@ ends at typed values: no payload, header or httpx object goes up from here, and 
 header.
 """
 
+import asyncio
 import contextlib
+import io
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
 
 from taskwire import transport
-from taskwire.coder import errors, models
+from taskwire.coder import errors, models, scopes
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.errors import blaming
 
 USERS_PAGE = 100
-# What is longer would fill this process's memory: 30,000 tasks make 100 MB, the log of a year much less.
-LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
+# What is longer would fill this process's memory. A task takes about 1 kB of a list, and more in what is made
+# of it; of lists there may be three for a moment.
+LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
+# An answer that has grown so long goes on when no other does: all at once they would fill the memory too.
+LONG_ANSWER_BYTES = 256 * 1024
 # A search for an e-mail address that has not ended after this many pages is not a search any more.
 USERS_PAGES = 20
 
 
 @dataclass(frozen=True)
-class Timeouts:
+class CoderTimeouts:
     """How long each kind of call may take in all, in seconds."""
 
     connect: float = 10.0
@@ -50,12 +58,15 @@ class CoderClient:
         base_url: str,
         token: str,
         *,
-        timeouts: Timeouts | None = None,
-        most_bytes: int = LARGEST_ANSWER_BYTES,
+        timeouts: CoderTimeouts | None = None,
+        most_bytes: int = LARGEST_LIST_BYTES,
+        mask: Callable[[str], str] = str,
     ) -> None:
-        self.timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or CoderTimeouts()
         self._most_bytes = most_bytes
+        self._mask = mask
         self._http = http
+        self._long_lists, self._long_answers = asyncio.Semaphore(), asyncio.Semaphore()
         self._base_url = base_url.rstrip("/")
         self._token = token
         # By Coder's clock, or that of what stands before it.
@@ -68,13 +79,14 @@ class CoderClient:
         base_url: str,
         token: str,
         *,
-        timeouts: Timeouts | None = None,
-        most_bytes: int = LARGEST_ANSWER_BYTES,
+        timeouts: CoderTimeouts | None = None,
+        most_bytes: int = LARGEST_LIST_BYTES,
+        mask: Callable[[str], str] = str,
     ) -> AsyncIterator["CoderClient"]:
         """Give a client with connections of its own, and close them."""
         session = transport.make_session(proxy=transport.proxy_for(base_url))
         async with transport.make_http_client(session) as http:
-            yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes)
+            yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
 
     def __repr__(self) -> str:
         """Name the server and never the token."""
@@ -82,9 +94,16 @@ class CoderClient:
 
     def acting_with(self, token: str) -> "CoderClient":
         """Return a client for another account over the same connections."""
-        return CoderClient(
-            self._http, self._base_url, token, timeouts=self.timeouts, most_bytes=self._most_bytes
+        client = CoderClient(
+            self._http,
+            self._base_url,
+            token,
+            timeouts=self.timeouts,
+            most_bytes=self._most_bytes,
+            mask=self._mask,
         )
+        client._long_lists, client._long_answers = self._long_lists, self._long_answers
+        return client
 
     async def build_info(self) -> models.BuildInfo:
         """Ask which Coder this is; needs no valid token."""
@@ -100,6 +119,15 @@ class CoderClient:
         body = await self._get("get user", f"/users/{_segment(user)}")
         return models.read(models.User, body, "get user")
 
+    async def find_may_connect(self) -> bool | None:
+        """Say whether this account may talk to everybody's agents; None where Coder does not tell."""
+        check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
+        try:
+            body = await self._ask("check rights", "POST", "/authcheck", 200, {"checks": {"connects": check}})
+            return models.read(models.Rights, body, "check rights").connects
+        except (errors.NotFound, errors.BadRequest, errors.Forbidden, errors.UnexpectedCoderAnswer):
+            return None
+
     async def list_users(self, query: str = "") -> list[models.User]:
         """Return the users that a search finds; an account without the right sees only itself."""
         found: list[models.User] = []
@@ -110,12 +138,12 @@ class CoderClient:
             found += users
             if len(users) < USERS_PAGE:
                 return found
-        raise errors.Nonsense("list users", f"still going on after {USERS_PAGES} pages")
+        raise errors.UnexpectedCoderAnswer("list users", f"still going on after {USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
         """Return who has exactly this address, case aside; Coder's own search takes any part of it."""
-        wanted = email.strip().casefold()
-        return [user for user in await self.list_users(wanted) if user.email.casefold() == wanted]
+        wanted = _lowered(email)
+        return [user for user in await self.list_users(wanted) if _lowered(user.email) == wanted]
 
     async def list_templates(self) -> tuple[models.Template, ...]:
         """Return the templates that this account may see, make tasks, and are not deprecated."""
@@ -130,7 +158,7 @@ class CoderClient:
             body = await self._get("list presets", path)
         except errors.NotFound:
             return ()
-        except errors.Nonsense as nonsense:
+        except errors.UnexpectedCoderAnswer as nonsense:
             if nonsense.status == 404:
                 return ()
             raise
@@ -138,7 +166,8 @@ class CoderClient:
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
         """Return the list as it came, for `lists.pieces`; without a query, all that the account sees."""
-        return await self._get("list tasks", "/tasks", {"q": query} if query else None)
+        params = {"q": query} if query else None
+        return await self._get("list tasks", "/tasks", params, is_list=True)
 
     async def get_task(self, task: str) -> models.Task:
         """Return a task by its id, `owner/name`, or a name of this account's own."""
@@ -149,7 +178,7 @@ class CoderClient:
         self,
         owner: str,
         template_version_id: str,
-        prompt: str,
+        prompt: AgentText,
         name: str,
         *,
         preset_id: str | None = None,
@@ -170,19 +199,19 @@ class CoderClient:
         """Delete a task and its workspace; `BuildActive` while a build is under way."""
         await self._ask("delete task", "DELETE", _task_path(task), 202)
 
-    async def edit_input(self, task: str, text: str) -> None:
+    async def edit_input(self, task: str, text: AgentText) -> None:
         """Replace the prompt of a paused task; `MustBePaused` otherwise."""
         await self._ask("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
 
-    async def send(self, task: str, text: str) -> None:
+    async def send(self, task: str, text: AgentText) -> None:
         """Give the agent input; the agent takes no leading or trailing blanks."""
         path = f"{_task_path(task)}/send"
         await self._ask("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
-    async def get_logs(self, task: str) -> models.Logs:
+    async def get_logs(self, task: str) -> models.TaskLogs:
         """Return the whole log, or the snapshot of a task that does not run."""
         body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
-        return models.read(models.Logs, body, "get logs")
+        return models.read(models.TaskLogs, body, "get logs")
 
     async def pause(self, task: str) -> models.Build:
         """Start a build that stops the workspace, also if it is stopped already."""
@@ -225,11 +254,29 @@ class CoderClient:
             return None
         return models.read(models.ApiKey, body, "get key").expires_at
 
+    async def list_missing_scopes(self) -> list[str]:
+        """Return which of the scopes that Taskwire needs the session token lacks."""
+        key_id, dash, _ = self._token.partition("-")
+        if not dash:
+            return []
+        try:
+            body = await self._get("get key", f"/users/me/keys/{_segment(key_id)}")
+        except (errors.NotFound, errors.Forbidden):
+            # An account may always read its own; so it is the token that may not.
+            return [scopes.READS_ITSELF]
+        return scopes.list_missing(models.read(models.ApiKey, body, "get key").scopes)
+
     async def _get(
-        self, what: str, path: str, params: dict[str, str] | None = None, seconds: float | None = None
+        self,
+        what: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        seconds: float | None = None,
+        *,
+        is_list: bool = False,
     ) -> bytes:
         seconds = seconds or self.timeouts.read
-        return await self._ask(what, "GET", path, 200, seconds=seconds, params=params)
+        return await self._ask(what, "GET", path, 200, seconds=seconds, params=params, is_list=is_list)
 
     async def _ask(
         self,
@@ -237,32 +284,38 @@ class CoderClient:
         method: str,
         path: str,
         success: int,
-        content: dict[str, str] | None = None,
+        content: Mapping[str, object] | None = None,
         seconds: float | None = None,
         *,
         params: dict[str, str] | None = None,
+        is_list: bool = False,
     ) -> bytes:
         """Send one request and return the body of its documented success."""
         seconds = seconds or self.timeouts.change
-        call = self._fetch(method, path, content, params, seconds)
-        status, body, retry_after = await transport.exchange(what, seconds, call)
+        bounds = self._bounds(is_list=is_list)
+        call = self._fetch(method, path, content, params, seconds, bounds)
+        with blaming("Coder"):
+            status, body, retry_after = await transport.exchange(what, seconds, call)
         if body is None:
-            broken = errors.TooLong if method == "GET" else errors.Nonsense
-            raise broken(what, f"the answer is longer than {self._most_bytes:,} bytes")
+            broken = errors.TooLong if method == "GET" else errors.UnexpectedCoderAnswer
+            raise broken(what, f"the answer is longer than {bounds.most_bytes:,} bytes")
         if status == success:
             return body
         # Whatever echoes headers in its error page must not bring the token into an exception's text.
         body = body.replace(self._token.encode(), b"***")
         about_tasks, at = path.startswith("/tasks"), self.last_answer_at
-        raise errors.sort(what, status, body, retry_after, about_tasks=about_tasks, answered_at=at)
+        raise errors.sort(
+            what, status, body, retry_after, about_tasks=about_tasks, answered_at=at, mask=self._mask
+        )
 
     async def _fetch(
         self,
         method: str,
         path: str,
-        content: dict[str, str] | None,
+        content: Mapping[str, object] | None,
         params: dict[str, str] | None,
         seconds: float,
+        bounds: "_Bounds",
     ) -> tuple[int, bytes | None, str | None]:
         """Return status, body if it is of a bearable length, and Retry-After.
 
@@ -273,16 +326,25 @@ class CoderClient:
             f"{self._base_url}/api/v2{path}",
             json=content,
             params=params,
-            headers={"Coder-Session-Token": _header(self._token), "Accept": "application/json"},
+            headers={
+                "Coder-Session-Token": _header(self._token),
+                "Accept": "application/json",
+                # Sixteen kilobytes of what is compressed may become as many megabytes at once.
+                "Accept-Encoding": "identity",
+            },
             timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
         )
         answer = await self._http.send(request, stream=True)
         try:
-            body = await _read(answer, self._most_bytes)
+            body = await _read(answer, bounds)
         finally:
             await answer.aclose()
         self._note_time(answer.headers.get("Date", ""))
         return answer.status_code, body, answer.headers.get("Retry-After")
+
+    def _bounds(self, *, is_list: bool) -> "_Bounds":
+        most = LARGEST_LIST_BYTES if is_list else LARGEST_ANSWER_BYTES
+        return _Bounds(min(most, self._most_bytes), self._long_lists if is_list else self._long_answers)
 
     def _note_time(self, date: str) -> None:
         with contextlib.suppress(ValueError):
@@ -290,26 +352,52 @@ class CoderClient:
             self.last_answer_at = at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-async def _read(answer: httpx.Response, most_bytes: int) -> bytes | None:
-    body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > most_bytes:
-            return None
-    return bytes(body)
+class _Bounds(NamedTuple):
+    """How long an answer may be, and which others it waits for once it is long."""
+
+    most_bytes: int
+    turn: asyncio.Semaphore
+
+
+async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
+    """Read a body as it comes; None if it is longer than is borne."""
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise errors.UnexpectedCoderAnswer(
+            "an answer", "compressed, which nobody asked for", answer.status_code
+        )
+    # What it holds is handed out without a second copy.
+    body = io.BytesIO()
+    async with contextlib.AsyncExitStack() as turn:
+        is_long = False
+        async for piece in answer.aiter_raw():
+            if body.tell() + len(piece) > bounds.most_bytes:
+                return None
+            if not is_long and body.tell() + len(piece) > LONG_ANSWER_BYTES:
+                # Unread, it waits at the other side.
+                is_long = True
+                await turn.enter_async_context(bounds.turn)
+            body.write(piece)
+        return body.getvalue()
+
+
+def _lowered(email: str) -> str:
+    """Lower A to Z alone: other letters have forms that lowering makes one (the Kelvin sign is a k)."""
+    return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 
 def _header(token: str) -> str:
     """Refuse what cannot stand in a header before anything quotes it in an exception."""
     if re.fullmatch(r"[\x21-\x7e]+", token):
         return token
-    raise errors.TokenRefused(errors.Answer(401, "the token is empty or has characters that no token has"))
+    raise errors.TokenRefused(
+        errors.CoderAnswer(401, "the token is empty or has characters that no token has")
+    )
 
 
 def _segment(value: str) -> str:
     """Quote one part of a path; what would climb out of its place names nothing."""
     if value in ("", ".", ".."):
-        raise errors.NotFound(errors.Answer(404, f"nothing in Coder is called {value!r}"))
+        raise errors.NotFound(errors.CoderAnswer(404, f"nothing in Coder is called {value!r}"))
     return quote(value, safe="")
 
 

@@ -2,7 +2,7 @@
 
     NotDone
     ├── Refused
-    │   ├── BadRequest        400 and every other 4xx of Coder's
+    │   ├── BadRequest        400 and every other 4xx of Coder's, and two 500 that should be one
     │   │   └── MustBeActive  the task's status is error or unknown
     │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
     │   ├── Forbidden         403
@@ -35,12 +35,14 @@ ask again. It ends at the sorting: nothing here talks to Coder.
 
 import email.utils
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import OutsideError, OutsideSystem, Refused, TryLater, Unknown
+from taskwire.domain.secrets import masked_beginning
 
 
 class Complaint(BaseModel):
@@ -59,7 +61,7 @@ class _Body(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class CoderAnswer:
     """An answer that is not the documented success, in Coder's words."""
 
     status: int
@@ -80,10 +82,30 @@ class Answer:
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
 
+# No sentence for people is longer.
+LONGEST_WORDS = 2_000
+MOST_COMPLAINTS = 20
+
+
+def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
+    """What Coder says as it may be kept: a refusal can quote a template's variables."""
+    faults = [
+        Complaint(field=each.field[:LONGEST_WORDS], detail=masked_beginning(mask, each.detail, LONGEST_WORDS))
+        for each in (said.validations or ())[:MOST_COMPLAINTS]
+    ]
+    return _Body(
+        message=masked_beginning(mask, said.message, LONGEST_WORDS),
+        detail=masked_beginning(mask, said.detail or "", LONGEST_WORDS),
+        validations=tuple(faults),
+    )
+
+
 class CoderError(OutsideError):
     """Coder answered, and the answer is kept."""
 
-    def __init__(self, answer: Answer) -> None:
+    side: OutsideSystem = "Coder"
+
+    def __init__(self, answer: CoderAnswer) -> None:
         super().__init__(str(answer))
         self.answer = answer
 
@@ -148,7 +170,7 @@ class NoLogs(Conflict):
 
 
 class _Wait(CoderError, TryLater):
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: CoderAnswer) -> None:
         super().__init__(answer)
         self.after_seconds = answer.after_seconds
 
@@ -161,7 +183,7 @@ class BuildActive(_Wait):
     """A build of the workspace is under way."""
 
 
-class RateLimited(_Wait):
+class CoderRateLimited(_Wait):
     """Too many requests from this account in a minute."""
 
 
@@ -177,7 +199,7 @@ class ServerTrouble(CoderError, Unknown):
     """Coder, or something before it, failed."""
 
 
-class Nonsense(Unknown):
+class UnexpectedCoderAnswer(Unknown):
     """The answer makes no sense; `what` was asked, `status` is given if there was one."""
 
     def __init__(self, what: str, reason: str, status: int | None = None) -> None:
@@ -200,6 +222,9 @@ _BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
     (409, "task is initializing", NotReady),
     (409, "not ready", NotReady),
     (409, "cannot fetch logs", NoLogs),
+    # Nothing is made, and a second try is answered the same.
+    (500, "failed to fetch preset parameter", BadRequest),
+    (500, "archived template versions", BadRequest),
     (502, "failed to reach task app", AppUnreachable),
     (502, "failed to get status from task app", AppUnreachable),
     # Only reading the log can end so: nothing is undecided.
@@ -211,7 +236,7 @@ _BY_STATUS: dict[int, type[CoderError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
-    429: RateLimited,
+    429: CoderRateLimited,
 }
 
 
@@ -223,28 +248,31 @@ def sort(
     *,
     about_tasks: bool,
     answered_at: datetime | None = None,
+    mask: Callable[[str], str] = str,
 ) -> OutsideError:
     """Return the error for an answer that is not the documented success."""
     said = _said(body)
     after = _seconds(retry_after, answered_at or datetime.now(UTC))
     if status < 400:
-        return Nonsense(what, "not the documented success", status)
+        return UnexpectedCoderAnswer(what, "not the documented success", status)
     if said is not None:
-        answer = Answer(status, said.message, said.detail or "", said.validations or (), after)
-        return _kind(answer, about_tasks)(answer)
+        # Sorted by what was said, and kept as it may be.
+        kept = _masked(said, mask)
+        answer = CoderAnswer(status, kept.message, kept.detail or "", kept.validations or (), after)
+        return _kind(status, said.message, about_tasks)(answer)
     if status == 429 or status >= 500:
-        return _BY_STATUS.get(status, ServerTrouble)(Answer(status, NOT_CODERS, after_seconds=after))
-    return Nonsense(what, NOT_CODERS, status)
+        return _BY_STATUS.get(status, ServerTrouble)(CoderAnswer(status, NOT_CODERS, after_seconds=after))
+    return UnexpectedCoderAnswer(what, NOT_CODERS, status)
 
 
-def _kind(answer: Answer, about_tasks: bool) -> type[CoderError]:
-    words = answer.message.casefold()
-    if about_tasks and answer.status == 404 and "route not found" in words:
+def _kind(status: int, message: str, about_tasks: bool) -> type[CoderError]:
+    words = message[:LONGEST_WORDS].casefold()
+    if about_tasks and status == 404 and "route not found" in words:
         return NoTasks
-    for status, part, kind in _BY_WORDS:
-        if status == answer.status and part in words:
+    for code, part, kind in _BY_WORDS:
+        if code == status and part in words:
             return kind
-    return _BY_STATUS.get(answer.status, BadRequest if answer.status < 500 else ServerTrouble)
+    return _BY_STATUS.get(status, BadRequest if status < 500 else ServerTrouble)
 
 
 def _said(body: bytes) -> _Body | None:

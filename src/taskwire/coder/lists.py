@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from taskwire.coder.errors import Nonsense
+from taskwire.coder.errors import UnexpectedCoderAnswer
 
 Item = msgspec.Raw
 
@@ -31,7 +31,7 @@ class _Named(msgspec.Struct, frozen=True):
     id: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class Entry(_Named, frozen=True):
+class TaskEntry(_Named, frozen=True):
     """What tells a task of the list from the others."""
 
     name: str = ""
@@ -62,7 +62,7 @@ def pieces(body: bytes) -> Iterator[list[Item]]:
         reason = str(exc)
     else:
         return
-    raise Nonsense("list tasks", reason)
+    raise UnexpectedCoderAnswer("list tasks", reason)
 
 
 def cut(body: bytes) -> list[bytes]:
@@ -75,9 +75,9 @@ def item_id(item: Item | bytes) -> str:
     return _read(item, _Named).id
 
 
-def entry(item: Item) -> Entry:
+def entry(item: Item) -> TaskEntry:
     """Read of one item what tells it from others; raises `Unknown` on nonsense."""
-    return _read(item, Entry)
+    return _read(item, TaskEntry)
 
 
 def _read(item: Item | bytes, kind: type[N]) -> N:
@@ -85,4 +85,4 @@ def _read(item: Item | bytes, kind: type[N]) -> N:
         return msgspec.json.decode(item, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         reason = str(exc)
-    raise Nonsense("one task of the list", reason)
+    raise UnexpectedCoderAnswer("one task of the list", reason)

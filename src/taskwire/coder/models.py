@@ -5,6 +5,8 @@ they mean (`status`); a word that nobody knows is `OTHER`. Times are aware and U
 nothing here asks Coder anything, and only `client` decides what an answer's status means.
 """
 
+import html
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,7 +23,8 @@ from pydantic import (
     ValidationError,
 )
 
-from taskwire.coder.errors import Nonsense
+from taskwire.coder.errors import UnexpectedCoderAnswer
+from taskwire.domain.phases import is_agent_lost
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,10 +48,20 @@ def _listed(value: object) -> object:
     return [] if value is None else value
 
 
+# What Coder makes of these before it stores a report, since it means it for a web page.
+_ESCAPED = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
+
+
+def _unescaped(value: str) -> str:
+    """Read an agent's words as it wrote them; each is escaped once, and so is what looks escaped."""
+    return _ESCAPED.sub(lambda found: html.unescape(found[0]), value)
+
+
+Unescaped = Annotated[str, AfterValidator(_unescaped)]
 # Pydantic takes 0 to 9 fractional digits and cuts to microseconds.
 Time = Annotated[datetime, AfterValidator(_utc)]
 NullableId = Annotated[str | None, BeforeValidator(_nullable)]
-Listed = BeforeValidator(_listed)
+ListOrNull = BeforeValidator(_listed)
 
 
 class _Word(StrEnum):
@@ -110,9 +123,10 @@ class _Model(BaseModel):
 
 
 class BuildInfo(_Model):
-    """Who answers at this address, and which version."""
+    """Who answers at this address, and which version. `deployment_id` stays when the address changes."""
 
     version: str
+    deployment_id: str = ""
 
 
 class Role(_Model):
@@ -129,7 +143,7 @@ class User(_Model):
     username: str
     email: str = ""
     status: str = ""
-    roles: Annotated[tuple[Role, ...], Listed] = ()
+    roles: Annotated[tuple[Role, ...], ListOrNull] = ()
 
     @property
     def is_owner(self) -> bool:
@@ -137,18 +151,25 @@ class User(_Model):
         return any(role.name == "owner" and not role.organization_id for role in self.roles)
 
 
+class Rights(_Model):
+    """What an account may do with everybody's workspaces, as it asked."""
+
+    connects: bool
+
+
 class AgentHealth(_Model):
-    """Whether the workspace's agent can be reached."""
+    """Whether the workspace's agent is well, and why not."""
 
     healthy: bool
+    reason: str = ""
 
 
-class State(_Model):
+class CurrentState(_Model):
     """The newest report of a task's agent."""
 
     timestamp: Time
     state_word: str = Field(alias="state")
-    message: str = ""
+    message: Unescaped = ""
     uri: str = ""
 
     @property
@@ -171,17 +192,37 @@ class Task(_Model):
     workspace_status_word: str = Field(default="", alias="workspace_status")
     workspace_build_number: int = 0
     workspace_agent_id: NullableId = None
+    workspace_agent_lifecycle: str | None = None
     workspace_agent_health: AgentHealth | None = None
     workspace_app_id: NullableId = None
     initial_prompt: str = ""
     status_word: str = Field(alias="status")
-    current_state: State | None = None
+    current_state: CurrentState | None = None
     created_at: Time
 
     @property
     def status(self) -> TaskStatus:
         """The status that the word means."""
         return TaskStatus(self.status_word)
+
+    @property
+    def is_script_failed(self) -> bool:
+        """Whether its agent is unwell only because the startup script failed: it works all the same."""
+        health = self.workspace_agent_health
+        if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
+            return False
+        # An agent that is lost as well has that for a reason.
+        return not health.reason or "startup script" in health.reason
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether Coder has lost the agent, so that nothing can be sent to it or read of it."""
+        health = self.workspace_agent_health
+        return is_agent_lost(
+            is_active=self.status is TaskStatus.ACTIVE,
+            is_healthy=None if health is None else health.healthy,
+            is_script_failed=self.is_script_failed,
+        )
 
     @property
     def is_up(self) -> bool:
@@ -213,10 +254,10 @@ class LogEntry(_Model):
         return self.kind == "input"
 
 
-class Logs(_Model):
+class TaskLogs(_Model):
     """The whole log, or the last messages kept when the task was paused (`snapshot`)."""
 
-    logs: Annotated[tuple[LogEntry, ...], Listed] = ()
+    logs: Annotated[tuple[LogEntry, ...], ListOrNull] = ()
     snapshot: bool = False
 
 
@@ -249,7 +290,7 @@ class Preset(_Model):
     is_default: bool = Field(default=False, validation_alias=_go_or_json("Default"))
 
 
-class Job(_Model):
+class ProvisionerJob(_Model):
     """What the provisioner made of a build."""
 
     status: str = ""
@@ -264,10 +305,10 @@ class Build(_Model):
     created_at: Time | None = None
     transition: str = ""
     reason: str = ""
-    job: Job = Job()
+    job: ProvisionerJob = ProvisionerJob()
 
 
-class Reporter(_Model):
+class LatestAppStatus(_Model):
     """Who made a report: an agent, through one of its apps."""
 
     agent_id: str
@@ -278,7 +319,7 @@ class Workspace(_Model):
     """A task's workspace and its latest build; `latest_app_status` is its agent's newest report, if any."""
 
     latest_build: Build
-    latest_app_status: Reporter | None = None
+    latest_app_status: LatestAppStatus | None = None
 
 
 class BuildLog(_Model):
@@ -294,7 +335,7 @@ class AgentReport(_Model):
     agent_id: str = ""
     created_at: Time
     state_word: str = Field(alias="state")
-    message: str = ""
+    message: Unescaped = ""
     uri: str = ""
 
     @property
@@ -307,13 +348,13 @@ class AgentApp(_Model):
     """An app of an agent; `statuses` holds every report, newest first."""
 
     id: str
-    statuses: Annotated[tuple[AgentReport, ...], Listed] = ()
+    statuses: Annotated[tuple[AgentReport, ...], ListOrNull] = ()
 
 
 class Agent(_Model):
     """A workspace's agent."""
 
-    apps: Annotated[tuple[AgentApp, ...], Listed] = ()
+    apps: Annotated[tuple[AgentApp, ...], ListOrNull] = ()
 
 
 class ApiKey(_Model):
@@ -323,12 +364,13 @@ class ApiKey(_Model):
     token_name: str = ""
     expires_at: Time
     lifetime_seconds: int = 0
+    scopes: Annotated[tuple[str, ...], ListOrNull] = ()
 
 
 class UserPage(_Model):
     """One page of users, and how many there are."""
 
-    users: Annotated[tuple[User, ...], Listed] = ()
+    users: Annotated[tuple[User, ...], ListOrNull] = ()
     count: int = 0
 
 
@@ -344,7 +386,7 @@ def read(kind: type[M], body: bytes, what: str) -> M:
         return kind.model_validate_json(body)
     except ValidationError as exc:
         reason = _reason(exc)
-    raise Nonsense(what, reason)
+    raise UnexpectedCoderAnswer(what, reason)
 
 
 def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
@@ -355,7 +397,7 @@ def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
         reason = str(exc)
     else:
         return tuple(read(kind, bytes(item), what) for item in items)
-    raise Nonsense(what, reason)
+    raise UnexpectedCoderAnswer(what, reason)
 
 
 def parse_task(item: bytes) -> Task:

@@ -1,4 +1,4 @@
-"""What comes in from Slack: narrowed to typed values, written down, and only then acknowledged."""
+"""Payloads from Slack: parsed into typed values, written down, and only then acknowledged."""
 
 from slack_bolt.async_app import AsyncApp
 

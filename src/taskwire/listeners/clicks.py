@@ -5,41 +5,45 @@ dialog does so at once, since the trigger lives three seconds.
 """
 
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.bridge.ask import Answerer
-from taskwire.listeners.behind import Behind, in_words
-from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.entry import Entry
-from taskwire.model import commands
-from taskwire.model.actions import Button
-from taskwire.model.commands import List, Logs, TaskName
-from taskwire.model.errors import UserError
-from taskwire.model.ids import ChannelId, LinkId, Ts
-from taskwire.model.jobs import (
+from taskwire.domain import commands
+from taskwire.domain.commands import List, Logs, TaskName
+from taskwire.domain.controls import Button
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import ChannelId, LinkId
+from taskwire.domain.jobs import (
     Act,
     ActVerb,
-    Asker,
-    CreateAsked,
-    Decided,
-    HeldInput,
+    CreateRequested,
+    DecideHeld,
+    DecideReply,
     Job,
-    Verdict,
+    ReplyDecision,
+    Requester,
+    ShowAnswer,
     intake,
     score_of,
     soon,
-    steer,
+    thread_answers,
+    to_coder,
     urgent,
 )
-from taskwire.model.messages import Message
+from taskwire.domain.message import Message
+from taskwire.listeners.background import Background, in_words
+from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.ingress import Ingress
+from taskwire.messages import answers, refusals
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import limit_of_press
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked
-from taskwire.slack.outbound import Outbound
-from taskwire.store.links import Links
-from taskwire.store.steps import Step
-from taskwire.words import refusals
+from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.queries import Queries
 
 _VERBS: dict[Button, ActVerb] = {
     Button.PAUSE: "pause",
@@ -49,13 +53,16 @@ _VERBS: dict[Button, ActVerb] = {
     Button.MUTE: "mute",
     Button.UNMUTE: "unmute",
 }
-_VERDICTS: dict[Button, Verdict] = {
+_DECISIONS: dict[Button, ReplyDecision] = {
     Button.ARRIVED: "arrived",
     Button.SEND_AGAIN: "send",
     Button.SEND_AS_IT_IS: "send",
     Button.SEND_STILL: "send",
     Button.DROP_INPUT: "drop",
 }
+# The value of what is counted is one id, or two with a blank between: nothing else that somebody makes up
+# comes in.
+_IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200})?")
 
 
 class Clicks:
@@ -63,19 +70,19 @@ class Clicks:
 
     def __init__(
         self,
-        entry: Entry,
-        slack: Outbound,
-        links: Links,
-        answerer: Answerer,
+        entry: Ingress,
+        lookup: Lookup,
+        answerer: Queries,
         dialogs: Dialogs,
-        behind: Behind,
+        background: Background,
+        private: PrivateAnswers,
     ) -> None:
         self._entry = entry
-        self._slack = slack
-        self._links = links
+        self._private = private
+        self._lookup = lookup
         self._answerer = answerer
         self._dialogs = dialogs
-        self._behind = behind
+        self._background = background
 
     def listen(self, app: AsyncApp) -> None:
         """Take every button and menu, known or not: an unanswered click shows a warning sign."""
@@ -86,101 +93,123 @@ class Clicks:
         if not isinstance(clicked, Clicked) or not self._entry.is_let_in(body):
             await ack()
             return
-        step = None if self._opens(clicked) else _step(clicked)
-        if step is None:
+        self._entry.came("click")
+        requester = _requester(clicked)
+        user_limit = limit_of_press(
+            clicked.button, clicked.value.partition(" ")[0], requester.person, requester.at
+        )
+        if user_limit is None:
             await ack()
+            self._open(clicked)
             return
-        said = await self._entry.write("click", clicked.delivery, step)
+        is_made_up = not _IDS.fullmatch(clicked.value)
+        batch = None if is_made_up else _batch(clicked)
+        claimed = await self._entry.claim("click", clicked.delivery, batch or Batch(), user_limit)
         await ack()
-        if said:
-            self._respond(clicked, Message(text=said))
+        if claimed.said:
+            self._private.show(PrivateAnswer(requester, Message(text=claimed.said)))
+        elif claimed.is_new and is_made_up:
+            self._private.show(PrivateAnswer(requester, answers.refusal(UserError(*refusals.too_late()))))
+        elif claimed.is_new and batch is None:
+            self._open(clicked)
 
-    def _opens(self, clicked: Clicked) -> bool:
-        """Whether the click opens, changes or answers something, and so is no job."""
-        asker = _asker(clicked)
+    def _open(self, clicked: Clicked) -> None:
+        """Open, change or answer what is no job."""
+        requester = _requester(clicked)
         match clicked.button:
             case Button.DELETE:
-                self._dialogs.open_delete(asker, clicked.trigger_id, LinkId(clicked.value))
+                self._dialogs.open_delete(requester, clicked.trigger_id, LinkId(clicked.value))
             case Button.EDIT:
-                self._dialogs.open_edit(asker, clicked.trigger_id, LinkId(clicked.value))
+                self._dialogs.open_edit(requester, clicked.trigger_id, LinkId(clicked.value))
             case Button.NEW_TASK:
-                self._dialogs.open_form(asker, clicked.trigger_id)
+                self._dialogs.open_form(requester, clicked.trigger_id)
             case Button.LOGS:
-                self._behind.start(self._show(clicked, self._logs(clicked, asker)))
+                self._background.start(self._show(clicked, partial(self._logs, clicked, requester)))
             case Button.LIST_PAGE:
-                self._behind.start(self._show(clicked, self._page(clicked, asker), is_instead=True))
-            case Button.OPEN_CODER | Button.OPEN_LINK | Button.OPEN_THREAD:
-                # Slack has opened the page by itself.
-                pass
+                page = partial(self._page, clicked, requester)
+                self._background.start(self._show(clicked, page, is_instead=True))
             case None:
                 self._dialogs.changed(clicked)
             case _:
-                return False
-        return True
+                # Slack has opened the page by itself.
+                pass
 
-    async def _logs(self, clicked: Clicked, asker: Asker) -> Message:
-        link = await self._links.find(LinkId(clicked.value))
-        if link is None or link.bond.task_id is None:
-            raise UserError(*refusals.too_late())
-        asker = asker.model_copy(update={"channel": link.bond.channel})
-        return await self._answerer.answer(asker, Logs(TaskName(id=link.bond.task_id)))
+    async def _logs(self, clicked: Clicked, requester: Requester) -> Message:
+        link = await self._lookup.find_link(requester, LinkId(clicked.value))
+        if link.record.task_id is None:
+            raise UserError(*refusals.no_task_yet(link))
+        requester = requester.model_copy(update={"channel": link.record.channel})
+        return await self._answerer.answer(requester, Logs(TaskName(id=link.record.task_id)))
 
-    async def _page(self, clicked: Clicked, asker: Asker) -> Message:
+    async def _page(self, clicked: Clicked, requester: Requester) -> Message:
         page, _, filtered = clicked.value.partition(" ")
         question = commands.parse(f"list {filtered} page={page}")
         if not isinstance(question, List):
             raise UserError(*refusals.too_late())
-        return await self._answerer.answer(asker, question)
+        return await self._answerer.answer(requester, question)
 
     async def _show(
-        self, clicked: Clicked, answer: Coroutine[None, None, Message], *, is_instead: bool = False
+        self, clicked: Clicked, answer: Callable[[], Awaitable[Message]], *, is_instead: bool = False
     ) -> None:
         message = await in_words(answer, lambda said: said)
-        if clicked.response_url is not None:
-            await self._slack.respond(clicked.response_url, message, replace_original=is_instead)
-
-    def _respond(self, clicked: Clicked, message: Message) -> None:
-        if clicked.response_url is not None:
-            self._behind.start(self._slack.respond(clicked.response_url, message))
+        self._private.show(PrivateAnswer(_requester(clicked), message, is_instead=is_instead))
 
 
-def _step(clicked: Clicked) -> Step | None:
+def _batch(clicked: Clicked) -> Batch | None:
     """The job that a click asks for."""
-    button, asker = clicked.button, _asker(clicked)
+    button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")
     name = f"click:{clicked.delivery}"
     if button in _VERBS:
-        act = Act(asker=asker, verb=_VERBS[button])
+        act = Act(requester=requester, verb=_VERBS[button], is_retry=button is Button.RETRY)
         job = Job(id=f"{act.verb}:{name}", work=act)
-        return Step().append(steer(link), job, score=score_of(act.verb, asker.at))
-    if button in _VERDICTS:
-        decided = Decided(asker=asker, job=rest, verdict=_VERDICTS[button])
-        return Step().append(steer(link), Job(id=name, work=decided), score=urgent(asker.at))
+        return Batch().append(to_coder(link), job, score=score_of(act.verb, requester.at))
+    if button in _DECISIONS:
+        decided = DecideReply(requester=requester, job=rest, decision=_DECISIONS[button])
+        return Batch().append(to_coder(link), Job(id=name, work=decided), score=urgent(requester.at))
+    if button is Button.RETRY_AND_SEND:
+        return _retry_and_send(requester, link, rest, name)
     if button in (Button.RESUME_AND_SEND, Button.DROP_HELD):
-        held = HeldInput(asker=asker, is_dropped=button is Button.DROP_HELD)
-        return Step().append(steer(link), Job(id=name, work=held), score=urgent(asker.at))
+        held = DecideHeld(requester=requester, is_dropped=button is Button.DROP_HELD)
+        return Batch().append(to_coder(link), Job(id=name, work=held), score=urgent(requester.at))
+    if button is Button.SHOW_ANSWER:
+        return Batch().append(
+            thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
+        )
     if button is Button.CREATE_ANOTHER:
         # Pressed twice it is the same job, and so the same link.
-        again = Job(id=f"another:{clicked.value}", work=CreateAsked(asker=asker, kept=clicked.value))
-        return Step().append(intake(asker.person), again)
+        again = Job(
+            id=f"another:{clicked.value}", work=CreateRequested(requester=requester, kept=clicked.value)
+        )
+        return Batch().append(intake(requester.person), again)
     if button is Button.PAUSE_TO_EDIT:
-        return _pause_to_edit(asker, link, rest, name)
+        return _pause_to_edit(requester, link, rest, name)
     return None
 
 
-def _pause_to_edit(asker: Asker, link: str, kept: str, name: str) -> Step:
+def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
     """Pause, and edit as soon as the workspace has stopped."""
-    pause = Act(asker=asker, verb="pause")
-    edit = Act(asker=asker, verb="edit", kept=kept, is_patient=True)
-    step = Step().append(steer(link), Job(id=f"pause:{name}", work=pause), score=urgent(asker.at))
-    return step.append(steer(link), Job(id=f"edit:{name}", work=edit), score=soon(asker.at))
+    pause = Act(requester=requester, verb="pause", is_part=True)
+    edit = Act(requester=requester, verb="edit", kept=kept, is_patient=True)
+    batch = Batch().append(to_coder(link), Job(id=f"pause:{name}", work=pause), score=urgent(requester.at))
+    return batch.append(to_coder(link), Job(id=f"edit:{name}", work=edit), score=soon(requester.at))
 
 
-def _asker(clicked: Clicked) -> Asker:
-    return Asker(
+def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
+    """Start a broken workspace again, then send what could not be delivered to it."""
+    send = DecideReply(requester=requester, job=job, decision="send")
+    retry = Act(requester=requester, verb="resume", is_retry=True)
+    batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent(requester.at))
+    return batch.append(to_coder(link), Job(id=f"resume:{name}", work=retry), score=soon(requester.at))
+
+
+def _requester(clicked: Clicked) -> Requester:
+    return Requester(
         person=clicked.person,
         channel=clicked.channel or ChannelId(""),
-        at=Ts(clicked.action_ts),
+        at=clicked.action_ts,
         thread_ts=clicked.thread_ts,
         response_url=clicked.response_url,
+        # What somebody sees may be old: they may have left since.
+        is_elsewhere=True,
     )

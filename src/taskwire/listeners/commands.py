@@ -6,23 +6,25 @@ acknowledged.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.bridge.ask import Answerer, Question
-from taskwire.listeners.behind import Behind, in_words
+from taskwire.domain import commands
+from taskwire.domain.commands import Command
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import ActRequested, CreateRequested, Job, Requester, intake
+from taskwire.listeners.background import Background, in_words
 from taskwire.listeners.dialogs import Dialogs
-from taskwire.listeners.entry import Entry
-from taskwire.model import commands
-from taskwire.model.commands import Command
-from taskwire.model.errors import UserError
-from taskwire.model.jobs import ActAsked, Asker, CreateAsked, Job, intake
+from taskwire.listeners.ingress import Admission, Ingress
+from taskwire.messages import answers
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.queue.batch import Batch
+from taskwire.queue.user_limits import on_command
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Typed
 from taskwire.slack.manifest import COMMAND
-from taskwire.slack.outbound import Outbound
-from taskwire.store.steps import Step
-from taskwire.words import answers
+from taskwire.tasks.queries import Queries, Question
 
 
 class Commands:
@@ -30,17 +32,17 @@ class Commands:
 
     def __init__(
         self,
-        entry: Entry,
-        slack: Outbound,
-        answerer: Answerer,
+        entry: Ingress,
+        answerer: Queries,
         dialogs: Dialogs,
-        behind: Behind,
+        background: Background,
+        private: PrivateAnswers,
     ) -> None:
         self._entry = entry
-        self._slack = slack
+        self._private = private
         self._answerer = answerer
         self._dialogs = dialogs
-        self._behind = behind
+        self._background = background
 
     def listen(self, app: AsyncApp) -> None:
         """Take `/task`."""
@@ -51,6 +53,7 @@ class Commands:
         if not isinstance(typed, Typed) or not self._entry.is_let_in(body):
             await ack()
             return
+        self._entry.came("command")
         try:
             command = commands.parse(typed.text)
         except UserError as error:
@@ -64,47 +67,60 @@ class Commands:
             case (
                 commands.Help() | commands.List() | commands.Status() | commands.Logs() | commands.Templates()
             ):
-                self._behind.start(self._answer(typed.asker, command))
+                self._background.start(self._answer(typed.requester, command))
                 return ""
             case commands.OpenForm():
-                self._dialogs.open_form(typed.asker, typed.trigger_id, command)
+                self._dialogs.open_form(typed.requester, typed.trigger_id, command)
                 return ""
             case commands.Delete():
-                self._dialogs.open_delete(typed.asker, typed.trigger_id, command.name)
-                return ""
+                claimed = await self._claimed(typed, "delete", Batch())
+                if claimed.is_new:
+                    self._dialogs.open_delete(typed.requester, typed.trigger_id, command.name)
+                return claimed.said
             case _:
-                job = Job(id=f"command:{typed.delivery}", work=_work(typed.asker, command))
-                step = Step().append(intake(typed.asker.person), job)
-                return await self._entry.write("command", typed.delivery, step)
+                work = _work(typed.requester, command)
+                job = Job(id=f"command:{typed.delivery}", work=work)
+                verb = work.verb if isinstance(work, ActRequested) else "create"
+                return (
+                    await self._claimed(typed, verb, Batch().append(intake(typed.requester.person), job))
+                ).said
 
-    async def _answer(self, asker: Asker, question: Question) -> None:
-        message = await in_words(self._answerer.answer(asker, question), lambda said: said)
-        if asker.response_url is not None:
-            await self._slack.respond(asker.response_url, message)
+    async def _claimed(self, typed: Typed, verb: str, batch: Batch) -> Admission:
+        user_limit = on_command(verb, typed.requester.person, typed.requester.at)
+        return await self._entry.claim("command", typed.delivery, batch, user_limit)
+
+    async def _answer(self, requester: Requester, question: Question) -> None:
+        answer = partial(self._answerer.answer, requester, question)
+        self._private.show(PrivateAnswer(requester, await in_words(answer, lambda said: said)))
 
 
-def _work(asker: Asker, command: Command) -> CreateAsked | ActAsked:
+def _work(requester: Requester, command: Command) -> CreateRequested | ActRequested:
     match command:
         case commands.Create():
-            return CreateAsked(
-                asker=asker,
+            return CreateRequested(
+                requester=requester,
                 prompt=command.prompt,
                 template=command.template,
                 preset=command.preset,
                 name=command.name,
                 organization=command.organization,
+                behind=command.behind,
             )
         case commands.Send():
-            return ActAsked(asker=asker, verb="send", name=str(command.name), text=command.text)
+            return ActRequested(requester=requester, verb="send", name=str(command.name), text=command.text)
         case commands.Edit():
-            return ActAsked(asker=asker, verb="edit", name=str(command.name), text=command.text)
+            return ActRequested(requester=requester, verb="edit", name=str(command.name), text=command.text)
         case commands.Pause():
-            return ActAsked(asker=asker, verb="pause", name=str(command.name))
+            return ActRequested(requester=requester, verb="pause", name=str(command.name))
         case commands.Resume():
-            return ActAsked(asker=asker, verb="resume", name=str(command.name))
+            return ActRequested(requester=requester, verb="resume", name=str(command.name))
         case commands.Attach():
-            return ActAsked(asker=asker, verb="attach", name=str(command.name))
+            return ActRequested(requester=requester, verb="attach", name=str(command.name))
         case commands.Detach():
-            return ActAsked(asker=asker, verb="detach", name=str(command.name))
+            return ActRequested(requester=requester, verb="detach", name=str(command.name))
+        case commands.Mute():
+            return ActRequested(requester=requester, verb="mute", name=str(command.name))
+        case commands.Unmute():
+            return ActRequested(requester=requester, verb="unmute", name=str(command.name))
         case _:
             raise TypeError(f"{type(command).__name__} is no act")

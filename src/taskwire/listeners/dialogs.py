@@ -3,54 +3,79 @@
 What a dialog is about travels in its private metadata; who may do what is checked by the worker, as always.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ValidationError
+import pydantic
+from pydantic import BaseModel, ConfigDict, ValidationError
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from taskwire.bridge.form import FormFiller
-from taskwire.bridge.lookup import Lookup, Seen
-from taskwire.bridge.undelivered import list_undelivered
-from taskwire.listeners.behind import Behind, in_words
-from taskwire.listeners.entry import Entry
-from taskwire.model.actions import Dialog
-from taskwire.model.commands import OpenForm, TaskName, check_new_name
-from taskwire.model.errors import OutsideError, UserError
-from taskwire.model.ids import ChannelId, LinkId, Ts, moment_of, ts_of
-from taskwire.model.jobs import ActAsked, ActVerb, Asker, CreateAsked, Job, intake, reachable
-from taskwire.model.messages import View
-from taskwire.model.mrkdwn import is_blank, unescape
+from taskwire.domain.agent_text import for_agent, is_command
+from taskwire.domain.commands import OpenForm, TaskName, check_new_name
+from taskwire.domain.controls import Dialog
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
+from taskwire.domain.jobs import ActRequested, ActVerb, CreateRequested, Job, Requester, intake
+from taskwire.domain.message import View
+from taskwire.domain.mrkdwn import is_blank, unescape
+from taskwire.listeners.background import Background, in_words
+from taskwire.listeners.ingress import Ingress
+from taskwire.messages import answers, forms, refusals
+from taskwire.messages.forms import Field
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, reachable
+from taskwire.outbox.undelivered import list_undelivered
+from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Clicked, Submitted
 from taskwire.slack.outbound import Outbound
-from taskwire.store.links import Links
-from taskwire.store.steps import Step
+from taskwire.slack.rate_limits import until_taken
+from taskwire.state.links import Links
+from taskwire.tasks.form import CreateForm
+from taskwire.tasks.lookup import Lookup, VisibleTask
 from taskwire.telemetry import logger
-from taskwire.words import answers, forms, refusals
-from taskwire.words.forms import Field
 
-_log = logger("taskwire.dialogs")
+_log = logger("taskwire.listeners.dialogs")
 Filling = Callable[[], Awaitable[View]]
+# Of a task or a template in Coder; empty where there is none.
+_ID = r"[A-Za-z0-9-]{0,64}"
+Id = Annotated[str, pydantic.Field(pattern=f"^{_ID}$")]
 
 
-class About(BaseModel):
-    """What a dialog is about, in its private metadata."""
+class DialogContext(BaseModel):
+    """What a dialog is about, in its private metadata: it comes back, and may come back as something else."""
+
+    # What is wrong with it is quoted nowhere.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     channel: str = ""
-    response_url: str | None = None
+    thread_ts: Ts | None = None
+    response_url: Annotated[str, pydantic.Field(pattern="^https?://")] | None = None
     at: Ts
-    task: str = ""
+    task: Id = ""
     # Of a form: the template whose presets it shows.
-    template: str = ""
+    template: Id = ""
+
+    @classmethod
+    def find(cls, metadata: str) -> Self | None:
+        """Read it; None if no dialog of ours has carried that."""
+        try:
+            found = cls.model_validate_json(metadata)
+        except ValidationError:
+            return None
+        times = [found.at] if found.thread_ts is None else [found.at, found.thread_ts]
+        if not all(find_ts(ts) for ts in times):
+            return None
+        return found if not found.channel or find_channel(found.channel) else None
 
 
 @dataclass(frozen=True)
-class Asked:
+class DialogRequest:
     """What a submission asks for, or the sentences that stand beside its fields instead."""
 
-    job: CreateAsked | ActAsked | None = None
+    job: CreateRequested | ActRequested | None = None
     wrong: Mapping[str, str] | None = None
 
 
@@ -59,102 +84,110 @@ class Dialogs:
 
     def __init__(
         self,
-        entry: Entry,
+        entry: Ingress,
         slack: Outbound,
         links: Links,
         lookup: Lookup,
-        filler: FormFiller,
-        behind: Behind,
+        filler: CreateForm,
+        background: Background,
+        private: PrivateAnswers,
     ) -> None:
+        self._private = private
         self._entry = entry
         self._slack = slack
         self._links = links
         self._lookup = lookup
         self._filler = filler
-        self._behind = behind
+        self._background = background
 
     def listen(self, app: AsyncApp) -> None:
         """Take every dialog of ours."""
         for dialog in Dialog:
             app.view(dialog.value)(self._submitted)
 
-    def open_form(self, asker: Asker, trigger_id: str, given: OpenForm | None = None) -> None:
+    def open_form(self, requester: Requester, trigger_id: str, given: OpenForm | None = None) -> None:
         """Open the form for a new task, with what was typed."""
-        metadata = partial(_for_template, _about(asker))
-        filling = partial(self._filler.view, asker, given or OpenForm(), metadata)
-        self._start(asker, trigger_id, Dialog.CREATE, filling)
+        metadata = partial(_for_template, _about(requester))
+        filling = partial(self._filler.view, requester, given or OpenForm(), metadata)
+        self._start(requester, trigger_id, Dialog.CREATE, filling)
 
-    def open_delete(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_delete(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask once before a task is deleted."""
-        filling = partial(self._delete_dialog, asker, which)
-        self._start(asker, trigger_id, Dialog.DELETE, filling)
+        filling = partial(self._delete_dialog, requester, which)
+        self._start(requester, trigger_id, Dialog.DELETE, filling)
 
-    def open_edit(self, asker: Asker, trigger_id: str, which: TaskName | LinkId) -> None:
+    def open_edit(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
         """Ask for a task's new prompt."""
-        filling = partial(self._edit_dialog, asker, which)
-        self._start(asker, trigger_id, Dialog.EDIT, filling)
+        filling = partial(self._edit_dialog, requester, which)
+        self._start(requester, trigger_id, Dialog.EDIT, filling)
 
     def changed(self, clicked: Clicked) -> None:
         """Another template was chosen: its presets belong in the form."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
-            self._behind.start(self._refill(clicked.view_id, clicked))
+            self._background.start(self._refill(clicked.view_id, clicked))
 
-    def _start(self, asker: Asker, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
-        self._behind.start(self._open(asker, trigger_id, dialog, filling), is_urgent=True)
+    def _start(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
+        self._background.start(self._open(requester, trigger_id, dialog, filling), is_urgent=True)
 
-    async def _open(self, asker: Asker, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
+    async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
         """Open the dialog at once, and let it be filled."""
         try:
             view_id = await self._slack.open_view(trigger_id, forms.loading(dialog))
         except OutsideError as error:
             _log.warning("a dialog did not open", error=str(error))
-            if asker.response_url is not None:
-                self._behind.start(self._slack.respond(asker.response_url, answers.dialog_failed()))
+            if requester.response_url is not None:
+                self._private.show(PrivateAnswer(requester, answers.dialog_failed()))
             return
-        self._behind.start(self._fill(view_id, dialog, filling))
+        self._background.start(self._fill(view_id, dialog, filling))
 
     async def _fill(self, view_id: str, dialog: Dialog, filling: Filling) -> None:
         """Show what Coder answered, or the sentence that stands for it."""
-        view = await in_words(filling(), lambda said: forms.notice_dialog(dialog, said.text))
-        await self._slack.update_view(view_id, view)
+        view = await in_words(filling, lambda said: forms.notice_dialog(dialog, said.text))
+        await until_taken(lambda: self._slack.update_view(view_id, view))
 
     async def _refill(self, view_id: str, clicked: Clicked) -> None:
-        about = About.model_validate_json(clicked.private_metadata)
+        about = DialogContext.find(clicked.private_metadata)
+        if about is None or not re.fullmatch(_ID, clicked.value):
+            return
+        entered = (clicked.value, clicked.values, about.channel)
         metadata = partial(_for_template, about)
-        view = await self._filler.with_template(clicked.value, clicked.values, about.channel, metadata)
+        try:
+            view = await self._filler.with_template(clicked.person, *entered, metadata)
+        except UserError as error:
+            # Whoever may not create any more; where nobody answers, the form stays as it is.
+            view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.update_view(view_id, view)
 
-    async def _delete_dialog(self, asker: Asker, which: TaskName | LinkId) -> View:
-        seen = await self._find(asker, which)
+    async def _delete_dialog(self, requester: Requester, which: TaskName | LinkId) -> View:
+        seen = await self._find(requester, which)
         return forms.delete_dialog(
             seen.task.title,
-            private_metadata=_about(asker, seen.task.id).model_dump_json(),
+            private_metadata=_about(requester, seen.task.id).model_dump_json(),
             waiting=await self._waiting(seen),
         )
 
-    async def _edit_dialog(self, asker: Asker, which: TaskName | LinkId) -> View:
-        seen = await self._find(asker, which)
+    async def _edit_dialog(self, requester: Requester, which: TaskName | LinkId) -> View:
+        seen = await self._find(requester, which)
         return forms.edit_dialog(
             seen.task.title,
             seen.task.initial_prompt,
-            private_metadata=_about(asker, seen.task.id).model_dump_json(),
+            private_metadata=_about(requester, seen.task.id).model_dump_json(),
             name=seen.task.name,
         )
 
-    async def _find(self, asker: Asker, which: TaskName | LinkId) -> Seen:
+    async def _find(self, requester: Requester, which: TaskName | LinkId) -> VisibleTask:
         """The task, if this person may see it and act on it."""
         if isinstance(which, TaskName):
-            return await self._lookup.get_steerable(asker.person, asker.channel, which)
-        link = await self._links.find(which)
-        if link is None or link.ended is not None:
+            return await self._lookup.get_steerable(requester, which)
+        link = await self._lookup.find_link(requester, which)
+        if link.ended is not None:
             raise UserError(*refusals.already_ended(link))
-        if link.bond.task_id is None:
+        if link.record.task_id is None:
             raise UserError(*refusals.no_task_yet(link))
-        return await self._lookup.get_steerable(
-            asker.person, link.bond.channel, TaskName(id=link.bond.task_id)
-        )
+        requester = requester.model_copy(update={"channel": link.record.channel})
+        return await self._lookup.get_steerable(requester, TaskName(id=link.record.task_id))
 
-    async def _waiting(self, seen: Seen) -> int:
+    async def _waiting(self, seen: VisibleTask) -> int:
         return len(await list_undelivered(self._links, seen.link.id)) if seen.link is not None else 0
 
     async def _submitted(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
@@ -170,8 +203,8 @@ class Dialogs:
             await ack()
             return
         job = Job(id=f"dialog:{submitted.delivery}", work=asked.job)
-        step = Step().append(intake(submitted.person), job)
-        said = await self._entry.write("dialog", submitted.delivery, step)
+        batch = Batch().append(intake(submitted.person), job)
+        said = await self._entry.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
         elif submitted.dialog is Dialog.DELETE:
@@ -181,55 +214,70 @@ class Dialogs:
             await ack(response_action="errors", errors={Field.PROMPT.value: said})
 
 
-def _about(asker: Asker, task: str = "") -> About:
-    return About(channel=asker.channel, response_url=asker.response_url, at=asker.at, task=task)
+def _about(requester: Requester, task: str = "") -> DialogContext:
+    return DialogContext(
+        channel=requester.channel,
+        thread_ts=requester.thread_ts,
+        response_url=requester.response_url,
+        at=requester.at,
+        task=task,
+    )
 
 
-def _for_template(about: About, template: str) -> str:
+def _for_template(about: DialogContext, template: str) -> str:
     return about.model_copy(update={"template": template}).model_dump_json()
 
 
-def _asked(submitted: Submitted, now: Ts) -> Asked:
-    try:
-        about = About.model_validate_json(submitted.private_metadata)
-    except ValidationError:
-        return Asked()
+def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
+    about = DialogContext.find(submitted.private_metadata)
+    if about is None:
+        return DialogRequest()
     values = submitted.values
-    asker = Asker(
+    requester = Requester(
         person=submitted.person,
-        channel=ChannelId(values.get(Field.CHANNEL) or about.channel),
+        channel=find_channel(values.get(Field.CHANNEL) or about.channel) or ChannelId(""),
         at=about.at,
+        thread_ts=about.thread_ts,
         response_url=about.response_url,
     )
+    requester = requester.model_copy(update={"is_elsewhere": True})
     # A dialog may stay open for longer than the answers to what opened it are taken.
-    asker = reachable(asker, moment_of(now)).model_copy(update={"at": now})
+    requester = reachable(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
-        return _asked_create(asker, about, values)
+        return _asked_create(requester, about, values)
     verb: ActVerb = "delete" if submitted.dialog is Dialog.DELETE else "edit"
-    text = values.get(Field.PROMPT, "").strip()
+    text = for_agent(values.get(Field.PROMPT, ""))
     if verb == "edit" and is_blank(text):
-        return Asked(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})
-    return Asked(ActAsked(asker=asker, verb=verb, name=about.task, text=text)) if about.task else Asked()
+        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_EMPTY})
+    if is_command(text):
+        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
+    return (
+        DialogRequest(ActRequested(requester=requester, verb=verb, name=about.task, text=text))
+        if about.task
+        else DialogRequest()
+    )
 
 
-def _asked_create(asker: Asker, about: About, values: Mapping[str, str]) -> Asked:
-    prompt, name = values.get(Field.PROMPT, "").strip(), values.get(Field.NAME, "").strip()
+def _asked_create(requester: Requester, about: DialogContext, values: Mapping[str, str]) -> DialogRequest:
+    prompt, name = for_agent(values.get(Field.PROMPT, "")), values.get(Field.NAME, "").strip()
     if is_blank(prompt):
-        return Asked(wrong={Field.PROMPT.value: forms.PROMPT_MISSING})
-    if not asker.channel:
-        return Asked(wrong={Field.CHANNEL.value: forms.CHANNEL_MISSING})
+        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_MISSING})
+    if is_command(prompt):
+        return DialogRequest(wrong={Field.PROMPT.value: forms.PROMPT_IS_COMMAND})
+    if not requester.channel:
+        return DialogRequest(wrong={Field.CHANNEL.value: forms.CHANNEL_MISSING})
     try:
         if name:
             check_new_name(name)
     except UserError as error:
         # Beside a field nothing is mrkdwn.
-        return Asked(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
+        return DialogRequest(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
     template = values.get(Field.TEMPLATE) or ""
     # Left empty, none is meant; where its presets were not shown yet, the default holds.
     preset = values.get(forms.preset_field(template)) or ("none" if template == about.template else None)
-    return Asked(
-        CreateAsked(
-            asker=asker,
+    return DialogRequest(
+        CreateRequested(
+            requester=requester,
             prompt=prompt,
             template=template or None,
             preset=preset,

@@ -1,4 +1,4 @@
-"""Events: what people write in threads, edit and delete.
+"""Events: what people write in threads, edit and delete, and what changes about them.
 
 Bolt acknowledges an event before its listener runs, so the writing happens in a middleware of the listener:
 if it fails, the event stays unacknowledged and Slack brings it again.
@@ -7,30 +7,36 @@ if it fails, the event stays unacknowledged and Slack brings it again.
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
+from redis.exceptions import RedisError
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.bridge.receive import Receiver
-from taskwire.listeners.behind import Behind
-from taskwire.listeners.entry import Entry
-from taskwire.model.errors import OutsideError
-from taskwire.model.ids import UserId
-from taskwire.model.jobs import ChannelOpened, Job, intake
-from taskwire.model.messages import Message
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import ChannelOpened, Job, intake
+from taskwire.domain.message import Message
+from taskwire.listeners.background import Background
+from taskwire.listeners.ingress import Ingress
+from taskwire.messages import answers
+from taskwire.notices.outsiders import Outsiders
+from taskwire.people.directory import Directory
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.user_limits import limit_of_verb
+from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack import inbound
-from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Mention, Opened, ThreadMessage
+from taskwire.slack.inbound import Changed, Deleted, DirectMessage, Edited, Mention, Opened, ThreadMessage
 from taskwire.slack.outbound import Outbound
-from taskwire.store.claims import Claims, Taken
-from taskwire.store.steps import Step
 from taskwire.telemetry import logger
-from taskwire.words import answers
 
 # A channel that was closed to us may be open again.
 OPENED = ("member_joined_channel", "channel_unarchive", "group_unarchive")
-HEARD = ("message", "app_mention", *OPENED)
+# What somebody may do is not what it was.
+CHANGED = ("user_change", "subteam_updated", "subteam_members_changed")
+HEARD = ("message", "app_mention", *OPENED, *CHANGED)
 OTHERS = re.compile(f"(?!(?:{'|'.join(HEARD)})$).*")
 
-_log = logger("taskwire.messages")
+_log = logger("taskwire.listeners.messages")
 Body = Mapping[str, object]
 
 
@@ -40,22 +46,27 @@ class Messages:
     def __init__(
         self,
         bot: UserId,
-        entry: Entry,
-        claims: Claims,
-        receiver: Receiver,
+        entry: Ingress,
+        inbox: Inbox,
+        receiver: ReplyReceiver,
+        directory: Directory,
+        outsiders: Outsiders,
         slack: Outbound,
-        behind: Behind,
+        background: Background,
     ) -> None:
         self._bot = bot
         self._entry = entry
-        self._claims = claims
+        self._inbox = inbox
         self._receiver = receiver
+        self._directory = directory
+        self._outsiders = outsiders
         self._slack = slack
-        self._behind = behind
+        self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Take messages and mentions; other events mean nothing yet, and Slack must not bring them again."""
+        """Take what is heard; other events mean nothing yet, and Slack must not bring them again."""
         takes = {"message": self._message, "app_mention": self._mention}
+        takes |= dict.fromkeys(CHANGED, self._changed)
         for name in HEARD:
             app.event(name, middleware=[self._first(takes.get(name, self._opened))])(_nothing_more)
         app.event(OTHERS)(_nothing_more)
@@ -65,12 +76,17 @@ class Messages:
     ) -> Callable[..., Awaitable[BoltResponse]]:
         async def before_the_ack(body: dict[str, object]) -> BoltResponse:
             self._entry.note_time(body)
+            shared = inbound.shared_thread(body, self._bot)
+            if shared is not None:
+                # Also what strangers and we ourselves have said there, of which nothing else comes.
+                self._background.start(self._outsiders.read_along(shared))
             if not self._entry.is_let_in(body):
                 return BoltResponse(status=200)
             try:
                 await take(body)
-            except OutsideError as error:
-                _log.warning("an event was not taken; Slack brings it again", error=str(error))
+            except (OutsideError, RedisError) as error:
+                # It is Redis, of which the worker says that it is away, once.
+                _log.debug("an event was not taken; Slack brings it again", error=str(error))
                 return BoltResponse(status=503)
             return BoltResponse(status=200)
 
@@ -106,13 +122,23 @@ class Messages:
         if not isinstance(opened, Opened):
             return None
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
-        step = Step().append(intake(opened.channel), job)
-        return await self._entry.taken("channel", self._claims.accept("event", opened.delivery, step))
+        batch = Batch().append(intake(opened.channel), job)
+        return await self._entry.taken("channel", self._inbox.accept("event", opened.delivery, batch))
+
+    async def _changed(self, body: Body) -> Taken | None:
+        """Doing it again does no harm, so it is not claimed; Slack tells of every change of every profile."""
+        changed = inbound.changed(body)
+        if isinstance(changed, Changed):
+            await self._directory.changed(changed.id, is_group=changed.is_group)
+        return None
 
     async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Taken:
-        taken = await self._entry.taken(kind, self._claims.accept("message", message.delivery, Step()))
-        if taken == "taken":
-            self._behind.start(self._answer(message, answer))
+        user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
+        claim = self._inbox.accept("message", message.delivery, Batch(), user_limit)
+        taken = await self._entry.taken(kind, claim)
+        if taken in ("taken", "told"):
+            said = answer if taken == "taken" else answers.too_fast()
+            self._background.start(self._answer(message, said))
         return taken
 
     async def _answer(self, message: Mention | DirectMessage, answer: Message) -> None:

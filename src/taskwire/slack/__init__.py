@@ -1,1 +1,1 @@
-"""The one door to Slack."""
+"""The client for Slack: payloads in, Web API calls out, its limits, and what each error means."""

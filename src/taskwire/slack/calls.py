@@ -16,12 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire import transport
-from taskwire.model.ids import ChannelId, Ts, microseconds
-from taskwire.model.urgency import Urgency
-from taskwire.slack import errors, reading
-from taskwire.slack.answers import Answer
+from taskwire.domain.errors import blaming
+from taskwire.domain.ids import ChannelId, Ts, microseconds
+from taskwire.domain.priority import Priority
+from taskwire.slack import errors, payload_fields
 from taskwire.slack.clock import SlackClock
-from taskwire.slack.room import EVERYTHING, Room
+from taskwire.slack.models import SlackAnswer
+from taskwire.slack.rate_limits import EVERYTHING, RateLimits
 
 # Slack recommends no more than 200 a page, and answers large pages late.
 PAGE = 200
@@ -42,10 +43,13 @@ class Method(StrEnum):
     REPLIES = "conversations.replies"
     HISTORY = "conversations.history"
     CHANNEL = "conversations.info"
+    CHANNELS_OF = "users.conversations"
     OPEN_DIRECT = "conversations.open"
     USER = "users.info"
+    USERS = "users.list"
     USER_BY_EMAIL = "users.lookupByEmail"
     GROUP = "usergroups.users.list"
+    TEAMS = "auth.teams.list"
     OPEN_VIEW = "views.open"
     UPDATE_VIEW = "views.update"
     START_UPLOAD = "files.getUploadURLExternal"
@@ -57,14 +61,14 @@ class Method(StrEnum):
 
 class _Answered(NamedTuple):
     status: int
-    body: Answer
+    body: SlackAnswer
     headers: Mapping[str, str]
 
 
 class Calls:
     """Makes calls with one client, and remembers when Slack answered last by its own clock."""
 
-    def __init__(self, client: AsyncWebClient, room: Room, clock: SlackClock) -> None:
+    def __init__(self, client: AsyncWebClient, room: RateLimits, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
         self.granted: frozenset[str] | None = None
         self._client = client
@@ -78,16 +82,22 @@ class Calls:
         call: Coroutine[object, object, AsyncSlackResponse],
         where: str = "",
         *,
-        urgency: Urgency = Urgency.POST,
-        has_room: bool = False,
+        priority: Priority = Priority.POST,
+        is_reserved: bool = False,
         fine: str = "",
-    ) -> Answer:
+    ) -> SlackAnswer:
         """Make one call and return its documented success; `fine` is an error that is as good.
 
         It takes its own place, unless its caller has done so before an attempt (`has_room`).
         """
-        if not has_room:
-            await self._make_room(call, method, where, urgency)
+        if not is_reserved:
+            await self._reserve(call, method, where, priority)
+        with blaming("Slack"):
+            return await self._answer(method, seconds, call, fine)
+
+    async def _answer(
+        self, method: str, seconds: float, call: Coroutine[object, object, AsyncSlackResponse], fine: str
+    ) -> SlackAnswer:
         sent = self._clock.ours()
         status, body, headers = await transport.exchange(method, seconds, _answered(call))
         self._note_time(body, headers.get("Date", ""), sent)
@@ -97,15 +107,15 @@ class Calls:
             return body
         secret = self._client.token or ""
         broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
-        if isinstance(broken, errors.RateLimited):
+        if isinstance(broken, errors.SlackRateLimited):
             await self._room.closed(method if body.get("ok") is False else EVERYTHING, broken.after_seconds)
         raise broken
 
-    async def _make_room(
-        self, call: Coroutine[object, object, object], method: str, where: str, urgency: Urgency
+    async def _reserve(
+        self, call: Coroutine[object, object, object], method: str, where: str, priority: Priority
     ) -> None:
         try:
-            await self._room.take(method, where, urgency)
+            await self._room.take(method, where, priority)
         except BaseException:
             call.close()
             raise
@@ -116,8 +126,8 @@ class Calls:
         thread_ts: Ts | None,
         since: Ts | None,
         seconds: float,
-        urgency: Urgency = Urgency.POST,
-    ) -> AsyncIterator[Answer]:
+        priority: Priority = Priority.POST,
+    ) -> AsyncIterator[SlackAnswer]:
         """Yield all messages of a thread or a channel's top since (and at) a moment, page by page.
 
         Without a moment there is only the first page.
@@ -126,20 +136,27 @@ class Calls:
         cursor = ""
         for _ in range(PAGES):
             page = self._page(channel, thread_ts, since, cursor)
-            answer = await self.ask(method, seconds, page, urgency=urgency)
-            for message in reading.rows(answer, "messages"):
+            answer = await self.ask(method, seconds, page, priority=priority)
+            for message in payload_fields.rows(answer, "messages"):
                 # A thread's root comes with every page, whatever was asked for.
-                ts = reading.ts(message, "ts")
+                ts = payload_fields.ts(message, "ts")
                 if ts and (since is None or microseconds(ts) >= microseconds(since)):
                     yield message
             if since is None:
                 return
-            cursor = reading.text(answer, "response_metadata", "next_cursor")
-            if not cursor and not reading.flag(answer, "has_more"):
+            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
+            if not cursor and not payload_fields.flag(answer, "has_more"):
                 return
             if not cursor:
-                raise errors.Nonsense(method, "more messages, and no way to them")
-        raise errors.Nonsense(method, f"still going on after {PAGES} pages")
+                raise errors.UnexpectedSlackAnswer(method, "more messages, and no way to them")
+        raise errors.UnexpectedSlackAnswer(method, f"still going on after {PAGES} pages")
+
+    async def history_page(
+        self, channel: ChannelId, latest: Ts, limit: int, seconds: float, priority: Priority
+    ) -> SlackAnswer:
+        """Return the page of a channel's top that ends with (and at) a moment."""
+        page = self._client.conversations_history(channel=channel, latest=latest, inclusive=True, limit=limit)
+        return await self.ask(Method.HISTORY, seconds, page, priority=priority)
 
     def _page(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, cursor: str
@@ -163,7 +180,7 @@ class Calls:
             cursor=cursor or None,
         )
 
-    def _note_time(self, body: Answer, date: str, sent: float) -> None:
+    def _note_time(self, body: SlackAnswer, date: str, sent: float) -> None:
         """Remember Slack's own clock; what stands before Slack may have another."""
         if "ok" not in body:
             return

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from taskwire.model.ids import Ts, microseconds
+from taskwire.domain.ids import Ts, microseconds
 
 # Two moments are told in order; but a clock that was set back by more than this goes on from there.
 STEP = timedelta(seconds=2)

@@ -25,8 +25,8 @@ here talks to Slack, and no text here holds more of an answer than Slack's own e
 
 import re
 
-from taskwire.model.errors import OutsideError, Refused, TryLater, Unknown
-from taskwire.slack import codes, reading
+from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.slack import codes, payload_fields
 
 
 class SlackRefused(Refused):
@@ -58,11 +58,11 @@ class ForeignAddress(SlackRefused):
     """The address is not one of this Slack's; nothing was sent to it."""
 
 
-class RateLimited(TryLater):
+class SlackRateLimited(TryLater):
     """Too many calls; `after_seconds` from Retry-After."""
 
 
-class NoRoom(TryLater):
+class NoCapacity(TryLater):
     """Our own pace leaves no place for this call yet."""
 
 
@@ -75,7 +75,7 @@ class SlackTrouble(Unknown):
         self.code = code
 
 
-class Nonsense(Unknown):
+class UnexpectedSlackAnswer(Unknown):
     """The answer makes no sense."""
 
     def __init__(self, method: str, reason: str) -> None:
@@ -94,13 +94,13 @@ _KINDS: tuple[tuple[frozenset[str], type[SlackRefused]], ...] = (
 
 def sort(method: str, status: int, body: object, retry_after: str = "", *, secret: str = "") -> OutsideError:
     """Return the error for an answer that is not a success; `secret` is kept out of its text."""
-    code = _code(reading.text(body, "error"))
+    code = _code(payload_fields.text(body, "error"))
     if status == 429 or (status < 500 and code in codes.LIMITED):
-        return RateLimited(f"{method}: {code or status}", _seconds(retry_after))
+        return SlackRateLimited(f"{method}: {code or status}", _seconds(retry_after))
     if status >= 500:
         return SlackTrouble(method, status, code)
-    if reading.at(body, "ok") is not False or not code:
-        return Nonsense(method, f"{status}, and not an answer of Slack's")
+    if payload_fields.at(body, "ok") is not False or not code:
+        return UnexpectedSlackAnswer(method, f"{status}, and not an answer of Slack's")
     kind = next((kind for named, kind in _KINDS if code in named), None)
     return kind(method, code, _remarks(body, secret)) if kind else SlackTrouble(method, status, code)
 
@@ -112,8 +112,8 @@ def _code(error: str) -> str:
 
 def _remarks(body: object, secret: str) -> str:
     """Return what Slack says of a scope that is missing and of malformed arguments, for the log."""
-    needed = reading.text(body, "needed")
-    remarks = reading.strings(body, "response_metadata", "messages")
+    needed = payload_fields.text(body, "needed")
+    remarks = payload_fields.strings(body, "response_metadata", "messages")
     said = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]
     return said.replace(secret, "***") if secret else said
 

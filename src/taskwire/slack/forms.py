@@ -6,7 +6,7 @@ is known to whoever made the dialog.
 
 from collections.abc import Mapping
 
-from taskwire.slack import reading
+from taskwire.slack import payload_fields
 
 # Where each kind of element keeps what was chosen. [Slack: view_submission, state.values]
 _ONE = (
@@ -23,7 +23,7 @@ _SEVERAL = ("selected_conversations", "selected_channels", "selected_users")
 def values(state: object) -> dict[str, str]:
     """Return what was entered, by block id; what was left empty is not there."""
     found: dict[str, str] = {}
-    for block_id, elements in reading.part(state, "values").items():
+    for block_id, elements in payload_fields.part(state, "values").items():
         if not isinstance(elements, Mapping):
             continue
         given = [value for element in elements.values() if (value := entered(element))]
@@ -34,11 +34,11 @@ def values(state: object) -> dict[str, str]:
 
 def entered(element: object) -> str:
     """Return what was entered in one element, or what a pressed button stands for."""
-    if option := reading.part(element, "selected_option"):
-        return reading.text(option, "value")
-    if options := reading.rows(element, "selected_options"):
-        return ",".join(reading.text(option, "value") for option in options)
+    if option := payload_fields.part(element, "selected_option"):
+        return payload_fields.text(option, "value")
+    if options := payload_fields.rows(element, "selected_options"):
+        return ",".join(payload_fields.text(option, "value") for option in options)
     for key in _SEVERAL:
-        if several := reading.strings(element, key):
+        if several := payload_fields.strings(element, key):
             return ",".join(several)
-    return next((value for key in _ONE if (value := reading.text(element, key))), "")
+    return next((value for key in _ONE if (value := payload_fields.text(element, key))), "")

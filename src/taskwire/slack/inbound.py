@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from taskwire.model.actions import Button, Dialog
-from taskwire.model.ids import ChannelId, Ts, UserId, ts_of
-from taskwire.model.jobs import Asker, FileRef
-from taskwire.slack import reading
+from taskwire.domain.controls import Button, Dialog
+from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId, ts_of
+from taskwire.domain.jobs import FileRef, Requester
+from taskwire.slack import payload_fields
 from taskwire.slack.forms import entered, values
 
 Body = Mapping[str, object]
@@ -30,7 +30,7 @@ class Ignored:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenMessage:
     """A message that a person has written."""
 
     channel: ChannelId
@@ -43,7 +43,7 @@ class Written:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThreadMessage(Written):
+class ThreadMessage(WrittenMessage):
     """A reply in a thread; `parent_is_bots` unless the payload shows that somebody else wrote its root.
 
     `marks` are the reactions that we have put on it, where its history tells of them.
@@ -55,14 +55,14 @@ class ThreadMessage(Written):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DirectMessage(Written):
+class DirectMessage(WrittenMessage):
     """A message to the bot alone, outside the threads that the bot began."""
 
     thread_ts: Ts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mention(Written):
+class Mention(WrittenMessage):
     """A message that names the bot; its message event has the same `delivery`."""
 
     thread_ts: Ts | None = None
@@ -86,7 +86,7 @@ class Mention(Written):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edited(Written):
+class Edited(WrittenMessage):
     """A reply that now says something else."""
 
     thread_ts: Ts
@@ -117,10 +117,18 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Somebody, or who is in a user group, is not what it was."""
+
+    id: str
+    is_group: bool
+
+
+@dataclass(frozen=True)
 class Typed:
     """A slash command."""
 
-    asker: Asker
+    requester: Requester
     text: str
     trigger_id: str
     delivery: str
@@ -138,7 +146,7 @@ class Clicked:
     value: str
     person: UserId
     trigger_id: str
-    action_ts: str
+    action_ts: Ts
     delivery: str
     channel: ChannelId | None
     thread_ts: Ts | None
@@ -178,32 +186,42 @@ def message_event(
 ) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
     """Read a message event; `bot` is our own user, which the event's authorization names too."""
     bot = bot or _bot_user(body)
-    event = reading.part(body, "event")
-    channel = reading.channel(event, "channel")
-    subtype = reading.text(event, "subtype")
+    event = payload_fields.part(body, "event")
+    channel = payload_fields.channel(event, "channel")
+    subtype = payload_fields.text(event, "subtype")
     if channel is None:
         return Ignored("no channel")
     if subtype == "message_changed":
         return _changed(event, channel, bot)
     if subtype == "message_deleted":
-        before = reading.part(event, "previous_message")
-        return _deleted(event, before, channel, reading.ts(event, "deleted_ts"), bot)
+        before = payload_fields.part(event, "previous_message")
+        return _deleted(event, before, channel, payload_fields.ts(event, "deleted_ts"), bot)
     return _written(event, channel, bot)
 
 
 def opened(body: Body, bot: UserId | None = None) -> Opened | Ignored:
     """Read the event that somebody has joined a conversation, or that it is archived no more."""
-    event = reading.part(body, "event")
-    channel, delivery = reading.channel(event, "channel"), reading.text(body, "event_id")
-    is_somebody_else = reading.user(event, "user") != (bot or _bot_user(body))
-    if reading.text(event, "type") == "member_joined_channel" and is_somebody_else:
+    event = payload_fields.part(body, "event")
+    channel, delivery = payload_fields.channel(event, "channel"), payload_fields.text(body, "event_id")
+    is_somebody_else = payload_fields.user(event, "user") != (bot or _bot_user(body))
+    if payload_fields.text(event, "type") == "member_joined_channel" and is_somebody_else:
         return Ignored("somebody else")
     return Opened(channel, delivery) if channel is not None and delivery else Ignored("no channel")
 
 
+def changed(body: Body) -> Changed | Ignored:
+    """Read the event that somebody's profile or rights have changed, or who is in a user group."""
+    event = payload_fields.part(body, "event")
+    person = payload_fields.user(event, "user", "id")
+    if person is not None:
+        return Changed(person, is_group=False)
+    group = payload_fields.text(event, "subteam_id") or payload_fields.text(event, "subteam", "id")
+    return Changed(group, is_group=True) if group else Ignored("nobody")
+
+
 def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
     """Read a message of a thread's history: as its event would have been, in its present words."""
-    ts, thread_ts = reading.ts(message, "ts"), reading.ts(message, "thread_ts")
+    ts, thread_ts = payload_fields.ts(message, "ts"), payload_fields.ts(message, "thread_ts")
     words = _words(message, channel, bot_user)
     if isinstance(words, Ignored):
         return words
@@ -213,84 +231,98 @@ def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> Threa
         *words,
         thread_ts=thread_ts,
         parent_is_bots=_may_be_ours(message, bot_user),
-        marks=reading.marks(message, bot_user),
+        marks=payload_fields.marks(message, bot_user),
     )
 
 
 def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
     """Read a mention of the bot; `bot` is our own user."""
-    event = reading.part(body, "event")
-    channel, bot_user = reading.channel(event, "channel"), bot or _bot_user(body)
+    event = payload_fields.part(body, "event")
+    channel, bot_user = payload_fields.channel(event, "channel"), bot or _bot_user(body)
     if channel is None:
         return Ignored("no channel")
     words = _words(event, channel, bot_user)
     if isinstance(words, Ignored):
         return words
-    thread_ts = reading.ts(event, "thread_ts")
-    if thread_ts == reading.ts(event, "ts"):
+    thread_ts = payload_fields.ts(event, "thread_ts")
+    if thread_ts == payload_fields.ts(event, "ts"):
         thread_ts = None
-    parent_is_bots = bot_user is not None and reading.user(event, "parent_user_id") == bot_user
+    parent_is_bots = bot_user is not None and payload_fields.user(event, "parent_user_id") == bot_user
     return Mention(*words, thread_ts=thread_ts, parent_is_bots=parent_is_bots)
+
+
+def shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
+    """The thread in which something was said, if people of another company can read it and we began it."""
+    event = payload_fields.part(body, "event")
+    channel, thread_ts = payload_fields.channel(event, "channel"), payload_fields.ts(event, "thread_ts")
+    if channel is None or thread_ts is None or not payload_fields.flag(body, "is_ext_shared_channel"):
+        return None
+    is_ours = payload_fields.user(event, "user") == bot or _may_be_ours(event, bot)
+    return ThreadRef(channel, thread_ts) if is_ours else None
 
 
 def event_ts(body: Body) -> Ts | None:
     """When an event happened, by Slack's clock."""
-    return reading.ts(body, "event", "event_ts")
+    return payload_fields.ts(body, "event", "event_ts")
 
 
 def command(body: Body, now: datetime) -> Typed | Ignored:
     """Read a slash command, typed now."""
-    person, channel = reading.user(body, "user_id"), reading.channel(body, "channel_id")
-    trigger = reading.text(body, "trigger_id")
+    person, channel = payload_fields.user(body, "user_id"), payload_fields.channel(body, "channel_id")
+    trigger = payload_fields.text(body, "trigger_id")
     if person is None or channel is None or not trigger:
         return Ignored("a command without person, channel or trigger")
-    asker = Asker(
+    requester = Requester(
         person=person,
         channel=channel,
         at=ts_of(now),
-        response_url=reading.text(body, "response_url") or None,
+        response_url=payload_fields.text(body, "response_url") or None,
     )
-    return Typed(asker, reading.text(body, "text"), trigger, delivery=trigger)
+    return Typed(requester, payload_fields.text(body, "text"), trigger, delivery=trigger)
 
 
 def click(body: Body) -> Clicked | Ignored:
     """Read a press of a button or a use of a menu."""
-    action = next(iter(reading.rows(body, "actions")), {})
-    action_id, action_ts = reading.text(action, "action_id"), reading.text(action, "action_ts")
-    person = reading.user(body, "user", "id")
-    if person is None or not action_id or not action_ts:
+    action = next(iter(payload_fields.rows(body, "actions")), {})
+    action_id, action_ts = payload_fields.text(action, "action_id"), payload_fields.ts(action, "action_ts")
+    person = payload_fields.user(body, "user", "id")
+    if person is None or not action_id or action_ts is None:
         return Ignored("a click without person, action or ts")
-    place, view = reading.part(body, "container"), reading.part(body, "view")
+    place, view = payload_fields.part(body, "container"), payload_fields.part(body, "view")
+    thread_ts = payload_fields.ts(place, "thread_ts") or payload_fields.ts(body, "message", "thread_ts")
+    if thread_ts == payload_fields.ts(place, "message_ts"):
+        # A root stands in the channel, whatever hangs from it.
+        thread_ts = None
     return Clicked(
         button=Button(action_id) if action_id in list(Button) else None,
         action_id=action_id,
         value=entered(action),
         person=person,
-        trigger_id=reading.text(body, "trigger_id"),
+        trigger_id=payload_fields.text(body, "trigger_id"),
         action_ts=action_ts,
         delivery=f"{action_ts}:{person}",
-        channel=reading.channel(body, "channel", "id") or reading.channel(place, "channel_id"),
-        thread_ts=reading.ts(place, "thread_ts") or reading.ts(body, "message", "thread_ts"),
-        private_metadata=reading.text(view, "private_metadata"),
-        response_url=reading.text(body, "response_url") or None,
-        view_id=reading.text(view, "id") or None,
-        values=values(reading.part(view, "state") or reading.part(body, "state")),
+        channel=payload_fields.channel(body, "channel", "id") or payload_fields.channel(place, "channel_id"),
+        thread_ts=thread_ts,
+        private_metadata=payload_fields.text(view, "private_metadata"),
+        response_url=payload_fields.text(body, "response_url") or None,
+        view_id=payload_fields.text(view, "id") or None,
+        values=values(payload_fields.part(view, "state") or payload_fields.part(body, "state")),
     )
 
 
 def submission(body: Body) -> Submitted | Ignored:
     """Read a dialog that was sent off."""
-    view = reading.part(body, "view")
-    person, callback = reading.user(body, "user", "id"), reading.text(view, "callback_id")
-    view_id, view_hash = reading.text(view, "id"), reading.text(view, "hash")
+    view = payload_fields.part(body, "view")
+    person, callback = payload_fields.user(body, "user", "id"), payload_fields.text(view, "callback_id")
+    view_id, view_hash = payload_fields.text(view, "id"), payload_fields.text(view, "hash")
     if person is None or not view_id:
         return Ignored("a submission without person or view")
     if callback not in list(Dialog):
         return Ignored("not a dialog of ours")
     return Submitted(
         dialog=Dialog(callback),
-        values=values(reading.part(view, "state")),
-        private_metadata=reading.text(view, "private_metadata"),
+        values=values(payload_fields.part(view, "state")),
+        private_metadata=payload_fields.text(view, "private_metadata"),
         person=person,
         delivery=f"{view_id}:{view_hash}",
     )
@@ -298,61 +330,76 @@ def submission(body: Body) -> Submitted | Ignored:
 
 def source(body: Body) -> Source:
     """Read what any payload shows of where it comes from."""
-    event = reading.part(body, "event")
-    first = next(iter(reading.rows(body, "authorizations")), {})
+    event = payload_fields.part(body, "event")
+    first = next(iter(payload_fields.rows(body, "authorizations")), {})
+    team = _team(body, first)
     enterprises = (
-        reading.text(first, "enterprise_id"),
-        reading.text(body, "enterprise", "id"),
-        reading.text(body, "enterprise_id"),
+        payload_fields.text(first, "enterprise_id"),
+        payload_fields.text(body, "enterprise", "id"),
+        payload_fields.text(body, "enterprise_id"),
     )
     return Source(
-        team_id=_team(body),
+        team_id=team,
         enterprise_id=next((found for found in enterprises if found), None),
-        actor_team_id=_actor_team(body, event),
-        is_bot=any(_is_bots(part) for part in (event, reading.part(event, "message"))),
+        actor_team_id=_actor_team(body, event, team),
+        is_bot=bool(event) and any(_is_bots(part) for part in (event, payload_fields.part(event, "message"))),
     )
 
 
 def _bot_user(body: Body) -> UserId | None:
     """Return our own user: an event is brought for the installation that its authorization names."""
     return next(
-        (reading.user(row, "user_id") for row in reading.rows(body, "authorizations") if row.get("is_bot")),
+        (
+            payload_fields.user(row, "user_id")
+            for row in payload_fields.rows(body, "authorizations")
+            if row.get("is_bot")
+        ),
         None,
     )
 
 
-def _team(body: Body) -> str:
+def _team(body: Body, authorization: Body) -> str:
     """Return the workspace for which a payload was brought.
 
     In a shared channel an event's own `team_id` may be the other side's; its authorization's is ours.
     """
-    first = next(iter(reading.rows(body, "authorizations")), {})
     found = (
-        reading.text(body, "view", "app_installed_team_id"),
-        reading.text(first, "team_id"),
-        reading.text(body, "team", "id"),
-        reading.text(body, "team_id"),
-        reading.text(body, "user", "team_id"),
+        payload_fields.text(body, "view", "app_installed_team_id"),
+        payload_fields.text(authorization, "team_id"),
+        payload_fields.text(body, "team", "id"),
+        payload_fields.text(body, "team_id"),
+        payload_fields.text(body, "user", "team_id"),
     )
     return next((team for team in found if team), "")
 
 
-def _actor_team(body: Body, event: Body) -> str | None:
+def _actor_team(body: Body, event: Body, team: str) -> str | None:
     """Return the workspace of whoever acted; in Slack Connect only the event's own fields have it."""
     if not event:
-        return reading.text(body, "user", "team_id") or reading.text(body, "team_id") or _team(body) or None
-    told = reading.text(event, "user_team") or reading.text(event, "team")
+        return (
+            payload_fields.text(body, "user", "team_id")
+            or payload_fields.text(body, "team_id")
+            or team
+            or None
+        )
+    told = payload_fields.text(event, "user_team") or payload_fields.text(event, "team")
     if told.startswith("E"):
         # The id of an organisation instead of a workspace: ours is known by its own.
-        is_ours = told in (reading.text(body, "enterprise_id"), reading.text(body, "context_enterprise_id"))
-        return _team(body) if is_ours else None
+        is_ours = told in (
+            payload_fields.text(body, "enterprise_id"),
+            payload_fields.text(body, "context_enterprise_id"),
+        )
+        return team if is_ours else None
     if told:
         return told
-    return None if reading.flag(body, "is_ext_shared_channel") else _team(body) or None
+    return None if payload_fields.flag(body, "is_ext_shared_channel") else team or None
 
 
 def _is_bots(message: Body) -> bool:
-    return bool(reading.text(message, "bot_id")) or reading.text(message, "subtype") == "bot_message"
+    return (
+        bool(payload_fields.text(message, "bot_id"))
+        or payload_fields.text(message, "subtype") == "bot_message"
+    )
 
 
 _Words = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
@@ -360,18 +407,18 @@ _Words = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
 
 def _words(message: Body, channel: ChannelId, bot_user: UserId | None) -> _Words | Ignored:
     """Return what every written message has, in the order of `Written`."""
-    ts, person = reading.ts(message, "ts"), reading.user(message, "user")
-    subtype = reading.text(message, "subtype")
+    ts, person = payload_fields.ts(message, "ts"), payload_fields.user(message, "user")
+    subtype = payload_fields.text(message, "subtype")
     if _is_bots(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
         return Ignored("written by a bot")
     if subtype not in _WRITTEN:
         return Ignored(f"subtype {subtype[:40]}")
     if ts is None or person is None:
         return Ignored("no person or ts")
-    text, files = reading.text(message, "text"), reading.files(message)
+    text, files = payload_fields.text(message, "text"), payload_fields.files(message)
     if not text and not files:
         return Ignored("empty")
-    return channel, ts, person, text, _delivery(channel, ts), reading.blocks(message), files
+    return channel, ts, person, text, _delivery(channel, ts), payload_fields.blocks(message), files
 
 
 def _delivery(channel: ChannelId, ts: Ts, what: str = "") -> str:
@@ -384,10 +431,10 @@ def _written(
     words = _words(event, channel, bot_user)
     if isinstance(words, Ignored):
         return words
-    ts, thread_ts = words[1], reading.ts(event, "thread_ts")
+    ts, thread_ts = words[1], payload_fields.ts(event, "thread_ts")
     parent_is_bots = _may_be_ours(event, bot_user)
     is_reply = thread_ts is not None and thread_ts != ts
-    if reading.text(event, "channel_type") == "im" and not (is_reply and parent_is_bots):
+    if payload_fields.text(event, "channel_type") == "im" and not (is_reply and parent_is_bots):
         return DirectMessage(*words, thread_ts=thread_ts if is_reply else None)
     if thread_ts is None or not is_reply:
         return Ignored("not in a thread")
@@ -395,18 +442,22 @@ def _written(
 
 
 def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited | Deleted | Ignored:
-    now, before = reading.part(event, "message"), reading.part(event, "previous_message")
-    ts, thread_ts = reading.ts(now, "ts"), reading.ts(now, "thread_ts")
-    if reading.text(now, "subtype") == "tombstone":
+    now, before = payload_fields.part(event, "message"), payload_fields.part(event, "previous_message")
+    ts, thread_ts = payload_fields.ts(now, "ts"), payload_fields.ts(now, "thread_ts")
+    if payload_fields.text(now, "subtype") == "tombstone":
         return _deleted(event, before, channel, ts, bot_user)
     # An unfurled link, a first reply and a pin change a message too: only words and files are the person's.
-    is_same = reading.text(now, "text") == reading.text(before, "text")
+    is_same = payload_fields.text(now, "text") == payload_fields.text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):
         return Ignored("nothing that a person changed")
     words = _words(now, channel, bot_user)
     if isinstance(words, Ignored):
         return words
-    edited_ts = reading.ts(now, "edited", "ts") or reading.ts(event, "event_ts") or reading.ts(event, "ts")
+    edited_ts = (
+        payload_fields.ts(now, "edited", "ts")
+        or payload_fields.ts(event, "event_ts")
+        or payload_fields.ts(event, "ts")
+    )
     if thread_ts is None or thread_ts == ts or edited_ts is None:
         return Ignored("not in a thread")
     channel, ts, person, text, _, blocks, files = words
@@ -417,23 +468,23 @@ def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited
 
 
 def _file_ids(message: Body) -> list[str]:
-    return [reading.text(row, "id") for row in reading.rows(message, "files")]
+    return [payload_fields.text(row, "id") for row in payload_fields.rows(message, "files")]
 
 
 def _deleted(
     event: Body, before: Body, channel: ChannelId, ts: Ts | None, bot_user: UserId | None
 ) -> Deleted | Ignored:
-    thread_ts = reading.ts(before, "thread_ts")
+    thread_ts = payload_fields.ts(before, "thread_ts")
     if _is_bots(before):
         return Ignored("written by a bot")
     if ts is None or thread_ts is None:
         return Ignored("not in a thread")
-    at = reading.ts(event, "event_ts") or ts
+    at = payload_fields.ts(event, "event_ts") or ts
     is_ours = _may_be_ours(before, bot_user)
-    delivery, person = _delivery(channel, ts, "deleted"), reading.user(before, "user")
+    delivery, person = _delivery(channel, ts, "deleted"), payload_fields.user(before, "user")
     return Deleted(channel, thread_ts, ts, delivery, at, is_ours, person)
 
 
 def _may_be_ours(reply: Body, bot_user: UserId | None) -> bool:
     """Tell whether we may have begun the thread of a reply; not every server names who has."""
-    return bot_user is not None and reading.user(reply, "parent_user_id") in (None, bot_user)
+    return bot_user is not None and payload_fields.user(reply, "parent_user_id") in (None, bot_user)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
-from taskwire.model.messages import Block, Message, View
+from taskwire.domain.message import Block, Message, View
 from taskwire.slack import shapes
 from taskwire.slack.richtext import RichText
 from taskwire.slack.shapes import Accessory, Id, InActions, InContext, InInput, Plain, Shape, Text, up_to
@@ -31,7 +31,7 @@ class Invalid(ValueError):
     """Slack would refuse this, or spoil it: a defect of ours."""
 
 
-class Section(Shape):
+class SectionBlock(Shape):
     """Words, with something beside them."""
 
     type: Literal["section"]
@@ -109,7 +109,7 @@ class Input(Shape):
     dispatch_action: bool | None = None
 
 
-_Anywhere = Section | Header | Divider | Context | Actions | Image | RichText
+_Anywhere = SectionBlock | Header | Divider | Context | Actions | Image | RichText
 InMessage = Annotated[_Anywhere | Markdown, Field(discriminator="type")]
 InView = Annotated[_Anywhere | Input, Field(discriminator="type")]
 

@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-Value = str | bool | list["Value"] | dict[str, "Value"]
-Manifest = dict[str, Value]
+ManifestValue = str | bool | list["ManifestValue"] | dict[str, "ManifestValue"]
+Manifest = dict[str, ManifestValue]
 
 COMMAND = "/task"
 REQUEST_PATH = "/slack/events"
@@ -41,12 +41,14 @@ EVENTS = (
     *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
     # A channel takes its messages again: somebody has invited it, or brought the channel back.
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
+    # What somebody may do has changed: they left, became a guest, or are in another group.
+    *("user_change", "subteam_updated", "subteam_members_changed"),
 )
 
 
 def make(request_url: str = "") -> Manifest:
     """Make the manifest: for Socket Mode, or for HTTP mode with the address at which Slack finds us."""
-    settings: dict[str, Value] = {
+    settings: dict[str, ManifestValue] = {
         "event_subscriptions": {**_at(request_url, "request_url"), "bot_events": list(EVENTS)},
         "interactivity": {"is_enabled": True, **_at(request_url, "request_url")},
         "org_deploy_enabled": False,
@@ -73,8 +75,8 @@ def make(request_url: str = "") -> Manifest:
     }
 
 
-def _command(request_url: str) -> dict[str, Value]:
-    command: dict[str, Value] = {
+def _command(request_url: str) -> dict[str, ManifestValue]:
+    command: dict[str, ManifestValue] = {
         "command": COMMAND,
         "description": "Start and steer Coder AI tasks",
         "usage_hint": "create PROMPT | list | status NAME | help",
@@ -83,7 +85,7 @@ def _command(request_url: str) -> dict[str, Value]:
     return command | _at(request_url, "url")
 
 
-def _at(request_url: str, key: str) -> dict[str, Value]:
+def _at(request_url: str, key: str) -> dict[str, ManifestValue]:
     return {key: request_url} if request_url else {}
 
 
@@ -92,7 +94,7 @@ def to_yaml(manifest: Manifest) -> str:
     return "\n".join(_map(manifest, "")) + "\n"
 
 
-def _map(values: Mapping[str, Value], indent: str) -> Iterator[str]:
+def _map(values: Mapping[str, ManifestValue], indent: str) -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, dict):
             yield f"{indent}{key}:"
@@ -104,7 +106,7 @@ def _map(values: Mapping[str, Value], indent: str) -> Iterator[str]:
             yield f"{indent}{key}: {_word(value)}"
 
 
-def _list(values: Iterable[Value], indent: str) -> Iterator[str]:
+def _list(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
     for value in values:
         if isinstance(value, dict):
             first, *rest = _map(value, indent + "  ")
@@ -114,7 +116,7 @@ def _list(values: Iterable[Value], indent: str) -> Iterator[str]:
             yield f"{indent}- {_word(value)}"
 
 
-def _word(value: Value) -> str:
+def _word(value: ManifestValue) -> str:
     """Write a scalar: bare if it is plainly a word, else as JSON, whose quoted strings are YAML's too."""
     is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.:/-]*(?: [\w.|-]+)*", value)
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

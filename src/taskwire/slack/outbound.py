@@ -7,6 +7,7 @@ two that are attempts, posting a message and showing a file, the caller asks `ma
 It ends at typed values, and the token leaves only in its header.
 """
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Coroutine
@@ -18,18 +19,24 @@ from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from taskwire.model.ids import ChannelId, Ts, UserId, microseconds
-from taskwire.model.messages import Message, View
-from taskwire.model.urgency import Urgency
-from taskwire.slack import answers, inbound, limits, reading
-from taskwire.slack.addresses import Addresses
-from taskwire.slack.answers import Answer, Channel, Identity, Profile
-from taskwire.slack.calls import Calls, Method
+from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
+from taskwire.domain.message import Message, View
+from taskwire.domain.priority import Priority
+from taskwire.slack import inbound, limits, models, payload_fields
+from taskwire.slack.calls import PAGE, PAGES, Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
-from taskwire.slack.room import Limiter, Room
+from taskwire.slack.handed_out_urls import Addresses
+from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer
+from taskwire.slack.rate_limits import Limiter, RateLimits
 
 EVENT_TYPE = "taskwire_message"
+# Messages that are looked at in one call when a channel is scanned; Slack gives 999. So many of ours are
+# 2 MB, which takes 15 ms to read.
+SCANNED = 500
+# Who is in very many channels costs one call all the same.
+LONG_PAGE = 999
+_EVERYWHERE = "public_channel,private_channel,mpim,im"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Metadata:
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
-class Said(NamedTuple):
+class ThreadReading(NamedTuple):
     """What was said in a thread: by people, oldest first, and by us, by the ids of our messages."""
 
     replies: list[inbound.ThreadMessage]
@@ -59,8 +66,12 @@ class Traces(NamedTuple):
     ours: list[str]
 
 
+# So many of a workspace's people are looked at in one go.
+PEOPLE = 100
+
+
 @dataclass(frozen=True)
-class Timeouts:
+class SlackTimeouts:
     """How long each kind of call may take in all, in seconds; `post` is what a deadline counts on."""
 
     post: float = 15.0
@@ -78,17 +89,18 @@ class Outbound:
         limiter: Limiter,
         mask: Callable[[str], str],
         *,
-        timeouts: Timeouts | None = None,
+        timeouts: SlackTimeouts | None = None,
+        mask_own: Callable[[str], str] = str,
         ours: Callable[[], float] = time.time,
     ) -> None:
         if client.session is None or client.retry_handlers:
             raise ValueError("the client must share a session and repeat nothing: make it with make_client")
-        self.timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or SlackTimeouts()
         self._client = client
-        self._room = Room(limiter)
+        self._room = RateLimits(limiter)
         self._clock = SlackClock(ours)
         self._calls = Calls(client, self._room, self._clock)
-        self._drafts = Drafts(mask)
+        self._drafts = Drafts(mask, mask_own)
         self._addresses = Addresses(client.session, client.base_url, client.token or "", self._room)
         self._identity: Identity | None = None
 
@@ -110,21 +122,21 @@ class Outbound:
         """What the token of the last call may do, if Slack said so."""
         return self._calls.granted
 
-    async def make_room(self, method: str, channel: str = "", urgency: Urgency = Urgency.POST) -> None:
+    async def reserve(self, method: str, channel: str = "", priority: Priority = Priority.POST) -> None:
         """Take a place for one attempt, or raise `NoRoom`, which says when there may be one."""
-        await self._room.take(method, channel, urgency)
+        await self._room.take(method, channel, priority)
 
     async def identity(self) -> Identity:
         """Ask who we are."""
         answer = await self._calls.ask(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
-        self._identity = answers.identity(answer)
+        self._identity = models.identity(answer)
         return self._identity
 
     async def open_socket(self, app_token: str) -> str:
         """Ask where Socket Mode may connect, once and soon; `TokenProblem` if Slack refuses that token."""
         call = self._client.apps_connections_open(app_token=app_token)
         answer = await self._calls.ask(Method.OPEN_SOCKET, self.timeouts.read, call)
-        return answers.need_text(Method.OPEN_SOCKET, answer, "url")
+        return models.need_text(Method.OPEN_SOCKET, answer, "url")
 
     async def post(
         self,
@@ -146,8 +158,8 @@ class Outbound:
             unfurl_media=False,
         )
         sent = self._clock.ours()
-        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, has_room=True)
-        ts = answers.need_ts(Method.POST, answer, "ts")
+        answer = await self._calls.ask(Method.POST, self.timeouts.post, call, is_reserved=True)
+        ts = models.need_ts(Method.POST, answer, "ts")
         self._clock.posted(ts, sent)
         return ts
 
@@ -162,30 +174,37 @@ class Outbound:
         found = {
             ts
             async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read)
-            if is_copy(message, own, message_id) and (ts := reading.ts(message, "ts"))
+            if is_copy(message, own, message_id) and (ts := payload_fields.ts(message, "ts"))
         }
         return sorted(found, key=microseconds)
 
     async def list_replies(
-        self, channel: ChannelId, thread_ts: Ts, since: Ts, urgency: Urgency = Urgency.POST
-    ) -> Said:
+        self, channel: ChannelId, thread_ts: Ts, since: Ts, priority: Priority = Priority.POST
+    ) -> ThreadReading:
         """Return what has been said in a thread since (and at) a moment."""
         own = self._identity or await self.identity()
         found: dict[Ts, inbound.ThreadMessage] = {}
         ours: set[str] = set()
-        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read, urgency):
+        async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read, priority):
             read = inbound.thread_message(message, channel, own.bot_user_id)
             if isinstance(read, inbound.ThreadMessage):
                 found[read.ts] = read
             elif (meta := _metadata_of(message, own)) is not None:
                 ours.add(meta.id)
-        return Said(sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(ours))
+        return ThreadReading(sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(ours))
+
+    async def list_roots(self, channel: ChannelId, latest: Ts) -> RootsPage:
+        """Return when the last reply was written under each message of a channel, from a moment on back."""
+        answer = await self._calls.history_page(
+            channel, latest, SCANNED, self.timeouts.read, Priority.CATCHING_UP
+        )
+        return models.roots(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
         """Return by what a thread's root of ours is recognised; None if it is not ours."""
         own = self._identity or await self.identity()
         async for message in self._calls.messages(channel, ts, ts, self.timeouts.read):
-            return _metadata_of(message, own) if reading.ts(message, "ts") == ts else None
+            return _metadata_of(message, own) if payload_fields.ts(message, "ts") == ts else None
         return None
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
@@ -193,8 +212,8 @@ class Outbound:
         own = self._identity or await self.identity()
         marks, ours = frozenset[str](), []
         async for message in self._calls.messages(channel, thread_ts, ts, self.timeouts.read):
-            if reading.ts(message, "ts") == ts:
-                marks = reading.marks(message, own.bot_user_id)
+            if payload_fields.ts(message, "ts") == ts:
+                marks = payload_fields.marks(message, own.bot_user_id)
             elif (meta := _metadata_of(message, own)) is not None:
                 ours.append(meta.id)
         return Traces(marks, ours)
@@ -205,9 +224,9 @@ class Outbound:
         ts: Ts,
         message: Message,
         meta: Metadata,
-        urgency: Urgency = Urgency.CARD,
+        priority: Priority = Priority.CARD,
         *,
-        has_room: bool = False,
+        is_reserved: bool = False,
     ) -> None:
         """Replace a message of ours, its blocks and its metadata; takes a place unless that was done."""
         ready = self._drafts.message(message, limits.EDITED_TEXT)
@@ -224,13 +243,13 @@ class Outbound:
             self.timeouts.change,
             call,
             _place(channel, ts),
-            urgency=urgency,
-            has_room=has_room,
+            priority=priority,
+            is_reserved=is_reserved,
         )
 
-    async def make_room_to_update(self, channel: ChannelId, ts: Ts, urgency: Urgency = Urgency.CARD) -> None:
+    async def reserve_update(self, channel: ChannelId, ts: Ts, priority: Priority = Priority.CARD) -> None:
         """Take a place for one edit of a message, or raise `NoRoom`."""
-        await self._room.take(Method.UPDATE, _place(channel, ts), urgency)
+        await self._room.take(Method.UPDATE, _place(channel, ts), priority)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
         """Delete a message of ours; `MessageGone` if it is not there."""
@@ -250,7 +269,7 @@ class Outbound:
     async def _receipt(
         self, method: Method, call: Coroutine[object, object, AsyncSlackResponse], fine: str
     ) -> None:
-        await self._calls.ask(method, self.timeouts.change, call, urgency=Urgency.RECEIPT, fine=fine)
+        await self._calls.ask(method, self.timeouts.change, call, priority=Priority.RECEIPT, fine=fine)
 
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
         """Answer a person's act so that only they see it; shown at most once."""
@@ -260,20 +279,25 @@ class Outbound:
         await self._addresses.respond(response_url, said, self.timeouts.change)
 
     async def post_ephemeral(
-        self, channel: ChannelId, user: UserId, message: Message, thread_ts: Ts | None = None
+        self,
+        channel: ChannelId,
+        user: UserId,
+        message: Message,
+        thread_ts: Ts | None = None,
+        priority: Priority = Priority.POST,
     ) -> None:
         """Show a message to one member of a channel; shown at most once."""
         ready = self._drafts.message(message)
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
         )
-        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call)
+        await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call, priority=priority)
 
     async def open_view(self, trigger_id: str, view: View) -> str:
         """Open a dialog and return its id; `DialogGone` if the trigger is older than 3 s."""
         call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.view(view))
         answer = await self._calls.ask(Method.OPEN_VIEW, self.timeouts.change, call)
-        return answers.need_text(Method.OPEN_VIEW, answer, "view", "id")
+        return models.need_text(Method.OPEN_VIEW, answer, "view", "id")
 
     async def update_view(self, view_id: str, view: View) -> None:
         """Replace a dialog's content; `DialogGone` if it is closed."""
@@ -283,44 +307,88 @@ class Outbound:
     async def get_profile(self, user: UserId) -> Profile:
         """Return who somebody is."""
         call = self._client.users_info(user=user)
-        return answers.profile(await self._calls.ask(Method.USER, self.timeouts.read, call))
+        return models.profile(await self._calls.ask(Method.USER, self.timeouts.read, call))
+
+    async def list_some_profiles(self) -> tuple[Profile, ...]:
+        """Return who some of the workspace's people are, as one page shows them."""
+        answer = await self._calls.ask(
+            Method.USERS, self.timeouts.read, self._client.users_list(limit=PEOPLE)
+        )
+        return models.profiles(answer)
 
     async def find_user_by_email(self, email: str) -> UserId | None:
         """Return the person of this workspace with an address."""
         call = self._client.users_lookupByEmail(email=email)
         answer = await self._calls.ask(Method.USER_BY_EMAIL, self.timeouts.read, call, fine="users_not_found")
-        return reading.user(answer, "user", "id")
+        return payload_fields.user(answer, "user", "id")
 
     async def get_channel(self, channel: ChannelId) -> Channel:
         """Return what a conversation is; `ChannelProblem` if we cannot see it."""
         call = self._client.conversations_info(channel=channel)
-        return answers.channel(await self._calls.ask(Method.CHANNEL, self.timeouts.read, call))
+        return models.channel(await self._calls.ask(Method.CHANNEL, self.timeouts.read, call))
+
+    async def list_channels_of(self, user: UserId) -> frozenset[ChannelId]:
+        """Return the conversations that somebody is in, as far as we can see them."""
+        found: set[ChannelId] = set()
+        cursor = ""
+        for _ in range(PAGES):
+            call = self._client.users_conversations(
+                user=user, types=_EVERYWHERE, cursor=cursor or None, limit=LONG_PAGE
+            )
+            answer = await self._calls.ask(Method.CHANNELS_OF, self.timeouts.read, call)
+            found |= {
+                each
+                for row in payload_fields.rows(answer, "channels")
+                if (each := payload_fields.channel(row, "id"))
+            }
+            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
+            if not cursor:
+                break
+        return frozenset(found)
 
     async def list_group(self, group_id: str) -> frozenset[UserId]:
         """Return the members of a user group."""
         call = self._client.usergroups_users_list(usergroup=group_id)
         answer = await self._calls.ask(Method.GROUP, self.timeouts.read, call)
-        return frozenset(UserId(user) for user in reading.strings(answer, "users"))
+        return frozenset(UserId(user) for user in payload_fields.strings(answer, "users"))
+
+    async def list_teams(self) -> frozenset[str]:
+        """Return the workspaces for which we are installed."""
+        found: set[str] = set()
+        cursor = ""
+        for _ in range(PAGES):
+            call = self._client.auth_teams_list(cursor=cursor or None, limit=PAGE)
+            answer = await self._calls.ask(Method.TEAMS, self.timeouts.read, call)
+            found |= {
+                team
+                for row in payload_fields.rows(answer, "teams")
+                if (team := payload_fields.text(row, "id"))
+            }
+            cursor = payload_fields.text(answer, "response_metadata", "next_cursor")
+            if not cursor:
+                break
+        return frozenset(found)
 
     async def get_permalink(self, channel: ChannelId, ts: Ts) -> str:
         """Return a message's address."""
         call = self._client.chat_getPermalink(channel=channel, message_ts=ts)
         answer = await self._calls.ask(Method.PERMALINK, self.timeouts.read, call)
-        return answers.need_text(Method.PERMALINK, answer, "permalink")
+        return models.need_text(Method.PERMALINK, answer, "permalink")
 
     async def open_direct(self, user: UserId) -> ChannelId:
         """Return the direct messages with a person."""
         call = self._client.conversations_open(users=user)
         answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
-        return ChannelId(answers.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
+        return ChannelId(models.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
 
     async def start_upload(self, name: str, text: str) -> str:
         """Give Slack a text as a file and return its id; nobody sees it before `complete_upload`."""
-        content = self._drafts.file(text)
+        # A whole log: some hundred milliseconds, beside the loop.
+        content = await asyncio.to_thread(self._drafts.file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
         answer = await self._calls.ask(Method.START_UPLOAD, self.timeouts.change, call)
-        file_id = answers.need_text(Method.START_UPLOAD, answer, "file_id")
-        url = answers.need_text(Method.START_UPLOAD, answer, "upload_url")
+        file_id = models.need_text(Method.START_UPLOAD, answer, "file_id")
+        url = models.need_text(Method.START_UPLOAD, answer, "upload_url")
         await self._addresses.upload(url, content, self.timeouts.file)
         return file_id
 
@@ -333,17 +401,17 @@ class Outbound:
             channel_id=channel,
             thread_ts=thread_ts,
         )
-        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, has_room=True)
+        await self._calls.ask(Method.COMPLETE_UPLOAD, self.timeouts.post, call, is_reserved=True)
 
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
         """Return whether we have shown a file of this name and length there since a moment."""
         own = self._identity or await self.identity()
-        sought = (self._drafts.mask(name), len(self._drafts.file(text)))
+        sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.file, text)))
         async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
-            is_own = reading.user(message, "user") == own.bot_user_id
-            if is_own and any((file.name, file.size) == sought for file in reading.files(message)):
+            is_own = payload_fields.user(message, "user") == own.bot_user_id
+            if is_own and any((file.name, file.size) == sought for file in payload_fields.files(message)):
                 return True
         return False
 
@@ -351,7 +419,7 @@ class Outbound:
         """Return the message that shows a file; Slack makes it some time after the upload is complete."""
         call = self._client.files_info(file=file_id)
         answer = await self._calls.ask(Method.FILE, self.timeouts.read, call, fine="file_not_found")
-        return answers.share(answer, channel)
+        return models.share(answer, channel)
 
     async def download(self, url: str, limit_bytes: int) -> str | None:
         """Read a person's file as text; None if it is longer than the limit, or no text."""
@@ -373,20 +441,22 @@ def _metadata(meta: Metadata) -> dict[str, object]:
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
-def _metadata_of(message: Answer, own: Identity) -> Metadata | None:
-    payload = reading.part(message, "metadata", "event_payload")
-    found = reading.text(payload, "id")
+def _metadata_of(message: SlackAnswer, own: Identity) -> Metadata | None:
+    payload = payload_fields.part(message, "metadata", "event_payload")
+    found = payload_fields.text(payload, "id")
     if not is_copy(message, own, found) or not found:
         return None
-    return Metadata(found, reading.text(payload, "kind"), reading.text(payload, "task_id") or None)
+    return Metadata(
+        found, payload_fields.text(payload, "kind"), payload_fields.text(payload, "task_id") or None
+    )
 
 
-def is_copy(message: Answer, own: Identity, message_id: str) -> bool:
+def is_copy(message: SlackAnswer, own: Identity, message_id: str) -> bool:
     """Return whether a message is ours and has the id: anybody may post metadata that says so."""
-    metadata = reading.part(message, "metadata")
-    is_own = reading.user(message, "user") == own.bot_user_id
+    metadata = payload_fields.part(message, "metadata")
+    is_own = payload_fields.user(message, "user") == own.bot_user_id
     return (
-        (is_own or reading.text(message, "bot_id") == (own.bot_id or None))
-        and reading.text(metadata, "event_type") == EVENT_TYPE
-        and reading.text(metadata, "event_payload", "id") == message_id
+        (is_own or payload_fields.text(message, "bot_id") == (own.bot_id or None))
+        and payload_fields.text(metadata, "event_type") == EVENT_TYPE
+        and payload_fields.text(metadata, "event_payload", "id") == message_id
     )

@@ -25,7 +25,7 @@ class Run(Shape):
     style: Style | None = None
 
 
-class Link(Shape):
+class LinkElement(Shape):
     """An address, with words of its own if it has any."""
 
     type: Literal["link"]
@@ -34,7 +34,7 @@ class Link(Shape):
     style: Style | None = None
 
 
-class User(Shape):
+class UserElement(Shape):
     """A person, who is called by it."""
 
     type: Literal["user"]
@@ -42,7 +42,7 @@ class User(Shape):
     style: Style | None = None
 
 
-class Channel(Shape):
+class ChannelElement(Shape):
     """A channel."""
 
     type: Literal["channel"]
@@ -50,7 +50,7 @@ class Channel(Shape):
     style: Style | None = None
 
 
-class Emoji(Shape):
+class EmojiElement(Shape):
     """An emoji by name."""
 
     type: Literal["emoji"]
@@ -59,7 +59,7 @@ class Emoji(Shape):
     style: Style | None = None
 
 
-class Date(Shape):
+class DateElement(Shape):
     """A moment, in each reader's own time."""
 
     type: Literal["date"]
@@ -71,12 +71,14 @@ class Date(Shape):
 
 
 # No broadcast: nothing here ever calls a whole channel.
-Piece = Annotated[Run | Link | User | Channel | Emoji | Date, Field(discriminator="type")]
+Piece = Annotated[
+    Run | LinkElement | UserElement | ChannelElement | EmojiElement | DateElement, Field(discriminator="type")
+]
 Line = Annotated[list[Piece], Field(max_length=1000)]
 Border = Annotated[int, Field(ge=0, le=1)]
 
 
-class Section(Shape):
+class SectionElement(Shape):
     """A paragraph."""
 
     type: Literal["rich_text_section"]
@@ -100,12 +102,12 @@ class Quote(Shape):
     border: Border | None = None
 
 
-class List(Shape):
+class ListElement(Shape):
     """A list; deeper levels are lists of their own with more indent."""
 
     type: Literal["rich_text_list"]
     style: Literal["bullet", "ordered"]
-    elements: Annotated[list[Section], Field(min_length=1, max_length=1000)]
+    elements: Annotated[list[SectionElement], Field(min_length=1, max_length=1000)]
     indent: Annotated[int, Field(ge=0, le=8)] | None = None
     offset: Annotated[int, Field(ge=0)] | None = None
     border: Border | None = None
@@ -117,6 +119,6 @@ class RichText(Shape):
     type: Literal["rich_text"]
     block_id: Id | None = None
     elements: Annotated[
-        list[Annotated[Section | Preformatted | Quote | List, Field(discriminator="type")]],
+        list[Annotated[SectionElement | Preformatted | Quote | ListElement, Field(discriminator="type")]],
         Field(min_length=1, max_length=1000),
     ]

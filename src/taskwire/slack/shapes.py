@@ -67,7 +67,7 @@ class Confirm(Shape):
     style: Literal["primary", "danger"] | None = None
 
 
-class Option(Shape):
+class OptionObject(Shape):
     """One choice of a menu."""
 
     text: Annotated[Text, up_to(75)]
@@ -79,7 +79,7 @@ class OptionGroup(Shape):
     """Choices under a heading."""
 
     label: Annotated[Plain, up_to(75)]
-    options: Annotated[list[Option], Field(min_length=1, max_length=100)]
+    options: Annotated[list[OptionObject], Field(min_length=1, max_length=100)]
 
 
 class Element(Shape):
@@ -89,7 +89,7 @@ class Element(Shape):
     confirm: Confirm | None = None
 
 
-class Button(Element):
+class ButtonElement(Element):
     """A button."""
 
     type: Literal["button"]
@@ -104,7 +104,7 @@ class Overflow(Element):
     """A menu behind three dots."""
 
     type: Literal["overflow"]
-    options: Annotated[list[Option], Field(min_length=1, max_length=5)]
+    options: Annotated[list[OptionObject], Field(min_length=1, max_length=5)]
 
 
 class Menu(Element):
@@ -117,7 +117,7 @@ class Menu(Element):
 class StaticMenu(Menu):
     """A menu of given choices: a list, or a list of groups."""
 
-    options: Annotated[list[Option], Field(min_length=1, max_length=100)] | None = None
+    options: Annotated[list[OptionObject], Field(min_length=1, max_length=100)] | None = None
     option_groups: Annotated[list[OptionGroup], Field(min_length=1, max_length=100)] | None = None
 
     @model_validator(mode="after")
@@ -131,14 +131,14 @@ class StaticSelect(StaticMenu):
     """One of given choices."""
 
     type: Literal["static_select"]
-    initial_option: Option | None = None
+    initial_option: OptionObject | None = None
 
 
 class MultiStaticSelect(StaticMenu):
     """Several of given choices."""
 
     type: Literal["multi_static_select"]
-    initial_options: Annotated[list[Option], Field(min_length=1, max_length=100)] | None = None
+    initial_options: Annotated[list[OptionObject], Field(min_length=1, max_length=100)] | None = None
     max_selected_items: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
@@ -187,8 +187,8 @@ class Checkboxes(Element):
     """Boxes to tick."""
 
     type: Literal["checkboxes"]
-    options: Annotated[list[Option], Field(min_length=1, max_length=10)]
-    initial_options: Annotated[list[Option], Field(min_length=1, max_length=10)] | None = None
+    options: Annotated[list[OptionObject], Field(min_length=1, max_length=10)]
+    initial_options: Annotated[list[OptionObject], Field(min_length=1, max_length=10)] | None = None
     focus_on_load: bool | None = None
 
 
@@ -196,8 +196,8 @@ class RadioButtons(Element):
     """One of a few choices, all in sight."""
 
     type: Literal["radio_buttons"]
-    options: Annotated[list[Option], Field(min_length=1, max_length=10)]
-    initial_option: Option | None = None
+    options: Annotated[list[OptionObject], Field(min_length=1, max_length=10)]
+    initial_option: OptionObject | None = None
     focus_on_load: bool | None = None
 
 
@@ -242,8 +242,10 @@ _Choice = (
     StaticSelect | UsersSelect | ConversationsSelect | ChannelsSelect | Checkboxes | RadioButtons | TimePicker
 )
 _Several = MultiStaticSelect | MultiUsersSelect
-InActions = Annotated[Button | Overflow | _Choice, Field(discriminator="type")]
-Accessory = Annotated[Button | Overflow | _Choice | _Several | ImageElement, Field(discriminator="type")]
+InActions = Annotated[ButtonElement | Overflow | _Choice, Field(discriminator="type")]
+Accessory = Annotated[
+    ButtonElement | Overflow | _Choice | _Several | ImageElement, Field(discriminator="type")
+]
 InContext = Annotated[
     ImageElement | Annotated[Plain, up_to(2000)] | Annotated[Mrkdwn, up_to(2000)],
     Field(discriminator="type"),

@@ -11,6 +11,7 @@ from .flow import Flow, prompt_of, task_of, title_of
 class Creating(Flow):
     """`/task create`: a card, a task, and the bond between them."""
 
+    floor = 67
     is_watched = True
     is_lasting = False
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
@@ -57,6 +58,7 @@ class Creating(Flow):
 class Filling(Creating):
     """The form for a new task is submitted; the card's post and all behind it is as for a command."""
 
+    floor = 26
     last = "slack chat.postMessage"
     dies_twice = ()
 
@@ -73,6 +75,7 @@ class Filling(Creating):
 class Attaching(Flow):
     """`/task attach NAME`: a task that exists gets a thread."""
 
+    floor = 56
     is_lasting = False
 
     async def prepare(self, seats: Sequence[Seat]) -> None:

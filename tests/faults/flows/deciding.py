@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 from tests.faults.life import LOOK_SECONDS
+from tests.faults.points import Kind
 from tests.faults.seats import Seat
 
-from .flow import Flow, give_tasks
+from .flow import TURN, Flow, give_tasks
 
 ONCE_ONLY = "That has been decided already."
 # Of a claim whose answer was lost, and of those that were written down in the same exchange.
@@ -18,7 +19,9 @@ CANNOT_TELL = (
 class Deciding(Flow):
     """*Send again*: the reply is in its list as if it had just come in, and the question gives way."""
 
-    last = "slack response_url"
+    floor = 23
+    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
+    last = "slack chat.update"
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
         """A task with its thread for everybody."""

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from taskwire.messages import answers
 from taskwire.sandbox.coder import PuppetTask
-from taskwire.words import answers
-from tests.faults.life import Life
+from tests.faults.life import Process
+from tests.faults.points import Kind
 from tests.faults.seats import Seat, metadata, said_in
 from tests.scenarios.reading import shown
 
 # What is shown to whom Redis keeps waiting.
 IN_DOUBT = answers.in_doubt_command()
+
+# The calls of which a turn with an attempt is made.
+TURN = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
 class Flow:
@@ -28,10 +32,14 @@ class Flow:
     # Calls of it that leave something in doubt if the bot dies, of which the recovery is proved here: the bot
     # dies in it again.
     dies_twice: ClassVar[tuple[str, ...]] = ()
+    # So many points are found each time; with fewer the proof is blind to some. Each flow says its own.
+    floor: ClassVar[int] = 0
+    # Kinds of calls that are met in it, or nothing is proved.
+    meets: ClassVar[frozenset[Kind]] = TURN | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
     # What comes after this call is another flow's to prove; nothing, if all of it is this one's.
     last: ClassVar[str] = ""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Process) -> None:
         self.life = life
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
@@ -137,12 +145,10 @@ class Flow:
         """What the seat's card shows."""
         return shown(self.life.slack.message(seat.channel, seat.thread_ts))
 
-    def card_of(self, seat: Seat, phase: str, follow: str, buttons: str, prompt: str = "") -> str:
-        """What a card shows in a phase."""
-        return (
-            f"{phase} Owner: {seat.name}. Template: Tasks on Docker.{follow}\n"
-            f"> {prompt or prompt_of(seat)}" + (f"\n{buttons}" if buttons else "")
-        )
+    def card_of(self, seat: Seat, phase: str, follow: str, buttons: str) -> str:
+        """What a card shows in a phase; its title says the prompt already."""
+        facts = f"{phase} Owner: {seat.name}. Template: Tasks on Docker.{follow}"
+        return f"{facts}\n{buttons}" if buttons else facts
 
     def page(self, seat: Seat) -> str:
         """The address of the seat's task in Coder."""

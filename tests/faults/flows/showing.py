@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 
+from tests.faults.points import Kind
 from tests.faults.seats import Seat
+from tests.scenarios.reading import shown
 
-from .flow import Flow, give_tasks, task_of, title_of
+from .flow import TURN, Flow, give_tasks, task_of, title_of
 from .telling import RUNS
 
-UNANSWERED = "Coder does not answer me right now. Please try again in a minute."
+NOT_NOW = (
+    "Coder does not answer me right now. Please try again in a minute.",
+    "Slack did not do what I asked of it just now. Please try again in a minute.",
+)
 
 
 class Drawing(Flow):
     """The card follows what the agent says."""
 
+    floor = 17
+    meets = TURN - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
     is_watched = True
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
@@ -42,14 +49,17 @@ class Drawing(Flow):
 
 
 class Logging(Flow):
-    """`!logs full`: the whole log, as a file."""
+    """`!logs full`: the whole log, as a file in direct messages."""
 
+    floor = 22
     dies_twice = ("slack files.completeUploadExternal",)
 
     async def prepare(self, seats: Sequence[Seat]) -> None:
         """A task whose agent has written much, for everybody."""
         await give_tasks(self, seats)
         for seat in seats:
+            # A call that names their direct messages is theirs.
+            self.life.watch.names.add(seat, self.life.slack.direct(seat.person).id)
             task_of(seat).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
     async def go(self, seat: Seat) -> None:
@@ -57,15 +67,18 @@ class Logging(Flow):
         await self.write(seat, "!logs full")
 
     def is_over(self, seat: Seat) -> bool:
-        """It is there, or the thread hears why not: a question is asked of Coder once."""
-        return len(self.said(seat)) > (0 if seat.meets("coder tasks.logs") else 1)
+        """It is there, or they hear why not: a question is asked once."""
+        return bool(self._files(seat) or set(self.told(seat)) & set(NOT_NOW))
 
     def check(self, seat: Seat) -> None:
-        """Once, and announced once."""
-        self.told_at_most(seat)
-        if seat.meets("coder tasks.logs") and self.said(seat) == [UNANSWERED]:
-            return
-        assert self.said(seat) == [
-            f"The whole log of *{title_of(seat)}* follows as a file.",
-            f"(file {task_of(seat).name}.log)",
-        ]
+        """Once, and announced at most once."""
+        follows = f"The whole log of *{title_of(seat)}* follows in your direct messages with me."
+        files = self._files(seat)
+        self.told_at_most(seat, *((follows,) if files else NOT_NOW))
+        assert self.said(seat) == []
+        assert files in ([], [f"(file {task_of(seat).name}.log)"])
+
+    def _files(self, seat: Seat) -> list[str]:
+        slack = self.life.slack
+        messages = slack.messages(slack.direct(seat.person).id)
+        return [shown(each) for each in messages if float(str(each["ts"])) > float(seat.message_ts)]

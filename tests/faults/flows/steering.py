@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from tests.faults.points import Kind
 from tests.faults.seats import Seat
 
-from .flow import Flow, give_tasks, prompt_of, task_of, title_of
+from .flow import TURN, Flow, give_tasks, task_of, title_of
 
 
 class Steering(Flow):
@@ -30,6 +31,7 @@ class Steering(Flow):
 class Pausing(Steering):
     """`!pause`: the workspace is stopped, and the thread hears of it."""
 
+    floor = 52
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 
@@ -65,7 +67,9 @@ class Pausing(Steering):
 class PausingByCommand(Pausing):
     """`/task pause NAME`, which finds the task first; from then on it is as with the verb."""
 
-    last = "queue.take steer:act:pause"
+    floor = 12
+    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM}
+    last = "take to_coder:act:pause"
     dies_twice = ()
 
     async def go(self, seat: Seat) -> None:
@@ -76,6 +80,7 @@ class PausingByCommand(Pausing):
 class Resuming(Steering):
     """`!resume`: the workspace is started, and the thread hears of it."""
 
+    floor = 58
     dies_twice = ("coder tasks.resume",)
     verb = "!resume"
 
@@ -95,7 +100,7 @@ class Resuming(Steering):
         ]
         self.told_at_most(
             seat,
-            f"Starting *{title_of(seat)}* again. The thread hears when it is back.",
+            f"Resuming *{title_of(seat)}*. I say so in the thread when it is up.",
             wishes=[f"resuming *{title_of(seat)}*"],
         )
 
@@ -103,6 +108,7 @@ class Resuming(Steering):
 class Editing(Steering):
     """`!edit TEXT`: the prompt of a paused task is replaced."""
 
+    floor = 23
     dies_twice = ("coder tasks.input",)
     is_watched = False
 
@@ -119,7 +125,7 @@ class Editing(Steering):
 
     def is_over(self, seat: Seat) -> bool:
         """The card shows it."""
-        return self._prompt(seat) in self.card(seat)
+        return self._title(seat) in self.card(seat)
 
     def check(self, seat: Seat) -> None:
         """The task has it, and the card shows it."""
@@ -127,24 +133,33 @@ class Editing(Steering):
         assert self.said(seat) == []
         assert self.card(seat) == self.card_of(
             seat,
-            f"Paused: {title_of(seat)}. On it.",
+            f"Paused: {self._title(seat)}. On it.",
             f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(seat)}",
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
-            self._prompt(seat),
         )
+        # It is called as it was before, by Coder or by an edit.
+        titles = [title_of(seat), *(self._title(seat, turn) for turn in range(seat.turn + 1))]
         self.told_at_most(
             seat,
-            f"*{title_of(seat)}* has its new prompt. The agent reads it when the task is resumed.",
-            wishes=[f"changing the prompt of *{title_of(seat)}*"],
+            *(
+                f"*{name}* has its new prompt. The agent reads it when the task is resumed."
+                for name in titles
+            ),
+            wishes=[f"changing the prompt of *{name}*" for name in titles],
         )
 
     def _prompt(self, seat: Seat) -> str:
         return f"fix it in way {seat.turn} of {seat.name}"
 
+    def _title(self, seat: Seat, turn: int | None = None) -> str:
+        return f"Fix it in way {seat.turn if turn is None else turn} of {seat.name}"
+
 
 class Muting(Steering):
     """`!mute`: nobody is called any more."""
 
+    floor = 16
+    meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     is_watched = False
     verb = "!mute"
 
@@ -172,8 +187,8 @@ class Muting(Steering):
         )
         self.told_at_most(
             seat,
-            f"*{title_of(seat)}* mentions nobody any more; its messages still come. *Unmute* or `!unmute` in "
-            "its thread undoes this.",
+            f"*{title_of(seat)}* mentions nobody any more; its messages still come. "
+            f"`/task unmute {task_of(seat).name}`, or `!unmute` in its thread, undoes this.",
             wishes=[f"muting *{title_of(seat)}*"],
         )
 
@@ -181,6 +196,7 @@ class Muting(Steering):
 class Detaching(Steering):
     """`!detach`: the link ends, and the task goes on."""
 
+    floor = 24
     is_watched = False
     is_lasting = False
     verb = "!detach"
@@ -206,6 +222,7 @@ class Detaching(Steering):
 class Deleting(Steering):
     """The dialog that asks whether a task is to be deleted is submitted."""
 
+    floor = 49
     dies_twice = ("coder tasks.delete",)
     is_lasting = False
 
@@ -230,10 +247,11 @@ class Deleting(Steering):
             "`/task create` starts a new one.",
             "",
             "",
-            prompt_of(seat),
         )
         wishes = [f"*{title_of(seat)}*", f"`{task_of(seat).id}`"]
-        self.told_at_most(seat, wishes=[f"deleting {wish}" for wish in wishes])
+        self.told_at_most(
+            seat, f"*{title_of(seat)}* is deleted.", wishes=[f"deleting {wish}" for wish in wishes]
+        )
 
     def check_untaken(self, seat: Seat) -> None:
         """The task is still there."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.faults.life import Life
+from tests.faults.life import Process
+from tests.faults.points import Kind
 from tests.faults.seats import Seat
 
-from .flow import Flow, give_tasks, task_of, title_of
+from .flow import TURN, Flow, give_tasks, task_of, title_of
 
 RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
 
@@ -14,6 +15,7 @@ RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
 class Telling(Flow):
     """A notice, which comes once."""
 
+    meets = TURN | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
     # What is read for the notice alone: where it cannot be, the notice comes without.
     reads: ClassVar[str] = ""
@@ -55,7 +57,7 @@ class Writing(Telling):
 
     reads = "coder tasks.logs"
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Process) -> None:
         super().__init__(life)
         self._written: dict[Seat, list[str]] = {}
 
@@ -84,6 +86,8 @@ class Writing(Telling):
 class Completing(Writing):
     """An agent says that it is done, after it has written something."""
 
+    floor = 27
+
     async def go(self, seat: Seat) -> None:
         """Write, and be done."""
         self.writes(seat, f"I mended it, {seat.turn}.")
@@ -93,7 +97,7 @@ class Completing(Writing):
         """It calls the owner."""
         return (
             f"<@{seat.person}> Done: {title_of(seat)}. Opened PR {seat.turn}. Reply here if there is more to "
-            f"do. <https://example.com/pull/1>\n{excerpt}[View pull request] [Open in Coder]"
+            f"do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)] [Open in Coder]"
         )
 
     def shows(self, seat: Seat) -> str:
@@ -102,12 +106,14 @@ class Completing(Writing):
             seat,
             f"Done: {title_of(seat)}. Opened PR {seat.turn}.",
             f" Reply in this thread if there is more to do. <https://example.com/pull/1> {self.page(seat)}",
-            f"[View pull request] {RUNS}",
+            f"[View pull request (example.com)] {RUNS}",
         )
 
 
 class Failing(Telling):
     """An agent says that it failed."""
+
+    floor = 27
 
     async def go(self, seat: Seat) -> None:
         """Fail."""
@@ -133,6 +139,7 @@ class Failing(Telling):
 class Needing(Writing):
     """An agent waits for a person."""
 
+    floor = 37
     settle_seconds = 20.0
 
     async def set_out(self, seats: Sequence[Seat]) -> None:
@@ -155,7 +162,7 @@ class Needing(Writing):
     def with_excerpt(self, seat: Seat, excerpt: str) -> str:
         """It calls the owner."""
         return (
-            f"<@{seat.person}> Needs you: {title_of(seat)}. The agent has stopped. Its last report: "
+            f"<@{seat.person}> Needs you: {title_of(seat)}. The agent is waiting for you. It last reported: "
             f"“Question {seat.turn}”. Reply here to go on.\n{excerpt}[Open in Coder] [Logs]"
         )
 
@@ -172,6 +179,7 @@ class Needing(Writing):
 class Breaking(Telling):
     """A workspace breaks."""
 
+    floor = 34
     reads = "coder workspaces.get"
     is_lasting = False
     settle_seconds = 20.0
@@ -184,7 +192,7 @@ class Breaking(Telling):
         """It calls the owner."""
         return self._told(
             seat,
-            "Coder reports an error: the agent has stopped, though the build of its workspace was fine. "
+            "The agent crashed. Its workspace itself is fine. "
             "*Retry* stops the workspace and starts it again.",
         )
 
@@ -213,6 +221,7 @@ class Breaking(Telling):
 class PausedElsewhere(Telling):
     """A workspace is stopped for want of use."""
 
+    floor = 29
     reads = "coder workspaces.get"
 
     async def set_out(self, seats: Sequence[Seat]) -> None:
@@ -254,6 +263,8 @@ class PausedElsewhere(Telling):
 class ResumedElsewhere(Telling):
     """A workspace is started in Coder's own pages."""
 
+    floor = 32
+
     async def set_out(self, seats: Sequence[Seat]) -> None:
         """It is paused."""
         for task in map(task_of, seats):
@@ -286,6 +297,7 @@ class ResumedElsewhere(Telling):
 class Vanishing(Telling):
     """A task is deleted in Coder's own pages."""
 
+    floor = 42
     is_lasting = False
     # A sweep makes certain of one after the other.
     is_solitary = True

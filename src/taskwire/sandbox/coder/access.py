@@ -89,6 +89,17 @@ class Viewer:
         """Return the role that the workspace was shared with: use, admin or nothing."""
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
+    def may_everywhere(self, resource: str, action: str) -> bool | None:
+        """Say whether the viewer may do this to everybody's, as far as the look-alike knows; else None."""
+        match resource, action:
+            case "workspace", "application_connect":
+                is_let = self.is_site("owner") and self.rules.owner_may_access_workspaces
+            case ("task", "read" | "create" | "update" | "delete") | ("workspace", "start" | "stop"):
+                is_let = self.is_site("owner")
+            case _:
+                return None
+        return is_let and self.has_scope(f"{resource}:{action}")
+
     def has_wide_view(self) -> bool:
         """Say whether every task can be read."""
         return self.is_site("owner") and self.has_scope("task:read")

@@ -14,6 +14,9 @@ from taskwire.sandbox.coder.reports import SNAPSHOT_LIMIT
 from taskwire.sandbox.coder.rows import Agent, LogLine, Message, Task, Workspace
 from taskwire.sandbox.coder.wire import Answer, JsonValue, Refusal, answer, not_found, quoted
 
+DIAL_SECONDS = 30.0
+NO_STATUS = "Failed to get status from task app."
+NO_MESSAGES = "Failed to get messages from task app."
 NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
 
 
@@ -23,17 +26,19 @@ def send_input(call: Call) -> Answer:
     words = text(call.read(SEND), "input")
     if not words:
         raise Refusal(400, "Task input is required.")
-    program = _program(call, task)
+    program = _program(call, task, NO_STATUS)
     try:
         program.stumble("status")
     except Rejected as error:
-        raise Refusal(502, "Failed to get status from task app.", str(error)) from error
+        raise Refusal(502, NO_STATUS, str(error)) from error
     if program.status != "stable":
         raise Refusal(409, "Task app is not ready to accept input.", f"Status: {program.status}")
     try:
         program.post_message(words)
     except Rejected as error:
-        raise Refusal(502, "Task app rejected the message.", str(error)) from error
+        refused = {"title": "Internal Server Error", "status": 500, "detail": str(error)}
+        detail = f"failed to post message: {json.dumps(refused, separators=(',', ':'))}"
+        raise Refusal(502, "Task app rejected the message.", detail) from error
     return Answer(204)
 
 
@@ -49,11 +54,11 @@ def read_log(call: Call) -> Answer:
     if status != "active":
         detail = f"Task status is {quoted(status)}."
         raise Refusal(409, "Cannot fetch logs for task in current state.", detail)
-    program = _program(call, task)
+    program = _program(call, task, NO_MESSAGES)
     try:
         program.stumble("messages")
     except Rejected as error:
-        raise Refusal(502, "Failed to get messages from task app.", str(error)) from error
+        raise Refusal(502, NO_MESSAGES, str(error)) from error
     return answer(200, {"logs": _entries(program, task)})
 
 
@@ -68,7 +73,7 @@ def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
     return [shapes.log_entry(message, offset) for message in program.messages]
 
 
-def _program(call: Call, task: Task) -> AgentApi:
+def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
     """Return the program that an active task talks to, or refuse as Coder does."""
     status, workspace = task_status(task), task.workspace
     if status in ("pending", "initializing"):
@@ -84,30 +89,34 @@ def _program(call: Call, task: Task) -> AgentApi:
     agent = workspace.latest.agent
     if agent is None:
         raise Refusal(400, "Task does not have a workspace app.")
+    if not agent.is_reachable:
+        cut_off = ("Failed to reach task app endpoint.", "agent is unreachable")
+        raise Refusal(502, *cut_off, after_seconds=DIAL_SECONDS)
     program = call.deployment.builds.program_of(task)
-    if not agent.is_reachable or program is None:
-        raise Refusal(
-            502, "Failed to reach task app endpoint.", f"dial agent {agent.id}: context deadline exceeded"
-        )
+    if program is None:
+        raise Refusal(502, unanswered, "dial tcp 127.0.0.1:3284: connect: connection refused")
     return program
 
 
 def get_agent(call: Call) -> Answer:
     """Answer with an agent, its apps, and every report of theirs."""
-    found = call.world.agents.get(call.uuid("workspaceagent"))
-    if found is None or found[1].is_deleted or not call.viewer.can_read_workspace(found[1]):
-        raise Refusal(404, NO_AGENT)
-    return answer(200, agent_json(*found))
+    return answer(200, agent_json(*_readable(call)))
 
 
 def agent_log(call: Call) -> Answer:
     """Answer with the log of an agent's startup script."""
-    found = call.world.agents.get(call.uuid("workspaceagent"))
-    if found is None or found[1].is_deleted or not call.viewer.can_read_workspace(found[1]):
-        raise Refusal(404, NO_AGENT)
-    agent = found[0]
+    agent, _ = _readable(call)
     lines: list[JsonValue] = [agent_log_json(line, agent) for line in within(call, agent.logs)]
     return answer(200, lines)
+
+
+def _readable(call: Call) -> tuple[Agent, Workspace]:
+    """Return the `{workspaceagent}` of the path; those of builds that others have followed are gone."""
+    found = call.world.agents.get(call.uuid("workspaceagent"))
+    is_gone = found is None or found[0].is_deleted or found[1].is_deleted
+    if found is None or is_gone or not call.viewer.can_read_workspace(found[1]):
+        raise Refusal(404, NO_AGENT)
+    return found
 
 
 def within(call: Call, lines: list[LogLine]) -> list[LogLine]:

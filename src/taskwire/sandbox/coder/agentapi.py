@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from taskwire.sandbox.coder.clock import Booking
 from taskwire.sandbox.coder.rows import Agent, Message, Task
-from taskwire.sandbox.coder.terminal import banner, padded
+from taskwire.sandbox.coder.terminal import banner, padded, submitted
 from taskwire.sandbox.coder.world import World
 
 SETTLE_SECONDS = 2.0  # agentapi calls a screen stable that has not changed for so long
@@ -31,6 +31,7 @@ class AgentApi:
         self._is_busy = False
         self._last: tuple[str, str, str] | None = None
         self.agent = agent
+        self.columns = task.workspace.template.columns
         self.status = "running"
         self.is_alive = True
         self.is_silent = False
@@ -43,35 +44,37 @@ class AgentApi:
         """Show the greeting, or what a kept history holds."""
         self.messages = list(history) if history else []
         if not self.messages:
-            self._append("agent", banner())
+            self._append("agent", banner(self.columns))
         self.screen_changed()
 
     def type_prompt(self, prompt: str) -> None:
-        """Type the task's prompt, as agentapi does once the agent is up."""
+        """Type the task's prompt, as agentapi does once the agent is up; what leaves it is an input."""
         self._append("user", prompt)
         self._append("agent", "")
+        self._task.inputs += submitted(prompt)[1:]
         self.screen_changed()
         self._watch("working")
 
     def post_message(self, text: str) -> None:
-        """Take an input as POST /message does: trimmed, not empty, and only while the screen is stable."""
+        """Take an input as POST /message does: it is trimmed, not empty, and the screen has to be stable."""
         self.stumble("message")
-        if text != text.strip():
-            raise Rejected("message must be trimmed of leading and trailing whitespace")
+        text = text.strip()
         if not text:
             raise Rejected("message must not be empty")
         if self.status != "stable":
             raise Rejected("message can only be sent when the agent is waiting for user input")
         is_logged = not self.troubles.get("message_unlogged")
         if is_logged:
-            self._append("user", padded(text) if self.pads_inputs else text)
+            self._append("user", padded(text, self.columns) if self.pads_inputs else text)
             self._append("agent", "")
-        self._task.inputs.append(text)
+        typed = submitted(text)
+        self._task.inputs += typed
         self.screen_changed()
         self._watch("working")
         if not is_logged:
             self.prints("* Thinking...")
-        self.on_input(text)
+        for words in typed:
+            self.on_input(words)
         self.stumble("message_after_typing")
         self.stumble("message_unlogged")
 
@@ -147,6 +150,13 @@ class AgentApi:
             return
         self._last = told
         self._report(state, message, uri)
+        if state in ("complete", "failure") and self._task.workspace.template.reports_work_after_the_end:
+            self._world.agenda.book(SETTLE_SECONDS / 2, lambda: self._works_after(told))
+
+    def _works_after(self, end: tuple[str, str, str]) -> None:
+        """Take the last of what is drawn for work, as the watcher of a screen sometimes does."""
+        if self._last == end:
+            self._watch("working")
 
     def _present_turn(self) -> Message:
         if self.messages[-1].role != "agent" or len(self.messages) == 1:

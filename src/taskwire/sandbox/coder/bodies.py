@@ -43,6 +43,7 @@ CREATE_TOKEN = Struct(
         "allow_list": "objects",
     },
 )
+AUTH_CHECK = Struct("AuthorizationRequest", {"checks": "map"})
 UPDATE_ACL = Struct("UpdateWorkspaceACL", {"user_roles": "map", "group_roles": "map"})
 UPDATE_PREFERENCES = Struct("UpdateUserNotificationPreferences", {"template_disabled_map": "map"})
 CREATE_BUILD = Struct(

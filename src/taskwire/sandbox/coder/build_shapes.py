@@ -37,7 +37,13 @@ def build_json(build: Build, workspace: Workspace, *, has_resources: bool = True
         "max_deadline": None,
         "status": derived.workspace_status(build),
         "daily_cost": 0,
+        "matched_provisioners": {
+            "count": 1,
+            "available": 1,
+            "most_recently_seen": timestamp(build.created_at),
+        },
         "template_version_preset_id": build.preset_id,
+        "has_ai_task": build.version.has_ai_task,
     }
 
 
@@ -54,6 +60,7 @@ def _job(build: Build, workspace: Workspace) -> Json:
         **times,
         **error,
         "status": build.job_status,
+        **({"worker_id": NIL} if build.started_at else {}),
         "file_id": NIL,
         "tags": {"owner": "", "scope": "organization"},
         "queue_position": 0,
@@ -74,7 +81,8 @@ def _job(build: Build, workspace: Workspace) -> Json:
 
 
 def _resource(build: Build, workspace: Workspace) -> Json:
-    agents: list[JsonValue] = [agent_json(build.agent, workspace)] if build.agent else []
+    has_agent = build.agent is not None and not build.agent.is_deleted
+    agents: list[JsonValue] = [agent_json(build.agent, workspace)] if build.agent and has_agent else []
     return {
         "id": build.id,
         "created_at": timestamp(build.created_at),
@@ -214,7 +222,6 @@ def workspace_json(workspace: Workspace, task: Task | None) -> Json:
         "latest_app_status": status,
         "outdated": latest.version is not template.active,
         "name": workspace.name,
-        "ttl_ms": 28_800_000,
         "last_used_at": timestamp(workspace.updated_at),
         "deleting_at": None,
         "dormant_at": None,

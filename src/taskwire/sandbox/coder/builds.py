@@ -85,7 +85,7 @@ class Builds:
     def _begin(self, build: Build, workspace: Workspace) -> None:
         build.job_status, build.started_at = "running", self._world.agenda.stamp()
         plan = self.plan_of(workspace)
-        self._log(build, "info", "Setting up", "Setting up", source="provisioner_daemon")
+        self._log(build, "info", "Setting up", "", source="provisioner_daemon")
         if build.transition == "start":
             self._log(build, "info", "Planning infrastructure", "Terraform 1.14.1")
             for line in plan.build_log:
@@ -106,9 +106,16 @@ class Builds:
         self._log(
             build, "info", "Starting workspace", "Apply complete! Resources: 3 added, 0 changed, 0 destroyed."
         )
+        self._forget_agents(workspace)
         build.agent = self._new_agent(workspace, plan)
         self._finish(build, workspace)
         self._later(plan.connect, build, workspace, self._connected)
+
+    def _forget_agents(self, workspace: Workspace) -> None:
+        """Delete the agents of earlier builds: they can be read no more, and their keys are no good."""
+        for build in workspace.builds:
+            if build.agent is not None:
+                build.agent.is_deleted = True
 
     def _new_agent(self, workspace: Workspace, plan: BuildPlan) -> Agent:
         world = self._world
@@ -185,17 +192,18 @@ class Builds:
         agent = self._running_agent(workspace)
         if agent is not None:
             agent.lifecycle, agent.disconnected_at = "off", self._world.agenda.stamp()
+        self._forget_agents(workspace)
         self._finish(build, workspace)
         if build.transition == "delete":
             self._world.drop_workspace(workspace)
 
     def _finish(self, build: Build, workspace: Workspace) -> None:
-        self._log(build, "info", "Cleaning Up", "Cleaning Up", source="provisioner_daemon")
+        self._log(build, "info", "Cleaning Up", "", source="provisioner_daemon")
         build.job_status, build.completed_at = "succeeded", self._world.agenda.stamp()
         self._changed(workspace)
 
     def _fail(self, build: Build, workspace: Workspace, error: str) -> None:
-        self._log(build, "error", "Starting workspace", f"Error: {error}")
+        self._log(build, "error", "Starting workspace", f"Error: {error}\n\n  on main.tf line 42")
         build.job_status, build.completed_at = "failed", self._world.agenda.stamp()
         build.error = f"terraform apply: exit status 1: {error}"
         self._changed(workspace)
@@ -224,10 +232,10 @@ class Builds:
 
     def _log(self, build: Build, level: str, stage: str, output: str, source: str = "provisioner") -> None:
         stamp = self._world.agenda.stamp()
-        build.logs.append(LogLine(len(build.logs) + 1, stamp, level, stage, output, source))
+        build.logs.append(LogLine(self._world.next_row(), stamp, level, stage, output, source))
 
     def _agent_log(self, agent: Agent, level: str, output: str) -> None:
-        agent.logs.append(LogLine(len(agent.logs) + 1, self._world.agenda.stamp(), level, "", output))
+        agent.logs.append(LogLine(self._world.next_row(), self._world.agenda.stamp(), level, "", output))
 
 
 def _agent_of(build: Build) -> Agent:

@@ -46,6 +46,7 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     asker: Viewer | Agent | None
+    number: int = 0  # as which it arrived
 
     @property
     def world(self) -> World:
@@ -95,7 +96,7 @@ class Call:
         if found is None or not self.viewer.can_read_workspace(found):
             raise not_found()
         if found.is_deleted and self.query.get("include_deleted") != "true":
-            hint = 'you can view this workspace by specifying "?deleted=true" and trying again.'
+            hint = 'you can view this workspace by specifying "?include_deleted=true" and trying again.'
             raise Refusal(410, f'Workspace "{found.id}" was deleted, {hint}')
         return found
 

@@ -97,7 +97,7 @@ def agent_connection(agent: Agent) -> str:
     """Return whether coderd hears of the agent: connecting, connected, disconnected."""
     if agent.connected_at is None:
         return "connecting"
-    return "connected" if agent.is_reachable and agent.disconnected_at is None else "disconnected"
+    return "connected" if agent.disconnected_at is None else "disconnected"
 
 
 def agent_health(agent: Agent) -> tuple[bool, str]:

@@ -58,11 +58,14 @@ class Furnisher:
         world = self._world
         if unknown := set(roles) - SITE_ROLES.keys():
             raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
+        address = email or f"{username}@example.com"
+        if any(user.email.lower() == address.lower() for user in world.users.values()):
+            raise ValueError(f"somebody has the e-mail address {address} already: Coder answers 409")
         memberships = {"default": ()} if organizations is None else organizations
         made = User(
             world.ids.new_uuid(),
             username,
-            email or f"{username}@example.com",
+            address,
             name or username.title(),
             world.agenda.stamp(),
             roles=set(roles),

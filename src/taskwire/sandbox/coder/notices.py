@@ -11,7 +11,7 @@ from taskwire.sandbox.coder.rows import AppStatus, Task, Workspace
 from taskwire.sandbox.coder.wire import Json, JsonValue, timestamp
 from taskwire.sandbox.coder.world import World
 
-FETCH_SECONDS = 15.0
+FETCH_SECONDS = 0.1  # sent so soon, while what it announces is still under way
 TEMPLATE_IDS = {
     "Task Working": "bd4b7168-d05e-4e19-ad0f-3593b77aa90f",
     "Task Idle": "d4a6271c-cced-4ed0-84ad-afd02a9c7799",

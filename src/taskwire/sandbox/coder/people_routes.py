@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from taskwire.sandbox.coder import search, shapes
 from taskwire.sandbox.coder.access import is_known_scope
-from taskwire.sandbox.coder.bodies import CREATE_TOKEN, UPDATE_PREFERENCES, text
+from taskwire.sandbox.coder.bodies import AUTH_CHECK, CREATE_TOKEN, UPDATE_PREFERENCES, text
 from taskwire.sandbox.coder.calls import Call
 from taskwire.sandbox.coder.notices import TEMPLATE_IDS
 from taskwire.sandbox.coder.rows import Organization, Token, User
@@ -41,9 +41,24 @@ def build_info(call: Call) -> Answer:
             "agent_api_version": "1.0",
             "provisioner_api_version": "1.15",
             "upgrade_message": "",
-            "deployment_id": next(iter(call.world.organizations), ""),
+            "deployment_id": call.world.deployment_id,
         },
     )
+
+
+def check_rights(call: Call) -> Answer:
+    """Answer with what the viewer may do, by the names that were given to each question."""
+    checks = call.read(AUTH_CHECK)["checks"]
+    found: Json = {}
+    for name, check in checks.items() if isinstance(checks, dict) else ():
+        asked = check if isinstance(check, dict) else {}
+        about = asked.get("object")
+        resource = str(about.get("resource_type", "")) if isinstance(about, dict) else ""
+        may = call.viewer.may_everywhere(resource, str(asked.get("action", "")))
+        if may is None:
+            call.world.complain(f"authcheck: {name!r} asks what is not known here: {asked}")
+        found[name] = bool(may)
+    return answer(200, found)
 
 
 def list_users(call: Call) -> Answer:

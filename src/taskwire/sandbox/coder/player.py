@@ -94,7 +94,7 @@ class Player:
         self._pause(step.seconds, then=self._terminal.stops_working)
 
     def _say(self, step: Say) -> None:
-        text = step.text if step.raw else dressed(step.text)
+        text = step.text if step.raw else dressed(step.text, self._terminal.columns)
         if not step.seconds:
             self._terminal.prints(text)
             return
@@ -117,7 +117,7 @@ class Player:
     def _ask(self, step: Ask) -> None:
         if step.report:
             self._terminal.reports("working", step.report, "")
-        self._terminal.prints(dressed(step.text))
+        self._terminal.prints(dressed(step.text, self._terminal.columns))
         self._terminal.stops_working()
         self._question = step
 

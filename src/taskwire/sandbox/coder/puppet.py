@@ -1,6 +1,7 @@
 """A task's strings, for tests and the demo: what its agent says and does, and what befalls it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from taskwire.sandbox.coder.agentapi import AgentApi
 from taskwire.sandbox.coder.calls import Deployment
@@ -10,6 +11,7 @@ from taskwire.sandbox.coder.steps import fitting
 from taskwire.sandbox.coder.terminal import dressed
 
 STATES = ("working", "idle", "complete", "failed")
+NOTICED_SECONDS = 40.0
 PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
 
@@ -103,7 +105,7 @@ class PuppetTask:
         """Let the agent's present message grow by a paragraph; dressed, it looks as a terminal prints it."""
         program = self._program()
         was_stable = program.status == "stable"
-        program.prints(dressed(text) if is_dressed else text)
+        program.prints(dressed(text, program.columns) if is_dressed else text)
         self._rest_if(program, was_stable=was_stable)
 
     def rewrites(self, text: str) -> None:
@@ -179,7 +181,10 @@ class PuppetTask:
         self._world.agenda.catch_up()
 
     def agent_is_unreachable(self) -> None:
-        """Cut the agent off: the task stays active and every call into it fails with 502."""
+        """Cut the agent off: the task stays active, and calls into it fail with 502 after half a minute.
+
+        Coder notices within a minute; then the agent's health says so.
+        """
         self._connection_is(is_up=False)
 
     def agent_is_reachable(self) -> None:
@@ -238,5 +243,13 @@ class PuppetTask:
         self.row.workspace.latest.job_status = status
 
     def _connection_is(self, *, is_up: bool) -> None:
-        self._agent().is_reachable = is_up
+        agent = self._agent()
+        agent.is_reachable = is_up
+        if is_up:
+            self._is_noticed(agent)
+        else:
+            self._world.agenda.book(NOTICED_SECONDS, partial(self._is_noticed, agent))
+
+    def _is_noticed(self, agent: Agent) -> None:
+        agent.disconnected_at = None if agent.is_reachable else self._world.agenda.now()
         self._world.touch(self.row.workspace)

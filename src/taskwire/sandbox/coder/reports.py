@@ -1,5 +1,7 @@
 """What agents report to coderd: the app's statuses, and the snapshots that they leave behind."""
 
+import html
+import json
 import re
 from collections.abc import Callable, Sequence
 
@@ -12,6 +14,7 @@ REPORT_STATES = ("working", "idle", "complete", "failure")
 SNAPSHOT_MESSAGES = 30
 SNAPSHOT_LIMIT = 64 * 1024  # bytes of the uploaded body
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|</?[A-Za-z!?][^<>]*>", re.DOTALL | re.IGNORECASE)
 
 Listener = Callable[[Workspace, AppStatus, AppStatus | None], None]
 
@@ -49,9 +52,23 @@ class Reports:
 
 
 def sanitized(message: str) -> str:
-    """Return a message without what a terminal or a page could take for more than text."""
-    plain = _ESCAPE.sub("", message)
-    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    """Return a message as Coder keeps it for a web page: without tags, and what is left escaped for HTML."""
+    plain = _TAG.sub("", _unquoted(message))
+    escaped = _ESCAPE.sub("", _escaped_for_html(html.unescape(plain)))
+    return " ".join("".join(c for c in escaped if c.isprintable() or c.isspace()).split())
+
+
+def _escaped_for_html(text: str) -> str:
+    """Escape as Go does, which writes quotes as numbers."""
+    return html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;")
+
+
+def _unquoted(message: str) -> str:
+    """Read backslashes as in a string of a program, where the whole message can be read so."""
+    try:
+        return str(json.loads(f'"{message}"'))
+    except ValueError:
+        return message
 
 
 def message_json(message: Message, offset_minutes: int = 0) -> Json:

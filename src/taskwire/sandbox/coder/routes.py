@@ -1,12 +1,6 @@
 """Every route that the look-alike knows, with the query keys that the real one reads."""
 
-from taskwire.sandbox.coder import (
-    agent_routes,
-    people_routes,
-    task_routes,
-    template_routes,
-    workspace_routes,
-)
+from taskwire.sandbox.coder import agent_routes, people_routes, task_routes, template_routes, workspace_routes
 from taskwire.sandbox.coder.calls import Route
 
 V2 = "/api/v2"
@@ -39,6 +33,7 @@ TASK_ROUTES = (
 
 OTHER_ROUTES = (
     Route("buildinfo", "GET", f"{V2}/buildinfo", people_routes.build_info, asker="anyone"),
+    Route("authcheck", "POST", f"{V2}/authcheck", people_routes.check_rights),
     Route("users.list", "GET", f"{V2}/users", people_routes.list_users, Q | PAGE),
     Route("users.get", "GET", f"{V2}/users/{{user}}", people_routes.get_user),
     Route(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from taskwire.sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
+from taskwire.sandbox.coder.terminal import REGISTRY_COLUMNS
 
 SITE_ROLES = {
     "owner": "Owner",
@@ -140,6 +141,8 @@ class Template:
     is_silent: bool = False
     is_silent_after_resume: bool = False
     log_offset_minutes: int = 0
+    columns: int = REGISTRY_COLUMNS
+    reports_work_after_the_end: bool = False
 
     @property
     def active(self) -> Version:
@@ -192,6 +195,7 @@ class Agent:
     created_at: datetime
     lifecycle: str = "created"
     is_reachable: bool = True
+    is_deleted: bool = False
     connected_at: datetime | None = None
     started_at: datetime | None = None
     ready_at: datetime | None = None
@@ -290,3 +294,4 @@ class Task:
     typed_prompt: str | None = None
     inputs: list[str] = field(default_factory=list)
     cached: tuple[str, bytes] | None = None
+    arrivals: int = -1  # how many requests had arrived when a request made it

@@ -38,8 +38,13 @@ A_BROKEN_BUILD = BuildPlan(
         "docker_container.workspace[0]: Creating...",
     ),
 )
-YES = frozenset(("yes", "yep", "ok", "okay", "sure", "go", "do", "please", "drop", "1"))
+YES = frozenset(("yes", "yep", "yeah", "ok", "okay", "sure", "go", "drop", "1"))
+DO_IT = re.compile(r"\bdo (it|so|that)\b|\bplease do\b")
 NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "2"))
+# Who asks back has not decided yet.
+ASKS_BACK = frozenset(
+    ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
+)
 
 
 def _resumed() -> Steps:
@@ -126,15 +131,23 @@ DOES_IT = Script(
 
 
 def _after_the_question(answer: str) -> Steps:
-    words = set(re.findall(r"[a-z0-9']+", answer.lower().replace("\u2019", "'")))
+    typed = answer.lower().replace("\u2019", "'")
+    words = set(re.findall(r"[a-z0-9']+", typed))
+    if words & ASKS_BACK:
+        return _asks_again(
+            "I would keep it until the two reports read the new columns: writing to both costs little, and "
+            "nothing breaks meanwhile."
+        )
     if words & NO:
         return _keeps_the_old_column()
-    if words & YES:
+    if words & YES or DO_IT.search(typed):
         return _drops_the_old_column()
-    return (
-        Say(f"I am not sure what to make of “{' '.join(answer.split())[:80]}”."),
-        Ask("Shall I drop the old column now? Yes or no is enough.", _after_the_question, "Asking again"),
-    )
+    return _asks_again(f"I am not sure what to make of “{' '.join(answer.split())[:80]}”.")
+
+
+def _asks_again(first: str) -> Steps:
+    again = "Shall I drop the old column now? Yes or no is enough."
+    return (Ask(f"{first}\n\n{again}", _after_the_question, "Asking again"),)
 
 
 def _drops_the_old_column() -> Steps:

@@ -18,7 +18,15 @@ from taskwire.sandbox.coder.limits import RateLimit
 from taskwire.sandbox.coder.routes import RouteTable
 from taskwire.sandbox.coder.rows import Agent
 from taskwire.sandbox.coder.streams import Streams
-from taskwire.sandbox.coder.wire import ROUTE_NOT_FOUND, SIGNED_OUT, Answer, Refusal, answer, go_time
+from taskwire.sandbox.coder.wire import (
+    NOT_FOUND,
+    ROUTE_NOT_FOUND,
+    SIGNED_OUT,
+    Answer,
+    Refusal,
+    answer,
+    go_time,
+)
 
 REQUESTS_KEPT = 10_000
 BODY_LIMIT = 64 * 1024 * 1024
@@ -60,7 +68,7 @@ class Server:
         self._limit = RateLimit(self._world.settings.requests_per_minute)
         self._outside = outside
         self._released = asyncio.Event()
-        self._count = 0
+        self._waiting: set[asyncio.Event] = set()
         self.troubles = Troubles()
         self.streams = Streams()
         self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
@@ -78,6 +86,8 @@ class Server:
         """Let go of the requests that hang."""
         self._released.set()
         self._released = asyncio.Event()
+        for waiting in self._waiting:
+            waiting.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, or fail to."""
@@ -112,6 +122,7 @@ class Server:
             seen.has_executed = True
             self.on_progress()
             await self._tell(seen, "after")
+            await self._let_pass(response.after_seconds)
         if fault.delay_after:
             await asyncio.sleep(fault.delay_after)
         if fault.cuts:
@@ -123,6 +134,15 @@ class Server:
                 request, response.watches, lambda: self._execute(request, found, seen).body
             )
         return _written(response)
+
+    async def _let_pass(self, seconds: float) -> None:
+        """Wait by the deployment's clock, as far as nobody lets go of what hangs."""
+        if seconds:
+            over = asyncio.Event()
+            self._waiting.add(over)
+            self._world.agenda.book(seconds, over.set)
+            await over.wait()
+            self._waiting.discard(over)
 
     async def _tell(self, seen: Seen, moment: str) -> None:
         if self.on_request is not None:
@@ -136,10 +156,16 @@ class Server:
         return found or self.troubles.next_for(seen.route)
 
     def _remember(self, request: web.Request, name: str) -> Seen:
-        self._count += 1
+        self._world.arrivals += 1
         url = request.rel_url
         seen = Seen(
-            self._count, self._world.clock.now(), name, request.method, url.path, url.raw_query_string, b""
+            self._world.arrivals,
+            self._world.clock.now(),
+            name,
+            request.method,
+            url.path,
+            url.raw_query_string,
+            b"",
         )
         self.requests.append(seen)
         return seen
@@ -181,9 +207,11 @@ class Server:
         if self._routes.knows(seen.path) and self._world.settings.tasks_enabled:
             self._world.complain(f"{seen.method} {seen.path}: the route has no such method")
             return Answer(405)
-        if self._world.settings.tasks_enabled or not self._routes.knows(seen.path):
+        has_tasks = self._world.settings.tasks_enabled
+        if has_tasks or not self._routes.knows(seen.path):
             self._world.complain(f"{seen.method} {seen.path}: no such route")
-        return answer(404, {"message": ROUTE_NOT_FOUND})
+        is_below_tasks = has_tasks and seen.path.startswith("/api/v2/tasks/")
+        return answer(404, {"message": NOT_FOUND if is_below_tasks else ROUTE_NOT_FOUND})
 
     def _call(self, request: web.Request, found: tuple[Route, dict[str, str]], seen: Seen) -> Call:
         route, params = found
@@ -192,20 +220,21 @@ class Server:
             self._world.complain(f"{route.name}: the query key {key!r} is not known to this route")
         asker = self._asker(route, _token(request))
         seen.user = asker.user.username if isinstance(asker, Viewer) else ""
-        return Call(self._deployment, route, params, query, seen.body, asker)
+        return Call(self._deployment, route, params, query, seen.body, asker, seen.number)
 
     def _asker(self, route: Route, token: str) -> Viewer | Agent | None:
         if route.asker == "anyone":
             return None
         if route.asker == "agent":
             agent = self._world.agent_tokens.get(token)
-            if agent is None:
+            if agent is None or agent.is_deleted:
                 raise Refusal(401, "Workspace agent not authorized.", "The agent cannot authenticate.")
             return agent
         self._check(token)
         viewer = self._user_of(token)
         if viewer is None or viewer.user.status == "suspended":
-            raise Refusal(401, SIGNED_OUT, 'User is not active (status = "suspended").')
+            mended = "Contact an admin to reactivate your account."
+            raise Refusal(401, f'User is not active (status = "suspended"). {mended}')
         return viewer
 
     def _check(self, token: str) -> None:

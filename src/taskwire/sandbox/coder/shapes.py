@@ -21,6 +21,7 @@ from taskwire.sandbox.coder.rows import (
 from taskwire.sandbox.coder.wire import Json, JsonValue, encode, timestamp
 
 EIGHT_HOURS_MS = 28_800_000
+OLD_SCOPES = ("all", "application_connect")
 
 
 def task_bytes(task: Task) -> tuple[str, bytes]:
@@ -66,6 +67,17 @@ def task_json(task: Task, status: str) -> Json:
     }
 
 
+def new_task_json(task: Task) -> Json:
+    """Return a task as the answer to its creation shows it: its first build is known to be on its way."""
+    started: Json = {
+        "timestamp": timestamp(task.workspace.latest.created_at),
+        "state": "working",
+        "message": "Workspace is pending",
+        "uri": "",
+    }
+    return task_json(task, "initializing") | {"workspace_status": "pending", "current_state": started}
+
+
 def _state_json(task: Task, status: str) -> JsonValue:
     state = derived.current_state(task, status)
     if state is None:
@@ -103,11 +115,11 @@ def user_json(user: User) -> Json:
     organizations: list[JsonValue] = list(user.org_roles)
     roles: list[JsonValue] = [{"name": name, "display_name": SITE_ROLES[name]} for name in sorted(user.roles)]
     named: Json = {"name": user.name} if user.name else {}
+    named |= {"avatar_url": user.avatar_url} if user.avatar_url else {}
     return {
         "id": user.id,
         "username": user.username,
         **named,
-        "avatar_url": user.avatar_url,
         "email": user.email,
         "created_at": timestamp(user.created_at),
         "updated_at": timestamp(user.created_at),
@@ -160,8 +172,7 @@ def organization_json(organization: Organization) -> Json:
 
 def token_json(token: Token) -> Json:
     """Return an API key without its secret."""
-    scopes: list[JsonValue] = list(token.scopes)
-    old = token.scopes[0] if token.scopes[0] in ("all", "application_connect") else "all"
+    scopes: list[JsonValue] = [f"coder:{scope}" if scope in OLD_SCOPES else scope for scope in token.scopes]
     return {
         "id": token.id,
         "user_id": token.user.id,
@@ -170,11 +181,11 @@ def token_json(token: Token) -> Json:
         "created_at": timestamp(token.created_at),
         "updated_at": timestamp(token.created_at),
         "login_type": token.login_type,
-        "scope": old,
+        "scope": scopes[0],
         "scopes": scopes,
         "token_name": token.name,
         "lifetime_seconds": token.lifetime_seconds,
-        "allow_list": [{"type": "*", "id": "*"}],
+        "allow_list": ["*:*"],
     }
 
 
@@ -195,11 +206,7 @@ def template_json(template: Template) -> Json:
         "provisioner": "terraform",
         "active_version_id": template.active.id,
         "active_user_count": 0,
-        "build_time_stats": {
-            "start": {"P50": 35000, "P95": 60000},
-            "stop": {"P50": 8000, "P95": 9000},
-            "delete": never,
-        },
+        "build_time_stats": {"start": never, "stop": never, "delete": never},
         "description": template.description,
         "deprecated": bool(template.deprecation),
         "deprecation_message": template.deprecation,

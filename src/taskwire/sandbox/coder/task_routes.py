@@ -70,9 +70,9 @@ def _filter(call: Call) -> tuple[str, str, str]:
     problems += search.excess(terms, KEYS, world.complain)
     if problems:
         raise Refusal(400, "Invalid task search query.", validations=problems)
-    if status and status not in TASK_STATUSES:
+    if status and status not in TASK_STATUSES and world.tasks:
         world.complain(f"tasks.list: {status!r} is no status")
-        detail = f'pq: invalid input value for enum task_status: "{status}"'
+        detail = f'fetch object: pq: invalid input value for enum task_status: "{status}"'
         raise Refusal(500, "Internal error fetching tasks.", detail)
     return owner, organization, status
 
@@ -97,13 +97,13 @@ def create_task(call: Call) -> Answer:
     name, display_name = _names(call, request)
     _check_owner(call, owner, version)
     _check_template(call, owner, version, name)
-    preset = _preset(version, text(request, "template_version_preset_id"))
+    preset = _preset(call, text(request, "template_version_preset_id"))
     _check_parameters(version, preset)
     task = _insert(call, owner, version, name, display_name, text(request, "input"))
     call.deployment.builds.add(
         task.workspace, "start", "initiator", call.viewer.user, preset.id if preset else None
     )
-    return Answer(201, shapes.task_bytes(task)[1] + b"\n", content_type=JSON_TYPE)
+    return answer(201, shapes.new_task_json(task))
 
 
 def _version(call: Call, version_id: str) -> Version:
@@ -173,31 +173,36 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
             "Archived template versions cannot be used to make a workspace.",
             validations=[("template_version_id", "template version archived")],
         )
-    if call.world.find_workspace(owner, name) is not None or call.world.find_task(owner, name) is not None:
+    workspace, task = call.world.find_workspace(owner, name), call.world.find_task(owner, name)
+    if task is not None and call.number <= task.arrivals:
+        # Both were under way at once: neither saw the other before the database did.
+        unique = 'pq: duplicate key value violates unique constraint "tasks_owner_id_name_unique_idx"'
+        raise Refusal(500, "Internal error creating task.", unique)
+    if workspace is not None or task is not None:
         taken = [("name", "This value is already in use and should be unique.")]
         raise Refusal(409, f"Workspace {quoted(name)} already exists.", validations=taken)
 
 
-def _preset(version: Version, preset_id: str) -> Preset | None:
+def _preset(call: Call, preset_id: str) -> Preset | None:
+    """Return a preset, of whatever version it is: Coder does not compare."""
     if preset_id == NIL:
         return None
-    found = next((preset for preset in version.presets if preset.id == preset_id), None)
+    everyone = (preset for version in call.world.versions.values() for preset in version.presets)
+    found = next((preset for preset in everyone if preset.id == preset_id), None)
     if found is None:
-        raise Refusal(400, "Invalid template version preset.", "template version preset not found")
+        raise Refusal(500, "failed to fetch preset parameter values", "sql: no rows in result set")
     return found
 
 
 def _check_parameters(version: Version, preset: Preset | None) -> None:
     given = preset.parameters if preset else {}
-    for parameter in version.parameters:
-        if parameter.is_required and not parameter.default and parameter.name not in given:
-            detail = f'parameter "{parameter.name}" is required'
-            raise Refusal(
-                400,
-                f"Unable to validate parameter {quoted(parameter.name)}",
-                detail,
-                [(parameter.name, "Required parameter not provided; parameter value is null")],
-            )
+    lacking = [
+        (parameter.name, "Required parameter not provided; parameter value is null")
+        for parameter in version.parameters
+        if parameter.is_required and not parameter.default and parameter.name not in given
+    ]
+    if lacking:
+        raise Refusal(400, "Unable to validate parameters", validations=lacking)
 
 
 def _insert(call: Call, owner: User, version: Version, name: str, display_name: str, prompt: str) -> Task:
@@ -206,6 +211,7 @@ def _insert(call: Call, owner: User, version: Version, name: str, display_name: 
     task_id = new()
     workspace = Workspace(new(), name, owner, version.template, stamp, stamp, App(new()))
     task = Task(task_id, name, display_name, owner, version, workspace, prompt, stamp)
+    task.arrivals = world.arrivals
     world.keep_task(task)
     return task
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -33,15 +33,23 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
     watches: str = ""  # the workspace whose changes follow, on a stream
+    after_seconds: float = 0.0  # so long, by the deployment's clock, it takes until this is said
 
 
 class Refusal(Exception):
     """Coder says no: a status, a message, and perhaps more."""
 
     def __init__(
-        self, status: int, message: str, detail: str = "", validations: Sequence[tuple[str, str]] = ()
+        self,
+        status: int,
+        message: str,
+        detail: str = "",
+        validations: Sequence[tuple[str, str]] = (),
+        *,
+        after_seconds: float = 0.0,
     ) -> None:
         super().__init__(message)
+        self.after_seconds = after_seconds  # it is answered so late
         self.status = status
         self.message = message
         self.detail = detail
@@ -54,7 +62,7 @@ class Refusal(Exception):
             body["detail"] = self.detail
         if self.validations:
             body["validations"] = [{"field": name, "detail": text} for name, text in self.validations]
-        return answer(self.status, body)
+        return replace(answer(self.status, body), after_seconds=self.after_seconds)
 
 
 def not_found() -> Refusal:

@@ -1,5 +1,6 @@
 """The deployment as it is: its rows, its settings, and the one place that marks a task as changed."""
 
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from taskwire.sandbox.coder.rows import (
 )
 
 COMPLAINTS_KEPT = 1000
+FIRST_ROW = 4711
 
 
 @dataclass(slots=True)
@@ -44,6 +46,8 @@ class World:
 
     def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
         self.clock = clock
+        # Two that are seeded alike are two all the same.
+        self.deployment_id = str(uuid.uuid4())
         self.agenda = Agenda(clock)
         self.agenda.on_trouble = self.complain
         self.ids = Ids(seed)
@@ -61,10 +65,17 @@ class World:
         self.agent_tokens: dict[str, Agent] = {}
         self.tasks: dict[str, Task] = {}
         self.tasks_by_workspace: dict[str, Task] = {}
+        self.arrivals = 0
+        self._rows = FIRST_ROW
         self.on_change: Callable[[Workspace], None] = lambda _workspace: None
         self._users_by_name: dict[str, User] = {}
         self._tasks_by_name: dict[tuple[str, str], Task] = {}
         self._workspaces_by_name: dict[tuple[str, str], Workspace] = {}
+
+    def next_row(self) -> int:
+        """Return the id of the next line of a log: they are numbered through, whatever they belong to."""
+        self._rows += 1
+        return self._rows
 
     def complain(self, text: str) -> None:
         """Remember that somebody asked in a way the real one does not know."""

@@ -35,6 +35,7 @@ _ACTS = frozenset(
         *("post", "mention", "post_as_bot", "edit", "delete", "unfurl", "react", "unreact"),
         *("join", "leave", "archive", "command", "click", "press", "enter", "suggest"),
         *("submit", "close", "shortcut", "message_shortcut", "open_home"),
+        *("change_user", "change_group"),
     }
 )
 _LOOPBACK = ("127.0.0.1", "localhost")

@@ -26,13 +26,15 @@ def emit(slack: Backend, event: Json, channel: Channel | None, *, bot_must_be_in
 def envelope(slack: Backend, event: Json, channel: Channel | None) -> Json:
     """Wrap an event as the Events API does."""
     team_id = slack.workspace.team_id
-    authorization: Json = {"enterprise_id": None, "team_id": team_id, "user_id": slack.app.bot_user_id}
-    authorization |= {"is_bot": True, "is_enterprise_install": False}
+    enterprise_id = slack.workspace.enterprise_id or None
+    authorization: Json = {"enterprise_id": enterprise_id, "team_id": team_id}
+    authorization |= {"user_id": slack.app.bot_user_id, "is_bot": True}
+    authorization |= {"is_enterprise_install": bool(slack.workspace.org_teams)}
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": team_id,
         "context_team_id": team_id,
-        "context_enterprise_id": None,
+        "context_enterprise_id": enterprise_id,
         "api_app_id": slack.app.app_id,
         "event": event,
         "type": "event_callback",

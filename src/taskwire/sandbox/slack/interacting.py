@@ -64,7 +64,9 @@ class Interacting(Posting):
         person, here = self._here(user, channel)
         name, _, rest = command.partition(" ")
         declared = self.backend.app.manifest.command(name)
-        if declared is None or person.team_id != self.backend.workspace.team_id:
+        workspace = self.backend.workspace
+        is_sister = workspace.enterprise_id and person.enterprise_id == workspace.enterprise_id
+        if declared is None or (person.team_id != workspace.team_id and not is_sister):
             return Answer(f"{name} is not a valid command.", "invalid_command")
         if thread_ts is not None:
             return Answer(f"{name} is not supported in threads. Sorry!", "not_in_threads")
@@ -82,7 +84,8 @@ class Interacting(Posting):
 
     def _command_payload(self, person: User, here: Channel, name: str, text: str) -> Json:
         workspace = self.backend.workspace
-        return {
+        org = {"enterprise_id": workspace.enterprise_id, "enterprise_name": "Org"}
+        return (org if workspace.enterprise_id else {}) | {
             "token": VERIFICATION_TOKEN,
             "team_id": workspace.team_id,
             "team_domain": workspace.domain,
@@ -93,7 +96,7 @@ class Interacting(Posting):
             "command": name,
             "text": text,
             "api_app_id": self.backend.app.app_id,
-            "is_enterprise_install": "false",
+            "is_enterprise_install": "true" if workspace.org_teams else "false",
         }
 
     def _show_reply(self, person: User, here: Channel, reply: Json | None) -> None:

@@ -123,7 +123,10 @@ def place_name(channel: Channel) -> str:
 def start(slack: Backend, kind: str, user: User) -> Json:
     """Make what all interaction payloads share."""
     payload: Json = {"type": kind, "token": VERIFICATION_TOKEN, "api_app_id": slack.app.app_id}
-    payload |= {"team": slack.team, "user": actor(user), "enterprise": None, "is_enterprise_install": False}
+    org = slack.workspace.enterprise_id
+    payload |= {"team": slack.team, "user": actor(user)}
+    payload |= {"enterprise": {"id": org, "name": "Org"} if org else None}
+    payload["is_enterprise_install"] = bool(slack.workspace.org_teams)
     return payload
 
 

@@ -32,6 +32,9 @@ EVENT_SCOPES = {
     "file_shared": "files:read",
     "app_uninstalled": "",
     "tokens_revoked": "",
+    "user_change": "users:read",
+    "subteam_updated": "usergroups:read",
+    "subteam_members_changed": "usergroups:read",
 }
 
 

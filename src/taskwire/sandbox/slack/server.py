@@ -15,6 +15,7 @@ from taskwire.sandbox.slack.backend import App, Backend
 from taskwire.sandbox.slack.control import Control, same_origin
 from taskwire.sandbox.slack.courier import Courier
 from taskwire.sandbox.slack.errors import Json
+from taskwire.sandbox.slack.events import emit
 from taskwire.sandbox.slack.faults import Faults
 from taskwire.sandbox.slack.file_store import FileStore
 from taskwire.sandbox.slack.ids import Ids
@@ -224,7 +225,7 @@ class SlackSandbox(Interacting):
         *,
         real_name: str = "",
         email: str | None = None,
-        is_email_confirmed: bool = True,
+        is_email_confirmed: bool | None = True,
         tz: str = "Etc/UTC",
         is_bot: bool = False,
         is_restricted: bool = False,
@@ -266,6 +267,34 @@ class SlackSandbox(Interacting):
         group = UserGroup(workspace.ids.stable("S"), handle, ids)
         workspace.groups[group.id] = group
         return group
+
+    async def change_user(self, user: str, **changes: object) -> None:
+        """Change somebody's profile or rights, and tell the app, as Slack does."""
+        person = self.backend.workspace.user(user)
+        for name, value in changes.items():
+            if not hasattr(person, name):
+                raise KeyError(f"a person has no {name!r}")
+            setattr(person, name, value)
+        with_email = "users:read.email" in self.backend.app.manifest.scopes
+        shown = person.payload(with_email=with_email)
+        ts = self.backend.ids.ts()
+        event: Json = {"type": "user_change", "user": shown, "cache_ts": int(float(ts)), "event_ts": ts}
+        emit(self.backend, event, None)
+
+    async def change_group(self, group: str, members: Iterable[str]) -> None:
+        """Change who is in a user group (by id), and tell the app in both of Slack's ways."""
+        workspace, found = self.backend.workspace, self.backend.workspace.groups[group]
+        before, now = list(found.members), [workspace.user(member).id for member in members]
+        found.members[:] = now
+        shown = found.payload(workspace.team_id, with_users=True)
+        ts = self.backend.ids.ts()
+        emit(self.backend, {"type": "subteam_updated", "subteam": shown, "event_ts": ts}, None)
+        added = [member for member in now if member not in before]
+        removed = [member for member in before if member not in now]
+        event: Json = {"type": "subteam_members_changed", "subteam_id": group, "team_id": workspace.team_id}
+        event |= {"added_users": added, "added_users_count": len(added), "event_ts": ts}
+        event |= {"removed_users": removed, "removed_users_count": len(removed)}
+        emit(self.backend, event, None)
 
     def direct(self, user: str) -> Channel:
         """Find or make this person's direct conversation with the bot."""

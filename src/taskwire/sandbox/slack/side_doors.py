@@ -149,7 +149,8 @@ def say(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, s
         thread = {"thread_ts": body["thread_ts"]} if body.get("thread_ts") else {}
         messages.write(slack, channel, said | content.identity(slack, {}) | thread)
     else:
-        messages.whisper(slack, channel_id, user, said, source, body.get("thread_ts"))
+        # Only what everybody sees is put into a thread: without `in_channel` a `thread_ts` means nothing.
+        messages.whisper(slack, channel_id, user, said, source)
 
 
 def _original(slack: Backend, ticket: ResponseUrl) -> Ephemeral | None:

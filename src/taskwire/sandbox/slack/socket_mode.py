@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,7 +59,8 @@ class SocketMode:
         self._ping_seconds = ping_seconds
         self._tickets: set[str] = set()
         self._issued: set[str] = set()
-        self._turn = 0
+        # By kind: else what the bot's own posts bring would decide which of two has the next command.
+        self._turns: Counter[str] = Counter()
         self._count = 0
 
     def ticket(self) -> str:
@@ -126,18 +128,18 @@ class SocketMode:
                 waiting.set_exception(ConnectionError("the socket went away"))
         self._ledger.change("socket", connections=len(self.connections))
 
-    def _choose(self) -> Connection | None:
+    def _choose(self, kind: str) -> Connection | None:
         usable = [c for c in self.connections if not c.is_leaving and not c.socket.closed]
         if not usable:
             return None
         if self.balance == "random":
             return self._chance.choice(usable)
-        self._turn += 1
-        return usable[self._turn % len(usable)]
+        self._turns[kind] += 1
+        return usable[self._turns[kind] % len(usable)]
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         """Put the payload on one connection and wait for its ack."""
-        connection = self._choose()
+        connection = self._choose(delivery.kind)
         if connection is None:
             return Outcome(is_acked=False, reason="connection_failed")
         envelope_id = secrets.token_hex(16)

@@ -26,13 +26,17 @@ class User:
     name: str
     real_name: str = ""
     email: str | None = None
-    is_email_confirmed: bool = True
+    # Not every answer has it.
+    is_email_confirmed: bool | None = True
     tz: str = "Etc/UTC"
     is_bot: bool = False
     is_restricted: bool = False
     is_ultra_restricted: bool = False
     is_stranger: bool = False
     team_id: str = ""
+    # Of an organization: its id and all workspaces of it in which this person is.
+    enterprise_id: str = ""
+    teams: list[str] = field(default_factory=list)
     deleted: bool = False
     bot_id: str | None = None
     app_id: str | None = None
@@ -56,7 +60,17 @@ class User:
         answer |= {"profile": profile, "is_admin": False, "is_owner": False, "is_primary_owner": False}
         answer |= {"is_restricted": self.is_restricted, "is_ultra_restricted": self.is_ultra_restricted}
         answer |= {"is_bot": self.is_bot, "is_app_user": False, "updated": 1_700_000_000}
-        answer["is_email_confirmed"] = self.is_email_confirmed
+        if self.is_email_confirmed is not None:
+            answer["is_email_confirmed"] = self.is_email_confirmed
+        if self.enterprise_id:
+            answer["enterprise_user"] = {
+                "id": self.id,
+                "enterprise_id": self.enterprise_id,
+                "enterprise_name": "Org",
+                "is_admin": False,
+                "is_owner": False,
+                "teams": list(self.teams),
+            }
         if self.is_stranger:
             answer["is_stranger"] = True
         return answer
@@ -139,6 +153,10 @@ class Workspace:
         self.ids = ids
         self.team_id = team_id
         self.domain = domain
+        # The organization that the workspace belongs to, if to one, and the workspaces for which the app is
+        # installed, if it is installed for the whole of that.
+        self.enterprise_id = ""
+        self.org_teams: tuple[str, ...] = ()
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, UserGroup] = {}

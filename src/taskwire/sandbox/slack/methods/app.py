@@ -1,8 +1,8 @@
-"""auth.test, apps.connections.open and bots.info: who the app is."""
+"""auth.*, apps.connections.open and bots.info: who the app is."""
 
 from taskwire.sandbox.slack.backend import Backend
 from taskwire.sandbox.slack.errors import ApiError, Json
-from taskwire.sandbox.slack.methods.spec import method
+from taskwire.sandbox.slack.methods.spec import method, page
 
 
 def _auth_test(slack: Backend, _: Json) -> Json:
@@ -14,7 +14,16 @@ def _auth_test(slack: Backend, _: Json) -> Json:
         "user": bot.name,
     }
     answer |= {"team_id": workspace.team_id, "user_id": app.bot_user_id, "bot_id": app.bot_id}
-    return answer | {"is_enterprise_install": False}
+    if workspace.enterprise_id:
+        answer["enterprise_id"] = workspace.enterprise_id
+    return answer | {"is_enterprise_install": bool(workspace.org_teams)}
+
+
+def _auth_teams(slack: Backend, arguments: Json) -> Json:
+    installed = slack.workspace.org_teams or (slack.workspace.team_id,)
+    found, cursor = page(list(installed), arguments, default=100)
+    teams = [{"id": team, "name": team.lower()} for team in found]
+    return {"teams": teams, "response_metadata": {"next_cursor": cursor}}
 
 
 def _connections_open(slack: Backend, _: Json) -> Json:
@@ -31,6 +40,13 @@ def _bots_info(slack: Backend, arguments: Json) -> Json:
 
 METHODS = (
     method("auth.test", _auth_test, "", tier=0),
+    method(
+        "auth.teams.list",
+        _auth_teams,
+        "cursor limit:int include_icon:bool",
+        tier=2,
+        errors="invalid_cursor",
+    ),
     method("apps.connections.open", _connections_open, "", tier=3, caller="app", errors="missing_args"),
     method(
         "bots.info",

@@ -1,0 +1,1 @@
+"""One process: wiring, start and end of the bot, HTTP, timers."""

@@ -1,0 +1,436 @@
+"""One running bot: what starts, what watches over it, and how it ends within its time.
+
+Health is served at once; then Slack is waited for, and the parts start. It ends by taking nothing new,
+letting what runs end, and closing the socket last, so that what arrives meanwhile is still written down.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+from slack_bolt.async_app import AsyncApp
+
+from taskwire.app.http_server import ConnectionLimits, descriptors_to_spare, served
+from taskwire.app.scheduler import Hint, Timers
+from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
+from taskwire.app.wiring import Parts, Timings
+from taskwire.cancelling import ended
+from taskwire.coder.notifications import find_announced
+from taskwire.doctor.findings import reason_of
+from taskwire.domain.errors import OutsideError, TryLater, UserError
+from taskwire.domain.ids import from_ms
+from taskwire.messages import refusals, troubles
+from taskwire.polling.announced import AnnouncedChanges
+from taskwire.queue.data_loss import DOUBTED_MS, DataLoss
+from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.queue.stats import NO_DEPTH, QUEUES
+from taskwire.recovery import downtime
+from taskwire.recovery.downtime import Downtime
+from taskwire.redis import connection
+from taskwire.redis.connection import Connections
+from taskwire.redis.error_reasons import reason
+from taskwire.redis.keys import Keys
+from taskwire.settings import Settings, host_and_port
+from taskwire.slack.errors import TokenProblem
+from taskwire.slack.signatures import Signatures
+from taskwire.slack.socket_mode import Socket
+from taskwire.state import owner as owners
+from taskwire.state.owner import Owner, Ownership
+from taskwire.telemetry import Metrics, Seldom, logger
+
+LOOK_SECONDS = 2.0
+RETRY_SECONDS = 5.0
+# For Coder to say which one it is, where it may be away for long.
+CODER_SECONDS = 3.0
+# Prometheus waits ten seconds for figures, and the chart's probe five for whether we are ready.
+STORE_SECONDS = 3.0
+# One after the other, and less than `lifetime.STOP_SECONDS` together.
+TIMERS_SECONDS = 2.0
+DRAIN_SECONDS = 7.0
+BEHIND_SECONDS = 0.5
+PRIVATE_SECONDS = 0.5
+LAST_QUESTIONS_SECONDS = 0.25
+HANG_UP_SECONDS = 1.0
+SITE_SECONDS = 1.0
+
+T = TypeVar("T")
+_log = logger("taskwire.app.bot")
+
+
+class Bot:
+    """What runs: the site at once, the parts as soon as Slack has said who we are."""
+
+    def __init__(self, settings: Settings, connections: Connections) -> None:
+        self.metrics = Metrics()
+        self.timers = Timers(settings.poll_interval)
+        self._hint = Hint("sweep", self._look_now)
+        self._expectations: AnnouncedChanges | None = None
+        self._settings = settings
+        self._connections = connections
+        self._parts: Parts | None = None
+        self._socket: Socket | None = None
+        # Where Slack and Coder find it, and where health is: one and the same unless the settings part them.
+        self.port = 0
+        self.admin_port = 0
+        self._slack_trouble = "Slack has not answered yet."
+        # Why this store is not used yet.
+        self._store_trouble = ""
+        self._down_since: float | None = None
+        # Whether the store was away while nothing was heard: Slack goes on bringing what is not taken then.
+        self._was_without_store = False
+        self._downtime: Downtime | None = None
+        # Why this store must not be used any more, if it is so while this one runs.
+        self.barred: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
+        # With which of Redis's going back in time this process has dealt last.
+        self.caught_up: DataLoss | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The parts, once Slack has been reached."""
+        assert self._parts is not None  # noqa: S101 - nobody has a bot before it is open
+        return self._parts
+
+    @property
+    def downtime(self) -> Downtime:
+        """What is known of when Slack was heard, once it has been reached."""
+        assert self._downtime is not None  # noqa: S101 - as above
+        return self._downtime
+
+    async def serve(self, stack: contextlib.AsyncExitStack) -> None:
+        """Serve health and metrics, and take what comes by HTTP; UserError if an address cannot be used."""
+        settings = self._settings
+        # Over HTTP, what comes until the sites are closed.
+        stack.push_async_callback(self._end_last_answers)
+        refusals = Refusals(self.metrics)
+        site, admin = Site(refusals), Site(refusals)
+        takes_requests = settings.slack_signing_secret is not None and not settings.is_socket_mode
+        if settings.slack_signing_secret is not None and not settings.is_socket_mode:
+            signatures = Signatures(settings.slack_signing_secret.get_secret_value())
+            add_slack(site, SlackRequests(signatures, self._find_app, refusals))
+        if settings.webhook_token is not None:
+            add_hints(site, Hints(settings.webhook_token.get_secret_value(), self._hinted))
+        token = settings.admin_token.get_secret_value() if settings.admin_token is not None else None
+        add_health(
+            site if settings.admin_addr is None else admin,
+            self._figures,
+            self.health,
+            refusals if takes_requests else None,
+            token,
+        )
+        if settings.admin_addr is not None:
+            self.admin_port = await self._listen(stack, admin, "TASKWIRE_ADMIN_ADDR", settings.admin_addr)
+        if settings.admin_addr is None or settings.has_public_site:
+            self.port = await self._listen(stack, site, "TASKWIRE_HTTP_ADDR", settings.http_addr)
+        self.port, self.admin_port = self.port or self.admin_port, self.admin_port or self.port
+        _log.info("listening", port=self.port, admin_port=self.admin_port)
+
+    async def _listen(self, stack: contextlib.AsyncExitStack, site: Site, setting: str, address: str) -> int:
+        limits = (
+            ConnectionLimits(waiting=64, trusted=1)
+            if setting == "TASKWIRE_ADMIN_ADDR"
+            else ConnectionLimits()
+        )
+        serving = served(
+            site.app,
+            host_and_port(address),
+            limits.within(descriptors_to_spare()),
+            self.metrics,
+            site.door,
+            shutdown_seconds=SITE_SECONDS,
+        )
+        try:
+            return await stack.enter_async_context(serving)
+        except OSError as error:
+            raise UserError(*refusals.cannot_listen(setting, address, reason_of(error))) from error
+
+    async def _look_now(self) -> None:
+        if self._parts is not None:
+            await self._parts.poller.sweep(is_hinted=True)
+            # It has come instead of the next one, not besides.
+            self.timers.put_off()
+
+    def _hinted(self, body: bytes) -> None:
+        self._hint.give()
+        announced = find_announced(body)
+        if announced is not None and self._expectations is not None:
+            self._expectations.expect(announced)
+
+    def _find_app(self) -> AsyncApp | None:
+        if self._parts is None:
+            return None
+        self.downtime.reached()
+        return self._parts.bolt
+
+    async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
+        """Put the parts together; a Slack that cannot be reached is waited for, a refused token is not."""
+        settings = self._settings
+
+        async def opened() -> Parts:
+            made = Parts.open(settings, self._connections, clock, self.metrics, timings)
+            return await stack.enter_async_context(made)
+
+        parts = await self._patiently(opened)
+        await self._see_owner(parts, clock)
+        stack.push_async_callback(self._end_last_answers)
+        if settings.slack_app_token is not None:
+            app_token = settings.slack_app_token.get_secret_value()
+            url = await self._patiently(lambda: parts.deps.slack.open_socket(app_token))
+            self._socket = Socket(parts.bolt, app_token, url, self._welcomed)
+            stack.push_async_callback(self._socket.close, HANG_UP_SECONDS)
+        self._downtime = Downtime(parts.backfill, parts.heartbeat, self.metrics)
+        self._parts = parts
+
+    async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
+        """Listen to Slack, take work, and read what was missed.
+
+        What is started is ended in the opposite order by the stack, the socket after the work: what arrives
+        while the last turns end is still written down.
+        """
+        parts = self.parts
+        if self._socket is not None:
+            self._socket.start()
+        stack.push_async_callback(parts.worker.leave)
+        stack.push_async_callback(parts.private.end, PRIVATE_SECONDS)
+        stack.push_async_callback(parts.background.end, BEHIND_SECONDS)
+        work = asyncio.create_task(parts.worker.run(), name="worker")
+        work.add_done_callback(self._has_stopped_work)
+        stack.push_async_callback(ended, work)
+        stack.push_async_callback(parts.worker.stop, DRAIN_SECONDS)
+        stack.push_async_callback(self.downtime.end)
+        self.downtime.look()
+        watch = asyncio.create_task(self._watch_over(), name="watch over")
+        stack.push_async_callback(ended, watch)
+        stack.push_async_callback(parts.poller.leave)
+        stack.push_async_callback(self._hint.end)
+        self._expectations = AnnouncedChanges(parts.deps, self._hint.give)
+        stack.push_async_callback(self._expectations.end)
+        if has_timers:
+            seldom = {"newer": parts.newer.look, "heard": self._note_heard}
+            self.timers.start(parts.poller.sweep, parts.poller.come, parts.account.look, seldom)
+            stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
+
+    async def _end_last_answers(self) -> None:
+        """Let the next process answer what is asked from the end of the answers until nothing more comes."""
+        if self._parts is not None:
+            await self._parts.background.end(LAST_QUESTIONS_SECONDS)
+            await self._parts.private.handed_over()
+
+    def _has_stopped_work(self, work: asyncio.Task[None]) -> None:
+        error = None if work.cancelled() else work.exception()
+        if isinstance(error, UserError) and not self.barred.done():
+            self.barred.set_result(error)
+
+    async def _note_heard(self) -> None:
+        with self.parts.entry.kinds() as kinds:
+            await self.parts.heard.note(kinds)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        away = Seldom(_log.warning, "Slack cannot be reached yet; see taskwire doctor")
+        while True:
+            try:
+                return await call()
+            except TokenProblem:
+                raise
+            except OutsideError as error:
+                self._slack_trouble = f"Slack cannot be reached yet: {error}. Look with `taskwire doctor`."
+                away(error=str(error))
+                asked = error.after_seconds if isinstance(error, TryLater) else None
+                await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
+
+    async def _see_owner(self, parts: Parts, clock: Clock) -> None:
+        """See that this store is for this Slack app and this Coder; UserError if it is another's.
+
+        A Coder that cannot be asked is waited for only where its address is not the one that is noted.
+        """
+        ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
+        away = Seldom(_log.warning, "redis is away")
+        unknown = Seldom(_log.warning, "whether this store is for this Coder is not known yet")
+        while True:
+            who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
+            try:
+                # One that is too old may have become so while it waited.
+                await formats.refuse()
+                noted = await ownership.claim(who)
+                refused = owners.refusal(noted, who, self._connections.where)
+                is_ours = refused is None and noted.is_another_coder(who) is False
+                if is_ours:
+                    # Not before: in another's store it would keep the owner's older version out.
+                    await formats.note()
+            except RedisError as error:
+                # It may take writes in a moment: too few replicas, a failover.
+                self._store_trouble = f"Redis takes nothing: {reason(error)}."
+                away(error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            away.ends()
+            if refused is not None:
+                raise refused
+            if is_ours:
+                self._store_trouble = ""
+                return
+            self._store_trouble = (
+                f"The store belongs to a Taskwire for the Coder at {noted.url}. "
+                f"Whether {who.url} is the same cannot be known before it answers."
+            )
+            unknown(noted=noted.url)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _coder_id(self, parts: Parts) -> str:
+        try:
+            async with asyncio.timeout(CODER_SECONDS):
+                return (await parts.deps.coder.build_info()).deployment_id
+        except (OutsideError, TimeoutError):
+            return ""
+
+    def _keys(self, parts: Parts) -> Keys:
+        return Keys(parts.deps.bot.team_id, self._settings.key_prefix)
+
+    @property
+    def has_noted_gap(self) -> bool:
+        """Whether it is known, since the last start or gap, what is to be read, and written down."""
+        return self.downtime.has_noted
+
+    async def health(self) -> dict[str, str]:
+        """How each thing that is needed stands, "ok" or a sentence."""
+        return {
+            "slack": await self._slack_health(),
+            "store": await self._store_health(),
+            "coder": self._coder_health(),
+        }
+
+    async def _figures(self) -> bytes:
+        """All figures; what only a look can tell is looked at now."""
+        health = await self.health()
+        for system, stands in health.items():
+            self.metrics.is_up.labels(system).set(stands == "ok")
+        if self._socket is not None:
+            self.metrics.socket_age.set(await self._socket.age_seconds())
+        if self._parts is not None:
+            self.metrics.in_hand.set(self._parts.worker.in_hand)
+            if health["store"] == "ok":
+                await self._look_at_lists(self._parts)
+        return self.metrics.exposition()
+
+    async def _look_at_lists(self, parts: Parts) -> None:
+        metrics = self.metrics
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                waiting = await parts.queue_stats.look()
+        except (RedisError, TimeoutError):
+            return
+        metrics.letters.set(waiting.letters)
+        for kind in QUEUES:
+            depth = waiting.lists.get(kind, NO_DEPTH)
+            metrics.waiting_jobs.labels(kind).set(depth.jobs)
+            metrics.due_age.labels(kind).set(depth.due_seconds)
+            metrics.job_age.labels(kind).set(depth.oldest_seconds)
+
+    def _welcomed(self, connections: int) -> None:
+        self.metrics.sockets.inc()
+        self.metrics.socket_connections.set(connections)
+
+    async def _slack_health(self) -> str:
+        if self._parts is None:
+            return self._slack_trouble
+        return "ok" if await self._hears() else "The socket to Slack is not connected."
+
+    def _coder_health(self) -> str:
+        if self._parts is None:
+            return "Coder has not been asked yet."
+        # A Coder that cannot be asked keeps both from knowing; the sweep says it better, and first.
+        return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
+
+    async def _hears(self) -> bool:
+        return self._socket is None or await self._socket.is_connected()
+
+    async def _store_health(self) -> str:
+        if self._store_trouble:
+            return self._store_trouble
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await self._connections.commands.ping()
+        except (RedisError, TimeoutError):
+            return "Redis does not answer."
+        trouble = self._parts.worker.store_trouble if self._parts is not None else ""
+        return f"Redis takes nothing: {trouble}." if trouble else "ok"
+
+    async def _watch_over(self) -> None:
+        """Notice a minute without socket or store, and read what was missed when it is over."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            has_store = await self._look_at_store() and not self.parts.worker.store_trouble
+            is_up = await self._hears() and has_store
+            if not is_up:
+                self._down_since = self._down_since or time.monotonic()
+                self._was_without_store |= not has_store
+            elif self._down_since is not None:
+                self._heard_again(time.monotonic() - self._down_since)
+            elif self.has_noted_gap:
+                await self.downtime.beat()
+            data_loss = self.parts.worker.data_loss
+            if is_up and data_loss is not None:
+                await self._catch_up(data_loss)
+
+    async def _catch_up(self, data_loss: DataLoss) -> None:
+        """Redis has gone back: write down again what was taken lately, and read what people wrote since."""
+        if not self.has_noted_gap:
+            # What is being written down may go further back; the next look comes in a moment.
+            return
+        parts = self.parts
+        try:
+            lost = await parts.inbox.repeat()
+            if parts.deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
+                # A failover is no news; a copy from yesterday is somebody's doing.
+                since = from_ms(data_loss.since_ms)
+                await parts.alerts.warn(f"rewound {since}", troubles.data_loss(since))
+            is_first = await parts.deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
+        except (OutsideError, RedisError) as error:
+            _log.warning("what Redis lost is written down later", error=str(error))
+            return
+        _log.info("taken once more, since Redis had lost it", count=lost)
+        parts.poller.forget()
+        parts.worker.data_loss, self.caught_up = None, data_loss
+        if is_first:
+            self.downtime.look_since(data_loss.since_ms)
+
+    async def _look_at_store(self) -> bool:
+        """Note how much work there is and how many copies a promise needs; whether the store could say so."""
+        try:
+            ready = self._keys(self.parts).named("ready")
+            self.metrics.waiting_lists.set(await self._connections.commands.zcard(ready))
+            await connection.learn_copies(self._connections)
+        except RedisError:
+            return False
+        return True
+
+    def _heard_again(self, lasted: float) -> None:
+        """Read what was missed, unless another process was there to hear it.
+
+        Where this one had a socket and no store, Slack may have brought it everything in vain.
+        """
+        was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
+        if lasted < downtime.GAP_SECONDS:
+            return
+        _log.warning("nothing was heard for a while", seconds=round(lasted))
+        self.downtime.look(int(lasted * 1000) if was_without_store else None)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings,
+    connections: Connections,
+    *,
+    clock: Clock | None = None,
+    timings: Timings | None = None,
+    has_timers: bool = True,
+) -> AsyncIterator[Bot]:
+    """A bot that runs inside the block; raises TokenProblem if Slack refuses a token."""
+    async with contextlib.AsyncExitStack() as stack:
+        bot = Bot(settings, connections)
+        await bot.serve(stack)
+        await bot.open(stack, clock or ServersClock(), timings or Timings())
+        await bot.start(stack, has_timers=has_timers)
+        yield bot

@@ -1,0 +1,272 @@
+"""What comes in by HTTP: health, metrics, Slack's requests in HTTP mode, and hints from Coder's webhook."""
+
+import asyncio
+import hmac
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp
+
+from taskwire.app.http_framing import Expected, Rejected
+from taskwire.app.http_server import Door, connection_of, guarded
+from taskwire.single_flight import SingleFlight
+from taskwire.slack.bolt import dispatch
+from taskwire.slack.manifest import REQUEST_PATH
+from taskwire.slack.signatures import REASONS, RequestRefused, Signatures, Why, read
+from taskwire.telemetry import Metrics, Seldom, logger
+
+# Coder signs nothing and sends no header of ours: what proves that it is Coder stands in the address.
+HINT_PATH = "/coder/webhook"
+# Slack's own payloads stay far below; a file never comes this way.
+LARGEST_BODY = 2 * 1024 * 1024
+# Coder's notifications are a few kilobytes.
+LARGEST_HINT = 256 * 1024
+Reason = Why | Literal["malformed", "length", "token"]
+# What is shown from the start, since an alert looks at how it rises.
+REFUSALS: tuple[Reason, ...] = (*REASONS, "malformed", "length", "token")
+_WHAT: dict[Reason, str] = {
+    "signature": "with a wrong signature",
+    "time": "too old, or signed by another clock",
+    "headers": "without a signature",
+    "body": "signed, but nothing that Slack sends",
+    "malformed": "no HTTP that can be read",
+    "length": "too long, or sent in chunks",
+    "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
+}
+# So many may ask for the figures at a time: a quarter of the places for health.
+MOST_MEASURING = 8
+# What was found so lately is told where all places for health are taken, in seconds.
+FRESH_SECONDS = 5.0
+_BUSY = "Too many ask at once.\n"
+Health = Callable[[], Awaitable[dict[str, str]]]
+Figures = Callable[[], Awaitable[bytes]]
+FindApp = Callable[[], AsyncApp | None]
+Expect = Callable[[RawRequestMessage], Expected]
+_log = logger("taskwire.app.web")
+
+
+class Hints(NamedTuple):
+    """Who hears that something has changed in Coder, and the word that a sender has to know."""
+
+    token: str
+    give: Callable[[bytes], None]
+
+
+class Refusals:
+    """What was refused since the start, for operators: with a wrong secret nothing else tells of it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._counted = {why: metrics.refused.labels(why) for why in REFUSALS}
+        self._warn = Seldom(_log.warning, "requests are refused")
+        self._count: Counter[Reason] = Counter()
+        self._last_at = 0.0
+        # Whether any request was taken: then the secret is right.
+        self.is_any_taken = False
+
+    def note(self, why: str) -> None:
+        """Count a request that was refused, and say so."""
+        reason = next(reason for reason in REFUSALS if reason == why)
+        self._counted[reason].inc()
+        self._count[reason] += 1
+        self._last_at = time.monotonic()
+        self._warn(why=why)
+
+    def stands(self) -> str:
+        """Say how many were refused, or "ok"."""
+        if not self._count:
+            return "ok"
+        ago = f"the last one {time.monotonic() - self._last_at:.0f} s ago"
+        kinds = ", ".join(f"{self._count[why]} {what}" for why, what in _WHAT.items() if self._count[why])
+        said = f"Refused since the start: {self._count.total()}, {ago} ({kinds})."
+        if self.is_any_taken or not any(self._count[why] for why in REASONS):
+            return said
+        hint = "Compare SLACK_SIGNING_SECRET with your Slack app's page Basic Information."
+        return f"{said} None was taken. {hint}"
+
+
+class SlackRequests:
+    """Takes Slack's requests; `find_app` gives who carries them out, once it is there."""
+
+    def __init__(self, signatures: Signatures, find_app: FindApp, refusals: Refusals) -> None:
+        self._signatures = signatures
+        self._find_app = find_app
+        self.refusals = refusals
+
+    def expect(self, head: RawRequestMessage) -> Expected:
+        """Expect a body with the signature that a head claims; Rejected if no body can be that."""
+        try:
+            claim = self._signatures.claim(head.headers)
+        except RequestRefused as refused:
+            raise _rejected(refused) from None
+
+        def vouch(body: memoryview) -> None:
+            try:
+                self._signatures.check(claim, body)
+            except RequestRefused as refused:
+                raise _rejected(refused) from None
+
+        return Expected(LARGEST_BODY, vouch)
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Read what was verified, and let it be carried out."""
+        connection = connection_of(request)
+        if connection is None or not connection.is_vouched:
+            # The way to this address was another than the one that is guarded.
+            raise web.HTTPNotFound
+        self.refusals.is_any_taken = True
+        if not connection.rise("trusted"):
+            return web.Response(status=503, text=_BUSY)
+        app = self._find_app()
+        if app is None:
+            # Slack brings an event again; a person is told that it did not work.
+            return web.Response(status=503, text="Taskwire is starting.\n")
+        try:
+            answer = await dispatch(app, read(request.headers, await request.read()))
+            if answer.status == RequestRefused("body").status:
+                raise RequestRefused("body")
+        except RequestRefused as refused:
+            self.refusals.note(refused.why)
+            return web.Response(status=refused.status, text=_refusal(refused))
+        return await to_aiohttp_response(answer)
+
+
+def _refusal(refused: RequestRefused) -> str:
+    return f"Refused: {_WHAT[refused.why]}.\n"
+
+
+def _rejected(refused: RequestRefused) -> Rejected:
+    return Rejected(refused.status, refused.why, _refusal(refused))
+
+
+class Site:
+    """One address: what is asked there, and what of it may have a body."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self.app = web.Application(client_max_size=LARGEST_BODY, middlewares=[guarded])
+        self.door = Door(self._judge, refusals.note)
+        self._expects: dict[str, Expect] = {}
+
+    def expect(self, path: str, expect: Expect) -> None:
+        """Ask this one what to expect of what is posted to a path, or anywhere beneath it."""
+        self._expects[path] = expect
+
+    def _judge(self, head: RawRequestMessage) -> Expected:
+        if head.method != "POST":
+            return Expected()
+        for path, expect in self._expects.items():
+            if head.url.path == path or head.url.path.startswith(f"{path}/"):
+                return expect(head)
+        raise Rejected(404, None, "There is nothing here.\n")
+
+
+def add_slack(site: Site, requests: SlackRequests) -> None:
+    """Take Slack's requests, at one address for all kinds."""
+    site.expect(REQUEST_PATH, requests.expect)
+    site.app.router.add_post(REQUEST_PATH, requests.take)
+
+
+def add_health(
+    site: Site,
+    figures: Figures,
+    health: Health,
+    refusals: Refusals | None = None,
+    admin_token: str | None = None,
+) -> None:
+    """Say how it stands: whether it is ready to everybody, and why not to who knows the token."""
+    looked: SingleFlight[dict[str, str]] = SingleFlight(health)
+    measured: SingleFlight[bytes] = SingleFlight(figures)
+    measuring = asyncio.Semaphore(MOST_MEASURING)
+    last = _Last()
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(request: web.Request) -> web.Response:
+        """Not ready while Slack's payloads could not be taken; Coder's troubles are said, not a reason."""
+        is_admin = _is_admin(request, admin_token)
+        if _has_place(request):
+            found = last.findings = await looked.get()
+            last.at = time.monotonic()
+        elif time.monotonic() - last.at < FRESH_SECONDS:
+            # Strangers who ask without end must not make it look unready to who decides by that.
+            found = last.findings
+        else:
+            return web.Response(status=503, text=_BUSY)
+        is_ready = all(found[part] == "ok" for part in ("slack", "store"))
+        if not is_admin:
+            found = {part: "ok" if said == "ok" else "not ok" for part, said in found.items()}
+        elif refusals is not None:
+            found = {**found, "requests": refusals.stands()}
+        return web.Response(
+            status=200 if is_ready else 503,
+            text=json.dumps({"ready": is_ready, **found}, indent=2, ensure_ascii=False) + "\n",
+            content_type="application/json",
+        )
+
+    async def metrics(request: web.Request) -> web.Response:
+        if measuring.locked() or not _has_place(request):
+            return web.Response(status=503, text=_BUSY)
+        async with measuring:
+            body = await measured.get()
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    site.app.router.add_get("/healthz", healthz)
+    site.app.router.add_get("/readyz", readyz)
+    site.app.router.add_get("/metrics", metrics)
+
+
+@dataclass
+class _Last:
+    """How it stood when somebody last looked, at a moment of this process's own clock."""
+
+    findings: dict[str, str] = field(default_factory=dict)
+    at: float = -FRESH_SECONDS
+
+
+def _has_place(request: web.Request) -> bool:
+    """Take one of the places for health: asking may take seconds, where the store hangs."""
+    connection = connection_of(request)
+    return connection is not None and connection.rise("health")
+
+
+def _is_admin(request: web.Request, admin_token: str | None) -> bool:
+    """Whether somebody knows the token; who shows another one is told so."""
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return False
+    if admin_token is None or not _is_same(given.strip(), admin_token):
+        raise web.HTTPUnauthorized(text="The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")
+    return True
+
+
+def add_hints(site: Site, hints: Hints) -> None:
+    """Take a notification of Coder's for what it is worth: something has changed, or is about to, so look."""
+
+    def expect(head: RawRequestMessage) -> Expected:
+        beneath = head.url.path.removeprefix(HINT_PATH).removeprefix("/")
+        if not _is_same(beneath or head.url.query.get("token", ""), hints.token):
+            raise Rejected(403, "token", "The token is not the one of TASKWIRE_WEBHOOK_TOKEN.\n")
+        return Expected(LARGEST_HINT, lambda _: None)
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        connection = connection_of(request)
+        if connection is None or not connection.is_vouched:
+            raise web.HTTPNotFound
+        hints.give(await request.read())
+        return web.Response(status=204)
+
+    site.expect(HINT_PATH, expect)
+    site.app.router.add_post(HINT_PATH, take)
+    site.app.router.add_post(HINT_PATH + "/{token}", take)
+
+
+def _is_same(given: str, token: str) -> bool:
+    # A header may hold bytes that are no text.
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

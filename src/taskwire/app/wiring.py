@@ -1,0 +1,304 @@
+"""Composition root: makes every part of a process and connects them.
+
+Importing this does nothing. `app/bot.py` starts and ends the parts.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Self
+
+from redis.exceptions import RedisError
+from slack_bolt.async_app import AsyncApp
+
+from taskwire import transport
+from taskwire.actions.task_actions import TaskActions
+from taskwire.coder.client import CoderClient, CoderTimeouts
+from taskwire.dependencies import Dependencies
+from taskwire.domain.secrets import Masker
+from taskwire.domain.transitions import Rules
+from taskwire.listeners import listen
+from taskwire.listeners.background import Background
+from taskwire.listeners.clicks import Clicks
+from taskwire.listeners.commands import Commands
+from taskwire.listeners.dialogs import Dialogs
+from taskwire.listeners.ingress import Ingress
+from taskwire.listeners.messages import Messages
+from taskwire.notices import closed_threads
+from taskwire.notices.card import CardAndReceipts
+from taskwire.notices.notify import Notifier
+from taskwire.notices.outsiders import Outsiders
+from taskwire.outbox import direct_messages, questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.posting import remove_duplicate_message, share_file
+from taskwire.outbox.private_answers import PrivateAnswers, answer_privately
+from taskwire.outbox.service_account import ServiceAccount
+from taskwire.people.permissions import People
+from taskwire.polling.poller import Poller
+from taskwire.queue import fence, self_test
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.queue.inbox import Inbox
+from taskwire.queue.leases import LeaseTimes, Queue
+from taskwire.queue.rate_limiter import EVERYTHING, LIMITS, OTHERWISE, MethodLimits, RateLimiter
+from taskwire.queue.scripts import Clock
+from taskwire.queue.stats import QueueStats
+from taskwire.recovery.backfill import Backfill
+from taskwire.recovery.lost_threads import LostThreads
+from taskwire.recovery.newer_versions import NewerVersions, parked_batch
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.replies.decide import ReplyDecisions
+from taskwire.replies.deliver import ReplySender
+from taskwire.replies.edits import ReplyEdits
+from taskwire.replies.reconcile import report_duplicate_input
+from taskwire.settings import Settings
+from taskwire.slack.bolt import make_app
+from taskwire.slack.calls import Method
+from taskwire.slack.client import make_client
+from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire.slack.rate_limits import Unlimited
+from taskwire.state.heartbeat import Heard, Heartbeat
+from taskwire.state.links import Links, LinkWrites
+from taskwire.state.notes import Notes
+from taskwire.state.observations import Observations
+from taskwire.tasks.by_name import NamedActions
+from taskwire.tasks.create import TaskCreator
+from taskwire.tasks.form import CreateForm
+from taskwire.tasks.lookup import Lookup
+from taskwire.tasks.queries import Queries
+from taskwire.tasks.start import TaskBinder, ThreadOpener
+from taskwire.tasks.thread_queries import ThreadQueries
+from taskwire.telemetry import Metrics
+from taskwire.worker import Handler, Worker
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long calls may take, and how long a list is held; tests of what a kill leaves behind wait less."""
+
+    slack: SlackTimeouts = field(default_factory=SlackTimeouts)
+    coder: CoderTimeouts = field(default_factory=CoderTimeouts)
+    turns: LeaseTimes = field(default_factory=LeaseTimes)
+    limits: Mapping[str, MethodLimits] = field(default_factory=lambda: LIMITS)
+    other_limits: MethodLimits = OTHERWISE
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that one process is made of."""
+
+    settings: Settings
+    bolt: AsyncApp
+    deps: Dependencies
+    inbox: Inbox
+    worker: Worker
+    poller: Poller
+    backfill: Backfill
+    account: ServiceAccount
+    alerts: Alerts
+    heartbeat: Heartbeat
+    newer: NewerVersions
+    background: Background
+    private: PrivateAnswers
+    queue_stats: QueueStats
+    entry: Ingress
+    heard: Heard
+    metrics: Metrics
+    connections: Connections
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        connections: Connections,
+        clock: Clock,
+        metrics: Metrics,
+        timings: Timings,
+    ) -> AsyncIterator[Self]:
+        """Open the doors and put the parts together; raises the errors of Slack's door.
+
+        UserError if the store is not to be used: by this version, or with these rights.
+        """
+        masker = Masker(settings.secrets(), settings.tokens())
+        mask, mask_own, mask_stored = masker.mask, masker.mask_own, masker.mask_own_in_json
+        session = transport.make_session(proxy=transport.proxy_for(settings.slack_api_url))
+        token = settings.slack_bot_token.get_secret_value()
+        coder_token = settings.coder_session_token.get_secret_value()
+        coder_door = CoderClient.open(settings.coder_url, coder_token, timeouts=timings.coder, mask=mask)
+        async with session, coder_door as coder:
+            client = make_client(token, settings.slack_api_url, session=session)
+            bot = await Outbound(client, Unlimited(), mask).identity()
+            keys = Keys(bot.team_id, settings.key_prefix)
+            queue = Queue(connections, keys, clock, timings.turns, mask_stored)
+            await _see_store(queue, connections, keys)
+            limiter = RateLimiter(
+                connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
+            )
+            for method in (*Method, *timings.limits, EVERYTHING):
+                # An alert looks at how it rises: what begins with 1 has not.
+                metrics.rate_limited.labels(method)
+            slack = Outbound(
+                client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, ours=_seconds_of(clock)
+            )
+            await slack.identity()
+            deps = Dependencies(
+                queue=queue,
+                links=Links(connections, keys, clock),
+                writes=LinkWrites(keys),
+                observations=Observations(connections, keys, clock),
+                notes=Notes(connections, keys),
+                dead_letters=DeadLetters(connections, keys, clock),
+                slack=slack,
+                coder=coder,
+                bot=bot,
+                coder_url=settings.coder_url,
+                mask=mask,
+                mask_own=mask_own,
+                rules=Rules(settle_ms=int(settings.settle * 1000)),
+                template=settings.template,
+                preset=settings.preset,
+                forges=frozenset(settings.forges),
+                create_limit=settings.create_limit,
+            )
+            inbox = Inbox(connections, keys, clock, mask_stored)
+            bolt = make_app(make_client(None, settings.slack_api_url, session=session), bot, metrics)
+            seen = QueueStats(connections, keys, clock), Heard(connections, keys, clock)
+            heartbeat = Heartbeat(connections, keys, clock)
+            yield cls._put_together(settings, deps, inbox, bolt, *seen, heartbeat, connections, metrics)
+
+    @classmethod
+    def _put_together(
+        cls,
+        settings: Settings,
+        deps: Dependencies,
+        inbox: Inbox,
+        bolt: AsyncApp,
+        queue_stats: QueueStats,
+        heard: Heard,
+        heartbeat: Heartbeat,
+        connections: Connections,
+        metrics: Metrics,
+    ) -> Self:
+        people = People(deps, settings.admins, settings.shared_channels)
+        alerts = Alerts(deps, settings.admins)
+        receiver = ReplyReceiver(inbox, deps.writes, deps.bot.bot_user_id, deps.mask_own)
+        backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
+        # One for all: whoever asks for the list at the same time shares it.
+        lookup = Lookup(deps, people)
+        newer = NewerVersions(deps, alerts, metrics)
+        private = PrivateAnswers(deps.slack, deps.queue)
+        worker = Worker(deps, _handlers(deps, people, lookup, alerts, backfill), metrics, newer, private)
+        entry = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
+        outsiders = Outsiders(deps, alerts, settings.shared_channels)
+        messages = Messages(
+            deps.bot.bot_user_id, entry, inbox, receiver, people.directory, outsiders, deps.slack, background
+        )
+        _listen(bolt, messages, deps, people, lookup, background, private, entry)
+        return cls(
+            settings=settings,
+            bolt=bolt,
+            deps=deps,
+            inbox=inbox,
+            worker=worker,
+            poller=Poller(deps, metrics, alerts, settings.poll_interval),
+            backfill=backfill,
+            account=ServiceAccount(deps, alerts),
+            alerts=alerts,
+            heartbeat=heartbeat,
+            newer=newer,
+            background=background,
+            private=private,
+            queue_stats=queue_stats,
+            entry=entry,
+            heard=heard,
+            metrics=metrics,
+            connections=connections,
+        )
+
+
+async def _see_store(queue: Queue, connections: Connections, keys: Keys) -> None:
+    """See that the store is to be used: with these rights, in this place, by this version; or UserError."""
+    of_ours = (connections, keys)
+    for see in (partial(self_test.try_all, *of_ours), partial(fence.refuse, *of_ours), queue.formats.refuse):
+        # What is wrong for a while only (a failover, too few replicas) is waited for.
+        with contextlib.suppress(RedisError):
+            await see()
+
+
+def _seconds_of(clock: Clock) -> Callable[[], float]:
+    def seconds() -> float:
+        stamp = clock.stamp()
+        return int(stamp) / 1000 if stamp else time.time()
+
+    return seconds
+
+
+def _handlers(
+    deps: Dependencies, people: People, lookup: Lookup, alerts: Alerts, backfill: Backfill
+) -> Mapping[str, Handler]:
+    """Which part carries out which kind of job."""
+    creator = TaskCreator(deps, people)
+    intake = NamedActions(deps, people, lookup, creator)
+    texts = AgentInput(deps, people)
+    sender, rewriter = ReplySender(deps, people, texts), ReplyEdits(deps, people, texts)
+    steerer = TaskActions(deps, people, texts)
+    decider, teller = ReplyDecisions(deps, people, texts), Notifier(deps, people, texts)
+    replier, shower = ThreadQueries(deps, people), CardAndReceipts(deps)
+    return {
+        "create_requested": creator.asked,
+        "act_requested": intake.asked,
+        "answer_privately": answer_privately,
+        "post_card": ThreadOpener(deps).open,
+        "read_thread": backfill.thread,
+        "scan_channel": backfill.channel,
+        "find_thread": LostThreads(deps, people).find,
+        "create_task": TaskBinder(deps, people).bind,
+        "reply": sender.reply,
+        "reply_changed": rewriter.rewritten,
+        "parked_batch": partial(parked_batch, deps),
+        "act": steerer.act,
+        "decide_held": decider.held,
+        "decide_reply": decider.decided,
+        "apply_event": teller.apply_event,
+        "post_notice": teller.post_notice,
+        "post_text": teller.post_text,
+        "settle_question": partial(questions.settled, deps),
+        "answer_in_thread": replier.answer,
+        "show_answer": replier.show,
+        "share_file": partial(share_file, deps),
+        "draw_card": shower.card,
+        "receipt": shower.receipt,
+        "alert": alerts.post,
+        "message_person": partial(direct_messages.message_person, deps),
+        "channel_opened": partial(closed_threads.channel_opened, deps),
+        "reopened": partial(closed_threads.reopened, deps),
+        "remove_duplicate_message": partial(remove_duplicate_message, deps),
+        "report_duplicate_input": partial(report_duplicate_input, deps),
+    }
+
+
+def _listen(
+    bolt: AsyncApp,
+    messages: Messages,
+    deps: Dependencies,
+    people: People,
+    lookup: Lookup,
+    background: Background,
+    private: PrivateAnswers,
+    entry: Ingress,
+) -> None:
+    answerer = Queries(deps, people, lookup)
+    filler = CreateForm(deps, people)
+    dialogs = Dialogs(entry, deps.slack, deps.links, lookup, filler, background, private)
+    listen(
+        bolt,
+        Commands(entry, answerer, dialogs, background, private),
+        messages,
+        Clicks(entry, lookup, answerer, dialogs, background, private),
+        dialogs,
+    )

@@ -1,1 +1,0 @@
-"""The story: one file per thing that happens."""

@@ -1,0 +1,447 @@
+"""`taskwire doctor`: of each thing that Taskwire needs, whether it is right and, if not, what to do.
+
+It only looks, beside a running bot as well as without one; it ends at findings, which `cli` prints. No
+finding holds a secret.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+from redis.exceptions import RedisError
+
+from taskwire import settings as settings_of
+from taskwire import transport
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.coder.models import Template
+from taskwire.doctor.findings import (
+    Finding,
+    judge_clocks,
+    judge_disk,
+    judge_emails,
+    judge_file,
+    judge_heard,
+    judge_letters,
+    judge_owner,
+    judge_scopes,
+    judge_sentinels,
+    judge_store,
+    judge_versions,
+    reason_of,
+    refused,
+    wrong,
+)
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import UserId
+from taskwire.messages import refusals, troubles
+from taskwire.outbox.service_account import end_trouble, find_rights_trouble, find_scope_trouble
+from taskwire.queue import fence, self_test
+from taskwire.queue.dead_letters import DeadLetters
+from taskwire.queue.formats import Formats
+from taskwire.queue.scripts import Clock, ServersClock
+from taskwire.redis import connection, data_directory, embedded
+from taskwire.redis.connection import Connections
+from taskwire.redis.error_reasons import reason
+from taskwire.redis.keys import Keys
+from taskwire.settings import Settings, host_and_port
+from taskwire.slack import manifest
+from taskwire.slack.client import make_client
+from taskwire.slack.errors import SlackRefused, TokenProblem
+from taskwire.slack.outbound import Outbound
+from taskwire.slack.rate_limits import Unlimited
+from taskwire.state.heartbeat import Heard
+from taskwire.state.owner import Owner, Ownership
+
+# For a store of our own that a bot is just ending or starting.
+PATIENCE_SECONDS = 5.0
+SITE_SECONDS = 3.0
+COPY_ID = "A profile's menu in Slack has Copy member ID."
+
+
+class Examination:
+    """Looks at everything that these settings name, one thing after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._team: str | None = None
+        self._app = ""
+        # Coder's own id, once it has answered.
+        self._deployment = ""
+        # How far this machine's clock is ahead of others, in seconds.
+        self._ahead: dict[str, float] = {}
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        """Yield what is found, as it is found."""
+        yield self._way_of_running()
+        for sentence in (*settings_of.list_unknown(), *settings_of.list_short_tokens(self._settings)):
+            yield Finding("Settings", "note", sentence)
+        for finding in judge_file(Path(settings_of.ENV_FILE)):
+            yield finding
+        yield await _checked("Addresses", self._addresses())
+        for part in (self._slack, self._coder, self._store):
+            async for finding in part():
+                yield finding
+        yield judge_clocks(self._ahead)
+
+    def _way_of_running(self) -> Finding:
+        way = "Socket Mode" if self._settings.is_socket_mode else f"HTTP mode at {manifest.REQUEST_PATH}"
+        store = "a Redis that may be shared" if self._settings.redis_url else "a store of its own"
+        return Finding("Settings", "ok", f"{way}, with {store}.")
+
+    async def _slack(self) -> AsyncIterator[Finding]:
+        settings = self._settings
+        token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+        async with transport.make_session(proxy=transport.proxy_for(url)) as session:
+            slack = Outbound(make_client(token, url, session=session), Unlimited(), str)
+            found = await _checked("Slack bot token", self._bot_token(slack))
+            yield found
+            if found.state == "ok":
+                yield judge_scopes(slack.granted_scopes)
+                yield await _checked("E-mails", self._emails(slack))
+                yield await _checked("Administrators", self._admins(slack))
+            if settings.slack_app_token is not None:
+                app_token = settings.slack_app_token.get_secret_value()
+                yield await _checked("Slack app token", self._app_token(slack, app_token))
+
+    async def _bot_token(self, slack: Outbound) -> Finding:
+        own = await slack.identity()
+        self._team, self._app = own.team_id, own.bot_user_id
+        self._note_clock("Slack's", slack.last_answer_at)
+        return Finding("Slack bot token", "ok", f"Slack knows it, in the workspace {own.team_name}.")
+
+    async def _emails(self, slack: Outbound) -> Finding:
+        return judge_emails(await slack.list_some_profiles())
+
+    async def _admins(self, slack: Outbound) -> Finding:
+        if not self._settings.admins:
+            said = (
+                "No administrators (TASKWIRE_ADMINS): nobody is told when Coder refuses the token, the store "
+                "goes back in time, or work waits for another version."
+            )
+            return Finding("Administrators", "note", said, f"Set it to their Slack ids. {COPY_ID}")
+        unknown = []
+        for name in self._settings.admins:
+            try:
+                await (slack.list_group(name) if name.startswith("S") else slack.get_profile(UserId(name)))
+            except TokenProblem:
+                raise
+            except SlackRefused:
+                unknown.append(name)
+        if unknown:
+            raise UserError(
+                f"TASKWIRE_ADMINS names {', '.join(unknown)}, whom Slack does not know here.",
+                f"Only administrators hear of what they alone can mend. {COPY_ID}",
+            )
+        return Finding("Administrators", "ok", "Slack knows all of them.")
+
+    async def _app_token(self, slack: Outbound, app_token: str) -> Finding:
+        await slack.open_socket(app_token)
+        return Finding("Slack app token", "ok", "It may open sockets.")
+
+    async def _coder(self) -> AsyncIterator[Finding]:
+        token = self._settings.coder_session_token.get_secret_value()
+        async with CoderClient.open(self._settings.coder_url, token) as coder:
+            found = await _checked("Coder", self._version(coder))
+            yield found
+            if found.state == "wrong":
+                return
+            first = await _checked("Coder token", self._scopes(coder))
+            if first.state == "wrong":
+                # What it may not do, nothing else can be learnt about.
+                yield first
+                return
+            looks = {
+                "Coder account": self._account,
+                "Coder token": self._token,
+                "Coder tasks": self._tasks,
+                "Templates": self._templates,
+            }
+            for name, look in looks.items():
+                yield await _checked(name, look(coder))
+
+    async def _version(self, coder: CoderClient) -> Finding:
+        try:
+            info = await coder.build_info()
+        except OutsideError as error:
+            url, why = self._settings.coder_url, str(error).removeprefix("build info: ")
+            if isinstance(error, transport.Unreachable | transport.NoAnswer):
+                why = why[:1].lower() + why[1:] if why[1:2].islower() else why
+                said = f"Coder cannot be reached at {url}: {why}."
+            else:
+                said = f"{url} does not answer as Coder does: {why}."
+            raise UserError(said, "Check CODER_URL, and that this machine may reach it.") from error
+        self._deployment = info.deployment_id
+        self._note_clock("Coder's", coder.last_answer_at)
+        return Finding("Coder", "ok", f"It is version {info.version}.")
+
+    async def _scopes(self, coder: CoderClient) -> Finding:
+        if trouble := await find_scope_trouble(coder):
+            raise trouble
+        return Finding("Coder token", "ok", "It may do everything that its account may.")
+
+    async def _account(self, coder: CoderClient) -> Finding:
+        me = await coder.me()
+        if trouble := await find_rights_trouble(coder):
+            raise trouble
+        return Finding("Coder account", "ok", f"It is {me.username}, who has the role Owner.")
+
+    async def _token(self, coder: CoderClient) -> Finding:
+        await coder.me()
+        ends = await coder.find_token_end()
+        if trouble := end_trouble(ends, datetime.now(UTC)):
+            raise trouble
+        if ends is None:
+            return Finding("Coder token", "note", "Coder does not tell when it ends.")
+        return Finding("Coder token", "ok", f"It is good until {ends:%Y-%m-%d}.")
+
+    async def _tasks(self, coder: CoderClient) -> Finding:
+        await coder.list_tasks_raw("owner:me")
+        return Finding("Coder tasks", "ok", "This Coder has them.")
+
+    async def _templates(self, coder: CoderClient) -> Finding:
+        templates = await coder.list_templates()
+        if not templates:
+            raise UserError(
+                "No template makes tasks.",
+                "In Coder, give a template a coder_ai_task, and let everybody use it.",
+            )
+        names = ", ".join(template.name for template in templates[:5])
+        more = f" and {len(templates) - 5} more" if len(templates) > 5 else ""
+        if self._settings.template is not None:
+            templates = (_named(templates, self._settings.template, names),)
+        await self._check_preset(coder, templates)
+        return Finding("Templates", "ok", f"For tasks: {names}{more}.")
+
+    async def _check_preset(self, coder: CoderClient, templates: Sequence[Template]) -> None:
+        """A template without the preset is used with its own default; if none has it, nobody ever gets it."""
+        wanted = self._settings.preset
+        if wanted is None:
+            return
+        presets = [await coder.list_presets(template.active_version_id) for template in templates]
+        names = [preset.name for each in presets for preset in each]
+        if wanted.casefold() not in (name.casefold() for name in names):
+            one = f"the template {templates[0].name} does not have"
+            which = one if len(templates) == 1 else "no template for tasks has"
+            there = ", ".join(dict.fromkeys(names)) or "none"
+            raise UserError(f"TASKWIRE_PRESET names a preset that {which}.", f"There is: {there}.")
+
+    async def _store(self) -> AsyncIterator[Finding]:
+        settings = self._settings
+        if settings.redis_url is None and not settings.data_dir.exists():
+            yield await _checked("Store", _store_to_be(settings.data_dir))
+            return
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                connections = await stack.enter_async_context(opened_store(settings))
+                for finding in judge_store(await connection.check(connections), connections.where):
+                    yield finding
+                if connections.masters is not None:
+                    yield judge_sentinels(*await connections.masters.survey())
+                async for finding in self._work(connections):
+                    yield finding
+                seconds, microseconds = await connections.commands.time()
+                there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+                self._ahead["the store's"] = (datetime.now(UTC) - there).total_seconds()
+        except UserError as error:
+            yield wrong("Store", error)
+        except RedisError as error:
+            yield Finding(
+                "Store", "wrong", f"It does not answer as it should: {error}.", "Look into its log."
+            )
+
+    async def _access(self, connections: Connections, keys: Keys, clock: Clock) -> AsyncIterator[Finding]:
+        """Whether what is there is to be used: not moved, with these rights, and ours."""
+        fenced = refused = None
+        with contextlib.suppress(RedisError):
+            fenced = await fence.find(connections, keys)
+            refused = await Formats(connections, keys, clock).find_refusal()
+        if fenced is not None:
+            yield wrong("Installation", fence.refusal(fenced, connections.where))
+            return
+        if refused is not None:
+            # Nothing else would say so: no script of this version does anything there.
+            yield wrong("Versions", refused)
+            return
+        if self._settings.redis_url is not None:
+            yield await _checked("Store access", _try_all(connections, keys))
+        yield await self._installation(connections, keys, clock)
+
+    async def _installation(self, connections: Connections, keys: Keys, clock: Clock) -> Finding:
+        who = Owner(self._app, self._deployment, self._settings.coder_url)
+        return judge_owner(await Ownership(connections, keys, clock).find(), who, connections.where)
+
+    async def _work(self, connections: Connections) -> AsyncIterator[Finding]:
+        """Try what `run` does there, and look at what it has left."""
+        if self._team is None:
+            yield Finding(
+                "Work", "note", "Not checked, since Slack refuses the bot token or cannot be reached."
+            )
+            return
+        of_ours = (connections, Keys(self._team, self._settings.key_prefix), ServersClock())
+        if self._settings.redis_url is None:
+            yield await _checked("Disk", asyncio.to_thread(_look_at_disk, self._settings.data_dir))
+        async for finding in self._access(*of_ours):
+            yield finding
+            if finding.state == "wrong":
+                # Nothing else is done or to be learnt there.
+                return
+        formats, letters = Formats(*of_ours), DeadLetters(*of_ours)
+        yield judge_versions(await formats.list_stranded(only_looks=True))
+        yield judge_letters(await letters.count(), await letters.find_newest())
+        yield judge_heard(await Heard(*of_ours).list_last())
+
+    async def _addresses(self) -> Finding:
+        """Whether `run` can listen where it is to, or does so already."""
+        settings, wanted = self._settings, {}
+        if settings.admin_addr is None or settings.has_public_site:
+            wanted["TASKWIRE_HTTP_ADDR"] = settings.http_addr
+        if settings.admin_addr is not None:
+            wanted["TASKWIRE_ADMIN_ADDR"] = settings.admin_addr
+        # Where health has an address of its own, nothing at the other one says whose that is.
+        is_here = bool(settings.admin_addr) and await _is_taskwire(str(settings.admin_addr))
+        taken = []
+        for setting, address in wanted.items():
+            if error := await _why_not(address):
+                if not is_here and (settings.admin_addr == address or not await _is_taskwire(address)):
+                    raise UserError(*refusals.cannot_listen(setting, address, error))
+                taken.append(address)
+        free = [address for address in wanted.values() if address not in taken]
+        said = [f"listens on {' and '.join(taken)} already"] if taken else []
+        said += [f"can listen on {' and '.join(free)}"] if free else []
+        return Finding("Addresses", "ok", f"Taskwire {', and '.join(said)}.")
+
+    def _note_clock(self, whose: str, theirs: datetime | None) -> None:
+        if theirs is not None:
+            # A Date header is cut to whole seconds: half a second is its error.
+            self._ahead[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
+
+
+async def _why_not(address: str) -> str:
+    """Why nobody can listen there; empty if somebody can."""
+    try:
+        async with await asyncio.start_server(lambda *_: None, *host_and_port(address)):
+            return ""
+    except OSError as error:
+        return reason_of(error)
+
+
+async def _is_taskwire(address: str) -> bool:
+    """Whether what listens there says that it lives as a Taskwire does."""
+    host, port = host_and_port(address)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound to it here
+    timeout = aiohttp.ClientTimeout(total=SITE_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz") as answer,
+        ):
+            return answer.status == 200 and await answer.text() == "ok\n"
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+        return False
+
+
+async def _try_all(connections: Connections, keys: Keys) -> Finding:
+    try:
+        await self_test.try_all(connections, keys)
+    except RedisError as error:
+        raise UserError(f"The store takes nothing now: {reason(error)}.", "Look into its log.") from error
+    return Finding("Store access", "ok", "Taskwire may do there what it needs.")
+
+
+def _named(templates: Sequence[Template], wanted: str, names: str) -> Template:
+    for template in templates:
+        if wanted.casefold() in (template.name.casefold(), template.title.casefold(), template.id):
+            return template
+    raise UserError("No template for tasks has the name in TASKWIRE_TEMPLATE.", f"There is: {names}.")
+
+
+async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
+    """What a check finds; a failure of what it asks is a finding too."""
+    try:
+        return await check
+    except UserError as error:
+        return wrong(name, error)
+    except TokenRefused:
+        return wrong(name, UserError(*troubles.TOKEN_REFUSED))
+    except NoTasks:
+        return wrong(name, UserError(*troubles.NO_TASKS))
+    except TokenProblem as problem:
+        return wrong(name, refused(problem))
+    except OutsideError as error:
+        return Finding(
+            name,
+            "wrong",
+            f"It could not be asked: {error}.",
+            "Check that this machine may reach it.",
+        )
+
+
+@contextlib.asynccontextmanager
+async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
+    """The dead letters of this workspace; UserError if nobody tells whose they are, or the store is away."""
+    url = settings.slack_api_url
+    async with transport.make_session(proxy=transport.proxy_for(url)) as session:
+        client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
+        try:
+            own = await Outbound(client, Unlimited(), str).identity()
+        except TokenProblem as problem:
+            raise refused(problem) from problem
+        except OutsideError as error:
+            raise UserError(f"Slack could not be asked whose they are: {error}.", "Try again.") from error
+    try:
+        async with opened_store(settings) as connections:
+            await connection.check(connections)
+            yield DeadLetters(connections, Keys(own.team_id, settings.key_prefix), ServersClock())
+    except RedisError as error:
+        said = f"The store does not answer as it should: {reason(error)}."
+        raise UserError(said, "Look into its log, and at what `taskwire doctor` says of it.") from error
+
+
+@contextlib.asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Connections]:
+    """The store that is named, that of the bot which runs here, or our own for as long as the block lasts."""
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+        elif (found := await embedded.find(settings.data_dir)) is not None:
+            url = found
+        else:
+            store = await stack.enter_async_context(embedded.store(settings.data_dir, PATIENCE_SECONDS))
+            url = store.url
+        yield await stack.enter_async_context(connection.open(url))
+
+
+async def _store_to_be(data_dir: Path) -> Finding:
+    return await asyncio.to_thread(_look_at_place, data_dir)
+
+
+def _look_at_disk(data_dir: Path) -> Finding:
+    there = next(place for place in (data_dir.absolute(), *data_dir.absolute().parents) if place.exists())
+    room = shutil.disk_usage(there)
+    return judge_disk(room.free, room.total, str(there))
+
+
+def _look_at_place(data_dir: Path) -> Finding:
+    """Look, and leave nothing behind: only the bot's own user should make what stays."""
+    program = embedded.find_program()
+    with data_directory.explained(data_dir):
+        data_directory.require_safe(data_dir)
+    parent = next(parent for parent in data_dir.absolute().parents if parent.exists())
+    try:
+        # Rights alone do not tell: nobody makes a directory in /proc or on a disk that is read-only.
+        with tempfile.TemporaryDirectory(prefix=".taskwire-", dir=parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"The data directory {data_dir} cannot be made: {error.strerror or error}.",
+            "Set TASKWIRE_DATA_DIR to a directory that can be written.",
+        ) from error
+    return Finding(
+        "Store", "ok", f"Its own ({program.name}), to be kept in {data_dir} from the first run on."
+    )

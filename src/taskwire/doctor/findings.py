@@ -1,0 +1,276 @@
+"""Findings: what `taskwire doctor` makes of what it was told.
+
+These only judge; what they are told is asked for in `doctor`.
+"""
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from redis.exceptions import RedisError
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import from_ms
+from taskwire.messages import troubles
+from taskwire.queue.dead_letters import DeadLetter
+from taskwire.queue.formats import Stranded
+from taskwire.redis.connection import StoreHealth
+from taskwire.redis.sentinels import SentinelView
+from taskwire.slack import manifest
+from taskwire.slack.calls import Method
+from taskwire.slack.errors import TokenProblem
+from taskwire.slack.models import Profile
+from taskwire.state import owner as owners
+from taskwire.state.owner import Owner
+
+# A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
+MOST_SECONDS_APART = 5.0
+FEWEST_SENTINELS = 3
+ALMOST_FULL = 0.9
+# A disk is larger than a memory, and fills with logs of others too.
+ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
+# What has to come from Slack, by the kinds that `listeners/ingress` counts.
+WAYS_IN = {"command": "command", "message": "message", "click": "press of a button"}
+
+Severity = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one thing stands: right, right but worth knowing, or wrong; `hint` is what to do."""
+
+    name: str
+    state: Severity
+    says: str
+    hint: str = ""
+
+
+def wrong(name: str, error: UserError) -> Finding:
+    """What somebody has to mend."""
+    return Finding(name, "wrong", error.sentence, error.hint)
+
+
+def judge_file(path: Path) -> list[Finding]:
+    """Say that others may read the file with the settings."""
+    if not path.exists() or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return []
+    said = f"Other users of this machine can read {path}, which may hold tokens."
+    return [Finding("Settings", "note", said, f"chmod 600 {path}")]
+
+
+def judge_scopes(granted: frozenset[str] | None) -> Finding:
+    """Compare what the bot token may do with the manifest."""
+    if granted is None:
+        return Finding("Slack scopes", "note", "Slack does not tell which scopes the bot token has.")
+    wanted = frozenset(manifest.SCOPES)
+    if lacking := sorted(wanted - granted):
+        return Finding(
+            "Slack scopes",
+            "wrong",
+            f"The Slack app lacks {', '.join(lacking)}.",
+            "Put what `taskwire manifest` prints into the app's page App Manifest, then install it again.",
+        )
+    if more := sorted(granted - wanted):
+        return Finding("Slack scopes", "note", f"All are there. Taskwire has no use for {', '.join(more)}.")
+    return Finding("Slack scopes", "ok", "All are there, and no others.")
+
+
+def judge_store(health: StoreHealth, where: str) -> list[Finding]:
+    """Say whether the Redis at this place keeps what it is given."""
+    engine = {"valkey": "Valkey", "redis": "Redis"}.get(health.engine, health.engine)
+    what = f"{engine} {health.version}" if health.version else engine
+    found = [Finding("Store", "ok", f"It is {what} at {where}.")]
+    if health.role not in (None, "master"):
+        there = UserError("It is a replica, which cannot be written to.", "Set REDIS_URL to its primary.")
+        found = [wrong("Store", there)]
+    found += [_judge_persistence(health), _judge_eviction(health)]
+    return [*found, *_judge_memory(health), *_judge_copies(health)]
+
+
+def _judge_persistence(health: StoreHealth) -> Finding:
+    name = "Persistence"
+    if health.appends is None:
+        return Finding(name, "note", "The store does not tell; it should have appendonly yes.")
+    if not health.appends:
+        said = "The store does not write down what it is given: its restart would lose threads and work"
+        if health.is_managed:
+            # Whoever has rented it may have no say in that.
+            hint = "Turn on append-only files where the service offers them, or take one that does."
+            return Finding(name, "note", f"{said} since its last copy, if it makes copies.", hint)
+        return Finding(name, "wrong", f"{said}.", "Set appendonly yes in its configuration.")
+    if health.fsync == "no":
+        hint = "Set appendfsync everysec, or always."
+        return Finding(name, "note", "A crash of the store's machine may lose half a minute.", hint)
+    if health.fsync is None:
+        said = "appendfsync cannot be read; with everysec a crash of the store's machine may lose a second."
+        return Finding(name, "note", said)
+    said = "A crash of the store's machine may lose a second." if health.fsync == "everysec" else ""
+    return Finding(name, "ok", f"Everything is written down. {said}".strip())
+
+
+def _judge_eviction(health: StoreHealth) -> Finding:
+    name = "Eviction"
+    if health.eviction is None:
+        return Finding(name, "note", "The store does not tell; it should have maxmemory-policy noeviction.")
+    if health.eviction != "noeviction":
+        return Finding(
+            name,
+            "wrong",
+            f"When its memory is full the store throws data away (maxmemory-policy {health.eviction}).",
+            "Set maxmemory-policy noeviction in its configuration.",
+        )
+    return Finding(name, "ok", "Nothing is thrown away.")
+
+
+def _judge_memory(health: StoreHealth) -> list[Finding]:
+    """Say that it is almost full, while there is time."""
+    used, most = health.used_bytes or 0, health.most_bytes
+    if not most or used < ALMOST_FULL * most:
+        return []
+    said = f"It uses {used / most:.0%} of the memory that it may have. One that is full takes nothing."
+    return [wrong("Memory", UserError(said, "Raise maxmemory in its configuration."))]
+
+
+def _judge_copies(health: StoreHealth) -> list[Finding]:
+    """Say what a failover may lose, where there is a replica to fail over to."""
+    name = "Replicas"
+    hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
+    if health.copies:
+        said = f"What is accepted is in {health.copies} of them first; there are {health.replicas or 0}."
+        is_enough = health.replicas is None or health.replicas >= health.copies
+        there = "Nothing can be accepted now: start the replicas, and look into their logs."
+        return [Finding(name, "ok", said) if is_enough else Finding(name, "wrong", said, there)]
+    if not health.replicas:
+        return []
+    return [Finding(name, "note", "A failover may lose what was accepted in the moment before it.", hint)]
+
+
+def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) -> Finding:
+    """Say whether there are enough sentinels to replace a master, and whether they agree on one."""
+    name, count = "Sentinels", len(seen) + len(errors)
+    masters = {f"{host}:{port}" for host, port in (one.master for one in seen)}
+    said = f"{len(seen)} of {count} answer, and know the master at {' or '.join(sorted(masters))}."
+    if len(masters) > 1:
+        return Finding(name, "wrong", said, "They do not agree: look into their logs.")
+    if len(seen) <= count // 2:
+        return Finding(name, "wrong", said, "Too few to choose another master: start the others.")
+    if errors:
+        return Finding(name, "note", said, "Start the others, or take them out of REDIS_URL.")
+    if count < FEWEST_SENTINELS:
+        return Finding(name, "note", said, "Name at least three, so that one of them may be away.")
+    return Finding(name, "ok", said)
+
+
+def judge_disk(free: int, total: int, where: str) -> Finding:
+    """Say whether the disk of a store of our own has room: it writes everything down before it answers."""
+    said = f"{free / 1e9:.1f} GB of {total / 1e9:.1f} GB are free at {where}."
+    if free < FEWEST_FREE_BYTES or free < (1 - ALMOST_FULL_DISK) * total:
+        hint = "Make room there, or set TASKWIRE_DATA_DIR to another disk."
+        return Finding("Disk", "wrong", f"Only {said} When it is full, nothing is taken any more.", hint)
+    return Finding("Disk", "ok", said)
+
+
+def judge_versions(stranded: Sequence[Stranded]) -> Finding:
+    """Say what waits for a newer version than the one that looks."""
+    if not stranded:
+        return Finding("Versions", "ok", "This version can read everything that waits.")
+    until = from_ms(min(each.until_ms for each in stranded))
+    return Finding("Versions", "wrong", troubles.waits_for_newer(len(stranded), until))
+
+
+def judge_heard(last: Mapping[str, datetime]) -> Finding:
+    """Say what Slack has brought so far: it tells no app which commands and events it has."""
+    name, never = "From Slack", [words for kind, words in WAYS_IN.items() if kind not in last]
+    if never:
+        return Finding(
+            name,
+            "note",
+            f"Not one {' and not one '.join(never)} has come so far. Slack does not tell why.",
+            "While Taskwire runs, type `/task help` in Slack, write in a channel that the bot is in, press a "
+            "button of the bot, and look here again a minute later. If nothing has come by then, put what "
+            "`taskwire manifest` prints into the app's page App Manifest, and install it again.",
+        )
+    times = ", ".join(f"{words} on {last[kind]:%Y-%m-%d at %H:%M}" for kind, words in WAYS_IN.items())
+    return Finding(name, "ok", f"The last that came, by UTC: {times}.")
+
+
+def judge_emails(profiles: Sequence[Profile]) -> Finding:
+    """Say whether Slack shows people's addresses, by which they are found in Coder."""
+    people = [each for each in profiles if not (each.is_bot or each.is_deleted or each.is_stranger)]
+    if not people:
+        return Finding("E-mails", "note", "There is nobody yet whose e-mail address could be looked at.")
+    if not any(each.email for each in people):
+        return Finding(
+            "E-mails",
+            "wrong",
+            "Slack shows nobody's e-mail address, by which Taskwire finds people's accounts in Coder.",
+            "The bot needs the scope users:read.email, and the workspace must not hide addresses: its owners "
+            "find that in Slack's Settings & Permissions.",
+        )
+    return Finding("E-mails", "ok", "Slack shows them, so people are found in Coder.")
+
+
+def judge_clocks(ahead: Mapping[str, float]) -> Finding:
+    """Compare this machine's clock with others'; `ahead` is by how many seconds it is ahead of each."""
+    if not ahead:
+        return Finding("Clocks", "note", "Not checked, since neither Coder nor the store answered.")
+    apart = {whose: seconds for whose, seconds in ahead.items() if abs(seconds) > MOST_SECONDS_APART}
+    if apart:
+        said = ", ".join(
+            f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} {whose}"
+            for whose, seconds in apart.items()
+        )
+        hint = "Let this machine's clock be set by the network (NTP), and look at the others too."
+        return Finding("Clocks", "wrong", f"This machine's clock is {said}.", hint)
+    return Finding("Clocks", "ok", f"This machine's agrees with {', '.join(ahead)}.")
+
+
+def judge_owner(noted: Owner | None, who: Owner, where: str) -> Finding:
+    """Say whether the store is for this Slack app and this Coder."""
+    name = "Installation"
+    if noted is None:
+        said = "The store is nobody's yet. What runs first has it, with its Slack app and its Coder."
+        return Finding(name, "ok", said)
+    if refused := owners.refusal(noted, who, where):
+        return wrong(name, refused)
+    if noted.is_another_coder(who) is None:
+        said = f"The store is for the Coder at {noted.url}. Whether {who.url} is the same it does not say."
+        return Finding(name, "note", said)
+    return Finding(name, "ok", "The store is this Slack app's and this Coder's.")
+
+
+def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
+    """Say what was given up."""
+    if not count or newest is None:
+        return Finding("Dead letters", "ok", "Nothing was given up.")
+    jobs = "1 job was" if count == 1 else f"{count} jobs were"
+    when = f"{newest.at:%Y-%m-%d at %H:%M} UTC"
+    return Finding(
+        "Dead letters",
+        "wrong",
+        f"{jobs} given up, the newest on {when}: {newest.kind}, because {newest.why.rstrip('.')}.",
+        "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
+        "sent again, with `--forget` forgotten.",
+    )
+
+
+def refused(problem: TokenProblem) -> UserError:
+    """Say which of Slack's tokens is refused, and where a good one is."""
+    if problem.method == Method.OPEN_SOCKET:
+        return UserError(
+            f"Slack refuses SLACK_APP_TOKEN ({problem.code}).",
+            "Make one in your Slack app, Basic Information, App-Level Tokens, with connections:write.",
+        )
+    return UserError(
+        f"Slack refuses SLACK_BOT_TOKEN ({problem.code}).",
+        "Copy the bot token (xoxb-…) from your Slack app, OAuth & Permissions.",
+    )
+
+
+def reason_of(error: OSError) -> str:
+    """Why nobody can listen somewhere, in the system's words."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

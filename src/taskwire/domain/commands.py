@@ -1,0 +1,498 @@
+"""What was typed after `/task`, as a typed command.
+
+The text comes as Slack sends it: escaped, with people and links as tokens. What a command carries to an agent
+is what the person typed; what a refusal quotes of it is inert among mrkdwn. Who may do it, and which task a
+name means, is decided elsewhere.
+
+A first word that is no verb opens the form with the whole text in it: a stray sentence starts nothing.
+The exception is a slip: a word that is nearly a verb, followed by nothing or by what that verb takes, is
+answered with the verb that was meant. A verb followed by what it does not take is answered with its usage.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from taskwire.domain.agent_text import AgentText, for_agent
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import (
+    ELSEWHERE,
+    FILTERS,
+    OPTIONS,
+    VERBS,
+    CommandOption,
+    ThreadVerb,
+    Verb,
+    find_thread_verb,
+    find_verb,
+    nearest,
+)
+from taskwire.domain.ids import UserId
+from taskwire.domain.mrkdwn import address_of, as_seen, escape_mrkdwn, is_blank, without_calls
+from taskwire.domain.options import QUOTES, asks_for_help, first_word, take_around, take_options
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\s]+)/([^/?#\s]+)")
+_PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
+# Coder's own rule for names of tasks; "new" is a page of its.
+_NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
+_LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
+
+
+class ListFilter(StrEnum):
+    """Which tasks `list` shows: mine, all I may see, those that need me, or those of one state.
+
+    A state is a word of a card, or a status of Coder's.
+    """
+
+    MINE = "mine"
+    ALL = "all"
+    NEEDS_ME = "needs-me"
+    PENDING = "pending"
+    INITIALIZING = "initializing"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ERROR = "error"
+    STARTING = "starting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class TaskName:
+    """How a person names a task: by name (or its beginning), by id, or by a link, whose host is kept."""
+
+    name: str = ""
+    owner: str = ""
+    id: str = ""
+    host: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "TaskName":
+        """Read NAME, owner/NAME, an id, or a link to the task; raises UserError for anything else."""
+        # Slack makes a link of an address, and a mention of an owner's name with a sign before it.
+        is_link = text.startswith("<") and text.endswith(">")
+        plain = (address_of(text) if is_link else as_seen(text)).strip(QUOTES)
+        if found := _TASK_URL.match(plain):
+            return cls._of(found[3], found[2], found[1])
+        owner, slash, name = plain.rpartition("/")
+        owner = owner.removeprefix("@")
+        if (slash and not _OWNER.fullmatch(owner)) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"`{_cut(as_seen(text))}` is no task's name.",
+                "Give its name, `owner/name`, its id, or a link to it in Coder; `/task list` shows them.",
+            )
+        return cls._of(name, owner, "")
+
+    @classmethod
+    def _of(cls, name: str, owner: str, host: str) -> "TaskName":
+        low = name.lower()
+        is_id = _UUID.fullmatch(low) is not None
+        return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
+
+    def __str__(self) -> str:
+        """Say it as a person would type it."""
+        return "/".join(part for part in (self.owner, self.name or self.id) if part)
+
+
+@dataclass(frozen=True)
+class SlackPerson:
+    """Somebody who was picked in Slack: an id, and the name Slack sent with it."""
+
+    id: UserId
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Create:
+    """Start a task with exactly this prompt; `behind` is what was taken from its end for options."""
+
+    prompt: AgentText
+    template: str | None = None
+    preset: str | None = None
+    name: str | None = None
+    organization: str | None = None
+    behind: str = ""
+
+
+@dataclass(frozen=True)
+class OpenForm:
+    """Open the form with this text as its prompt, and what was already chosen."""
+
+    text: str = ""
+    template: str | None = None
+    preset: str | None = None
+    name: str | None = None
+    organization: str | None = None
+
+
+@dataclass(frozen=True)
+class List:
+    """Show tasks; a name as `owner` is a Coder user's."""
+
+    filter: ListFilter = ListFilter.ALL
+    owner: SlackPerson | str | None = None
+    page: int = 1
+
+
+@dataclass(frozen=True)
+class Status:
+    """Show one task's card."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Show what the agent wrote last, or send all of it."""
+
+    name: TaskName
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class Send:
+    """Give the agent this text."""
+
+    name: TaskName
+    text: AgentText
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop the task's workspace."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Start the task's workspace."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Ask whether to delete the task."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace a paused task's prompt by this text."""
+
+    name: TaskName
+    text: AgentText
+
+
+@dataclass(frozen=True)
+class Attach:
+    """Give the task a thread here."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Detach:
+    """End the task's link."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Mute:
+    """Call nobody for the task."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Unmute:
+    """Call people for the task again."""
+
+    name: TaskName
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Show the templates this person may use."""
+
+
+@dataclass(frozen=True)
+class Help:
+    """Show the grammar, or one verb's."""
+
+    verb: str | None = None
+
+
+OneTask = Status | Pause | Resume | Delete | Attach | Detach | Mute | Unmute
+Command = Create | OpenForm | List | OneTask | Logs | Send | Edit | Templates | Help
+
+
+def parse(text: str) -> Command:
+    """Read what was typed after `/task`, as Slack sent it; raises UserError for what cannot be done."""
+    text = text.strip()
+    word, rest = first_word(text)
+    if not word or asks_for_help(word):
+        return Help()
+    verb = find_verb(word)
+    if verb is None:
+        _refuse_thread_verb(word, rest)
+        _refuse_slip(word, rest)
+        return OpenForm(as_seen(text))
+    if verb.not_yet:
+        raise UserError(f"`{verb.name}` ({verb.meaning}) is not part of this version yet.", verb.not_yet)
+    return _READERS[verb.name](rest, verb)
+
+
+def _create(rest: str, _: Verb) -> Command:
+    if asks_for_help(rest):
+        return Help("create")
+    around = take_around(rest, OPTIONS)
+    given = {name: as_seen(value) for name, value in around.given.items()}
+    prompt, behind = for_agent(as_seen(around.text)), as_seen(around.behind)
+    name = given.get("name")
+    if name is not None:
+        try:
+            check_new_name(name)
+        except UserError as error:
+            raise reads_behind(error, behind) from None
+    if is_blank(prompt):
+        return OpenForm("", given.get("template"), given.get("preset"), name, given.get("org"))
+    return Create(prompt, given.get("template"), given.get("preset"), name, given.get("org"), behind)
+
+
+def reads_behind(error: UserError, behind: str) -> UserError:
+    """The same refusal, which says what was taken for options: it may have been meant as text."""
+    if not behind:
+        return error
+    return UserError(
+        str(error),
+        f"I took `{_cut(behind, 200)}` at the end for options. If it is part of your text, put `--` before "
+        "the text.",
+    )
+
+
+def check_new_name(name: str) -> None:
+    """Raise UserError for a name that Coder would refuse."""
+    if not _NEW_NAME.fullmatch(name) or len(name) > 32 or name.lower() == "new":
+        raise UserError(
+            f"Coder does not take `{_cut(name)}` as a name.",
+            "A name has letters and digits with single hyphens between them, at most 32 in all, "
+            "and may not be the word “new”.",
+        )
+
+
+def _list(rest: str, verb: Verb) -> Command:
+    given: dict[str, str] = {}
+    words: list[str] = []
+    while rest:
+        more, rest = take_options(rest, _LIST_OPTIONS, has_text=False)
+        if more.keys() & given.keys():
+            raise UserError(f"`{min(more.keys() & given.keys())}` is given twice.", "Keep one of the two.")
+        given |= more
+        word, rest = first_word(rest)
+        words += [as_seen(word).lower().removeprefix("--")] if word else []
+    chosen = _filter(words, verb)
+    owner = _owner(given["owner"]) if "owner" in given else None
+    if owner is not None and chosen is ListFilter.MINE:
+        raise UserError("`mine` and `owner=` ask for different tasks.", "Keep one of the two.")
+    return List(chosen, owner, _page(given.get("page", "1")))
+
+
+def _filter(words: list[str], verb: Verb) -> ListFilter:
+    asked = "-".join(words).replace("_", "-")
+    if not asked:
+        return ListFilter.ALL
+    if asked in ("needs-you", "needsyou"):
+        return ListFilter.NEEDS_ME
+    for known in ListFilter:
+        if asked.replace("-", "") == known.value.replace("-", ""):
+            return known
+    if len(words) > 1:
+        raise _too_much(verb, " ".join(words))
+    close = nearest(asked, list(ListFilter))
+    offered = f"Did you mean {_either(close)}?" if close else f"Choose one: {', '.join(FILTERS)}."
+    raise UserError(f"I have no list `{_cut(asked)}`.", offered)
+
+
+def _owner(value: str) -> SlackPerson | str:
+    if picked := _PERSON.fullmatch(value):
+        return SlackPerson(UserId(picked[1]), picked[2] or "")
+    return as_seen(value).removeprefix("@")
+
+
+def _page(value: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", value):
+        raise UserError(f"`{_cut(as_seen(value))}` is no page.", "Write `page=2` for the second.")
+    return int(value)
+
+
+def _one_task(make: Callable[[TaskName], OneTask]) -> Callable[[str, Verb], Command]:
+    def read(rest: str, verb: Verb) -> Command:
+        name, more = _name_and_rest(rest, verb)
+        if more:
+            raise _too_much(verb, rest)
+        return make(TaskName.parse(name))
+
+    return read
+
+
+def _logs(rest: str, verb: Verb) -> Command:
+    name, more = _name_and_rest(rest, verb)
+    if more.lower().lstrip("-\u2014\u2013") not in ("", "full"):
+        raise _too_much(verb, rest)
+    return Logs(TaskName.parse(name), full=bool(more))
+
+
+def _with_text(make: type[Send] | type[Edit]) -> Callable[[str, Verb], Command]:
+    def read(rest: str, verb: Verb) -> Command:
+        name, more = _name_and_rest(rest, verb)
+        task, text = TaskName.parse(name), for_agent(as_seen(more))
+        if is_blank(text):
+            raise UserError(f"`{verb.name}` needs a text after the name.", f"For example `{verb.example}`.")
+        return make(task, text)
+
+    return read
+
+
+def _name_and_rest(rest: str, verb: Verb) -> tuple[str, str]:
+    name, more = first_word(rest)
+    if not name:
+        raise UserError("Which task?", f"Write `/task {verb.usage}`; `/task list` shows the names.")
+    return name, more
+
+
+def _templates(rest: str, verb: Verb) -> Command:
+    if rest:
+        raise _too_much(verb, rest)
+    return Templates()
+
+
+def _help(rest: str, verb: Verb) -> Command:
+    word, more = first_word(rest.removeprefix("/task").lstrip())
+    bare = word.lstrip("!/")
+    known = find_verb(bare) or find_thread_verb(bare)
+    if more:
+        raise _too_much(verb, rest)
+    if word and known is None:
+        close = nearest(word, _names())
+        offered = f"Did you mean {_either(close)}?" if close else "`/task help` lists them."
+        raise UserError(f"There is no verb `{_cut(as_seen(word))}`.", offered)
+    return Help(known.name if known else None)
+
+
+def _too_much(verb: Verb, rest: str) -> UserError:
+    prompt = _cut(as_seen(f"{verb.name} {rest}"), 200)
+    return UserError(
+        f"`{verb.name}` does not take all of that: it is `/task {verb.usage}`.",
+        f"To start a task with these words: `/task create {prompt}`.",
+    )
+
+
+def _refuse_thread_verb(word: str, rest: str) -> None:
+    """Refuse `watch NAME` and the like; what goes on like a sentence is one."""
+    verb = find_thread_verb(word.removeprefix("!"))
+    if verb is None or not (not rest or _is_name(rest)):
+        return
+    raise UserError(f"`{verb.name}` belongs in the task's thread{_there(verb)} Nothing was done.")
+
+
+def _there(verb: ThreadVerb) -> str:
+    if verb.not_yet:
+        return f", and is not part of this version yet. {verb.not_yet}"
+    pressed = f", or press *{verb.button}* on its card" if verb.button else ""
+    return f": write `!{verb.name}` there{pressed}."
+
+
+def _refuse_slip(word: str, rest: str) -> None:
+    meant = [verb for verb in _meant(word) if _fits(verb, rest, word)]
+    if not meant:
+        return
+    behind = _cut(as_seen(rest), 200)
+    offers = [f"`/task {f'{verb.name} {behind}'.strip()}`" for verb in meant]
+    raise UserError(
+        f"`{_cut(as_seen(word))}` is no command; nothing was done.",
+        f"Did you mean {' or '.join(offers)}? To start a task with these words, put `create` before them.",
+    )
+
+
+def _meant(word: str) -> list[Verb]:
+    low = word.lower()
+    names = (ELSEWHERE[low],) if low in ELSEWHERE else nearest(low, _names())
+    return [verb for verb in map(find_verb, names) if verb is not None]
+
+
+def _fits(verb: Verb, rest: str, word: str) -> bool:
+    """Tell whether what follows is what the verb takes, rather than the rest of a sentence."""
+    name, more = first_word(rest)
+    if not rest:
+        return len(word) > 1
+    if verb.takes in ("name", "name and full"):
+        is_whole = not more or (more.lower() == "full" and verb.takes == "name and full")
+        return is_whole and (_is_task_like(name) or (word.lower() not in ELSEWHERE and _is_name(name)))
+    if verb.takes == "name and text":
+        return _is_task_like(name)
+    if verb.takes == "filter":
+        return all(map(_is_filter, rest.lower().split()))
+    if verb.takes == "prompt":
+        return len(word) >= 5 and nearest(word, [verb.name], slips=1) != ()
+    return verb.takes == "verb" and not more and find_verb(name) is not None
+
+
+def _is_filter(word: str) -> bool:
+    return word.startswith(("owner=", "page=")) or word in set(ListFilter)
+
+
+def _is_name(word: str) -> bool:
+    return _NAME.fullmatch(word) is not None or _is_task_like(word)
+
+
+def _is_task_like(word: str) -> bool:
+    """Tell a task's name from a word of a sentence: names that Coder makes have hyphens."""
+    try:
+        name = TaskName.parse(word)
+    except UserError:
+        return False
+    return "-" in (name.name or name.id) or bool(name.owner)
+
+
+def _names() -> list[str]:
+    return [name for verb in VERBS for name in (verb.name, *verb.synonyms) if len(name) > 3]
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
+
+
+def _cut(text: str, limit: int = 60) -> str:
+    """Quote what was typed between code marks."""
+    flat = " ".join(text.replace("`", "'").split())
+    return escape_mrkdwn(without_calls(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
+
+
+_READERS: dict[str, Callable[[str, Verb], Command]] = {
+    "create": _create,
+    "list": _list,
+    "status": _one_task(Status),
+    "logs": _logs,
+    "send": _with_text(Send),
+    "pause": _one_task(Pause),
+    "resume": _one_task(Resume),
+    "delete": _one_task(Delete),
+    "edit": _with_text(Edit),
+    "attach": _one_task(Attach),
+    "detach": _one_task(Detach),
+    "mute": _one_task(Mute),
+    "unmute": _one_task(Unmute),
+    "templates": _templates,
+    "help": _help,
+}

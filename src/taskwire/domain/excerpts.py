@@ -1,0 +1,249 @@
+"""What an agent wrote since the last excerpt, made readable and harmless.
+
+A log's last entry grows and is rewritten while the agent works, ids begin again after a resume, and old lines
+can fall off; a cursor says what was told, by the fingerprints of its last lines. A snapshot never holds news.
+What comes out calls nobody, shows no secret that the given mask knows, and has no control characters.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zlib import crc32
+
+from taskwire.domain.mrkdwn import without_calls
+from taskwire.domain.prose import readable
+from taskwire.domain.terminal import lines_of
+
+# A message takes 3,000 characters a block; the rest is room for the note and for escaping.
+LONGEST_CHARACTERS = 2_800
+LONGEST_LINES = 60
+# Of a longer log the end is read: a million characters take a second, and as a file wait in the store.
+LONGEST_LOG = 1_000_000
+# As many lines at most: each costs some microseconds, however short it is.
+MOST_LINES = 50_000
+_REMEMBERED = 40
+# Of a word that is longer the end may be read: no token has so many letters.
+_PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
+# So many lines in a row are no coincidence.
+_SURE = 3
+
+Mask = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One entry of a task's log: what was typed, or what the agent wrote until the next input."""
+
+    id: int
+    is_input: bool
+    content: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a task's log was told: in which build, to which entry, and which lines of it."""
+
+    build: int
+    id: int
+    count: int = 0
+    told: str = ""
+    tail: tuple[str, ...] = ()
+    # The last input before that entry: its time tells this history from another with the same ids.
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A text for people: its end if it is long, and all of it for a file."""
+
+    text: str
+    is_cut: bool
+    full_text: str
+
+
+def clean(text: str) -> str:
+    """Make one entry's text readable; cleaning again changes nothing."""
+    # A joined paragraph can look like another kind of line. Each round drops or joins, so this ends.
+    for _ in range(8):
+        cleaned = readable(lines_of(text))
+        if cleaned == text:
+            break
+        text = cleaned
+    return text
+
+
+def since(
+    log: Sequence[LogLine], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
+) -> tuple[Excerpt | None, Cursor | None]:
+    """Tell what is new, and how far that is; without news the first is None and the cursor may still move."""
+    outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
+    if is_snapshot or not outputs:
+        return None, cursor
+    if cursor is not None and _is_same_history(log, cursor, build):
+        outputs = [line for line in outputs if line.id >= cursor.id] or outputs
+    entries = [lines_of(mask(line.content)) for line in outputs]
+    lines = [line for entry in entries for line in ["", *entry]]
+    if cursor is not None:
+        lines = _news(lines, cursor)
+    moved = _moved(log, entries[-1], build)
+    if cursor is not None and not any(line.strip() for line in lines):
+        # A screen that shrank, was cleared, or is new and empty may still show again what was told.
+        return None, replace(cursor, build=build, id=moved.id, asked_at=moved.asked_at)
+    news = _finished("\n".join(lines), mask)
+    return (cut(news) if news else None), moved
+
+
+def told(log: Sequence[LogLine], *, build: int, mask: Mask) -> Cursor | None:
+    """Count all that is there as told: where a task that has worked before gets its thread."""
+    return since(log, None, build=build, mask=mask)[1]
+
+
+def last(log: Sequence[LogLine], *, mask: Mask) -> Excerpt | None:
+    """Show what the agent wrote last, told or not."""
+    for line in reversed(log):
+        if not line.is_input and (text := _finished(mask(line.content), mask)):
+            return cut(text)
+    return None
+
+
+def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
+    """Write a whole log for a file; what was typed is quoted."""
+    parts = []
+    for line in log:
+        text = _finished(mask(line.content), mask)
+        if line.is_input:
+            text = "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
+        parts += [text] if text else []
+    return "\n\n".join(parts)
+
+
+def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG, most_lines: int = MOST_LINES) -> list[LogLine]:
+    """Keep the end of a log that is too long to be read whole; where it begins, say how much is left out."""
+    kept: list[LogLine] = []
+    room, lines = longest, most_lines
+    for line in sorted(log, key=lambda line: line.id, reverse=True):
+        if room <= 0 or lines <= 0:
+            break
+        content = _end(line.content, room, lines)
+        kept.insert(0, line if content is line.content else replace(line, content=content))
+        # One that was cut is the last: nothing before it is shown.
+        room -= len(line.content)
+        lines -= line.content.count("\n") + 1
+    left_out = sum(len(line.content) for line in log) - sum(len(line.content) for line in kept)
+    if left_out:
+        note = f"… {left_out:,} characters are left out above\n"
+        kept[0] = replace(kept[0], content=note + kept[0].content)
+    return kept
+
+
+def _end(text: str, characters: int, lines: int) -> str:
+    if len(text) > characters:
+        # From the first whole word on: of half a secret nobody can tell that it is one.
+        text = text[-characters:]
+        part = _PART_OF_WORD.match(text)
+        text = text[part.end() if part else 0 :]
+    if text.count("\n") < lines:
+        return text
+    return "\n".join(text.rsplit("\n", lines)[1:])
+
+
+def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHARACTERS) -> Excerpt:
+    """Keep a text's end within these limits, and say how much is left out."""
+    rows = text.split("\n")
+    if len(rows) <= lines and len(text) <= characters:
+        return Excerpt(text, is_cut=False, full_text=text)
+    # Two lines and some characters are for the note and for a fence that has to be opened again.
+    start, room = len(rows), characters - 100
+    while start and len(rows) - start < lines - 2 and len(rows[start - 1]) < room:
+        start -= 1
+        room -= len(rows[start]) + 1
+    kept = rows[start:]
+    if room > characters // 4 and len(rows[start - 1]) >= room:
+        start -= 1
+        end = rows[start][-room:]
+        kept = ["…" + (end.partition(" ")[2] if " " in end[:100] else end), *kept]
+    return Excerpt(
+        "\n".join([_counted(start), *_open_fence(rows[:start]), *kept]), is_cut=True, full_text=text
+    )
+
+
+def _counted(rows: int) -> str:
+    if not rows:
+        return "… the beginning is left out"
+    return f"… {rows} line{'s are' if rows > 1 else ' is'} left out above"
+
+
+def _open_fence(rows: list[str]) -> list[str]:
+    """The fence that opens code which goes on below, if one does."""
+    fence = ""
+    for row in rows:
+        said = row.strip()
+        if said.startswith("```"):
+            fence = "" if fence and not said.strip("`") else fence or said
+    return [fence[:40]] if fence else []
+
+
+def _finished(text: str, mask: Mask) -> str:
+    return without_calls(mask(clean(text)))
+
+
+def _is_same_history(log: Sequence[LogLine], cursor: Cursor, build: int) -> bool:
+    if max(line.id for line in log) < cursor.id:
+        return False
+    if cursor.asked_at is None:
+        return build == cursor.build
+    is_there = any(line.is_input and line.at == cursor.asked_at for line in log)
+    # A log may have lost its beginning, and that input with it.
+    has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.asked_at for line in log)
+    return is_there or (has_lost_it and build == cursor.build)
+
+
+def _fingerprint(line: str) -> str:
+    return f"{crc32(line.strip().encode()):08x}"
+
+
+def _news(lines: list[str], cursor: Cursor) -> list[str]:
+    """What follows the lines that were told; all of them if nothing told is found."""
+    places = [at for at, line in enumerate(lines) if line.strip()]
+    prints = [_fingerprint(lines[at]) for at in places]
+    behind = _behind_told(prints, cursor)
+    if behind >= len(places):
+        return []
+    return lines[places[behind - 1] + 1 :] if behind else lines
+
+
+def _behind_told(prints: list[str], cursor: Cursor) -> int:
+    if _fingerprint("".join(prints[: cursor.count])) == cursor.told and len(prints) >= cursor.count:
+        return cursor.count
+    # The screen was redrawn. Its last told lines may be others now; the nearest before them still show where.
+    is_whole = cursor.count == len(cursor.tail)
+    for known in range(len(cursor.tail), 0, -1):
+        matches = [
+            (_match(prints, at, cursor.tail[:known]), at) for at in _at(prints, cursor.tail[known - 1])
+        ]
+        length, at = max(matches, default=(0, 0))
+        if length >= _SURE or (is_whole and length and length == at + 1):
+            return at + 1
+    return 0
+
+
+def _at(prints: list[str], wanted: str) -> list[int]:
+    return [at for at, found in enumerate(prints) if found == wanted]
+
+
+def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
+    """How many lines before this place, it included, are the last ones that were told."""
+    length = 0
+    while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
+        length += 1
+    return length
+
+
+def _moved(log: Sequence[LogLine], newest: list[str], build: int) -> Cursor:
+    id_ = max(line.id for line in log if not line.is_input)
+    asked_at = max((line.at for line in log if line.is_input and line.id < id_), default=None)
+    prints = [_fingerprint(line) for line in newest if line.strip()]
+    tail = tuple(prints[-_REMEMBERED:])
+    return Cursor(build, id_, len(prints), _fingerprint("".join(prints)), tail, asked_at)

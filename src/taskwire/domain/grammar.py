@@ -1,0 +1,230 @@
+"""The words people may type, as tables: the slash command's verbs and options, and the verbs of a thread.
+
+Help is made from these tables, and `commands` and `replies` read by them. Nothing is parsed here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Takes = Literal["nothing", "name", "name and full", "name and text", "filter", "prompt", "verb"]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of `/task`. `not_yet` is what to do instead where this version cannot do it."""
+
+    name: str
+    usage: str
+    meaning: str
+    example: str
+    takes: Takes = "nothing"
+    synonyms: tuple[str, ...] = ()
+    not_yet: str = ""
+
+
+@dataclass(frozen=True)
+class CommandOption:
+    """An option of `/task create`, written `name=VALUE`, `--name VALUE` or `--name=VALUE`."""
+
+    name: str
+    meaning: str
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ThreadVerb:
+    """A verb in a task's thread, written `!name` or after a mention of the bot.
+
+    `button` does the same on the card.
+    """
+
+    name: str
+    usage: str
+    meaning: str
+    argument: Literal["none", "full", "text"] = "none"
+    button: str = ""
+    not_yet: str = ""
+
+
+VERBS = (
+    Verb(
+        "create",
+        "create [options] PROMPT",
+        "start a task here; without a prompt it opens the form",
+        "/task create name=fix-login fix the login redirect",
+        "prompt",
+        ("new", "run"),
+    ),
+    Verb(
+        "list",
+        "list [mine|all|needs-me|working|done|failed|paused] [owner=NAME]",
+        "tasks you may see, those that need you first",
+        "/task list needs-me",
+        "filter",
+    ),
+    Verb("status", "status NAME", "how a task stands right now", "/task status fix-login", "name"),
+    Verb(
+        "logs",
+        "logs NAME [full]",
+        "what its agent wrote last; `full` sends you the whole log",
+        "/task logs fix-login full",
+        "name and full",
+    ),
+    Verb(
+        "send",
+        "send NAME TEXT",
+        "tell its agent something, as a reply in its thread does",
+        "/task send fix-login please add a test",
+        "name and text",
+    ),
+    Verb("pause", "pause NAME", "stop its workspace and keep everything", "/task pause fix-login", "name"),
+    Verb("resume", "resume NAME", "start it again", "/task resume fix-login", "name"),
+    Verb(
+        "delete", "delete NAME", "remove it and its workspace; asks first", "/task delete fix-login", "name"
+    ),
+    Verb(
+        "edit",
+        "edit NAME TEXT",
+        "give a paused task another prompt",
+        "/task edit fix-login fix the logout redirect",
+        "name and text",
+    ),
+    Verb("attach", "attach NAME", "give an existing task a thread here", "/task attach fix-login", "name"),
+    Verb(
+        "detach", "detach NAME", "end its thread and leave the task alone", "/task detach fix-login", "name"
+    ),
+    Verb(
+        "mute",
+        "mute NAME",
+        "mention nobody any more; its messages still come",
+        "/task mute fix-login",
+        "name",
+    ),
+    Verb(
+        "unmute",
+        "unmute NAME",
+        "mention people again when it needs them",
+        "/task unmute fix-login",
+        "name",
+    ),
+    Verb("templates", "templates", "templates you may use, with their presets", "/task templates"),
+    Verb("help", "help [VERB]", "this page, or one verb with its example", "/task help create", "verb"),
+    Verb(
+        "connect",
+        "connect",
+        "link your own Coder account",
+        "/task connect",
+        not_yet="Until then Taskwire finds your Coder account by your e-mail address in Slack.",
+    ),
+    Verb(
+        "disconnect",
+        "disconnect",
+        "unlink your own Coder account",
+        "/task disconnect",
+        not_yet="Until then no account of yours is stored, so there is nothing to unlink.",
+    ),
+    Verb(
+        "settings",
+        "settings",
+        "set this channel's defaults and your own",
+        "/task settings",
+        not_yet="Until then say it each time: `/task create template=NAME PROMPT`.",
+    ),
+    Verb(
+        "audit",
+        "audit",
+        "show administrators who did what",
+        "/task audit",
+        not_yet="Until then an administrator finds it in Taskwire's own log.",
+    ),
+    Verb(
+        "doctor",
+        "doctor",
+        "tell administrators what is wrong",
+        "/task doctor",
+        not_yet="Until then run `taskwire doctor` where Taskwire runs.",
+    ),
+)
+
+OPTIONS = (
+    CommandOption("template", "the template to use"),
+    CommandOption("preset", "one of the template's presets"),
+    CommandOption("name", "the task's name"),
+    CommandOption("org", "the Coder organization", ("organization", "organisation")),
+)
+
+THREAD_VERBS = (
+    ThreadVerb("status", "!status", "how the task stands right now"),
+    ThreadVerb("logs", "!logs [full]", "what its agent wrote last; `full` sends you the whole log", "full"),
+    ThreadVerb("pause", "!pause", "stop its workspace and keep everything"),
+    ThreadVerb("resume", "!resume", "start it again"),
+    ThreadVerb("edit", "!edit TEXT", "give the paused task another prompt", "text"),
+    ThreadVerb("delete", "!delete", "remove the task and its workspace; asks first"),
+    ThreadVerb("detach", "!detach", "end this thread's link and leave the task alone"),
+    ThreadVerb("mute", "!mute", "mention nobody any more; its messages still come", button="Mute"),
+    ThreadVerb("unmute", "!unmute", "mention people again when it needs them", button="Unmute"),
+    ThreadVerb("help", "!help", "what can be said in this thread"),
+    ThreadVerb(
+        "watch",
+        "!watch",
+        "be called when the task needs somebody",
+        not_yet="Until then, follow the task's thread in Slack: "
+        "its menu has *Get notified about new replies*.",
+    ),
+)
+
+# What a list is narrowed by, as it is offered; Coder's statuses are taken besides.
+FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
+
+# Words that people bring along from other tools.
+ELSEWHERE = {
+    "ls": "list",
+    "show": "status",
+    "log": "logs",
+    "tail": "logs",
+    "stop": "pause",
+    "start": "resume",
+    "continue": "resume",
+    "rm": "delete",
+    "remove": "delete",
+    "kill": "delete",
+}
+
+
+def find_verb(word: str) -> Verb | None:
+    """Find a verb by its name or a synonym, in any case: phones begin with a capital."""
+    low = word.lower()
+    return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
+
+
+def find_thread_verb(word: str) -> ThreadVerb | None:
+    """Find a verb of the thread by its name, in any case."""
+    return next((verb for verb in THREAD_VERBS if word.lower() == verb.name), None)
+
+
+def nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
+    """Find what was meant by a slip of the hand: at most three known words, the nearest first."""
+    low = word.lower()
+    slips = slips or (1 if len(low) <= 5 else 2)
+    scored = sorted((_distance(low, name.lower(), slips), name) for name in known)
+    close = [name for distance, name in scored if distance <= slips]
+    begun = [name for _, name in scored if len(low) >= 3 and name.lower().startswith(low)]
+    return tuple(dict.fromkeys(close + begun))[:3]
+
+
+def _distance(one: str, other: str, enough: int) -> int:
+    """Letters to add, drop, change or swap with their neighbour; stops counting beyond `enough`."""
+    if abs(len(one) - len(other)) > enough:
+        return enough + 1
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, opposite in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != opposite))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == opposite:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, above = above, row
+    return above[-1]

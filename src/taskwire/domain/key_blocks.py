@@ -1,0 +1,72 @@
+"""Private keys in their blocks, as PEM, OpenSSH and PGP write them: what stands between first and last line.
+
+A key may be longer than any window, so only its first and last line are looked for, and what stands between
+them is masked whatever it is. Where one of the two was cut off, all is masked that looks like a key.
+"""
+
+import re
+from collections.abc import Iterator
+
+from taskwire.domain.windows import MASK, Span, finds
+
+_EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+# What stands before a line of a key: blanks, the edge of a box, a quote's or a diff's sign, a line's number.
+_BEFORE = r"(?:[\s│┃|>+]|\\[rnt]|[0-9]{1,6}[\t :|│])"
+_HEADERS = re.compile(rf"(?:{_BEFORE}{{1,20}}+[A-Za-z-]{{1,20}}: [^\n\\]{{0,100}}){{0,5}}")
+_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{16,}}+")
+# The last line may be short; a word of a sentence is not alone on its line.
+_ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
+_LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
+_BREAK = re.compile(r"\n|\\n")
+_INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|]*(?:\\r)?")
+# So far back a key is looked for whose first line is not there; of RSA with 16,384 bits it has 13,000.
+_FARTHEST = 40_000
+
+
+def key_blocks(text: str) -> Iterator[Span]:
+    """Find what is to be masked of each key; its first and last line stay."""
+    begins: int | None = None
+    free = 0
+    for edge in finds(_EDGE, text):
+        if edge["which"] == "BEGIN":
+            yield from _without_end(text, begins, edge.start())
+            begins = edge.end()
+        else:
+            start = _first_line(text, free, edge.start()) if begins is None else begins
+            if text[start : edge.start()].strip(f" \t\n\r{MASK}"):
+                yield Span(start, edge.start(), f"\n{MASK}\n")
+            begins = None
+        free = edge.end()
+    yield from _without_end(text, begins, len(text))
+
+
+def _without_end(text: str, begins: int | None, limit: int) -> Iterator[Span]:
+    """What looks like a key behind a first line whose last line was cut off."""
+    if begins is None:
+        return
+    headers = _HEADERS.match(text, begins, limit)
+    at = start = headers.end() if headers else begins
+    while found := _LINE.match(text, at, limit):
+        at = found.end()
+    if at > start:
+        last = _LAST_LINE.match(text, at, limit)
+        yield Span(begins, last.end() if last else at, f"\n{MASK}")
+
+
+def _first_line(text: str, free: int, end: int) -> int:
+    """Where the key begins whose last line stands at `end`, and whose first line was cut off."""
+    farthest = max(free, end - _FARTHEST)
+    breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]
+    first = line_end = end
+    is_key = False
+    # From the last line up; a checksum and the last line itself may be short.
+    for number, (break_start, behind) in enumerate([*breaks[::-1], (farthest, farthest)]):
+        line = _INNER_LINE.fullmatch(text, behind, line_end)
+        if line is None:
+            break
+        is_long = len(line["key"]) >= 16
+        if line["key"] and not is_long and number > 2:
+            break
+        is_key = is_key or is_long
+        first, line_end = behind, break_start
+    return first if is_key else end

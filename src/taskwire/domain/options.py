@@ -1,0 +1,158 @@
+"""Reading options from what was typed: `name=VALUE`, `--name VALUE`, `--name=VALUE`.
+
+What counts as an option: `--word`, and a lower-case `word=` (a known word in any case). All else begins
+the rest: a URL with `=` in it, `x == y`, `DEBUG=1`, a list's `- item`. A lone `--` ends the options. Phones
+turn `--` into a long dash and quotes into curly ones; both are read as meant. Values stay as Slack sent them.
+
+They stand before a text, or behind it: there only what is surely an option to its last letter is one.
+"""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import CommandOption, nearest
+
+_WORD = re.compile(r"(?:<[^<>\n]*>|[^\s<]|<)+")
+# Two hyphens, or the em or en dash that a phone makes of them.
+_DASH = "(?:--|[\u2014\u2013])"
+_END = re.compile(_DASH + r"(?:\s+|$)")
+_FLAG = re.compile(_DASH + r"([A-Za-z][A-Za-z0-9_-]*)(?=[=\s]|$)")
+_KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?==(?![=~]|&gt;))")
+_BOUNDARY = re.compile(r"(?:^|(?<=\s))(?=\S)")
+_DOUBLE = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
+_SINGLE = "'\u2018\u2019\u201a\u201b"
+QUOTES = _DOUBLE + _SINGLE + "`"
+# A single closing quote is also an apostrophe, so it must stand before a space.
+_CLOSING = {mark: re.compile(f"[{_DOUBLE}]") for mark in _DOUBLE} | {
+    mark: re.compile(rf"[{_SINGLE}](?=\s|$)") for mark in _SINGLE
+}
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """Split off the first word, never inside one of Slack's tokens; the rest is trimmed at its front."""
+    found = _WORD.match(text.lstrip())
+    return (found[0], text.lstrip()[found.end() :].lstrip()) if found else ("", "")
+
+
+def asks_for_help(word: str) -> bool:
+    """Tell whether a word is one of those by which command lines are asked for help."""
+    return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
+
+
+def take_options(
+    text: str, options: Sequence[CommandOption], *, has_text: bool = True
+) -> tuple[dict[str, str], str]:
+    """Take all options from the front of a text: their values by name, and what follows them.
+
+    `has_text` says that a text of the person's own may follow, which may look like an option. Raises
+    UserError for an unknown option, one without a value, one given twice, and an open quote.
+    """
+    given, rest, _ = _front(text, options, has_text=has_text)
+    return given, rest
+
+
+class Around(NamedTuple):
+    """A text with its options before and behind it; those behind also as they were typed."""
+
+    given: dict[str, str]
+    text: str
+    behind: str
+
+
+def take_around(text: str, options: Sequence[CommandOption]) -> Around:
+    """Take all options from the front and the end of a text; after a lone `--` all is text.
+
+    Raises UserError as `take_options` does; what stands at the end and is no known option is text.
+    """
+    given, rest, is_ended = _front(text, options, has_text=True)
+    behind = ""
+    while not is_ended and (start := _begin_of_end(rest, options)) is not None:
+        more, _ = take_options(rest[start:], options)
+        if twice := more.keys() & given.keys():
+            raise UserError(f"`{min(twice)}` is given twice.", "Keep one of the two.")
+        given, behind, rest = given | more, f"{rest[start:].strip()} {behind}".strip(), rest[:start]
+    return Around(given, rest, behind)
+
+
+def _begin_of_end(text: str, options: Sequence[CommandOption]) -> int | None:
+    """Where the options begin with which a text ends, if it does."""
+    for found in _BOUNDARY.finditer(text):
+        word = _attempt(text[found.end() :], options)
+        if word is None or not any(_is(word, option) for option in options):
+            continue
+        with contextlib.suppress(UserError):
+            given, rest = take_options(text[found.end() :], options)
+            if given and not rest.strip():
+                return found.end()
+    return None
+
+
+def _front(
+    text: str, options: Sequence[CommandOption], *, has_text: bool
+) -> tuple[dict[str, str], str, bool]:
+    """Take options from the front; the rest, and whether a lone `--` has said that it is text."""
+    given: dict[str, str] = {}
+    while True:
+        text = text.lstrip()
+        if end := _END.match(text):
+            return given, text[end.end() :], True
+        word = _attempt(text, options)
+        if word is None:
+            return given, text, False
+        option = _find(word, options, has_text=has_text)
+        if option.name in given:
+            raise UserError(f"`{option.name}` is given twice.", "Keep one of the two.")
+        behind = text[text.index(word) + len(word) :]
+        given[option.name], text = _value(option.name, behind)
+
+
+def _attempt(text: str, options: Sequence[CommandOption]) -> str | None:
+    if flag := _FLAG.match(text):
+        return flag[1]
+    key = _KEY.match(text)
+    if key and (key[1].islower() or any(_is(key[1], option) for option in options)):
+        return key[1]
+    return None
+
+
+def _is(word: str, option: CommandOption) -> bool:
+    return word.lower() == option.name or word.lower() in option.synonyms
+
+
+def _find(word: str, options: Sequence[CommandOption], *, has_text: bool) -> CommandOption:
+    for option in options:
+        if _is(word, option):
+            return option
+    names = [name for option in options for name in (option.name, *option.synonyms)]
+    close = nearest(word, names) or tuple(option.name for option in options)
+    listed = " or ".join(f"`{name}=…`" for name in close)
+    is_text = " If it is part of your text, put `--` before the text." if has_text else ""
+    raise UserError(f"There is no option `{word}`.", f"Did you mean {listed}?{is_text}")
+
+
+def _value(name: str, behind: str) -> tuple[str, str]:
+    has_sign = behind.startswith("=")
+    start = behind[1:] if has_sign else behind.lstrip(" \t")
+    closing = _CLOSING.get(start[:1])
+    if closing is not None:
+        return _quoted(name, start, closing)
+    word = _WORD.match(start)
+    if word is None or (not has_sign and _FLAG.match(start)):
+        raise UserError(f"`{name}` has no value.", f"Write `{name}=VALUE`, with no space around the sign.")
+    return word[0], start[word.end() :]
+
+
+def _quoted(name: str, start: str, closing: re.Pattern[str]) -> tuple[str, str]:
+    line = start.partition("\n")[0]
+    end = closing.search(line, 1)
+    if end is None:
+        raise UserError(f"The quote after `{name}` is never closed.", f'Write `{name}="VALUE"`.')
+    value, behind = line[1 : end.start()].strip(), start[end.end() :]
+    if not value:
+        raise UserError(f"`{name}` has no value.", f'Write `{name}="VALUE"`.')
+    if behind and not behind[0].isspace():
+        raise UserError(f"Something follows the closing quote of `{name}` at once.", "Put a space there.")
+    return value, behind

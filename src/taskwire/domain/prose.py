@@ -1,0 +1,327 @@
+"""Plain lines of an agent's screen as a text that people like to read.
+
+Paragraphs that the terminal wrapped are joined again; code, tables, lists and diffs keep their lines. A call
+of a tool is one line with the first lines of its result, and a long run of calls keeps the last ones. The
+marks that an agent's screen puts before what it says are taken away.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from taskwire.domain.terminal import fenced_rows
+
+# Below this nobody wraps a text, and above it no terminal goes.
+_SHORTEST, _LONGEST = 40, 240
+# Of a short text nobody can tell how wide its terminal was: most have 80 columns, those that Coder's own
+# modules start have 67. Inside frames and indents about five less are left.
+_USUAL_WIDTHS = (67, 80)
+_FRAME, _OVER = 6, 2
+# So many lines that end where the next word had no room are no coincidence; nobody writes lines longer than
+# usual by hand, so that of those fewer are enough.
+_SURE, _SURE_IF_LONG = 3, 2
+_RESULT_LINES = 3
+_CALLS = 5
+_CALLS_KEPT = 3
+
+_SAYS = re.compile(r"\s{0,3}[⏺●] ")
+_CALLED = re.compile(r"\s{0,3}[⏺●•] ")
+_RESULT = re.compile(r"\s{1,6}[⎿└] ?\s{0,3}")
+_SHOWN_CALL = re.compile(r"▸ ")
+_EARLIER = re.compile(r"▸ … ([0-9]{1,6}) earlier steps")
+_HIDDEN = re.compile(r"\s*… \+?([0-9]{1,6}) (?:more )?lines?\b")
+_EXPAND = re.compile(r" ?\(ctrl[+-][a-z] to expand\)$")
+_SUMMED_UP = re.compile(r"(?:Updated|Wrote|Read|Found|Added|Listed|Searched|Created) ")
+_LIST_MARK = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗□■] |[0-9]{1,3}[.)] )\s{0,3}")
+_NO_PROSE = re.compile(
+    r"[|#>▸↳@$+~}\])]|```|//|/\*|<!--|<\w|-{3}|={3}|[-*+•◦▪☐☒] |[0-9]{1,3}[.)] |[0-9]{1,5} [+-]? "
+)
+# A line of prose may begin with such a word, too, where a terminal broke it.
+_KEYWORD = re.compile(
+    r"(?:def|class|import|return|const|let|var|func|fn|public|private|elif|else|async|SELECT|FROM) "
+    r"|from \S{1,80} import |(?:if|for|while|with) .{1,200}[:{]$"
+)
+# A statement of a program, or an item of its lists.
+_STATEMENT = re.compile(r"[=()\[\]<>].{0,200};$|^[\"'].{0,200}[\"'],$")
+
+
+@dataclass(frozen=True)
+class _Width:
+    """How wide the terminal was: a line is full if the next word would have gone beyond `full`."""
+
+    full: int
+    widest: int
+    shortest: int = _SHORTEST
+    # Whether the text itself tells it; of a usual width it is only known that the text fits it.
+    is_found: bool = False
+
+
+@dataclass
+class _Call:
+    """One call of a tool: the line that says which, and its result."""
+
+    head: str
+    result: list[str] = field(default_factory=list)
+    hidden: int = 0
+
+    def lines(self) -> list[str]:
+        """Show the call with the beginning of its result."""
+        limit = 1 if self.result and _SUMMED_UP.match(self.result[0]) else _RESULT_LINES
+        rest = len(self.result) - limit
+        shown = self.result if rest <= 1 else self.result[:limit]
+        more = self.hidden + len(self.result) - len(shown)
+        marks = ["  ↳ ", *["    "] * len(shown)]
+        lines = [f"▸ {self.head}", *(mark + line for mark, line in zip(marks, shown, strict=False))]
+        return [*lines, f"    … {more} more line{'s' if more > 1 else ''}"] if more else lines
+
+
+def readable(lines: list[str]) -> str:
+    """Make one text of an agent's lines; a text made here comes back as it is."""
+    told = _unmarked(_without_long_runs(_with_short_calls(lines)))
+    return "\n".join(_tidy(_joined(told)))
+
+
+def _with_short_calls(lines: list[str]) -> list[str]:
+    fenced = fenced_rows(lines)
+    shown: list[str] = []
+    at = 0
+    while at < len(lines):
+        first = None if fenced[at] else _result_at(lines, at)
+        if first is None:
+            shown.append(lines[at])
+            at += 1
+            continue
+        end = _end_of_result(lines, first)
+        head = " ".join([_CALLED.sub("", lines[at]), *(line.strip() for line in lines[at + 1 : first])])
+        if "coder_report_task" not in head:
+            shown += _call(head, lines[first:end]).lines()
+        at = end
+    return shown
+
+
+def _result_at(lines: list[str], at: int) -> int | None:
+    """Where the result of the call that begins here stands, a few lines below; None if this is no call."""
+    if not _CALLED.match(lines[at]):
+        return None
+    for first in range(at + 1, min(at + 5, len(lines))):
+        if _RESULT.match(lines[first]):
+            return first
+        if not lines[first].startswith("   "):
+            return None
+    return None
+
+
+def _end_of_result(lines: list[str], first: int) -> int:
+    end = first + 1
+    while end < len(lines):
+        # A result may have a blank line in it.
+        below = lines[end] or lines[min(end + 1, len(lines) - 1)]
+        if not below.startswith("    "):
+            break
+        end += 1
+    return end
+
+
+def _call(head: str, lines: list[str]) -> _Call:
+    call = _Call(_EXPAND.sub("", head))
+    depth = len(lines[0]) - len(_RESULT.sub("", lines[0], count=1))
+    for number, line in enumerate(lines):
+        if hidden := _HIDDEN.match(line):
+            call.hidden += int(hidden[1])
+            continue
+        said = _RESULT.sub("", line, count=1) if number == 0 else _dedented(line, depth)
+        if said.strip():
+            call.result.append(_EXPAND.sub("", said))
+    return call
+
+
+def _dedented(line: str, columns: int) -> str:
+    spaces = len(line) - len(line.lstrip(" "))
+    return line[min(spaces, columns) :]
+
+
+def _without_long_runs(lines: list[str]) -> list[str]:
+    shown: list[str] = []
+    for run in _runs(lines):
+        earlier, calls = 0, [call for call in run if call]
+        if calls and (summary := _EARLIER.fullmatch(calls[0][0])):
+            earlier, calls = int(summary[1]), calls[1:]
+        if len(calls) > _CALLS or (earlier and len(calls) > _CALLS_KEPT):
+            earlier += len(calls) - _CALLS_KEPT
+            calls = calls[-_CALLS_KEPT:]
+        if earlier:
+            shown.append(f"▸ … {earlier} earlier steps")
+        shown += [line for call in calls for line in call]
+    return shown
+
+
+def _runs(lines: list[str]) -> Iterator[list[list[str]]]:
+    """Yield calls that follow each other as one run, and every other line as a run of its own."""
+    run: list[list[str]] = []
+    blanks: list[str] = []
+    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+        if not is_fenced and _SHOWN_CALL.match(line):
+            run.append([line])
+            blanks = []
+        elif run and not is_fenced and not blanks and line.startswith(("  ↳ ", "    ")):
+            run[-1].append(line)
+        elif run and not line:
+            blanks.append(line)
+        else:
+            yield from ([run] if run else [])
+            yield from ([[blank]] for blank in blanks)
+            yield [[line]]
+            run, blanks = [], []
+    yield from ([run] if run else [])
+
+
+def _unmarked(lines: list[str]) -> list[str]:
+    """Take away the mark before what the agent says, and the indent that it gave to the following lines."""
+    shown = []
+    is_said = False
+    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+        if not is_fenced and _SAYS.match(line):
+            is_said = True
+            line = _SAYS.sub("", line, count=1)
+        elif line and not line.startswith("  "):
+            is_said = False
+        elif is_said and not line.startswith("  ↳ "):
+            line = line[2:]
+        shown.append(line)
+    return shown
+
+
+def _joined(lines: list[str]) -> list[str]:
+    shown: list[str] = []
+    width = _width(lines)
+    paragraph = _Paragraph(width)
+    for line, is_kept in _kept_rows(lines):
+        if not is_kept and paragraph.takes(line):
+            paragraph.add(line)
+            continue
+        shown += paragraph.lines()
+        paragraph = _Paragraph(width, [] if is_kept else [line])
+        shown += [line] if is_kept else []
+    return shown + paragraph.lines()
+
+
+def _kept_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each line, and whether it stays as it is: code, and the calls of tools."""
+    is_called = False
+    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+        is_called = line.startswith("▸ ") or (is_called and line.startswith(" "))
+        yield line, is_fenced or is_called
+
+
+def _width(lines: list[str]) -> _Width:
+    """Find out from a text how wide the terminal was that wrapped it.
+
+    No line of a wrapped text is longer than the longest, and before each break the next word had no room in
+    that. Lines that somebody broke on purpose have their ends here and there, or begin with capitals.
+    """
+    breaks = list(_breaks(lines))
+    longest = max((len(above) for above, _ in breaks), default=0)
+    # A mark before what is said, and its indent, may have been taken away.
+    edge = longest - _OVER
+    full = [below for above, below in breaks if len(above) + 1 + len(_first_word(below)) > edge]
+    goes_on = sum(not below.lstrip()[0].isupper() for below in full)
+    narrow, usual = _USUAL_WIDTHS
+    sure = _SURE if longest <= usual + _OVER else _SURE_IF_LONG
+    is_wrapped = len(full) >= sure and 3 * len(full) >= 2 * len(breaks) and 2 * goes_on >= len(full)
+    if is_wrapped and _SHORTEST <= longest <= _LONGEST:
+        return _Width(edge, longest, longest // 2, is_found=True)
+    width = narrow if longest <= narrow + _OVER else usual
+    return _Width(width - _FRAME, width + _OVER)
+
+
+def _breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each line of prose with the one below, where that may go on with it."""
+    above, column = "", 0
+    for line, is_kept in _kept_rows(lines):
+        goes_on = bool(above) and not is_kept and _may_go_on(above, line, column)
+        if goes_on:
+            yield above, line
+        # Below a list's item its text goes on in one column.
+        column = column if goes_on else _text_starts(line)
+        above = "" if is_kept else line
+
+
+def _may_go_on(above: str, line: str, column: int) -> bool:
+    """Tell whether a line may be the rest of the one above, whose text begins in this column."""
+    said = line.strip()
+    if not said or _NO_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
+        return False
+    return _is_prose(above) and column == len(line) - len(line.lstrip())
+
+
+def _first_word(line: str) -> str:
+    return line.strip().partition(" ")[0]
+
+
+class _Paragraph:
+    """A paragraph or a list's item that grows by the lines into which the terminal broke it."""
+
+    def __init__(self, width: _Width, first: list[str] | None = None) -> None:
+        self._width = width
+        self._parts = first or []
+        self._last = first[0] if first else ""
+        self._length = len(self._last)
+        self._column = _text_starts(self._last)
+
+    def takes(self, line: str) -> bool:
+        """Tell whether a line goes on with this, because its first word had no room above."""
+        if not self._parts or not _may_go_on(self._last, line, self._column):
+            return False
+        if not self._width.is_found and (_KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())):
+            return False
+        # What was joined already is judged by its whole length, so that joining again changes nothing.
+        above = self._length if self._length <= self._width.widest else len(self._last)
+        is_full = above + 1 + len(_first_word(line)) > self._width.full
+        is_sentence = self._last.rstrip().endswith((".", "!", "?")) and line.lstrip()[0].isupper()
+        if is_sentence and self._width.full < _USUAL_WIDTHS[0] and not self._width.is_found:
+            return False
+        return is_full and self._width.shortest <= above <= self._width.widest
+
+    def add(self, line: str) -> None:
+        """Go on with a line."""
+        # A long word that fills the line to its edge was cut, not wrapped: an address, mostly.
+        is_cut = (
+            len(self._last) >= self._width.widest - 2 * _OVER
+            and len(self._last) - self._last.rfind(" ") > self._width.widest // 2
+        )
+        self._parts.append(("" if is_cut else " ") + line.strip())
+        self._length += len(self._parts[-1])
+        self._last = line
+
+    def lines(self) -> list[str]:
+        """It all in one line, or nothing if there is nothing."""
+        return ["".join(self._parts)] if self._parts else []
+
+
+def _is_prose(line: str) -> bool:
+    said = line.strip()
+    mark = _LIST_MARK.match(said)
+    said = said[mark.end() :] if mark else said
+    is_code = _NO_PROSE.match(said) is not None or said.endswith(("{", "}", ":", "\\", ",)"))
+    is_code = is_code or _STATEMENT.search(said) is not None
+    return not is_code and "  " not in said and " | " not in said and said.count(" ") >= 3
+
+
+def _text_starts(line: str) -> int:
+    """Where an item's text begins, for a list; where the line begins, for all else."""
+    said = line.lstrip()
+    mark = _LIST_MARK.match(said)
+    return len(line) - len(said) + (mark.end() if mark else 0)
+
+
+def _tidy(lines: list[str]) -> list[str]:
+    """Drop blank lines at both ends and all but one between; take away an indent that all lines share."""
+    shown: list[str] = []
+    for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
+        text = line.rstrip()
+        if text or is_fenced or (shown and shown[-1]):
+            shown.append(text)
+    while shown and not shown[-1]:
+        shown.pop()
+    shared = min((len(line) - len(line.lstrip(" ")) for line in shown if line), default=0)
+    return [line[shared:] for line in shown]

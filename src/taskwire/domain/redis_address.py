@@ -1,0 +1,129 @@
+"""REDIS_URL: where Redis is, or the sentinels that know where it is, and what is wrong with what was given.
+
+It ends at a checked `Address`; nobody is asked here. No text quotes the URL: a wrong one may be all password.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, urlsplit
+
+from taskwire.domain.errors import UserError
+
+SENTINEL_PORT = 26379
+PLAIN = ("redis", "rediss", "unix")
+SENTINEL = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
+OPTIONS = frozenset({"db", "username", "password"})
+TLS_OPTIONS = frozenset(
+    f"ssl_{name}"
+    for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
+)
+# What the sentinels themselves ask for; the user and password of the URL are Redis's.
+SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
+EXAMPLE = (
+    "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
+    "redis+sentinel://host:26379,host2:26379/mymaster/0."
+)
+ESCAPES = "In a password, write %2F for /, %40 for @, %3A for :, %23 for # and %3F for ?."
+
+HostPort = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the store is. `url` is one that redis-py takes; `where` is the place without secrets, for people.
+
+    With `sentinels` the host of `url` means nothing: they are asked for the present one of `master`.
+    """
+
+    url: str
+    where: str
+    sentinels: tuple[HostPort, ...] = ()
+    master: str = ""
+    sentinel_username: str | None = None
+    sentinel_password: str | None = None
+
+    @property
+    def scheme(self) -> str:
+        """How the server itself is spoken to: redis, rediss or unix."""
+        return urlsplit(self.url).scheme
+
+
+def read(url: str) -> Address:
+    """Check a REDIS_URL and take it apart; UserError if it is no good."""
+    try:
+        parts = urlsplit(url)
+        # Several hosts have several ports, which `port` does not understand.
+        port = parts.port if parts.scheme in PLAIN else None
+    except ValueError:  # its own text quotes the URL
+        raise UserError("REDIS_URL is not a URL.", f"{EXAMPLE} {ESCAPES}") from None
+    if parts.fragment:
+        raise UserError("REDIS_URL has a # in it.", ESCAPES)
+    if parts.scheme in SENTINEL:
+        return _of_sentinels(parts)
+    if "sentinel" in parts.scheme:
+        raise UserError("REDIS_URL names sentinels in a way that Taskwire does not know.", EXAMPLE)
+    if parts.scheme not in PLAIN:
+        raise UserError(
+            "REDIS_URL does not begin with redis://, rediss://, unix:// or redis+sentinel://.", EXAMPLE
+        )
+    _check_options(parts, OPTIONS)
+    if parts.scheme == "unix":
+        database = _database(parts, "")
+        return Address(url, f"unix://{parts.path}" + (f"?db={database}" if database else ""))
+    database = _database(parts, parts.path.strip("/"))
+    return Address(url, f"{parts.scheme}://{parts.hostname or 'localhost'}:{port or 6379}{_named(database)}")
+
+
+def _of_sentinels(parts: SplitResult) -> Address:
+    _check_options(parts, OPTIONS | SENTINEL_OPTIONS)
+    user, _, hosts = parts.netloc.rpartition("@")
+    nodes = tuple(_node(host) for host in hosts.split(","))
+    master, _, database = parts.path.strip("/").partition("/")
+    if not master:
+        raise UserError("REDIS_URL names sentinels, but not the master that they watch.", EXAMPLE)
+    number = _database(parts, database)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    kept = urlencode({name: value for name, value in options.items() if name not in SENTINEL_OPTIONS})
+    places = ",".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in nodes)
+    plain = f"{SENTINEL[parts.scheme]}://{user}@master/{database}?{kept}"
+    return Address(
+        url=plain,
+        where=f"{parts.scheme}://{places}/{unquote(master)}{_named(number)}",
+        sentinels=nodes,
+        master=unquote(master),
+        sentinel_username=options.get("sentinel_username") or None,
+        sentinel_password=options.get("sentinel_password") or None,
+    )
+
+
+def _node(place: str) -> HostPort:
+    try:
+        parts = urlsplit(f"//{place.strip()}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None:
+        raise UserError("REDIS_URL names a sentinel that is not HOST:PORT.", f"{EXAMPLE} {ESCAPES}") from None
+    return host, port or SENTINEL_PORT
+
+
+def _check_options(parts: SplitResult, known: frozenset[str]) -> None:
+    """Refuse what redis-py would let override ours, time-outs and retries above all, or not understand."""
+    allowed = known | TLS_OPTIONS if parts.scheme.startswith("rediss") else known
+    if not allowed.issuperset(parse_qs(parts.query, keep_blank_values=True)):
+        raise UserError(
+            f"REDIS_URL has an option after its ? that Taskwire does not take for {parts.scheme}://.",
+            f"These can be set: {', '.join(sorted(allowed))}.",
+        )
+
+
+def _database(parts: SplitResult, in_path: str) -> int:
+    database = parse_qs(parts.query, keep_blank_values=True).get("db", [in_path])[0]
+    if not re.fullmatch(r"\d*", database):  # redis-py would quietly take 0
+        raise UserError("REDIS_URL ends in something that is not the number of a database.", EXAMPLE)
+    return int(database or "0")
+
+
+def _named(database: int) -> str:
+    """The database as part of a place; the first one goes without saying."""
+    return f"/{database}" if database else ""

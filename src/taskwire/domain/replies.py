@@ -1,0 +1,141 @@
+"""What a message in a task's thread is: a verb, input for the agent, or neither.
+
+`read` decides by what the message says alone; who wrote it and whether they may steer is decided elsewhere.
+
+- Verbs match exactly: `pause the music` is input, and `!pause now` is no verb. A text behind a verb belongs
+  to it only where the verb has its `!`: `@Taskwire edit the readme` is input, `!edit TEXT` edits the prompt.
+- A reply that begins with `!` and is no verb is not input either: agents take it for a shell command.
+- What names another person and not the bot is said to that person; so is a call to a group or channel.
+
+Texts in the results are Markdown in which people, channels and links are still Slack's tokens: `mentions`
+lists what to look up, and `to_agent_text` writes them as the person saw them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from taskwire.domain.agent_text import UNSEEN, AgentText, for_agent, is_command
+from taskwire.domain.grammar import THREAD_VERBS, ThreadVerb, find_thread_verb, nearest
+from taskwire.domain.ids import UserId
+from taskwire.domain.message import Block
+from taskwire.domain.mrkdwn import Mentions, Names, as_seen, escape_mrkdwn, mentions, without_calls
+from taskwire.domain.rich_text import from_blocks, from_mrkdwn
+
+# Found in the thread after the bot was away: older than this, a person is asked before it is sent.
+STALE = timedelta(hours=1)
+
+__all__ = [
+    "Aside",
+    "Input",
+    "Meaning",
+    "Mentions",
+    "Names",
+    "NotAVerb",
+    "Order",
+    "begins_with_mark",
+    "escape_mrkdwn",
+    "mentions",
+    "nearest_verbs",
+    "normalised",
+    "read",
+    "to_agent_text",
+    "without_calls",
+]
+
+_ASIDE = re.compile(r"//|!aside\b", re.IGNORECASE)
+_BANG = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A verb of the thread. `not_yet` says what to do instead where this version cannot do it."""
+
+    name: str
+    argument: str = ""
+    not_yet: str = ""
+
+
+@dataclass(frozen=True)
+class NotAVerb:
+    """It begins with `!` and is no verb: offer the nearest, and to send `text` as it is."""
+
+    text: str
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Said to other people; the agent does not get it."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """For the agent; `text` is empty if the message has only files, or only a mention of the bot."""
+
+    text: str
+    is_to_bot: bool = False
+
+
+Meaning = Order | NotAVerb | Aside | Input
+
+
+def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
+    """Tell what a message is; `text` and `blocks` are as Slack sent them."""
+    whole = for_agent(normalised(text, blocks))
+    mentioned = mentions(whole)
+    said = _after_mention(whole, bot)
+    is_to_bot = bot in mentioned.users
+    if _ASIDE.match(said):
+        return Aside()
+    others = set(mentioned.users) - {bot, author}
+    if not is_to_bot and (others or mentioned.groups or mentioned.is_call):
+        return Aside()
+    return _verb(said, has_mention=said != whole) or Input(said, is_to_bot)
+
+
+def begins_with_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
+    """Whether a message begins with `!`, behind the bot's name or without it."""
+    return is_command(to_agent_text(_after_mention(for_agent(normalised(text, blocks)), bot)))
+
+
+def normalised(text: str, blocks: Sequence[Block] = ()) -> str:
+    """Write a message as Markdown with Slack's tokens in it, from its blocks where they say it all."""
+    rich = from_blocks(blocks, text)
+    return from_mrkdwn(text) if rich is None else rich
+
+
+def to_agent_text(text: str, names: Names | None = None) -> AgentText:
+    """Write a text of a reply as the person saw it: what the agent gets."""
+    return for_agent(as_seen(text, names))
+
+
+def nearest_verbs(said: str) -> tuple[str, ...]:
+    """List the verbs that may be meant by what begins with `!` and is none."""
+    word = re.match(r"!+\s*([A-Za-z]*)", said)
+    names = [verb.name for verb in THREAD_VERBS if not verb.not_yet]
+    close = nearest(word[1], names) if word and word[1] else ()
+    return tuple(f"!{name}" for name in close or ("status", "pause", "help"))
+
+
+def _after_mention(text: str, bot: UserId) -> str:
+    return re.sub(rf"^(?:<@{re.escape(bot)}(?:\|[^<>]*)?>(?:[,:]|{UNSEEN})*)+", "", text)
+
+
+def _verb(said: str, *, has_mention: bool) -> Order | NotAVerb | None:
+    found = _BANG.fullmatch(said)
+    # A link's label may bring the mark too.
+    is_marked = is_command(to_agent_text(said))
+    if found is not None and (is_marked or has_mention):
+        verb = find_thread_verb(found[2])
+        argument = (found[3] or "").strip()
+        if verb is not None and _takes(verb, argument, is_marked=is_marked):
+            return Order(verb.name, argument, verb.not_yet)
+    return NotAVerb(said, nearest_verbs(said)) if is_marked else None
+
+
+def _takes(verb: ThreadVerb, argument: str, *, is_marked: bool) -> bool:
+    if verb.argument == "full":
+        return argument.lower() in ("", "full")
+    return not argument or (verb.argument == "text" and is_marked)

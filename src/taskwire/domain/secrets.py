@@ -1,0 +1,233 @@
+"""Masking what must not be posted, stored or logged: the tokens we know by value, and what looks like one.
+
+Enough stays to recognise a secret by (`ghp_•••`), never a part of it. Masking is for text that people read:
+it prefers to mask a word too many, and it is no proof that nothing secret is left. What the bot itself has to
+read again must not be masked.
+
+The regular expressions look at a window at a time, so that other threads go on meanwhile: a log
+of a million characters is masked beside the loop, and holds it up for some milliseconds at a time.
+"""
+
+import json
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from itertools import takewhile
+from urllib.parse import quote
+
+from taskwire.domain.agent_text import WIDTHLESS
+from taskwire.domain.key_blocks import key_blocks
+from taskwire.domain.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_word
+from taskwire.domain.secret_patterns import COMMANDS, HINT, KINDS, PATTERNS
+from taskwire.domain.windows import MARGIN, MASK, Span, finds, replaced
+
+# A terminal 80 columns wide breaks a long token at its edge, or inside a box a little before it.
+_FULL_LINE = 70
+# What may stand where a terminal broke a token: padding, a box's edges, the next line's indentation.
+_EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
+_BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
+# Of most lines of this length a hint tells that they hold no secret.
+_LINE = 500
+# A mask can bring two parts of a secret together, which is rare; more often than this nobody means it.
+_ROUNDS = 4
+# A string in JSON, its quotation marks included.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_WIDTHLESS = re.compile(f"[{WIDTHLESS}]+")
+
+
+class Masker:
+    """Masks secrets in text; give it all whose value is known, and which of them are tokens of our own."""
+
+    def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
+        values = {value.strip() for value in known}
+        forms = {form for value in values for form in (value, quote(value, safe=""))}
+        usable = sorted(
+            (form for form in forms if len(form) >= SHORTEST), key=lambda form: (-len(form), form)
+        )
+        wrapped = "|".join(map(_as_written, usable))
+        self._known = re.compile(wrapped) if usable else None
+        self._own = OwnTokens(own)
+
+    def mask(self, text: str) -> str:
+        """Mask every secret in a text; masking again changes nothing."""
+        if len(text) <= _LINE and "\n" not in text and not self._may_hold(text):
+            return text
+        for _ in range(_ROUNDS):
+            masked = replaced(text, merge(*self._spans(text)))
+            if masked == text:
+                break
+            text = masked
+        return text
+
+    def mask_own(self, text: str) -> str:
+        """Mask only our own tokens, by value: for what people wrote, and has to be kept as it is."""
+        # A short one may become a word of its own when the one beside it goes.
+        while found := self._own.find(text):
+            text = replaced(text, (Span(start, end) for start, end in found))
+        return text
+
+    def mask_own_in_json(self, text: str) -> str:
+        """Mask our own tokens in each string of a JSON text by itself, JSON within JSON too.
+
+        All else stays as it was written: scripts look for parts of it, and people may have typed it.
+        """
+        if not self._own.may_be_in_json(text):
+            return text
+        if not is_json(text):
+            return self.mask_own(text)
+        return _STRING.sub(self._string, text)
+
+    def _string(self, found: re.Match[str]) -> str:
+        written = found.group()
+        value: str = json.loads(written)
+        masked = self.mask_own_in_json(value)
+        # Half of a surrogate pair can be sent only as an escape.
+        return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
+
+    def _may_hold(self, line: str) -> bool:
+        if not line.isascii() and (bare := _WIDTHLESS.sub("", line)) != line and self._may_hold(bare):
+            return True
+        if HINT.search(line) is not None or (self._known is not None and bool(self._known.search(line))):
+            return True
+        return bool(self._own.find(line))
+
+    def _spans(self, text: str) -> Iterator[Iterable[Span]]:
+        yield sorted(_recognisable(text, *found) for found in self._own.find(text))
+        yield from self._looks(text)
+        if not text.isascii():
+            bare, placed = _without_widthless(text)
+            if bare != text:
+                yield from (map(placed, spans) for spans in self._looks(bare))
+
+    def _looks(self, text: str) -> Iterator[Iterable[Span]]:
+        if self._known is not None:
+            yield (_recognisable(text, *found.span()) for found in finds(self._known, text))
+        yield key_blocks(text)
+        for pattern in PATTERNS:
+            yield (Span(found.end("kept"), found.end()) for found in finds(pattern, text))
+        for command, argument in COMMANDS:
+            yield _arguments(command, argument, text)
+        yield _broken_over_lines(text)
+
+
+def _as_written(value: str) -> str:
+    written = _BREAK.join(re.escape(letter) for letter in value)
+    # A plain word beside a slash is a part of a path, such as `.taskwire/store.sock`.
+    return f"(?<!/){written}(?!/)" if is_plain_word(value) else written
+
+
+def masked_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
+    """Mask a text and keep its beginning, without looking at all that is behind it.
+
+    Half of a secret is not recognised. So more is looked at than is kept, and what was looked
+    at besides is left out again, however far masks have let it move up.
+    """
+    looked_at = text[: longest + MARGIN]
+    masked = mask(looked_at)
+    if len(text) > len(looked_at):
+        pairs = zip(reversed(masked), reversed(looked_at[-MARGIN:]), strict=False)
+        besides = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        masked = masked[: len(masked) - besides]
+    return masked[:longest]
+
+
+def _is_sendable(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
+    """A text without letters that take no room, and how to find what stands there in the whole text."""
+    chunks: list[str] = []
+    kept: list[str] = []
+    at, length = 0, 0
+    # Of each run of them: where it was in the text that is left, and how much had gone by then.
+    places, gone = [], [0]
+    for found in finds(_WIDTHLESS, text):
+        start, end = found.span()
+        kept.append(text[at:start])
+        length += start - at
+        places.append(length)
+        gone.append(gone[-1] + end - start)
+        at = end
+        if len(kept) >= MARGIN:
+            # Joining all of them at once would hold up the loop.
+            chunks.append("".join(kept))
+            kept = []
+
+    def placed(span: Span) -> Span:
+        start = span.start + gone[bisect_right(places, span.start)]
+        return Span(start, span.end + gone[bisect_left(places, span.end)], span.instead)
+
+    return "".join([*chunks, *kept, text[at:]]), placed
+
+
+def _arguments(command: re.Pattern[str], argument: re.Pattern[str], text: str) -> Iterator[Span]:
+    for found in finds(command, text):
+        for value in argument.finditer(text, found.start(), found.end()):
+            yield Span(value.end(str(value.lastgroup)), value.end())
+
+
+def _recognisable(text: str, start: int, end: int) -> Span:
+    kind = KINDS.match(text, start, end)
+    kept = kind.end() if kind and end - kind.end() >= SHORTEST else start
+    return Span(kept, end)
+
+
+def _broken_over_lines(text: str) -> Iterator[Span]:
+    """Find what a terminal broke at its edge; every line keeps its place."""
+    for parts in _runs(text):
+        run = "".join(text[start:end] for start, end in parts)
+        edges = [0]
+        for start, end in parts:
+            edges.append(edges[-1] + end - start)
+        inner = edges[1:-1]
+        found = merge(*(_secrets_over(pattern, run, inner) for pattern in PATTERNS))
+        yield from _in_their_lines(text, parts, edges, found)
+
+
+def _runs(text: str) -> Iterator[list[tuple[int, int]]]:
+    """List what may be one word: a full line's last, whole lines after it, and the next one's first."""
+    parts: list[tuple[int, int]] = []
+    at = 0
+    while (end := text.find("\n", at)) >= 0 or parts:
+        end = len(text) if end < 0 else end
+        begins = at if not parts else at + _indentation(text, at, end)
+        is_full = end - at >= _FULL_LINE and text[end - 1] != " " and end < len(text)
+        if is_full and (not parts or text.find(" ", begins, end) < 0):
+            parts.append((begins if parts else text.rfind(" ", at, end) + 1 or at, end))
+        elif parts:
+            blank = text.find(" ", begins, end)
+            yield [*parts, (begins, end if blank < 0 else blank)]
+            parts = []
+            continue
+        at = end + 1
+
+
+def _indentation(text: str, at: int, end: int) -> int:
+    return next((offset for offset in range(end - at) if not text[at + offset].isspace()), end - at)
+
+
+def _secrets_over(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
+    """What of a run is a secret that goes over an edge; the others are found where they stand."""
+    for found in finds(pattern, run):
+        if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
+            yield found.end("kept"), found.end()
+
+
+def _in_their_lines(
+    text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
+) -> Iterator[Span]:
+    """Place what is secret in a run: the mask where it begins, nothing in the lines where it goes on."""
+    for first, behind in secrets:
+        line = bisect_right(edges, first) - 1
+        instead = MASK
+        while line < len(parts) and edges[line] < behind:
+            begins, ends = parts[line]
+            start = max(begins, begins + first - edges[line])
+            end = min(ends, begins + behind - edges[line])
+            if start == begins and end == ends and not instead:
+                # Nothing is left before them.
+                end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
+            yield Span(start, end, instead)
+            line, instead = line + 1, ""

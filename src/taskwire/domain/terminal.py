@@ -1,0 +1,175 @@
+"""A terminal's screen as plain lines: no escape codes, no padding, no boxes, no spinners or status bars.
+
+What is left is what the agent wrote, still line by line as the terminal broke it; `prose` makes it readable.
+Each line is judged by itself, or within its box, so that a screen that grows keeps the lines it had.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+_LINK = re.compile(
+    r"\x1b\]8;[^;\x07\x1b\n]*;([^\x07\x1b\n]*)(?:\x07|\x1b\\)([^\x1b\x07\n]*)\x1b\]8;[^\x07\x1b\n]*(?:\x07|\x1b\\)"
+)
+_FORWARD = re.compile(r"(?:\x1b\[|\x9b)([0-9]{0,3})C")
+_ESCAPE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\n]*(?:\x07|\x1b\\)?"
+    r"|\x1b[PX^_][^\x1b\n]*(?:\x1b\\)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_OVERWRITTEN = re.compile(r"^.*\r(?=[^\r\n])", re.MULTILINE)
+# Controls, marks that turn the direction of text, and characters that take no room.
+_UNSEEN = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(0x7F, 0xA0), 0x200B, *range(0x202A, 0x202F), 0xFEFF]
+)
+_UNSEEN |= dict.fromkeys([0x61C, 0x200E, 0x200F, *range(0x2066, 0x206A), 0xFEFF]) | {
+    0xA0: " ",
+    0x2028: "\n",
+    0x2029: "\n",
+}
+
+_UPRIGHT = "│┃║"
+_TOP, _BOTTOM = "╭┌╔┏", "╰└╚┗"
+_FLAT = "─━═╌╍┄┅┈┉"
+_CORNERS = "╮┐╗┓"
+_FRAME = _UPRIGHT + _TOP + _BOTTOM + _FLAT + _CORNERS + "╯┘├┤┬┴┼╝╠╣╦╩╬┛┣┫┳┻╋╞╡╪╟╢╫╴╵╶╷"
+_ART = "▁▂▃▄▅▆▇█▀▔▌▐▍▎▏▖▗▘▙▚▛▜▝▞▟░▒▓"
+_BAR = re.compile(r"[▌▍▎▏┃] ?")
+_FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
+
+# What a start-up box shows, and the same where no box is drawn around it.
+_BOXED_BANNER = re.compile(r"Welcome to (?:Claude|Codex|OpenAI)|>_ OpenAI Codex|/help for help|^Aider v[0-9]")
+_BANNER = re.compile(
+    r"^✻ Welcome to |^/help for help|^cwd: [/~]|^>_ OpenAI Codex|^Claude Code v[0-9]|^Aider v[0-9.]+$"
+    r"|^(?:Main|Weak|Editor) model: |^Model: .{1,80} edit format|^Git repo: \S{1,80} with |^Repo-map: using "
+    r"|^Use /help <|^/(?:init|status|approvals|model|review) - |^To get started, describe a task or "
+)
+_STATUS = re.compile(
+    r"(?:esc|ctrl[+-]c) to (?:interrupt|exit|quit)|Ctrl-C again to exit|\? for shortcuts"
+    r"|\(shift\+tab to cycle|[0-9]% context left|^Context left until auto-compact|⏎ send"
+    r"|bypass permissions on|auto-accept edits on|ctrl\+t to (?:show|hide) "
+    r"|^Tokens: [0-9.,k]+ sent|^tokens used: [0-9]|^Token usage: total="
+    r"|^(?:⎿ {1,3}|※ ?|└ )?Tip: |^[✻✽✶✳✢✦✧·\u2217◐◓◑◒] ?[\w' -]{1,40}(?:…|\.\.\.)"
+    r"|^[✻✽✶✳✢✦✧·\u2217] ?\w{1,20} for [0-9]+[smh]|^Worked for [0-9]|^[\u2800-\u28ff]"
+    r"|^[>\u276f\u203a]$|^> Try \""
+)
+# A prompt in which nothing was sent yet stands last on the screen.
+_PROMPTS = (">", "\u276f", "\u203a")
+# So many characters are looked through in a few milliseconds.
+_PIECE = 32_768
+# No status bar is longer than a wide terminal; a paragraph that speaks of one may be.
+_STATUS_LENGTH = 160
+
+
+def without_escapes(text: str) -> str:
+    """Drop what a terminal obeys and shows nothing of; the address of a link is kept beside its label."""
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
+    return "".join(map(_shown, _pieces(text)))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text behind lines, and what is longer anywhere: no look at a piece holds up the loop."""
+    at = 0
+    while at < len(text):
+        end = text.rfind("\n", at, at + _PIECE) + 1 or at + _PIECE
+        yield text[at:end]
+        at = end
+
+
+def _shown(text: str) -> str:
+    text = _FORWARD.sub(lambda found: " " * int(found[1] or 1), _LINK.sub(_link, text))
+    return _OVERWRITTEN.sub("", _ESCAPE.sub("", text)).translate(_UNSEEN)
+
+
+def lines_of(text: str) -> list[str]:
+    """List what an agent wrote, line by line, without the frame that its terminal put around it."""
+    rows = [row.rstrip() for row in without_escapes(text).split("\n")]
+    fenced = fenced_rows(rows)
+    lines: list[str] = []
+    at = 0
+    while at < len(rows):
+        end = at if fenced[at] else _end_of_box(rows, at)
+        if end > at:
+            lines += _box(rows[at:end])
+        else:
+            lines.append(rows[at] if fenced[at] else _line(rows[at]))
+        at = max(end, at + 1)
+    return _without_prompt(lines)
+
+
+def _without_prompt(lines: list[str]) -> list[str]:
+    last = next((at for at in range(len(lines) - 1, -1, -1) if lines[at]), None)
+    is_prompt = last is not None and lines[last].lstrip().startswith("\u203a ")
+    return lines[:last] if is_prompt else lines
+
+
+def fenced_rows(rows: list[str]) -> list[bool]:
+    """Tell which rows belong to fenced code, its fences included; an open fence is none."""
+    closing: dict[int, list[int]] = {}
+    for at, row in enumerate(rows):
+        if (bare := row.strip()) and len(bare) >= 3 and not bare.strip("`"):
+            closing.setdefault(len(bare), []).append(at)
+    fenced = [False] * len(rows)
+    at = 0
+    while at < len(rows):
+        opening = _FENCE.fullmatch(rows[at])
+        ends = closing.get(len(opening[1]), []) if opening else []
+        behind = bisect_right(ends, at)
+        if behind < len(ends):
+            fenced[at : ends[behind] + 1] = [True] * (ends[behind] + 1 - at)
+            at = ends[behind]
+        at += 1
+    return fenced
+
+
+def _link(found: re.Match[str]) -> str:
+    address, label = found[1], found[2]
+    # A user's name before the host hides where it leads.
+    is_web = re.match("https?://[^/?#@\\\\]+(?:[/?#]|$)", address) is not None
+    is_web = is_web and address.rstrip("/") != label.strip().rstrip("/")
+    return f"{label} ({address})" if is_web and label.strip() else label
+
+
+def _end_of_box(rows: list[str], at: int) -> int:
+    """Where the box that begins here ends, or `at` if none begins here."""
+    if not rows[at].lstrip().startswith(tuple(_TOP)):
+        return at
+    for end in range(at + 1, len(rows)):
+        first = rows[end].lstrip()[:1]
+        if first and first in _BOTTOM:
+            return end + 1
+        if not first or first not in _FRAME or first in _TOP:
+            return at
+    return at
+
+
+def _box(rows: list[str]) -> list[str]:
+    inside = [_unframed(row) for row in rows]
+    said = [line.strip() for line in inside if line.strip()]
+    if not said or said[0].startswith(_PROMPTS) or any(_BOXED_BANNER.search(line) for line in said):
+        return [""]
+    return ["", *(_line(line) for line in inside if line.strip()), ""]
+
+
+def _line(row: str) -> str:
+    line = _unframed(row).rstrip()
+    said = line.strip()
+    if len(said) <= _STATUS_LENGTH and (_STATUS.search(said) or _BANNER.search(said)):
+        return ""
+    return line
+
+
+def _unframed(row: str) -> str:
+    """Take a row out of its frame: a border becomes empty, a title and the row's own words stay."""
+    said = row.strip()
+    if not said.strip(_FRAME + _ART + " "):
+        # Three of them make a border or a picture; less may be a word of a text.
+        return "" if len(said) > 2 or said in _UPRIGHT else row
+    if said[0] in _ART and said[1:2] in (*_ART, " ") and said[0] not in "▌▍▎▏":
+        return ""
+    if said[0] in _UPRIGHT and said[-1] in _UPRIGHT:
+        return said[1:-1].removeprefix(" ").rstrip().replace("│", "|")
+    if said[0] in _TOP + _FLAT and said[-1] in _FLAT + _CORNERS:
+        return said.strip(_FRAME + " ")
+    return _BAR.sub("", said, count=1) if _BAR.match(said) else row

@@ -1,0 +1,1 @@
+"""Everything that the bot says in Slack: values in, text and blocks out."""

@@ -1,0 +1,460 @@
+"""Short answers to people: what was done, what waits and why, what was asked.
+
+A refusal is a pair, what is wrong and what to do next, for a `UserError`; `refusal` makes a message of it.
+Refusals that concern names and choices stand in `refusals`.
+"""
+
+from taskwire.domain.controls import Button
+from taskwire.domain.errors import UserError
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.messages.blocks import TEXT, button, code, cut, escaped, named, quoted, rows, section, sentence
+from taskwire.messages.shapes import question, statement, title
+
+# All blocks of a message together fail at about 13,000 characters.
+QUOTED_INPUT = 9_000
+
+
+def refusal(error: UserError) -> Message:
+    """Say what is wrong and what to do next."""
+    return statement(str(error))
+
+
+def _has_thread(link: Link) -> bool:
+    return link.record.thread_ts is not None
+
+
+def _typed(verb: str, link: Link) -> str:
+    return f"`/task {verb} {escaped(link.record.name, 60)}`"
+
+
+# Creating
+
+
+def another_one(prompt: str, key: str) -> Message:
+    """The same was asked for a moment ago."""
+    words = "You started exactly this task here less than two minutes ago. Another one?"
+    return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
+
+
+def another_follows(prompt: str) -> Message:
+    """What takes the place of the question whether another one is meant."""
+    return question("Another one is being created.", prompt, [])
+
+
+def options_behind(typed: str) -> Message:
+    """What stood at the end of a prompt was taken for options."""
+    shown = escaped(typed.replace("`", "'"), 200)
+    return statement(
+        f"I took `{shown}` at the end for options, so your prompt ends before it. Was it part of the text? "
+        "Then put `--` before the text: `/task create -- …`."
+    )
+
+
+def not_created(why: str) -> Message:
+    """The task could not be created; nothing is left of it."""
+    return statement(f"The task was not created. {why}")
+
+
+def not_attached(why: str) -> Message:
+    """The task got no thread."""
+    return statement(f"The task got no thread. {why}")
+
+
+def may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
+    """The card may have been posted, and nobody can look any more."""
+    where = _conversation(channel)
+    left = "got no thread from me" if is_attached else "was not created"
+    return statement(
+        f"I can't tell whether I posted a card in {where}: Slack's answer was lost, and now I can't look "
+        f"there ({escaped(code_word, 60)}). The task {left}. If you see its card there, it leads to nothing."
+    )
+
+
+def _conversation(channel: str) -> str:
+    return f"<#{channel}>" if channel.startswith("C") else "this conversation"
+
+
+def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
+    """The card cannot be posted where it should stand."""
+    where = _conversation(channel)
+    reasons = {
+        "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
+        "channel_not_found": "I can't see this conversation. If it is a private channel, invite me with "
+        "`/invite @Taskwire`; in a direct message with somebody else, use a channel instead.",
+        "is_archived": f"The channel {where} is archived. Use another one.",
+    }
+    why = reasons.get(
+        code_word, f"Slack does not let me post there ({escaped(code_word, 60)}). Use another channel."
+    )
+    return not_attached(why) if is_attached else statement(f"Nothing was created. {why}")
+
+
+def thread_closed(link: Link, code_word: str) -> Message:
+    """Nothing can be said in a task's thread any more."""
+    where = f"<#{link.record.channel}>" if link.record.channel.startswith("C") else "its conversation"
+    why = {
+        "is_archived": f"{where} is archived",
+        "not_in_channel": f"I was removed from {where}",
+        "channel_not_found": f"I was removed from {where}, or it was deleted",
+    }.get(code_word, f"Slack does not let me post in {where} ({escaped(code_word, 60)})")
+    name = escaped(link.record.name, 60)
+    return statement(
+        f"I can't write in the thread of {title(link)} any more: {why}. The agent goes on all the same. "
+        "When I may write there again, I say there what it missed. "
+        f"`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."
+    )
+
+
+def outsiders_read(link: Link) -> Message:
+    """People of another company have come to a task's channel."""
+    name = escaped(link.record.name, 60)
+    return statement(
+        f"<#{link.record.channel}> is shared with another company: its people read what the agent of "
+        f"{title(link)} says there. What they write does not reach it. `/task detach {name}` ends the thread "
+        f"there; then `/task attach {name}` in another channel gives the task a new one."
+    )
+
+
+# Replies by command, verbs
+
+
+def act_too_old(verb: str) -> Message:
+    """A verb was found after the bot had been away for long."""
+    return statement(
+        f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
+        "Write it again if it still holds."
+    )
+
+
+def quoted_input(author: str, text: str) -> Message:
+    """Words that came by `/task send`, shown in the thread before the agent gets them."""
+    is_long = len(text) > QUOTED_INPUT
+    beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
+    words = f"{escaped(author, 80)} says{beginning}:"
+    return Message(
+        text=cut(f"{words} {escaped(text, 3_000)}", TEXT),
+        blocks=(section("author", words), quoted("text", text, QUOTED_INPUT)),
+    )
+
+
+def sent_to_thread(link: Link) -> Message:
+    """The words of `/task send` are in the thread."""
+    return statement(
+        f"Your words are in the thread of {title(link)}; the mark on them says when the agent has them."
+    )
+
+
+def asked_in_thread(link: Link) -> Message:
+    """The words of `/task send` begin with `!`, and wait for a word of their author's."""
+    return statement(
+        f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
+        f"the thread of {title(link)} whether you mean that."
+    )
+
+
+# Pause, resume, edit, delete, detach, mute
+
+
+def pausing(link: Link) -> Message:
+    """The workspace is stopping."""
+    again = (
+        "A reply in its thread, or *Resume*, starts"
+        if _has_thread(link)
+        else f"{_typed('resume', link)} starts"
+    )
+    return statement(f"Pausing {title(link)}. {again} it again.")
+
+
+def paused_since(link: Link) -> Message:
+    """Somebody paused after this person had resumed."""
+    return statement(f"{title(link)} was paused after you asked for that, so it stays paused.")
+
+
+def overtaken(link: Link, verb: str) -> Message:
+    """The opposite has been done since."""
+    since = "started" if verb == "pause" else "stopped"
+    return statement(
+        f"{title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
+    )
+
+
+def already_paused(link: Link) -> Message:
+    """There is nothing to pause."""
+    again = "A reply in its thread" if _has_thread(link) else _typed("resume", link)
+    return statement(f"{title(link)} is paused already. {again} starts it again.")
+
+
+def resuming(link: Link) -> Message:
+    """The workspace is starting."""
+    after = (
+        "I say so in the thread when it is up"
+        if _has_thread(link)
+        else f"{_typed('status', link)} says how it stands"
+    )
+    return statement(f"Resuming {title(link)}. {after}.")
+
+
+def already_running(link: Link) -> Message:
+    """There is nothing to resume."""
+    return statement(f"{title(link)} is running already.")
+
+
+def waiting_for_build(link: Link, verb: str) -> Message:
+    """A start or stop is under way and must end first."""
+    return statement(
+        f"The workspace of {title(link)} is just starting or stopping. "
+        f"I'll {verb} it as soon as that is over."
+    )
+
+
+def restarting(link: Link) -> Message:
+    """What runs and cannot be reached is stopped first."""
+    return statement(f"Stopping the workspace of {title(link)}. I start it again as soon as that is over.")
+
+
+def edited(link: Link) -> Message:
+    """The prompt is replaced."""
+    return statement(f"{title(link)} has its new prompt. The agent reads it when the task is resumed.")
+
+
+def pause_to_edit(link: Link, key: str) -> Message:
+    """Coder takes a new prompt only while the task is paused."""
+    words = (
+        f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
+        "Pause it and change it then?"
+    )
+    return question(words, "", [button(Button.PAUSE_TO_EDIT, "Pause, then change it", key)])
+
+
+def edit_button(link: Link) -> Message:
+    """A message cannot open a dialog; a button can."""
+    words = f"Coder takes a new prompt for {title(link)} while the task is paused."
+    return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
+
+
+def delete_button(link: Link) -> Message:
+    """A message cannot open a dialog; a button can."""
+    words = f"Deleting {title(link)} removes its workspace and everything in it that was not pushed."
+    return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
+
+
+def deleted(link: Link) -> Message:
+    """The task is deleted; whoever asked does not see its thread."""
+    return statement(f"{title(link)} is deleted.")
+
+
+def detached(link: Link) -> Message:
+    """The link is ended on request."""
+    name = escaped(link.record.name, 60)
+    return statement(
+        f"This thread is detached: the task itself is left alone, and I say no more about it here. "
+        f"`/task attach {name}` gives it a new thread."
+    )
+
+
+def detached_by_name(link: Link) -> Message:
+    """The same, for whoever asked for it and does not look at the thread."""
+    return statement(
+        f"{title(link)} has no thread any more: the task itself is left alone, and I say no more about it. "
+        f"{_typed('attach', link)} gives it a new thread."
+    )
+
+
+def muted(link: Link, *, is_muted: bool) -> Message:
+    """Calls are off, or on again."""
+    if is_muted:
+        return statement(
+            f"{title(link)} mentions nobody any more; its messages still come. "
+            f"{_typed('unmute', link)}, or `!unmute` in its thread, undoes this."
+        )
+    return statement(f"{title(link)} calls people again when it needs them.")
+
+
+def already_attached(link: Link, permalink: str) -> Message:
+    """The task has a thread, at this address if the bot may still write there."""
+    if permalink:
+        return statement(f"{title(link)} has a thread already: <{permalink}>")
+    return statement(
+        f"{title(link)} has a thread already, but I can't write in it any more. {_typed('detach', link)}, "
+        f"then {_typed('attach', link)} gives it a new one."
+    )
+
+
+# Logs
+
+
+def logs(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
+    """The end of what the agent wrote, by now or, as a snapshot, until the last pause."""
+    if not text.strip():
+        return statement(f"{named(title)} has written nothing yet.")
+    end = "The end of the log" if is_cut else "The log"
+    kept = ", as Coder kept it at the last pause" if is_snapshot else ""
+    words = f"{end} of {named(title)}{kept}:"
+    return Message(
+        text=cut(f"{words}\n{escaped(text, 3_000)}", TEXT), blocks=(section("log", words), code("text", text))
+    )
+
+
+def log_follows(link: Link, *, is_snapshot: bool = False) -> Message:
+    """The whole log comes as a file, for one person."""
+    return statement(f"{_whole(title(link), is_snapshot)} follows in your direct messages with me.")
+
+
+def log_sent(title: str, *, is_snapshot: bool = False) -> Message:
+    """The whole log went to the person's direct messages."""
+    return statement(f"{_whole(named(title), is_snapshot)} is in your direct messages with me.")
+
+
+def _whole(name: str, is_snapshot: bool) -> str:
+    return (
+        f"What Coder kept of the log of {name} at the last pause"
+        if is_snapshot
+        else f"The whole log of {name}"
+    )
+
+
+# At the door
+
+
+def too_fast(most: int = 10) -> Message:
+    """Somebody asks for more than is done for one person."""
+    count = {10: "ten", 30: "thirty"}.get(most, str(most))
+    return statement(
+        f"That is more than {count} requests in a minute, so the rest is not done. "
+        "Wait a minute; replies to the agent go on as usual."
+    )
+
+
+def for_everybody(message: Message, key: str) -> Message:
+    """Offer to show everybody what one person is shown."""
+    show = rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
+    return message.model_copy(update={"blocks": (*message.blocks, *show)})
+
+
+def shown_to_everybody() -> Message:
+    """What takes the place of an answer that everybody sees now."""
+    return statement("Shown to everybody in the thread.")
+
+
+def in_doubt_command() -> str:
+    """Redis did not say whether it took a command."""
+    return (
+        "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
+    )
+
+
+def store_away() -> str:
+    """Redis cannot be reached, so nothing was taken."""
+    return (
+        "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
+    )
+
+
+def only_another_version_reads() -> Message:
+    """What was asked for was written by a version that this one cannot read."""
+    return statement(
+        "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
+        "when the other one is back."
+    )
+
+
+def too_much_waits() -> str:
+    """More was asked for, by this person or in this thread, than is kept."""
+    return (
+        "So much that was asked for still waits that I did not take this one. "
+        "Please try again in a few minutes."
+    )
+
+
+def trouble(sign: str) -> Message:
+    """Something nobody expected; the reference finds the log line."""
+    return statement(
+        "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
+        f"Taskwire this reference: `{sign}`."
+    )
+
+
+def dialog_failed() -> Message:
+    """Slack did not open the dialog in time."""
+    return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
+
+
+# Why a job was given up.
+KILLED = "I was stopped in the middle of it again and again"
+FAILED_FOR_A_DAY = "it did not succeed in a day"
+REFUSED_FOR_A_WEEK = "my account was refused for a week"
+NEWER_NEVER_CAME = "another version of me took it, and none that can read it has come for a week"
+# These say nothing of the one job that was tried.
+SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
+
+
+def wrong_with_me(sign: str) -> str:
+    """The same job surprised me time and again."""
+    return f"something is wrong with me (reference {sign})"
+
+
+def gave_up(wished: str, why: str, *, is_in_doubt: bool) -> Message:
+    """A job was given up, whose purpose is named as `waiting.wish` does."""
+    doubt = "I could not find out whether it happened, so please look before you ask again. "
+    return statement(
+        f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_in_doubt else ''}"
+        "Whoever runs Taskwire can see it with `taskwire doctor`."
+    )
+
+
+def coder_away() -> Message:
+    """Coder cannot be asked just now."""
+    return statement("Coder does not answer me right now. Please try again in a minute.")
+
+
+def token_refused() -> Message:
+    """Coder refuses the bot's own token."""
+    return statement(
+        "Coder refuses my token, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "`taskwire doctor` says what to do."
+    )
+
+
+def never_posted(*, is_attached: bool) -> Message:
+    """The card could not be posted."""
+    left = "The task got no thread." if is_attached else "Nothing was created."
+    return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
+
+
+def no_tasks() -> Message:
+    """This Coder has no Tasks."""
+    return statement(
+        "This Coder has no Tasks, so I can do nothing there. Please tell whoever runs Taskwire: "
+        "`taskwire doctor` says more."
+    )
+
+
+def slack_is_full() -> Message:
+    """There was no place in Slack's limits for as long as anybody can be answered."""
+    return statement(
+        "Slack lets me make only so many calls a minute, and too many were asked of me. "
+        "Please ask again in a while."
+    )
+
+
+def slack_away() -> Message:
+    """Slack did not do its part."""
+    return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
+
+
+def mention_not_yet() -> Message:
+    """Mentions come later."""
+    return statement("I can't start a task from a mention yet. Type `/task create …` in the channel instead.")
+
+
+def direct_not_yet() -> Message:
+    """Direct messages come later."""
+    return statement(
+        "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
+    )
+
+
+def not_available(what: str) -> Message:
+    """A verb that this version does not have."""
+    return statement(f"I can't do that yet. {what}")

@@ -1,0 +1,334 @@
+"""The few blocks that all messages share, and how text from outside is put among them.
+
+What people, agents and Coder wrote goes into `rich_text` and `plain_text`, which parse nothing, so that a
+title with a star in it shows a star. Only our own words and times are mrkdwn. What a message says is decided
+in the modules beside this one; lengths are kept here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+from urllib.parse import SplitResult, quote, urlsplit
+
+from taskwire.domain.controls import Button
+from taskwire.domain.message import Block
+from taskwire.domain.mrkdwn import Part, as_name, escape_mrkdwn, has_name, parts_of, without_calls
+from taskwire.domain.phases import Phase
+
+# A report of Coder's has at most 160 bytes; titles that people give at most 64.
+TITLE = 120
+REPORT = 300
+# chat.update refuses a longer text (msg_too_long).
+TEXT = 4_000
+# No documented limit for one rich_text; all blocks together fail at about 13,000 characters.
+CODE = 6_000
+URL = 3_000
+BUTTONS_IN_A_ROW = 5
+# What a button says.
+BUTTON = 75
+
+# Secrets are plain letters and signs; so many of them are recognised, whatever is missing.
+_PLAIN = re.compile("[!-~]")
+_PART_OF_WORD = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
+# Of a link with nothing secret in it, all up to the last slash.
+_WHOLE_PARTS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
+# They turn the rest of a line around; right-to-left scripts need none of them.
+_TURNERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+# Browsers keep these in a host; the older rule, which Python has, makes other letters of them.
+_KEPT = re.compile(r"[\u00df\u03c2]")
+# They would end the bold of a name, or begin something else in it.
+_MARKS = re.compile(r"[*_~`]")
+
+
+class PhaseLabel(NamedTuple):
+    """How a phase looks: an emoji to scan for, and its word."""
+
+    emoji: str
+    label: str
+
+
+PHASE_LABELS = {
+    Phase.STARTING: PhaseLabel("hourglass_flowing_sand", "Starting"),
+    Phase.WORKING: PhaseLabel("gear", "Working"),
+    Phase.NEEDS_YOU: PhaseLabel("raising_hand", "Needs you"),
+    Phase.DONE: PhaseLabel("white_check_mark", "Done"),
+    Phase.FAILED: PhaseLabel("x", "Failed"),
+    Phase.PAUSING: PhaseLabel("double_vertical_bar", "Pausing"),
+    Phase.UNCLEAR: PhaseLabel("grey_question", "Unclear"),
+    Phase.PAUSED: PhaseLabel("double_vertical_bar", "Paused"),
+    Phase.BROKEN: PhaseLabel("warning", "Broken"),
+    Phase.GONE: PhaseLabel("wastebasket", "Gone"),
+    Phase.OTHER: PhaseLabel("grey_question", "Something new"),
+}
+
+
+def cut(text: str, limit: int) -> str:
+    """Shorten a text to the limit, and show that it was.
+
+    A short part of a word is left out: masking would not see that it is the beginning of a secret. Where that
+    would leave less than half, the whole parts of a link stay. A passphrase in quotation marks is recognised
+    by masking although it was cut.
+    """
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    part = _PART_OF_WORD.search(kept, max(0, limit - 90)) if _PLAIN.match(text, limit - 1) else None
+    if part is None:
+        return kept.rstrip() + "…"
+    link = _WHOLE_PARTS.match(kept, part.start()) if part.start() < limit // 2 else None
+    return kept[: link.end() if link else part.start()].rstrip() + "…"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Put a text from outside on one line that calls nobody and turns nothing around; empty if unseen."""
+    shown = _TURNERS.sub("", " ".join(text.split()))
+    shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
+    if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
+        return ""
+    return cut(without_calls(shown).strip(), limit)
+
+
+def end_of(text: str, limit: int) -> str:
+    """Keep a text's end, from the beginning of a line where one is near."""
+    if len(text) <= limit:
+        return text
+    kept = text[-(limit - 2) :]
+    first, newline, rest = kept.partition("\n")
+    return "…\n" + (rest if newline and rest.strip() and len(first) < limit // 4 else kept)
+
+
+def fitting(lines: Sequence[str]) -> str:
+    """Put lines one under the other, as many as a text may have."""
+    kept, length = [], 0
+    for each in lines:
+        length += len(each) + 1
+        if length > TEXT:
+            break
+        kept.append(each)
+    return "\n".join(kept)
+
+
+def escaped(text: str, limit: int) -> str:
+    """Put a text from outside among mrkdwn."""
+    return escape_mrkdwn(one_line(text, limit))
+
+
+def sentence(text: str) -> str:
+    """End a text with a stop, if it has none."""
+    return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
+
+
+def ago(moment: datetime) -> str:
+    """Say how long ago something was, in a way that ages by itself: `3 minutes ago`."""
+    return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{on(moment)}>"
+
+
+def at(moment: datetime) -> str:
+    """Say a time of day, by the reader's own clock."""
+    return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
+
+
+def when(moment: datetime) -> str:
+    """Say when something was, by the reader's own clock and with Slack's capital: `Today at 14:03`."""
+    seconds = max(0, int(moment.timestamp()))
+    return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
+
+
+def on(moment: datetime) -> str:
+    """Say a moment where Slack does not turn it into the reader's own time."""
+    return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
+
+
+def plain(text: str, limit: int = 2_000) -> Block:
+    """Make a text that is shown as it is."""
+    return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
+
+
+def own(words: str) -> Block:
+    """Make a text of our own words, in which foreign ones are escaped already."""
+    return {"type": "mrkdwn", "text": words}
+
+
+def section(block_id: str, words: str) -> Block:
+    """Say something in our own words; with a name that has marks of its own, piece by piece."""
+    if has_name(words):
+        return line(block_id, [_piece(part) for part in parts_of(words)])
+    return {"type": "section", "block_id": block_id, "text": own(words)}
+
+
+def named(text: str, limit: int = 80) -> str:
+    """Put the name of a task among our own words, in bold; stars and back-ticks in it are shown as such."""
+    shown = escaped(text, limit)
+    return as_name(shown) if _MARKS.search(shown) else f"*{shown}*"
+
+
+def _piece(part: Part) -> Block:
+    kind, found = part
+    match kind:
+        case "name" | "bold":
+            return said(found[kind], is_bold=True)
+        case "code":
+            return {"type": "text", "text": found["code"], "style": {"code": True}}
+        case "emoji":
+            return emoji(found["emoji"])
+        case "person":
+            return person(found["person"])
+        case "channel":
+            return {"type": "channel", "channel_id": found["channel"]}
+        case "time":
+            when_shown = {"format": found["format"], "fallback": found["fallback"]}
+            return {"type": "date", "timestamp": int(found["time"]), **when_shown}
+        case "url":
+            label = {"text": found["label"]} if found.get("label") else {}
+            return {"type": "link", "url": found["url"], **label}
+        case _:
+            return said(found["text"])
+
+
+def context(block_id: str, elements: Sequence[Block]) -> Block:
+    """Say something by the way: at most 10 elements."""
+    return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
+
+
+def said(text: str, *, is_bold: bool = False) -> Block:
+    """Make a piece of a line; the text may be anybody's."""
+    piece: Block = {"type": "text", "text": without_calls(text)}
+    return piece | {"style": {"bold": True}} if is_bold else piece
+
+
+def emoji(name: str) -> Block:
+    """Make a piece of a line: one emoji."""
+    return {"type": "emoji", "name": name}
+
+
+def person(user_id: str) -> Block:
+    """Make a piece of a line that calls somebody."""
+    return {"type": "user", "user_id": user_id}
+
+
+def titled(text: str, url: str) -> Block:
+    """Make a bold piece of a line, which leads somewhere if there is an address."""
+    if not url:
+        return said(text, is_bold=True)
+    return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
+
+
+def line(block_id: str, pieces: Sequence[Block]) -> Block:
+    """Put pieces on a line of their own."""
+    return _rich(block_id, "rich_text_section", pieces)
+
+
+def quoted(block_id: str, text: str, limit: int) -> Block:
+    """Quote what a person wrote."""
+    return _rich(block_id, "rich_text_quote", [said(cut(text.strip(), limit))])
+
+
+def code(block_id: str, text: str) -> Block:
+    """Show what an agent or a build wrote as it wrote it; of too much, the end."""
+    return _rich(block_id, "rich_text_preformatted", [said(end_of(text, CODE))])
+
+
+def _rich(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
+    return {"type": "rich_text", "block_id": block_id, "elements": [{"type": kind, "elements": [*pieces]}]}
+
+
+def button(
+    action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
+) -> Block:
+    """Make a button; without a value it only opens its page."""
+    made: Block = {
+        "type": "button",
+        "action_id": action.value,
+        "text": {"type": "plain_text", "text": cut(label, BUTTON), "emoji": False},
+    }
+    optional = {"value": value, "url": url, "style": style}
+    return made | {key: given for key, given in optional.items() if given}
+
+
+def reported(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
+    """Make the button that opens what the agent reported; it stands out once it is the result."""
+    label = link_label(url)
+    if not is_known(url, coder_url, forges):
+        label = f"{label} ({_place(url, BUTTON - len(label) - 3)})"
+    return button(Button.OPEN_LINK, label, url=url, style="primary" if is_result else "")
+
+
+def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
+    """Put buttons on one row, or those set apart on a second one if they are many: Slack folds a long row."""
+    if len(steps) + len(apart) <= BUTTONS_IN_A_ROW:
+        steps, apart = [*steps, *apart], ()
+    named = ((block_id, steps), (f"{block_id}.more", apart))
+    return [{"type": "actions", "block_id": name, "elements": [*row]} for name, row in named if row]
+
+
+def web_url(address: str) -> str:
+    """Return the address if a browser may open it, else nothing: agents report files and worse.
+
+    None that hides where it leads: behind a user's name, a backslash or letters that nobody sees.
+    """
+    address = address.strip()
+    if len(address) > URL or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
+        return ""
+    try:
+        parts = urlsplit(address)
+        is_right = parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_host(parts))
+        is_right = is_right and parts.port != 0
+    except ValueError:
+        return ""
+    return address if is_right else ""
+
+
+def is_known(url: str, coder_url: str, forges: Collection[str]) -> bool:
+    """Whether an address is the deployment's Coder's, or one of the forges that the settings name."""
+    parts, own = urlsplit(url), urlsplit(coder_url)
+    if not parts.netloc.isascii():
+        # Which letters a browser takes for which is not the same in all of them: its host is shown.
+        return False
+    if (parts.scheme, _host(parts), parts.port) == (own.scheme, _host(own), own.port):
+        return True
+    return parts.scheme == "https" and _with_port(parts) in forges
+
+
+def _host(parts: SplitResult) -> str:
+    """The host as a browser asks for it: letters of other scripts that look like these do not any more."""
+    host = parts.hostname or ""
+    if host.isascii():
+        return host
+    if not _KEPT.search(host):
+        return host.encode("idna").decode()
+    labels = host.split(".")
+    return ".".join(each if each.isascii() else f"xn--{each.encode('punycode').decode()}" for each in labels)
+
+
+def _with_port(parts: SplitResult) -> str:
+    return _host(parts) if parts.port is None else f"{_host(parts)}:{parts.port}"
+
+
+def _place(url: str, room: int) -> str:
+    """Where an address leads; of a long one the end, which says whose it is."""
+    place = _with_port(urlsplit(url))
+    return place if len(place) <= room else "…" + place[1 - room :]
+
+
+_KINDS = (
+    (re.compile(r"/merge_requests/\d+"), "View merge request"),
+    (re.compile(r"/(?:pull|pulls|pull-requests|pullrequest)/\d+"), "View pull request"),
+    (re.compile(r"/issues/\d+"), "View issue"),
+)
+
+
+def link_label(url: str) -> str:
+    """Name what a reported link leads to."""
+    path = urlsplit(url).path
+    return next((label for pattern, label in _KINDS if pattern.search(path)), "Open link")
+
+
+def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:
+    """Address the task's page in Coder, once there is one."""
+    if not (coder_url and owner_name and task_id):
+        return ""
+    return web_url(f"{coder_url.rstrip('/')}/tasks/{quote(owner_name, safe='')}/{quote(task_id, safe='')}")

@@ -1,0 +1,271 @@
+"""The dialogs: the form for a new task, the two that ask before they act, and what stands in for them.
+
+A dialog opens at once with `loading` and is filled by its view's id when Coder has answered. Fields are read
+back by their action ids: the preset's block id changes with the template, since Slack keeps what was chosen
+in a block as long as its id stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from taskwire.domain.controls import Dialog
+from taskwire.domain.message import Block, View
+from taskwire.messages import blocks
+from taskwire.messages.blocks import cut, line, one_line, own, said, section
+
+# plain_text_input takes no more, neither from us nor from a person.
+INPUT = 3_000
+# static_select takes no more.
+OPTIONS = 100
+TASK_NAME = 32
+
+# What stands over each dialog, from its opening on.
+TITLES = {
+    Dialog.CREATE: "New task",
+    Dialog.EDIT: "Edit the prompt",
+    Dialog.DELETE: "Delete this task",
+}
+# What stands beside a field that cannot be left so.
+PROMPT_MISSING = "Say what the agent should do."
+PROMPT_EMPTY = "The prompt cannot be empty."
+PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
+CHANNEL_MISSING = "Choose where its thread opens."
+
+
+class Field(StrEnum):
+    """The action id of each field; choosing a template is told at once."""
+
+    TEMPLATE = "form.template"
+    PRESET = "form.preset"
+    PROMPT = "form.prompt"
+    NAME = "form.name"
+    CHANNEL = "form.channel"
+
+
+@dataclass(frozen=True)
+class PresetChoice:
+    """A preset of a template; `id` is Coder's."""
+
+    id: str
+    name: str
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
+class TemplateChoice:
+    """A template that this person may use; `id` is Coder's. The organization tells namesakes apart."""
+
+    id: str
+    title: str
+    organization: str = ""
+    presets: tuple[PresetChoice, ...] = ()
+
+
+def loading(dialog: Dialog) -> View:
+    """Show something at once: a trigger lives three seconds, and Coder may take longer."""
+    return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
+
+
+def create_form(
+    templates: Sequence[TemplateChoice],
+    *,
+    prompt: str = "",
+    chosen: str = "",
+    preset: str = "",
+    name: str = "",
+    channel: str = "",
+    error: str = "",
+    private_metadata: str = "",
+) -> View:
+    """Ask for what a new task needs; `chosen` and `preset` are ids, else the first and the default one."""
+    if not templates:
+        return notice_dialog(
+            Dialog.CREATE,
+            "There is no template for tasks that you may use. Whoever looks after Coder can give you one.",
+        )
+    shown = _within(templates, chosen)
+    template = next((each for each in shown if each.id == chosen), shown[0])
+    fields = [_template_field(shown, template)]
+    fields += _preset_field(template, preset)
+    fields += [_prompt_field("What should the agent do?", prompt), _name_field(name), _channel_field(channel)]
+    asked = [*_wrong(error), *_too_long(prompt, "/task create PROMPT"), *fields]
+    if len(templates) > len(shown):
+        asked.append(
+            _small("more", f"Only {OPTIONS} templates fit here; `/task create template=NAME` takes any.")
+        )
+    return _view(Dialog.CREATE, asked, private_metadata, "Create")
+
+
+def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
+    """Ask for the paused task's new prompt."""
+    command = f"/task edit {one_line(name, TASK_NAME) or 'NAME'} TEXT"
+    asked = [
+        line("title", [said(one_line(title, blocks.TITLE) or "This task", is_bold=True)]),
+        *_too_long(prompt, command),
+        _prompt_field("Its new prompt", prompt),
+        _small("next", "The agent reads it when the task is resumed."),
+    ]
+    return _view(Dialog.EDIT, asked, private_metadata, "Save")
+
+
+def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
+    """Ask once before a task is deleted, for which so many replies wait."""
+    losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
+    if waiting:
+        replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
+        losses.append(f"{replies} for the agent; the text comes back in the thread.")
+    asked = [
+        line(
+            "title",
+            [said("Delete "), said(one_line(title, blocks.TITLE) or "this task", is_bold=True), said("?")],
+        ),
+        section("lost", "This is lost:\n" + "\n".join(f"•  {loss}" for loss in losses)),
+        _small("stays", "The thread stays. Deleting cannot be undone; pausing keeps everything."),
+    ]
+    return _view(Dialog.DELETE, asked, private_metadata, "Delete", "Keep it")
+
+
+def notice_dialog(dialog: Dialog, text: str) -> View:
+    """Say something in a dialog that is open already: an error, or that what it was about is gone."""
+    return _view(dialog, [section("notice", cut(text.strip(), INPUT) or "Nothing to do here.")])
+
+
+def _view(
+    dialog: Dialog,
+    asked: Sequence[Block],
+    private_metadata: str = "",
+    submit: str = "",
+    close: str = "",
+) -> View:
+    made: Block = {
+        "type": "modal",
+        "callback_id": dialog.value,
+        "title": _plain(TITLES[dialog], 24),
+        "close": _plain(close or ("Cancel" if submit else "Close"), 24),
+        "private_metadata": private_metadata,
+        "blocks": [*asked],
+    }
+    return View(content=made | {"submit": _plain(submit, 24)} if submit else made)
+
+
+def _plain(text: str, limit: int) -> Block:
+    return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
+
+
+def _small(block_id: str, words: str) -> Block:
+    return blocks.context(block_id, [own(words)])
+
+
+def _wrong(error: str) -> list[Block]:
+    return [section("error", cut(f":warning: {error}", INPUT))] if error else []
+
+
+def _too_long(prompt: str, command: str) -> list[Block]:
+    if len(prompt) <= INPUT:
+        return []
+    return [
+        section(
+            "too_long",
+            f":warning: The prompt has {len(prompt):,} characters and a dialog holds {INPUT:,}: its end is "
+            f"missing here. `{command}` takes it whole.",
+        )
+    ]
+
+
+def _within(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
+    """Keep as many as a menu holds, the chosen one among them."""
+    if len(templates) <= OPTIONS:
+        return templates
+    first = [each for each in templates if each.id == chosen]
+    return (first + [each for each in templates if each.id != chosen])[:OPTIONS]
+
+
+def _option(label: str, value: str, described: str = "") -> Block:
+    made: Block = {"text": _plain(label, 75), "value": value}
+    return made | {"description": _plain(described, 75)} if described else made
+
+
+def _menu(action: Field, options: list[Block], initial: Block | None, hint: str) -> Block:
+    menu: Block = {
+        "type": "static_select",
+        "action_id": action.value,
+        "placeholder": _plain(hint, 150),
+        "options": [*options],
+    }
+    return menu if initial is None else menu | {"initial_option": initial}
+
+
+def _input(block_id: str, label: str, element: Block, *, is_optional: bool = False, hint: str = "") -> Block:
+    made: Block = {
+        "type": "input",
+        "block_id": block_id,
+        "label": _plain(label, 100),
+        "element": element,
+        "optional": is_optional,
+    }
+    return made | {"hint": _plain(hint, 300)} if hint else made
+
+
+def _template_field(templates: Sequence[TemplateChoice], template: TemplateChoice) -> Block:
+    options = {each.id: _option(each.title, each.id, each.organization) for each in templates}
+    menu = _menu(Field.TEMPLATE, list(options.values()), options[template.id], "Choose a template")
+    return _input(Field.TEMPLATE.value, "Template", menu) | {"dispatch_action": True}
+
+
+def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
+    if not template.presets:
+        return []
+    presets = template.presets[:OPTIONS]
+    chosen = next((each for each in presets if each.id == preset), None) or next(
+        (each for each in presets if each.is_default), None
+    )
+    options = {each.id: _option(each.name, each.id) for each in presets}
+    initial = None if chosen is None else options[chosen.id]
+    menu = _menu(Field.PRESET, list(options.values()), initial, "The template's own values")
+    return [_input(preset_field(template.id), "Preset", menu, is_optional=True)]
+
+
+def preset_field(template: str) -> str:
+    """Name the field that holds a preset of this template."""
+    return f"{Field.PRESET}:{template}"[:255]
+
+
+def _prompt_field(label: str, prompt: str) -> Block:
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": Field.PROMPT.value,
+        "multiline": True,
+        "max_length": INPUT,
+        "focus_on_load": True,
+        "placeholder": _plain("Fix the login redirect: after signing in, people land on /404.", 150),
+    }
+    return _input(Field.PROMPT.value, label, element | ({"initial_value": prompt[:INPUT]} if prompt else {}))
+
+
+def _name_field(name: str) -> Block:
+    element: Block = {"type": "plain_text_input", "action_id": Field.NAME.value, "max_length": TASK_NAME}
+    given: Block = {"initial_value": name[:TASK_NAME]} if name else {}
+    hint = "Letters, digits and hyphens. Left empty, it is made from the prompt."
+    return _input(Field.NAME.value, "Name", element | given, is_optional=True, hint=hint)
+
+
+def _channel_field(channel: str) -> Block:
+    element: Block = {
+        "type": "conversations_select",
+        "action_id": Field.CHANNEL.value,
+        "placeholder": _plain("Choose a channel", 150),
+        # A thread needs a place where the bot can post: no messages between people, no other companies.
+        "filter": {
+            "include": ["public", "private"],
+            "exclude_external_shared_channels": True,
+            "exclude_bot_users": True,
+        },
+    }
+    given: Block = {"initial_conversation": channel} if channel.startswith(("C", "G")) else {}
+    hint = "Its thread opens there. Taskwire has to be a member."
+    if channel.startswith("D"):
+        hint = f"{hint} Left empty, it opens in this direct message."
+    return _input(
+        Field.CHANNEL.value, "Channel", element | given, hint=hint, is_optional=channel.startswith("D")
+    )

@@ -1,0 +1,455 @@
+"""What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from taskwire.domain.controls import Button
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import Reply
+from taskwire.domain.links import Link, LinkEnd
+from taskwire.domain.message import Message
+from taskwire.messages import refusals
+from taskwire.messages.blocks import (
+    CODE,
+    TEXT,
+    button,
+    code,
+    cut,
+    escaped,
+    one_line,
+    quoted,
+    section,
+    sentence,
+)
+from taskwire.messages.refusals import coder_said
+from taskwire.messages.shapes import QUOTE, question, statement, title
+
+# Why a thread leads to no task any more.
+_END: dict[LinkEnd, str] = {
+    "gone": "its task is no longer in Coder",
+    "detached": "it was detached from its task",
+    "failed": "its task was never created",
+}
+
+
+def delivered_late(text: str) -> Message:
+    """It was delivered after something that had been written later."""
+    words = "Slack brought me this reply late: the agent got it after one that was written later."
+    return _about(words, text)
+
+
+def delivered_twice(text: str) -> Message:
+    """The agent got it twice; nobody can take it back."""
+    words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
+    return _about(words, text)
+
+
+def maybe_delivered_twice(text: str) -> Message:
+    """The agent may have got it twice, and nothing shows any more whether it did."""
+    words = (
+        "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
+        "got it twice. Tell it if that matters."
+    )
+    return _about(words, text)
+
+
+def edited_late(text: str) -> Message:
+    """A reply was edited after the agent had it."""
+    words = "This edit came after the agent had the reply: it knows the earlier words. Reply to correct it."
+    return _about(words, text) if text.strip() else statement(words)
+
+
+def deleted_late(author: str) -> Message:
+    """A reply was deleted after the agent had it; `author` is how its author is called, if that is known."""
+    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
+
+
+def edited_in_doubt(text: str) -> Message:
+    """A reply was edited while nobody knows whether the agent has it."""
+    words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
+    return _about(words, text)
+
+
+def deleted_in_doubt(author: str) -> Message:
+    """A reply was deleted while nobody knows whether the agent has it."""
+    which = f"the reply of {escaped(author, 80)}" if author else "the reply"
+    return statement(
+        f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
+    )
+
+
+def _about(words: str, text: str) -> Message:
+    return Message(text=cut(words, TEXT), blocks=(section("about", words), quoted("text", text, QUOTE)))
+
+
+def _value(link: Link, job_id: str) -> str:
+    return f"{link.id} {job_id}"
+
+
+def input_in_doubt(link: Link, job_id: str, text: str) -> Message:
+    """Whether the agent got it cannot be known."""
+    return _arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
+
+
+def input_forgotten(link: Link, job_id: str, text: str) -> Message:
+    """The store has lost whether the agent got it."""
+    return _arrived_or_not(link, job_id, text, "my store lost what became of it, and nothing here shows it")
+
+
+def _arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
+    words = f"I can't tell whether the agent got this: {why}. Later replies wait until you decide."
+    value = _value(link, job_id)
+    choices = [
+        button(Button.ARRIVED, "It arrived", value),
+        button(Button.SEND_AGAIN, "Send again", value),
+    ]
+    return question(words, text, choices)
+
+
+def still_send(link: Link, job_id: str, text: str) -> Message:
+    """An old reply was found after the bot had been away."""
+    words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
+    value = _value(link, job_id)
+    choices = [
+        button(Button.SEND_STILL, "Send it", value, style="primary"),
+        button(Button.DROP_INPUT, "Leave it", value),
+    ]
+    return question(words, text, choices)
+
+
+def refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> Message:
+    """Some of a reply's files cannot go to the agent."""
+    value = _value(link, job_id)
+    choices = [
+        button(Button.SEND_AS_IT_IS, "Send without them", value),
+        button(Button.DROP_INPUT, "Don't send", value),
+    ]
+    return question(f"{_cannot_take(names)} This reply and later ones wait for your word.", text, choices)
+
+
+def nothing_to_send(names: Sequence[str]) -> Message:
+    """Nothing of a reply can go to the agent."""
+    if names:
+        return statement(f"{_cannot_take(names)} There was nothing else in the reply, so nothing was sent.")
+    return statement(
+        "There was nothing in this reply that the agent could get. Write a few words and try again."
+    )
+
+
+def too_many(most: int) -> Message:
+    """More replies wait than are kept."""
+    return statement(
+        f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
+        "not sent: please write them again when some of the others have gone."
+    )
+
+
+def too_much_asked() -> Message:
+    """More was asked for in a thread than is kept."""
+    return statement(
+        "So much that was asked for in this thread still waits that I take no more for now. What is marked "
+        ":warning: is not done: please ask again in a few minutes."
+    )
+
+
+def _cannot_take(names: Sequence[str]) -> str:
+    what = "this file" if len(names) == 1 else "these files"
+    return f"The agent only gets text files of up to 100 kB, not {what}: {_named(names)}."
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"`{escaped(name.replace('`', ''), 60)}`" for name in names)
+
+
+def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
+    """A reply begins with `!` and is no verb."""
+    offered = " or ".join(f"`{word}`" for word in nearest)
+    meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
+    words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
+    return question(words, text, [button(Button.SEND_AS_IT_IS, "Send it as it is", value)])
+
+
+def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
+    """Coder refused an input."""
+    return _try_again(link, job_id, f"This reply was not delivered. {coder_said(why)}", text)
+
+
+def kept_out(link: Link, job_id: str, text: str) -> Message:
+    """Coder shows the task to our account, and does not let it talk to the agent."""
+    why = " ".join(refusals.kept_out(link.title))
+    return _try_again(link, job_id, f"This reply was not delivered. {why}", text)
+
+
+def not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
+    """Coder refused to resume the paused task for inputs."""
+    words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
+    return _try_again(link, job_id, words, _together(texts))
+
+
+def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
+    """Inputs were tried until there was no point in it any more."""
+    words = sentence(f"{_not_delivered(texts)}: {escaped(why, 300)}")
+    return _try_again(link, job_id, words, _together(texts))
+
+
+def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
+    """The agent was not ready for a day."""
+    words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
+    return _try_again(link, job_id, words, _together(texts))
+
+
+def held_up_by_agent(link: Link) -> Message:
+    """Coder has not reached the agent for a while, so replies wait."""
+    return _held_up(
+        f"Coder can't reach the agent of {title(link)}. Often it comes back by itself; `!pause`, then "
+        "`!resume` starts its workspace again"
+    )
+
+
+def held_up_by_coder(link: Link) -> Message:
+    """Coder has not said for a while whether the agent takes anything."""
+    return _held_up(
+        f"Coder does not tell me whether the agent of {title(link)} takes them. Whoever looks after Coder "
+        "can find out why"
+    )
+
+
+def _held_up(why: str) -> Message:
+    return statement(
+        f"Replies here have been waiting for a while: {why}. I go on trying for a day; there is no need to "
+        "repeat them."
+    )
+
+
+def _not_delivered(texts: Sequence[str]) -> str:
+    few = "This reply was" if len(texts) == 1 else f"These {len(texts)} replies were"
+    return f"{few} not delivered"
+
+
+def _together(texts: Sequence[str]) -> str:
+    """As many as fit, each on its own line; the mark on each reply says which they are."""
+    return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
+
+
+def _try_again(link: Link, job_id: str, words: str, text: str) -> Message:
+    return question(words, text, [button(Button.SEND_AGAIN, "Try again", _value(link, job_id))])
+
+
+def broken_first(link: Link, job_id: str, texts: Sequence[str]) -> Message:
+    """The workspace is broken, so nothing can be delivered."""
+    what = "the reply" if len(texts) == 1 else "the replies"
+    words = (
+        f"{_not_delivered(texts)}: the workspace is broken. *Retry and send* starts it again, and sends "
+        f"{what} when the agent is up."
+    )
+    choices = [button(Button.RETRY_AND_SEND, "Retry and send", _value(link, job_id), style="primary")]
+    return question(words, _together(texts), choices)
+
+
+Settlement = Literal[
+    "deleted", "edited", "dropped", "ended", "ended_unsent", "late", "newer", "empty", "unsent", "decided"
+]
+_SETTLED: dict[Settlement, str] = {
+    "deleted": "the reply was deleted",
+    "edited": "the reply was edited",
+    "dropped": "the reply was dropped",
+    "late": "nobody decided for a week",
+    "empty": "nothing waits any more",
+    "decided": "somebody has decided",
+}
+
+
+def settled(why: Settlement) -> str:
+    """What a question says that nobody has to answer any more."""
+    if why == "newer":
+        return "Asked again below."
+    if why == "ended":
+        return "Settled: this thread has no task any more."
+    if why == "ended_unsent":
+        return "Settled: this thread has no task any more, and this reply was not sent."
+    if why == "unsent":
+        return "It was tried again, and was not sent. The reason stands below."
+    return f"No need to decide here any more: {_SETTLED[why]}."
+
+
+def tried_again(sent: int, tried: int, outcome: str, why: Settlement) -> str:
+    """What a question says whose replies went on a person's word; `outcome` if all of them were sent."""
+    if sent == tried:
+        return outcome
+    if sent:
+        return f"Sent {sent} of {tried}. The marks on them show which."
+    return settled(why) if tried == 1 else f"None of the {tried} was sent. The marks on them show it."
+
+
+def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
+    """A question about a reply was not answered for a week."""
+    if is_in_doubt:
+        return _about("Nobody told me for a week whether the agent got this, so I leave it at that.", text)
+    return _about("Nobody decided on this reply for a week, so it was not sent.", text)
+
+
+def link_ended(link: Link) -> Message:
+    """The thread leads to no task any more."""
+    if link.moved_to:
+        return thread_elsewhere(link.moved_to)
+    why = _END[link.ended or "gone"]
+    name = escaped(link.record.name, 60)
+    follow = (
+        f"`/task attach {name}` gives it a thread again."
+        if link.ended == "detached" and name
+        else "`/task create …` starts a new one."
+    )
+    return statement(f"Nobody gets replies in this thread now: {why}. {follow}")
+
+
+def thread_found_again() -> Message:
+    """The store had lost the thread."""
+    return statement(
+        "My store had lost this thread. I have found its task again: the card shows how it stands, and "
+        "replies reach the agent."
+    )
+
+
+def thread_unknown() -> Message:
+    """A card of ours of which nothing is known any more."""
+    return statement(
+        "I no longer know this thread, so nobody gets replies in it. "
+        "`/task attach NAME` gives its task a new one."
+    )
+
+
+def thread_elsewhere(where: str) -> Message:
+    """The task has another thread."""
+    another = f"<{where}|another thread>" if where else "another thread"
+    return statement(f"Nobody gets replies in this thread now: its task has {another}.")
+
+
+def thread_without_task() -> Message:
+    """The task of the card is gone."""
+    return statement(
+        f"Nobody gets replies in this thread now: {_END['gone']}. `/task create …` starts a new one."
+    )
+
+
+def reply_not_theirs(link: Link) -> Message:
+    """Somebody who may not steer wrote in the thread."""
+    whom = escaped(link.record.owner_name, 60) or "them"
+    return statement(
+        f"Your replies here do not reach the agent: only {_owner(link)} can talk to it. Ask {whom} to pass "
+        "them on. Your further replies get no notice."
+    )
+
+
+def reply_refused(error: UserError) -> Message:
+    """Somebody who may not use the bot, or cannot be recognised, wrote in the thread."""
+    return statement(f"Your replies here do not reach the agent. {error}")
+
+
+def _owner(link: Link) -> str:
+    name = escaped(link.record.owner_name, 60)
+    return f"{name}, who owns {title(link)}," if name else f"the owner of {title(link)}"
+
+
+def given_back(texts: Sequence[str]) -> Message:
+    """What waited is given back with its texts."""
+    few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
+    return _with_texts("given-back", f"{few} had not reached the agent", texts)
+
+
+def never_known(texts: Sequence[str]) -> Message:
+    """What was still in doubt is given back with its texts."""
+    which = "this reply" if len(texts) == 1 else "these replies"
+    return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
+
+
+def dropped(texts: Sequence[str]) -> Message:
+    """What a pause held is dropped, with its texts."""
+    return _with_texts(
+        "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
+    )
+
+
+def whole(texts: Sequence[str]) -> str:
+    """All texts for a file, if a message cannot hold them."""
+    joined = "\n\n".join(texts)
+    return joined if len(joined) > CODE else ""
+
+
+def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
+    words += " (here is the end, the file below has all):" if whole(texts) else ":"
+    return Message(text=words, blocks=(section(block_id, words), code("texts", "\n\n".join(texts))))
+
+
+def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
+    """The workspace is stopping or has stopped, and replies wait."""
+    replies = "one reply waits" if count == 1 else f"{count} replies wait"
+    words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
+    choices = [
+        button(Button.RESUME_AND_SEND, "Resume and send", link.id),
+        button(Button.DROP_HELD, "Drop them" if count > 1 else "Drop it", link.id),
+    ]
+    return question(words, "", choices)
+
+
+HELD_DROPPED = "Paused; what waited was dropped."
+HELD_SENT = "Resumed: what waited goes to the agent."
+HELD_ALONG = "What waited goes to the agent, before the newer reply."
+NOTHING_HELD = "Nothing waits any more."
+ARRIVED = "Decided: it arrived."
+LEFT_UNSENT = "Left unsent."
+TOO_OLD = "Too old: I no longer have what was to be sent. Write it again if it still holds."
+EDITED = "The prompt has been changed."
+
+
+def started_again(by_name: str) -> str:
+    """What a notice says whose workspace starts again."""
+    return f"Started again by {escaped(by_name, 80)}." if by_name else "Started again."
+
+
+class Sending(NamedTuple):
+    """What a question says while its reply is on its way, and once the agent has it."""
+
+    now: str
+    then: str
+
+
+def sending(reply: Reply, count: int, *, is_without_first: bool = False) -> Sending:
+    """Say how replies go on a person's word; the one that was asked about is as it was then."""
+    if is_without_first:
+        how = "again, without what was deleted"
+    elif count > 1:
+        how = f"all {count} again"
+    elif reply.asked == "files":
+        how = f"without {_named(reply.left_out)}"
+    elif reply.asked == "stale":
+        how = "after all"
+    else:
+        how = "as it is" if not reply.asked and reply.text.startswith("!") else "again"
+    if count > 1:
+        return Sending(f"Sending {how}. The marks on them show when the agent has them.", f"Sent {how}.")
+    return Sending(f"Sending it {how}. The mark on it shows when the agent has it.", f"Sent {how}.")
+
+
+def edit_while_running(link: Link) -> Message:
+    """A message cannot open a dialog, and a running task takes no new prompt."""
+    words = (
+        f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
+        "Write the new one; *Pause, then change it* follows."
+    )
+    return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
+
+
+def nothing_held(link: Link) -> Message:
+    """Nothing waits any more."""
+    return statement(f"Nothing waits in {title(link)} any more.")
+
+
+def decided_too_late(link: Link) -> str:
+    """What a question says about a reply in a thread that leads to no task any more."""
+    return f"Not decided: {_END[link.ended or 'gone']}."
+
+
+def already_decided() -> Message:
+    """Somebody has decided already."""
+    return statement("That has been decided already.")

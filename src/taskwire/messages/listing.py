@@ -1,0 +1,329 @@
+"""Answers that list things: tasks, templates, and what one can say.
+
+They are ephemeral and read at a glance: what needs the reader is meant to come first, and an empty list says
+what to do. The help is made from `grammar`, so that it names what is understood and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taskwire.domain.controls import Button
+from taskwire.domain.grammar import (
+    OPTIONS,
+    THREAD_VERBS,
+    VERBS,
+    ThreadVerb,
+    Verb,
+    find_thread_verb,
+    find_verb,
+    nearest,
+)
+from taskwire.domain.ids import from_ms, to_ms
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block, Message
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.phases import Phase
+from taskwire.messages import blocks
+from taskwire.messages.blocks import (
+    PHASE_LABELS,
+    PhaseLabel,
+    ago,
+    button,
+    context,
+    cut,
+    escaped,
+    line,
+    one_line,
+    own,
+    plain,
+    said,
+    section,
+)
+from taskwire.messages.cards import ending_of, face_of, name_of, page_of
+
+# Three blocks each, of the 50 that a message may have.
+PAGE = 10
+TEMPLATES = 20
+
+_ORDER = (
+    Phase.NEEDS_YOU,
+    Phase.BROKEN,
+    Phase.FAILED,
+    Phase.WORKING,
+    Phase.STARTING,
+    Phase.UNCLEAR,
+    Phase.OTHER,
+    Phase.DONE,
+    Phase.PAUSING,
+    Phase.PAUSED,
+    Phase.GONE,
+)
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """A task in a list: its link, or `cards.unlinked`, and the address of its thread if it has one."""
+
+    link: Link
+    permalink: str = ""
+    # Whether whoever looks may act on it: no control is shown that would refuse them.
+    can_steer: bool = True
+
+
+@dataclass(frozen=True)
+class TemplateLine:
+    """A template in a list."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    organization: str = ""
+    presets: tuple[str, ...] = ()
+    default_preset: str = ""
+
+
+def rank(phase: Phase) -> int:
+    """Order tasks: those that need somebody, then what runs, then what rests."""
+    return _ORDER.index(phase)
+
+
+def task_list(
+    items: Sequence[TaskLine], *, coder_url: str, page: int = 1, pages: int = 1, filtered: str = ""
+) -> Message:
+    """Show one page of tasks, in the order given. `filtered` is the filter as it was typed."""
+    shown = items[:PAGE]
+    if not shown:
+        nothing = _no_tasks(one_line(filtered, 60))
+        return Message(text=nothing, blocks=(section("none", nothing),))
+    where = f"page {page} of {pages}" if pages > 1 else ""
+    about = "".join(f" · {part}" for part in (one_line(filtered, 60), where) if part)
+    drawn = [line("heading", [said("Tasks", is_bold=True), *([said(about)] if about else [])])]
+    for number, item in enumerate(shown):
+        drawn += _task(number, item, coder_url)
+    drawn += _paging(page, pages, filtered)
+    lines = [f"Tasks{escape_mrkdwn(about)}:", *[_task_text(item) for item in shown]]
+    return Message(text=blocks.fitting(lines), blocks=tuple(drawn))
+
+
+def _no_tasks(filtered: str) -> str:
+    if filtered == "needs-me":
+        return "Nothing needs you right now. `/task list` shows your other tasks."
+    if filtered and filtered != "mine":
+        words = escape_mrkdwn(filtered.replace("`", "'"))
+        return f"No task fits `{words}`. `/task list` shows all that you may see."
+    return "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+
+
+def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
+    link, thread, page = item.link, blocks.web_url(item.permalink), page_of(item.link, coder_url)
+    face, owner = _face(link), _owner(link)
+    facts = [own(f"*{escaped(face.label, 60)}*{_since(link)}")]
+    facts += [plain(owner, 60)] if owner else []
+    facts += [own(_typed_name(link))] if link.record.name else []
+    facts += [] if thread or not link.record.name else [own(_no_thread(link))]
+    steps = [button(Button.OPEN_THREAD, "Open thread", url=thread)] if thread else []
+    steps += [button(Button.OPEN_CODER, "Open in Coder", url=page)] if page else []
+    steps += _step(link) if item.can_steer else []
+    title = one_line(name_of(link), 100)
+    return [
+        line(f"task.{number}", [blocks.emoji(face.emoji), said(" "), blocks.titled(title, thread or page)]),
+        context(f"facts.{number}", facts),
+        *blocks.rows(f"steps.{number}", steps),
+    ]
+
+
+def _face(link: Link) -> PhaseLabel:
+    """How it stands; of what is paused, also whether it waits for somebody all the same."""
+    face, waiting = face_of(link), link.state.open_phase
+    if ending_of(link) is not None or waiting is link.state.phase:
+        return face
+    return PhaseLabel(PHASE_LABELS[waiting].emoji, f"{PHASE_LABELS[waiting].label} ({face.label.lower()})")
+
+
+def _owner(link: Link) -> str:
+    return link.record.owner_name or (link.seen.owner_name if link.seen else "")
+
+
+def _since(link: Link) -> str:
+    """Since when it stands so: since the agent said it, which may be long before anybody looked."""
+    state, report = link.state, link.state.last_report
+    since_ms = state.since_ms
+    is_of_before = report is None or (
+        state.before_turn is not None and report.says_the_same_as(state.before_turn)
+    )
+    if report is not None and not is_of_before and state.has_reported and state.phase in _SAID_BY_AGENT:
+        since_ms = min(since_ms, to_ms(report.at))
+    return f" · {ago(from_ms(since_ms))}" if since_ms else ""
+
+
+_SAID_BY_AGENT = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
+
+
+def _typed_name(link: Link) -> str:
+    """The name that verbs take; a title is no name."""
+    return f"`{escaped(link.record.name.replace('`', ''), 60)}`"
+
+
+def _no_thread(link: Link) -> str:
+    return f"no thread: `/task attach {escaped(link.record.name, 40)}`"
+
+
+def _step(link: Link) -> list[Block]:
+    if not link.id or link.ended is not None:
+        return []
+    if link.state.phase is Phase.PAUSED:
+        return [button(Button.RESUME, "Resume", link.id)]
+    return [button(Button.RETRY, "Retry", link.id)] if link.state.phase is Phase.BROKEN else []
+
+
+def _paging(page: int, pages: int, filtered: str) -> list[Block]:
+    """One row each, since two buttons with one action id may not stand in one."""
+    steps = (("next", page + 1, "Next page"), ("back", page - 1, "Previous page"))
+    return [
+        block
+        for name, to, label in steps
+        if 1 <= to <= pages
+        for block in blocks.rows(
+            name, [button(Button.LIST_PAGE, label, cut(f"{to} {filtered}".strip(), 1_000))]
+        )
+    ]
+
+
+def _task_text(item: TaskLine) -> str:
+    link = item.link
+    owner = f", {escaped(_owner(link), 60)}" if _owner(link) else ""
+    where = blocks.web_url(item.permalink)
+    place = f" {escape_mrkdwn(where)}" if 0 < len(where) <= 150 else ""
+    return f"•  {escaped(_face(link).label, 60)}: {escaped(name_of(link), 60)}{owner}{place}"
+
+
+def templates(items: Sequence[TemplateLine]) -> Message:
+    """Show the templates that this person may use, and how to say one."""
+    if not items:
+        nothing = (
+            "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
+        )
+        return Message(text=nothing, blocks=(section("none", nothing),))
+    shown = items[:TEMPLATES]
+    drawn = [line("heading", [said("Templates for tasks", is_bold=True)])]
+    for number, item in enumerate(shown):
+        drawn += _template(number, item)
+    more = (
+        f" There are {len(items) - len(shown)} more; `/task create` lists all." if items[TEMPLATES:] else ""
+    )
+    follow = f"Use one: `/task create template={_word(shown[0].name)} PROMPT`.{more}"
+    drawn.append(context("next", [own(follow)]))
+    named = [f"•  {escaped(item.name, 40)}{_presets_text(item)}" for item in shown]
+    return Message(text=blocks.fitting(["Templates for tasks:", follow, *named]), blocks=tuple(drawn))
+
+
+def _word(name: str) -> str:
+    """A value as it is typed: quoted if it has blanks."""
+    shown = escaped(name.replace("`", ""), 40)
+    return f'"{shown}"' if " " in shown else shown
+
+
+def _template(number: int, item: TemplateLine) -> list[Block]:
+    name, title = one_line(item.name, 40), one_line(item.title, 60)
+    pieces = [said(title or name or "-", is_bold=True)]
+    if title and name and title != name:
+        pieces += [said("  "), {"type": "text", "text": name, "style": {"code": True}}]
+    described = one_line(item.description, 120)
+    pieces += [said(f"  {described}")] if described else []
+    facts = [plain(_presets(item), 200)] if item.presets else []
+    facts += [plain(f"organization: {item.organization}", 80)] if item.organization else []
+    drawn = [line(f"template.{number}", pieces)]
+    return [*drawn, context(f"presets.{number}", facts)] if facts else drawn
+
+
+def _presets(item: TemplateLine) -> str:
+    names = [f"{name} (default)" if name == item.default_preset else name for name in item.presets]
+    return f"{'Presets' if len(names) > 1 else 'Preset'}: {', '.join(one_line(name, 40) for name in names)}"
+
+
+def _presets_text(item: TemplateLine) -> str:
+    return f" ({escaped(_presets(item), 100)})" if item.presets else ""
+
+
+def manual(topic: str | None = None) -> Message:
+    """Explain what one can say: everything, or one verb with its example."""
+    word = (topic or "").strip()
+    if not word:
+        return _everything()
+    verb = find_verb(word)
+    if verb is not None:
+        return _paragraphs(_of_verb(verb))
+    in_thread = find_thread_verb(word.removeprefix("!"))
+    return _paragraphs(_of_thread_verb(in_thread) if in_thread is not None else _unknown(word))
+
+
+def thread_manual() -> Message:
+    """Explain what one can say in a task's thread."""
+    return _paragraphs([_in_thread(), "`/task help` lists what you can say anywhere."])
+
+
+def _in_thread() -> str:
+    ready = [verb for verb in THREAD_VERBS if not verb.not_yet]
+    return (
+        "*In a task's thread*, a plain reply goes to the agent. These do not:\n"
+        + "\n".join(f"`{_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready)
+        + "\n`//` or `!aside`  before a reply: it stays between people"
+    )
+
+
+def _everything() -> Message:
+    ready = [verb for verb in VERBS if not verb.not_yet]
+    paragraphs = [
+        "*Taskwire* starts Coder tasks from Slack. Each has a thread; your replies in it reach its agent.",
+        "*Anywhere*\n" + "\n".join(f"`/task {_inert(verb.usage)}`  {_inert(verb.meaning)}" for verb in ready),
+        _options(),
+        _in_thread(),
+    ]
+    made = _paragraphs(paragraphs)
+    new_task = blocks.rows("buttons", [button(Button.NEW_TASK, "New task", "new", style="primary")])
+    return Message(text=made.text, blocks=(*made.blocks, *new_task))
+
+
+def _of_verb(verb: Verb) -> list[str]:
+    about = [f"`/task {_inert(verb.usage)}`\n{_as_sentence(verb.meaning)}"]
+    if verb.not_yet:
+        return [*about, f"This is not there yet. {_inert(verb.not_yet)}"]
+    about.append(f"For example: `{_inert(verb.example)}`")
+    if verb.synonyms:
+        about.append("Also: " + ", ".join(f"`/task {name}`" for name in verb.synonyms))
+    return [*about, _options()] if verb.takes == "prompt" else about
+
+
+def _of_thread_verb(verb: ThreadVerb) -> list[str]:
+    about = [f"`{_inert(verb.usage)}` in a task's thread\n{_as_sentence(verb.meaning)}"]
+    return [*about, f"This is not there yet. {_inert(verb.not_yet)}"] if verb.not_yet else about
+
+
+def _unknown(word: str) -> list[str]:
+    shown = escaped(word.replace("`", ""), 40)
+    near = [f"`/task help {name}`" for name in nearest(word, [verb.name for verb in VERBS])]
+    follow = f"Did you mean {' or '.join(near)}?" if near else "`/task help` lists them."
+    return [f"There is no verb “{shown}”. {follow}"]
+
+
+def _options() -> str:
+    listed = "\n".join(f"`{option.name}=VALUE`  {_inert(option.meaning)}" for option in OPTIONS)
+    first = OPTIONS[0].name
+    return (
+        f"*Options of* `/task create`\n{listed}\nAlso written `--{first} VALUE`, before the prompt or "
+        "after it. Quote a value with blanks."
+    )
+
+
+def _as_sentence(meaning: str) -> str:
+    return blocks.sentence(_inert(meaning[:1].upper() + meaning[1:]))
+
+
+def _inert(text: str) -> str:
+    """Put words of the grammar among mrkdwn; their code marks are meant."""
+    return escape_mrkdwn(text)
+
+
+def _paragraphs(paragraphs: Sequence[str]) -> Message:
+    drawn = [section(f"help.{number}", text) for number, text in enumerate(paragraphs)]
+    return Message(text="\n\n".join(paragraphs), blocks=tuple(drawn))

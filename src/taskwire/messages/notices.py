@@ -1,0 +1,224 @@
+"""Notices: new messages in a thread about a change that somebody may have to know.
+
+Each says what happened, in a line that a phone shows whole, then what the agent or the build wrote, then what
+to do next. It calls the people it is given and nobody else: who they are is decided elsewhere.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from taskwire.domain.controls import Button
+from taskwire.domain.ids import UserId
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block, Message
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.phases import Phase
+from taskwire.domain.transitions import Notice, NoticeKind
+from taskwire.messages import blocks
+from taskwire.messages.blocks import (
+    PHASE_LABELS,
+    PhaseLabel,
+    button,
+    escaped,
+    line,
+    one_line,
+    own,
+    said,
+    section,
+)
+from taskwire.messages.cards import SHOWN_URL, name_of, page_of
+
+BUILD_LOG = 2_800
+
+_FACES: dict[NoticeKind, PhaseLabel] = {
+    "needs_input": PHASE_LABELS[Phase.NEEDS_YOU],
+    "completed": PHASE_LABELS[Phase.DONE],
+    "failed": PHASE_LABELS[Phase.FAILED],
+    "error": PHASE_LABELS[Phase.BROKEN],
+    "paused": PHASE_LABELS[Phase.PAUSED],
+    "resumed": PhaseLabel("arrow_forward", "Resumed"),
+    "gone": PHASE_LABELS[Phase.GONE],
+}
+_NEXT: dict[NoticeKind, str] = {
+    "needs_input": "Reply here to go on.",
+    "completed": "Reply here if there is more to do.",
+    "failed": "Reply here to tell the agent how to go on.",
+    "error": (
+        "*Retry* starts the workspace again. If it fails the same way, show this to whoever looks after the "
+        "template."
+    ),
+    "paused": "Nothing is lost. Reply here and it goes on.",
+    "resumed": "Reply here to talk to the agent.",
+    "gone": "Replies here reach nobody any more. `/task create` starts a new task.",
+}
+_STOPPED = "The agent crashed. Its workspace itself is fine."
+_RESTART = "*Retry* stops the workspace and starts it again."
+_NOT_STOPPED = "Coder could not stop its workspace, and does not try again by itself."
+_GO_ON = "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
+# Coder's words for a build that its own timer started: in a notification, and on the build itself.
+_IDLE = frozenset({"idle timeout", "task_auto_pause", "autostop"})
+_DORMANT = frozenset({"dormancy"})
+
+
+class _Told(NamedTuple):
+    """What a notice says, before it is put into blocks."""
+
+    title: str
+    face: PhaseLabel
+    what: str
+    follow: str
+    page: str
+    reported: str
+
+
+def notice(
+    link: Link,
+    notice: Notice,
+    *,
+    coder_url: str,
+    forges: Collection[str] = (),
+    excerpt: str = "",
+    is_cut: bool = False,
+    build_log: str = "",
+    is_build_well: bool = False,
+    is_stop: bool = False,
+    pause_reason: str = "",
+    by_name: str = "",
+    calls: tuple[UserId, ...] = (),
+) -> Message:
+    """Tell of a change. `by_name` is how the person of `notice.by` is called; a name calls nobody.
+
+    `is_build_well`: an error came although the workspace's latest build succeeded; `is_stop`: it came of a
+    stop.
+    """
+    what, follow = _what(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
+    if notice.kind == "error" and (is_build_well or is_stop):
+        what, follow = (_STOPPED, _RESTART) if is_build_well else (_NOT_STOPPED, _GO_ON)
+    told = _Told(
+        title=name_of(link),
+        face=_FACES[notice.kind],
+        what=what,
+        follow=follow,
+        page="" if notice.kind == "gone" else page_of(link, coder_url),
+        reported=blocks.web_url(notice.report.uri) if notice.report else "",
+    )
+    drawn = [_headline(told, calls), line("what", [said(told.what)])]
+    drawn += _written(excerpt, is_cut, build_log)
+    drawn.append(section("next", told.follow))
+    drawn += blocks.rows("buttons", _buttons(link, notice.kind, told, (coder_url, forges)))
+    return Message(text=_text(told, calls), blocks=tuple(drawn))
+
+
+def back(link: Link, *, coder_url: str) -> Message:
+    """Say that a task is there again that was told to be gone."""
+    told = _Told(
+        title=name_of(link),
+        face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
+        what="Coder shows this task again.",
+        follow="Replies here reach its agent as before.",
+        page=page_of(link.model_copy(update={"ended": None}), coder_url),
+        reported="",
+    )
+    drawn = [_headline(told, ()), line("what", [said(told.what)]), section("next", told.follow)]
+    return Message(text=_text(told, ()), blocks=tuple(drawn))
+
+
+def alert(sentence: str) -> Message:
+    """Tell an administrator of a trouble that only they can mend."""
+    said_once = f":warning: {escape_mrkdwn(sentence)}"
+    return Message(text=said_once, blocks=(section("alert", said_once),))
+
+
+def _what(notice: Notice, pause_reason: str, by_name: str) -> str:
+    """Say what happened in a sentence; what people and agents wrote in it is not escaped yet."""
+    report = one_line(notice.report.message, blocks.REPORT) if notice.report else ""
+    match notice.kind:
+        case "needs_input":
+            if not report:
+                return "The agent has stopped. It has reported nothing so far."
+            return f"The agent is waiting for you. It last reported: “{report}”"
+        case "completed":
+            return report or "The agent says that it is done."
+        case "failed":
+            return (
+                f"The agent says that it failed: “{report}”" if report else "The agent says that it failed."
+            )
+        case "error":
+            return "Coder reports an error with the workspace, so the agent cannot work."
+        case "paused":
+            return _why_paused(notice, pause_reason, by_name)
+        case "resumed":
+            return f"{_asked(notice, by_name, 'resumed')} The workspace is up again.".strip()
+        case "gone":
+            return _asked(notice, by_name, "deleted") or "The task no longer exists in Coder."
+
+
+def _asked(notice: Notice, by_name: str, verb: str) -> str:
+    if notice.by is None:
+        return ""
+    return f"{by_name} {verb} it." if by_name else f"It was {verb} from here."
+
+
+def _why_paused(notice: Notice, reason: str, by_name: str) -> str:
+    if notice.by is not None:
+        return f"{_asked(notice, by_name, 'paused')} The workspace is stopped."
+    if reason in _IDLE:
+        return "Nothing happened in it for a while, so Coder stopped its workspace."
+    if reason in _DORMANT:
+        return "It was not used for a long time, so Coder put its workspace to sleep."
+    return "The workspace was stopped in Coder."
+
+
+def _headline(told: _Told, calls: tuple[UserId, ...]) -> Block:
+    pieces: list[Block] = []
+    for user_id in calls:
+        pieces += [blocks.person(user_id), said(" ")]
+    pieces += [blocks.emoji(told.face.emoji), said(" "), said(f"{told.face.label}: ", is_bold=True)]
+    return line("headline", [*pieces, blocks.titled(told.title, told.page)])
+
+
+def _written(excerpt: str, is_cut: bool, build_log: str) -> list[Block]:
+    """What the agent wrote, and the end of the build's log."""
+    drawn: list[Block] = []
+    if excerpt.strip():
+        drawn.append(blocks.code("excerpt", excerpt.strip("\n")))
+        where = _where(is_cut, len(excerpt) > blocks.CODE)
+        if where:
+            drawn.append(blocks.context("excerpt.whole", [own(where)]))
+    if build_log.strip():
+        tail = blocks.end_of(build_log.strip("\n"), BUILD_LOG)
+        drawn.append(blocks.context("build.name", [own("The end of the build's log:")]))
+        drawn.append(blocks.code("build", tail))
+    return drawn
+
+
+def _where(is_cut: bool, is_too_long: bool) -> str:
+    if is_cut:
+        return "This is the end of what it wrote; the file in this thread has all of it."
+    return "This is the end of what it wrote; `!logs full` brings all of it." if is_too_long else ""
+
+
+def _buttons(link: Link, kind: NoticeKind, told: _Told, known: tuple[str, Collection[str]]) -> list[Block]:
+    made: list[Block] = []
+    if told.reported:
+        made.append(blocks.reported(told.reported, *known, is_result=kind == "completed"))
+    if kind == "error":
+        made.append(button(Button.RETRY, "Retry", link.id, style="primary"))
+    if kind == "paused":
+        made.append(button(Button.RESUME, "Resume", link.id))
+        made.append(button(Button.EDIT, "Edit prompt", link.id))
+    if told.page:
+        made.append(button(Button.OPEN_CODER, "Open in Coder", url=told.page))
+    if kind in ("needs_input", "failed"):
+        made.append(button(Button.LOGS, "Logs", link.id))
+    return made
+
+
+def _text(told: _Told, calls: tuple[UserId, ...]) -> str:
+    """The notice for a phone, and for whoever sees no blocks."""
+    parts = [f"<@{user_id}>" for user_id in calls]
+    parts.append(f"{told.face.label}: {blocks.sentence(escaped(told.title, blocks.TITLE))}")
+    parts.append(blocks.sentence(escaped(told.what, blocks.REPORT + 60)))
+    parts.append(told.follow)
+    parts += [escape_mrkdwn(told.reported)] if 0 < len(told.reported) <= SHOWN_URL else []
+    return " ".join(parts)

@@ -1,0 +1,371 @@
+"""Refusals: what is wrong, and what to do next. Each is the pair that a `UserError` takes."""
+
+from collections.abc import Sequence
+
+from taskwire.domain.ids import from_ms
+from taskwire.domain.links import Link
+from taskwire.messages.blocks import REPORT, ago, escaped, named, one_line, sentence, when
+from taskwire.messages.cards import name_of
+
+Refusal = tuple[str, str]
+
+NOT_FOR_BOTS = ("Only people can steer tasks.", "")
+NOT_FOR_STRANGERS = (
+    "Taskwire works for members of this workspace only.",
+    "Ask somebody of this workspace to start the task.",
+)
+NOT_FOR_GUESTS = ("Guests of this workspace cannot use Taskwire.", "Ask a full member to start the task.")
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(f"`{escaped(name, 60)}`" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _choice(names: Sequence[str]) -> str:
+    """Offer a few names with `or`, many as a list."""
+    return _either(names) if len(names) <= 8 else _listed(names)
+
+
+def _either(names: Sequence[str]) -> str:
+    *first, last = [f"`{escaped(name, 60)}`" for name in names]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+# Who
+
+
+def no_email() -> Refusal:
+    """The Slack profile has no confirmed e-mail."""
+    return (
+        "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address.",
+        "Confirm it in Slack, or ask an administrator.",
+    )
+
+
+def no_account(email: str, count: int) -> Refusal:
+    """No Coder user, or several, have this address."""
+    shown = escaped(email, 80)
+    if count:
+        return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
+    return (
+        f"No Coder user has your address {shown}.",
+        "Sign in to Coder once with it, or ask a Coder administrator to add you.",
+    )
+
+
+def account_sees_nobody() -> Refusal:
+    """The account that acts for all lacks its role."""
+    return (
+        "My own account in Coder lacks the rights that it needs, so I can't see your tasks.",
+        "Tell whoever runs me: `taskwire doctor` says what to do.",
+    )
+
+
+def suspended(email: str) -> Refusal:
+    """The Coder user may not sign in."""
+    return (f"Your Coder account ({escaped(email, 80)}) is suspended.", "Ask a Coder administrator.")
+
+
+def other_account() -> Refusal:
+    """Between asking for a task and its creation the person has become another Coder user."""
+    return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
+
+
+def not_yours(link: Link) -> Refusal:
+    """Only the owner and administrators steer."""
+    owner = escaped(link.record.owner_name, 60) or "somebody else"
+    return (
+        f"{named(name_of(link))} belongs to {owner}, so you can't do that.",
+        "Ask them, or whoever runs Taskwire.",
+    )
+
+
+def too_many_tasks(most: int, minutes: int) -> Refusal:
+    """One person has started as many tasks as they may for now."""
+    return (
+        f"You have started {_count(most, 'task')} within an hour, as many as one person may.",
+        f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
+    )
+
+
+def shared_channel(channel: str, what: str) -> Refusal:
+    """People of another company read the channel."""
+    return (
+        (
+            f"<#{channel}> is shared with another company, which would read what the agent writes. "
+            f"Nothing was {what}."
+        ),
+        "Use another channel, or ask whoever runs Taskwire to allow this one.",
+    )
+
+
+def not_in_channel(channel: str, what: str) -> Refusal:
+    """A card is to go where the person is not, or where nobody can tell."""
+    return (
+        f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
+        "Join it, or choose another one.",
+    )
+
+
+def not_yours_to_attach(name: str) -> Refusal:
+    """Only the owner and administrators give a task a thread."""
+    return (
+        f"`{escaped(name, 60)}` is not your task.",
+        "Its owner can attach it, and so can administrators of Taskwire.",
+    )
+
+
+# Names
+
+
+def no_such_task(name: str, near: Sequence[str]) -> Refusal:
+    """No task of this name that the person may see."""
+    offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows those that you can."
+    return (f"There is no task `{escaped(name, 80)}` that you may see here.", offered)
+
+
+def task_is_gone(title: str) -> Refusal:
+    """The task was there a moment ago."""
+    return (f"{named(title)} is no longer in Coder.", "`/task list` shows what there is.")
+
+
+def no_such_id() -> Refusal:
+    """No task of this id that the person may see."""
+    return (
+        "I know no such task that you can see here: it may have been deleted in the meantime.",
+        "`/task list` shows what there is.",
+    )
+
+
+def several_tasks(name: str, names: Sequence[str]) -> Refusal:
+    """A name fits several."""
+    return (
+        f"`{escaped(name, 80)}` fits several tasks: {_listed(names)}.",
+        "Type a little more of the one you mean.",
+    )
+
+
+def name_taken(name: str, free: str) -> Refusal:
+    """A task or workspace has this name."""
+    offered = f"This one is free: `name={free}`." if free else "Try another one."
+    return (f"The name `{escaped(name, 60)}` is taken in Coder.", offered)
+
+
+def unknown_template(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """No template for tasks has this name."""
+    shown = escaped(wanted, 60)
+    if near:
+        return (
+            f"There is no template `{shown}` for tasks. Nothing was created.",
+            f"Did you mean {_either(near)}?",
+        )
+    return (f"There is no template `{shown}` for tasks, so nothing was created: choose {_choice(names)}.", "")
+
+
+def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """The template has no such preset."""
+    named = f"`{escaped(template, 60)}`"
+    if not names:
+        return (f"The template {named} has no presets. Nothing was created.", "Leave `preset=` out.")
+    offered = f"Did you mean {_either(near)}?" if near else f"It has {_listed(names)}."
+    return (f"The template {named} has no preset `{escaped(wanted, 60)}`. Nothing was created.", offered)
+
+
+def which_template(names: Sequence[str]) -> Refusal:
+    """Several templates, and none chosen."""
+    return (
+        f"Which template? You can use {_listed(names)}. Nothing was created.",
+        f"Try `/task create template={escaped(names[0], 60)} …`.",
+    )
+
+
+def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
+    """One name in several organizations."""
+    return (
+        f"Several organizations have a template `{escaped(wanted, 60)}`: {_listed(organizations)}.",
+        f"Add `org={escaped(organizations[0], 60)}`, for example.",
+    )
+
+
+def no_templates() -> Refusal:
+    """There is nothing to create tasks from."""
+    return (
+        "Coder has no template for tasks. Nothing was created.",
+        "Ask a Coder administrator for one.",
+    )
+
+
+def unknown_organization(wanted: str, near: Sequence[str], names: Sequence[str]) -> Refusal:
+    """No organization of this name has a template for tasks."""
+    offered = f"Did you mean {_either(near)}?" if near else f"There is {_listed(names)}."
+    return (
+        f"No organization `{escaped(wanted, 60)}` has a template for tasks. Nothing was created.",
+        offered,
+    )
+
+
+def default_is_missing(default: str, names: Sequence[str]) -> Refusal:
+    """The deployment's default template is not in Coder."""
+    return (
+        f"The default template `{escaped(default, 60)}` is not in Coder. Nothing was created.",
+        f"Name one yourself: `template={escaped(names[0], 60)}`, for example.",
+    )
+
+
+def cannot_listen(setting: str, address: str, why: str) -> Refusal:
+    """An address is taken, or not this machine's."""
+    return (
+        f"Taskwire cannot listen on {address}: {why}.",
+        f"Set {setting} to an address and port that are free here.",
+    )
+
+
+def coder_said(why: str) -> str:
+    """Coder said no."""
+    return f"Coder said: {sentence(escaped(why, 500))}"
+
+
+CREATE_FAILED = (
+    "Coder answered with an error each time I asked, for a quarter of an hour. "
+    "Whoever looks after it can find out why."
+)
+NEVER_ANSWERED = "Coder did not answer me for an hour, so I stopped trying."
+GONE = "It is no longer in Coder."
+
+
+def has_a_thread(permalink: str) -> str:
+    """Somebody else attached the task first."""
+    return f"It has one already: <{permalink}>" if permalink else "It has one already."
+
+
+def being_attached(name: str) -> Refusal:
+    """Somebody attaches the same task at this moment."""
+    return (f"`{escaped(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
+
+
+# States
+
+
+def already_ended(link: Link | None) -> Refusal:
+    """The link has ended."""
+    name = f" of {named(name_of(link))}" if link is not None else ""
+    return (f"The thread{name} is no longer linked to a task.", "`/task list` shows what there is.")
+
+
+def no_task_yet(link: Link) -> Refusal:
+    """Coder has not made the task yet."""
+    return (f"{named(name_of(link))} is still being created.", "Try again in a few seconds.")
+
+
+def needs_a_thread(verb: str, name: str) -> Refusal:
+    """The task has no thread, and what was asked needs one."""
+    shown = escaped(name, 60)
+    if verb == "detach":
+        return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
+    if verb in ("mute", "unmute"):
+        return (f"`{shown}` has no thread in Slack, so it calls nobody.", "")
+    return (
+        f"`{shown}` has no thread in Slack, where your words would have to be shown.",
+        f"Give it one first: `/task attach {shown}`.",
+    )
+
+
+def coder_refused(verb: str, link: Link, why: str) -> Refusal:
+    """Coder said no to something asked of a task."""
+    return (f"I could not {verb} {named(name_of(link))}. {coder_said(why)}", "")
+
+
+def prompt_is_command() -> Refusal:
+    """A prompt begins with `!`, which agents take for a command to their shell."""
+    return (
+        "A prompt cannot begin with `!`: agents run what follows it in their shell.",
+        "Nothing was done. Put a word before it.",
+    )
+
+
+def too_late() -> Refusal:
+    """What a button was about is not known any more."""
+    return ("That button is too old: I no longer know what it was about.", "Please ask again.")
+
+
+def thread_is_closed(link: Link) -> Refusal:
+    """The bot cannot write in the task's thread any more."""
+    name = escaped(link.record.name, 60)
+    return (
+        f"I can't write in the thread of {named(name_of(link))} any more: its agent got nothing.",
+        (
+            "Invite me to its channel again, or give it a new thread: "
+            f"`/task detach {name}`, then `/task attach {name}`."
+        ),
+    )
+
+
+def agent_is_away(title: str) -> Refusal:
+    """Coder cannot reach the agent."""
+    return (
+        f"Coder can't reach the agent of {named(title)} right now, so I can't read its log.",
+        "Try again in a minute.",
+    )
+
+
+def agent_is_lost(link: Link) -> Refusal:
+    """Coder has lost the agent, which is known without asking it."""
+    report, since_ms = link.state.last_report, link.state.unreachable_ms
+    since = (
+        f"has not been reachable since {when(from_ms(since_ms))}"
+        if link.id and since_ms
+        else "is not reachable"
+    )
+    last = f"Its last report was {ago(report.at)}" if report else "It has reported nothing so far"
+    said = f": “{escaped(one_line(report.message, REPORT), REPORT)}”." if report and report.message else "."
+    return (
+        (f"The agent of {named(name_of(link))} {since}, so I can't read its log. {last}{said}"),
+        "Try again when it is back; *Retry* on its card starts its workspace again.",
+    )
+
+
+def kept_out(title: str) -> Refusal:
+    """Coder hides the agent of a task that it shows."""
+    return (
+        f"My account in Coder may see {named(title)} but not talk to its agent.",
+        "Only whoever runs Coder can change that; `taskwire doctor` tells them how.",
+    )
+
+
+def whose_account(person: str) -> Refusal:
+    """The filter names somebody without a Coder account."""
+    return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
+
+
+def build_never_ends(link: Link) -> Refusal:
+    """A start or stop does not come to its end."""
+    return (
+        f"The workspace of {named(name_of(link))} has been starting or stopping for minutes.",
+        "I gave up waiting. Look at it in Coder, then try again.",
+    )
+
+
+# Logs
+
+
+def no_logs_now(title: str) -> Refusal:
+    """Coder shows no log in this state."""
+    return (
+        f"Coder shows no log of {named(title)} while its workspace is in this state.",
+        "Try again when it is up.",
+    )
+
+
+def log_too_long(title: str) -> Refusal:
+    """Nobody could keep all of the log in memory."""
+    return (f"The log of {named(title)} is too long for me to read.", "Open the task in Coder.")
+
+
+def no_log_yet(title: str) -> Refusal:
+    """The agent has written nothing."""
+    return (f"{named(title)} has written nothing yet.", "Try again when it has begun to work.")

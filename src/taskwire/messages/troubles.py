@@ -1,0 +1,99 @@
+"""Troubles: what is wrong with the account that acts for all, in words for whoever runs Taskwire.
+
+Administrators get them in Slack; `/readyz` and `taskwire doctor` say the same. So nothing here is mrkdwn.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from taskwire.messages.refusals import Refusal
+
+TOKEN_REFUSED = ("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
+NEWER_NEVER_CAME = (
+    "Another version of Taskwire wrote work into my store that I cannot read, and none that can has come for "
+    "a week. I gave that work up and told the people who wait for it. `taskwire doctor --letters` lists it; "
+    "a newer version can send it again."
+)
+NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
+
+
+def no_owner(username: str) -> Refusal:
+    """The account lacks the role Owner."""
+    return (
+        f"The Coder account {username} lacks the role Owner, so it cannot act for other people.",
+        "Let an administrator of Coder give it that role.",
+    )
+
+
+def kept_out(username: str) -> Refusal:
+    """Coder keeps owners out of other people's workspaces."""
+    return (
+        f"The Coder account {username} may see tasks but not talk to their agents, so no reply reaches one.",
+        "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS.",
+    )
+
+
+def token_too_narrow(missing: Sequence[str]) -> Refusal:
+    """The token was made with some scopes only."""
+    return (
+        f"The token in CODER_SESSION_TOKEN has too few scopes: it lacks {', '.join(missing)}.",
+        "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner.",
+    )
+
+
+def token_ends(at: datetime) -> Refusal:
+    """The token ends soon."""
+    return (
+        f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
+        "Make a new one before that and start Taskwire with it.",
+    )
+
+
+def blind() -> str:
+    """Coder refuses the token while tasks are watched."""
+    return (
+        "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
+        "Make a new token with an account of role Owner, and start me with it."
+    )
+
+
+def coder_is_away(why: str) -> str:
+    """Coder does not answer."""
+    return f"Coder cannot be asked: {why}."
+
+
+def waits_for_newer(count: int, until: datetime) -> str:
+    """Another version has left work that this one cannot read."""
+    lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
+    return (
+        f"{lists} with something that another version of Taskwire wrote, and the one that runs now cannot "
+        "read it. Start a version that can read it (as a rule the newest that has run here, or a newer one) "
+        f"by {until:%Y-%m-%d at %H:%M} UTC; after that I give the work up."
+    )
+
+
+def data_loss(since: datetime) -> str:
+    """Redis holds less than it held: an older copy was restored."""
+    return (
+        f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
+        "look for before I do it again. The thread of a task that was made after that I may not know any "
+        "more: write a reply in it, and I look for its task. What was muted after that calls people again."
+    )
+
+
+def vanished(count: int, linked: int) -> str:
+    """More linked tasks than people delete were gone at once."""
+    return (
+        f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
+        "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
+        "tasks for deleted."
+    )
+
+
+def outsiders_read(channel: str) -> str:
+    """People of another company have come to a channel in which a task has its thread."""
+    return (
+        f"The channel {channel} is shared with another company and has threads of tasks: its people read "
+        "what agents say there. I told the tasks' owners. If that is meant to be so, name the channel in "
+        "TASKWIRE_SHARED_CHANNELS."
+    )

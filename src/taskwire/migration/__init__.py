@@ -1,0 +1,1 @@
+"""`taskwire store`: moves an installation's data from one Redis to another."""

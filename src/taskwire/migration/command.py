@@ -1,0 +1,150 @@
+"""`taskwire store`: moves what an installation keeps to another server, and takes a fence away again.
+
+It opens both sides and says how it goes; how a move stays whole is `migration/transfer`'s.
+"""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from taskwire import transport
+from taskwire.doctor.findings import refused
+from taskwire.domain import redis_address
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.migration import transfer
+from taskwire.migration.side import Side
+from taskwire.migration.transfer import Moved, PostText, Transfer
+from taskwire.queue.fence import Fence
+from taskwire.redis import connection, data_directory, embedded
+from taskwire.redis.connection import Connections
+from taskwire.redis.error_reasons import reason
+from taskwire.redis.keys import Keys
+from taskwire.settings import KEY_PREFIX, Settings
+from taskwire.slack.client import make_client
+from taskwire.slack.errors import TokenProblem
+from taskwire.slack.models import Identity
+from taskwire.slack.outbound import Outbound
+from taskwire.slack.rate_limits import Unlimited
+from taskwire.state.owner import Owner
+
+# The words for where a store may be, besides an address and a directory.
+EMBEDDED, STANDARD_INPUT = "embedded", "-"
+# For a piece of a hundred keys over a slow line.
+ANSWER_SECONDS = 30.0
+
+StoreLocation = str | Path
+
+
+async def move(
+    settings: Settings, source: str, source_prefix: str | None, say: PostText, *, replaces: bool
+) -> Moved | None:
+    """Move a store to the one that the settings name; None if it was moved before.
+
+    UserError if that cannot be, or was broken off.
+    """
+    bot = await _identity(settings)
+    us = Owner(bot.bot_user_id, "", settings.coder_url)
+    keys = Keys(bot.team_id, settings.key_prefix)
+    old_keys = Keys(bot.team_id, source_prefix or settings.key_prefix)
+    place, target = _place(source, settings), _target(settings)
+    if place == target and keys == old_keys:
+        raise transfer.same_store()
+    async with contextlib.AsyncExitStack() as stack:
+        there = await stack.enter_async_context(_opened(target, keys))
+        if place == target:
+            here = replace(there, keys=old_keys, where=_where(place, there.connections))
+        else:
+            _look_at(place)
+            here = await stack.enter_async_context(_opened(place, old_keys))
+        here, there = _told_apart(here, there)
+        say(f"From {here.where} to {there.where}.")
+        with _in_words("It was broken off. Run it again: it goes on where it was."):
+            return await Transfer(here, there, us, say).move(replaces=replaces)
+
+
+async def reopen(settings: Settings) -> Fence | None:
+    """Take the fence from the store that the settings name; returns what it said, if there was one."""
+    bot = await _identity(settings)
+    async with _opened(_target(settings), Keys(bot.team_id, settings.key_prefix)) as side:
+        with _in_words("Run it again."):
+            return await transfer.reopen(side)
+
+
+def _target(settings: Settings) -> StoreLocation:
+    if settings.redis_url is not None:
+        return settings.redis_url.get_secret_value()
+    return settings.data_dir.absolute()
+
+
+def _place(words: str, settings: Settings) -> StoreLocation:
+    """Where the source is."""
+    if words == EMBEDDED:
+        return settings.data_dir.absolute()
+    if words == STANDARD_INPUT:
+        return sys.stdin.readline().strip()
+    return words if "://" in words else Path(words).absolute()
+
+
+def _look_at(source: StoreLocation) -> None:
+    """Raise a UserError where no store can be: opening one would make it, or blame REDIS_URL."""
+    if isinstance(source, Path):
+        if not (source / data_directory.STORE_LOCK).exists():
+            raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")
+        return
+    try:
+        redis_address.read(source)
+    except UserError as error:
+        said = error.sentence.replace("REDIS_URL", "The address of --from")
+        raise UserError(said, error.hint) from None
+
+
+@contextlib.asynccontextmanager
+async def _opened(place: StoreLocation, keys: Keys) -> AsyncIterator[Side]:
+    async with contextlib.AsyncExitStack() as stack:
+        url = place
+        if isinstance(place, Path):
+            url = (await stack.enter_async_context(embedded.store(place))).url
+        connections = await stack.enter_async_context(connection.open(str(url)))
+        await connection.check(connections)
+        raw = connection.open(str(url), command_seconds=ANSWER_SECONDS, is_raw=True)
+        await stack.enter_async_context(raw)
+        is_own = isinstance(place, Path)
+        yield Side(_where(place, connections), connections, raw.commands, keys, is_held=is_own)
+
+
+def _where(place: StoreLocation, connections: Connections) -> str:
+    return str(place) if isinstance(place, Path) else connections.where
+
+
+def _told_apart(here: Side, there: Side) -> tuple[Side, Side]:
+    """Both with their key prefixes in their names, where those differ or are not the usual one."""
+    if {here.keys.installation, there.keys.installation} == {KEY_PREFIX}:
+        return here, there
+    here, there = [
+        replace(side, where=f"{side.where} (key prefix {side.keys.installation})") for side in (here, there)
+    ]
+    return here, there
+
+
+@contextlib.contextmanager
+def _in_words(hint: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise UserError(f"A store does not answer as it should: {reason(error)}.", hint) from error
+
+
+async def _identity(settings: Settings) -> Identity:
+    url = settings.slack_api_url
+    async with transport.make_session(proxy=transport.proxy_for(url)) as session:
+        client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
+        try:
+            return await Outbound(client, Unlimited(), str).identity()
+        except TokenProblem as problem:
+            raise refused(problem) from problem
+        except OutsideError as error:
+            raise UserError(f"Slack could not be asked whose store it is: {error}.", "Try again.") from error

@@ -1,0 +1,300 @@
+"""A store is moved: all that one installation keeps, from one server to another, whole or not at all.
+
+Both sides are fenced (`fence`) from before the first key is copied until the last has been compared; then the
+source stays fenced, and the target is opened. So there is never a moment in which somebody could work on
+both, and a move that is killed anywhere goes on when it is asked for again. Keys are copied by their types
+and not by DUMP, whose format differs from one server to the next.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
+
+from taskwire.domain.errors import UserError
+from taskwire.migration.side import FENCE, ITEMS_EACH, KEPT, PUSH, KeyValue, Side
+from taskwire.queue import fence
+from taskwire.queue.fence import Fence
+from taskwire.queue.scripts import ServersClock
+from taskwire.state import owner as owners
+from taskwire.state.owner import Owner, Ownership
+
+# A process that works notes more often than that that it is there.
+QUIET_MS = 10_000
+LOOK_SECONDS = 0.5
+# Keys that are read at once: each may have a hundred kilobytes.
+KEYS_EACH = 100
+# Each pass copies what differs, and the last one finds nothing: with nobody at work that is the second.
+MOST_PASSES = 4
+SYNC_MS = 10_000
+PROGRESS_SECONDS = 5.0
+
+# Refused where another run of the move has taken over since, or has ended it, or the store was opened again.
+_TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
+_MINE = f"""
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then
+  return redis.error_reply('ELSEWHERE {_TAKEN_OVER}')
+end
+"""
+_WRITE = _MINE + "return redis.call(ARGV[2], KEYS[2], unpack(ARGV, 3))"
+_LEAVE = _MINE + "return redis.call('HSET', KEYS[1], 'state', 'left', 'at', redis.call('TIME')[1] .. '000')"
+_OPEN = (
+    _MINE
+    + """
+redis.call('HSET', KEYS[2], 'arrived', redis.call('HGET', KEYS[1], 'move'))
+return redis.call('DEL', KEYS[1])
+"""
+)
+_WIDTH = {"hash": 2, "zset": 2}
+
+PostText = Callable[[str], None]
+# A command, the name of its key, and its words.
+Command = tuple[Any, ...]
+
+
+class Moved(NamedTuple):
+    """What has been moved."""
+
+    keys: int
+    threads: int
+
+
+def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
+    """What makes a key hold this."""
+    yield ("DEL", name)
+    each = ITEMS_EACH * _WIDTH.get(value.kind, 1)
+    for start in range(0, len(value.items), each):
+        piece = value.items[start : start + each]
+        if value.kind == "zset":
+            piece = tuple(word for at in range(0, len(piece), 2) for word in (piece[at + 1], piece[at]))
+        yield (PUSH[value.kind], name, *piece)
+    if value.life_ms >= 0:
+        yield ("PEXPIRE", name, value.life_ms)
+
+
+class Transfer:
+    """One run of a move. `us` is who asks for it; `say` tells them how it goes."""
+
+    def __init__(self, source: Side, target: Side, us: Owner, say: PostText) -> None:
+        self._source = source
+        self._target = target
+        self._us = us
+        self._say = say
+        self._run = secrets.token_hex(8)
+        self._said_at = 0.0
+
+    async def move(self, *, replaces: bool = False) -> Moved | None:
+        """Move it all; None where this very move has ended before.
+
+        UserError if that must not be, before anything is changed; and where another run takes it over.
+
+        `replaces`: what is in the target may be dropped, where it is this installation's own.
+        """
+        try:
+            return await self._moved(replaces=replaces)
+        except ResponseError as error:
+            if _TAKEN_OVER not in str(error):
+                raise
+            raise UserError(
+                f"{_TAKEN_OVER[0].upper()}{_TAKEN_OVER[1:]}.",
+                "Wait for the other run to end, or look with `taskwire doctor`.",
+            ) from error
+
+    async def _moved(self, *, replaces: bool) -> Moved | None:
+        if not await self._begin(replaces=replaces):
+            return None
+        for _ in range(MOST_PASSES):
+            keys, different = await self._pass()
+            if not different:
+                await self._end()
+                return Moved(keys, await self._target.count_threads())
+        raise UserError(
+            f"The store at {self._source.where} changes while it is copied.",
+            "Something still writes there: stop every Taskwire that uses it, then run this again.",
+        )
+
+    async def _begin(self, *, replaces: bool) -> bool:
+        """Fence both sides; False where this move has ended, and only its last word was not heard."""
+        source, target, run = self._source, self._target, self._run
+        if await source.is_same_as(target):
+            raise same_store()
+        seen = await source.look(), await target.look()
+        left, there = await fence.find(source.connections, source.keys), await self._there()
+        if left is None and not await source.list_names():
+            raise UserError(
+                f"There is nothing at {source.where} under the key prefix {source.keys.installation}.",
+                "Look at --from and --from-prefix.",
+            )
+        await self._refuse_others(there)
+        if left is not None and there is None and left.move == await target.find_arrived():
+            return False
+        move = self._continued(left, there)
+        if move is None:
+            await self._refuse_used(there, replaces=replaces)
+            await self._refuse_busy(source)
+            move = secrets.token_hex(8)
+        else:
+            self._say("It goes on where it was.")
+        await target.fenced(seen[1], "arriving", move, source.where, self._us.app, run)
+        await source.fenced(seen[0], "leaving", move, target.where, self._us.app, run)
+        return True
+
+    async def _there(self) -> Fence | None:
+        return await fence.find(self._target.connections, self._target.keys)
+
+    async def _refuse_others(self, there: Fence | None) -> None:
+        """Neither side may be another installation's."""
+        noted = []
+        for side in (self._source, self._target):
+            found = await Ownership(side.connections, side.keys, ServersClock()).find()
+            if found is not None:
+                noted.append(found)
+                if refused := owners.refusal(found, Owner(self._us.app, found.coder, found.url), side.where):
+                    raise refused
+        if len(noted) == 2 and (refused := owners.refusal(noted[1], noted[0], self._target.where)):
+            raise refused
+        if there is not None and there.app != self._us.app:
+            raise fence.refusal(there, self._target.where)
+
+    def _continued(self, left: Fence | None, there: Fence | None) -> str | None:
+        """The move that was begun and goes on now, if there is one."""
+        if left is None:
+            return None
+        is_same = there is not None and there.state == "arriving" and there.move == left.move
+        if left.state != "arriving" and is_same:
+            return left.move
+        if left.state == "leaving" and left.other == self._target.where:
+            return None
+        raise fence.refusal(left, self._source.where)
+
+    async def _refuse_used(self, there: Fence | None, *, replaces: bool) -> None:
+        """What somebody may still need is not overwritten; what was left there, or never whole, is."""
+        target = self._target
+        if there is not None and there.state == "leaving":
+            raise fence.refusal(there, target.where)
+        if there is not None or not await target.list_names():
+            return
+        if not replaces:
+            count = open_threads(await target.count_threads())
+            raise UserError(
+                f"The store at {target.where} is not empty: it has {count}.",
+                "Nothing is merged. Take another database or TASKWIRE_KEY_PREFIX, or add --replace to drop "
+                "what is there.",
+            )
+        await self._refuse_busy(target)
+
+    async def _refuse_busy(self, side: Side) -> None:
+        if side.is_held:
+            return
+        first = None
+        while True:
+            seconds, microseconds = await side.connections.commands.time()
+            noted = side.connections.commands.hget(side.keys.named("server"), "at")
+            at = int(await cast("Awaitable[str | None]", noted) or "0")
+            if seconds * 1000 + microseconds // 1000 - at > QUIET_MS:
+                return
+            if first is None:
+                self._say(f"Looking for {QUIET_MS // 1000} s whether a Taskwire works at {side.where} ...")
+            if at != (first := first or at):
+                raise UserError(
+                    f"A Taskwire works on the store at {side.where}.",
+                    "Stop all that use it, then run this again.",
+                )
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _pass(self) -> tuple[int, int]:
+        """Copy what differs; returns how many keys there are, and how many of them differed."""
+        names = sorted(await self._source.list_names())
+        surplus = await self._target.list_names() - set(names)
+        await self._drop(surplus)
+        different = len(surplus)
+        for start in range(0, len(names), KEYS_EACH):
+            piece = names[start : start + KEYS_EACH]
+            wanted, there = await self._wanted(piece), await self._target.read(piece)
+            wrong = [name for name, value in wanted.items() if not value.is_copied_in(there.get(name))]
+            await self._write(command for name in wrong for command in _commands(name, wanted[name]))
+            await self._drop(name for name in there if name not in wanted)
+            different += len(wrong)
+            self._tell(start + len(piece), len(names))
+        return len(names), different
+
+    async def _wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
+        """What the target is to have: the same, but for steps that are kept and name their keys."""
+        old, new = self._source.prefix, self._target.prefix
+        found = await self._source.read(names)
+        return {n: v.told_of(old, new) if n.startswith(KEPT) else v for n, v in found.items()}
+
+    def _tell(self, done: int, count: int) -> None:
+        if time.monotonic() - self._said_at >= PROGRESS_SECONDS:
+            self._said_at = time.monotonic()
+            self._say(f"{done} of {count} keys are compared and copied ...")
+
+    async def _drop(self, names: Iterable[bytes]) -> None:
+        await self._write(("DEL", name) for name in names)
+
+    async def _write(self, commands: Iterable[Command]) -> None:
+        """Write to the target, as long as this run has it."""
+        waiting = list(commands)
+        for start in range(0, len(waiting), KEYS_EACH):
+            async with self._target.raw.pipeline(transaction=False) as pipe:
+                for command in waiting[start : start + KEYS_EACH]:
+                    self._add(pipe, command)
+                await pipe.execute()
+
+    def _add(self, pipe: Pipeline, command: Command) -> None:
+        word, name, *words = command
+        keys = fence.key(self._target.keys), self._target.prefix + name
+        pipe.eval(_WRITE, 2, *keys, self._run, word, *words)
+
+    async def _end(self) -> None:
+        """See the target's disk and replicas have it; then let the source be left, and open the target."""
+        source, target = self._source, self._target
+        copies = target.connections.copies
+        async with target.raw.pipeline(transaction=False) as pipe:
+            self._add(pipe, ("HSET", FENCE, "run", self._run))
+            pipe.execute_command("WAITAOF", 1, 0, SYNC_MS)
+            pipe.execute_command("WAIT", copies, SYNC_MS)
+            written, synced, kept = await pipe.execute(raise_on_error=False)
+        for answer in (written, kept):
+            if isinstance(answer, Exception):
+                raise answer
+        # A server that has no WAITAOF yet, or writes nothing down, says so; the doctor has more to say.
+        if (not isinstance(synced, ResponseError) and synced[0] < 1) or kept < copies:
+            raise UserError(
+                f"The server at {target.where} has not written down within {SYNC_MS // 1000} s what it got.",
+                "Look at its disk and its replicas, then run this again.",
+            )
+        await source.run(_LEAVE, self._run)
+        await target.run(_OPEN, self._run)
+
+
+def same_store() -> UserError:
+    """What is said where both sides are one store."""
+    return UserError(
+        "--from names the store that the settings name too.",
+        "Set REDIS_URL (or take it away, for the embedded store) to say where it is to go, and --from to "
+        "where it is now.",
+    )
+
+
+async def reopen(side: Side) -> Fence | None:
+    """Take the fence from a store that was, or is to be, left; returns what it said.
+
+    UserError where the store is not whole. What was done elsewhere since is not known here, as after a copy
+    that is restored: whoever works next sees another server, and looks before each first attempt.
+    """
+    found = await fence.find(side.connections, side.keys)
+    if found is not None and not await side.reopened():
+        found = await fence.find(side.connections, side.keys)
+        if found is not None:
+            raise fence.refusal(found, side.where)
+    return found
+
+
+def open_threads(count: int) -> str:
+    """So many, in words."""
+    return "1 open thread" if count == 1 else f"{count} open threads"

@@ -1,1 +1,0 @@
-"""Pure values: what a link, a phase, a command, a reply is. Nothing here talks to anything."""

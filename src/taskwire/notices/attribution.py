@@ -1,0 +1,87 @@
+"""Whose doing a change is that Coder shows before the call that made it has ended.
+
+The list may be quicker than the answer, and a call whose answer was lost is read back much later. Until then
+its attempt stands in the link's steer list, and tells who asked for what; and afterwards it stands in the
+tell list, behind what the list has shown.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import ValidationError
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Act, ApplyEvent, Job, Reply, to_thread
+from taskwire.domain.links import Link
+from taskwire.domain.phases import Observation
+from taskwire.domain.reconcile import ResumeNote
+from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, Vanished
+
+
+async def acts_before(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
+    """The event, behind what a person is about to have done to bring it about."""
+    is_new_build = isinstance(event, Observed) and event.seen.build > link.state.build > 0
+    if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
+        return (event,)
+    attempted = await deps.links.find_attempted(link.id)
+    # In this order: the call that ends the attempt writes the other down.
+    act = _attempted(*attempted, event) if attempted else None
+    act = act or _written(await deps.links.list_jobs(to_thread(link.id)), event)
+    if act is None:
+        return (event,)
+    return (act,) if isinstance(act, Vanished) else (act, event)
+
+
+def person_behind(state: LinkState, notice: Notice) -> UserId | None:
+    """Tell who asked for it here, also where their act was written down after the change was seen."""
+    verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
+    acted = state.acted
+    is_theirs = acted is not None and (acted.verb, acted.build) == (verb, notice.build)
+    return acted.by if acted is not None and is_theirs else notice.by
+
+
+def _attempted(job: Job, note: str, event: Event) -> Acted | Vanished | None:
+    """What has been done if an attempt has done it."""
+    match job.work, event:
+        case Act(verb="delete") as act, Vanished():
+            return Vanished(by=act.requester.person)
+        case Act(verb="pause" | "resume") as act, Observed(seen=seen) if note.isdecimal():
+            return _acted(act, int(note), seen)
+        case Reply(person=person), Observed(seen=seen) if _resumes(note, seen):
+            return Acted(verb="resume", by=person, build=seen.build)
+    return None
+
+
+def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
+    """What has been done and stands further behind."""
+    for job in jobs:
+        match job.work, event:
+            case ApplyEvent(event=Vanished(by=str()) as vanished), Vanished():
+                return vanished
+            case ApplyEvent(event=Acted() as acted), Observed(seen=seen) if acted.build == seen.build:
+                return acted
+    return None
+
+
+def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
+    """What has been done if this is the build that the act makes; a retry has to stop the workspace first."""
+    is_down = _is_down(seen)
+    if seen.build != build + 1 or (act.verb == "pause" and not is_down):
+        return None
+    if act.verb == "pause":
+        return Acted(verb="pause", by=act.requester.person, build=seen.build)
+    verb: Literal["retry", "resume"] = "retry" if is_down else "resume"
+    return Acted(verb=verb, by=act.requester.person, build=seen.build)
+
+
+def _resumes(note: str, seen: Observation) -> bool:
+    try:
+        resumed = ResumeNote.model_validate_json(note)
+    except ValidationError:
+        return False
+    return seen.build == resumed.build + 1 and not _is_down(seen)
+
+
+def _is_down(seen: Observation) -> bool:
+    return seen.workspace_status in ("stopping", "stopped")

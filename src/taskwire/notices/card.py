@@ -1,0 +1,180 @@
+"""Showing the present: the card, edited in place, and the reaction on each reply. The newest state wins.
+
+Both wait for their place in Slack's limits, which are kept in `queue/rate_limiter.py`: how often one card,
+and all of them, may be edited too. What is shown is what holds when the place is there.
+"""
+
+import hashlib
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import Ts
+from taskwire.domain.jobs import FIRST_DRAWING, Job, Receipt
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import FINAL
+from taskwire.domain.priority import Priority
+from taskwire.job_context import JobContext, Outcome, done, unknown
+from taskwire.messages import cards
+from taskwire.notices.closed_threads import closed, is_worth_a_try, opens
+from taskwire.outbox.coder_health import find_away
+from taskwire.outbox.enqueue import draw
+from taskwire.outbox.posting import PostNote, post_once
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.outbound import Metadata
+
+# A reaction of which it is not known whether it is there.
+TRIED = "?"
+REACTIONS = {
+    "taken": "eyes",
+    "waiting": "hourglass_flowing_sand",
+    "delivered": "white_check_mark",
+    "failed": "warning",
+    "none": "",
+}
+
+
+class CardAndReceipts:
+    """Carries out the jobs of the show and card lists."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    async def card(self, context: JobContext) -> Outcome:
+        """Bring the card up to date, if it shows anything else now."""
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.record.thread_ts is None:
+            return done()
+        away = await find_away(self._deps)
+        card = cards.card(
+            link,
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+            unreachable_since_ms=away.since_ms if away else None,
+            silence=away.why if away else "away",
+        )
+        if context.is_in_doubt:
+            return await self._anew(context, link, card)
+        drawn = _digest(card, link)
+        # Older versions wrote beside it when that was.
+        if drawn == link.drawn.partition(" ")[0]:
+            return done()
+        if not await is_worth_a_try(self._deps, link):
+            return done()
+        priority = _priority(context, link)
+        slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
+        await slack.reserve_update(channel, ts, priority)
+        # An edit whose answer is lost may have been made: from here on nobody knows what the card shows.
+        await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn"))
+        # Who was stopped here may put an old card over a newer one.
+        context.tidy = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
+        try:
+            await slack.update(channel, ts, card, _meta(link), is_reserved=True)
+        except MessageGone:
+            return await self._anew(context, link, card)
+        except ChannelProblem as problem:
+            return done(closed(self._deps, context, link, problem.code))
+        return done(opens(link, self._deps.writes.field(Batch(), link.id, "drawn", drawn)))
+
+    async def _anew(self, context: JobContext, link: Link, card: Message) -> Outcome:
+        """Post the card anew, once: somebody deleted it, and nothing can be said in a thread without a root.
+
+        The link moves to the new thread; replies in the old one still reach the task. Deleted again, nobody
+        wants it: the thread is detached and the task left alone.
+        """
+        writes, record = self._deps.writes, link.record
+        if link.ended is not None:
+            return done()
+        if link.has_moved and not context.is_in_doubt:
+            return done(writes.ends(Batch(), record, "detached"))
+        meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=record.task_id)
+        try:
+            ts = await self._find_anew(context, link, meta)
+            ts = ts or await post_once(self._deps, context, link.id, record.channel, None, card, meta)
+        except ChannelProblem as problem:
+            if context.is_in_doubt and not context.note:
+                # This turn's own attempt: with what it noted the next turn looks, and ends as it must.
+                return unknown()
+            batch = closed(self._deps, context, link, problem.code)
+            if context.is_in_doubt:
+                since = read(PostNote.model_validate_json, context.note).since
+                writes.field(batch, link.id, "maybe_moved", since)
+            return done(batch)
+        batch = writes.moved(Batch(), record, ts)
+        writes.no_field(batch, link.id, "maybe_moved")
+        return done(opens(link, writes.field(batch, link.id, "drawn", _digest(card, link))))
+
+    async def _find_anew(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
+        """The card that may have been posted anew just before the channel was closed."""
+        since = link.maybe_moved_since
+        if since is None or context.is_in_doubt:
+            return None
+        copies = await self._deps.slack.find_copies(link.record.channel, None, since, meta.id)
+        return copies[0] if copies else None
+
+    async def receipt(self, context: JobContext) -> Outcome:
+        """Let a reply show the reaction of its newest state, and no other of ours."""
+        work = context.work(Receipt)
+        link = await self._deps.links.find(context.link_id)
+        if link is None:
+            return done()
+        wanted = REACTIONS[work.state]
+        had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
+        if work.stray is not None:
+            also = [TRIED + work.stray] if work.stray and work.stray not in " ".join(had) else []
+            if len(had) > 1 or any(name.startswith(TRIED) for name in had):
+                # A newer state is about to be shown, and takes away whatever may be there.
+                return done(self._remembering(link, work.ts, [*had, *also]))
+            wanted, had = "".join(had), [*(TRIED + name for name in had), *also]
+        if had == ([wanted] if wanted else []):
+            return done()
+        try:
+            await self._react(context, link, work.ts, had, wanted)
+        except (MessageGone, ChannelProblem):
+            return done()
+        return done(self._deps.writes.receipt(Batch(), link.id, work.ts, wanted))
+
+    async def _react(self, context: JobContext, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
+        """Add what is wanted, then take away what else there is, which may have to wait for its place.
+
+        What is tried may be there whatever we hear of it, and must go when the next one comes. Who was
+        stopped here, and goes on when others have shown a newer state, leaves the order to look after that.
+        """
+        slack, channel = self._deps.slack, link.record.channel
+        others = [name for name in had if name.removeprefix(TRIED) != wanted]
+        if wanted and wanted not in had:
+            await context.write(self._remembering(link, ts, [*others, TRIED + wanted]))
+            context.tidy = self._tidy_step(context, ts, wanted)
+            await slack.add_reaction(channel, ts, wanted)
+        while others:
+            now = [*others, *([wanted] if wanted else [])]
+            await context.write(self._remembering(link, ts, now))
+            context.tidy = self._tidy_step(context, ts, wanted)
+            await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
+            others = others[1:]
+
+    def _remembering(self, link: Link, ts: Ts, now: list[str]) -> Batch:
+        return self._deps.writes.receipt(Batch(), link.id, ts, " ".join(now))
+
+    def _tidy_step(self, context: JobContext, ts: Ts, wanted: str) -> Batch:
+        work = Receipt(ts=ts, state="none", stray=wanted)
+        return Batch().append(
+            context.lease.name, Job(id=f"stray:{ts}:{context.lease.token}", work=work), score="due"
+        )
+
+
+def _priority(context: JobContext, link: Link) -> Priority:
+    if context.job.id == FIRST_DRAWING:
+        return Priority.FIRST_CARD
+    is_final = link.ended is not None or link.state.phase in FINAL
+    return Priority.FINAL_CARD if is_final else Priority.CARD
+
+
+def _meta(link: Link) -> Metadata:
+    return Metadata(id=f"card:{link.id}", kind="card", task_id=link.record.task_id)
+
+
+def _digest(card: Message, link: Link) -> str:
+    """What tells one drawing from another: how it looks, and which task its metadata names."""
+    return hashlib.sha256(f"{card.model_dump_json()}{link.record.task_id}".encode()).hexdigest()[:16]

@@ -1,0 +1,95 @@
+"""Threads that are closed to us: their channel was archived or deleted, or we were removed from it.
+
+Whoever the task belongs to hears of it once. What could not be said is kept; it is said when the channel is
+open again, and what was written there meanwhile is read. The task goes on all the while.
+
+Threads that have lost their root: the card is posted anew, and what was to be said follows it there.
+
+How the card is posted is told in `show`.
+"""
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import ts_of
+from taskwire.domain.jobs import ChannelOpened, Job, MessagePerson, Reopened, card, to_thread
+from taskwire.domain.links import Link
+from taskwire.job_context import JobContext, Outcome, done, retry
+from taskwire.messages import answers
+from taskwire.outbox.direct_messages import direct_messages
+from taskwire.outbox.enqueue import draw, to_read
+from taskwire.queue.batch import Batch
+from taskwire.telemetry import logger
+
+# How the letters begin that are sent again by themselves.
+WHY = "the channel takes no message: "
+# Nobody may tell us that a channel is open again; what is closed is tried that often, if there is news.
+TRY_EVERY_MS = 3_600_000
+
+_log = logger("taskwire.notices.closed_threads")
+
+
+def closed(
+    deps: Dependencies, context: JobContext, link: Link, code: str, batch: Batch | None = None
+) -> Batch:
+    """Note that a thread is closed, and let whoever the task belongs to know of it once."""
+    batch = batch or Batch()
+    if link.closed or link.ended is not None:
+        return batch
+    _log.warning("a thread is closed to us", link=link.id, channel=link.record.channel, code=code)
+    deps.writes.closed(batch, link.record, code)
+    person = link.record.owner_slack or link.record.requested_by
+    work = MessagePerson(person=person, message=answers.thread_closed(link, code))
+    return batch.append(direct_messages(person), Job(id=f"closed:{link.id}:{context.now_ms}", work=work))
+
+
+def opens(link: Link, batch: Batch) -> Batch:
+    """Bring a thread back that was closed: something could be posted in it."""
+    return batch.append(to_thread(link.id), Job(id="reopened", work=Reopened())) if link.closed else batch
+
+
+async def is_worth_a_try(deps: Dependencies, link: Link) -> bool:
+    """Whether something that nobody misses should be tried in a thread now."""
+    return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=TRY_EVERY_MS)
+
+
+async def channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
+    """Bring all threads of a channel back."""
+    batch = Batch()
+    for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
+        batch.append(to_thread(link_id), Job(id="reopened", work=Reopened()))
+    return done(batch)
+
+
+async def reopened(deps: Dependencies, context: JobContext) -> Outcome:
+    """Say what could not be said, show the present, and read what was written meanwhile."""
+    link = await deps.links.find(context.link_id)
+    if link is None or not link.closed:
+        return done()
+    for letter in await deps.dead_letters.list_of(context.lease.name, WHY):
+        await deps.dead_letters.send_again(letter)
+    batch = deps.writes.reopened(Batch(), link.record)
+    deps.writes.no_field(batch, link.id, "drawn")
+    to_read(link.id, ts_of(deps.slack.now()), batch)
+    return done(draw(link.id, batch))
+
+
+# The new place is looked for as long as this, and so often.
+MOVE_MS = 60_000
+MOVE_SECONDS = 3.0
+
+
+async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
+    """Have the card posted anew and wait for that; None if it did not help.
+
+    It takes as long as Slack stays away, or has no room for cards: only once it was drawn it has not helped.
+    """
+    notes = deps.notes
+    since = await notes.find("moving", link.id)
+    is_over = since is not None and context.now_ms - int(since) > MOVE_MS
+    if is_over and await deps.links.is_empty(card(link.id)):
+        return None
+    if since is None:
+        await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
+    context.settled()
+    # One that is about to post the card must not be passed, each time that this looks for the new thread.
+    batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_news=False)
+    return retry(MOVE_SECONDS, batch=batch)

@@ -1,0 +1,328 @@
+"""From events to notices: reduces the events of a link, and posts what its thread is told.
+
+Events of one link are reduced one at a time; what follows is stored by the call that completes the job. A
+notice is posted once, with its excerpt, and mentions only the people whom it concerns.
+"""
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from taskwire.coder.errors import NoTasks, TokenRefused, UnexpectedCoderAnswer
+from taskwire.dependencies import Dependencies
+from taskwire.domain import transitions
+from taskwire.domain.errors import OutsideError, Refused
+from taskwire.domain.ids import Ts
+from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
+from taskwire.domain.links import Link
+from taskwire.domain.message import AgentOutput, Message
+from taskwire.domain.phases import Observation, Phase, Report
+from taskwire.domain.priority import Priority
+from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
+from taskwire.job_context import JobContext, Outcome, dead_letter, done, let_go, retry
+from taskwire.messages import inputs, notices
+from taskwire.notices.attribution import acts_before, person_behind
+from taskwire.notices.closed_threads import WHY, closed, follow, opens
+from taskwire.outbox import questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.agent_log import read_news, read_told
+from taskwire.outbox.enqueue import draw, share
+from taskwire.outbox.observing import LONGEST_REPORT, ReportSource, find_report_source, known_at, list_reports
+from taskwire.outbox.posting import post_once
+from taskwire.outbox.questions import ASKED_SECONDS, PostedQuestion
+from taskwire.outbox.undelivered import give_back, list_held
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+from taskwire.slack.outbound import Metadata
+from taskwire.telemetry import logger
+
+BUILD_LOG_LINES = 15
+# Far more than is shown.
+LONGEST_BUILD_LOG = 50_000
+# Coder's word for the job of a build that went well.
+WELL_BUILT = "succeeded"
+# What the agent's history says is waited for so often; then what the list shows has to be enough.
+HISTORY_TRIES = 4
+# These offer to start the workspace again, and are settled when it starts.
+WITH_OFFER = ("paused", "error")
+RESTING = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
+# These come when the agent stops working, and bring what it wrote.
+WITH_EXCERPT = ("needs_input", "completed", "failed")
+
+_log = logger("taskwire.notices.notify")
+
+
+class _Built(NamedTuple):
+    """What a workspace's latest build says of an error or a pause."""
+
+    log: str = ""
+    why: str = ""
+    reason: str = ""
+    is_well: bool = False
+    is_stop: bool = False
+
+
+class Notifier:
+    """Carries out the jobs of the tell lists."""
+
+    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+        self._deps = deps
+        self._people = people
+        self._texts = texts
+
+    async def apply_event(self, context: JobContext) -> Outcome:
+        """Decide what follows an event, and write it down."""
+        work = context.work(ApplyEvent)
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.ended is not None:
+            return done()
+        event = await self._with_history(context, link, work.event)
+        *before, event = await acts_before(self._deps, link, event)
+        for act in before:
+            told = self._follows(link, act, context.now_ms)
+            link = link.model_copy(update={"state": told.state})
+        follows = self._follows(link, event, context.now_ms)
+        batch = self._deps.writes.state(Batch(), link.id, follows.state, follows.look_at_ms)
+        for notice in follows.notices:
+            batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
+        await self._settle_offer(link, event, follows.state, batch)
+        if isinstance(event, Observed):
+            # Input that waits for the agent is tried again now, whatever its delay.
+            batch.hasten_input(to_coder(link.id))
+            if event.is_baseline:
+                # What a task has written before it got its thread is not news in it.
+                self._deps.writes.field(batch, link.id, "cursor", await read_told(self._deps, link))
+        return done(draw(link.id, batch))
+
+    async def _settle_offer(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
+        """Let a notice that offers to start the workspace say that this has happened, and who did it."""
+        is_act = isinstance(event, Acted) and event.verb == "resume"
+        is_up_again = link.state.phase in RESTING and state.phase not in (*RESTING, Phase.GONE)
+        if is_act or is_up_again:
+            acted = state.acted
+            is_theirs = (
+                acted is not None and acted.verb == "resume" and (is_act or acted.build == state.build)
+            )
+            by = acted.by if acted is not None and is_theirs else None
+            words = inputs.started_again(await self._people.find_name(by))
+            questions.settle(link, questions.WORKSPACE, words, batch)
+
+    def _follows(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
+        """What follows; a task that lived before it got its thread is shown as it stands, and not told."""
+        rules = self._deps.rules
+        if isinstance(event, Observed) and event.is_baseline:
+            return transitions.reduce(
+                transitions.initial_state(event, rules, now_ms), TimerFired(), rules, now_ms
+            )
+        return transitions.reduce(link.state, event, rules, now_ms)
+
+    async def _with_history(self, context: JobContext, link: Link, event: Event) -> Event:
+        """The list says that something changed; the agent's history says what.
+
+        After a new build, and when its agent is there, too: what ended before a resume that nobody saw is in
+        no list any more. What the agent has said since the list was asked for is left to later ones: thread
+        and card would have it before what came in between.
+        """
+        if not isinstance(event, Observed):
+            return event
+        seen, state = event.seen, link.state
+        is_other_agent = None not in (state.agent_id, seen.agent_id) and seen.agent_id != state.agent_id
+        is_new_start = state.build not in (0, seen.build) or is_other_agent
+        if not event.is_baseline and not _has_reported(state, seen) and not is_new_start:
+            return event
+        try:
+            history, stopped_at = await self._past(link, seen)
+        except (TokenRefused, NoTasks):
+            raise
+        except OutsideError as error:
+            is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
+            if context.job.tries < HISTORY_TRIES and not is_nowhere:
+                raise
+            _log.warning("history not readable", link=link.id, error=str(error))
+            return event
+        reports = known_at(state, seen, history)
+        return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
+
+    async def _past(self, link: Link, seen: Observation) -> tuple[tuple[Report, ...], datetime | None]:
+        """What the agent has reported, and when its workspace was told to stop, if it was.
+
+        Once that has stopped its agent can be read no more: the list itself keeps the last report.
+        """
+        reporter = ReportSource(link.state.agent_id, link.state.app_id)
+        try:
+            reporter = await find_report_source(self._deps, seen, reporter)
+            return await list_reports(self._deps, reporter), reporter.stopped_at
+        except (TokenRefused, NoTasks):
+            raise
+        except Refused:
+            return (), reporter.stopped_at
+
+    async def post_notice(self, context: JobContext) -> Outcome:
+        """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
+        work = context.work(PostNotice)
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.record.thread_ts is None or link.ended is not None:
+            return done()
+        notice, written = work.notice, work.written
+        if written is None and notice.kind in WITH_EXCERPT and not context.is_in_doubt:
+            written = await read_news(self._deps, link)
+            if written.cursor:
+                return retry(0, context.job.knowing(written=written))
+        built = await self._of_build(link, notice.kind)
+        message = await self._message(link, notice, written or AgentOutput(), built)
+        posted = await self._post(context, link, message, notice.kind, is_call=_calls(link, context.job))
+        if isinstance(posted, Outcome):
+            outcome = posted
+        else:
+            batch = self._with_file(Batch(), link, context.job.id, written or AgentOutput())
+            if built.why:
+                self._deps.writes.field(batch, link.id, "broken", f"{notice.build} {built.why}")
+                draw(link.id, batch)
+            if notice.kind in WITH_OFFER:
+                place = _place(link, context, posted, notice.kind, message)
+                await questions.posted(self._deps, link, questions.WORKSPACE, place, batch)
+            outcome = done(opens(link, batch))
+        if notice.kind == "gone" and outcome.verdict == "done":
+            await questions.settle_all(self._deps, link, outcome.batch)
+            draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
+            await give_back(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
+            # What waits there, for a person's word perhaps, waits for nothing now.
+            outcome.batch.hasten_input(to_coder(link.id), int(ASKED_SECONDS * 1000))
+        return outcome
+
+    async def _message(self, link: Link, notice: Notice, written: AgentOutput, built: _Built) -> Message:
+        calls = (link.record.owner_slack,) if _is_called(link, notice) else ()
+        by = person_behind(link.state, notice)
+        return notices.notice(
+            link,
+            notice.model_copy(update={"by": by}),
+            excerpt=written.text,
+            is_cut=bool(written.whole),
+            build_log=built.log,
+            pause_reason=built.reason,
+            is_build_well=built.is_well,
+            is_stop=built.is_stop,
+            by_name=await self._people.find_name(by),
+            calls=tuple(call for call in calls if call is not None),
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+        )
+
+    async def post_text(self, context: JobContext) -> Outcome:
+        """Post a sentence whose words are settled."""
+        work = context.work(PostText)
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.record.thread_ts is None:
+            return done()
+        joined = Batch()
+        is_joining = context.job.id.startswith(questions.JOINING) and not context.is_in_doubt
+        if is_joining and await questions.has_joined(self._deps, link, work.about, work.message, joined):
+            return done(joined)
+        posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
+        if isinstance(posted, Outcome):
+            return posted
+        batch = opens(link, Batch())
+        if work.about:
+            place = _place(link, context, posted, "answer", work.message)
+            await questions.posted(self._deps, link, work.about, place, batch)
+        return done(batch)
+
+    async def _post(
+        self, context: JobContext, link: Link, message: Message, kind: str, *, is_call: bool
+    ) -> Outcome | Ts:
+        """Post a message; where it was not posted, how the turn ends comes back."""
+        meta = Metadata(id=_message_id(link, context.job.id), kind=kind, task_id=link.record.task_id)
+        where = (link.id, link.record.channel, link.record.thread_ts)
+        try:
+            try:
+                priority = Priority.CALL if is_call else Priority.POST
+                return await post_once(self._deps, context, *where, message, meta, priority)
+            except NoCapacity:
+                # In doubt it was room for looking that was missing, and nothing is posted before that.
+                if is_call or context.keeps_attempt or not await self._is_call_behind(link):
+                    raise
+                # What stands before a call to somebody must not hold it up.
+                return await post_once(self._deps, context, *where, message, meta, Priority.CALL)
+        except MessageGone as problem:
+            return await self._moved(context, link, problem.code)
+        except ChannelProblem as problem:
+            return self._closed(context, link, problem.code)
+
+    async def _is_call_behind(self, link: Link) -> bool:
+        jobs = await self._deps.links.list_jobs(to_thread(link.id))
+        return any(_calls(link, job) for job in jobs)
+
+    async def _moved(self, context: JobContext, link: Link, code: str) -> Outcome:
+        return await follow(self._deps, context, link) or self._closed(context, link, code)
+
+    def _closed(self, context: JobContext, link: Link, code: str) -> Outcome:
+        """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
+        maybe = ", and whether this was posted before could not be read" if context.is_in_doubt else ""
+        return let_go(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
+
+    def _with_file(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
+        """Keep where the excerpt ended, and attach the whole where it is long."""
+        if written.cursor:
+            self._deps.writes.field(batch, link.id, "cursor", written.cursor)
+        if written.whole:
+            share(link, name, written.whole, batch)
+        return batch
+
+    async def _of_build(self, link: Link, kind: str) -> _Built:
+        """The end of a failed build's log, or why the build was made; nothing if that cannot be read now."""
+        workspace_id = link.seen.workspace_id if link.seen else None
+        if workspace_id is None or kind not in ("error", "paused"):
+            return _Built()
+        try:
+            build = (await self._deps.coder.get_workspace(workspace_id)).latest_build
+            if kind == "paused":
+                return _Built(reason=build.reason)
+            if build.job.status == WELL_BUILT:
+                return _Built(is_well=True)
+            lines = await self._deps.coder.list_build_logs(build.id)
+        except OutsideError as error:
+            _log.info("build not readable", link=link.id, error=str(error))
+            return _Built()
+        tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
+        rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]
+        why = build.job.error
+        log = "\n".join([*rows, *([why] if why else [])])
+        # Before its end is cut off: of a secret that is cut in two, no half is recognised.
+        log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
+        # Its beginning is shown, and kept with the link.
+        why = await asyncio.to_thread(masked_beginning, self._deps.mask, why, LONGEST_REPORT)
+        return _Built(log, why, is_stop=build.transition == "stop")
+
+
+def _has_reported(state: LinkState, seen: Observation) -> bool:
+    """Whether the list shows a report that is newer than the last one known."""
+    last = state.last_report
+    return seen.report is not None and (last is None or seen.report.at > last.at)
+
+
+def _calls(link: Link, job: Job) -> bool:
+    """Whether somebody is called by what this job says, or asked, or may be by what follows from it."""
+    match job.work:
+        case PostNotice(notice=notice):
+            return _is_called(link, notice)
+        case PostText(is_call=is_call):
+            return is_call
+        case ApplyEvent(event=event):
+            return transitions.may_call(event) and not link.is_muted
+        case _:
+            return False
+
+
+def _is_called(link: Link, notice: Notice) -> bool:
+    return notice.is_call and not link.is_muted
+
+
+def _place(link: Link, context: JobContext, ts: Ts, kind: str, message: Message) -> PostedQuestion:
+    return PostedQuestion(ts=ts, message_id=_message_id(link, context.job.id), kind=kind, message=message)
+
+
+def _message_id(link: Link, job_id: str) -> str:
+    """The id of a logical message: the same however often it is tried, and in no other link."""
+    return f"{link.id}:{job_id}"

@@ -1,0 +1,1 @@
+"""What the features share: posting once, private answers, questions, texts for the agent, retries."""

@@ -1,0 +1,126 @@
+"""Reading a task's log for people: what is new since the last excerpt, or what was written last.
+
+A long log takes a fifth of a second to read, so that is done beside the loop.
+"""
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import NamedTuple
+
+from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, TooLong
+from taskwire.coder.models import TaskLogs
+from taskwire.dependencies import Dependencies
+from taskwire.domain import excerpts
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.excerpts import Cursor, LogLine
+from taskwire.domain.links import Link
+from taskwire.domain.message import AgentOutput
+from taskwire.messages import refusals
+from taskwire.outbox.service_account import is_kept_out
+from taskwire.telemetry import logger
+
+# A notice waits no longer than this for its excerpt; Coder waits 30 s for an agent that is out of reach.
+NEWS_SECONDS = 8.0
+
+_log = logger("taskwire.outbox.agent_log")
+
+
+class LogExcerpt(NamedTuple):
+    """An excerpt, and the whole log; as a snapshot it is what Coder kept at the last pause."""
+
+    text: str = ""
+    is_cut: bool = False
+    whole: str = ""
+    is_snapshot: bool = False
+
+
+async def read_news(deps: Dependencies, link: Link) -> AgentOutput:
+    """What the agent has written since the last excerpt; nothing where the log cannot be read now."""
+    logs = await _find_logs(deps, link)
+    if logs is None:
+        return AgentOutput()
+    excerpt, cursor = await asyncio.to_thread(
+        excerpts.since,
+        _lines(logs),
+        _cursor(link.cursor),
+        build=link.state.build,
+        mask=deps.mask,
+        is_snapshot=logs.snapshot,
+    )
+    if excerpt is None:
+        return AgentOutput(cursor=_kept(cursor))
+    whole = excerpt.full_text if excerpt.is_cut else ""
+    return AgentOutput(text=excerpt.text, whole=whole, cursor=_kept(cursor))
+
+
+async def read_told(deps: Dependencies, link: Link) -> str:
+    """Where the log ends now, as a cursor: all that is there counts as told."""
+    logs = await _find_logs(deps, link)
+    if logs is None:
+        return ""
+    build = link.seen.build if link.seen else link.state.build
+    told = await asyncio.to_thread(excerpts.told, _lines(logs), build=build, mask=deps.mask)
+    return _kept(told)
+
+
+async def read_last(deps: Dependencies, link: Link) -> LogExcerpt:
+    """What the agent wrote last, and the whole log; UserError where Coder cannot show it just now."""
+    task_id, title = link.record.task_id, link.title
+    if task_id is None:
+        return LogExcerpt()
+    if link.seen is not None and link.seen.is_lost:
+        # Coder would look for it for half a minute, and find nothing.
+        raise UserError(*refusals.agent_is_lost(link))
+    try:
+        logs = await deps.coder.get_logs(task_id)
+    except NoLogs:
+        raise UserError(*refusals.no_logs_now(title)) from None
+    except AppUnreachable:
+        raise UserError(*refusals.agent_is_away(title)) from None
+    except NotFound:
+        why = refusals.kept_out if await is_kept_out(deps, task_id) else refusals.task_is_gone
+        raise UserError(*why(title)) from None
+    except TooLong:
+        raise UserError(*refusals.log_too_long(title)) from None
+    lines = _lines(logs)
+    excerpt = await asyncio.to_thread(excerpts.last, lines, mask=deps.mask)
+    whole = await asyncio.to_thread(excerpts.whole, lines, mask=deps.mask)
+    if excerpt is None:
+        return LogExcerpt(whole=whole, is_snapshot=logs.snapshot)
+    return LogExcerpt(excerpt.text, excerpt.is_cut, whole, logs.snapshot)
+
+
+async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
+    if link.record.task_id is None or (link.seen is not None and link.seen.is_lost):
+        return None
+    try:
+        async with asyncio.timeout(NEWS_SECONDS):
+            return await deps.coder.get_logs(link.record.task_id)
+    except (OutsideError, TimeoutError) as error:
+        # The notice matters more than its excerpt, and must not wait for an agent that does not answer.
+        _log.info("log not readable", link=link.id, error=str(error))
+        return None
+
+
+def _lines(logs: TaskLogs) -> list[LogLine]:
+    lines = [LogLine(entry.id, entry.is_input, entry.content, entry.time) for entry in logs.logs]
+    return excerpts.recent(lines)
+
+
+def _kept(cursor: Cursor | None) -> str:
+    return json.dumps(asdict(cursor), default=datetime.isoformat) if cursor is not None else ""
+
+
+def _cursor(kept: str) -> Cursor | None:
+    if not kept:
+        return None
+    try:
+        told = json.loads(kept)
+        asked_at = told["asked_at"]
+        told["asked_at"] = datetime.fromisoformat(asked_at) if asked_at else None
+        return Cursor(**{**told, "tail": tuple(told["tail"])})
+    except (KeyError, TypeError, ValueError):
+        # Another version has kept it in a way of its own: what was shown last is shown once more.
+        return None

@@ -1,0 +1,237 @@
+"""Posting a message exactly once, and tidying after a process that was stopped at the wrong moment.
+
+Sharing a text as a file, once.
+
+The text is given to Slack first, where nobody sees it; its id is written down; then it is shown. A showing
+whose answer was lost is looked for among the file's own shares, for half a minute, and only then repeated
+with the same id.
+"""
+
+import contextlib
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import Unknown
+from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
+from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile, duplicates
+from taskwire.domain.message import Message
+from taskwire.domain.priority import Priority
+from taskwire.job_context import JobContext, JobEnded, Outcome, done, retry, unknown
+from taskwire.queue.batch import Batch
+from taskwire.queue.data_loss import REMEMBERED_MS
+from taskwire.redis.decoding import read
+from taskwire.slack.calls import Method
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.outbound import Metadata
+from taskwire.telemetry import logger
+
+# Slack's clock and ours may differ, and a read-back must not miss the message by that.
+BEFORE = timedelta(seconds=60)
+
+_log = logger("taskwire.outbox.posting")
+
+
+class PostNote(BaseModel):
+    """What reading a post back needs."""
+
+    channel: ChannelId
+    thread_ts: Ts | None
+    since: Ts
+    message_id: str
+    # The token of the turn that made the attempt.
+    attempt: str = ""
+
+
+async def post_once(
+    deps: Dependencies,
+    context: JobContext,
+    link: LinkId,
+    channel: ChannelId,
+    thread_ts: Ts | None,
+    message: Message,
+    meta: Metadata,
+    priority: Priority = Priority.POST,
+) -> Ts:
+    """Post the message of this job; what an earlier attempt has already posted is found instead.
+
+    Raises the errors of the door; after Unknown the attempt stays pinned.
+    """
+    if context.is_in_doubt:
+        found = await _read_back(deps, context, read(PostNote.model_validate_json, context.note))
+        context.settled(has_landed=found is not None)
+        if found is not None:
+            return found
+    elif context.lease.is_suspect and (found := await _made_before(deps, context, channel, thread_ts, meta)):
+        return found
+    await deps.slack.reserve(Method.POST, channel, priority)
+    note = PostNote(
+        channel=channel,
+        thread_ts=thread_ts,
+        since=_since(deps, context, thread_ts),
+        message_id=meta.id,
+        attempt=context.lease.token,
+    )
+    try:
+        return await context.attempt(
+            note.model_dump_json(),
+            deps.slack.timeouts.post,
+            lambda: deps.slack.post(channel, message, meta, thread_ts=thread_ts),
+            _tidy_step(link, context, note),
+        )
+    except Unknown:
+        # A look now can only find: the request may still be on its way.
+        copies = await _copies(deps, note)
+        if not copies:
+            raise
+        _log.info("read back at once", job=context.job.id, message=note.message_id, copies=len(copies))
+        context.settled(has_landed=True)
+        return copies[0]
+
+
+async def _made_before(
+    deps: Dependencies, context: JobContext, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
+) -> Ts | None:
+    """What was posted before Redis went back in time, or the job was given up.
+
+    That is long enough ago to be in the first page that is read, unless it has only just been noticed.
+    """
+    since = thread_ts or since_when(deps, context)
+    note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
+    data_loss = context.lease.data_loss
+    if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.second_look_ms:
+        raise JobEnded(retry(deps.queue.times.second_look_ms / 1000))
+    copies = await _copies(deps, note)
+    _log.info("looked first", job=context.job.id, message=note.message_id, copies=len(copies))
+    return copies[0] if copies else None
+
+
+def since_when(deps: Dependencies, context: JobContext) -> Ts:
+    """From when on, by Slack's clock, something may have been shown of which Redis knows nothing."""
+    ago = timedelta(milliseconds=min(context.now_ms - context.doubted_since_ms, REMEMBERED_MS))
+    return ts_of(deps.slack.now() - ago - BEFORE)
+
+
+def _since(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
+    """From where a read-back has to look: by Slack's own clock where it is known."""
+    last = deps.slack.last_answer_at or from_ms(context.now_ms)
+    since = ts_of(last - BEFORE)
+    return max(since, thread_ts, key=float) if thread_ts is not None else since
+
+
+async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
+    """Look once a turn, in all these ways, until it is found; raises Parked until it surely is not there.
+
+    Each look takes a place of the few for reading. Among many who took theirs for all looks in one turn, each
+    would get the first one again and again, and nobody the last.
+    """
+    ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
+    looks = context.job.looks(note.attempt)
+    copies = await _found(deps, note, ways[min(looks, len(ways) - 1)])
+    _log.info("read back", job=context.job.id, message=note.message_id, copies=len(copies))
+    if copies or looks >= len(ways) - 1:
+        return copies[0] if copies else None
+    # What has just been stored may be missing in what is read; and headers may differ in clock from messages.
+    seconds = 0.0 if looks else deps.queue.times.second_look_ms / 1000
+    raise JobEnded(unknown(context.job.looked_for(note.attempt), seconds))
+
+
+async def _copies(deps: Dependencies, note: PostNote | RemoveDuplicateMessage) -> list[Ts]:
+    return await _found(deps, note, note.since)
+
+
+async def _found(deps: Dependencies, note: PostNote | RemoveDuplicateMessage, since: Ts | None) -> list[Ts]:
+    return await deps.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
+
+
+def _tidy_step(link: LinkId, context: JobContext, note: PostNote) -> Batch:
+    work = RemoveDuplicateMessage(
+        channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
+    )
+    # One for each turn that was lost: an earlier one may have looked already, and be about to end.
+    return Batch().append(
+        duplicates(link), Job(id=f"tidy:{note.message_id}:{context.lease.token}", work=work)
+    )
+
+
+def landed_seconds(deps: Dependencies, timeout_seconds: float) -> float:
+    """After how long nothing that a stopped process wrote too late can still arrive."""
+    times = deps.queue.times
+    return 2 * (timeout_seconds + times.landing_margin_ms / 1000) + times.longest_lease_ms / 1000
+
+
+async def remove_duplicate_message(deps: Dependencies, context: JobContext) -> Outcome:
+    """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
+
+    Looks at once, and again when nothing of a stopped process can land any more.
+    """
+    work = context.work(RemoveDuplicateMessage)
+    link = await deps.links.find(context.link_id)
+    # Only a card's ts is recorded: a thread hangs from it.
+    recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
+    copies = await _copies(deps, work)
+    # A card that has just been posted may be recorded in a moment; until then either copy may be the one.
+    is_too_early = work.thread_ts is None and recorded is None and not work.looks
+    if len(copies) > 1 and not is_too_early:
+        await _keep_one(deps, context, work, copies, recorded)
+    if work.looks:
+        return done()
+    looked = context.job.knowing(looks=work.looks + 1)
+    return retry(landed_seconds(deps, deps.slack.timeouts.post), looked)
+
+
+async def _keep_one(
+    deps: Dependencies,
+    context: JobContext,
+    work: RemoveDuplicateMessage,
+    copies: list[Ts],
+    recorded: Ts | None,
+) -> None:
+    keep = recorded if recorded in copies else copies[0]
+    for copy in copies:
+        if copy != keep:
+            _log.warning("removing a second copy", message=work.message_id, ts=copy)
+            with contextlib.suppress(MessageGone):
+                await deps.slack.delete(work.channel, copy)
+            context.doubles += 1
+
+
+# files.info shows a share some seconds after it was made.
+LOOKS = 6
+LOOK_SECONDS = 5.0
+
+
+async def share_file(deps: Dependencies, context: JobContext) -> Outcome:
+    """Put a text into a thread, or into direct messages, as a file."""
+    work = context.work(ShareFile)
+    if not work.file_id:
+        if context.lease.is_suspect and await _was_shared(deps, context, work):
+            return done()
+        file_id = await deps.slack.start_upload(work.name, work.text)
+        return retry(0, context.job.knowing(file_id=file_id))
+    if context.is_in_doubt:
+        if await deps.slack.find_share(work.file_id, work.channel) is not None:
+            context.settled(has_landed=True)
+            return done()
+        if work.looks < LOOKS:
+            return unknown(context.job.knowing(looks=work.looks + 1), LOOK_SECONDS)
+        context.settled()
+    elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
+        return done()
+    await deps.slack.reserve(Method.COMPLETE_UPLOAD)
+    try:
+        await context.attempt(
+            work.file_id,
+            deps.slack.timeouts.post,
+            lambda: deps.slack.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
+        )
+    except ChannelProblem as problem:
+        _log.warning("a file cannot be shared", channel=work.channel, code=problem.code)
+    return done()
+
+
+async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
+    """Whether a file of ours with this name and this text was shown before Redis went back in time."""
+    since = since_when(deps, context)
+    return await deps.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)

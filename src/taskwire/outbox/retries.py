@@ -1,0 +1,140 @@
+"""Retries for requests that a person waits for: more often than the worker's own, for an hour, told once.
+
+The interval doubles with each try, up to a limit, with jitter. What fails for an hour is ended here; all else
+is ended by the worker. People who wait for a job behind this one are told too, each where they asked.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.jobs import Act, ActRequested, AnswerInThread, CreateRequested, CreateTask, PostCard
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.job_context import JobContext, Outcome, Private
+from taskwire.messages import answers, waiting
+from taskwire.messages.waiting import SilentSide
+from taskwire.queue.leases import OutcomeKind
+from taskwire.slack.errors import NoCapacity, SlackRateLimited
+from taskwire.telemetry import logger
+
+# What has failed so often waits as long as it ever will.
+STEPS = 12
+
+
+def wait_seconds(tries: int, longest_seconds: float, asked_seconds: float | None = None) -> float:
+    """After 1, 2, 4 … seconds, or half of that; never before the time that the other side asked for."""
+    longest = min(2.0 ** min(tries, STEPS), longest_seconds)
+    return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
+
+
+LONGEST_MS = 3_600_000
+LONGEST_DELAY_SECONDS = 15.0
+PersonalJob = CreateRequested | ActRequested | PostCard | CreateTask | Act
+
+_log = logger("taskwire.outbox.retries")
+
+
+async def patiently(
+    deps: Dependencies,
+    context: JobContext,
+    link: Link | None,
+    carry: Callable[[JobContext], Awaitable[Outcome]],
+    *,
+    gives_up: bool = True,
+) -> Outcome:
+    """Carry a job out; where an answer is missing, try again soon, and end after an hour.
+
+    Who has more to end than this job does that itself, and `gives_up` nothing here.
+    """
+    try:
+        return await carry(context)
+    except (NoCapacity, SlackRateLimited):
+        # What waits for its place in Slack's limits is no failure of anybody's.
+        raise
+    except (TryLater, Unknown, TokenRefused, NoTasks) as error:
+        work = context.job.work
+        assert isinstance(work, PersonalJob)  # noqa: S101 - nobody waits for anything else so
+        if gives_up and not context.keeps_attempt and has_waited_long(context):
+            # What stands behind it has waited with it.
+            return replace(_telling("done", [(work, words_of_giving_up(work, link, error))]), trouble="same")
+        return await _again(deps, context, link, error)
+
+
+def has_waited_long(context: JobContext) -> bool:
+    """Whether it has failed for an hour; what lay still while the bot was away has not."""
+    since_ms = context.job.failing_since_ms
+    return since_ms > 0 and context.now_ms - since_ms > LONGEST_MS
+
+
+async def _again(deps: Dependencies, context: JobContext, link: Link | None, error: OutsideError) -> Outcome:
+    tries = context.job.tries
+    _log.info("not yet", job=context.job.id, kind=context.job.work.kind, tries=tries, error=str(error))
+    # A hiccup is over before anybody has read of it.
+    is_told = tries >= (0 if context.keeps_attempt else 1)
+    waiting_works = await _list_untold(deps, context) if is_told else []
+    told = _telling(
+        "unknown" if context.keeps_attempt else "retry",
+        [(work, words_of_waiting(work, link, error)) for work in waiting_works],
+    )
+    return replace(
+        told,
+        delay_seconds=wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds),
+        job=context.failed_again(),
+        trouble="failing",
+    )
+
+
+async def _list_untold(deps: Dependencies, context: JobContext) -> list[PersonalJob]:
+    """List what people wait for: this job and those behind it, of which they have not been told so."""
+    works = []
+    for job in await deps.links.list_jobs(context.lease.name):
+        work = job.work
+        # Of what is asked for in two parts, the second one answers.
+        if not isinstance(work, PersonalJob) or (isinstance(work, Act) and work.is_part):
+            continue
+        if await deps.notes.is_first("told-waits", job.id, ttl_ms=2 * LONGEST_MS):
+            works.append(work)
+    return works
+
+
+def _telling(verdict: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> Outcome:
+    """Tell each person where they asked: a private question that was pressed gives way to its answer."""
+    privately: list[Private] = []
+    instead: list[Private] = []
+    for work, message in told:
+        is_pressed = isinstance(work, Act | CreateRequested) and work.kept
+        (instead if is_pressed else privately).append((work.requester, message))
+    return Outcome(verdict, privately=tuple(privately), instead=tuple(instead))
+
+
+def _side(work: PersonalJob | AnswerInThread, error: OutsideError) -> SilentSide:
+    """Who did not answer."""
+    return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
+
+
+def words_of_giving_up(work: PersonalJob | AnswerInThread, link: Link | None, error: OutsideError) -> Message:
+    """Say that what a person asked for has waited in vain."""
+    wished = waiting.wish(work, link)
+    match error:
+        case TokenRefused():
+            return waiting.refused_for_an_hour(wished)
+        case NoTasks():
+            return waiting.never_had_tasks(wished)
+        case _:
+            return waiting.never_answered(_side(work, error), wished)
+
+
+def words_of_waiting(work: PersonalJob | AnswerInThread, link: Link | None, error: OutsideError) -> Message:
+    """Say that what a person asked for waits, and for whom."""
+    wished = waiting.wish(work, link)
+    match error:
+        case TokenRefused():
+            return waiting.waits_for_token(wished)
+        case NoTasks():
+            return answers.no_tasks()
+        case _:
+            return waiting.waits(_side(work, error), wished)

@@ -1,0 +1,149 @@
+"""Replies that the agent does not have: which wait, and what becomes of those that will not be delivered.
+
+Those behind a reply that is let go for a reason that they share are let go with it. So the thread hears of it
+once, one button sends all of them in their order, and none reaches the agent without what was written before.
+
+Giving back: replies that had not reached the agent when their thread lost its task.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import LinkId, microseconds
+from taskwire.domain.jobs import Job, Reply, in_turn, to_coder
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.job_context import JobContext
+from taskwire.messages import inputs
+from taskwire.messages.inputs import Settlement
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import receipt, say, say_with
+from taskwire.outbox.questions import settle, settle_reply
+from taskwire.queue.batch import Batch
+from taskwire.queue.dead_letters import add_dead_letter
+from taskwire.state.links import KEPT_REPLY_MS, Links
+
+# What became of replies that go together is counted until the last of them has ended; no thread has more.
+MOST_COUNTED, COUNTED_MS = 1_000, 8 * 24 * 3_600_000
+
+WaitingReply = tuple[Job, Reply]
+
+
+def replies_among(jobs: Iterable[Job]) -> list[WaitingReply]:
+    """Those of these jobs that are replies."""
+    return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
+
+
+def find_reply(jobs: Iterable[Job], job_id: str) -> Reply | None:
+    """The reply of this job, if it is one of these."""
+    return next((reply for job, reply in replies_among(jobs) if job.id == job_id), None)
+
+
+async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
+    """All that wait: those that a pause holds, then those in the list."""
+    return replies_among(await links.list_held(link) + await links.list_waiting(link))
+
+
+async def list_with_those_behind(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
+    """The reply in hand, and those behind it that wait for their turn and for nothing else."""
+    jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
+    return [
+        (job, reply)
+        for job, reply in replies_among(jobs)
+        if job.id == context.job.id or (reply.is_admitted and not reply.asked)
+    ]
+
+
+async def is_behind_one_that_waits(deps: Dependencies, link: Link, reply: Reply) -> bool:
+    """Whether an earlier reply has been tried, or is asked about, and is still there."""
+    return any(
+        microseconds(other.ts) < microseconds(reply.ts) and (other.waits or other.asked or job.tries > 1)
+        for job, other in replies_among(await deps.links.list_waiting(link.id))
+    )
+
+
+async def settle_ended(
+    deps: Dependencies, link: Link, replies: Sequence[Reply], why: Settlement | None, batch: Batch
+) -> Batch:
+    """Let the questions by which these replies went say what became of them: sent, or `why` they were not.
+
+    Several replies may go on one person's word. Then the last of them to end says how many were sent.
+    """
+    for about in dict.fromkeys(reply.settles for reply in replies if reply.settles):
+        ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.settles == about}
+        for at_ms, reply in ended.items():
+            note = ("unsent" if why else "sent", link.id, about)
+            deps.notes.counting(batch, reply.ts, at_ms, MOST_COUNTED, *note, ttl_ms=COUNTED_MS)
+        waiting = await list_undelivered(deps.links, link.id)
+        if any(
+            other.settles == about and microseconds(other.ts) // 1000 not in ended for _, other in waiting
+        ):
+            continue
+        sent = set(await deps.notes.list_since(0, "sent", link.id, about))
+        tried = sent | set(await deps.notes.list_since(0, "unsent", link.id, about)) | ended.keys()
+        sent |= ended.keys() if why is None else set()
+        outcome = next(iter(ended.values())).outcome
+        settle(link, about, inputs.tried_again(len(sent), len(tried), outcome, why or "unsent"), batch)
+    return batch
+
+
+async def let_go_together(
+    deps: Dependencies,
+    context: JobContext,
+    link: Link,
+    replies: Sequence[WaitingReply],
+    message: Message,
+    why: str = "",
+) -> Batch:
+    """Take these replies for not delivered, and keep them for another try; the first is the one in hand.
+
+    With a reason `why` each becomes a dead letter too.
+    """
+    batch = Batch()
+    for job, reply in replies:
+        receipt(link.id, reply.ts, "failed", batch)
+        deps.writes.keep_reply(batch, link.id, job.id, reply.anew())
+        if why:
+            lease = replace(context.lease, job_id=job.id, score=str(in_turn(reply.ts)))
+            add_dead_letter(batch, lease, job.model_dump_json(), why)
+        if job.id != context.job.id:
+            batch.drop(to_coder(link.id), job.id)
+    await settle_ended(deps, link, [reply for _, reply in replies], "unsent", batch)
+    (_, first), *others = replies
+    if others:
+        ids = json.dumps([job.id for job, _ in others])
+        deps.notes.keeping(batch, ids, "together", link.id, context.job.id, ttl_ms=KEPT_REPLY_MS)
+    name = f"failed:{first.ts}:{context.now_ms}"
+    return say(link.id, name, message, batch, is_call=True, about=context.job.id)
+
+
+async def list_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
+    """The replies that were let go with this one, and wait for the same word."""
+    kept = await deps.notes.find("together", link.id, job_id)
+    return [str(each) for each in json.loads(kept)] if kept else []
+
+
+async def give_back(
+    texts: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
+) -> Batch:
+    """Let the thread have the texts back and mark the replies; what is in doubt is told apart."""
+    if not replies:
+        return batch
+    for reply in replies:
+        receipt(link.id, reply.ts, "failed", batch)
+        if reply.asked or reply.settles:
+            settle_reply(link, reply, "ended" if reply.asked == "in_doubt" else "ended_unsent", batch)
+    in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
+    doubtful = [await texts.words(reply) for reply in in_order if reply.asked == "in_doubt"]
+    words = [await texts.words(reply) for reply in in_order if reply.asked != "in_doubt"]
+    if doubtful:
+        say_with(link, f"never-known:{name}", inputs.never_known(doubtful), doubtful, batch)
+    return say_with(link, f"given-back:{name}", inputs.given_back(words), words, batch) if words else batch
+
+
+async def list_held(deps: Dependencies, link: Link) -> list[Reply]:
+    """The replies that a pause holds, in the order in which they were written."""
+    replies = [reply for _, reply in replies_among(await deps.links.list_held(link.id))]
+    return sorted(replies, key=lambda reply: microseconds(reply.ts))

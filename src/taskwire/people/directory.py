@@ -1,0 +1,187 @@
+"""What Slack and Coder say now of people, user groups and who is where.
+
+What somebody may do is looked up again when they do something, so that nobody does for longer what they may
+no longer do. An answer is used for five seconds, counted from its question, by all replicas together, and no
+longer than until Slack says that it has changed. Who asks meanwhile shares one question: however much
+somebody does, that is a call in five seconds. Where more people act in a minute than Slack answers for (a
+hundred), they wait for a place in its limits. Names may be some minutes old: nothing follows from them.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from taskwire import transport
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import TryLater, UserError
+from taskwire.domain.ids import ChannelId, UserId
+from taskwire.domain.naming import digest
+from taskwire.messages import refusals
+from taskwire.redis.decoding import CannotRead, read
+from taskwire.single_flight import SingleFlight
+from taskwire.slack.errors import ChannelProblem, SlackRefused
+from taskwire.slack.models import Channel, Profile
+from taskwire.slack.rate_limits import claiming, until_capacity
+from taskwire.telemetry import logger
+
+FRESH_MS = 5_000
+# Slack tells of groups, and of where we are installed, twenty times a minute: so often for each of them, and
+# never seldomer than the last. What a conversation is may be as old.
+SHARE_MS, OLDEST_MS = 3_200, 10_000
+
+T = TypeVar("T")
+_log = logger("taskwire.people.directory")
+
+
+class CoderAccount(BaseModel):
+    """A user in Coder, as far as it decides what somebody may do."""
+
+    id: str
+    username: str
+    is_suspended: bool = False
+
+
+_ACCOUNTS = TypeAdapter(tuple[CoderAccount, ...])
+
+
+class Directory:
+    """Asks who people are."""
+
+    def __init__(self, deps: Dependencies, groups: int = 0) -> None:
+        self._deps = deps
+        self._group_ms = min(max(FRESH_MS, groups * SHARE_MS), OLDEST_MS)
+        self._asking: dict[tuple[str, str], SingleFlight[str]] = {}
+
+    async def get_profile(self, person: UserId) -> Profile:
+        """Who somebody is; raises UserError for whom Slack does not show us."""
+        found = await self._now("profile", person, partial(self._ask_profile, person), FRESH_MS)
+        if not found:
+            raise UserError(*refusals.NOT_FOR_STRANGERS)
+        return _read(Profile.model_validate_json, found)
+
+    async def get_name(self, person: UserId) -> str:
+        """What somebody is called."""
+        known = await self._deps.notes.find("name", person)
+        return known if known is not None else _name_of(await self.get_profile(person))
+
+    async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
+        """The Coder users who have exactly this address."""
+        found = await self._now("accounts", digest(email), partial(self._ask_accounts, email), FRESH_MS)
+        return _read(_ACCOUNTS.validate_json, found)
+
+    async def list_group(self, group: str) -> frozenset[str]:
+        """Who is in a user group; nobody in one that is not there any more."""
+        found = await self._now("group", group, partial(self._ask_group, group), self._group_ms)
+        return frozenset(found.split())
+
+    async def list_own_teams(self) -> frozenset[str]:
+        """The workspaces whose members are ours: this one, or all for which an organization has us."""
+        bot = self._deps.bot
+        if not bot.is_org_wide:
+            return frozenset({bot.team_id})
+        found = await self._now("teams", "own", self._ask_teams, OLDEST_MS)
+        return frozenset(found.split())
+
+    async def find_channel(self, channel: ChannelId) -> Channel | None:
+        """What a conversation is; None if Slack does not show it to us."""
+        found = await self._now("channel", channel, partial(self._ask_channel, channel), OLDEST_MS)
+        return _read(Channel.model_validate_json, found) if found else None
+
+    async def is_in(self, person: UserId, channel: ChannelId) -> bool:
+        """Whether somebody is in a conversation; no where Slack does not show it to us."""
+        place = await self.find_channel(channel)
+        if place is None or place.other is not None:
+            return place is not None and place.other == person
+        found = await self._now("channels", person, partial(self._ask_channels, person), FRESH_MS)
+        return channel in found.split()
+
+    async def can_see(self, person: UserId, channel: ChannelId) -> bool:
+        """Whether a member of this workspace can read a conversation."""
+        place = await self.find_channel(channel)
+        return place is not None and (place.is_public or await self.is_in(person, channel))
+
+    async def changed(self, name: str, *, is_group: bool) -> None:
+        """Note, for all replicas, that what is known of somebody, or of a group, is not so any more."""
+        notes = self._deps.notes
+        await notes.overtake("group" if is_group else "profile", name)
+        if not is_group:
+            await notes.forget("name", name)
+
+    async def _now(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+        found, _ = await self._deps.notes.find_current(what, name)
+        if found is not None:
+            return found
+        asking = self._asking.setdefault(
+            (what, name), SingleFlight(partial(self._ask, what, name, ask, ttl_ms))
+        )
+        try:
+            return await until_capacity(asking.get)
+        finally:
+            if asking.is_idle:
+                self._asking.pop((what, name), None)
+
+    async def _ask(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
+        found, change = await self._deps.notes.find_current(what, name)
+        if found is not None:
+            # Another has asked since.
+            return found
+        begun = transport.boottime()
+        with claiming(f"shared:{what}:{name}"):
+            answer = await ask()
+        left_ms = ttl_ms - int((transport.boottime() - begun) * 1000)
+        if left_ms > 0:
+            await self._deps.notes.keep_current(answer, change, what, name, ttl_ms=left_ms)
+        return answer
+
+    async def _ask_profile(self, person: UserId) -> str:
+        try:
+            profile = await self._deps.slack.get_profile(person)
+        except SlackRefused as refused:
+            if refused.code in ("user_not_found", "user_not_visible"):
+                return ""
+            raise
+        await self._deps.notes.keep(_name_of(profile), "name", person)
+        return profile.model_dump_json()
+
+    async def _ask_accounts(self, email: str) -> str:
+        users = await self._deps.coder.list_users_by_email(email)
+        found = tuple(
+            CoderAccount(id=user.id, username=user.username, is_suspended=user.status == "suspended")
+            for user in users
+        )
+        return _ACCOUNTS.dump_json(found).decode()
+
+    async def _ask_group(self, group: str) -> str:
+        try:
+            return " ".join(sorted(await self._deps.slack.list_group(group)))
+        except SlackRefused as refused:
+            if refused.code != "no_such_subteam":
+                raise
+            _log.warning("a group of administrators is not there any more", group=group)
+            return ""
+
+    async def _ask_channel(self, channel: ChannelId) -> str:
+        try:
+            return (await self._deps.slack.get_channel(channel)).model_dump_json()
+        except ChannelProblem:
+            return ""
+
+    async def _ask_channels(self, person: UserId) -> str:
+        return " ".join(sorted(await self._deps.slack.list_channels_of(person)))
+
+    async def _ask_teams(self) -> str:
+        return " ".join(sorted(await self._deps.slack.list_teams()))
+
+
+def _name_of(profile: Profile) -> str:
+    return profile.real_name or profile.name
+
+
+def _read(reads: Callable[[str], T], found: str) -> T:
+    """Read what was noted; where another version has noted it in a way of its own, it is asked anew soon."""
+    try:
+        return read(reads, found)
+    except CannotRead as error:
+        raise TryLater(error.why) from error

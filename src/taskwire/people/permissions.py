@@ -1,0 +1,183 @@
+"""Who is who, and who may do what.
+
+In service mode one Coder account acts for all: a person is the Coder user whose e-mail equals the confirmed
+one of their Slack profile. Checked when something happens, by what `directory` knows now; never at the
+listener.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import BaseModel
+
+from taskwire.coder.errors import CoderError
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
+from taskwire.domain.ids import ChannelId, UserId, moment_of
+from taskwire.domain.jobs import Requester
+from taskwire.domain.links import Link
+from taskwire.messages import refusals
+from taskwire.people.directory import Directory
+from taskwire.slack.models import Profile
+from taskwire.telemetry import logger
+
+# Whoever acts somewhere is there, as Slack says; some time later they may have left.
+THERE = timedelta(seconds=10)
+
+_log = logger("taskwire.people.permissions")
+
+
+class Account(BaseModel):
+    """A person's account in Coder."""
+
+    id: str
+    username: str
+
+
+class Suspended(UserError):
+    """The person's account in Coder was suspended: that holds for administrators too."""
+
+
+class People:
+    """Knows the people of one workspace."""
+
+    def __init__(
+        self, deps: Dependencies, admins: tuple[str, ...], shared_channels: tuple[str, ...] = ()
+    ) -> None:
+        self._deps = deps
+        self._admins = admins
+        self._shared_channels = shared_channels
+        self._groups = tuple(name for name in admins if name.startswith("S"))
+        self.directory = Directory(deps, len(self._groups))
+
+    async def get_profile(self, person: UserId) -> Profile:
+        """A person who may use the bot; raises UserError for those who never may."""
+        profile = await self.directory.get_profile(person)
+        if profile.is_bot or profile.is_deleted:
+            raise UserError(*refusals.NOT_FOR_BOTS)
+        # A sister workspace of one organization is another workspace.
+        if profile.is_stranger or not profile.teams & await self.directory.list_own_teams():
+            raise UserError(*refusals.NOT_FOR_STRANGERS)
+        if profile.is_guest:
+            raise UserError(*refusals.NOT_FOR_GUESTS)
+        return profile
+
+    async def get_account(self, person: UserId) -> Account:
+        """The person's account in Coder; raises UserError that says what is missing."""
+        profile = await self.get_profile(person)
+        if not profile.email or not profile.is_email_confirmed:
+            raise UserError(*refusals.no_email())
+        found = await self.directory.list_accounts(profile.email)
+        if not found:
+            await require_rights(self._deps)
+        if len(found) != 1:
+            raise UserError(*refusals.no_account(profile.email, len(found)))
+        if found[0].is_suspended:
+            raise Suspended(*refusals.suspended(profile.email))
+        return Account(id=found[0].id, username=found[0].username)
+
+    async def require_known(self, person: UserId, *, needs_coder: bool = True) -> None:
+        """Raise UserError for who may ask nothing: they have no Coder account, and are no administrator."""
+        await self._require_account(person, needs_coder=needs_coder)
+
+    async def _require_account(self, person: UserId, *, needs_coder: bool) -> None:
+        """The same; an administrator may do what does not need Coder though Coder cannot be asked."""
+        try:
+            await self.find_account(person)
+        except (CoderError, TryLater, Unknown):
+            if needs_coder or not await self.is_admin(person):
+                raise
+
+    async def find_account(self, person: UserId) -> Account | None:
+        """The person's account; an administrator needs none. Raises UserError for who may ask nothing."""
+        try:
+            return await self.get_account(person)
+        except Suspended:
+            raise
+        except UserError:
+            if not await self.is_admin(person):
+                raise
+            await self.get_profile(person)
+            return None
+
+    async def is_admin(self, person: UserId) -> bool:
+        """Whether the person is listed, by id or by a user group."""
+        if person in self._admins:
+            return True
+        return any([person in await self.directory.list_group(group) for group in self._groups])
+
+    async def may_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
+        """Whether the person may act on this link's task: its owner, and administrators.
+
+        Raises UserError for those who may use nothing here, and the errors of the doors; of an administrator
+        who acts without Coder (`needs_coder` is False) Coder need not answer.
+        """
+        await self.get_profile(person)
+        if await self.is_admin(person):
+            await self._require_account(person, needs_coder=needs_coder)
+            return True
+        if not link.record.owner_id:
+            return person == link.record.requested_by
+        return (await self.get_account(person)).id == link.record.owner_id
+
+    async def require_steer(self, requester: Requester, link: Link, *, needs_coder: bool = True) -> None:
+        """Raise UserError unless the person may act on the task; who cannot see it learns nothing."""
+        if await self.may_steer(requester.person, link, needs_coder=needs_coder):
+            return
+        if not await self._can_see(requester, link.record.channel):
+            raise UserError(*refusals.no_such_id())
+        raise UserError(*refusals.not_yours(link))
+
+    async def as_seen(self, requester: Requester, link: Link | None) -> Link | None:
+        """The link, if the person may know of it; a button's value may name any."""
+        if link is None or await self._can_see(requester, link.record.channel):
+            return link
+        return link if await self.may_steer(requester.person, link) else None
+
+    async def where(self, requester: Requester) -> ChannelId:
+        """The conversation where they ask; none if that is only said to be so, and they could not read it."""
+        is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
+        return requester.channel if is_there else ChannelId("")
+
+    async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
+        """Whether Slack saw them act in that conversation, or they can read it now."""
+        if requester.channel == channel and not requester.is_elsewhere:
+            return True
+        return bool(channel) and await self.directory.can_see(requester.person, channel)
+
+    async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
+        """Raise UserError unless a card may go where they want it: they are there, and only we read it."""
+        channel = requester.channel
+        was_there = self._deps.slack.now() - moment_of(requester.at) < THERE and not requester.is_elsewhere
+        if not was_there and not await self.directory.is_in(requester.person, channel):
+            raise UserError(*refusals.not_in_channel(channel, what))
+        if channel in self._shared_channels:
+            return
+        place = await self.directory.find_channel(channel)
+        if place is not None and place.is_shared:
+            raise UserError(*refusals.shared_channel(channel, what))
+
+    async def find_in_slack(self, owner_id: str) -> UserId | None:
+        """The Slack person who is this Coder user, if it can be known."""
+        user = await self._deps.coder.get_user(owner_id)
+        return await self._deps.slack.find_user_by_email(user.email) if user.email else None
+
+    async def get_name(self, person: UserId) -> str:
+        """What a person is called."""
+        return await self.directory.get_name(person)
+
+    async def find_name(self, person: UserId | None) -> str:
+        """What a person is called, for a sentence that can do without; nothing if it cannot be learnt now."""
+        if person is None:
+            return ""
+        try:
+            return await self.get_name(person)
+        except (UserError, OutsideError) as error:
+            _log.info("name not known", person=person, error=str(error))
+            return ""
+
+
+async def require_rights(deps: Dependencies) -> None:
+    """Raise UserError, for a person who found nothing, where that is the account's fault and not theirs."""
+    if not (await deps.coder.me()).is_owner:
+        raise UserError(*refusals.account_sees_nobody())

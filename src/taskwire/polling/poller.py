@@ -1,0 +1,323 @@
+"""The poller: one list request an interval shows which tasks have changed, are gone or are back.
+
+It only writes down. A newer observation and the job about it are stored in one call; what follows is decided
+in that job. An unchanged response costs one comparison. A changed one is read in pieces, so that nothing else
+has to wait. `outbox/coder_health.py` tells people when Coder cannot be reached.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError
+
+from taskwire.coder import lists, models
+from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
+from taskwire.coder.lists import Item
+from taskwire.coder.models import User
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.ids import LinkId, TaskId
+from taskwire.domain.jobs import ApplyEvent, Job, PostText, to_thread
+from taskwire.domain.links import Link
+from taskwire.domain.phases import Phase
+from taskwire.domain.transitions import Vanished
+from taskwire.messages import notices, troubles
+from taskwire.outbox.coder_health import CoderHealth
+from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.observing import observation_of
+from taskwire.queue.batch import Batch
+from taskwire.state.observations import Held, StoredObservation, Sweep
+from taskwire.telemetry import Metrics, logger
+
+# The one account that watches, in service mode.
+ACCOUNT = "service"
+# Observations in one call to Redis: read and written down in two or three milliseconds.
+PIECE = 50
+# While a list is asked for; then for a tick and a little, so that one replica goes on and a dead one's
+# sweeps go on elsewhere within 10 s.
+LEASE_MS = 9_000
+LONGEST_SPARE_MS = 3_500
+# What was seen so long ago at most decides what a time that comes means.
+FRESH_MS = 60_000
+# More than so many tasks gone at once is a trouble of the account, not of the tasks.
+GONE_AT_ONCE = 5
+GONE_SHARE = 10
+# So long administrators have to give the account its rights back; then what is still gone was deleted.
+VANISHED_MS = 24 * 3_600_000
+# With which roles this account has seen all linked tasks.
+ROLES_MS = 30 * 24 * 3_600_000
+
+Linked = dict[TaskId, LinkId]
+Marks = dict[TaskId, int]
+_log = logger("taskwire.polling.poller")
+
+
+@dataclass
+class _Seen:
+    """What a list has shown so far; `changed` and `new` hold what is still to be stored or looked up."""
+
+    marks: Marks = field(default_factory=dict)
+    strangers: set[TaskId] = field(default_factory=set)
+    back: Linked = field(default_factory=dict)
+    changed: dict[TaskId, bytes] = field(default_factory=dict)
+    new: dict[TaskId, bytes] = field(default_factory=dict)
+
+
+class Poller:
+    """Watches all linked tasks through one account."""
+
+    def __init__(self, deps: Dependencies, metrics: Metrics, alerts: Alerts, poll_seconds: float) -> None:
+        self._deps = deps
+        self._metrics = metrics
+        self._kept_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, LONGEST_SPARE_MS))
+        self._fresh_ms = max(FRESH_MS, int(poll_seconds * 3000))
+        self._alerts = alerts
+        self._reach = CoderHealth(deps, alerts)
+        self._last = 0
+        # The digest of the list that was last gone through: of ten thousand tasks it has 13 MB.
+        self._body = b""
+        self._linked: Linked = {}
+        # What was stored of each task by this process, so that only what differs is sent to Redis again.
+        self._stored: Marks = {}
+        # The tasks without a link; whether one of them had one before is asked when it is first seen.
+        self._strangers: set[TaskId] = set()
+        self._has_noted_roles = False
+        self._vanished = ""
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with watching, in a sentence; empty if nothing is."""
+        return self._reach.trouble or self._vanished
+
+    async def sweep(self, *, is_hinted: bool = False) -> float:
+        """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
+
+        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one.
+        Returns the seconds after which that one may have died, or 0.
+        """
+        async with self._one_at_a_time:
+            sweep = await self._deps.observations.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
+            if isinstance(sweep, Held):
+                return sweep.wait_ms / 1000
+            await self._swept(sweep)
+            return 0.0
+
+    async def _swept(self, sweep: Sweep) -> None:
+        started = time.monotonic()
+        # Read first: what is linked while the list is on its way may not be in it.
+        linked = await self._deps.links.list_open()
+        try:
+            body = await self._deps.coder.list_tasks_raw()
+            outcome = await self._look(sweep, body, linked)
+        except OutsideError as error:
+            self._metrics.sweeps.labels("failed").inc()
+            await self._reach.failed(error, sweep.began_ms)
+        else:
+            self._metrics.sweeps.labels(outcome).inc()
+            self._metrics.sweep_seconds.observe(time.monotonic() - started)
+            self._metrics.last_sweep.set_to_current_time()
+            if outcome != "overtaken":
+                # An older look tells nothing of now.
+                await self._reach.answered()
+                await self._deps.notes.keep("1", "swept", ACCOUNT, ttl_ms=self._fresh_ms)
+        finally:
+            await self._deps.observations.keep(ACCOUNT, self._kept_ms)
+
+    async def come(self) -> None:
+        """Let the times come that are due, if what they are judged by has been looked at lately.
+
+        What is known from before an absence, or from an older copy of the store, is too old to call anybody.
+        """
+        if await self._deps.notes.find("swept", ACCOUNT) is not None:
+            await self._deps.links.come()
+
+    def forget(self) -> None:
+        """Take nothing for stored any more: the store has gone back."""
+        self._body, self._stored, self._strangers = b"", {}, set()
+
+    async def leave(self) -> None:
+        """Sweep no more; another replica need not wait."""
+        with contextlib.suppress(RedisError):
+            await self._deps.observations.leave(ACCOUNT)
+
+    async def _look(self, sweep: Sweep, body: bytes, linked: Linked) -> str:
+        if sweep.number != self._last + 1:
+            # Another process has swept meanwhile: what this one has stored may not be the newest.
+            self.forget()
+        self._last = sweep.number
+        # In a thread, since it takes some milliseconds and keeps nobody waiting there.
+        digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
+        if digest == self._body and linked == self._linked:
+            return "unchanged"
+        seen = await self._read(sweep, body, linked)
+        if seen is None:
+            return "overtaken"
+        linked = linked | seen.back
+        self._metrics.links.set(len(linked))
+        missing = [task for task in linked if task not in seen.marks]
+        if not await self._miss(sweep, missing, linked):
+            return "overtaken"
+        if not missing:
+            await self._note_roles(linked)
+        # What is missing is looked for again at the next tick, whatever the body.
+        self._body, self._linked = b"" if missing else digest, linked
+        return "done"
+
+    async def _read(self, sweep: Sweep, body: bytes, linked: Linked) -> _Seen | None:
+        """Go through the list a piece at a time and store what is news; None if a newer sweep has begun."""
+        seen = _Seen()
+        for piece in lists.pieces(body):
+            for item in piece:
+                self._sort(item, linked, seen)
+            if len(seen.changed) + len(seen.new) >= PIECE and not await self._store(sweep, seen):
+                return None
+            await asyncio.sleep(0)
+        if not await self._store(sweep, seen):
+            return None
+        self._stored, self._strangers = seen.marks, seen.strangers
+        return seen
+
+    def _sort(self, item: Item, linked: Linked, seen: _Seen) -> None:
+        try:
+            task = TaskId(lists.item_id(item))
+        except UnexpectedCoderAnswer as error:
+            _log.warning("a task has no id", error=str(error))
+            return
+        text, link = bytes(item), linked.get(task)
+        if link is None:
+            seen.strangers.add(task)
+            if task not in self._strangers:
+                seen.new[task] = text
+            return
+        seen.marks[task] = _mark(link, text)
+        if self._stored.get(task) != seen.marks[task]:
+            seen.changed[task] = text
+
+    async def _store(self, sweep: Sweep, seen: _Seen) -> bool:
+        await self._revive(sweep, seen)
+        changed = list(seen.changed.items())
+        for start in range(0, len(changed), PIECE):
+            piece = changed[start : start + PIECE]
+            if not await self._deps.observations.observe(ACCOUNT, sweep, self._stored_observations(piece)):
+                return False
+            self._stored.update({task: seen.marks[task] for task, _ in piece})
+        seen.changed.clear()
+        return True
+
+    def _stored_observations(self, piece: list[tuple[TaskId, bytes]]) -> list[StoredObservation]:
+        found = []
+        for task, text in piece:
+            self._metrics.tasks_read.inc()
+            try:
+                found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
+            except UnexpectedCoderAnswer as error:
+                # A task that a newer Coder shows in another way must not hide all the others.
+                _log.warning("a task cannot be read", task=task, error=str(error))
+        return found
+
+    async def _revive(self, sweep: Sweep, seen: _Seen) -> None:
+        """Open the links again whose tasks were gone and are back."""
+        gone_before = await self._deps.observations.list_gone(seen.new, sweep.began_ms)
+        for task, gone in gone_before.items():
+            if gone.at_ms >= sweep.began_ms:
+                # It has gone since the list was asked for: the next one will show whether it is back.
+                seen.strangers.discard(task)
+                continue
+            link = (await self._deps.links.list_links([gone.link])).get(gone.link)
+            if link is None:
+                continue
+            said = PostText(message=notices.back(link, coder_url=self._deps.coder_url))
+            job = Job(id=f"back:{sweep.number}", work=said)
+            if await self._deps.observations.revive(ACCOUNT, sweep, task, gone.link, job):
+                seen.back[task] = gone.link
+                seen.changed[task] = seen.new[task]
+                seen.marks[task] = _mark(gone.link, seen.new[task])
+        seen.new.clear()
+
+    async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> bool:
+        """A linked task that two lists did not show may be gone; be certain before it is said.
+
+        False if a newer sweep has begun: then it is that one's to say.
+        """
+        links: list[LinkId] = []
+        for start in range(0, len(missing), PIECE):
+            missed = await self._deps.observations.miss(ACCOUNT, sweep, missing[start : start + PIECE])
+            if missed is None:
+                return False
+            links += missed
+        found = await self._deps.links.list_links(links)
+        # One that is told already waits for its notice to be posted.
+        suspects = [link for link in found.values() if link.state.phase is not Phase.GONE]
+        are_few = await self._are_few(sweep, len(suspects), len(linked))
+        if are_few and suspects and await self._reads_as_before():
+            await self._tell_gone(sweep, suspects)
+        return True
+
+    async def _tell_gone(self, sweep: Sweep, suspects: list[Link]) -> None:
+        for link in suspects:
+            if await self._is_gone(link):
+                job = Job(id=f"vanished:{sweep.number}", work=ApplyEvent(event=Vanished()))
+                await self._deps.queue.write(Batch().append(to_thread(link.id), job))
+
+    async def _are_few(self, sweep: Sweep, count: int, linked: int) -> bool:
+        """Whether so many may be gone at once; for more, whether that has been so for a day."""
+        notes = self._deps.notes
+        since = await notes.find("vanished", ACCOUNT)
+        if count <= max(GONE_AT_ONCE, linked // GONE_SHARE):
+            if since is not None:
+                await notes.forget("vanished", ACCOUNT)
+            self._vanished = ""
+            return True
+        if since is not None and sweep.began_ms - int(since) >= VANISHED_MS:
+            return True
+        if since is None:
+            await notes.keep(str(sweep.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
+        trouble = troubles.vanished(count, linked)
+        if trouble != self._vanished:
+            _log.warning("too many tasks are gone at once", count=count, linked=linked)
+            self._vanished = trouble
+            await self._alerts.warn("vanished", trouble)
+        return False
+
+    async def _reads_as_before(self) -> bool:
+        """Whether the account still reads itself, with the roles with which it has seen all linked tasks."""
+        me = await self._deps.coder.me()
+        known = await self._deps.notes.find("roles", ACCOUNT)
+        is_same = me.is_owner if known is None else _roles(me) == known
+        if not is_same:
+            _log.warning("the account's roles have changed", account=me.username)
+        return is_same
+
+    async def _note_roles(self, linked: Linked) -> None:
+        """Once a process: remember with which roles all linked tasks are seen."""
+        if linked and not self._has_noted_roles:
+            try:
+                me = await self._deps.coder.me()
+            except OutsideError as error:
+                # The list has come all the same: nothing is wrong with watching.
+                _log.info("the account cannot be read", error=str(error))
+                return
+            await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_MS)
+            self._has_noted_roles = True
+
+    async def _is_gone(self, link: Link) -> bool:
+        if link.record.task_id is None:
+            return False
+        try:
+            await self._deps.coder.get_task(link.record.task_id)
+        except NotFound:
+            return True
+        return False
+
+
+def _roles(me: User) -> str:
+    return " ".join(sorted(f"{role.name}@{role.organization_id}" for role in me.roles)) or "none"
+
+
+def _mark(link: LinkId, text: bytes) -> int:
+    """What tells a task from what the same task was a moment ago: 64 bits are enough for that."""
+    return hash((link, text))

@@ -1,0 +1,255 @@
+"""Dead letters: jobs that were given up, for the operator to read, to send again or to forget.
+
+A dead letter holds its job as it was written. Sent again, the job is new, but first looks whether its effect
+is already there. This module ends where the job is back in its queue.
+"""
+
+import hashlib
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from taskwire.domain.jobs import (
+    Act,
+    ActRequested,
+    ApplyEvent,
+    Job,
+    PostText,
+    Receipt,
+    Reply,
+    ReplyChanged,
+    ShareFile,
+    link_of,
+)
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.phases import Observation
+from taskwire.domain.transitions import Observed
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import Acquired
+from taskwire.queue.scripts import Clock, Script
+from taskwire.redis.connection import Connections
+from taskwire.redis.decoding import read_if_possible
+from taskwire.redis.keys import Keys
+
+# A longer job is not kept: a thousand letters are to stay a small part of any store.
+LARGEST_JOB = 100_000
+
+_UNKNOWN = "a newer version has written it, and this one cannot read it"
+
+# The letter goes in the call that brings its job back, and only if it still says what was read.
+_SEND_AGAIN = """
+-- script: dead_letters.send_again
+-- ARGV: prefix, time, id, letter, list, job_id, score, job, link, reply
+local id, letter, name, job, score, body, link, reply = unpack(ARGV, 3, 10)
+if redis.call('HGET', letters, id) ~= letter then return 'dealt_with' end
+if link ~= '' then
+  local key = prefix .. 'link:' .. link
+  if redis.call('HEXISTS', key, 'record') == 0 then return 'no_link' end
+  if redis.call('HEXISTS', key, 'ended') == 1 then return 'no_link' end
+end
+local _, jobs = list(name)
+if redis.call('HEXISTS', jobs, 'body|' .. job) == 0 then
+  if reply ~= '' and redis.call('DEL', reply) == 0 then return 'decided' end
+  put(name, job, score, '0', 'new', body)
+end
+forget_letters({id})
+return 'sent'
+"""
+
+ResendResult = Literal["sent", "dealt_with", "no_link", "decided", "unreadable", "too_long", "overtaken"]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    list: str
+    job: str
+    why: str
+    at_ms: int
+    body: str = ""
+    since_ms: int = 0
+    score: str = "next"
+    # Nobody could tell then what it was; a reply among them was never offered to its author again.
+    was_unreadable: bool = False
+
+
+_FORGET = """
+-- script: dead_letters.forget
+-- ARGV: prefix, time, id?
+local count
+if ARGV[3] then
+  count = redis.call('HEXISTS', letters, ARGV[3])
+  forget_letters({ARGV[3]})
+else
+  count = redis.call('ZCARD', letters_order)
+  redis.call('DEL', letters, letters_order)
+end
+return count
+"""
+
+
+class DeadLetter(NamedTuple):
+    """One job that was given up: when, which it was, whose, and why."""
+
+    id: str
+    at: datetime
+    kind: str
+    name: str
+    why: str
+
+
+class DeadLetters:
+    """The dead letters of one workspace."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+        self._key = keys.named("dead_letters")
+        self._order = keys.named("dead_letters", "order")
+        self._forget = Script(connections.commands, keys, clock, _FORGET)
+        self._send_again = Script(connections.commands, keys, clock, _SEND_AGAIN, connections.written)
+
+    async def count(self) -> int:
+        """How many there are."""
+        return await self._redis.zcard(self._order)
+
+    async def list_ids(self) -> list[str]:
+        """Their ids, the oldest first."""
+        return cast("list[str]", await self._redis.zrange(self._order, 0, -1))
+
+    async def find(self, letter_id: str) -> DeadLetter | None:
+        """One of them, as it is shown."""
+        found = await self._read(letter_id)
+        if found is None:
+            return None
+        written = read_if_possible(_Written, found)
+        if written is None:
+            at_ms = await self._redis.zscore(self._order, letter_id) or 0
+            return DeadLetter(letter_id, datetime.fromtimestamp(at_ms / 1000, UTC), "a job", "", _UNKNOWN)
+        job = _job(written)
+        kind = _kind(job) if job is not None else "a job"
+        at = datetime.fromtimestamp(written.at_ms / 1000, UTC)
+        return DeadLetter(letter_id, at, kind, await self._name(written.list), written.why)
+
+    async def list_of(self, name: str, why: str) -> list[str]:
+        """The ids of those whose jobs stood in this list and were given up for a reason that begins so."""
+        found = []
+        for letter_id in await self.list_ids():
+            text = await self._read(letter_id)
+            written = read_if_possible(_Written, text)
+            if written is not None and written.list == name and written.why.startswith(why):
+                found.append(letter_id)
+        return found
+
+    async def find_newest(self) -> DeadLetter | None:
+        """The last job that was given up."""
+        newest = cast("list[str]", await self._redis.zrange(self._order, -1, -1))
+        return await self.find(newest[0]) if newest else None
+
+    async def send_again(self, letter_id: str) -> ResendResult:
+        """Put a job back into its list, as new; the letter goes only if it is there."""
+        found = await self._read(letter_id)
+        if found is None:
+            return "dealt_with"
+        written = read_if_possible(_Written, found)
+        if written is None:
+            return "unreadable"
+        if not written.body:
+            return "too_long"
+        job = _job(written)
+        if job is None:
+            return "unreadable"
+        if isinstance(job.work, Receipt):
+            return "overtaken"
+        job = await self._at_present(written, job.afresh(written.since_ms))
+        words = (written.list, job.id, _score(written, job), job.model_dump_json())
+        is_offered = isinstance(job.work, Reply) and not written.was_unreadable
+        reply = self._keys.reply(link_of(written.list), job.id) if is_offered else ""
+        link = link_of(written.list) if _needs_link(written.list, job) else ""
+        return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
+
+    async def forget(self, letter_id: str | None = None) -> int:
+        """Drop one of them, or all; returns how many there were."""
+        return cast("int", await self._forget(*([letter_id] if letter_id is not None else [])))
+
+    async def _read(self, letter_id: str) -> str | None:
+        return await cast("Awaitable[str | None]", self._redis.hget(self._key, letter_id))
+
+    async def _name(self, list_name: str) -> str:
+        """Whose it was: a task's name, or a person."""
+        kind, _, whose = list_name.partition(":")
+        if kind in ("intake", "handed_over_answers", "direct_messages"):
+            return whose
+        kept = await cast("Awaitable[str | None]", self._redis.hget(self._keys.link(whose), "record"))
+        record = read_if_possible(LinkRecord, kept)
+        return record.name if record is not None else ""
+
+    async def _at_present(self, written: _Written, job: Job) -> Job:
+        """A look at the task that was never made anything of is made of how the task stands by now."""
+        if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
+            return job
+        key = self._keys.link(link_of(written.list))
+        kept = await cast("Awaitable[str | None]", self._redis.hget(key, "seen"))
+        seen = read_if_possible(Observation, kept)
+        if seen is None:
+            return job
+        event = job.work.event.model_copy(update={"seen": seen, "reports": ()})
+        return job.model_copy(update={"work": ApplyEvent(event=event)})
+
+
+def id_of(name: str, job_id: str) -> str:
+    """The id of the letter that a job becomes, however often it does."""
+    return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
+
+
+def add_dead_letter(
+    batch: Batch, taking: Acquired, body: str, why: str, *, is_unreadable: bool = False
+) -> Batch:
+    """Keep what was given up; `body` is its job as it was written."""
+    letter = _Written(
+        list=taking.name,
+        job=taking.job_id,
+        why=why,
+        at_ms=taking.now_ms,
+        body=body if len(body) <= LARGEST_JOB else "",
+        since_ms=taking.since_ms,
+        score=taking.score,
+        was_unreadable=is_unreadable,
+    )
+    return batch.add_dead_letter(id_of(taking.name, taking.job_id), letter.model_dump_json())
+
+
+def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
+    """Drop a letter whose job has been dealt with in another way."""
+    batch.write("HDEL", keys.named("dead_letters"), letter_id)
+    return batch.write("ZREM", keys.named("dead_letters", "order"), letter_id)
+
+
+def _job(written: _Written) -> Job | None:
+    return read_if_possible(Job, written.body)
+
+
+def _kind(job: Job) -> str:
+    """What it was to do: what was asked of a task is known by its verb."""
+    return job.work.verb if isinstance(job.work, Act | ActRequested) else job.work.kind
+
+
+def _needs_link(list_name: str, job: Job) -> bool:
+    """Whether it is of no use without an open link: then it would be let go in silence."""
+    is_about_link = list_name.partition(":")[0] in (
+        "to_coder",
+        "to_thread",
+        "thread_answers",
+        "receipts",
+        "card",
+    )
+    return is_about_link and not isinstance(job.work, PostText | ShareFile)
+
+
+def _score(written: _Written, job: Job) -> str:
+    """Its old place among what people wrote and asked for; else behind what waits now."""
+    if isinstance(job.work, Reply | ReplyChanged | Act):
+        return written.score
+    return "due" if written.list.startswith("receipts:") else "next"

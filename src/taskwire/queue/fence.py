@@ -1,0 +1,103 @@
+"""Who is kept from a store: everybody while it is moved and after it was left, and versions too old for it.
+
+Each script and each note looks first (`LUA`), so that a process that slept through a move writes nothing to
+the store that was left, and none writes beside a version that does not bear it. What a process takes away at
+its end (`rewinds.leave`) and what a trial tries on keys of its own may pass: nobody reads that. Who puts the
+fence up and takes it down is `transfer`; which versions there are is in `formats`.
+"""
+
+from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, cast
+
+from taskwire.domain.errors import UserError
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+# Raise it with a change that an older version cannot read: a new kind of job, a new field of one, a new word.
+FORMAT = 1
+# The oldest format whose processes may go on beside this one. Raise it only where they would do damage: a key
+# that is used in another way. They end then, and do not start again.
+GOES_WITH = 1
+
+MOVED = """
+if redis.call('EXISTS', ARGV[1] .. 'fence') == 1 then
+  return redis.error_reply('ELSEWHERE this store is being moved, or has been; see `taskwire doctor`')
+end
+"""
+LUA = (
+    MOVED
+    + f"""
+for _, each in ipairs(redis.call('HVALS', ARGV[1] .. 'formats')) do
+  if tonumber(each:match('%d+$')) > {FORMAT} then
+    return redis.error_reply('NEWER a newer Taskwire has this store to itself; see `taskwire doctor`')
+  end
+end
+"""
+)
+
+FenceState = Literal["leaving", "left", "arriving"]
+
+
+class Fence(NamedTuple):
+    """What a fence says: how far its move is, which one it is, the other store's place, and since when."""
+
+    state: FenceState
+    move: str
+    other: str
+    app: str
+    at_ms: int
+
+    @property
+    def day(self) -> str:
+        """When that was, for people."""
+        if not self.at_ms:
+            return "an unknown day"
+        return f"{datetime.fromtimestamp(self.at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def key(keys: Keys) -> str:
+    """Where it stands."""
+    return keys.named("fence")
+
+
+async def find(connections: Connections, keys: Keys) -> Fence | None:
+    """The fence around a store, if there is one; of one that is not whole, what it says."""
+    read = connections.commands.hgetall(key(keys))
+    told = cast("Mapping[str, str]", await cast("Awaitable[dict[str, str]]", read))
+    if not told:
+        return None
+    state = cast("FenceState", told.get("state", "leaving"))
+    return Fence(
+        state, told.get("move", ""), told.get("other", "?"), told.get("app", ""), int(told.get("at", 0))
+    )
+
+
+async def refuse(connections: Connections, keys: Keys) -> None:
+    """Raise a UserError where a store is fenced."""
+    fence = await find(connections, keys)
+    if fence is not None:
+        raise refusal(fence, connections.where)
+
+
+def refusal(fence: Fence, where: str) -> UserError:
+    """What is said to somebody who would work on a fenced store."""
+    match fence.state:
+        case "left":
+            return UserError(
+                f"What was in the store at {where} was moved to {fence.other} on {fence.day}.",
+                "Set REDIS_URL, TASKWIRE_KEY_PREFIX or TASKWIRE_DATA_DIR to that. To go on with the old "
+                "state, which is still here, run `taskwire store reopen`.",
+            )
+        case "arriving":
+            return UserError(
+                f"The store at {where} is not whole: a move from {fence.other} to it began on {fence.day} "
+                "and has not ended.",
+                "Run `taskwire store move` again: it goes on where it was.",
+            )
+        case _:
+            return UserError(
+                f"A move of the store at {where} to {fence.other} began on {fence.day} and has not ended.",
+                "Run `taskwire store move` again: it goes on where it was. To stay here, run "
+                "`taskwire store reopen`.",
+            )

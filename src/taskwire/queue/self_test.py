@@ -1,0 +1,112 @@
+"""A trial: whether this user of Redis may do all that Taskwire does there, on keys that end by themselves.
+
+`run` tries it once it knows its workspace, and `doctor` too. Ends at what is refused, in a sentence.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import cast
+
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
+
+from taskwire.domain.errors import UserError
+from taskwire.queue.scripts import Script, ServersClock
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+# Each command that a script uses, or a call of its own; `@` is where the key's own beginning goes.
+IN_SCRIPTS = (
+    "SET @s 1 PX 10000", "GET @s", "EXISTS @s", "TYPE @s", "PTTL @s", "PERSIST @s", "PEXPIRE @s 10000",
+    "HSET @h a 1 b 2", "HSETNX @h a 1", "HINCRBY @h a 1", "HGET @h a", "HMGET @h a b", "HGETALL @h",
+    "HKEYS @h", "HVALS @h", "HLEN @h", "HEXISTS @h a", "HDEL @h a", "PEXPIRE @h 10000",
+    "ZADD @z 1 a 2 b", "ZCARD @z", "ZCOUNT @z 0 9", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a",
+    "ZREM @z a", "ZREMRANGEBYRANK @z 0 0", "LPUSH @l 1", "RPUSH @l 1", "LINDEX @l 0", "LRANGE @l 0 -1",
+    "LTRIM @l 0 9", "PEXPIRE @l 10000", "ZREMRANGEBYSCORE @z 0 0", "DEL @z", "SADD @z a", "SISMEMBER @z a",
+    "SMEMBERS @z", "SREM @z a", "TIME",
+)  # fmt: skip
+BY_THEMSELVES = (
+    "PING", "EVAL return(1) 0", "SET @s 1 PX 10000 NX", "GET @s", "MGET @s", "HGET @h a", "HMGET @h a",
+    "HGETALL @h", "HKEYS @h",
+    "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
+    "BRPOP @l 0.01", "DEL @s @h @z @l",
+)  # fmt: skip
+# What the user needs, in the words of `ACL SETUSER`; docs/running.md has them too. A pattern of keys does not
+# hold commands that name no key: without the two minus signs FLUSHALL, SWAPDB or FUNCTION FLUSH would pass.
+RIGHTS = (
+    "+@read +@write +@blocking -@dangerous -@scripting "
+    "+eval +evalsha +script|load +ping +select +wait +time +info +role"
+)
+
+_TRY = """
+-- script: self_test.try
+-- ARGV: prefix, time, commands...
+local refused = {}
+for i = 3, #ARGV do
+  local words = {}
+  for word in ARGV[i]:gmatch('%S+') do words[#words + 1] = word end
+  local answer = redis.pcall(unpack(words))
+  if type(answer) == 'table' and answer.err then
+    refused[#refused + 1] = words[1]
+    refused[#refused + 1] = answer.err
+  end
+end
+return refused
+"""
+# How servers say so: on its own, and from within a script, where each version has words of its own.
+_DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", "unknown command")
+
+
+class NotPermitted(UserError):
+    """What this user of Redis may not do, and nobody but whoever runs it can mend."""
+
+
+async def try_all(connections: Connections, keys: Keys) -> None:
+    """Try everything; raises NotPermitted where a right is missing, and RedisError for all other failures."""
+    beginning = keys.named("trial", secrets.token_hex(4), "")
+    refused: dict[str, str] = {}
+    try:
+        script = Script(connections.commands, keys, ServersClock(), _TRY)
+        answers = cast("list[str]", await script(*_on(beginning, IN_SCRIPTS)))
+        refused |= dict(zip(answers[::2], answers[1::2], strict=True))
+    except ResponseError as error:
+        refused |= _denied(error, "scripts (EVALSHA, SCRIPT LOAD, TIME)")
+    for command in _on(beginning, BY_THEMSELVES):
+        client = connections.blocking if command.startswith("BRPOP") else connections.commands
+        try:
+            await cast("Awaitable[object]", client.execute_command(*command.split()))  # type: ignore[no-untyped-call] # redis-py says nothing of it
+        except ResponseError as error:
+            refused |= _denied(error, command.partition(" ")[0])
+    _judge(refused, keys)
+
+
+def _on(beginning: str, commands: Iterable[str]) -> Sequence[str]:
+    return [command.replace("@", beginning) for command in commands]
+
+
+def _denied(error: ResponseError, what: str) -> dict[str, str]:
+    """What is refused for a lack of rights; raises everything else."""
+    if isinstance(error, NoPermissionError) or _is_denied(str(error)):
+        return {what: str(error)}
+    raise error
+
+
+def _is_denied(text: str) -> bool:
+    return any(words in text.casefold() for words in _DENIALS)
+
+
+def _judge(refused: dict[str, str], keys: Keys) -> None:
+    other = next((text for text in refused.values() if not _is_denied(text)), None)
+    if other is not None:
+        raise RedisError(other)
+    if not refused:
+        return
+    if any(re.search(r"\bkeys?\b", text) for text in refused.values()):
+        raise NotPermitted(
+            f"The user in REDIS_URL may not use keys that begin with {keys.prefix}.",
+            f"Let it: ACL SETUSER … ~{keys.prefix}* (or ~{keys.installation}:*), with read and write.",
+        )
+    raise NotPermitted(
+        f"The user in REDIS_URL may not use {', '.join(sorted(refused))}, which Taskwire needs.",
+        f"Let it: ACL SETUSER … {RIGHTS}.",
+    )

@@ -1,0 +1,268 @@
+"""Backfill: reads what was written in threads while nobody listened.
+
+Slack stops its retries after six minutes. After a minute in which nobody listened, or after data loss, the
+channels of open links are scanned for threads with new replies, and those threads are read. Threads with
+waiting replies are always read, because an edit shows only there. All of this is jobs in two queues: replicas
+share the work, and none is lost with the process that noticed the gap. What is found goes in as an event
+would, under the same claim. A waiting reply gets its present words, or leaves if it was deleted. An edit of a
+reply that the agent already has is not reported: it may have been reported before.
+
+One page of a channel's history tells the time of the last reply of many threads. A page begins at the newest
+root that was not seen yet, so it always shows at least one; messages between two distant roots are skipped.
+Where a page would probably show only one root, that thread is read instead, which costs the same call.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from taskwire.actions.task_actions import DETACHED
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, TryLater, Unknown
+from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
+from taskwire.domain.jobs import (
+    SCANNING,
+    Job,
+    ReadThread,
+    Reply,
+    ReplyChanged,
+    Root,
+    ScanChannel,
+    Work,
+    to_coder,
+    urgent,
+)
+from taskwire.domain.links import Link
+from taskwire.domain.priority import Priority
+from taskwire.job_context import JobContext, Outcome, done, retry
+from taskwire.notices.card import REACTIONS
+from taskwire.outbox.enqueue import to_read
+from taskwire.outbox.undelivered import list_undelivered
+from taskwire.queue.batch import Batch
+from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+from taskwire.slack.inbound import ThreadMessage
+from taskwire.slack.models import RootsPage
+from taskwire.state.heartbeat import Heartbeat
+from taskwire.telemetry import Metrics, logger
+
+AGAIN_SECONDS = 5.0
+# Threads that one call to Redis asks to be read, and that one scan of a channel looks for.
+PIECE = 200
+# So long before the gap an event may have been brought whose last retry fell into it, and clocks may differ.
+BEFORE_MS = 600_000
+# Messages that were taken last and are read again: one of them may have come while another was lost.
+OVERLAP = 50
+
+_log = logger("taskwire.recovery.backfill")
+
+
+class Backfill:
+    """Has what was missed read after a gap."""
+
+    def __init__(
+        self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics
+    ) -> None:
+        self._deps = deps
+        self._receiver = receiver
+        self._heartbeat = heartbeat
+        self._metrics = metrics
+
+    async def note_once(self, absence_ms: int | None) -> bool:
+        """Note a gap that all replicas notice, each at a moment of its own: it is one reading.
+
+        Says whether it is noted. If not, another replica is about to do so: ask again after a few seconds.
+        """
+        claimed = await self._heartbeat.claim_gap(absence_ms)
+        if claimed == "free":
+            await self.note(absence_ms)
+            await self._heartbeat.gap_noted(absence_ms)
+            self._metrics.gaps.inc()
+        return claimed != "claimed"
+
+    async def note(self, absence_ms: int | None = None) -> int:
+        """Write down that threads are to be looked at in which something was said since so long ago.
+
+        Without a time it may have been said whenever. Returns how many threads there are. A scan that waits
+        already is begun anew, from the earlier of the two moments: what it has passed may have news by now.
+        """
+        links, since = self._deps.links, self._since(absence_ms)
+        threads = await links.list_threads((await links.list_open()).values())
+        waiting = await links.list_with_steering()
+        earlier = {job.id: job.work for job in await links.list_jobs(SCANNING)}
+        read = [each for each in threads if each.is_held or each.link in waiting]
+        for start in range(0, len(read), PIECE):
+            batch = Batch()
+            for each in read[start : start + PIECE]:
+                to_read(each.link, ts_of(from_ms(int(each.news * 1000))), batch)
+            await self._deps.queue.write(batch)
+        channels: dict[ChannelId, list[Root]] = {}
+        for each in threads:
+            if not (each.is_held or each.link in waiting):
+                channels.setdefault(each.thread.channel, []).append(Root(each.thread.ts, each.link))
+        for channel, roots in channels.items():
+            await self._deps.queue.write(_to_scan(channel, roots, since, earlier))
+        _log.info("threads are to be read", threads=len(threads), at_once=len(read), channels=len(channels))
+        return len(threads)
+
+    def _since(self, absence_ms: int | None) -> Ts:
+        """From when on, by Slack's clock, something may not have been heard."""
+        now = self._deps.slack.now()
+        if absence_ms is None or absence_ms + BEFORE_MS > now.timestamp() * 1000:
+            return Ts("0.000000")
+        return ts_of(now - timedelta(milliseconds=absence_ms + BEFORE_MS))
+
+    async def channel(self, context: JobContext) -> Outcome:
+        """Look for threads with news on one page of a channel, or let it stand behind the others."""
+        work = context.work(ScanChannel)
+        try:
+            return await scan(self._deps, work, context)
+        except NoCapacity:
+            raise
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("a channel cannot be read", channel=work.channel, error=str(problem))
+            return done()
+        except (TryLater, Unknown) as error:
+            return self._after_others(context, error)
+
+    async def thread(self, context: JobContext) -> Outcome:
+        """Read one thread; one that cannot be read now stands behind the others."""
+        link = await self._deps.links.find(context.work(ReadThread).link)
+        if link is None or link.ended is not None:
+            return done()
+        try:
+            found = await self._read(link)
+        except NoCapacity:
+            raise
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("a thread cannot be read", link=link.id, error=str(problem))
+        except (TryLater, Unknown) as error:
+            return self._after_others(context, error)
+        else:
+            self._metrics.missed.inc(found)
+            _log.info("read after a gap", link=link.id, found=found)
+        return done()
+
+    def _after_others(self, context: JobContext, error: OutsideError) -> Outcome:
+        _log.warning("what is to be read is read later", job=context.job.id, error=str(error))
+        delay_ms = int((error.after_seconds or AGAIN_SECONDS) * 1000)
+        return done(Batch().append(context.lease.name, context.failed_again(), delay_ms=delay_ms))
+
+    async def _read(self, link: Link) -> int:
+        thread = link.record.thread
+        if thread is None:
+            return 0
+        taken = await self._deps.links.list_taken(link.id)
+        replies = await self._replies(link.id)
+        first = taken[-OVERLAP] if len(taken) >= OVERLAP else thread.ts
+        since = min([first, *replies], key=microseconds)
+        said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
+        if any(ours.startswith(f"{link.id}:{DETACHED}") for ours in said.ours):
+            # That is said when it is done: the store has forgotten it.
+            await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
+            return 0
+        await self._bring_up_to_date(link, replies, said.replies)
+        known = {*taken, *replies}
+        new = [each for each in said.replies if each.thread_ts == thread.ts and each.ts not in known]
+        return sum([await self._take(link.id, message) for message in new])
+
+    async def _take(self, link: LinkId, message: ThreadMessage) -> bool:
+        """Take a message; one that bears our last mark was dealt with, whatever the store has forgotten."""
+        over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
+        if not over:
+            return await self._receiver.missed(message)
+        writes = self._deps.writes
+        batch = writes.receipt(writes.taken(Batch(), link, message.ts), link, message.ts, " ".join(over))
+        if REACTIONS["delivered"] in over:
+            writes.delivered(batch, link, message.ts)
+        await self._deps.queue.write(batch)
+        return False
+
+    async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
+        """The replies that still wait, without those that came by a command: we wrote those ourselves."""
+        waiting = await list_undelivered(self._deps.links, link)
+        return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
+
+    async def _bring_up_to_date(
+        self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
+    ) -> None:
+        """Let replies that wait say what they say now, and let go of those that are not there any more."""
+        there = {message.ts: message for message in messages}
+        batch, changed = Batch(), 0
+        for ts, reply in replies.items():
+            message = there.get(ts)
+            if message is None and link.has_moved:
+                # It may have been written in the thread that the task had before.
+                continue
+            if message is not None and _words(message) == _words(reply):
+                # Whatever it is by itself: one that begins like a verb has been sent as it is.
+                continue
+            work = ReplyChanged(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
+            if message is not None:
+                now, as_it_is = self._receiver.as_reply(message), self._receiver.as_it_is(message)
+                work = work.model_copy(update={"what": "edited", "now": now, "as_it_is": as_it_is})
+            batch.append(to_coder(link.id), Job(id=f"reply_changed:away:{ts}", work=work), score=urgent(ts))
+            changed += 1
+        if changed:
+            await self._deps.queue.write(batch)
+
+
+def _to_scan(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[str, Work]) -> Batch:
+    batch = Batch()
+    roots = sorted(roots, key=lambda root: microseconds(root.ts), reverse=True)
+    for start in range(0, len(roots), PIECE):
+        job_id = f"{channel}:{start // PIECE}"
+        before = earlier.get(job_id)
+        if isinstance(before, ScanChannel):
+            since = min(since, before.since, key=microseconds)
+        work = ScanChannel(channel=channel, roots=tuple(roots[start : start + PIECE]), since=since)
+        batch.append(SCANNING, Job(id=job_id, work=work), is_newest=True)
+    return batch
+
+
+def _words(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
+    return said.text, tuple(file.id for file in said.files)
+
+
+def split_alone(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
+    """Those at the beginning that stand alone in what a page would show, and the rest.
+
+    `span_us` is how much time the last page has shown; 0 if there was none yet.
+    """
+    alone = []
+    rest = list(roots)
+    while rest:
+        first, *others = rest
+        reach = microseconds(first.ts) - span_us
+        if others and (not span_us or microseconds(others[0].ts) >= reach):
+            break
+        alone.append(first)
+        rest = others
+    return alone, rest
+
+
+async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
+    """Look at one page; raises the errors of Slack's door."""
+    batch = Batch()
+    alone, roots = split_alone(work.roots, work.span_us)
+    for root in alone:
+        to_read(root.link, root.ts, batch)
+    if not roots:
+        return done(batch)
+    page = await deps.slack.list_roots(work.channel, roots[0].ts)
+    shown = [root for root in roots if page.covers(root.ts)]
+    found = [root for root in shown if _has_news(page, root, work.since)]
+    for root in found:
+        to_read(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
+    _log.info("a page of a channel", channel=work.channel, threads=len(shown), with_news=len(found))
+    left = tuple(roots[len(shown) :])
+    if not left:
+        return done(batch)
+    return retry(0.0, context.job.knowing(roots=left, span_us=page.span_us), batch)
+
+
+def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
+    """Whether something was said since; of a root that is not there any more the thread itself must tell."""
+    if root.ts not in page.latest_replies:
+        return True
+    latest = page.latest_replies[root.ts]
+    return latest is not None and microseconds(latest) >= microseconds(since)

@@ -1,0 +1,113 @@
+"""Lost threads: somebody writes under a card of ours of which the store knows nothing any more.
+
+The card itself says which link it was and which task it shows. If the store has gone back to a time before
+it, the link is made anew from that; otherwise the thread hears why nobody gets its replies. A thread whose
+card has only just been posted is known by the time this is looked at.
+"""
+
+from taskwire.coder.errors import NotFound
+from taskwire.coder.models import Task
+from taskwire.dependencies import Dependencies
+from taskwire.domain.ids import LinkId, TaskId, ThreadRef, moment_of, to_ms, ts_of
+from taskwire.domain.jobs import ApplyEvent, FindThread, Job, Requester, to_thread
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.message import Message
+from taskwire.domain.transitions import Observed
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import inputs
+from taskwire.outbox.enqueue import draw, say, to_read
+from taskwire.outbox.new_links import bare_record, find_permalink
+from taskwire.outbox.observing import observation_of
+from taskwire.outbox.posting import BEFORE, post_once
+from taskwire.outbox.private_answers import show_privately
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, TokenProblem
+from taskwire.slack.outbound import Metadata
+from taskwire.telemetry import logger
+
+# The second word of a card's id; one that was posted anew has a third.
+CARD = "card"
+DAY_MS = 24 * 3_600_000
+
+_log = logger("taskwire.recovery.lost_threads")
+
+
+class LostThreads:
+    """Finds the tasks of threads that the store has lost."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def find(self, context: JobContext) -> Outcome:
+        """Look at the card above a message that nobody knows, and make its link anew or say why not."""
+        work = context.work(FindThread)
+        thread = ThreadRef(work.channel, work.thread_ts)
+        known = await self._deps.links.find_by_thread(thread)
+        if known is not None:
+            return done(self._deps.writes.take_over(Batch(), thread, known))
+        try:
+            card = await self._deps.slack.find_metadata(thread.channel, thread.ts)
+            if card is None or card.kind != CARD:
+                return done()
+            return await self._found(context, work, card)
+        except (ChannelProblem, MessageGone) as problem:
+            _log.info("a lost thread is closed", channel=work.channel, error=str(problem))
+            return done()
+
+    async def _found(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
+        if card.task_id is None or not self._was_lost(work):
+            return await self._says(context, work, inputs.thread_unknown())
+        other = await self._deps.links.find_by_task(TaskId(card.task_id))
+        if other is not None:
+            where = await find_permalink(self._deps, other.record)
+            return await self._says(context, work, inputs.thread_elsewhere(where))
+        try:
+            task = await self._deps.coder.get_task(card.task_id)
+        except NotFound:
+            return await self._says(context, work, inputs.thread_without_task())
+        _log.warning("a lost thread is found", channel=work.channel, task=task.id)
+        return done(self._made_anew(await self._record(work, card, task), task))
+
+    def _was_lost(self, work: FindThread) -> bool:
+        """Whether the card is younger than what the store has; else its link has ended long ago."""
+        data_loss = self._deps.queue.data_loss_detector.last
+        return data_loss is not None and to_ms(moment_of(work.thread_ts) + BEFORE) >= data_loss.since_ms
+
+    async def _record(self, work: FindThread, card: Metadata, task: Task) -> LinkRecord:
+        owner = await self._people.find_in_slack(task.owner_id)
+        requester = Requester(person=owner or work.person, channel=work.channel, at=work.thread_ts)
+        link = LinkId(card.id.split(":")[1])
+        told = {"id": link, "thread_ts": work.thread_ts, "owner_slack": owner}
+        return bare_record(task, requester, self._deps.mask).model_copy(update=told)
+
+    def _made_anew(self, record: LinkRecord, task: Task) -> Batch:
+        """Write the link as if its task had just been attached: what it told before is no news."""
+        writes = self._deps.writes
+        batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
+        event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=True)
+        batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
+        say(record.id, "found-again", inputs.thread_found_again(), batch)
+        # Somebody has just written there.
+        to_read(record.id, ts_of(self._deps.slack.now()), batch)
+        return draw(record.id, batch)
+
+    async def _says(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
+        """Tell the thread, once a day; whoever writes there besides is told alone."""
+        place = f"{work.channel}:{work.thread_ts}"
+        notes = self._deps.notes
+        if await notes.find("told-lost", place) is not None and not context.is_in_doubt:
+            requester = Requester(
+                person=work.person, channel=work.channel, at=work.thread_ts, thread_ts=work.thread_ts
+            )
+            try:
+                await show_privately(self._deps.slack, requester, message)
+            except TokenProblem:
+                raise
+            except SlackRefused as refused:
+                _log.info("a person cannot be answered", person=work.person, code=refused.code)
+            return done()
+        meta = Metadata(id=f"lost:{place}:{context.lease.since_ms}", kind="answer")
+        await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)
+        return done(notes.keeping(Batch(), "1", "told-lost", place, ttl_ms=DAY_MS))

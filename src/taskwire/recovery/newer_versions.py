@@ -1,0 +1,143 @@
+"""What this version cannot read: it waits for one that can, a newer one as a rule, and people hear of it.
+
+While one version replaces another this happens for moments, and nobody is told. When the older one stays, the
+administrators hear what waits, and so does whoever waits for it. After a week without a newer version it is
+given up, with a word to them. How it waits is told in `queue/formats`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import replies
+from taskwire.domain.ids import LinkId, UserId, from_ms
+from taskwire.domain.jobs import (
+    READING,
+    Job,
+    MessagePerson,
+    ParkedBatch,
+    PostText,
+    ReadThread,
+    Reply,
+    duplicates,
+    link_of,
+)
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.partial_jobs import read_roughly
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import answers, inputs, troubles, waiting
+from taskwire.outbox.direct_messages import Alerts, direct_messages
+from taskwire.outbox.enqueue import draw, receipt, say
+from taskwire.queue.batch import Batch
+from taskwire.queue.dead_letters import add_dead_letter
+from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
+from taskwire.queue.leases import Acquired, Unreadable
+from taskwire.redis.decoding import CannotRead
+from taskwire.telemetry import Metrics
+
+# A word about what waits is said once, however often it is looked at.
+TOLD_MS = 2 * WAITED_FOR_MS
+
+
+class NewerVersions:
+    """Looks after what waits for a newer version."""
+
+    def __init__(self, deps: Dependencies, alerts: Alerts, metrics: Metrics) -> None:
+        self._deps = deps
+        self._alerts = alerts
+        self._metrics = metrics
+
+    async def look(self) -> None:
+        """Tell of what has waited for so long that it is no replacement any more. Call it often."""
+        found = await self._deps.queue.formats.list_stranded()
+        left = [each for each in found if each.absent_ms > ABSENT_MS]
+        self._metrics.stranded.set(len(left))
+        if left:
+            sentence = troubles.waits_for_newer(len(left), _until(left))
+            await self._alerts.warn("newer", sentence)
+        for each in left:
+            await self._tell(each, _until(left))
+
+    async def give_up(self, taking: Acquired, body: str, why: str) -> Batch:
+        """The dead letter of what nobody has come to read, with a word to whoever waits for it."""
+        batch = add_dead_letter(Batch(), taking, body, why, is_unreadable=True)
+        await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
+        kind, link = taking.name.partition(":")[0], await self._link(taking.name)
+        job = read_roughly(body)
+        if kind == "intake":
+            return _write_to(taking.name, taking.job_id, waiting.newer_never_came(), batch)
+        if link is None:
+            return batch
+        draw(link.id, batch)
+        if job is not None and isinstance(job.work, Reply):
+            return self._give_back(link, job.id, job.work, batch)
+        if kind in ("to_coder", "to_thread", "thread_answers"):
+            _say(link, f"newer-never:{taking.job_id}", waiting.newer_never_came(), batch)
+        return batch
+
+    def _give_back(self, link: Link, job_id: str, reply: Reply, batch: Batch) -> Batch:
+        receipt(link.id, reply.ts, "failed", batch)
+        self._deps.writes.keep_reply(batch, link.id, job_id, reply.anew())
+        text = replies.to_agent_text(reply.text)
+        words = inputs.delivery_given_up(link, job_id, answers.NEWER_NEVER_CAME, [text])
+        return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
+
+    async def _tell(self, left: Stranded, until: datetime) -> None:
+        """Tell whoever waits for this, once; of notices, receipts and cards nobody knows that they wait."""
+        note = ("told-newer", left.name, left.job_id)
+        if await self._deps.notes.find(*note) is not None:
+            return
+        batch = self._deps.notes.keeping(Batch(), "1", *note, ttl_ms=TOLD_MS)
+        kind, words = left.name.partition(":")[0], waiting.for_newer(until)
+        if kind == "intake":
+            _write_to(left.name, left.job_id, words, batch)
+        elif kind in ("to_coder", "thread_answers") and (link := await self._link(left.name)) is not None:
+            _say(link, f"newer:{left.job_id}", words, batch)
+        await self._deps.queue.write(batch)
+
+    async def _link(self, name: str) -> Link | None:
+        try:
+            return await self._deps.links.find(link_of(name))
+        except CannotRead:
+            return None
+
+
+def made_anew(taken: Acquired) -> Batch | None:
+    """What makes up for a job that cannot be read, where nothing is lost by making it anew.
+
+    One that needs a link which cannot be read comes anew with a version that can: each reads at its start.
+    """
+    if taken.name == READING:
+        link = LinkId(taken.job_id)
+        work = ReadThread(link=link)
+        job = Job(id=link, work=work)
+        return Batch().append(READING, job, score=taken.score) if isinstance(taken, Unreadable) else Batch()
+    kind = taken.name.partition(":")[0]
+    return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, Unreadable) else None
+
+
+async def parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
+    """Do what was kept for this link, if this version knows how."""
+    try:
+        batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CannotRead(error) from error
+    return done(await deps.queue.check(batch))
+
+
+def _until(left: Sequence[Stranded]) -> datetime:
+    """Until when the first of these waits."""
+    return from_ms(min(each.until_ms for each in left))
+
+
+def _say(link: Link, name: str, message: Message, batch: Batch) -> Batch:
+    """Say something in a thread; in a list of its own, since what it tells of may be in the thread's way."""
+    return batch.append(duplicates(link.id), Job(id=name, work=PostText(message=message, is_call=True)))
+
+
+def _write_to(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
+    """Write to the person whose list this is, in a list of its own for the same reason."""
+    person = UserId(name.split(":")[1])
+    job = Job(id=f"newer:{job_id}", work=MessagePerson(person=person, message=message))
+    return batch.append(direct_messages(person), job)

@@ -1,0 +1,269 @@
+"""The two ways to reach Redis, and what has to be true of the one that is reached.
+
+Neither client retries on its own: redis-py's default repeats a command whose answer was lost, which makes
+one write two. Whoever may repeat a command does so itself, and cuts a shorter time with `asyncio.timeout`; a
+call that is cut takes its connection with it, so that a late answer cannot become another call's.
+
+No connection is kept in SUBSCRIBE, where Redis refuses all else and a lost word is lost; waiting is done with
+BLPOP and BRPOP on the client that is made for it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
+
+from taskwire.domain import redis_address
+from taskwire.domain.errors import UserError
+from taskwire.domain.redis_address import Address
+from taskwire.redis import call_outcomes, sentinels
+from taskwire.redis.call_outcomes import Lines
+from taskwire.redis.error_reasons import TRUST, is_distrust, reason
+from taskwire.redis.sentinels import Masters, NoMaster
+from taskwire.redis.write_log import WriteLog
+
+OLDEST = (6, 2)
+
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 5.0  # for an answer; a disk that has to sync each write can stall for a second or two
+BLOCK_SECONDS = 2.0  # the longest that a caller may ask `blocking` to wait
+BLOCKING_SECONDS = BLOCK_SECONDS + 3.0  # longer than any block, or an idle wait would look like a dead server
+POOL_SECONDS = 5.0  # for a free connection
+COMMAND_CONNECTIONS, BLOCKING_CONNECTIONS = 32, 4
+HEALTH_CHECK_SECONDS = 30  # a firewall forgets idle connections without a word
+
+E = TypeVar("E", bound=RedisError)
+
+_LINES: Mapping[str, type[AbstractConnection]] = {
+    "redis": call_outcomes.Line,
+    "rediss": call_outcomes.TlsLine,
+    "unix": call_outcomes.UnixLine,
+}
+_MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
+    "redis": call_outcomes.MasterLine,
+    "rediss": call_outcomes.MasterTlsLine,
+}
+
+
+@dataclass
+class Connections:
+    """The two clients of a process. `where` is the server's place without its password, for people.
+
+    `copies` is how many replicas have to have a promise before it is given; `check` and `learn_copies` note
+    it. `is_own`: the server is this process's own, so that a new one has all that the last one had.
+    """
+
+    commands: Redis
+    blocking: Redis
+    where: str
+    masters: Masters | None = None
+    copies: int = 0
+    is_own: bool = False
+    written: WriteLog = field(default_factory=WriteLog)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.blocking.aclose()
+        await self.commands.aclose()
+        if self.masters is not None:
+            await self.masters.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+@dataclass(frozen=True)
+class StoreHealth:
+    """What the server tells of itself. None: it does not tell, as managed ones often do not."""
+
+    engine: str
+    version: str | None
+    run_id: str | None
+    role: str | None
+    appends: bool | None
+    fsync: str | None
+    eviction: str | None
+    replicas: int | None = None
+    # How many of them a write needs, as the server has it: `min-replicas-to-write`.
+    copies: int | None = None
+    used_bytes: int | None = None
+    # What it may use of the machine's memory; 0: all of it.
+    most_bytes: int | None = None
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether its configuration is kept from us, as whoever rents one out does."""
+        return self.fsync is None
+
+
+def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = False) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
+    """Make both clients; nothing is sent before the first command. UserError if the URL is no good.
+
+    With `is_raw` they give bytes, whatever those are.
+    """
+    address = redis_address.read(url)
+    masters = _masters(address) if address.sentinels else None
+    commands = _client(address, masters, command_seconds, COMMAND_CONNECTIONS, is_raw=is_raw)
+    blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS, is_raw=is_raw)
+    return Connections(commands, blocking, address.where, masters)
+
+
+def _client(
+    address: Address, masters: Masters | None, answer_seconds: float, connections: int, *, is_raw: bool
+) -> Redis:
+    options = cast("dict[str, Any]", parse_url(address.url))
+    # By the scheme alone redis-py would choose lines of its own, for TLS and for a Unix socket.
+    options["connection_class"] = (_LINES if masters is None else _MASTER_LINES)[address.scheme]
+    pool = Lines(
+        **options,
+        timeout=POOL_SECONDS,
+        max_connections=connections,
+        socket_timeout=answer_seconds,
+        socket_connect_timeout=CONNECT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        decode_responses=not is_raw,
+        driver_info=None,  # or each connection looks up redis-py's version, and takes a round trip to tell it
+        protocol=2,  # the same shapes from every server, and no HELLO, which some proxies do not know
+    )
+    pool.masters = masters
+    return Redis.from_pool(pool)
+
+
+def _masters(address: Address) -> Masters:
+    """The sentinels, reached as Redis is, but with a name and password of their own."""
+    kind = SSLConnection if address.scheme == "rediss" else Connection
+    options = cast("dict[str, Any]", parse_url(address.url))
+    tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
+    clients = []
+    for host, port in address.sentinels:
+        pool = BlockingConnectionPool(
+            connection_class=kind,
+            host=host,
+            port=port,
+            username=address.sentinel_username,
+            password=address.sentinel_password,
+            timeout=sentinels.ANSWER_SECONDS,
+            max_connections=sentinels.CONNECTIONS,
+            socket_timeout=sentinels.ANSWER_SECONDS,
+            socket_connect_timeout=sentinels.ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            protocol=2,
+            **tls,
+        )
+        clients.append(Redis.from_pool(pool))
+    return Masters(address, clients)
+
+
+async def check(connections: Connections) -> StoreHealth:
+    """Ask the server what it is, and note how many copies a promise needs.
+
+    UserError if it cannot be reached, is too old, or is a Cluster.
+    """
+    try:
+        await connections.commands.ping()
+        told = await _told(connections.commands)
+        fsync = await _configured(connections.commands, "appendfsync")
+        copies = await _copies(connections.commands, told)
+    except NoPermissionError as error:
+        said = f"The user in REDIS_URL may not even PING {connections.where}."
+        raise UserError(said, "Let it: ACL SETUSER … +@connection.") from error
+    except (RedisError, OSError) as error:
+        raise _unreachable(connections.where, error) from error
+    _refuse_unsupported(told, connections.where)
+    connections.copies = copies or 0
+    return StoreHealth(
+        engine="valkey" if "valkey_version" in told else "redis",
+        version=told.get("valkey_version") or told.get("redis_version"),
+        run_id=told.get("run_id"),
+        role=told.get("role"),
+        appends=told["aof_enabled"] == "1" if "aof_enabled" in told else None,
+        fsync=fsync,
+        eviction=told.get("maxmemory_policy"),
+        replicas=int(told["connected_slaves"]) if "connected_slaves" in told else None,
+        copies=copies,
+        used_bytes=int(told["used_memory"]) if "used_memory" in told else None,
+        most_bytes=int(told["maxmemory"]) if "maxmemory" in told else None,
+    )
+
+
+async def learn_copies(connections: Connections) -> None:
+    """Note anew how many copies a promise needs: it may be set otherwise by now, or on another master."""
+    configured = await _configured(connections.commands, "min-replicas-to-write")
+    if configured is not None:
+        connections.copies = int(configured)
+
+
+async def _told(client: Redis) -> Mapping[str, str]:
+    try:
+        info = await client.info()
+    except ResponseError:  # not permitted, or taken out, as a managed server may
+        return {}
+    return {name: str(value) for name, value in info.items()}
+
+
+async def _configured(client: Redis, name: str) -> str | None:
+    try:
+        return (await client.config_get(name)).get(name)
+    except ResponseError:
+        return None
+
+
+async def _copies(client: Redis, told: Mapping[str, str]) -> int | None:
+    """How many replicas a write needs; where the configuration is kept from us, INFO says if it is any."""
+    configured = await _configured(client, "min-replicas-to-write")
+    if configured is not None:
+        return int(configured)
+    return 1 if "min_slaves_good_slaves" in told else None
+
+
+def _refuse_unsupported(told: Mapping[str, str], where: str) -> None:
+    if told.get("cluster_enabled") == "1":
+        raise UserError(
+            f"{where} is a Redis Cluster, which Taskwire does not support yet.",
+            "Set REDIS_URL to a single primary, which may have replicas.",
+        )
+    version = told.get("redis_version", "")  # Valkey says here with which Redis it is compatible
+    if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
+        raise UserError(
+            f"{where} runs Redis {version}; Taskwire needs 6.2 or later.", "Use a newer Redis, or any Valkey."
+        )
+
+
+def _unreachable(where: str, error: BaseException) -> UserError:
+    if no_master := _caused_by(error, NoMaster):
+        return UserError(no_master.sentence, no_master.hint)
+    if _caused_by(error, AuthenticationError):
+        return UserError(f"{where} refuses the user name or password.", "Correct them in REDIS_URL.")
+    if _caused_by(error, BusyLoadingError):
+        return UserError(f"{where} is still loading its data.", "Start again in a minute.")
+    hint = TRUST if is_distrust(error) else "Check REDIS_URL, and that Redis or Valkey runs there."
+    return UserError(f"{where} cannot be reached: {reason(error)}.", hint)
+
+
+def _caused_by(error: BaseException | None, kind: type[E]) -> E | None:
+    """What lies behind an error, if it is of this kind."""
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__
+    return None

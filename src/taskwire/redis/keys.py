@@ -1,0 +1,63 @@
+"""Every key in Redis, made in one place.
+
+All keys of a workspace carry its `{hash tag}`, so that a script that touches several of them stays within
+one slot. Before it stands a word of the operator's, by which several installations share one Redis. Each key
+either has a time to live or stands in `PERMANENT`, with its reason.
+"""
+
+import fnmatch
+from dataclasses import dataclass
+
+from taskwire.settings import KEY_PREFIX
+
+PERMANENT = {
+    "ready": "the lists that have work; empty when there is none",
+    "ready:*": "which of those go before others; a list leaves them with `ready`",
+    "newer:*": "the lists whose next job only a newer version can read; as `ready` otherwise",
+    "unread": "the lists whose next job no version can read that was here; they leave it at a look",
+    "heard": "one hash: when something of each kind last came from Slack",
+    "formats": "one hash: which versions have worked here, and when last",
+    "wakeups": "words for takers, capped, drunk within a second",
+    "timers": "when to look at a link again; a link leaves it when it ends",
+    "links": "task to open link; a link leaves it when it ends",
+    "thread:*": "thread to link; gets a time to live when the link ends",
+    "link:*": "an open link and its records; get a time to live when it ends",
+    "list:*": "work that waits; gets a time to live when it is empty",
+    "held:*": "input held by a pause; ends when it is sent, dropped or given back",
+    "heartbeat": "one number: when somebody last listened to Slack",
+    "heartbeat:reached": "one number: when Slack last came by HTTP",
+    "server": "one hash: on which server all of this was last used, and when",
+    "poll:number": "one number an account; it must only ever rise",
+    "fence": "one hash: this store is being moved, or has been, and nobody works on it",
+    "owner": "one hash: which Slack app and which Coder all of this is for",
+}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one Slack workspace, in one installation."""
+
+    team: str
+    installation: str = KEY_PREFIX
+
+    @property
+    def prefix(self) -> str:
+        """What every key of this workspace begins with."""
+        return f"{self.installation}:{{{self.team}}}:"
+
+    def named(self, *parts: str) -> str:
+        """The key of these parts."""
+        return self.prefix + ":".join(parts)
+
+    def link(self, link_id: str, part: str = "") -> str:
+        """A link's own hash, or one of the records beside it (`taken`, `receipts`)."""
+        return self.named("link", link_id, part) if part else self.named("link", link_id)
+
+    def reply(self, link_id: str, job_id: str) -> str:
+        """The key of a reply that was not delivered and that a button may send again."""
+        return self.named("notes", "reply", link_id, job_id)
+
+    def is_permanent(self, key: str) -> bool:
+        """Whether this key may stay without a time to live."""
+        name = key.removeprefix(self.prefix)
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)

@@ -1,0 +1,138 @@
+"""Sentinels: who the master is now, by what most of them know.
+
+All are asked at once, and the newest configuration among the answers of a majority counts: one of them alone
+may have been cut off together with a master that was replaced. No older one is followed afterwards, which
+also tells a line to an earlier master that it is one. Ends at an address.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from taskwire.domain.redis_address import Address, HostPort
+from taskwire.redis.error_reasons import TRUST, is_distrust, reason
+
+# For one sentinel to answer; the others are not waited for that long once a majority has.
+ANSWER_SECONDS = 1.0
+CONNECTIONS = 8
+NO_SUCH_MASTER = "No such master"
+
+
+class NoMaster(RedisConnectionError):
+    """The sentinels name no master that could be reached; nothing was sent to any.
+
+    `sentence` and `hint` are for whoever runs Taskwire.
+    """
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class SentinelView:
+    """What one sentinel says of the master."""
+
+    master: HostPort
+    epoch: int
+    is_down: bool
+
+
+class Masters:
+    """The masters that follow one another under one name."""
+
+    def __init__(self, address: Address, sentinels: Sequence[Redis]) -> None:
+        self.last: HostPort | None = None
+        self._epoch = -1
+        self._address = address
+        self._sentinels = sentinels
+
+    async def find(self) -> HostPort:
+        """The present master; NoMaster if the sentinels do not know one."""
+        seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
+        if self._is_old(seen):
+            # Who has replaced a master knows it first; only all of them together may have begun anew.
+            seen, errors = await self._ask(len(self._sentinels))
+            if self._is_old(seen) and errors and self.last is not None:
+                return self.last
+        if not seen:
+            raise self._trouble(errors)
+        newest = max(one.epoch for one in seen)
+        newest_seen = [one for one in seen if one.epoch == newest]
+        if all(one.is_down for one in newest_seen):
+            raise NoMaster(
+                f"The sentinels see {self._address.master} down.",
+                "If they do not choose another master within a minute, look into their logs.",
+            )
+        self._epoch, self.last = newest, newest_seen[0].master
+        return self.last
+
+    def _is_old(self, seen: Sequence[SentinelView]) -> bool:
+        return bool(seen) and max(one.epoch for one in seen) < self._epoch
+
+    async def survey(self) -> tuple[list[SentinelView], list[RedisError]]:
+        """What each sentinel says, and what kept the others from it."""
+        return await self._ask(len(self._sentinels))
+
+    async def close(self) -> None:
+        """Give the connections to the sentinels back."""
+        for sentinel in self._sentinels:
+            await sentinel.aclose()
+
+    async def _ask(self, enough: int) -> tuple[list[SentinelView], list[RedisError]]:
+        asked = {asyncio.create_task(self._see(each)) for each in self._sentinels}
+        seen: list[SentinelView] = []
+        errors: list[RedisError] = []
+        try:
+            for answer in asyncio.as_completed(asked, timeout=ANSWER_SECONDS):
+                try:
+                    seen.append(await answer)
+                except RedisError as error:
+                    errors.append(error)
+                if len(seen) >= enough:
+                    break
+        except TimeoutError:
+            late = sum(not task.done() for task in asked)
+            errors += [RedisConnectionError("no answer in time") for _ in range(late)]
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        return seen, errors
+
+    async def _see(self, sentinel: Redis) -> SentinelView:
+        told = cast("Mapping[str, str | int | bool]", await sentinel.sentinel_master(self._address.master))
+        return SentinelView(
+            master=(str(told["ip"]), int(told["port"])),
+            epoch=int(told["config-epoch"]),
+            is_down=bool(told["is_sdown"] or told["is_odown"]),
+        )
+
+    def _trouble(self, errors: Sequence[RedisError]) -> NoMaster:
+        """Say why nobody names a master; what is wrong with the settings before what passes by itself."""
+        where, name = self._address.where, self._address.master
+        if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
+            return NoMaster(
+                "The sentinels in REDIS_URL refuse the user name or password.",
+                "Set theirs as ?sentinel_username=…&sentinel_password=…; before the @ stand Redis's.",
+            )
+        if any(NO_SUCH_MASTER in str(error) for error in errors):
+            return NoMaster(
+                f"The sentinels in REDIS_URL watch no master called {name}.",
+                "Its name stands in their configuration after `sentinel monitor`.",
+            )
+        if any(isinstance(error, ResponseError) for error in errors):
+            return NoMaster(
+                f"{where} names what is no sentinel.",
+                "Name the sentinels with their own port, usually 26379, or Redis itself as redis://host:6379/0.",
+            )
+        why = reason(errors[0]) if errors else "no answer in time"
+        is_distrusted = any(is_distrust(error) for error in errors)
+        hint = TRUST if is_distrusted else "Check REDIS_URL, and that the sentinels run there."
+        return NoMaster(f"No sentinel of {where} can be reached: {why}.", hint)

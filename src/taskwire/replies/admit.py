@@ -1,0 +1,240 @@
+"""What a person wrote in a thread, written down: the step that its claim carries.
+
+The link may not be known yet, so every list and key here is named by `@`, which the claiming call replaces.
+Who wrote it, whether they may steer, and what an edit still changes is decided by the worker.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Literal, cast
+
+from taskwire.domain import replies
+from taskwire.domain.ids import LinkId, ThreadRef, Ts, UserId
+from taskwire.domain.jobs import (
+    ASKED,
+    REPLY,
+    Act,
+    ActVerb,
+    AnswerInThread,
+    FindThread,
+    Job,
+    Receipt,
+    Reply,
+    ReplyChanged,
+    Requester,
+    lost_threads,
+    receipts,
+    score_of,
+    soon,
+    thread_answers,
+    to_coder,
+    to_thread,
+    urgent,
+)
+from taskwire.domain.message import Block
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.user_limits import UserLimit, limit_of_verb
+from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
+from taskwire.state.links import LinkWrites
+
+HERE = LinkId("@")
+# The eyes are skipped if the agent has the reply before that.
+TAKEN_DELAY_MS = 2_000
+# A card can be answered before Slack's answer to its post is here; after this it must be another's.
+UNKNOWN_DELAY_MS = 30_000
+
+
+class ReplyReceiver:
+    """Takes what is written in threads."""
+
+    def __init__(self, inbox: Inbox, writes: LinkWrites, bot: UserId, mask_own: Callable[[str], str]) -> None:
+        self._inbox = inbox
+        self._writes = writes
+        self._bot = bot
+        self._mask_own = mask_own
+
+    async def reply(self, message: ThreadMessage) -> Taken:
+        """Take a message of a thread that is ours, or may be."""
+        return await self._take(message, self._batch(message), is_ours=message.parent_is_bots)
+
+    async def missed(self, message: ThreadMessage) -> bool:
+        """Take a message that was found in a thread's history; false if it is known or none of ours."""
+        batch = self._batch(message, was_away=True)
+        return await self._take(message, batch, is_ours=False) == "taken"
+
+    async def edited(self, message: Edited) -> Taken:
+        """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
+        now, as_it_is = self.as_reply(message), self.as_it_is(message)
+        work = ReplyChanged(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
+        batch = _rewritten(message, work, message.edited_ts)
+        return await self._accept(message, batch, is_ours=message.parent_is_bots)
+
+    async def deleted(self, message: Deleted) -> Taken:
+        """Let a reply that still waits leave its list; afterwards the agent has it."""
+        work = ReplyChanged(ts=message.ts, what="deleted", person=message.person)
+        batch = _rewritten(message, work, message.at)
+        return await self._accept(message, batch, is_ours=message.parent_is_bots)
+
+    def as_reply(self, message: ThreadMessage | Edited) -> Reply | None:
+        """What a message is as input for the agent, if it is that."""
+        return self._reply(message) if isinstance(self._read(message), replies.Input) else None
+
+    def as_it_is(self, message: ThreadMessage | Edited) -> Reply | None:
+        """What a message that begins with `!` is as input, where somebody has said that it is that."""
+        match self._read(message):
+            case replies.Input() | replies.Aside():
+                return None
+            case _:
+                is_marked = replies.begins_with_mark(message.text, self._bot, _blocks(message))
+                return self._reply(message) if is_marked else None
+
+    async def _take(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Taken:
+        """Take a message; where too many wait already, that is said, as long as that can be, and no more."""
+        taken = await self._accept(message, batch, is_ours=is_ours, user_limit=self._user_limit(message))
+        if taken != "full":
+            return taken
+        batch = self._writes.taken(Batch(), HERE, message.ts)
+        what = "" if isinstance(self._read(message), replies.Input) else ASKED
+        self._answer(
+            batch, message, AnswerInThread(requester=_requester(message), what="too_many", text=what)
+        )
+        refused = await self._accept(message, batch, is_ours=is_ours)
+        return "seen" if refused == "seen" else "full"
+
+    async def _accept(
+        self,
+        message: ThreadMessage | Edited | Deleted,
+        batch: Batch,
+        *,
+        is_ours: bool,
+        user_limit: UserLimit | None = None,
+    ) -> Taken:
+        thread = ThreadRef(message.channel, message.thread_ts)
+        unknown = None
+        if isinstance(message, ThreadMessage) and not isinstance(self._read(message), replies.Aside):
+            unknown = _to_be_found(message)
+        return await self._inbox.accept_in_thread(
+            message.delivery, thread, batch, is_ours=is_ours, unknown=unknown, user_limit=user_limit
+        )
+
+    def _read(self, message: ThreadMessage | Edited) -> replies.Meaning:
+        return replies.read(message.text, self._bot, message.person, _blocks(message))
+
+    def _user_limit(self, message: ThreadMessage) -> UserLimit | None:
+        """What is written for a verb too many: that its author hears so, or that it was taken and no more."""
+        read = self._read(message)
+        if isinstance(read, replies.Input | replies.Aside):
+            return None
+        told, braked = (self._writes.taken(Batch(), HERE, message.ts) for _ in range(2))
+        self._answer(told, message, AnswerInThread(requester=_requester(message), what="too_fast"))
+        name = read.name if isinstance(read, replies.Order) else ""
+        return limit_of_verb(name, message.person, message.ts, told, braked)
+
+    def _batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
+        read = self._read(message)
+        batch = self._writes.taken(Batch(), HERE, message.ts)
+        if message.marks:
+            # Of an earlier time that the store has forgotten; the next mark takes their place.
+            self._writes.receipt(batch, HERE, message.ts, " ".join(sorted(message.marks)))
+        match read:
+            case replies.Aside():
+                return batch
+            case replies.Input() if read.is_to_bot and not read.text.strip() and not message.files:
+                return self._answer(
+                    batch, message, AnswerInThread(requester=_requester(message), what="help")
+                )
+            case replies.Input():
+                return self._with_input(batch, message, was_away=was_away)
+            case replies.Order():
+                return self._with_verb(batch, message, read, was_away=was_away)
+            case replies.NotAVerb():
+                return self._with_question(batch, message, read)
+
+    def _reply(self, message: ThreadMessage | Edited, *, was_away: bool = False) -> Reply:
+        return Reply(
+            person=message.person,
+            ts=message.ts,
+            text=message.text,
+            blocks="" if self._shows_token(message) else message.blocks_json,
+            files=message.files,
+            was_away=was_away,
+        )
+
+    def _shows_token(self, message: ThreadMessage | Edited) -> bool:
+        """Whether the blocks, together, show a token of ours.
+
+        Where a part of it is bold it stands in several blocks, and none of them holds it. Then only the
+        message's plain text is kept, which says the same and can be masked.
+        """
+        if not message.blocks_json:
+            return False
+        shown = replies.normalised(message.text, _blocks(message))
+        return self._mask_own(shown) != shown
+
+    def _with_input(self, batch: Batch, message: ThreadMessage, *, was_away: bool) -> Batch:
+        job = Job(id=f"{REPLY}{message.ts}", work=self._reply(message, was_away=was_away))
+        batch.append(to_coder(HERE), job, score=soon(message.ts))
+        receipt = Job(id=f"receipt:{message.ts}", work=Receipt(ts=message.ts, state="taken"))
+        return batch.append(receipts(HERE), receipt, score="due", delay_ms=TAKEN_DELAY_MS)
+
+    def _with_verb(
+        self, batch: Batch, message: ThreadMessage, verb: replies.Order, *, was_away: bool
+    ) -> Batch:
+        requester = _requester(message)
+        if verb.not_yet:
+            return self._answer(
+                batch, message, AnswerInThread(requester=requester, what="words", text=verb.not_yet)
+            )
+        match verb.name:
+            case "status" | "help" | "delete":
+                return self._answer(batch, message, AnswerInThread(requester=requester, what=verb.name))
+            case "edit" if not verb.argument:
+                return self._answer(batch, message, AnswerInThread(requester=requester, what="edit"))
+            case "logs":
+                what: Literal["full_logs", "logs"] = "full_logs" if verb.argument == "full" else "logs"
+                return self._answer(batch, message, AnswerInThread(requester=requester, what=what))
+            case _:
+                named = cast("ActVerb", verb.name)
+                text = replies.to_agent_text(verb.argument)
+                act = Act(requester=requester, verb=named, text=text, was_away=was_away)
+                job = Job(id=f"{named}:{message.ts}", work=act)
+                return batch.append(to_coder(HERE), job, score=score_of(named, message.ts))
+
+    def _with_question(self, batch: Batch, message: ThreadMessage, read: replies.NotAVerb) -> Batch:
+        job_id = f"{REPLY}{message.ts}"
+        self._writes.keep_reply(batch, HERE, job_id, self._reply(message))
+        work = AnswerInThread(
+            requester=_requester(message), what="not_a_verb", words=read.nearest, text=read.text, job=job_id
+        )
+        return self._answer(batch, message, work)
+
+    def _answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
+        # What is posted to everybody, and not at somebody's word, keeps its order with the rest.
+        name = to_thread(HERE) if work.what == "too_many" else thread_answers(HERE)
+        return batch.append(name, Job(id=f"{work.what}:{message.ts}", work=work))
+
+
+def _rewritten(message: Edited | Deleted, work: ReplyChanged, at: Ts) -> Batch:
+    """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
+    job = Job(id=f"reply_changed:{message.delivery}", work=work)
+    return Batch().append(to_coder(HERE), job, score=urgent(at))
+
+
+def _blocks(message: ThreadMessage | Edited) -> list[Block]:
+    return cast("list[Block]", json.loads(message.blocks_json)) if message.blocks_json else []
+
+
+def _requester(message: ThreadMessage) -> Requester:
+    return Requester(
+        person=message.person, channel=message.channel, at=message.ts, thread_ts=message.thread_ts
+    )
+
+
+def _to_be_found(message: ThreadMessage) -> Batch:
+    """What is written where a thread's link is not known: later somebody has to look for it, or answer."""
+    work = FindThread(channel=message.channel, thread_ts=message.thread_ts, person=message.person)
+    name = lost_threads(message.channel, message.thread_ts)
+    return Batch().append(
+        name, Job(id=f"find:{message.person}", work=work), score="due", delay_ms=UNKNOWN_DELAY_MS
+    )

@@ -1,0 +1,187 @@
+"""A person's word on replies that wait for it: held by a pause, in doubt, or not delivered."""
+
+from typing import NamedTuple
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import (
+    Act,
+    DecideHeld,
+    DecideReply,
+    Job,
+    Reply,
+    ReplyDecision,
+    Requester,
+    in_turn,
+    soon,
+    to_coder,
+)
+from taskwire.domain.links import Link
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import inputs, refusals
+from taskwire.outbox import questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import receipt, say_with, took_input
+from taskwire.outbox.questions import settle_reply
+from taskwire.outbox.undelivered import find_reply, list_held, list_together, settle_ended
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+
+
+class Found(NamedTuple):
+    """A reply that waits for a word, and the step that takes it from where it was found."""
+
+    reply: Reply
+    taking: Batch
+
+
+class ReplyDecisions:
+    """Carries out what people decide about input."""
+
+    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+        self._deps = deps
+        self._people = people
+        self._texts = texts
+
+    async def held(self, context: JobContext) -> Outcome:
+        """Send what a pause holds, by resuming the task, or drop it."""
+        work = context.work(DecideHeld)
+        link = await self._link(context, work.requester)
+        await self._people.require_steer(work.requester, link)
+        replies = await list_held(self._deps, link)
+        if not replies:
+            return await self._nothing_held(link, work)
+        if not work.is_dropped:
+            # The question says so once the task has been resumed, which may be refused.
+            resume = Act(requester=work.requester, verb="resume")
+            job = Job(id=f"resume:{context.job.id}", work=resume)
+            return done(Batch().append(to_coder(link.id), job, score=soon(work.requester.at)))
+        batch = self._deps.writes.drop_held(Batch(), link.id)
+        for reply in replies:
+            receipt(link.id, reply.ts, "none", batch)
+            if reply.asked:
+                settle_reply(link, reply, "dropped", batch)
+        await settle_ended(self._deps, link, replies, "dropped", batch)
+        texts = [await self._texts.words(reply) for reply in replies]
+        outcome = await self._says(link, work, inputs.HELD_DROPPED, batch)
+        say_with(link, f"dropped:{context.job.id}", inputs.dropped(texts), texts, batch)
+        return outcome
+
+    async def _nothing_held(self, link: Link, work: DecideHeld) -> Outcome:
+        if await questions.is_open(self._deps, link, questions.HELD):
+            return await self._says(link, work, inputs.NOTHING_HELD, Batch())
+        return done(None, (work.requester, inputs.nothing_held(link)))
+
+    async def _says(
+        self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
+    ) -> Outcome:
+        """Let the question that was pressed say what was decided."""
+        about = work.job if isinstance(work, DecideReply) else questions.HELD
+        return await questions.answered(
+            self._deps, link, about, words, work.requester, batch, is_last=is_last
+        )
+
+    async def decided(self, context: JobContext) -> Outcome:
+        """Let a reply that waits for a person's word go on, or end it."""
+        work = context.work(DecideReply)
+        link = await self._deps.links.find(context.link_id)
+        if link is None:
+            raise UserError(*refusals.already_ended(None))
+        await self._people.require_steer(work.requester, link)
+        if link.ended is not None:
+            return await self._says(link, work, inputs.decided_too_late(link), Batch())
+        found = await self._find(link, work.job)
+        if work.decision == "send" and (found is None or _is_open(found.reply, "send")):
+            return await self._send(context, link, work, found)
+        if found is None or not _is_open(found.reply, work.decision):
+            return await self._not_any_more(link, work)
+        reply, batch = found
+        if work.decision == "drop":
+            receipt(link.id, reply.ts, "none", batch)
+        else:
+            took_input(self._deps.writes, link, reply.ts, None, batch)
+        await questions.settle_empty_hold(self._deps, link, work.job, batch)
+        words = inputs.LEFT_UNSENT if work.decision == "drop" else inputs.ARRIVED
+        return await self._says(link, work, words, batch)
+
+    async def _not_any_more(self, link: Link, work: DecideReply) -> Outcome:
+        """Somebody has decided already, or nothing is left to decide on."""
+        if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
+            return await self._says(link, work, inputs.TOO_OLD, Batch())
+        return done(None, (work.requester, inputs.already_decided()))
+
+    async def _send(self, context: JobContext, link: Link, work: DecideReply, found: Found | None) -> Outcome:
+        """Send a reply, unless it was deleted since, and those that were let go together with it."""
+        batch = found.taking if found is not None else Batch()
+        going = [(work.job, found.reply)] if found is not None else []
+        going += await self._others(link, work.job, batch)
+        if not going:
+            return await self._not_any_more(link, work)
+        first = going[0][1]
+        sending = inputs.sending(first, len(going), is_without_first=found is None)
+        about = work.job
+        if len(going) > 1:
+            # One of them may be asked about anew while others are on their way.
+            about = await questions.rename(self._deps, link, about, f"together:{context.job.id}", batch)
+        for job_id, reply in going:
+            known = {"settles": about, "outcome": sending.then}
+            job = _confirmed(job_id, reply.model_copy(update=known))
+            batch.append(to_coder(link.id), job, score=in_turn(reply.ts))
+        await questions.settle_empty_hold(self._deps, link, work.job, batch)
+        if about != work.job:
+            return done(questions.settle(link, about, sending.now, batch, is_last=False))
+        return await self._says(link, work, sending.now, batch, is_last=False)
+
+    async def _others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
+        """Take those too that were let go together with a reply, unless somebody has decided on them."""
+        others = []
+        for other in await list_together(self._deps, link, job_id):
+            kept = await self._deps.notes.find("reply", link.id, other)
+            if kept is None:
+                continue
+            self._deps.writes.forget_reply(batch, link.id, other)
+            others.append((other, read(Reply.model_validate_json, kept)))
+        self._deps.notes.forgetting(batch, "together", link.id, job_id)
+        return others
+
+    async def _find(self, link: Link, job_id: str) -> Found | None:
+        """The reply: still at its place, held by a pause, or kept since it could not be delivered."""
+        links, writes = self._deps.links, self._deps.writes
+        if waiting := find_reply(await links.list_waiting(link.id), job_id):
+            return Found(waiting, Batch().drop(to_coder(link.id), job_id))
+        if held := find_reply(await links.list_held(link.id), job_id):
+            return Found(held, writes.drop_held(Batch(), link.id, job_id))
+        kept = await self._deps.notes.find("reply", link.id, job_id)
+        if kept is None:
+            return None
+        return Found(read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id))
+
+    async def _link(self, context: JobContext, requester: Requester) -> Link:
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.ended is not None:
+            raise UserError(*refusals.already_ended(await self._people.as_seen(requester, link)))
+        return link
+
+
+def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
+    """Whether this may still be said of the reply: its question may have been overtaken by another."""
+    match decision:
+        case "arrived":
+            return reply.asked == "in_doubt"
+        case "drop":
+            return reply.asked in ("files", "stale")
+        case "send":
+            return bool(reply.asked) or not reply.is_confirmed
+
+
+def _confirmed(job_id: str, reply: Reply) -> Job:
+    """The reply on a person's word: as if nothing had been tried."""
+    known: dict[str, bool | str] = {
+        "is_admitted": True,
+        "is_confirmed": True,
+        "is_without_files": reply.is_without_files or reply.asked == "files",
+        "was_away": False,
+    }
+    known |= {"settles": reply.settles, "outcome": reply.outcome}
+    return Job(id=job_id, work=reply.anew().model_copy(update=known))

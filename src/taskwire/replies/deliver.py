@@ -1,0 +1,288 @@
+"""Delivers a reply: whether it may go to the agent now, in which words, and the call to Coder.
+
+An author who may not steer is told so. A pause holds what was written before it. What a person has to decide
+is asked, and everything behind it waits.
+
+Coder's answer decides, not the last observation. A reply is sent whenever the task is active; a paused task
+is resumed first; what comes too early waits. After a lost answer, `replies/reconcile.py` finds out what
+happened.
+"""
+
+import contextlib
+from functools import partial
+
+from taskwire.coder.errors import (
+    AlreadyRunning,
+    AppUnreachable,
+    BuildActive,
+    MustBeActive,
+    NoLogs,
+    NoTasks,
+    NotFound,
+    NotReady,
+    RejectedByApp,
+    TaskPaused,
+    TokenRefused,
+)
+from taskwire.coder.models import Task, TaskLogs, TaskStatus
+from taskwire.dependencies import Dependencies
+from taskwire.domain import reconcile
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
+from taskwire.domain.ids import microseconds, moment_of
+from taskwire.domain.jobs import Job, Reply, ReportDuplicateInput, Requester, duplicates
+from taskwire.domain.message import Message
+from taskwire.domain.reconcile import ResumeNote
+from taskwire.domain.replies import STALE
+from taskwire.job_context import JobContext, Outcome, done, retry, unknown
+from taskwire.messages import inputs
+from taskwire.notices.card import REACTIONS
+from taskwire.outbox import questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import receipt
+from taskwire.outbox.error_messages import said
+from taskwire.outbox.observing import entries_of
+from taskwire.outbox.service_account import is_kept_out
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes, asked
+from taskwire.replies.reconcile import Reconciler, SendNote
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
+
+# Who may not steer is told so once in a month.
+TOLD_MS = 30 * 24 * 3_600_000
+
+
+class ReplySender:
+    """Carries out the jobs that bring input to the agent."""
+
+    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+        self._deps = deps
+        self._people = people
+        self._texts = texts
+        self._outcomes = ReplyOutcomes(deps, texts)
+        self._reader = Reconciler(deps, self._outcomes)
+        self._deliverer = ReplyDeliverer(deps, texts, self._outcomes, self._reader)
+
+    async def reply(self, context: JobContext) -> Outcome:
+        """Deliver a reply, or say what it waits for."""
+        link = await self._deps.links.find(context.link_id)
+        if link is None:
+            return done()
+        reply_job = ReplyJob(context, link, context.work(Reply))
+        if link.ended is not None:
+            return await self._outcomes.ended(reply_job)
+        if context.is_in_doubt:
+            return await self._reader.read_back(reply_job)
+        if reply_job.reply.asked:
+            return await self._outcomes.still_asked(reply_job)
+        try:
+            return await self._towards_the_agent(reply_job)
+        except (TokenRefused, NoTasks):
+            await self._outcomes.account_refused(reply_job)
+            raise
+        except (TryLater, Unknown) as error:
+            if isinstance(error, NoCapacity) or context.keeps_attempt:
+                raise
+            return await self._outcomes.unanswered(reply_job, error)
+
+    async def _towards_the_agent(self, reply_job: ReplyJob) -> Outcome:
+        refusal = await self._refusal(reply_job)
+        if refusal is not None:
+            return await self._not_theirs(reply_job, refusal)
+        if not reply_job.reply.is_admitted:
+            return await self._outcomes.admitted(reply_job)
+        kept_back = await self._kept_back(reply_job)
+        return kept_back or await self._with_text(reply_job)
+
+    async def _refusal(self, reply_job: ReplyJob) -> Message | None:
+        """Why this person's replies are no input, if they are none."""
+        try:
+            if await self._people.may_steer(reply_job.reply.person, reply_job.link):
+                return None
+        except UserError as error:
+            return inputs.reply_refused(error)
+        return inputs.reply_not_theirs(reply_job.link)
+
+    async def _not_theirs(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
+        """Told once, privately; the reply stays what it is, a message to other people."""
+        record, reply = reply_job.link.record, reply_job.reply
+        batch = receipt(record.id, reply.ts, "none")
+        note, notes = ("told-not-theirs", record.id, reply.person), self._deps.notes
+        if await notes.find(*note) is not None:
+            return done(batch)
+        notes.keeping(batch, "1", *note, ttl_ms=TOLD_MS)
+        requester = Requester(
+            person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
+        )
+        return done(batch, (requester, refusal))
+
+    async def _kept_back(self, reply_job: ReplyJob) -> Outcome | None:
+        """Let a pause hold what was written before it, and end with what is written after it."""
+        context, link, reply = reply_job
+        hold = link.hold
+        if hold is not None and microseconds(reply.ts) <= microseconds(hold.at) and not reply.is_confirmed:
+            return await self._outcomes.held(reply_job)
+        if hold is not None:
+            batch = self._deps.writes.unhold(Batch(), link.id)
+            return retry(0, None, questions.held_goes(self._deps, link, inputs.HELD_ALONG, batch))
+        is_stale = self._deps.slack.now() - moment_of(reply.ts) > STALE
+        if reply.was_away and is_stale and not reply.is_confirmed and not link.record.has_other_clock:
+            question = inputs.still_send(link, context.job.id, await self._texts.words(reply))
+            return await asked(self._deps, reply_job, "stale", question)
+        return None
+
+    async def _with_text(self, reply_job: ReplyJob) -> Outcome:
+        context, link, reply = reply_job
+        given = await self._texts.of(reply)
+        left_out = reply.left_out if reply.is_without_files else ()
+        if given.text and not set(given.refused) <= set(left_out):
+            words = await self._texts.words(reply)
+            question = inputs.refused_files(link, context.job.id, given.refused, words)
+            return await asked(self._deps, reply_job, "files", question, given.refused)
+        if not given.text:
+            return await self._outcomes.over(reply_job, inputs.nothing_to_send(given.refused))
+        return await self._deliverer.deliver(reply_job, given.text)
+
+
+class ReplyDeliverer:
+    """Brings the words of a reply to the agent."""
+
+    def __init__(
+        self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reader: Reconciler
+    ) -> None:
+        self._deps = deps
+        self._texts = texts
+        self._outcomes = outcomes
+        self._reader = reader
+
+    async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
+        """Send the words if the task takes any now; resume it if it is paused; else wait."""
+        if reply_job.is_suspect and (over := await self._dealt_with(reply_job)):
+            return over
+        task_id = reply_job.link.record.task_id
+        assert task_id is not None  # noqa: S101 - a link's first jobs bind it before any reply
+        try:
+            task = await self._deps.coder.get_task(task_id)
+        except NotFound:
+            # Whether it is gone is for the sweep to say; until then the reply waits.
+            return await self._outcomes.waits(reply_job)
+        if task.status is TaskStatus.PAUSED:
+            doubted = await self._paused_since(reply_job, task, text) if reply_job.is_suspect else None
+            return doubted or await self._resume(reply_job, task)
+        if task.status is not TaskStatus.ACTIVE:
+            return await self._outcomes.waits(reply_job, is_broken=task.status is TaskStatus.ERROR)
+        if task.is_lost:
+            # Coder would look for its agent for half a minute, and find nothing.
+            return await self._outcomes.out_of_reach(reply_job)
+        return await self._send(reply_job, task, text)
+
+    async def _send(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome:
+        try:
+            logs = await self._deps.coder.get_logs(task.id)
+            if reply_job.is_suspect and (sent := await self._sent_before(reply_job, logs, text)):
+                return sent
+            note = SendNote.before(reply_job.context, task, logs, text)
+            # It may be long, and the agent takes its time.
+            del logs
+            unclear = await self._attempt(reply_job, task, note, text)
+        except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
+            return await self._outcomes.waits(reply_job)
+        except AppUnreachable:
+            return await self._outcomes.out_of_reach(reply_job)
+        except (TokenRefused, NoTasks):
+            # The account's trouble, not this reply's: it waits.
+            raise
+        except NotFound:
+            return await self._hidden(reply_job, task)
+        except Refused as refused:
+            words = await self._texts.words(reply_job.reply)
+            message = inputs.not_delivered(reply_job.link, reply_job.context.job.id, said(refused), words)
+            return await self._outcomes.failed(reply_job, message)
+        return unclear or await self._outcomes.delivered(reply_job, note.reported_at)
+
+    async def _hidden(self, reply_job: ReplyJob, task: Task) -> Outcome:
+        """Whether the task is gone is for the sweep to say; whether the account is kept out of it, for us."""
+        if not await is_kept_out(self._deps, task.id):
+            return await self._outcomes.waits(reply_job)
+        words = await self._texts.words(reply_job.reply)
+        return await self._outcomes.failed(
+            reply_job, inputs.kept_out(reply_job.link, reply_job.context.job.id, words)
+        )
+
+    async def _attempt(
+        self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
+    ) -> Outcome | None:
+        """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
+        context = reply_job.context
+        try:
+            await context.attempt(
+                note.model_dump_json(),
+                self._deps.coder.timeouts.send,
+                lambda: self._deps.coder.send(task.id, text),
+                _tidy_step(reply_job, note),
+            )
+        except Unknown as error:
+            if await self._reader.glimpse(task.id, note):
+                context.settled(has_landed=True)
+            elif isinstance(error, RejectedByApp):
+                return unknown(context.job.knowing(was_rejected=True))
+            else:
+                raise
+        return None
+
+    async def _sent_before(self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText) -> Outcome | None:
+        """What is known of an input that the agent may have had before Redis went back in time."""
+        found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
+        if found == "not_there":
+            return None
+        if found == "there":
+            return await self._outcomes.delivered(reply_job, None)
+        return await self._outcomes.forgotten(reply_job)
+
+    async def _dealt_with(self, reply_job: ReplyJob) -> Outcome | None:
+        """What shows in the thread of how this reply was dealt with, which Redis may have forgotten."""
+        thread = reply_job.link.record.thread
+        if thread is None:
+            return None
+        try:
+            traces = await self._deps.slack.find_traces(thread.channel, thread.ts, reply_job.reply.ts)
+        except (ChannelProblem, MessageGone):
+            return None
+        if REACTIONS["delivered"] in traces.marks:
+            return await self._outcomes.delivered(reply_job, None)
+        if reply_job.context.lease.data_loss is not None:
+            return self._outcomes.told_before(reply_job, traces)
+        return None
+
+    async def _paused_since(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
+        """What is known of a reply to a task that was paused since, by whom it should not be resumed."""
+        with contextlib.suppress(NoLogs):
+            if sent := await self._sent_before(reply_job, await self._deps.coder.get_logs(task.id), text):
+                return sent
+        if task.workspace_id is None:
+            return None
+        build = (await self._deps.coder.get_workspace(task.workspace_id)).latest_build
+        is_newer = build.created_at is not None and build.created_at > moment_of(reply_job.reply.ts)
+        return await self._outcomes.forgotten(reply_job) if is_newer else None
+
+    async def _resume(self, reply_job: ReplyJob, task: Task) -> Outcome:
+        note = ResumeNote(build=task.workspace_build_number)
+        coder = self._deps.coder
+        try:
+            build = await reply_job.context.attempt(
+                note.model_dump_json(), coder.timeouts.change, lambda: coder.resume(task.id)
+            )
+        except (BuildActive, AlreadyRunning):
+            return await self._outcomes.waits(reply_job)
+        except (TokenRefused, NoTasks):
+            raise
+        except Refused as refused:
+            return await self._outcomes.together(reply_job, partial(inputs.not_resumed, said(refused)))
+        return await self._outcomes.resumed(reply_job, build.build_number)
+
+
+def _tidy_step(reply_job: ReplyJob, note: SendNote) -> Batch:
+    ts = reply_job.reply.ts
+    job = Job(id=f"tidy:input:{ts}", work=ReportDuplicateInput(ts=ts, marked=note.marked))
+    return Batch().append(duplicates(reply_job.link.id), job)

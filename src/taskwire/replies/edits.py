@@ -1,0 +1,163 @@
+"""Edits and deletions: a reply that still waits changes or leaves its list; afterwards the thread says so.
+
+They stand ahead of the reply in its own list, so that nothing of it is under way when they are carried out:
+it waits, is held, is kept for another try, is with the agent, or has not arrived yet.
+"""
+
+import json
+from datetime import timedelta
+from typing import cast
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import replies
+from taskwire.domain.ids import microseconds, moment_of
+from taskwire.domain.jobs import REPLY, Job, Reply, ReplyChanged, in_turn, soon, to_coder
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import inputs
+from taskwire.outbox import questions
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.enqueue import receipt, say
+from taskwire.outbox.questions import ASKED_SECONDS, settle_reply
+from taskwire.outbox.undelivered import find_reply, list_together, list_undelivered, settle_ended
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import CLAIM_MS
+from taskwire.redis.decoding import read
+
+# What Slack has just stored may be missing where a thread is read, so a young reply is not taken for deleted.
+YOUNG = timedelta(minutes=1)
+CLAIM = timedelta(milliseconds=CLAIM_MS)
+
+
+class ReplyEdits:
+    """Carries out what people do to messages that they have written."""
+
+    def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
+        self._deps = deps
+        self._people = people
+        self._texts = texts
+
+    async def rewritten(self, context: JobContext) -> Outcome:
+        """Bring what is written down in line with what the message says now."""
+        work = context.work(ReplyChanged)
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.ended is not None:
+            return done()
+        links, job_id = self._deps.links, f"{REPLY}{work.ts}"
+        if work.was_away and not await self._is_right(link, job_id, work):
+            return done()
+        for jobs, change in ((links.list_waiting, self._in_list), (links.list_held, self._in_hold)):
+            if old := find_reply(await jobs(link.id), job_id):
+                meant = self._meant(old, work)
+                batch = await change(link, job_id, old, meant)
+                if change == self._in_hold and meant.now is None:
+                    await questions.settle_empty_hold(self._deps, link, job_id, batch)
+                return done(await self._in_doubt(link, meant, batch) if old.asked == "in_doubt" else batch)
+        kept = await self._deps.notes.find("reply", link.id, job_id)
+        if kept is not None:
+            old = read(Reply.model_validate_json, kept)
+            return done(await self._in_memory(link, job_id, old, self._meant(old, work)))
+        told = await links.find_delivered(link.id, work.ts)
+        if told is not None:
+            return done(await self._too_late(link, work, told))
+        is_known = work.ts in await links.list_taken(link.id)
+        return done(None if is_known else self._before_it_came(link, work))
+
+    async def _is_right(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
+        """Whether what was read after a gap holds: no event has overtaken it, and no page was behind."""
+        if work.what == "deleted" and self._age(work) < YOUNG:
+            return False
+        waiting = await list_undelivered(self._deps.links, link.id)
+        return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
+
+    def _meant(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
+        """What the change says of this reply: one that goes as it is may begin with `!` in new words too."""
+        blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
+        if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
+            return work
+        return work.model_copy(update={"now": work.now or work.as_it_is})
+
+    async def _in_list(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+        if work.now is None:
+            return await self._deleted(link, old, Batch().drop(to_coder(link.id), job_id))
+        new = _in_new_words(old, work.now)
+        delay_ms = int(ASKED_SECONDS * 1000) if new.asked else 0
+        job = Job(id=job_id, work=new)
+        batch = Batch().append(to_coder(link.id), job, score=_place(new), delay_ms=delay_ms, is_newest=True)
+        return _asked_anew(link, old, new, batch)
+
+    async def _in_hold(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+        if work.now is None:
+            return await self._deleted(link, old, self._deps.writes.drop_held(Batch(), link.id, job_id))
+        new = _in_new_words(old, work.now)
+        batch = self._deps.writes.rehold(Batch(), link.id, Job(id=job_id, work=new), _place(new))
+        return _asked_anew(link, old, new, batch)
+
+    async def _deleted(self, link: Link, old: Reply, batch: Batch) -> Batch:
+        if old.asked:
+            settle_reply(link, old, "deleted", batch)
+        await settle_ended(self._deps, link, [old], "deleted", batch)
+        return receipt(link.id, old.ts, "none", batch)
+
+    async def _in_memory(self, link: Link, job_id: str, old: Reply, work: ReplyChanged) -> Batch:
+        if work.now is None:
+            batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
+            if not await list_together(self._deps, link, job_id):
+                # Else its button is that of the others too.
+                settle_reply(link, old, "deleted", batch)
+            return receipt(link.id, work.ts, "none", batch)
+        return self._deps.writes.keep_reply(Batch(), link.id, job_id, _in_new_words(old, work.now))
+
+    async def _in_doubt(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
+        """The agent may have the reply as it was."""
+        if work.now is None:
+            message = inputs.deleted_in_doubt(await self._people.find_name(work.person))
+        else:
+            message = inputs.edited_in_doubt(await self._texts.words(work.now))
+        return say(link.id, f"{work.what}-in-doubt:{work.ts}", message, batch)
+
+    async def _too_late(self, link: Link, work: ReplyChanged, told: str) -> Batch:
+        if work.what in told.split():
+            return Batch()
+        if work.what == "deleted":
+            message = inputs.deleted_late(await self._people.find_name(work.person))
+        else:
+            message = inputs.edited_late(await self._texts.words(work.now) if work.now is not None else "")
+        batch = say(link.id, f"{work.what}:{work.ts}", message)
+        return self._deps.writes.delivered(batch, link.id, work.ts, f"{told} {work.what}".strip())
+
+    def _age(self, work: ReplyChanged) -> timedelta:
+        return self._deps.slack.now() - moment_of(work.ts)
+
+    def _before_it_came(self, link: Link, work: ReplyChanged) -> Batch | None:
+        """Slack may bring a change before the message, which then must not come in its earlier words."""
+        is_older_than_link = microseconds(work.ts) < microseconds(
+            link.record.thread_ts or link.record.made_at
+        )
+        if is_older_than_link or self._age(work) > CLAIM:
+            return None
+        batch = self._deps.writes.claimed(Batch(), f"{link.record.channel}:{work.ts}")
+        self._deps.writes.taken(batch, link.id, work.ts)
+        if work.now is None:
+            return batch
+        job = Job(id=f"{REPLY}{work.ts}", work=work.now)
+        return batch.append(to_coder(link.id), job, score=soon(work.ts), is_newest=True)
+
+
+def _place(reply: Reply) -> int:
+    return in_turn(reply.ts) if reply.is_admitted else soon(reply.ts)
+
+
+def _asked_anew(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
+    """A question that was asked about it stands; one about its files is asked anew if need be."""
+    return settle_reply(link, old, "edited", batch) if old.asked and not new.asked else batch
+
+
+def _in_new_words(old: Reply, now: Reply) -> Reply:
+    """The reply with its new words and files, and what is known of it."""
+    words = {"text": now.text, "blocks": now.blocks, "files": now.files}
+    if old.asked in ("stale", "in_doubt"):
+        return old.model_copy(update=words)
+    return old.model_copy(update=words | {"asked": "", "is_without_files": False})

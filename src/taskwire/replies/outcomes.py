@@ -1,0 +1,265 @@
+"""What becomes of a reply: the agent has it, it waits, a person is asked about it, or it is not delivered.
+
+Each is an ending with all that is written by it: the receipt, what the thread hears, what is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from taskwire.coder.models import TaskStatus
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.ids import microseconds
+from taskwire.domain.jobs import ApplyEvent, Job, Reply, in_turn, to_coder, to_thread
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
+from taskwire.domain.transitions import Acted
+from taskwire.job_context import JobContext, Outcome, done, retry
+from taskwire.messages import inputs
+from taskwire.notices.card import REACTIONS
+from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.coder_health import find_away
+from taskwire.outbox.enqueue import receipt, say, took_input
+from taskwire.outbox.questions import ASKED_SECONDS, HELD, JOINING, settle_reply
+from taskwire.outbox.retries import wait_seconds
+from taskwire.outbox.undelivered import (
+    is_behind_one_that_waits,
+    let_go_together,
+    list_with_those_behind,
+    settle_ended,
+)
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import SlackRateLimited, SlackTrouble
+from taskwire.slack.outbound import Traces
+from taskwire.telemetry import logger
+
+# "Not stable", "pending", "initializing", or no answer: tried again sooner or later within this.
+LONGEST_WAIT_SECONDS = 30.0
+# A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
+DAY_MS = 24 * 3_600_000
+# What keeps a running agent's replies from it for so long is told.
+HELD_UP_MS = 15 * 60_000
+
+# How the ids of questions begin.
+ASKED = "asked:"
+
+_log = logger("taskwire.replies.outcomes")
+
+
+class ReplyJob(NamedTuple):
+    """A reply in hand, and the link to which it belongs."""
+
+    context: JobContext
+    link: Link
+    reply: Reply
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the agent may have it without Redis knowing, and nobody has said what to do."""
+        return self.context.lease.is_suspect and not self.reply.is_confirmed
+
+
+class ReplyOutcomes:
+    """Knows how the turn of a reply ends."""
+
+    def __init__(self, deps: Dependencies, texts: AgentInput) -> None:
+        self._deps = deps
+        self._texts = texts
+
+    async def ended(self, reply_job: ReplyJob) -> Outcome:
+        """Say once a day that nobody gets what is written here; the mark says it of each reply."""
+        link, ts = reply_job.link, reply_job.reply.ts
+        batch = receipt(link.id, ts, "failed")
+        if reply_job.reply.asked or reply_job.reply.settles:
+            settle_reply(link, reply_job.reply, "ended", batch)
+        if reply_job.context.is_in_doubt or reply_job.reply.asked == "in_doubt":
+            words = await self._texts.words(reply_job.reply)
+            return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
+        if await self._deps.notes.find("told-ended", link.id) is None:
+            self._deps.notes.keeping(batch, "1", "told-ended", link.id, ttl_ms=DAY_MS)
+            say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
+        return done(batch)
+
+    async def admitted(self, reply_job: ReplyJob) -> Outcome:
+        """Its author may steer: it takes its place among the replies, and waits with those before it."""
+        link, reply = reply_job.link, reply_job.reply
+        job = reply_job.context.job.knowing(is_admitted=True)
+        batch = Batch().append(to_coder(link.id), job, score=in_turn(reply.ts))
+        if await is_behind_one_that_waits(self._deps, link, reply):
+            receipt(link.id, reply.ts, "waiting", batch)
+        return done(batch)
+
+    async def held(self, reply_job: ReplyJob) -> Outcome:
+        """A pause holds it until a person says what to do; the question about what is held counts it too."""
+        link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
+        batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
+        receipt(link.id, reply.ts, "waiting", batch)
+        held = {other.id for other in await self._deps.links.list_held(link.id)} | {job.id}
+        is_paused = link.state.status == TaskStatus.PAUSED
+        message = inputs.paused_holding(link, len(held), is_paused=is_paused)
+        say(link.id, f"{JOINING}{job.id}", message, batch, is_call=True, about=HELD)
+        return retry(0, None, batch)
+
+    async def delivered(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
+        """The agent has it, which had last reported at `reported_at`."""
+        link, reply = reply_job.link, reply_job.reply
+        batch = took_input(self._deps.writes, link, reply.ts, reported_at)
+        await settle_ended(self._deps, link, [reply], None, batch)
+        last = link.last_input_ts
+        if last is not None and microseconds(reply.ts) < microseconds(last):
+            words = await self._texts.words(reply)
+            say(link.id, f"late:{reply.ts}", inputs.delivered_late(words), batch)
+        return done(batch)
+
+    async def resumed(self, reply_job: ReplyJob, build: int) -> Outcome:
+        """The task starts again for its sake; then it is tried."""
+        acted = Acted(verb="resume", by=reply_job.reply.person, build=build)
+        job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
+        return self._later(
+            reply_job, (await self._waiting(reply_job)).append(to_thread(reply_job.link.id), job)
+        )
+
+    async def waits(self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0) -> Outcome:
+        """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
+        context, link, _ = reply_job
+        if is_broken and link.state.phase is Phase.BROKEN:
+            return await self.together(reply_job, inputs.broken_first)
+        if context.now_ms - context.lease.since_ms > DAY_MS:
+            return await self.together(reply_job, inputs.waited_too_long)
+        return self._later(reply_job, await self._waiting(reply_job), unreached_ms)
+
+    async def out_of_reach(self, reply_job: ReplyJob) -> Outcome:
+        """Coder cannot ask the agent whether it takes anything: later, and if that lasts it is told."""
+        since_ms = reply_job.reply.unreached_ms or reply_job.context.now_ms
+        outcome = await self.waits(reply_job, unreached_ms=since_ms)
+        if outcome.verdict == "retry":
+            await self._explain(reply_job, since_ms, inputs.held_up_by_agent(reply_job.link), outcome.batch)
+        return outcome
+
+    async def _explain(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
+        """Say once a day why replies wait, where that has lasted and no card shows it."""
+        context, link, notes = reply_job.context, reply_job.link, self._deps.notes
+        if not since_ms or context.now_ms - since_ms < HELD_UP_MS or await find_away(self._deps) is not None:
+            return
+        if await notes.find("told-held-up", link.id) is None:
+            notes.keeping(batch, "1", "told-held-up", link.id, ttl_ms=DAY_MS)
+            say(link.id, f"held-up:{context.job.id}:{context.now_ms}", message, batch, is_call=True)
+
+    async def together(
+        self, reply_job: ReplyJob, words: Callable[[Link, str, Sequence[str]], Message]
+    ) -> Outcome:
+        """Not delivered, and neither is what waits behind it."""
+        context, link, _ = reply_job
+        replies = await list_with_those_behind(self._deps, context, link)
+        texts = [await self._texts.words(reply) for _, reply in replies]
+        message = words(link, context.job.id, texts)
+        return done(await let_go_together(self._deps, context, link, replies, message))
+
+    def _later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
+        waits = reply_job.reply.waits + 1
+        seconds = wait_seconds(waits, LONGEST_WAIT_SECONDS)
+        waited = reply_job.context.job.knowing(waits=min(waits, 8), unreached_ms=unreached_ms)
+        return retry(seconds, waited, batch)
+
+    async def unanswered(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
+        """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent.
+
+        A hiccup is over before anybody has seen the mark.
+        """
+        job = reply_job.context.job
+        _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
+        seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+        tried = reply_job.context.failed_again()
+        batch = await self._waiting(reply_job) if job.tries == 1 else Batch()
+        if not isinstance(error, SlackTrouble | SlackRateLimited):
+            await self._explain(
+                reply_job, job.failing_since_ms, inputs.held_up_by_coder(reply_job.link), batch
+            )
+        return Outcome("retry", batch, seconds, tried, trouble="failing")
+
+    async def account_refused(self, reply_job: ReplyJob) -> None:
+        """Coder refuses the account, which is nobody's fault here: the mark says that the reply waits."""
+        if reply_job.context.lease.trouble != "refused":
+            await self._deps.queue.write(await self._waiting(reply_job))
+
+    async def _waiting(self, reply_job: ReplyJob) -> Batch:
+        """Let it, and what waits behind it, have the hourglass."""
+        return Batch() if reply_job.reply.waits else await _all_wait(self._deps, reply_job)
+
+    async def failed(self, reply_job: ReplyJob, message: Message) -> Outcome:
+        """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
+        context, link, reply = reply_job
+        outcome = await self.over(reply_job, message, about=context.job.id)
+        self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.anew())
+        return outcome
+
+    async def over(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
+        """Not delivered, and there is no point in another try, unless the message is `about` one."""
+        context, link, reply = reply_job
+        batch, name = receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
+        await settle_ended(self._deps, link, [reply], "unsent", batch)
+        return done(say(link.id, name, message, batch, is_call=True, about=about))
+
+    async def in_doubt(self, reply_job: ReplyJob) -> Outcome:
+        """Whether the agent has it cannot be known: a person is asked."""
+        words = await self._texts.words(reply_job.reply)
+        question = inputs.input_in_doubt(reply_job.link, reply_job.context.job.id, words)
+        return await asked(self._deps, reply_job, "in_doubt", question)
+
+    async def forgotten(self, reply_job: ReplyJob) -> Outcome:
+        """Redis has lost what became of it, and nothing shows it: a person is asked."""
+        words = await self._texts.words(reply_job.reply)
+        question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
+        return await asked(self._deps, reply_job, "in_doubt", question)
+
+    def told_before(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
+        """What the thread was told of it and Redis has forgotten: that it failed, or a question."""
+        link, ts = reply_job.link, reply_job.reply.ts
+        if REACTIONS["failed"] in traces.marks:
+            return done(receipt(link.id, ts, "failed"))
+        for said in reversed(traces.ours):
+            what, _, about = said.removeprefix(f"{link.id}:{ASKED}").partition(":")
+            if said.startswith(f"{link.id}:{ASKED}") and about.startswith(f"{ts}:"):
+                return retry(ASKED_SECONDS, reply_job.context.job.knowing(asked=what))
+        return None
+
+    async def still_asked(self, reply_job: ReplyJob) -> Outcome:
+        """Wait on where the list has moved; a question that nobody answers ends."""
+        left = ASKED_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
+        if left > 0:
+            return retry(left)
+        words = await self._texts.words(reply_job.reply)
+        outcome = await self.over(
+            reply_job, inputs.nobody_said(words, is_in_doubt=reply_job.reply.asked == "in_doubt")
+        )
+        return replace(outcome, batch=settle_reply(reply_job.link, reply_job.reply, "late", outcome.batch))
+
+
+async def asked(
+    deps: Dependencies,
+    reply_job: ReplyJob,
+    what: Literal["files", "stale", "in_doubt"],
+    question: Message,
+    left_out: tuple[str, ...] = (),
+) -> Outcome:
+    """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
+    context, link, reply = reply_job
+    batch = await _all_wait(deps, reply_job)
+    if reply.settles != context.job.id:
+        await settle_ended(deps, link, [reply], "newer", batch)
+    name = f"{ASKED}{what}:{reply.ts}:{context.now_ms}"
+    say(link.id, name, question, batch, is_call=True, about=context.job.id)
+    job = context.job.knowing(asked=what, settles="", outcome="", left_out=left_out)
+    return retry(ASKED_SECONDS, job, batch)
+
+
+async def _all_wait(deps: Dependencies, reply_job: ReplyJob) -> Batch:
+    """Let all of them show that they wait; those that have waited before show it already."""
+    batch = Batch()
+    for job, reply in await list_with_those_behind(deps, reply_job.context, reply_job.link):
+        if job.id == reply_job.context.job.id or not reply.waits:
+            receipt(reply_job.link.id, reply.ts, "waiting", batch)
+    return batch

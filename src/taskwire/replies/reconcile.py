@@ -1,0 +1,179 @@
+"""What became of an input whose answer was lost: read in the agent's log, never guessed.
+
+What a log says is decided in `model.doubt`. Until the input can no longer land a look can only find it; what
+stays undecidable is asked of a person.
+
+Tidying: an input that a stopped process may have brought to the agent a second time.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from taskwire.coder.errors import AppUnreachable, NoLogs, NoTasks, NotFound, NotReady, TokenRefused
+from taskwire.coder.models import Task, TaskLogs, TaskStatus
+from taskwire.dependencies import Dependencies
+from taskwire.domain import reconcile
+from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.ids import TaskId
+from taskwire.domain.jobs import ReportDuplicateInput
+from taskwire.domain.reconcile import Finding, Mark, ResumeNote
+from taskwire.job_context import LONGEST_WRITE_SECONDS, JobContext, Outcome, done, retry, unknown
+from taskwire.messages import inputs
+from taskwire.outbox.enqueue import say
+from taskwire.outbox.observing import entries_of
+from taskwire.outbox.posting import landed_seconds
+from taskwire.outbox.retries import wait_seconds
+from taskwire.redis.decoding import read
+from taskwire.replies.outcomes import LONGEST_WAIT_SECONDS, ReplyJob, ReplyOutcomes
+from taskwire.slack.errors import NoCapacity
+from taskwire.telemetry import logger
+
+# After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
+LANDING_SECONDS = 35.0
+LOOK_SECONDS = 5.0
+
+_log = logger("taskwire.replies.reconcile")
+
+
+class SendNote(BaseModel):
+    """What reading an input back needs: where the agent's log ended before it."""
+
+    what: Literal["send"] = "send"
+    marked: Mark
+    reported_at: datetime | None = None
+    # When the attempt began, by Redis's clock, in milliseconds.
+    begun_ms: int
+
+    @classmethod
+    def before(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendNote":
+        """The note of an input that is about to be sent."""
+        build = task.workspace_build_number
+        return cls(
+            marked=reconcile.mark(text, task.initial_prompt, build, entries_of(logs)),
+            reported_at=task.current_state.timestamp if task.current_state else None,
+            begun_ms=context.present_ms,
+        )
+
+
+_NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
+    Annotated[ResumeNote | SendNote, Field(discriminator="what")]
+)
+
+
+class Reconciler:
+    """Reads back attempts to bring input to the agent."""
+
+    def __init__(self, deps: Dependencies, outcomes: ReplyOutcomes) -> None:
+        self._deps = deps
+        self._outcomes = outcomes
+
+    @property
+    def write_seconds(self) -> float:
+        """How long after it began an attempt may write its first byte."""
+        return min(LONGEST_WRITE_SECONDS, self._deps.coder.timeouts.send)
+
+    async def read_back(self, reply_job: ReplyJob) -> Outcome:
+        """Find out what became of an attempt whose answer was lost, sooner or later."""
+        context = reply_job.context
+        note = read(_NOTES.validate_json, context.note)
+        try:
+            if isinstance(note, SendNote):
+                return await self._sent(reply_job, note)
+            return await self._resumed(reply_job, note)
+        except (TryLater, Unknown) as error:
+            # Nobody answers now; whoever does in the end knows.
+            if isinstance(error, NoCapacity) or not context.is_in_doubt:
+                raise
+            seconds = wait_seconds(context.job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+            return unknown(context.failed_again(), seconds, "failing")
+
+    async def glimpse(self, task_id: str, note: SendNote) -> bool:
+        """Whether the input can be seen already; not seeing it means nothing yet."""
+        try:
+            return await self._find(task_id, note) == "there"
+        except OutsideError:
+            return False
+
+    async def _resumed(self, reply_job: ReplyJob, note: ResumeNote) -> Outcome:
+        task = await self._deps.coder.get_task(_task_id(reply_job))
+        is_done = task.workspace_build_number > note.build and task.is_up
+        reply_job.context.settled("there" if is_done else "not_there")
+        return await self._outcomes.resumed(reply_job, task.workspace_build_number) if is_done else retry(0)
+
+    async def _sent(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
+        context, reply = reply_job.context, reply_job.reply
+        found, asked = await self._find(_task_id(reply_job), note), await self._outcomes.in_doubt(reply_job)
+        since_ms = context.now_ms - self._lands_ms(note)
+        decision = reconcile.decide(
+            found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
+        )
+        if decision == "look again":
+            return unknown(seconds=min(LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else LOOK_SECONDS)
+        # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
+        context.settled(found or "unclear", has_landed=decision == "delivered")
+        _log.info("read input back", job=context.job.id, found=found, decision=decision)
+        match decision:
+            case "delivered":
+                return await self._outcomes.delivered(reply_job, note.reported_at)
+            case "send again":
+                return retry(0, context.job.knowing(was_repeated=True))
+            case "ask":
+                return asked
+
+    def _lands_ms(self, note: SendNote) -> int:
+        """When an attempt can no longer reach the agent."""
+        landing = min(LANDING_SECONDS, self._deps.coder.timeouts.send)
+        return note.begun_ms + int((self.write_seconds + landing) * 1000)
+
+    async def _find(self, task_id: str, note: SendNote) -> Finding | None:
+        """What the agent's log says; None if it cannot be read now."""
+        build = note.marked.build
+        try:
+            task = await self._deps.coder.get_task(task_id)
+            if task.workspace_build_number != build:
+                return "unclear"
+            if task.status is not TaskStatus.ACTIVE:
+                return None
+            logs = await self._deps.coder.get_logs(task.id)
+        except (TokenRefused, NoTasks):
+            raise
+        except (Refused, NotReady, AppUnreachable):
+            return None
+        return None if logs.snapshot else reconcile.find(note.marked, build, entries_of(logs))
+
+
+def _task_id(reply_job: ReplyJob) -> str:
+    assert reply_job.link.record.task_id is not None  # noqa: S101 - there was an attempt, so there is a task
+    return reply_job.link.record.task_id
+
+
+async def report_duplicate_input(deps: Dependencies, context: JobContext) -> Outcome:
+    """Say so if the agent got an input twice, or may have: nobody can take it back."""
+    work = context.work(ReportDuplicateInput)
+    link = await deps.links.find(context.link_id)
+    if link is None or link.record.task_id is None or link.ended is not None:
+        return done()
+    try:
+        copies = await _count(deps, link.record.task_id, work.marked)
+    except NotFound:
+        return done()
+    if copies is not None and copies > 1:
+        context.doubles += 1
+        return done(say(link.id, f"twice:{work.ts}", inputs.delivered_twice(work.marked.text)))
+    if not work.looks:
+        return retry(landed_seconds(deps, deps.coder.timeouts.send), context.job.knowing(looks=1))
+    if copies is None:
+        return done(say(link.id, f"twice:{work.ts}", inputs.maybe_delivered_twice(work.marked.text)))
+    return done()
+
+
+async def _count(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
+    """How often the agent got it; None if that cannot be read: another start's log tells nothing of it."""
+    try:
+        task = await deps.coder.get_task(task_id)
+        logs = await deps.coder.get_logs(task_id)
+    except NoLogs:
+        return None
+    return None if logs.snapshot else reconcile.count(marked, task.workspace_build_number, entries_of(logs))

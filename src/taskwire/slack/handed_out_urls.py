@@ -1,0 +1,155 @@
+"""Addresses that Slack hands out: a person's response URL, an upload, a private file.
+
+They lie outside the Web API and answer in their own ways, but in the same three outcomes. Nothing is asked
+of a host that is not this Slack's own, and the bot's token goes to private files alone.
+"""
+
+import codecs
+import ipaddress
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from taskwire import transport
+from taskwire.domain.errors import OutsideError, blaming
+from taskwire.slack import errors
+from taskwire.slack.rate_limits import RateLimits
+
+_CHUNK = 64 * 1024
+# No answer to a response URL or an upload is longer; what is, is not Slack's.
+_ANSWER_BYTES = 64 * 1024
+
+# What response URLs say in a few words instead of an error code. A number alone says it too.
+_OVER = (404, 410)
+
+
+class _Request(TypedDict):
+    json: NotRequired[dict[str, object]]
+    data: NotRequired[bytes]
+    headers: NotRequired[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    status: int
+    retry_after: str
+    body: bytes | None
+
+
+class Addresses:
+    """Asks there over one session; follows no redirect and repeats nothing."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str, room: RateLimits) -> None:
+        self._room = room
+        self._session = session
+        self._base_url = base_url
+        self._token = token
+
+    async def respond(self, url: str, message: dict[str, object], seconds: float) -> None:
+        """Answer a person's act."""
+        self._need_slacks("response_url", url)
+        with blaming("Slack"):
+            reply = await self._ask("response_url", "POST", url, seconds, _ANSWER_BYTES, json=message)
+            if reply.status in _OVER:
+                raise errors.SlackRefused("response_url", "used_or_expired_url")
+            await self._need_success("response_url", reply)
+
+    async def upload(self, url: str, content: bytes, seconds: float) -> None:
+        """Give Slack a file's bytes; doing it again does no harm."""
+        self._need_slacks("upload", url)
+        with blaming("Slack"):
+            reply = await self._ask("upload", "POST", url, seconds, _ANSWER_BYTES, data=content)
+            await self._need_success("upload", reply)
+
+    async def download(self, url: str, limit_bytes: int, seconds: float) -> str | None:
+        """Read a file as text; None if it is longer than the limit, or no text."""
+        self._need_slacks("download", url)
+        headers = {"Authorization": f"Bearer {self._token}"}
+        with blaming("Slack"):
+            reply = await self._ask("download", "GET", url, seconds, limit_bytes, headers=headers)
+            await self._need_success("download", reply)
+        return None if reply.body is None else _text(reply.body)
+
+    async def _ask(
+        self, what: str, method: str, url: str, seconds: float, limit_bytes: int, **content: Unpack[_Request]
+    ) -> _Fetched:
+        async def call() -> _Fetched:
+            request = self._session.request(method, url, allow_redirects=False, **content)
+            async with request as response:
+                body = await _read(response, limit_bytes)
+                return _Fetched(response.status, response.headers.get("Retry-After", ""), body)
+
+        await self._room.take(what)
+        return await transport.exchange(what, seconds, call())
+
+    def _need_slacks(self, what: str, url: str) -> None:
+        if not is_slacks(url, self._base_url):
+            raise errors.ForeignAddress(what, "foreign_address")
+
+    async def _need_success(self, what: str, reply: _Fetched) -> None:
+        if reply.status == 200:
+            return
+        broken = _sorted(what, reply)
+        if isinstance(broken, errors.SlackRateLimited):
+            await self._room.closed(what, broken.after_seconds)
+        raise broken
+
+
+def is_slacks(url: str, base_url: str) -> bool:
+    """Return whether an address is this Slack's: its host or one below, and as private as the API."""
+    try:
+        found, own = urlsplit(url), urlsplit(base_url)
+        ports = found.port, own.port
+    except ValueError:
+        return False
+    host, own_host = found.hostname or "", (own.hostname or "").removeprefix("www.")
+    if found.username is not None or found.password is not None:
+        return False
+    if found.scheme == "http" == own.scheme and _is_loopback(own_host):
+        return host == own_host and ports[0] == ports[1]
+    return found.scheme == "https" and ports[0] in (None, 443, ports[1]) and _is_within(host, own_host)
+
+
+def _is_within(host: str, own_host: str) -> bool:
+    return bool(own_host) and (host == own_host or host.endswith(f".{own_host}"))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
+    """Read the body, or give up on one that is longer."""
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        content += chunk
+        if len(content) > limit_bytes:
+            response.close()
+            return None
+    return bytes(content)
+
+
+def _text(content: bytes) -> str | None:
+    # Of other encodings only those that say so are known: half a file in wrong letters helps nobody.
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        words = content.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in words else words
+
+
+def _sorted(what: str, reply: _Fetched) -> OutsideError:
+    """Sort what is no success: these addresses speak in status codes, and any 4xx is a plain no."""
+    if reply.status == 429 or reply.status >= 500 or reply.status < 400:
+        return errors.sort(what, reply.status, None, reply.retry_after)
+    if reply.status in (401, 403):
+        return errors.TokenProblem(what, f"http_{reply.status}")
+    return errors.SlackRefused(what, f"http_{reply.status}")

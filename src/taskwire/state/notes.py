@@ -1,0 +1,99 @@
+"""Notes that may be lost without harm: what is known of people for some minutes, what was asked lately."""
+
+import secrets
+from collections.abc import Awaitable
+from typing import cast
+
+from taskwire.queue import fence
+from taskwire.queue.batch import Batch, Word
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+KNOWN_MS = 300_000
+# A question that was put before a change is answered within this.
+CHANGE_MS = 120_000
+
+_WRITE = (
+    fence.LUA
+    + """
+-- script: notes.write
+-- ARGV: prefix, command, words...
+return redis.call(ARGV[2], KEYS[1], unpack(ARGV, 3))
+"""
+)
+
+
+class Notes:
+    """Short-lived notes of one workspace: each has a time to live and may be lost without harm."""
+
+    def __init__(self, connections: Connections, keys: Keys) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+
+    async def find(self, *parts: str) -> str | None:
+        """A note, if it is still there."""
+        return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
+
+    async def keep(self, value: str, *parts: str, ttl_ms: int = KNOWN_MS) -> None:
+        """Keep a note for a while."""
+        await self._write("SET", self._keys.named("notes", *parts), value, "PX", ttl_ms)
+
+    async def forget(self, *parts: str) -> None:
+        """Drop a note."""
+        await self._write("DEL", self._keys.named("notes", *parts))
+
+    async def find_current(self, *parts: str) -> tuple[str | None, str]:
+        """An answer that no change has overtaken, if there is one; and which change was the last.
+
+        Who then asks anew keeps the answer with that: a change while it was on its way overtakes it.
+        """
+        answer, change = self._keys.named("now", *parts), self._keys.named("changed", *parts)
+        kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
+        asked_after, _, value = (kept or "").partition("\n")
+        is_current = kept is not None and asked_after == (last or "")
+        return value if is_current else None, last or ""
+
+    async def keep_current(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
+        """Keep an answer to a question that was put after this change."""
+        await self._write("SET", self._keys.named("now", *parts), f"{change}\n{value}", "PX", ttl_ms)
+
+    async def overtake(self, *parts: str) -> None:
+        """Let no answer count whose question was put before now."""
+        await self._write("SET", self._keys.named("changed", *parts), secrets.token_hex(8), "PX", CHANGE_MS)
+
+    def keeping(self, batch: Batch, value: str, *parts: str, ttl_ms: int = KNOWN_MS) -> Batch:
+        """Keep a note with what the step writes, or not at all."""
+        return batch.write_expiring(ttl_ms, "SET", self._keys.named("notes", *parts), value)
+
+    def forgetting(self, batch: Batch, *parts: str) -> Batch:
+        """Drop a note with what the step writes."""
+        return batch.write("DEL", self._keys.named("notes", *parts))
+
+    async def list_since(self, since_ms: int, *parts: str) -> list[int]:
+        """When each of what was counted happened, in order, from a moment on."""
+        key = self._keys.named("notes", *parts)
+        found = await self._redis.zrangebyscore(key, since_ms, "+inf", withscores=True)
+        return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
+
+    def counting(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
+        """Count something, once by its name, with what the step writes; of all the newest `most` are kept."""
+        key = self._keys.named("notes", *parts)
+        batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
+        return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
+
+    def uncounting(self, batch: Batch, name: str, *parts: str) -> Batch:
+        """Count something no more, with what the step writes."""
+        return batch.write("ZREM", self._keys.named("notes", *parts), name)
+
+    async def is_first(self, *parts: str, value: str = "1", ttl_ms: int = KNOWN_MS) -> bool:
+        """Whether this is the first time within the time to live; then `value` is kept."""
+        key = self._keys.named("notes", *parts)
+        return bool(await self._write("SET", key, value, "PX", ttl_ms, "NX"))
+
+    async def _write(self, command: str, key: str, *words: Word) -> object:
+        return await self._run(_WRITE, key, command, *words)
+
+    async def _run(self, script: str, key: str, *words: Word) -> object:
+        """Carry out a write of its own; nothing where this store is not to be touched, as all scripts."""
+        ran = self._redis.eval(script, 1, key, self._keys.prefix, *map(str, words))
+        return await cast("Awaitable[object]", ran)

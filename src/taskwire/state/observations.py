@@ -1,0 +1,215 @@
+"""What a poll writes: the last observation of each task, tasks that two polls did not show, tasks that came
+back.
+
+Observations are ordered. A poll carries the account's newest number, and everything it writes is refused once
+another poll has begun. What follows from an observation is decided later, in its job.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+from taskwire.domain.ids import LinkId, TaskId
+from taskwire.domain.jobs import ApplyEvent, Job
+from taskwire.domain.phases import Observation
+from taskwire.domain.transitions import Observed
+from taskwire.queue.scripts import Clock, Script
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+from taskwire.state.links import ENDED_MS
+
+_CLAIM = """
+-- script: polls.claim (serial)
+-- ARGV: prefix, time, account, holder, lease, takes_over
+local account, holder, lease, takes_over = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
+local key = prefix .. 'polling:' .. account
+local who, till = (redis.call('GET', key) or ''):match('^(%S+) (%d+)$')
+if who and who ~= holder and tonumber(till) > now and not takes_over then
+  return {whole(tonumber(till) - now)}
+end
+redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
+return {whole(redis.call('HINCRBY', prefix .. 'poll:number', account, 1)), whole(now)}
+"""
+
+_KEEP = """
+-- script: polls.keep (serial)
+-- ARGV: prefix, time, account, holder, lease
+local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local key = prefix .. 'polling:' .. account
+if (redis.call('GET', key) or ''):match('^%S+') == holder then
+  redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', math.max(lease, 1))
+end
+return 1
+"""
+
+# While a link's news cannot be told, only so many looks at its task wait; what the agent reported meanwhile
+# is in its history.
+MOST_LOOKS = 200
+
+_OBSERVE = (
+    f"""
+-- script: polls.observe (sweeps, observes)
+-- ARGV: prefix, time, account, number, looks...
+-- The look that waits behind all others gives way to one that shows the task in the same condition.
+local function overtaken(name, n, is_alike)
+  local order, id = list(name), 'observed:' .. n
+  if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
+  if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
+  if is_alike or redis.call('ZCARD', order) >= {MOST_LOOKS} then return redis.call('ZSCORE', order, id) end
+end
+"""
+    """
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
+for i = 5, #ARGV, 6 do
+  local task, build, reported, seen, job, condition = unpack(ARGV, i, i + 5)
+  local link = redis.call('HGET', prefix .. 'links', task)
+  if link then
+    local key = prefix .. 'link:' .. link
+    local name = 'to_thread:' .. link
+    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms', 'condition', 'observations')
+    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
+    build, reported = tonumber(build), tonumber(reported)
+    local is_older = build < b or (build == b and reported > 0 and reported < r)
+    redis.call('HDEL', key, 'missed')
+    if old[1] ~= seen and not is_older then
+      if build > b then r = 0 end
+      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
+                 'seen_ms', whole(math.max(r, reported)), 'condition', condition)
+      local n, score = old[5] or '0', nil
+      score = overtaken(name, n, old[4] == condition)
+      if not score then n = whole(redis.call('HINCRBY', key, 'observations', 1)) end
+      -- The job's id is the first thing in its text.
+      put(name, 'observed:' .. n, score or 'next', '0', 'newest', (job:gsub('@N@', n, 1)))
+    end
+  end
+end
+return 0
+"""
+)
+
+_MISS = """
+-- script: polls.miss (sweeps)
+-- ARGV: prefix, time, account, number, tasks...
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
+local gone = {}
+for i = 5, #ARGV do
+  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
+  if link then
+    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
+    if missed >= 2 then gone[#gone + 1] = link end
+  end
+end
+return gone
+"""
+
+_REVIVE = """
+-- script: polls.revive (sweeps)
+-- ARGV: prefix, time, account, number, task, link, job
+local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local key, links = prefix .. 'link:' .. link, prefix .. 'links'
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 end
+redis.call('DEL', prefix .. 'gone:' .. task)
+if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
+local record = cjson.decode(redis.call('HGET', key, 'record'))
+redis.call('HDEL', key, 'ended', 'missed', 'seen')
+redis.call('PERSIST', key)
+redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_ts, link)
+redis.call('HSET', links, task, link)
+put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
+return 1
+"""
+
+
+class Sweep(NamedTuple):
+    """One look at all tasks of an account: its number, and Redis's time when it began."""
+
+    number: int
+    began_ms: int
+
+
+class Held(NamedTuple):
+    """Another process sweeps; so long it is worth no other try."""
+
+    wait_ms: int
+
+
+class Gone(NamedTuple):
+    """A link that ended because its task was gone, and when that was."""
+
+    link: LinkId
+    at_ms: int
+
+
+class StoredObservation(NamedTuple):
+    """An observation ready to be stored: with its order and the job that tells of it."""
+
+    seen: Observation
+    text: str
+
+    @classmethod
+    def of(cls, seen: Observation) -> "StoredObservation":
+        """Prepare an observation."""
+        return cls(seen, seen.model_dump_json())
+
+    def words(self) -> tuple[str, ...]:
+        """The six words that the storing script takes for each; the script numbers the job."""
+        seen = self.seen
+        job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(seen=seen))).model_dump_json()
+        condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
+        return (seen.task_id, str(seen.build), str(seen.report_ms), self.text, job, condition)
+
+
+class Observations:
+    """The sweeps of one workspace, as this process makes them."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._holder = secrets.token_hex(8)
+        self._redis = connections.commands
+        self._keys = keys
+        self._claim = Script(connections.commands, keys, clock, _CLAIM, connections.written)
+        self._keep = Script(connections.commands, keys, clock, _KEEP)
+        self._observe = Script(connections.commands, keys, clock, _OBSERVE, connections.written)
+        self._miss = Script(connections.commands, keys, clock, _MISS, connections.written)
+        self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.written)
+
+    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | Held:
+        """Raise the account's number and carry it through one sweep, unless another process sweeps."""
+        words = (account, self._holder, lease_ms, int(takes_over))
+        answer = cast("list[str]", await self._claim(*words))
+        return Held(int(answer[0])) if len(answer) == 1 else Sweep(int(answer[0]), int(answer[1]))
+
+    async def keep(self, account: str, lease_ms: int) -> None:
+        """Stay the one who sweeps for so long, so that replicas do not ask the same twice."""
+        await self._keep(account, self._holder, lease_ms)
+
+    async def leave(self, account: str) -> None:
+        """Let another process sweep at once."""
+        await self._keep(account, self._holder, 0)
+
+    async def observe(self, account: str, sweep: Sweep, sightings: Sequence[StoredObservation]) -> bool:
+        """Store what is newer and append it to its links; false if a newer sweep has begun."""
+        words = [word for sighting in sightings for word in sighting.words()]
+        return cast("int", await self._observe(account, sweep.number, *words)) >= 0
+
+    async def miss(self, account: str, sweep: Sweep, tasks: Iterable[TaskId]) -> list[LinkId] | None:
+        """Note tasks that a list did not show; the links that two lists have missed, None if overtaken."""
+        found = cast("list[str] | int", await self._miss(account, sweep.number, *tasks))
+        return None if isinstance(found, int) else [LinkId(link) for link in found]
+
+    async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, Gone]:
+        """Which of these tasks had a link that ended with them within the last 30 days."""
+        wanted = list(tasks)
+        if not wanted:
+            return {}
+        found = await self._redis.mget([self._keys.named("gone", task) for task in wanted])
+        texts = zip(wanted, cast("list[str | None]", found), strict=True)
+        rows = {task: text.split() for task, text in texts if text}
+        gone = {task: Gone(LinkId(link), int(at)) for task, (link, at) in rows.items()}
+        return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_MS}
+
+    async def revive(self, account: str, sweep: Sweep, task: TaskId, link: LinkId, job: Job) -> bool:
+        """Open a gone link again and append the job to its tell list; false where that is not to be."""
+        answer = await self._revive(account, sweep.number, task, link, job.model_dump_json())
+        return cast("int", answer) == 1

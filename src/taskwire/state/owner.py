@@ -1,0 +1,85 @@
+"""Whose store this is: the Slack app and the Coder that it was first used for.
+
+Two installations in one workspace would carry out each other's work: what was asked for here would become a
+task there. So whoever starts looks first whether this store is theirs. Ends at saying so.
+"""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import cast
+
+from taskwire.domain.errors import UserError
+from taskwire.queue.scripts import Clock, Script
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+# Noted by whoever comes first; of an owner who is known, what was not known yet and where it is now.
+_CLAIM = """
+-- script: owner.claim
+-- ARGV: prefix, time, app, coder, url
+local key = prefix .. 'owner'
+local app, coder, url = ARGV[3], ARGV[4], ARGV[5]
+local known = redis.call('HMGET', key, 'app', 'coder', 'url')
+local is_new = not known[1]
+local is_same = known[1] == app and (known[2] == coder or known[2] == '' and known[3] == url)
+if is_new or is_same and coder ~= '' then redis.call('HSET', key, 'app', app, 'coder', coder, 'url', url) end
+return is_new and {app, coder, url} or known
+"""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A Slack app, by its bot user, and a Coder, by its own id and its address.
+
+    The id is empty where Coder could not be asked; then the address has to do.
+    """
+
+    app: str
+    coder: str
+    url: str
+
+    def is_another_app(self, other: "Owner") -> bool:
+        """Whether the two are different apps of one workspace."""
+        return self.app != other.app
+
+    def is_another_coder(self, other: "Owner") -> bool | None:
+        """Whether the two are different Coders; None if that cannot be known before Coder answers."""
+        if self.coder and other.coder:
+            return self.coder != other.coder
+        return False if self.url == other.url else None
+
+
+class Ownership:
+    """To whom the store of one workspace belongs."""
+
+    def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
+        self._redis = connections.commands
+        self._keys = keys
+        self._claim = Script(connections.commands, keys, clock, _CLAIM)
+
+    async def find(self) -> Owner | None:
+        """Whose it is, if anybody has used it."""
+        noted = self._redis.hmget(self._keys.named("owner"), ["app", "coder", "url"])
+        app, coder, url = await cast("Awaitable[list[str | None]]", noted)
+        return Owner(app, coder or "", url or "") if app else None
+
+    async def claim(self, who: Owner) -> Owner:
+        """Take a store that is nobody's; returns whose it is."""
+        return Owner(*cast("list[str]", await self._claim(who.app, who.coder, who.url)))
+
+
+def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
+    """What is said to somebody whose store it is not; nothing if it is theirs, or nobody can tell yet."""
+    if noted.is_another_app(who):
+        belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
+    elif noted.is_another_coder(who):
+        belongs = f"the Coder at {noted.url}, and this one is for {who.url}"
+        if noted.url == who.url:
+            belongs = f"another Coder than the one that is now at {who.url}"
+    else:
+        return None
+    return UserError(
+        f"The store at {where} belongs to a Taskwire for {belongs}.",
+        "Let this one have its own: set TASKWIRE_KEY_PREFIX to another word, or REDIS_URL to another "
+        "database, or TASKWIRE_DATA_DIR to another directory.",
+    )

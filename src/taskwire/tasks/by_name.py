@@ -1,0 +1,117 @@
+"""What a person asked of a task by its name: found, checked, and handed on to the task's own list."""
+
+from functools import partial
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_text import is_command
+from taskwire.domain.commands import TaskName
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import (
+    REPLY,
+    Act,
+    ActRequested,
+    AnswerInThread,
+    Job,
+    Reply,
+    score_of,
+    soon,
+    thread_answers,
+    to_coder,
+)
+from taskwire.domain.links import Link
+from taskwire.domain.replies import nearest_verbs
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import answers, refusals
+from taskwire.outbox.enqueue import receipt
+from taskwire.outbox.new_links import bare_record, find_permalink
+from taskwire.outbox.posting import post_once
+from taskwire.outbox.retries import patiently
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem, MessageGone
+from taskwire.slack.outbound import Metadata
+from taskwire.tasks.create import TaskCreator
+from taskwire.tasks.lookup import Lookup, VisibleTask
+
+
+class NamedActions:
+    """Carries out the jobs of the intake lists that name a task."""
+
+    def __init__(self, deps: Dependencies, people: People, lookup: Lookup, creator: TaskCreator) -> None:
+        self._deps = deps
+        self._people = people
+        self._lookup = lookup
+        self._creator = creator
+
+    async def asked(self, context: JobContext) -> Outcome:
+        """Hand an act on to the list of the task that it names."""
+        work = context.work(ActRequested)
+        return await patiently(self._deps, context, None, partial(self._asked, work))
+
+    async def _asked(self, work: ActRequested, context: JobContext) -> Outcome:
+        seen = await self._lookup.get(work.requester, TaskName.parse(work.name))
+        if work.verb == "attach":
+            return await self._attach(context, work, seen)
+        if seen.link is None:
+            return self._unlinked(context, work, seen)
+        await self._people.require_steer(work.requester, seen.link)
+        if work.verb == "send":
+            return await self._send(context, work, seen.link)
+        act = Act(requester=work.requester, verb=work.verb, text=work.text)
+        job = Job(id=f"{work.verb}:{context.job.id}", work=act)
+        score = score_of(work.verb, work.requester.at)
+        return done(Batch().append(to_coder(seen.link.id), job, score=score))
+
+    async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
+        """Give the task a thread here; only whoever may steer it may put it somewhere."""
+        if seen.link is not None:
+            where = "" if seen.link.closed else await find_permalink(self._deps, seen.link.record)
+            return done(None, (work.requester, answers.already_attached(seen.link, where)))
+        await self._people.require_place(work.requester, "attached")
+        account = await self._people.get_account(work.requester.person)
+        is_own = seen.task.owner_id == account.id
+        if not is_own and not await self._people.is_admin(work.requester.person):
+            raise UserError(*refusals.not_yours_to_attach(seen.task.name))
+        owner = work.requester.person if is_own else await self._people.find_in_slack(seen.task.owner_id)
+        return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
+
+    def _unlinked(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
+        """Act on a task without a thread, in a list of its own that is forgotten within a day."""
+        if work.verb in ("send", "detach", "mute", "unmute"):
+            raise UserError(*refusals.needs_a_thread(work.verb, seen.task.name))
+        record = bare_record(seen.task, work.requester, self._deps.mask)
+        batch = self._deps.writes.bare(Batch(), record)
+        act = Act(requester=work.requester, verb=work.verb, text=work.text)
+        job = Job(id=f"{work.verb}:{context.job.id}", work=act)
+        return done(batch.append(to_coder(record.id), job, score=score_of(work.verb, work.requester.at)))
+
+    async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
+        """Post the words in the thread first, quoted and with their author; the receipt goes on that."""
+        if link.record.thread_ts is None:
+            raise UserError(*refusals.no_task_yet(link))
+        name = await self._people.get_name(work.requester.person)
+        meta = Metadata(id=f"{link.id}:words:{context.job.id}", kind="answer", task_id=link.record.task_id)
+        message = answers.quoted_input(name, work.text)
+        place = (link.record.channel, link.record.thread_ts)
+        try:
+            ts = await post_once(self._deps, context, link.id, *place, message, meta)
+        except (ChannelProblem, MessageGone):
+            raise UserError(*refusals.thread_is_closed(link)) from None
+        reply = Reply(person=work.requester.person, ts=ts, text=work.text, is_from_command=True)
+        if is_command(work.text):
+            return done(self._question(link, work, reply), (work.requester, answers.asked_in_thread(link)))
+        batch = Batch().append(to_coder(link.id), Job(id=f"{REPLY}{ts}", work=reply), score=soon(ts))
+        receipt(link.id, ts, "taken", batch)
+        return done(batch, (work.requester, answers.sent_to_thread(link)))
+
+    def _question(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
+        """Ask in the thread whether what an agent takes for a shell command is meant, as of a reply there."""
+        job_id, ts = f"{REPLY}{reply.ts}", reply.ts
+        requester = work.requester.model_copy(
+            update={"channel": link.record.channel, "thread_ts": link.record.thread_ts, "at": ts}
+        )
+        question = AnswerInThread(
+            requester=requester, what="not_a_verb", words=nearest_verbs(work.text), text=work.text, job=job_id
+        )
+        batch = self._deps.writes.keep_reply(Batch(), link.id, job_id, reply)
+        return batch.append(thread_answers(link.id), Job(id=f"not_a_verb:{ts}", work=question))

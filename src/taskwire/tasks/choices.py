@@ -1,0 +1,83 @@
+"""Which template and preset a person means: by name, by the deployment's defaults, or as the only one.
+
+Names that a person may give a new task: whether one is free, and which one like it is.
+"""
+
+from taskwire.coder.client import CoderClient
+from taskwire.coder.errors import NotFound
+from taskwire.coder.models import Preset, Template
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import nearest
+from taskwire.domain.naming import near
+from taskwire.messages import refusals
+
+
+def choose_template(
+    templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
+) -> Template:
+    """The template that was named, else the default, else the only one."""
+    if not templates:
+        raise UserError(*refusals.no_templates())
+    usable = [t for t in templates if organization is None or _is_called(organization, t.organization_name)]
+    if organization is not None and not usable:
+        names = list(dict.fromkeys(t.organization_name for t in templates))
+        raise UserError(*refusals.unknown_organization(organization, nearest(organization, names), names))
+    wanted = named or default
+    if wanted is None:
+        if len(usable) == 1:
+            return usable[0]
+        raise UserError(*refusals.which_template([t.name for t in usable]))
+    found = [t for t in usable if _is_called(wanted, t.name, t.display_name, t.id)]
+    names = [t.name for t in usable]
+    if not found and named is None:
+        raise UserError(*refusals.default_is_missing(wanted, names))
+    if not found:
+        raise UserError(*refusals.unknown_template(wanted, nearest(wanted, names), names))
+    if len(found) > 1:
+        raise UserError(*refusals.which_organization(wanted, [t.organization_name for t in found]))
+    return found[0]
+
+
+def choose_preset(
+    template: Template, presets: tuple[Preset, ...], named: str | None, default: str | None
+) -> Preset | None:
+    """The preset that was named, else the deployment's, else the template's own default."""
+    if named is not None:
+        if named.lower() == "none":
+            return None
+        found = [p for p in presets if _is_called(named, p.name, p.id)]
+        if not found:
+            names = [p.name for p in presets]
+            raise UserError(*refusals.unknown_preset(template.name, named, nearest(named, names), names))
+        return found[0]
+    preferred = [p for p in presets if default is not None and _is_called(default, p.name)]
+    return next(iter(preferred), None) or next((p for p in presets if p.is_default), None)
+
+
+def _is_called(wanted: str, *names: str) -> bool:
+    return wanted.casefold() in (name.casefold() for name in names if name)
+
+
+FREE_NAMES = 8
+
+
+async def require_free(coder: CoderClient, owner: str, name: str) -> None:
+    """Raise UserError, with a name that is free, if the owner has a task of this name."""
+    if not await _is_free(coder, owner, name):
+        raise UserError(*await name_taken(coder, owner, name))
+
+
+async def name_taken(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
+    """That the name is taken, and one like it that no task has, if there is one at hand."""
+    for number in range(2, 2 + FREE_NAMES):
+        if await _is_free(coder, owner, near(name, number)):
+            return refusals.name_taken(name, near(name, number))
+    return refusals.name_taken(name, "")
+
+
+async def _is_free(coder: CoderClient, owner: str, name: str) -> bool:
+    try:
+        await coder.get_task(f"{owner}/{name}")
+    except NotFound:
+        return True
+    return False

@@ -1,0 +1,173 @@
+"""A new task: from the words of a person to an intent, written down as a link of its own.
+
+Which template and preset are meant, `choosing` decides. What the intent is carried out by follows it in the
+link's own list: `open_thread` posts the card, whose ts is the thread; then `bind` creates the task and ties
+both together. `attach` is the intent for a task that exists.
+"""
+
+from functools import partial
+
+from taskwire.coder.models import Task
+from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_text import is_command
+from taskwire.domain.commands import reads_behind
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import LinkId, UserId
+from taskwire.domain.jobs import CreateRequested, Job, PostCard, Requester, to_coder
+from taskwire.domain.links import LinkRecord
+from taskwire.domain.mrkdwn import is_blank
+from taskwire.domain.naming import digest, name_for, title_for
+from taskwire.domain.secrets import masked_beginning
+from taskwire.job_context import JobContext, Outcome, decided, done
+from taskwire.messages import answers, inputs, refusals
+from taskwire.outbox.new_links import bare_record, link_id
+from taskwire.outbox.observing import LONGEST_TITLE
+from taskwire.outbox.retries import patiently
+from taskwire.people.permissions import Account, People
+from taskwire.queue.batch import Batch
+from taskwire.redis.decoding import read
+from taskwire.tasks.choices import choose_preset, choose_template, require_free
+
+REPEAT_MS = 120_000
+HOUR_MS = 3_600_000
+ASKED_MS = 1_800_000
+ATTACHING_MS = 60_000
+
+
+class TaskCreator:
+    """Carries out the jobs that make a new link."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def asked(self, context: JobContext) -> Outcome:
+        """Check what a person asked for, and write the intent down as a link of its own."""
+        work = context.work(CreateRequested)
+        try:
+            return await patiently(self._deps, context, None, partial(self._asked, work))
+        except UserError as error:
+            if work.kept:
+                return decided(Batch(), work.requester, answers.refusal(error))
+            raise reads_behind(error, work.behind) from None
+
+    async def _asked(self, work: CreateRequested, context: JobContext) -> Outcome:
+        meant = await self._meant(work)
+        if is_command(meant.prompt):
+            raise UserError(*refusals.prompt_is_command())
+        account = await self._people.get_account(work.requester.person)
+        if is_blank(meant.prompt):
+            # No form and no command is sent without: somebody made this up.
+            raise UserError(*refusals.too_late())
+        await self._people.require_place(meant.requester, "created")
+        record = await self._record(meant, account, context.job.id)
+        if await self._deps.links.find(record.id) is not None:
+            return done(None, (work.requester, inputs.already_decided()))
+        note = ("created", work.requester.person, _likeness(meant, record))
+        if not work.kept and await self._is_repeated(note, context.now_ms):
+            key = digest(context.job.id)
+            batch = self._deps.notes.keeping(
+                Batch(), meant.model_dump_json(), "another", key, ttl_ms=ASKED_MS
+            )
+            return done(batch, (work.requester, answers.another_one(meant.prompt, key)))
+        if meant.name is not None:
+            await require_free(self._deps.coder, account.username, meant.name)
+        batch = await self._counted(work.requester.person, record, context.now_ms)
+        self._deps.notes.keeping(batch, f"{context.now_ms} {record.id}", *note, ttl_ms=REPEAT_MS)
+        intent = self._intent(batch, record, work.requester)
+        if work.kept:
+            return decided(intent, work.requester, answers.another_follows(meant.prompt))
+        return done(
+            intent, *([(work.requester, answers.options_behind(meant.behind))] if meant.behind else ())
+        )
+
+    async def _counted(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
+        """Count a task; raises UserError where one person, no administrator, would have too many."""
+        most, notes, note = self._deps.create_limit, self._deps.notes, ("creates", person)
+        if not most or await self._people.is_admin(person):
+            return Batch()
+        latest = await notes.list_since(now_ms - HOUR_MS, *note)
+        if len(latest) >= most:
+            wait_ms = latest[-most] + HOUR_MS - now_ms
+            raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)))
+        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=HOUR_MS)
+
+    async def _meant(self, work: CreateRequested) -> CreateRequested:
+        """What was asked for; asked once more, it is what was asked for at first."""
+        if not work.kept:
+            return work
+        kept = await self._deps.notes.find("another", work.kept)
+        if kept is None:
+            raise UserError(*refusals.too_late())
+        first = read(CreateRequested.model_validate_json, kept)
+        if first.requester.person != work.requester.person:
+            raise UserError(*refusals.too_late())
+        # The button stands where the first asking was answered, which need not be where the card goes.
+        requester = work.requester.model_copy(
+            update={"channel": first.requester.channel, "is_elsewhere": True}
+        )
+        return first.model_copy(update={"requester": requester})
+
+    async def _record(self, work: CreateRequested, account: Account, job_id: str) -> LinkRecord:
+        coder = self._deps.coder
+        template = choose_template(
+            await coder.list_templates(), work.template, work.organization, self._deps.template
+        )
+        presets = await coder.list_presets(template.active_version_id)
+        preset = choose_preset(template, presets, work.preset, self._deps.preset)
+        # Everybody reads the task's name and title: none of their words is a secret.
+        shown = masked_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
+        return LinkRecord(
+            id=link_id(job_id),
+            channel=work.requester.channel,
+            made_at=work.requester.at,
+            requested_by=work.requester.person,
+            owner_slack=work.requester.person,
+            owner_id=account.id,
+            owner_name=account.username,
+            prompt=work.prompt,
+            name=work.name or name_for(shown, job_id),
+            title=title_for(shown),
+            template=template.title,
+            template_version_id=template.active_version_id,
+            preset_id=preset.id if preset else None,
+            preset=preset.name if preset else None,
+        )
+
+    def _intent(self, batch: Batch, record: LinkRecord, requester: Requester) -> Batch:
+        self._deps.writes.record(batch, record)
+        job = Job(id=f"card:{record.id}", work=PostCard(requester=requester))
+        return batch.append(to_coder(record.id), job, score=0)
+
+    async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
+        """Whether this person has created the same within two minutes; what failed does not count."""
+        first = await self._deps.notes.find(*note)
+        if first is None:
+            return False
+        at_ms, _, link_id = first.partition(" ")
+        link = await self._deps.links.find(LinkId(link_id))
+        return now_ms - int(at_ms) < REPEAT_MS and (link is None or link.ended != "failed")
+
+    async def attach(
+        self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
+    ) -> Batch:
+        """Write down the intent to give an existing task a thread; UserError while somebody else does."""
+        note = ("attaching", task.id)
+        is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACHING_MS)
+        if not is_first and await self._deps.notes.find(*note) != job_id:
+            raise UserError(*refusals.being_attached(task.name))
+        record = bare_record(task, requester, self._deps.mask).model_copy(
+            update={"id": link_id(job_id), "owner_slack": owner}
+        )
+        return self._intent(batch, record, requester)
+
+
+def _likeness(work: CreateRequested, record: LinkRecord) -> str:
+    """What makes two askings the same."""
+    return digest(
+        work.prompt,
+        record.template_version_id,
+        record.preset_id or "",
+        work.name or "",
+        work.requester.channel,
+    )

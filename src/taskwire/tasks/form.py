@@ -1,0 +1,95 @@
+"""Filling the form for a new task with what this person may use."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from taskwire.coder.models import Template
+from taskwire.dependencies import Dependencies
+from taskwire.domain.commands import OpenForm
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import UserId
+from taskwire.domain.jobs import Requester
+from taskwire.domain.message import View
+from taskwire.messages import forms
+from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
+from taskwire.people.permissions import People
+from taskwire.tasks.choices import choose_preset, choose_template
+
+
+class CreateForm:
+    """Makes the form's view."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def view(self, requester: Requester, given: OpenForm, metadata: Callable[[str], str]) -> View:
+        """The form, with what was typed; raises UserError for who may not create.
+
+        `metadata` makes what the form carries along from the template whose presets it shows.
+        """
+        await self._people.get_account(requester.person)
+        templates = await self._deps.coder.list_templates()
+        chosen, preset, wrong = await self._chosen(templates, given)
+        return forms.create_form(
+            await self._choices(templates, chosen),
+            prompt=given.text,
+            chosen=chosen,
+            preset=preset,
+            name=given.name or "",
+            channel=requester.channel,
+            error=wrong,
+            private_metadata=metadata(chosen),
+        )
+
+    async def with_template(
+        self,
+        person: UserId,
+        chosen: str,
+        entered: Mapping[str, str],
+        channel: str,
+        metadata: Callable[[str], str],
+    ) -> View:
+        """The form again, with another template's presets and what was entered so far.
+
+        Raises UserError for who may not create any more.
+        """
+        await self._people.get_account(person)
+        templates = await self._deps.coder.list_templates()
+        return forms.create_form(
+            await self._choices(templates, chosen),
+            prompt=entered.get(Field.PROMPT, ""),
+            chosen=chosen,
+            name=entered.get(Field.NAME, ""),
+            channel=entered.get(Field.CHANNEL) or channel,
+            private_metadata=metadata(chosen),
+        )
+
+    async def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
+        """The template and preset that were named, or the defaults; what was named wrongly is said."""
+        chosen, preset = templates[0].id if templates else "", ""
+        try:
+            template = choose_template(templates, given.template, given.organization, self._deps.template)
+            chosen = template.id
+            presets = await self._deps.coder.list_presets(template.active_version_id)
+            found = choose_preset(template, presets, given.preset, self._deps.preset)
+            preset = found.id if found else ""
+        except UserError as error:
+            is_named = given.template or given.organization or given.preset
+            return chosen, preset, error.sentence if is_named and templates else ""
+        return chosen, preset, ""
+
+    async def _choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
+        """All templates; presets only of the chosen one, so that the form costs two requests."""
+        return [
+            TemplateChoice(
+                id=template.id,
+                title=template.title,
+                organization=template.organization_name,
+                presets=await self._presets(template) if template.id == chosen else (),
+            )
+            for template in templates
+        ]
+
+    async def _presets(self, template: Template) -> tuple[PresetChoice, ...]:
+        presets = await self._deps.coder.list_presets(template.active_version_id)
+        return tuple(PresetChoice(preset.id, preset.name, preset.is_default) for preset in presets)

@@ -1,0 +1,246 @@
+"""From the name that a person typed to one task that they may see.
+
+In service mode a person sees their own tasks, and tasks whose thread is in the conversation where they ask.
+Administrators see all. What somebody may not see is in no answer and no suggestion. An exact name costs one
+request to Coder; anything else costs the whole list.
+
+The list may hold ten thousand tasks. People who ask at the same time share one. It is read in pieces, and of
+each task only what tells it from others, until somebody wants to see that task.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from taskwire.coder import lists, models
+from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
+from taskwire.coder.lists import Item, TaskEntry
+from taskwire.coder.models import Task
+from taskwire.dependencies import Dependencies
+from taskwire.domain.commands import TaskName
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import nearest
+from taskwire.domain.ids import ChannelId, LinkId, TaskId
+from taskwire.domain.jobs import Requester
+from taskwire.domain.links import Link
+from taskwire.messages import refusals
+from taskwire.outbox.new_links import bare_record
+from taskwire.people.permissions import Account, People
+from taskwire.single_flight import SingleFlight
+from taskwire.telemetry import logger
+
+_log = logger("taskwire.tasks.lookup")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One task, as it stands in the list, and its open link if it has one."""
+
+    place: int
+    entry: TaskEntry
+    link: LinkId | None
+    _item: Item
+
+    def read(self) -> Task:
+        """Read all of it; raises `Unknown` on nonsense."""
+        return models.parse_task(bytes(self._item))
+
+
+class Catalogue:
+    """The list at one moment."""
+
+    def __init__(self) -> None:
+        self.all: list[CatalogueEntry] = []
+        self._of_owner: dict[str, list[CatalogueEntry]] = defaultdict(list)
+        self._in_channel: dict[ChannelId, list[CatalogueEntry]] = defaultdict(list)
+
+    def add(self, item: Item, entry: TaskEntry, link: LinkId | None, channel: ChannelId | None) -> None:
+        """Add the next task."""
+        listed = CatalogueEntry(len(self.all), entry, link, item)
+        self.all.append(listed)
+        self._of_owner[entry.owner_id].append(listed)
+        if channel is not None:
+            self._in_channel[channel].append(listed)
+
+    def of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
+        """The tasks of an owner, and those whose threads are in a channel, in Coder's order."""
+        own = self._of_owner.get(owner_id, []) if owner_id else []
+        here = self._in_channel.get(channel, [])
+        found = {listed.place: listed for listed in (*own, *here)}
+        return [found[place] for place in sorted(found)]
+
+
+class Cataloguer:
+    """Makes catalogues."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+        # Where a link's thread is never changes.
+        self._channels: dict[LinkId, ChannelId] = {}
+
+    async def make(self) -> Catalogue:
+        """Ask Coder for all tasks, and note where their threads are."""
+        body = await self._deps.coder.list_tasks_raw()
+        linked = await self._deps.links.list_open()
+        await self._learn(linked.values())
+        made = Catalogue()
+        for piece in lists.pieces(body):
+            for item in piece:
+                self._add(item, linked, made)
+            await asyncio.sleep(0)
+        return made
+
+    def _add(self, item: Item, linked: dict[TaskId, LinkId], made: Catalogue) -> None:
+        try:
+            entry = lists.entry(item)
+        except UnexpectedCoderAnswer as error:
+            _log.warning("a task cannot be listed", error=str(error))
+            return
+        link = linked.get(TaskId(entry.id))
+        made.add(item, entry, link, self._channels.get(link) if link is not None else None)
+
+    async def _learn(self, links: Iterable[LinkId]) -> None:
+        """Read in which channels the links are that are not known yet, and forget those that have ended."""
+        known = {link: self._channels.get(link) for link in links}
+        found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
+        self._channels = {link: where for link, where in (known | found).items() if where is not None}
+
+
+PIECE = 50
+
+
+@dataclass(frozen=True)
+class VisibleTask:
+    """A task that a person may see, and its open link if it has one."""
+
+    task: Task
+    link: Link | None
+
+
+@dataclass(frozen=True)
+class _Viewer:
+    """Who looks, and from where."""
+
+    channel: ChannelId
+    account: Account | None
+    is_admin: bool
+
+    @property
+    def username(self) -> str:
+        """The person's name in Coder, if they have one."""
+        return self.account.username if self.account else ""
+
+    def may_see(self, task: Task, link: Link | None) -> bool:
+        """Whether a task is theirs, or its thread is here."""
+        is_own = self.account is not None and task.owner_id == self.account.id
+        return self.is_admin or is_own or (link is not None and link.record.channel == self.channel)
+
+    def looks_at(self, catalogue: Catalogue) -> list[CatalogueEntry]:
+        """The tasks that they may see."""
+        owner_id = self.account.id if self.account else None
+        return catalogue.all if self.is_admin else catalogue.of(owner_id, self.channel)
+
+
+class Lookup:
+    """Finds tasks for people."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+        self._catalogue = SingleFlight(Cataloguer(deps).make)
+
+    async def list_seen(self, requester: Requester) -> list[VisibleTask]:
+        """All tasks that this person may see here."""
+        viewer = await self._viewer(requester)
+        return await self._read(viewer.looks_at(await self._catalogue.get()))
+
+    async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
+        """The one task of this name; raises UserError that offers what comes near."""
+        viewer = await self._viewer(requester)
+        exact = await self._exact(name, viewer)
+        return exact if exact is not None else await self._among_all(name, viewer)
+
+    async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
+        """The link that a button names, if this person may see it; raises UserError otherwise."""
+        link = await self._people.as_seen(requester, await self._deps.links.find(link_id))
+        if link is None:
+            raise UserError(*refusals.no_such_id())
+        return link
+
+    async def _viewer(self, requester: Requester) -> _Viewer:
+        is_admin = await self._people.is_admin(requester.person)
+        account = await self._people.find_account(requester.person)
+        return _Viewer(await self._people.where(requester), account, is_admin)
+
+    async def _exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
+        """The task of exactly this name, one's own before others'; Coder is asked for it alone."""
+        owner = name.owner or viewer.username
+        if not name.id and not owner:
+            return None
+        try:
+            task = await self._deps.coder.get_task(name.id or f"{owner}/{name.name}")
+        except NotFound:
+            return None
+        link = await self._deps.links.find_by_task(TaskId(task.id))
+        return VisibleTask(task, link) if viewer.may_see(task, link) else None
+
+    async def _among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
+        """Another's task of this name, or the one that begins so; raises UserError if that is not one."""
+        if name.id:
+            raise UserError(*refusals.no_such_id())
+        seen = viewer.looks_at(await self._catalogue.get())
+        found = _matching(seen, name, viewer.username)
+        if len(found) == 1:
+            link = found[0].link
+            return VisibleTask(
+                found[0].read(), await self._deps.links.find(link) if link is not None else None
+            )
+        if found:
+            raise UserError(*refusals.several_tasks(str(name), [_full_name(each) for each in found]))
+        raise UserError(*refusals.no_such_task(str(name), await _nearest(name.name, seen)))
+
+    async def _read(self, listed: list[CatalogueEntry]) -> list[VisibleTask]:
+        """Read tasks with their links, a few at a time."""
+        links = await self._deps.links.list_links(each.link for each in listed if each.link is not None)
+        seen: list[VisibleTask] = []
+        for start in range(0, len(listed), PIECE):
+            for each in listed[start : start + PIECE]:
+                try:
+                    seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
+                except UnexpectedCoderAnswer as error:
+                    # A task that a newer Coder shows in another way must not hide all the others.
+                    _log.warning("a task cannot be read", task=each.entry.id, error=str(error))
+            await asyncio.sleep(0)
+        return seen
+
+    async def get_steerable(self, requester: Requester, name: TaskName) -> VisibleTask:
+        """The same, if this person may act on it; raises UserError otherwise."""
+        seen = await self.get(requester, name)
+        link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
+        await self._people.require_steer(requester, link)
+        return seen
+
+
+def _matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
+    """Those of exactly this name, else those that begin so, one's own before others'."""
+    pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
+    if exact := [each for each in pool if each.entry.name.lower() == name.name]:
+        return exact
+    begins = [each for each in pool if each.entry.name.lower().startswith(name.name)]
+    mine = [each for each in begins if each.entry.owner_name == own]
+    return mine if len(mine) == 1 and not name.owner else begins
+
+
+async def _nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
+    """The names that come near; in pieces, since comparing takes its time."""
+    near: list[str] = []
+    for start in range(0, len(listed), PIECE):
+        names = (each.entry.name for each in listed[start : start + PIECE])
+        near += [name for name in names if nearest(word, (name,))]
+        await asyncio.sleep(0)
+    return nearest(word, near)
+
+
+def _full_name(listed: CatalogueEntry) -> str:
+    return f"{listed.entry.owner_name}/{listed.entry.name}"

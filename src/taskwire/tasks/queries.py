@@ -1,0 +1,203 @@
+"""Questions: list, status, logs, templates. They change nothing, skip the queue, and are answered at once."""
+
+from math import ceil
+from typing import NamedTuple
+
+from taskwire.coder.errors import NotFound
+from taskwire.coder.models import Task
+from taskwire.dependencies import Dependencies
+from taskwire.domain.commands import Help, List, ListFilter, Logs, SlackPerson, Status, Templates
+from taskwire.domain.errors import OutsideError, UserError
+from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds, to_ms
+from taskwire.domain.jobs import Requester
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.phases import Phase
+from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.transitions import NEEDING, Observed, initial_state
+from taskwire.messages import answers, cards, listing, refusals
+from taskwire.outbox.agent_log import read_last
+from taskwire.outbox.observing import LONGEST_PROMPT, as_it_stands, observation_of, observe_first
+from taskwire.people.permissions import People, require_rights
+from taskwire.slack.calls import Method
+from taskwire.tasks.lookup import Lookup, VisibleTask
+from taskwire.telemetry import logger
+
+_log = logger("taskwire.tasks.queries")
+Question = List | Status | Logs | Templates | Help
+
+
+class Shown(NamedTuple):
+    """A task as it is shown: what was seen of it, and its link or what stands for one."""
+
+    seen: VisibleTask
+    link: Link
+
+    def needs(self, account: str) -> bool:
+        """Whether it waits for this person."""
+        return self.link.state.open_phase in NEEDING and self.seen.task.owner_id == account
+
+    def fits(self, wanted: ListFilter, account: str) -> bool:
+        """Whether the filter lets it through."""
+        match wanted:
+            case ListFilter.ALL:
+                return True
+            case ListFilter.MINE:
+                return self.seen.task.owner_id == account
+            case ListFilter.NEEDS_ME:
+                return self.needs(account)
+            case ListFilter.FAILED:
+                return self.link.state.phase in (Phase.FAILED, Phase.BROKEN)
+            case _:
+                return wanted.value in (self.link.state.phase, self.seen.task.status_word)
+
+    def order(self, account: str) -> tuple[bool, int, int]:
+        """Those that need this person first, then by what they do, the newest first."""
+        made_ms = to_ms(self.seen.task.created_at)
+        return (not self.needs(account), listing.rank(self.link.state.open_phase), -made_ms)
+
+
+class Queries:
+    """Answers questions."""
+
+    def __init__(self, deps: Dependencies, people: People, lookup: Lookup) -> None:
+        self._deps = deps
+        self._people = people
+        self._lookup = lookup
+
+    async def answer(self, requester: Requester, question: Question) -> Message:
+        """The answer; raises UserError where there is none to give."""
+        match question:
+            case Help():
+                return listing.manual(question.verb)
+            case List():
+                return await self._list(requester, question)
+            case Status():
+                return await self._status(requester, question)
+            case Logs():
+                return await self._logs(requester, question)
+            case Templates():
+                return await self._templates(requester)
+
+    async def _list(self, requester: Requester, question: List) -> Message:
+        seen = await self._lookup.list_seen(requester)
+        account = await self._people.find_account(requester.person)
+        mine = account.id if account else ""
+        owner = await self._owner(question)
+        now_ms = microseconds(requester.at) // 1000
+        shown = [
+            Shown(each, self._link_of(each, now_ms))
+            for each in seen
+            if owner is None or each.task.owner_name.lower() == owner
+        ]
+        shown = [each for each in shown if each.fits(question.filter, mine)]
+        if not shown:
+            await require_rights(self._deps)
+        shown.sort(key=lambda each: each.order(mine))
+        pages = max(1, ceil(len(shown) / listing.PAGE))
+        page = min(max(question.page, 1), pages)
+        is_admin = await self._people.is_admin(requester.person)
+        lines = [
+            listing.TaskLine(
+                link=each.link,
+                permalink=await self._place(each.seen),
+                can_steer=is_admin or each.seen.task.owner_id == mine,
+            )
+            for each in shown[(page - 1) * listing.PAGE : page * listing.PAGE]
+        ]
+        words = [question.filter.value] if question.filter is not ListFilter.ALL else []
+        words += [f"owner={owner}"] if owner else []
+        return listing.task_list(
+            lines, coder_url=self._deps.coder_url, page=page, pages=pages, filtered=" ".join(words)
+        )
+
+    async def _owner(self, question: List) -> str | None:
+        if not isinstance(question.owner, SlackPerson):
+            return question.owner.lower() if question.owner else None
+        try:
+            account = await self._people.get_account(UserId(question.owner.id))
+        except UserError:
+            # Why is for that person to know.
+            raise UserError(*refusals.whose_account(question.owner.id)) from None
+        return account.username.lower()
+
+    async def _place(self, seen: VisibleTask) -> str:
+        """The address of the task's thread; nothing where Slack does not tell it."""
+        if seen.link is None or seen.link.record.thread_ts is None:
+            return ""
+        try:
+            return await self._permalink(seen.link.record.channel, seen.link.record.thread_ts)
+        except OutsideError as error:
+            _log.info("no permalink", link=seen.link.id, error=str(error))
+            return ""
+
+    async def _permalink(self, channel: ChannelId, ts: Ts) -> str:
+        known = await self._deps.notes.find("permalink", channel, ts)
+        if known is None:
+            known = await self._deps.slack.get_permalink(channel, ts)
+            await self._deps.notes.keep(known, "permalink", channel, ts, ttl_ms=86_400_000)
+        return known
+
+    async def _status(self, requester: Requester, question: Status) -> Message:
+        seen = await self._lookup.get(requester, question.name)
+        task = await self._fresh(seen.task)
+        now_ms = microseconds(requester.at) // 1000
+        if seen.link is None:
+            first = await observe_first(self._deps, task)
+            state = initial_state(first, self._deps.rules, now_ms)
+            link = cards.unlinked(
+                first.seen, state, masked_beginning(self._deps.mask, task.initial_prompt, LONGEST_PROMPT)
+            )
+        else:
+            link = self._link_of(VisibleTask(task, seen.link), now_ms)
+        return cards.status(
+            link,
+            coder_url=self._deps.coder_url,
+            forges=self._deps.forges,
+            permalink=await self._place(seen),
+            can_steer=await self._people.may_steer(requester.person, link),
+        )
+
+    async def _fresh(self, task: Task) -> Task:
+        try:
+            return await self._deps.coder.get_task(task.id)
+        except NotFound:
+            raise UserError(*refusals.task_is_gone(task.title)) from None
+
+    async def _logs(self, requester: Requester, question: Logs) -> Message:
+        seen = await self._lookup.get(requester, question.name)
+        task = seen.task
+        told = await read_last(self._deps, self._link_of(seen, microseconds(requester.at) // 1000))
+        if not question.full:
+            return answers.logs(task.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
+        if not told.whole:
+            raise UserError(*refusals.no_log_yet(task.title))
+        channel = await self._deps.slack.open_direct(requester.person)
+        file_id = await self._deps.slack.start_upload(f"{task.name}.log", told.whole)
+        await self._deps.slack.reserve(Method.COMPLETE_UPLOAD)
+        await self._deps.slack.complete_upload(file_id, f"Log of {task.title}", channel)
+        return answers.log_sent(task.title, is_snapshot=told.is_snapshot)
+
+    def _link_of(self, each: VisibleTask, now_ms: int) -> Link:
+        """The link as it stands now; for a task without a thread, one made up of what Coder shows of it."""
+        seen = Observed(seen=observation_of(each.task, self._deps.mask))
+        if each.link is None:
+            return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))
+        return as_it_stands(each.link, seen, self._deps.rules, now_ms)
+
+    async def _templates(self, requester: Requester) -> Message:
+        await self._people.get_account(requester.person)
+        lines = []
+        for template in await self._deps.coder.list_templates():
+            presets = await self._deps.coder.list_presets(template.active_version_id)
+            lines.append(
+                listing.TemplateLine(
+                    name=template.name,
+                    title=template.title,
+                    description=template.description,
+                    organization=template.organization_name,
+                    presets=tuple(preset.name for preset in presets),
+                    default_preset=next((preset.name for preset in presets if preset.is_default), ""),
+                )
+            )
+        return listing.templates(lines)

@@ -1,0 +1,262 @@
+"""The thread of a new link: its card is posted, and what was already said beneath it is taken over.
+
+The task of a new link: created under a name that makes a second try safe, or found, and bound to it.
+"""
+
+import contextlib
+from functools import partial
+
+from taskwire.coder.errors import NameTaken, NoTasks, NotFound, ServerTrouble, TokenRefused
+from taskwire.coder.models import Task
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown, UserError
+from taskwire.domain.ids import LinkId, TaskId
+from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
+from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.secrets import masked_beginning
+from taskwire.domain.transitions import Observed, initial_state
+from taskwire.job_context import JobContext, Outcome, done
+from taskwire.messages import answers, cards, refusals
+from taskwire.outbox.enqueue import draw, draw_first, to_read
+from taskwire.outbox.error_messages import said
+from taskwire.outbox.new_links import end_unbound, find_permalink, get_link
+from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
+from taskwire.outbox.posting import post_once
+from taskwire.outbox.retries import has_waited_long, patiently
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.slack.errors import ChannelProblem
+from taskwire.slack.outbound import Metadata
+from taskwire.tasks.choices import name_taken
+
+
+class ThreadOpener:
+    """Carries out the jobs that post a first card."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    async def open(self, context: JobContext) -> Outcome:
+        """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
+        work, link = context.work(PostCard), await get_link(self._deps, context)
+        if not context.is_in_doubt and has_waited_long(context):
+            told = answers.never_posted(is_attached=link.record.task_id is not None)
+            return done(end_unbound(self._deps, link), (work.requester, told))
+        return await patiently(
+            self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
+        )
+
+    async def _post_card(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+        record = link.record
+        meta = Metadata(id=context.job.id, kind="card", task_id=record.task_id)
+        try:
+            link = await self._as_it_stands(link, context.now_ms)
+            card = cards.card(link, coder_url=self._deps.coder_url, forges=self._deps.forges)
+            ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
+        except ChannelProblem as problem:
+            is_attached = record.task_id is not None
+            say = answers.may_be_posted if context.is_in_doubt else answers.cannot_post
+            told = say(problem.code, record.channel, is_attached=is_attached)
+            return done(end_unbound(self._deps, link), (requester, told))
+        except NotFound:
+            return done(end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))
+        posted = record.model_copy(update={"thread_ts": ts})
+        batch = self._deps.writes.record(Batch(), posted)
+        self._deps.writes.thread(batch, posted)
+        if posted.task_id is not None:
+            # Until the list has had its say the card shows what the task was found at.
+            self._deps.writes.state(batch, posted.id, link.state, None)
+        if context.note:
+            # It may have stood there for long, and Slack brings what was said for minutes only.
+            to_read(record.id, ts, batch)
+        job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
+        return done(batch.append(to_coder(record.id), job, score=1))
+
+    async def _as_it_stands(self, link: Link, now_ms: int) -> Link:
+        """The link of a task that exists with how it stands, so that its first card tells the truth."""
+        if link.record.task_id is None:
+            return link
+        seen = await observe_first(self._deps, await self._deps.coder.get_task(link.record.task_id))
+        state = initial_state(seen, self._deps.rules, now_ms)
+        return link.model_copy(update={"seen": seen.seen, "state": state})
+
+
+# A server that answers with errors is asked no longer and no oftener: a template that cannot work looks so.
+MOST_ERRORS = 5
+FAILING_MS = 900_000
+
+
+class TaskBinder:
+    """Carries out the jobs that give a link its task."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def bind(self, context: JobContext) -> Outcome:
+        """Create the task, or find the one that an earlier try created, and bind it to the link."""
+        work, link = context.work(CreateTask), await get_link(self._deps, context)
+        if has_waited_long(context) and not context.is_in_doubt and not work.was_tried:
+            return self._failed(link, work.requester, refusals.NEVER_ANSWERED)
+        carry = self._create if link.record.task_id is None else self._attach
+        return await patiently(
+            self._deps, context, link, partial(carry, link, work.requester), gives_up=False
+        )
+
+    async def _create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+        try:
+            task = await self._created(context, link.record)
+        except (TokenRefused, NoTasks):
+            raise
+        except UserError as error:
+            return self._failed(link, requester, str(error))
+        except Refused as refused:
+            return self._failed(link, requester, refusals.coder_said(said(refused)))
+        return done(self._bound(link, task, is_baseline=False))
+
+    async def _attach(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
+        del context
+        task_id = TaskId(str(link.record.task_id))
+        other = await self._deps.links.find_by_task(task_id)
+        if other is not None and other.id != link.id:
+            where = await find_permalink(self._deps, other.record)
+            return self._failed(link, requester, refusals.has_a_thread(where))
+        try:
+            await self._people.require_steer(requester, link)
+            task = await self._deps.coder.get_task(task_id)
+        except UserError as error:
+            return self._failed(link, requester, str(error))
+        except NotFound:
+            return self._failed(link, requester, refusals.GONE)
+        former = await self._find_former(link)
+        batch = self._bound(link, task, is_baseline=True, title=_title_kept(former, task))
+        return done(await self._show_new_place(link, former, batch))
+
+    async def _created(self, context: JobContext, record: LinkRecord) -> Task:
+        work = context.work(CreateTask)
+        was_in_doubt = context.is_in_doubt or context.lease.is_suspect or work.was_tried
+        if was_in_doubt:
+            found = await self._found(record)
+            context.settled("there" if found is not None else "not_there")
+            if found is not None:
+                return found
+            self._require_hope(context, work)
+        await self._require_theirs(context, work, record)
+        try:
+            return await context.attempt(
+                record.name,
+                self._deps.coder.timeouts.create,
+                lambda: self._deps.coder.create_task(
+                    record.owner_id,
+                    record.template_version_id,
+                    record.prompt,
+                    record.name,
+                    preset_id=record.preset_id,
+                ),
+            )
+        except Unknown as error:
+            # A look now can only find: the request may still be on its way, and a second one meets its name.
+            task = await self._glimpse(record)
+            context.settled(has_landed=task is not None)
+            if task is None:
+                context.learned(was_tried=True, errors=work.errors + isinstance(error, ServerTrouble))
+                raise
+            return task
+        except NameTaken:
+            # A first attempt that finds the name taken is a conflict; a later one may meet its own task.
+            found = await self._found(record) if was_in_doubt else None
+            if found is not None:
+                return found
+            if was_in_doubt and not self._has_landed(context):
+                context.learned(was_tried=True)
+                raise TryLater("the name is taken, and its task cannot be seen yet") from None
+            raise UserError(*await self._name_taken(record)) from None
+
+    async def _require_theirs(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
+        """Raise UserError if the person may not create it any more: it may have waited for long."""
+        try:
+            if (await self._people.get_account(work.requester.person)).id != record.owner_id:
+                raise UserError(*refusals.other_account())
+        except UserError:
+            if work.was_tried and not self._has_landed(context):
+                raise TryLater("what was tried while they might may still come about") from None
+            raise
+
+    def _require_hope(self, context: JobContext, work: CreateTask) -> None:
+        """Raise UserError where nobody waits for another try, or it would end as all the others."""
+        lasts_ms = context.now_ms - (context.job.failing_since_ms or context.now_ms)
+        if work.errors >= MOST_ERRORS and lasts_ms > FAILING_MS:
+            raise UserError(refusals.CREATE_FAILED)
+        if has_waited_long(context):
+            raise UserError(refusals.NEVER_ANSWERED)
+
+    def _has_landed(self, context: JobContext) -> bool:
+        """Whether everything that was tried since the first failure has had its time."""
+        lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.landing_margin_ms
+        since_ms = context.job.failing_since_ms
+        return since_ms > 0 and context.now_ms - since_ms > lasts_ms
+
+    async def _name_taken(self, record: LinkRecord) -> refusals.Refusal:
+        return await name_taken(self._deps.coder, record.owner_name, record.name)
+
+    async def _found(self, record: LinkRecord) -> Task | None:
+        """The task that an earlier try created: of this name, with this prompt, and no link's yet."""
+        try:
+            task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
+        except NotFound:
+            return None
+        is_ours = task.initial_prompt == record.prompt
+        if not is_ours or await self._deps.links.find_by_task(TaskId(task.id)) is not None:
+            raise UserError(*await self._name_taken(record))
+        return task
+
+    async def _glimpse(self, record: LinkRecord) -> Task | None:
+        try:
+            return await self._found(record)
+        except (UserError, OutsideError):
+            return None
+
+    async def _find_former(self, link: Link) -> Link | None:
+        """The link of the thread that the task had before."""
+        former = await self._deps.notes.find("detached", str(link.record.task_id))
+        return await self._deps.links.find(LinkId(former)) if former is not None else None
+
+    async def _show_new_place(self, link: Link, former: Link | None, batch: Batch) -> Batch:
+        """Let the card of the thread that the task had before lead to this one."""
+        if former is None:
+            return batch
+        with contextlib.suppress(OutsideError):
+            if where := await find_permalink(self._deps, link.record):
+                self._deps.writes.moved_to(batch, former.id, where)
+                return draw(former.id, batch)
+        return batch
+
+    def _bound(self, link: Link, task: Task, *, is_baseline: bool, title: str = "") -> Batch:
+        record = link.record.model_copy(
+            update={
+                "task_id": TaskId(task.id),
+                "name": task.name,
+                "title": title
+                or masked_beginning(self._deps.mask, task.display_name, LONGEST_TITLE)
+                or link.record.title
+                or task.name,
+                "created_at": task.created_at,
+            }
+        )
+        batch = self._deps.writes.record(Batch(), record)
+        self._deps.writes.task(batch, record)
+        event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=is_baseline)
+        batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
+        return draw_first(record.id, batch)
+
+    def _failed(self, link: Link, requester: Requester, why: str) -> Outcome:
+        """Nothing was created, or attached: the card says why, and the link ends."""
+        batch = self._deps.writes.field(end_unbound(self._deps, link), link.id, "failure", why)
+        is_attached = link.record.task_id is not None
+        told = answers.not_attached(why) if is_attached else answers.not_created(why)
+        return done(draw_first(link.id, batch), (requester, told))
+
+
+def _title_kept(former: Link | None, task: Task) -> str:
+    """The title in the thread before, where the prompt is the same: Coder's is that of the first one."""
+    return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""

@@ -1,0 +1,291 @@
+"""Answers in the thread: what `!status`, `!logs`, `!help` and the verbs that need a button bring.
+
+What is asked for by one person is shown to that person, who may then show it to all; a whole log goes to
+their direct messages. What a person has to decide is there for everybody, and brought by those who may steer.
+"""
+
+import contextlib
+from dataclasses import replace
+
+from pydantic import BaseModel
+
+from taskwire.coder.errors import CoderError, NotFound
+from taskwire.coder.models import TaskStatus
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, TryLater, Unknown, UserError
+from taskwire.domain.ids import Ts, UserId, microseconds
+from taskwire.domain.jobs import ASKED, REPLY, AnswerInThread, ShowAnswer
+from taskwire.domain.links import Link
+from taskwire.domain.message import Message
+from taskwire.domain.naming import digest
+from taskwire.domain.transitions import Observed
+from taskwire.job_context import JobContext, Outcome, decided, done
+from taskwire.messages import answers, cards, inputs, listing, refusals
+from taskwire.messages.inputs import Settlement
+from taskwire.notices.closed_threads import follow
+from taskwire.outbox import questions
+from taskwire.outbox.agent_log import read_last
+from taskwire.outbox.enqueue import receipt, say, share
+from taskwire.outbox.error_messages import excuse
+from taskwire.outbox.observing import as_it_stands, observation_of
+from taskwire.outbox.posting import post_once
+from taskwire.outbox.questions import PostedQuestion
+from taskwire.outbox.retries import (
+    LONGEST_DELAY_SECONDS,
+    has_waited_long,
+    wait_seconds,
+    words_of_giving_up,
+    words_of_waiting,
+)
+from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import MOST_REPLIES
+from taskwire.redis.decoding import read
+from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity, SlackRateLimited
+from taskwire.slack.outbound import Metadata
+from taskwire.state.links import KEPT_REPLY_MS
+from taskwire.telemetry import logger
+
+# Questions about input, and the ways to what only those who may steer can do.
+WITH_BUTTON = ("not_a_verb", "edit", "delete")
+FOR_ALL = (*WITH_BUTTON, "too_many")
+# What its asker may show to all.
+FOR_ASKER_FIRST = ("status", "logs")
+SHOWN_MS = 1_800_000
+HOUR_MS = 3_600_000
+
+_log = logger("taskwire.tasks.thread_queries")
+
+
+class KeptAnswer(BaseModel):
+    """What one person was answered, and in which link's thread."""
+
+    person: UserId
+    link: str = ""
+    message: Message
+
+
+class ThreadQueries:
+    """Carries out the jobs that answer in a thread."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def answer(self, context: JobContext) -> Outcome:
+        """Answer what was asked for; what cannot be read now is said at once."""
+        work = context.work(AnswerInThread)
+        link = await self._deps.links.find(context.link_id)
+        if link is None or link.record.thread_ts is None:
+            return done()
+        if not context.is_in_doubt:
+            try:
+                await self._require_rights(link, work)
+            except (CoderError, TryLater, Unknown) as error:
+                return self._without_coder(link, work, context, error)
+            if await self._find_settlement(link, work) is not None:
+                return self._not_asked(link, work, context)
+        batch = Batch()
+        if work.what == "too_many" and not await self._is_to_hear_of_many(link, work, batch):
+            return done(batch)
+        message, is_answer = await self._message(link, work, context, batch)
+        if work.what not in FOR_ALL or link.ended is not None:
+            return self._privately(link, work, context, (message, batch), is_answer=is_answer)
+        return await self._post(link, work, context, (message, batch), is_answer=is_answer)
+
+    async def _post(
+        self,
+        link: Link,
+        work: AnswerInThread,
+        context: JobContext,
+        answer: tuple[Message, Batch],
+        *,
+        is_answer: bool,
+    ) -> Outcome:
+        """Say it to everybody; where it is a question, note where it stands."""
+        message, batch = answer
+        meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
+        record = link.record
+        try:
+            ts = await post_once(
+                self._deps, context, link.id, record.channel, record.thread_ts, message, meta
+            )
+        except MessageGone as problem:
+            return await follow(self._deps, context, link) or _unheard(link, problem.code)
+        except ChannelProblem as problem:
+            return _unheard(link, problem.code)
+        if is_answer and work.what in WITH_BUTTON:
+            place = PostedQuestion(ts=ts, message_id=meta.id, kind=meta.kind, message=message)
+            await questions.posted(self._deps, link, work.job or work.what, place, batch)
+            if why := await self._find_settlement(link, work):
+                questions.settle(link, work.job, inputs.settled(why), batch, is_last=why != "decided")
+        return done(batch)
+
+    async def _require_rights(self, link: Link, work: AnswerInThread) -> None:
+        await self._people.require_known(work.requester.person, needs_coder=work.what != "help")
+        if link.ended is None and work.what in WITH_BUTTON:
+            await self._people.require_steer(work.requester, link)
+
+    def _without_coder(
+        self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
+    ) -> Outcome:
+        """Answer a question at once; what a person's message became, only once its author may hear it."""
+        if work.what == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
+            raise error
+        if work.what == "not_a_verb":
+            return self._stands_back(link, work, context, error)
+        _log.warning("a question could not be answered", link=link.id, error=str(error))
+        return done(None, (work.requester, excuse(error)))
+
+    def _stands_back(
+        self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
+    ) -> Outcome:
+        """Let a question about what somebody wrote wait for Coder behind the thread's other questions."""
+        if has_waited_long(context):
+            return done(None, (work.requester, words_of_giving_up(work, link, error)))
+        tries = context.job.tries
+        _log.info("not yet", job=context.job.id, tries=tries, error=str(error))
+        delay_ms = int(1000 * wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds))
+        # The others are numbered from one on. So one that comes meanwhile is due at once.
+        behind = microseconds(work.requester.at)
+        batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
+        told = ((work.requester, words_of_waiting(work, link, error)),) if tries == 1 else ()
+        return replace(done(batch, *told), trouble="failing")
+
+    async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
+        """Why nothing is left to ask about a reply that is no verb, if nothing is."""
+        if work.what != "not_a_verb" or await self._deps.notes.find("reply", link.id, work.job) is not None:
+            return None
+        ts = Ts(work.job.removeprefix(REPLY))
+        is_sent = await self._deps.links.find_delivered(link.id, ts) is not None
+        if is_sent or any(job.id == work.job for job, _ in await list_undelivered(self._deps.links, link.id)):
+            return "decided"
+        return "deleted"
+
+    def _not_asked(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
+        """Say nothing of a reply that its author deleted; say of an expired one that it was not sent."""
+        if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
+            return done()
+        message = inputs.nobody_said(work.text, is_in_doubt=False)
+        return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
+
+    def _privately(
+        self,
+        link: Link,
+        work: AnswerInThread,
+        context: JobContext,
+        answer: tuple[Message, Batch],
+        *,
+        is_answer: bool,
+    ) -> Outcome:
+        message, batch = answer
+        if work.what not in FOR_ASKER_FIRST or not is_answer:
+            return done(batch, (work.requester, message))
+        key = digest(link.id, context.job.id)
+        kept = KeptAnswer(person=work.requester.person, link=link.id, message=message).model_dump_json()
+        self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWN_MS)
+        return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
+
+    async def show(self, context: JobContext) -> Outcome:
+        """Say to the thread what one person was answered there, at their word."""
+        work = context.work(ShowAnswer)
+        try:
+            await self._people.require_known(work.requester.person, needs_coder=False)
+            link = await self._people.as_seen(work.requester, await self._deps.links.find(context.link_id))
+        except (NoCapacity, SlackRateLimited):
+            raise
+        except (CoderError, TryLater, Unknown) as error:
+            return done(None, (work.requester, excuse(error)))
+        kept = await self._deps.notes.find("shown", work.key)
+        answer = read(KeptAnswer.model_validate_json, kept) if kept is not None else None
+        asked = (context.link_id, work.requester.person)
+        if link is None or link.ended is not None or answer is None or (answer.link, answer.person) != asked:
+            raise UserError(*refusals.too_late())
+        batch = say(link.id, f"shown:{work.key}", answer.message)
+        self._deps.notes.forgetting(batch, "shown", work.key)
+        return decided(batch, work.requester, answers.shown_to_everybody())
+
+    async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
+        """Whether it is said that too many wait: once an hour; the mark says it of each."""
+        if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
+            return False
+        receipt(link.id, work.requester.at, "failed", batch)
+        return await self._deps.notes.find("told-many", link.id) is None
+
+    async def _message(
+        self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
+    ) -> tuple[Message, bool]:
+        """What there is to say, and whether it is what was asked for."""
+        if link.ended is not None:
+            return inputs.link_ended(link), False
+        try:
+            if work.what == "logs":
+                return await self._logs(link), True
+            if work.what == "full_logs":
+                return await self._whole_log(link, work, context, batch), True
+            return await self._short(link, work, context, batch), True
+        except UserError as error:
+            return answers.refusal(error), False
+        except (NoCapacity, SlackRateLimited):
+            # What waits for its place in Slack's limits is no failure of anybody's.
+            raise
+        except (CoderError, TryLater, Unknown) as error:
+            _log.warning("a question could not be answered", link=link.id, error=str(error))
+            return excuse(error), False
+
+    async def _short(self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch) -> Message:
+        match work.what:
+            case "status":
+                return await self._status(link, work, context.now_ms)
+            case "too_fast":
+                return answers.too_fast()
+            case "help":
+                return listing.thread_manual()
+            case "edit":
+                is_running = link.state.status == TaskStatus.ACTIVE
+                return inputs.edit_while_running(link) if is_running else answers.edit_button(link)
+            case "delete":
+                return answers.delete_button(link)
+            case "too_many":
+                self._deps.notes.keeping(batch, "1", "told-many", link.id, ttl_ms=HOUR_MS)
+                return inputs.too_much_asked() if work.text == ASKED else inputs.too_many(MOST_REPLIES)
+            case "not_a_verb":
+                return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
+            case _:
+                return answers.not_available(work.text)
+
+    async def _status(self, link: Link, work: AnswerInThread, now_ms: int) -> Message:
+        if link.record.task_id is not None:
+            with contextlib.suppress(NotFound):
+                task = await self._deps.coder.get_task(link.record.task_id)
+                link = as_it_stands(
+                    link, Observed(seen=observation_of(task, self._deps.mask)), self._deps.rules, now_ms
+                )
+        can_steer = await self._people.may_steer(work.requester.person, link)
+        return cards.status(
+            link, coder_url=self._deps.coder_url, forges=self._deps.forges, can_steer=can_steer
+        )
+
+    async def _logs(self, link: Link) -> Message:
+        if link.record.task_id is None:
+            return answers.logs(link.title, "", is_cut=False)
+        told = await read_last(self._deps, link)
+        return answers.logs(link.title, told.text, is_cut=told.is_cut, is_snapshot=told.is_snapshot)
+
+    async def _whole_log(
+        self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
+    ) -> Message:
+        """Let the whole log follow where only they see it: in a thread a file is there for everybody."""
+        told = await read_last(self._deps, link)
+        if not told.whole:
+            raise UserError(*refusals.no_log_yet(link.title))
+        channel = await self._deps.slack.open_direct(work.requester.person)
+        share(link, context.job.id, told.whole, batch, channel)
+        return answers.log_follows(link, is_snapshot=told.is_snapshot)
+
+
+def _unheard(link: Link, code: str) -> Outcome:
+    """Whoever asked cannot be answered where they asked."""
+    _log.warning("a thread is closed to us", link=link.id, channel=link.record.channel, code=code)
+    return done()

@@ -1,1 +1,0 @@
-"""What the bot says: values in, text and blocks out."""

@@ -1,0 +1,424 @@
+"""The worker: acquires leases on queues that have work, and runs their jobs.
+
+It runs a bounded number of jobs at once. What a handler raises is sorted here and nowhere else. "Not done"
+and "outcome unknown" are tried again, at growing intervals, up to an end. A `UserError` is an outcome like
+any other. An unexpected exception is logged under a reference that the person also gets.
+"""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from redis.exceptions import RedisError, ResponseError
+
+from taskwire import worker_metrics
+from taskwire.coder.errors import NoTasks, TokenRefused
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError, Refused, Unknown, UserError
+from taskwire.domain.jobs import Requester
+from taskwire.domain.priority import Priority
+from taskwire.giving_up import gave_up
+from taskwire.ingress_priority import IngressPriority
+from taskwire.job_context import JobContext, JobEnded, Outcome, dead_letter, done, let_go
+from taskwire.messages import answers
+from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
+from taskwire.outbox.retries import wait_seconds
+from taskwire.queue.batch import Batch
+from taskwire.queue.data_loss import DataLoss
+from taskwire.queue.leases import (
+    Acquired,
+    Lease,
+    LeaseLost,
+    NothingDue,
+    OutcomeKind,
+    Overtaken,
+    Trouble,
+    Unreadable,
+)
+from taskwire.recovery.newer_versions import NewerVersions, made_anew
+from taskwire.redis.decoding import CannotRead
+from taskwire.redis.error_reasons import reason
+from taskwire.slack.errors import NoCapacity, TokenProblem
+from taskwire.slack.rate_limits import claiming
+from taskwire.telemetry import Metrics, Seldom, logger, reference
+
+PLACES = 32
+# One of so many takings asks what has been due for longest, so that cards get on however much is said.
+ALIKE_EACH = 5
+LONGEST_DELAY_SECONDS = 300.0
+# What has failed for a day will go on failing, and so will what has ended its process for a day. An account
+# that is refused is the operator's to mend, and has a week.
+GIVE_UP_MS = 24 * 3_600_000
+REFUSED_MS = 7 * GIVE_UP_MS
+MOST_SURPRISES = 5
+ACCOUNT_SECONDS = 10.0
+LOOK_BACK_SECONDS = 2.0
+HAND_ON_SECONDS = 1.0
+END_AGAIN_SECONDS = 0.5
+
+Handler = Callable[[JobContext], Awaitable[Outcome]]
+_log = logger("taskwire.worker")
+
+
+class Worker:
+    """Carries out the jobs of one workspace, many lists at a time, each in its order."""
+
+    def __init__(
+        self,
+        deps: Dependencies,
+        handlers: Mapping[str, Handler],
+        metrics: Metrics,
+        newer: NewerVersions,
+        private: PrivateAnswers,
+    ) -> None:
+        self._deps = deps
+        self._newer = newer
+        self._private = private
+        self._handlers = handlers
+        self._metrics = metrics
+        worker_metrics.from_zero(metrics, handlers)
+        self.ingress_priority = IngressPriority()
+        self._free = asyncio.Semaphore(PLACES)
+        self._leases: dict[asyncio.Task[None], Lease | Unreadable] = {}
+        # The one turn in hand, if any, whose job may be ending its process.
+        self._risky: asyncio.Task[None] | None = None
+        self._is_taking = False
+        self._takes = 0
+        self._looks_back_at = 0.0
+        # The one who says so: this is tried all the time, and others who find it away need not add to it.
+        self._away = Seldom(_log.warning, "redis is away")
+        # It answers: it was moved, say, or a newer version has it to itself.
+        self._refuses = Seldom(_log.warning, "redis refuses work")
+        self._is_stopping = asyncio.Event()
+        # Why Redis took no writes when work was last asked for; empty if it did. Such a one answers all else.
+        self.store_trouble = ""
+        # How Redis has gone back in time; whoever catches up with it then takes it away.
+        self.data_loss: DataLoss | None = None
+
+    async def run(self) -> None:
+        """Take and carry out, until `stop`; UserError if this store is not to be touched any more."""
+        while not self._is_stopping.is_set():
+            await self._free.acquire()
+            await self.ingress_priority.wait()
+            try:
+                taken = await self._next()
+            finally:
+                self._is_taking = False
+            if taken is None:
+                self._free.release()
+                continue
+            if self._is_stopping.is_set():
+                await self._hand_on([taken])
+                return
+            task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
+            self._leases[task] = taken
+            if self._is_risky(taken):
+                # Or it is in the company of one that is, or somebody kills processes: no error yet.
+                _log.warning("a job may be ending its process", job=taken.job_id, takes=taken.takes)
+                self._risky = task
+            task.add_done_callback(self._put_down)
+
+    async def stop(self, within_seconds: float) -> None:
+        """Take nothing new and let what goes on end; what does not in time is handed on."""
+        self._is_stopping.set()
+        if self._leases:
+            await asyncio.wait(self._leases, timeout=within_seconds)
+        left = dict(self._leases)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._hand_on(list(left.values()))
+
+    async def leave(self) -> None:
+        """Say that this process writes nothing more."""
+        with contextlib.suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(HAND_ON_SECONDS):
+                await self._deps.queue.data_loss_detector.leave()
+
+    async def _hand_on(self, taken: Sequence[Lease | Unreadable]) -> None:
+        """Let others take at once what this process has broken off, and not only after its lease."""
+        put_back = [self._deps.queue.release(each) for each in taken]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_ON_SECONDS):
+                await asyncio.gather(*put_back, return_exceptions=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being carried out, or taken at this moment."""
+        return not self._leases and not self._is_taking
+
+    @property
+    def in_hand(self) -> int:
+        """How many turns are being carried out."""
+        return len(self._leases)
+
+    def _is_risky(self, taken: Acquired) -> bool:
+        """Whether it was taken often and never ended: at most one such turn is in hand."""
+        return isinstance(taken, Lease) and taken.takes > self._deps.queue.times.risky_takes
+
+    def _put_down(self, task: asyncio.Task[None]) -> None:
+        self._leases.pop(task, None)
+        if task is self._risky:
+            self._risky = None
+        self._free.release()
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("turn broke", exc_info=task.exception())
+
+    async def _next(self) -> Lease | Unreadable | None:
+        try:
+            self._is_taking = True
+            await self._look_back()
+            self._takes += 1
+            taken = await self._deps.queue.acquire(
+                may_be_risky=self._risky is None, is_alike=self._takes % ALIKE_EACH == 0
+            )
+            self.store_trouble = ""
+            lasted = [seconds for each in (self._away, self._refuses) if (seconds := each.ends()) is not None]
+            if lasted:
+                _log.info("redis answers again", seconds=round(max(lasted)))
+            if not isinstance(taken, NothingDue):
+                return taken
+            self._is_taking = False
+            await self._wait(taken.wait_seconds)
+        except UserError:
+            # A newer version has come that does not bear this one beside it.
+            raise
+        except RedisError as error:
+            # Who comes back may be another one, or the same with less in it.
+            self._looks_back_at = 0.0
+            self.store_trouble = reason(error)
+            self._metrics.store_failures.inc()
+            told = self._refuses if isinstance(error, ResponseError) else self._away
+            told(error=str(error))
+            await self._pause(1.0)
+        except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
+            _log.exception("could not take")
+            await self._pause(1.0)
+        return None
+
+    async def _look_back(self) -> None:
+        if time.monotonic() < self._looks_back_at:
+            return
+        await self._deps.queue.formats.note()
+        if data_loss := await self._deps.queue.data_loss_detector.look():
+            silent_ms = data_loss.at_ms - data_loss.since_ms
+            _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
+            self._metrics.data_losses.inc()
+            self.data_loss = data_loss
+        self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
+
+    async def _wait(self, seconds: float) -> None:
+        word = asyncio.create_task(self._deps.queue.wait(seconds))
+        stop = asyncio.create_task(self._is_stopping.wait())
+        try:
+            await asyncio.wait({word, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in (word, stop):
+                each.cancel()
+            await asyncio.gather(word, stop, return_exceptions=True)
+        if not word.cancelled():
+            word.result()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_stopping.wait(), seconds)
+
+    async def _carry(self, taken: Lease | Unreadable) -> None:
+        try:
+            if isinstance(taken, Lease):
+                with claiming(f"{taken.name} {taken.job_id}"):
+                    await self._carry_out(taken)
+            else:
+                await self._leave(taken, taken.body, taken.why)
+        except LeaseLost:
+            kind = taken.job.work.kind if isinstance(taken, Lease) else "unreadable"
+            self._metrics.lost_leases.labels(kind).inc()
+            _log.info("turn lost", list=taken.name, job=taken.job_id)
+        except ResponseError as error:
+            _log.warning("redis refused a turn's end", list=taken.name, job=taken.job_id, error=str(error))
+        except RedisError as error:
+            # Whether it ended is found out by the next taker. That Redis is away is said where work is taken.
+            _log.debug("a turn's end is not known", list=taken.name, job=taken.job_id, error=str(error))
+
+    async def _carry_out(self, lease: Lease) -> None:
+        context = JobContext(lease, self._deps.queue)
+        worker_metrics.taken(self._metrics, lease)
+        try:
+            outcome = await self._ending(context)
+        except CannotRead as error:
+            await self._leave(lease, context.job.model_dump_json(), error.why)
+            return
+        except LeaseLost:
+            # What it has done until here may be too late, and it has no end that could say so.
+            await self._deps.queue.write(context.tidy or Batch())
+            raise
+        finally:
+            worker_metrics.carried_out(self._metrics, context)
+        await self._end(context, outcome)
+        worker_metrics.ended(self._metrics, context, outcome)
+        if outcome.privately or outcome.instead:
+            # It may have to wait for a place in Slack's limits, and this turn is over.
+            self._show(outcome)
+
+    async def _end(self, context: JobContext, outcome: Outcome) -> None:
+        """End the turn; while Redis is away, again, since its token lets only one of these calls do anything.
+
+        After a lease somebody else may have the list, and finds out.
+        """
+        gives_up_at = time.monotonic() + self._deps.queue.times.lease_ms / 1000
+        while True:
+            try:
+                return await self._deps.queue.complete(
+                    context.lease,
+                    outcome.verdict,
+                    outcome.batch,
+                    delay_ms=math.ceil(outcome.delay_seconds * 1000),
+                    job=outcome.job,
+                    tidy=context.tidy,
+                    trouble=outcome.trouble,
+                )
+            except RedisError as error:
+                if time.monotonic() > gives_up_at:
+                    raise
+                _log.debug("a turn is ended again", job=context.job.id, error=str(error))
+                await asyncio.sleep(END_AGAIN_SECONDS)
+
+    async def _leave(self, taken: Acquired, body: str, why: str) -> None:
+        """Leave a job to a newer version; where none may come any more, go on without it."""
+        if (batch := made_anew(taken)) is not None:
+            await self._deps.queue.complete(taken, "done", batch)
+            return
+        left = await self._deps.queue.leave(taken)
+        if left == "left":
+            _log.warning("a job is left to another version", list=taken.name, job=taken.job_id, why=why)
+        if left == "nobody":
+            _log.error("gave up what cannot be read", list=taken.name, job=taken.job_id, why=why)
+            self._metrics.dead.labels("unreadable").inc()
+            await self._deps.queue.complete(taken, "done", await self._newer.give_up(taken, body, why))
+
+    async def _ending(self, context: JobContext) -> Outcome:
+        job, lease = context.job, context.lease
+        is_taken_for_long = lease.now_ms - lease.first_taken_ms > GIVE_UP_MS
+        if lease.takes > self._deps.queue.times.many_takes and is_taken_for_long:
+            return await self._given_up(context, answers.KILLED)
+        if job.failing_since_ms and lease.now_ms - job.failing_since_ms > GIVE_UP_MS:
+            return await self._given_up(context, answers.FAILED_FOR_A_DAY)
+        try:
+            return self._as_it_is(context, await self._handlers[job.work.kind](context))
+        except (LeaseLost, CannotRead):
+            raise
+        except JobEnded as parked:
+            return parked.outcome
+        except Overtaken:
+            return Outcome("retry", trouble="same")
+        except RedisError as error:
+            return self._without_redis(context, error)
+        except UserError as error:
+            return self._refused(context, error)
+        except OutsideError as error:
+            return await self._not_yet(context, error)
+        except Exception:  # noqa: BLE001 - what nobody expected must not stop the list, and is told
+            return await self._surprised(context)
+
+    def _as_it_is(self, context: JobContext, outcome: Outcome) -> Outcome:
+        """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
+        if outcome.verdict != "retry":
+            return outcome
+        if context.is_in_doubt:
+            _log.error("left in doubt", job=context.job.id, kind=context.job.work.kind)
+            return replace(outcome, verdict="unknown")
+        job = outcome.job or context.job
+        if outcome.trouble != "none" or not job.tries:
+            return outcome
+        return replace(
+            outcome, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0})
+        )
+
+    async def _not_yet(self, context: JobContext, error: OutsideError) -> Outcome:
+        """Sort what the doors raise: waited for, tried again, or the end."""
+        if isinstance(error, NoCapacity):
+            worker_metrics.no_capacity(self._metrics, context)
+            # The limiter tells each of those who wait a time of their own.
+            return _delayed(context, error.after_seconds or 1.0, "same")
+        if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
+            # The account's trouble, not this job's: whoever runs this has a week to mend it.
+            _log.warning("an account is refused", job=context.job.id, error=str(error))
+            if _was_refused_for_long(context):
+                return await self._given_up(context, answers.REFUSED_FOR_A_WEEK)
+            # Those who wait for one account should not all come at the same moment.
+            return _delayed(context, ACCOUNT_SECONDS * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
+        if isinstance(error, Refused):
+            if not context.keeps_attempt:
+                return await self._given_up(context, str(error))
+            return self._again(context, error, 5.0)
+        return self._again(context, error, error.after_seconds)
+
+    def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
+        """Try again later and later; an attempt whose outcome is unknown stays pinned."""
+        job = context.job
+        delay = wait_seconds(job.tries, LONGEST_DELAY_SECONDS, after_seconds)
+        _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
+        verdict: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
+        return Outcome(verdict, Batch(), delay, context.failed_again(), trouble="failing")
+
+    def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
+        """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
+        if isinstance(error, ResponseError):
+            return self._again(context, Unknown(f"Redis refused: {error}"), None)
+        _log.debug("redis was away in a turn", job=context.job.id, error=str(error))
+        return _delayed(context, END_AGAIN_SECONDS, "same")
+
+    def _refused(self, context: JobContext, error: UserError) -> Outcome:
+        requester = getattr(context.job.work, "requester", None)
+        told = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
+        return replace(done(None, *told), is_refusal=True)
+
+    async def _surprised(self, context: JobContext) -> Outcome:
+        job, sign = context.job, reference()
+        _log.exception("surprised", reference=sign, job=job.id, kind=job.work.kind)
+        if job.surprises >= MOST_SURPRISES:
+            return await self._given_up(context, answers.wrong_with_me(sign))
+        outcome = self._again(context, Unknown(f"reference {sign}"), None)
+        tried = outcome.job or job
+        return replace(outcome, job=tried.model_copy(update={"surprises": job.surprises + 1}))
+
+    async def _given_up(self, context: JobContext, why: str) -> Outcome:
+        """A dead letter, and a sentence for whoever waits for it; or a person's word is waited for."""
+        try:
+            outcome = await gave_up(self._deps, context, why)
+        except (RedisError, CannotRead):
+            raise
+        except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
+            _log.exception("could not tell of the end", job=context.job.id)
+            outcome = let_go(dead_letter(context, why))
+        if outcome.verdict == "done":
+            _log.error("gave up", job=context.job.id, kind=context.job.work.kind, why=why)
+        return self._as_it_is(context, outcome)
+
+    def _show(self, outcome: Outcome) -> None:
+        """Tell people what a turn ended with, each at most once."""
+        priority = Priority.RECEIPT if outcome.is_refusal else Priority.POST
+        told = [PrivateAnswer(requester, message, priority) for requester, message in outcome.privately]
+        told += [PrivateAnswer(requester, message, is_instead=True) for requester, message in outcome.instead]
+        self._private.show(*told)
+
+
+def _was_refused_for_long(context: JobContext) -> bool:
+    """Whether the account has been refused for a week in which this job stood in its list."""
+    lease = context.lease
+    since_ms = max(lease.trouble_since_ms, lease.since_ms)
+    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_MS
+
+
+def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
+    """Wait for a place, or for an account: that is no failure of this job."""
+    return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
+
+
+def _is_token_bad(error: OutsideError) -> bool:
+    """Whether Slack refuses the token itself; a scope that it lacks only bars single methods."""
+    return isinstance(error, TokenProblem) and error.code != "missing_scope"

@@ -1,0 +1,80 @@
+"""What masking and cleaning of hostile text costs, and for how long it keeps the loop from all else.
+
+A log of a million characters is masked and made readable in a thread beside the loop. What other processes of
+the machine do is no part of it: the loop's wait is measured in processor time of this process.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from taskwire.domain import excerpts
+from taskwire.domain.agent_text import for_agent
+from taskwire.domain.excerpts import LogLine
+from taskwire.domain.secrets import Masker
+from tests.bench.figures import Figure
+
+LENGTH = 1_000_000
+TOKENS = ("xoxb-123456789012-1234567890123-abcDEFghiJKL", "aB3dE6gH9j-aB3dE6gH9jK2mN5pQ8sT1v", "adm1n-pw")
+# What patterns trip over, each alone and all together.
+UNITS = {
+    "`://`": "://",
+    "quotes": "\"'",
+    "new lines": "\n",
+    "brackets": "[]{}()<>",
+    "all of these": "://\"'\n[]{}()<>",
+    "queries": "?token=a&",
+    "command lines": "curl ",
+    "keys": "-----BEGIN PRIVATE KEY-----" + "A" * 20_000,
+    "wrapped words": "a" * 79 + "\n",
+    "last lines of keys": "A" * 64 + "\n-----END PRIVATE KEY-----\n",
+    "unseen letters": "a\u200b",
+    "tables and options": "| SecretAccessKey | mysql -u 'a' -p",
+    "escape codes": "\x1b[31m\x9d\x1b]8;;",
+}
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def measure_masking(directory: Path) -> Sequence[Figure]:
+    """Mask a million characters as a notice's excerpt does, and make as many safe for an agent."""
+    del directory
+    mask = Masker(TOKENS, TOKENS).mask
+    found = []
+    for name, unit in UNITS.items():
+        half, whole = unit * (LENGTH // 2 // len(unit)), unit * (LENGTH // len(unit))
+        before, _ = await _beside(partial(_read, mask, half))
+        cost, stall = await _beside(partial(_read, mask, whole))
+        what = f"a million characters of {name}"
+        found += [
+            Figure(f"{what}: masked and cleaned", cost, "ms", before, "half of it", "about 2 times"),
+            Figure(f"{what}: longest stall", stall, "ms", target="at most 20 ms"),
+        ]
+    attachment = "\x1b[201~\r" * (100_000 // 7)
+    started = time.process_time()
+    for_agent(attachment)
+    spent = (time.process_time() - started) * 1000
+    return [
+        *found,
+        Figure("the longest attachment made safe for an agent", spent, "ms", target="at most 20 ms"),
+    ]
+
+
+def _read(mask: Callable[[str], str], text: str) -> None:
+    log = excerpts.recent([LogLine(0, is_input=False, content=text, at=AT)])
+    excerpts.whole(log, mask=mask)
+
+
+async def _beside(work: Callable[[], None]) -> tuple[float, float]:
+    """Milliseconds of the processor that it takes in a thread, and the most between two turns of the loop."""
+    started = last = time.process_time()
+    longest = 0.0
+    done = asyncio.ensure_future(asyncio.to_thread(work))
+    while not done.done():
+        await asyncio.sleep(0.001)
+        now = time.process_time()
+        longest, last = max(longest, now - last), now
+    await done
+    return (last - started) * 1000, longest * 1000

@@ -1,0 +1,61 @@
+"""Slack's end in HTTP mode, in a process that does nothing else: it posts commands and waits for acks."""
+
+import asyncio
+import hashlib
+import hmac
+import sys
+import time
+from urllib.parse import urlencode
+
+import aiohttp
+from pydantic import BaseModel
+
+from tests.bench.orders import Ordered, Spell
+
+
+class Posting(BaseModel):
+    """Where to post, how it is signed, and what."""
+
+    url: str
+    secret: str
+    spell: Spell
+
+
+async def main() -> None:
+    """Post what is ordered on the standard input."""
+    orders = await Ordered().begin()
+    # As a proxy does: as many connections as there are requests, and they are kept.
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        async for order in orders:
+            orders.answer(await _posted(session, Posting.model_validate_json(order)))
+
+
+async def _posted(session: aiohttp.ClientSession, posting: Posting) -> list[float]:
+    """Post bursts of commands, each when the last one is acknowledged; returns the milliseconds of each."""
+    found: list[float] = []
+    spell = posting.spell
+    for start in range(0, len(spell.payloads), spell.at_once):
+        bodies = [urlencode(payload).encode() for payload in spell.payloads[start : start + spell.at_once]]
+        found += await asyncio.gather(*(_post(session, posting, body) for body in bodies))
+        await asyncio.sleep(spell.pause_seconds)
+    return found
+
+
+async def _post(session: aiohttp.ClientSession, posting: Posting, body: bytes) -> float:
+    timestamp = str(int(time.time()))
+    base = b"v0:" + timestamp.encode() + b":" + body
+    signature = hmac.new(posting.secret.encode(), base, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": f"v0={signature}",
+    }
+    began = time.perf_counter()
+    async with session.post(posting.url, data=body, headers=headers) as answer:
+        await answer.read()
+        assert answer.status == 200, f"{answer.status}"
+    return (time.perf_counter() - began) * 1000
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,112 @@
+"""However much Coder answers, and however much of it at once, this process keeps its memory."""
+
+import asyncio
+import gzip
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from taskwire.coder import errors
+from taskwire.coder.client import LARGEST_ANSWER_BYTES, LARGEST_LIST_BYTES, CoderClient
+
+ROOT = Path(__file__).parents[2]
+MEGABYTES = 300
+PIECE = 64 * 1024
+Handler = Callable[[web.Request], AsyncIterator[bytes]]
+
+
+@asynccontextmanager
+async def _answering(pieces: Handler, **headers: str) -> AsyncIterator[str]:
+    """A server that answers everything with these pieces."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
+        await response.prepare(request)
+        try:
+            async for piece in pieces(request):
+                await response.write(piece)
+        except ConnectionError:
+            # Who has had enough goes.
+            pass
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _without_end(_: web.Request) -> AsyncIterator[bytes]:
+    yield b'{"logs":[{"content":"'
+    while True:
+        yield b"x" * PIECE
+
+
+async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
+    """A log of one entry that is not plain ASCII, or a list of tasks."""
+    if not request.path.endswith("/logs"):
+        task = b'{"id":"1","name":"a-task","owner_id":"o","initial_prompt":"' + b"x" * 3_000 + b'"}'
+        yield b'{"tasks":[' + task
+        for _ in range(LARGEST_LIST_BYTES // len(task) - 20):
+            yield b"," + task
+        yield b"]}"
+        return
+    entry = {"id": 1, "content": "", "type": "output", "time": "2026-11-26T10:00:00Z"}
+    begin, _, end = json.dumps({"logs": [entry]}).encode().partition(b'"content": "')
+    yield begin + b'"content": "\xe2\x9c\x93'
+    for _ in range((LARGEST_ANSWER_BYTES - 4 * PIECE) // PIECE):
+        yield b"x" * PIECE
+    yield end
+
+
+@pytest.mark.parametrize(("pieces", "found"), [(_without_end, "TooLong"), (_as_long_as_may_be, "read")])
+async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: str) -> None:
+    """Thirty-two logs and two lists at once, each as long as is borne, or without an end."""
+    async with _answering(pieces) as url:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.coder.hoarder", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+
+    *outcomes, megabytes = said.decode().split()
+    assert outcomes == [found]
+    assert int(megabytes) < MEGABYTES
+
+
+async def test_what_is_compressed_is_refused_before_it_swells() -> None:
+    """It is not asked for: a thousandth of it would do."""
+
+    async def bomb(_: web.Request) -> AsyncIterator[bytes]:
+        yield gzip.compress(b"x" * 1_000_000)
+
+    headers = {"Content-Encoding": "gzip"}
+    async with _answering(bomb, **headers) as url, CoderClient.open(url, "a-token") as coder:
+        with pytest.raises(errors.UnexpectedCoderAnswer, match="compressed"):
+            await coder.get_logs("a-task")
+
+
+@pytest.mark.parametrize(
+    ("most", "ask"),
+    [
+        (LARGEST_LIST_BYTES, lambda coder: coder.list_tasks_raw()),
+        (LARGEST_ANSWER_BYTES, lambda coder: coder.get_logs("a-task")),
+        (LARGEST_ANSWER_BYTES, lambda coder: coder.list_users("x")),
+    ],
+    ids=["list", "log", "people"],
+)
+async def test_an_answer_is_borne_up_to_its_length(most: int, ask: Callable[[CoderClient], object]) -> None:
+    """Lists of tasks may be longer than all else."""
+    async with _answering(_without_end) as url, CoderClient.open(url, "a-token") as coder:
+        with pytest.raises(errors.TooLong, match=f"longer than {most:,} bytes"):
+            await ask(coder)  # type: ignore[misc] # each of these is a coroutine

@@ -1,0 +1,38 @@
+"""Scopes: which of those that are needed a token lacks."""
+
+import pytest
+
+from taskwire.coder.scopes import NEEDED, list_missing
+from taskwire.sandbox.coder.access import COMPOSITES, is_known_scope
+
+
+@pytest.mark.parametrize(
+    "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED)], ids=str
+)
+def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
+    """One that tells of no scopes is an older Coder's."""
+    assert list_missing(scopes) == []
+
+
+def test_what_a_narrow_token_lacks_is_named() -> None:
+    """By Coder's own names, in one order."""
+    wide = [scope for scope in NEEDED if not scope.startswith(("workspace:", "task:"))]
+
+    assert list_missing([*wide, "task:*", "coder:workspaces.operate", "coder:workspaces.access"]) == [
+        "workspace:create",
+        "workspace:delete",
+    ]
+    assert list_missing(["application_connect"]) == [
+        scope for scope in NEEDED if scope != "workspace:application_connect"
+    ]
+
+
+def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
+    """As the look-alike of Coder knows them."""
+    assert [scope for scope in NEEDED if not is_known_scope(scope)] == []
+    for name, held in COMPOSITES.items():
+        assert set(NEEDED) - set(list_missing([name])) == set(NEEDED) & {*held, *_below(held)}
+
+
+def _below(held: set[str]) -> set[str]:
+    return {scope for scope in NEEDED if f"{scope.partition(':')[0]}:*" in held}

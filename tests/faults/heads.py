@@ -1,0 +1,101 @@
+"""Heads: what a script says of itself where it is made, in Lua's comments; the proof reads them.
+
+    -- script: queue.begin (begins)
+    -- ARGV: prefix, time, list, token, id, version, landing, attempt, is_again
+    -- answer: time, list, id, job, ...
+
+The first two lines every script has; `?` stands behind a word that may be absent, `...` behind the last if
+more may come. The roles, in brackets, say what a script is for the proof (`ROLES`): it is known by nothing
+else, so that names, keys and places of words may change.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# What each role needs of the words of a call, by their names.
+ROLES: Mapping[str, frozenset[str]] = {
+    # The calls of a turn: a take hands out a job under a token, and answers with the list and the job.
+    "takes": frozenset({"token", "is_alike"}),
+    "begins": frozenset({"token"}),
+    "ends": frozenset({"token", "verdict"}),
+    # Takes a delivery from Slack, once; those that come together go together.
+    "claims": frozenset({"claim"}),
+    # Writes what a sweep has found; `observes`: what it has seen.
+    "sweeps": frozenset(),
+    "observes": frozenset(),
+    # Asks for a place for a call to Slack.
+    "paces": frozenset({"method"}),
+    # Writes a step outside any turn.
+    "writes": frozenset({"step"}),
+    # A process makes one at a time, for everybody.
+    "serial": frozenset(),
+}
+_OF_A_TAKE = frozenset({"list", "job"})
+_HEAD = re.compile(
+    r"^-- script: (?P<name>\S+)(?: \((?P<roles>[a-z_, ]+)\))?\n"
+    r"-- ARGV: (?P<words>.+(?:\n--   .+)*)(?:\n-- answer: (?P<answer>.+))?$",
+    re.MULTILINE,
+)
+
+
+class NoHead(Exception):
+    """A script does not say what it is, or says what is not so: the proof would be blind to it."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one script says of itself."""
+
+    name: str
+    roles: frozenset[str]
+    words: tuple[str, ...]
+    answer: tuple[str, ...]
+
+    def read(self, given: Sequence[str]) -> dict[str, str]:
+        """The words of one call by their names; NoHead if there are more, or fewer, than the head says."""
+        needed = [word for word in self.words if not word.endswith(("?", "..."))]
+        has_more = self.words[-1].endswith("...")
+        if not len(needed) <= len(given) or (len(given) > len(self.words) and not has_more):
+            raise NoHead(f"{self.name} was called with {len(given)} words; its head names {self.words}")
+        return dict(zip((word.rstrip("?.") for word in self.words), given, strict=False))
+
+    def read_answer(self, answer: object) -> dict[str, str] | None:
+        """What was answered, by its names; None if not all of it is there."""
+        if not isinstance(answer, list) or len(answer) < len(self.answer):
+            return None
+        return {name: _text(part) for name, part in zip(self.answer, answer, strict=False)}
+
+
+def read(body: str) -> Head:
+    """The head of a script; NoHead if it has none, or several, or does not name what its role needs."""
+    found = list(_HEAD.finditer(body))
+    if len(found) != 1 or body.count("-- script:") != 1:
+        end = body.strip().splitlines()[-1] if body.strip() else ""
+        raise NoHead(f"a script was loaded with {len(found)} heads; it ends with: {end}")
+    roles = _words(found[0]["roles"] or "")
+    answer = [word for word in _words(found[0]["answer"] or "") if word != "..."]
+    head = Head(found[0]["name"], frozenset(roles), _words(found[0]["words"]), tuple(answer))
+    unknown = head.roles - ROLES.keys()
+    if unknown:
+        raise NoHead(f"{head.name} has roles that nobody knows: {sorted(unknown)}")
+    missing = {word for role in head.roles for word in ROLES[role]} - set(head.words)
+    if "takes" in head.roles:
+        missing |= _OF_A_TAKE - set(head.answer)
+    if missing:
+        raise NoHead(f"{head.name} is one that {', '.join(roles)}, and does not name {sorted(missing)}")
+    return head
+
+
+def sha_of(body: bytes) -> bytes:
+    """By what Redis calls a script that was loaded."""
+    return hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for part in text.split(",") if (word := part.strip(" -\n")))
+
+
+def _text(part: object) -> str:
+    return part.decode(errors="replace") if isinstance(part, bytes) else str(part)

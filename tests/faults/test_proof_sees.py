@@ -1,0 +1,263 @@
+"""The proof itself: it fails where it would be blind, whatever things are called."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from . import heads
+from .company import Company
+from .flows import FLOWS
+from .flows.flow import Flow
+from .flows.steering import Editing, Muting
+from .flows.telling import Vanishing
+from .ground import Ground
+from .heads import Head, NoHead
+from .life import new_life
+from .naming import ITS_OWN, Namer
+from .points import Call, Kind, Point
+from .proof import Proof, Tally, shortfalls
+from .wire import Words
+
+BEGIN = """
+-- script: queue.begin (begins)
+-- ARGV: prefix, time, list, token, id,
+--   attempt, is_again?
+return 'begun'
+"""
+TAKE = """
+-- script: queue.acquire (takes)
+-- ARGV: prefix, time, token, is_alike
+-- answer: time, list, id, job, ...
+return {}
+"""
+TAKEN = [b"1", b"to_coder:0123456789ab", b"act:1", b'{"work": {"kind": "act", "verb": "pause"}}', b"more"]
+
+
+def test_a_head_names_the_words_of_a_call() -> None:
+    """Wherever they stand; what may be absent may be."""
+    head = heads.read(BEGIN)
+
+    named = head.read(["tw:", "17", "to_coder:1", "abc", "act:1", "{}"])
+
+    assert (head.name, set(head.roles)) == ("queue.begin", {"begins"})
+    assert (named["token"], named["attempt"], "is_again" in named) == ("abc", "{}", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return 1", "0 heads; it ends with: return 1"),
+        (BEGIN + BEGIN, "2 heads"),
+        (BEGIN.replace("-- ARGV", "-- KEYS"), "0 heads"),
+        (BEGIN.replace("begins", "starts"), "queue.begin has roles that nobody knows: ['starts']"),
+        (BEGIN.replace("token", "whose"), "queue.begin is one that begins, and does not name ['token']"),
+        (TAKE.replace("id, job", "id, body"), "queue.acquire is one that takes, and does not name ['job']"),
+    ],
+)
+def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) -> None:
+    """Nothing is guessed from its name."""
+    with pytest.raises(NoHead, match=re.escape(told)):
+        heads.read(body)
+
+
+@pytest.mark.parametrize("count", [5, 8])
+def test_a_head_that_does_not_fit_its_call_is_refused(count: int) -> None:
+    """It would name the wrong words."""
+    with pytest.raises(NoHead, match=f"was called with {count} words"):
+        heads.read(BEGIN).read(["word"] * count)
+
+
+def _loaded(namer: Namer, *bodies: str) -> list[bytes]:
+    """Let scripts be loaded; how each is called then."""
+    shas = []
+    for body in bodies:
+        namer.name((b"SCRIPT", b"LOAD", body.encode()))
+        shas.append(heads.sha_of(body.encode()))
+    return shas
+
+
+def _call(sha: bytes, *words: str) -> Words:
+    return (b"EVALSHA", sha, b"1", b"tw:{T}:ready", b"tw:{T}:", b"17", *(word.encode() for word in words))
+
+
+def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
+    """Names and the places of words may change, and the points are the same."""
+    renamed = BEGIN.replace("queue.begin", "leases.start").replace("list, token", "token, list")
+    found = []
+    for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
+        namer = Namer()
+        take, begin = _loaded(namer, TAKE, body)
+        taken = namer.taken(_call(take, "abc", "0"), TAKEN)
+        assert taken is not None
+        found.append([taken.call, namer.name(_call(begin, *words, "act:1", "{}")).call, namer.complaints])
+
+    turn = "to_coder:act:pause"
+    assert found[0] == [
+        Call(f"take {turn}", Kind.TAKE, turn),
+        Call(f"begin {turn}", Kind.BEGIN, turn),
+        [],
+    ]
+    assert found[1] == found[0]
+
+
+def test_what_cannot_be_told_is_a_complaint() -> None:
+    """Each of these would have been counted under a name that says nothing, or not at all."""
+    namer = Namer()
+    take, begin = _loaded(namer, TAKE, BEGIN)
+
+    namer.name(_call(begin, "to_coder:1", "abc", "act:1", "{}"))
+    namer.taken(_call(take, "abc", "0"), [*TAKEN[:3], b'{"job": {}}'])
+    namer.name(_call(b"0123456789", "word"))
+    namer.name((b"EVAL", b"return 1", b"1", b"tw:{T}:a"))
+
+    assert namer.complaints == [
+        "a turn begins that was never taken: its token is 'abc'",
+        'a job does not say of which kind it is: {"job": {}}',
+        "script 01234567 was called, and its text was not seen",
+        "a script was loaded with 0 heads; it ends with: return 1",
+    ]
+
+
+class Proved(Flow):
+    """A flow that is proved: two points, and a second death."""
+
+    floor = 2
+    meets = frozenset({Kind.TAKE, Kind.OUTSIDE_WRITE})
+    dies_twice = ("coder tasks.send",)
+
+
+class Undeclared(Proved):
+    """The same, and it does not say how many points it has."""
+
+
+def _tally(**other: object) -> Tally:
+    points = [
+        Point(Call("take steer", Kind.TAKE, "steer"), 1),
+        Point(Call("coder tasks.send", Kind.OUTSIDE_WRITE), 1),
+    ]
+    tally = Tally("proved", points, tried=7, again=Counter({"coder tasks.send": 3}))
+    for name, value in other.items():
+        setattr(tally, name, value)
+    return tally
+
+
+SECOND = "proved: no second death was tried after coder tasks.send"
+
+
+@pytest.mark.parametrize(
+    ("flow", "tally", "short"),
+    [
+        (Proved, _tally(), []),
+        (Proved, _tally(again=Counter()), [SECOND]),
+        (Proved, _tally(again=Counter({"coder tasks.pause": 3})), [SECOND]),
+        (Proved, _tally(tried=0), ["proved: nothing was tried"]),
+        (
+            Proved,
+            _tally(points=_tally().points[1:]),
+            ["proved: a take was not met", "proved: 1 points were found, and there were 2"],
+        ),
+        (Undeclared, _tally(), ["proved: it says no floor"]),
+    ],
+)
+def test_a_proof_that_found_too_little_fails(flow: type[Flow], tally: Tally, short: list[str]) -> None:
+    """Fewer points than before, a kind of call that was not met, a second death that was never tried."""
+    assert shortfalls(flow, tally) == short
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
+def test_each_flow_says_what_it_must_find(flow: type[Flow]) -> None:
+    """A floor of its own, and the calls of a turn."""
+    assert vars(flow)["floor"] > 0
+    assert {Kind.TAKE, Kind.END} < flow.meets
+
+
+# Each a change of what real scripts say of themselves, and how the proof of a real flow fails then.
+BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
+    "a begin that is none": (lambda body: body.replace(" (begins)", ""), "a begin was not met"),
+    "an end that is none": (lambda body: body.replace(" (ends)", ""), "not ended|an end was not met"),
+    "a claim that is none": (lambda body: body.replace(" (claims)", ""), "a claim was not met"),
+    "a take without a head": (
+        lambda body: body.replace("-- script: queue.acquire", "--"),
+        "0 heads; it ends",
+    ),
+    "words that have moved": (lambda body: body.replace("list, token, id", "token, list, id"), "never taken"),
+    "a word too many": (lambda body: body.replace("verdict, delay", "verdict, why, delay"), "its head names"),
+}
+
+
+@pytest.mark.parametrize("change", BLINDNESS)
+async def test_the_proof_of_a_flow_fails_where_it_is_blind(
+    change: str, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that a script has lost, a head that is missing or not true: it never passes on nothing."""
+    changed, told = BLINDNESS[change]
+    read = heads.read
+    monkeypatch.setattr(heads, "read", lambda body: read(changed(body)))
+
+    with pytest.raises(AssertionError, match=told):
+        await Proof(Editing, ground, tmp_path).find()
+
+
+def _renamed(body: str) -> str:
+    """The same script under another name, but for what is nobody's."""
+    return re.sub(r"-- script: \S+ \(((takes|begins|ends|claims).*)\)", r"-- script: a.\2 (\1)", body)
+
+
+async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds as much, and as many second deaths, when all of them have other names."""
+    read = heads.read
+    renamed: set[str] = set()
+
+    def read_renamed(body: str) -> Head:
+        head = read(_renamed(body))
+        renamed.add(head.name)
+        return head
+
+    monkeypatch.setattr(heads, "read", read_renamed)
+
+    tally = await Proof(Editing, ground, tmp_path).find()
+
+    assert {"a.takes", "a.begins", "a.ends", "a.claims"} < renamed
+    assert len(tally.points) >= Editing.floor
+    assert tally.again.total() > 0
+
+
+class TooFew(Muting):
+    """A flow in which more was found once."""
+
+    floor = 1_000
+
+
+class NeverInDoubt(Muting):
+    """A flow that says it dies twice, and has no such call."""
+
+    floor = 1
+    dies_twice = ("coder tasks.pause",)
+
+
+@pytest.mark.parametrize(
+    ("flow", "told"),
+    [(TooFew, "points were found, and there were 1000"), (NeverInDoubt, "no second death was tried after")],
+)
+async def test_a_flow_that_falls_short_is_not_tried(
+    flow: type[Flow], told: str, ground: Ground, tmp_path: Path
+) -> None:
+    """It fails as soon as its points are found."""
+    with pytest.raises(AssertionError, match=told):
+        await Proof(flow, ground, tmp_path).run()
+
+
+async def test_what_belongs_to_no_flow_is_still_done(ground: Ground, tmp_path: Path) -> None:
+    """An entry that nothing meets is stale: what it stood for is counted under another name, or gone."""
+    async with new_life(ground, tmp_path / "life", 15.0, Vanishing.settle_seconds) as life:
+        company = Company(life, Vanishing, 1)
+        await company.rehearse()
+
+        await life.until(
+            lambda: ITS_OWN.keys() <= life.watch.namer.met, f"all that belongs to no flow: {sorted(ITS_OWN)}"
+        )

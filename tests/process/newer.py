@@ -1,0 +1,31 @@
+"""The next version of Taskwire: this one's own code, in which every job has one more field.
+
+So each can read what came before it, and the older one nothing that the newer one has written.
+"""
+
+import shutil
+from pathlib import Path
+
+import taskwire
+from taskwire.queue.fence import FORMAT
+
+FIELD = "    is_of_next_version: bool = True\n"
+
+
+def newer_version(directory: Path) -> dict[str, str]:
+    """Write the next version down; returns the settings that start it instead of this one."""
+    package = directory / "newer" / "taskwire"
+    shutil.copytree(
+        Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("sandbox", "__pycache__")
+    )
+    _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")
+    forbid = 'class Work(BaseModel):\n    """What a job has to do; each kind is one class."""\n\n'
+    config = '    model_config = ConfigDict(frozen=True, extra="forbid")\n'
+    _change(package / "domain/jobs.py", forbid + config, forbid + config + FIELD)
+    return {"PYTHONPATH": str(package.parent)}
+
+
+def _change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path} is not as this was made for"
+    path.write_text(text.replace(old, new))

@@ -1,0 +1,147 @@
+"""`taskwire doctor` and the store: what it may lose, what its user may do there, and what waits in it."""
+
+import json
+
+import pytest
+from redis.asyncio import Redis
+
+from taskwire.queue import self_test
+from taskwire.queue.fence import FORMAT
+from taskwire.queue.leases import Queue
+from taskwire.queue.scripts import Script, ServersClock
+from taskwire.redis import connection
+from taskwire.redis.keys import Keys
+
+from .looking import LOOK_SECONDS, doctor, lines, socket_of
+from .processes import Place
+
+
+async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
+    """It must write down what it gets, and throw nothing away."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.config_set("appendonly", "no")
+        await redis.config_set("maxmemory-policy", "allkeys-lru")
+        await redis.config_set("maxmemory", "1mb")
+
+    code, said = await doctor(place, REDIS_URL=redis_url)
+
+    assert "WRONG  Memory           It uses " in said
+    assert lines(said, "Persistence", "Eviction") == (
+        "WRONG Persistence The store does not write down what it is given: its restart would lose threads "
+        "and work.\n"
+        "Set appendonly yes in its configuration.\n"
+        "WRONG Eviction When its memory is full the store throws data away (maxmemory-policy allkeys-lru).\n"
+        "Set maxmemory-policy noeviction in its configuration."
+    )
+    assert code == 1
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (
+            "~tw:* +@all -@scripting",
+            "The user in REDIS_URL may not use EVAL, scripts (EVALSHA, SCRIPT LOAD, TIME), which Taskwire "
+            "needs. "
+            f"Let it: ACL SETUSER … {self_test.RIGHTS}.",
+        ),
+        (
+            "~tw:* +@all -set -brpop",
+            "The user in REDIS_URL may not use BRPOP, SET, which Taskwire needs. "
+            f"Let it: ACL SETUSER … {self_test.RIGHTS}.",
+        ),
+        (
+            "~other:* +@all",
+            "The user in REDIS_URL may not use keys that begin with tw:{TEAM}:. "
+            "Let it: ACL SETUSER … ~tw:{TEAM}:* (or ~tw:*), with read and write.",
+        ),
+        (f"~tw:* {self_test.RIGHTS}", ""),
+    ],
+    ids=["no scripts", "no words", "other keys", "what is asked for"],
+)
+async def test_doctor_is_green_only_where_run_gets_ready(
+    place: Place, redis_url: str, rules: str, said: str
+) -> None:
+    """It tries what run needs as the user that run is; and run says the same, and ends."""
+    async with Redis.from_url(redis_url) as redis:
+        words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rules.split())
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+    url = redis_url.replace(":hunter2-and-more@", "bot:hunter3@")
+    said = said.replace("TEAM", place.slack.workspace.team_id)
+
+    code, found = await doctor(place, REDIS_URL=url)
+    bot = await place.runs("run", REDIS_URL=url)
+
+    if said:
+        assert lines(found, "Store access").replace("\n", " ") == f"WRONG Store access {said}"
+        assert code == 1
+        code = await bot.ends(LOOK_SECONDS)
+        assert (code, json.loads(bot.output.splitlines()[-1])["event"]) == (2, said)
+    else:
+        assert lines(found, "Store access") == "ok Store access Taskwire may do there what it needs."
+        assert code == 0
+        await bot.is_ready()
+
+
+async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: str) -> None:
+    """Whoever follows it is let in."""
+    team = place.slack.workspace.team_id
+    async with Redis.from_url(redis_url) as redis:
+        words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", "~tw:*", "+@all")
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+    url = redis_url.replace(":hunter2-and-more@", "bot:hunter3@")
+
+    _, found = await doctor(place, REDIS_URL=url, TASKWIRE_KEY_PREFIX="staging")
+
+    assert lines(found, "Store access").replace("\n", " ") == (
+        f"WRONG Store access The user in REDIS_URL may not use keys that begin with staging:{{{team}}}:. "
+        f"Let it: ACL SETUSER … ~staging:{{{team}}}:* (or ~staging:*), with read and write."
+    )
+
+
+async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: str) -> None:
+    """And waited for by run, which gets ready as soon as it takes something."""
+    async with Redis.from_url(redis_url) as redis:
+        await redis.config_set("min-replicas-to-write", 1)
+
+        code, said = await doctor(place, REDIS_URL=redis_url)
+        bot = await place.runs("run", REDIS_URL=redis_url)
+        await bot.says("redis is away")
+        await redis.config_set("min-replicas-to-write", 0)
+        await bot.is_ready()
+
+    assert "WRONG Store access The store takes nothing now: NOREPLICAS Not enough good replicas" in lines(
+        said, "Store access"
+    )
+    assert code == 1
+
+
+async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
+    """With until when it waits."""
+    bot = await place.one()
+    keys = Keys(place.slack.workspace.team_id)
+    async with connection.open(socket_of(place)) as store:
+        newer = Queue(store, keys, ServersClock(), reads=FORMAT + 1)
+        await newer.formats.note()
+        body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
+        await Script(store.commands, keys, ServersClock(), body)("to_thread:L1", "{}")
+    await bot.says("a job is left to another version")
+
+    code, said = await doctor(place)
+
+    assert lines(said, "Versions").startswith(
+        "WRONG Versions 1 list of work begins with something that another version of Taskwire wrote, and the "
+        "one that runs now cannot read it. Start a version "
+    )
+    assert code == 1
+
+
+async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place) -> None:
+    """Without its password, which is all that is secret in it."""
+    _, said = await doctor(place, REDIS_URL="redis://127.0.0.1:1")
+    _, with_password = await doctor(place, REDIS_URL="redis://:hunter2@127.0.0.1:1")
+
+    for found in (said, with_password):
+        assert "redis://127.0.0.1:1" in lines(found, "Store")
+        assert "hunter2" not in found

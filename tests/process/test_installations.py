@@ -1,0 +1,113 @@
+"""Several installations in one Slack workspace, on one Redis: none carries out what another was asked."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from taskwire.sandbox.slack import SlackSandbox
+from taskwire.slack import manifest
+
+from .processes import Place, new_place, until
+
+HINT = (
+    "Let this one have its own: set TASKWIRE_KEY_PREFIX to another word, or REDIS_URL to another "
+    "database, or TASKWIRE_DATA_DIR to another directory."
+)
+
+
+@pytest.fixture
+async def staging(place: Place, tmp_path: Path, redis_url: str) -> AsyncIterator[Place]:
+    """Beside the one at work, another Coder with a Taskwire of its own, set up for the same Redis."""
+    place.settings["REDIS_URL"] = redis_url
+    directory = tmp_path / "staging"
+    directory.mkdir()
+    async with contextlib.AsyncExitStack() as stack:
+        slack = SlackSandbox(manifest=manifest.make())
+        made = await stack.enter_async_context(new_place(directory, slack))
+        assert slack.workspace.team_id == place.slack.workspace.team_id
+        made.settings["REDIS_URL"] = redis_url
+        yield made
+
+
+def _where(place: Place) -> str:
+    return place.settings["REDIS_URL"].replace(":hunter2-and-more@", "").removesuffix("/0")
+
+
+async def test_another_coders_is_refused_at_the_start(place: Place, staging: Place) -> None:
+    """Whoever had a command carried out would have it done in the other's Coder."""
+    await place.one()
+
+    other = await staging.runs()
+
+    assert await other.ends() == 2
+    assert json.loads(other.output.splitlines()[-1])["event"] == (
+        f"The store at {_where(place)} belongs to a Taskwire for the Coder at {place.coder.url}, and this "
+        f"one is for {staging.coder.url}. {HINT}"
+    )
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+    assert staging.coder.tasks == []
+
+
+async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, staging: Place) -> None:
+    """What each is asked goes to its own Coder, and its thread is its own."""
+    staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
+    for each in (place, staging):
+        await each.one()
+
+    for each, prompt in ((place, "fix the login redirect"), (staging, "try the new template")):
+        await each.slack.command("alice", "general", "/task", f"create {prompt}")
+        await until(partial(_has_a_task, each), "the task")
+
+    assert [task.row.prompt for task in place.coder.tasks] == ["fix the login redirect"]
+    assert [task.row.prompt for task in staging.coder.tasks] == ["try the new template"]
+
+
+def _has_a_task(place: Place) -> bool:
+    return bool(place.coder.tasks)
+
+
+async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None:
+    """Before it is anybody's, to its owner, and to somebody else, who then knows what to do."""
+    said = []
+    for each in (staging, place, staging):
+        looking = await each.runs("doctor")
+        await looking.ends()
+        lines = [" ".join(line.split()) for line in looking.output.splitlines()]
+        found = next(at for at, line in enumerate(lines) if " Installation " in line)
+        said.append(lines[found : found + 2] if "WRONG" in lines[found] else lines[found])
+        if each is staging and len(said) == 1:
+            await (await place.one()).stops()
+
+    assert said == [
+        "ok Installation The store is nobody's yet. "
+        "What runs first has it, with its Slack app and its Coder.",
+        "ok Installation The store is this Slack app's and this Coder's.",
+        [
+            f"WRONG Installation The store at {_where(place)} belongs to a Taskwire for the Coder at "
+            f"{place.coder.url}, and this one is for {staging.coder.url}.",
+            HINT,
+        ],
+    ]
+
+
+async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url: str) -> None:
+    """Whether it is the same one cannot be known while it does not answer; until then nothing is done."""
+    place.settings["REDIS_URL"] = redis_url
+    await (await place.one()).stops()
+    moved = place.coder.url.replace("127.0.0.1", "localhost")
+    async with place.coder.away():
+        bot = await place.runs(CODER_URL=moved)
+        await until(lambda: "not known yet" in bot.output, "that it waits")
+        status, told = await bot.readiness()
+
+    assert (status, told["store"]) == (
+        503,
+        f"The store belongs to a Taskwire for the Coder at {place.coder.url}. Whether {moved} is the same "
+        "cannot be known before it answers.",
+    )
+    await bot.is_ready()

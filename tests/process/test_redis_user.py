@@ -1,0 +1,117 @@
+"""Taskwire with a user of Redis that may do what docs/running.md asks for, and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from taskwire.queue import self_test
+
+from .looking import doctor, lines
+from .processes import Place, until
+
+DOCS = Path(__file__).parents[2] / "docs" / "running.md"
+# It may be refused: then nothing is known of how the server is set up.
+MAY_BE_REFUSED = {"config|get"}
+
+
+def documented(prefix: str) -> list[str]:
+    """The words of the command in the docs, for this prefix."""
+    found = re.search(
+        r"^ACL SETUSER taskwire on >PASSWORD (~tw:\*.*)$", DOCS.read_text("utf-8"), re.MULTILINE
+    )
+    assert found is not None
+    return found[1].replace("~tw:", f"~{prefix}:").split()
+
+
+async def refused(redis: Redis) -> set[str]:
+    """What Redis has refused to the user, by its own log."""
+    log = await redis.execute_command("ACL", "LOG", 128)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+    rows = [{str(name): str(value) for name, value in row.items()} for row in log]
+    return {row["object"].lower() for row in rows if row["username"] == "bot"} - MAY_BE_REFUSED
+
+
+@pytest.mark.parametrize("prefix", ["tw", "staging"])
+async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: str, prefix: str) -> None:
+    """Redis itself tells whether anything was tried that the user may not do."""
+    rights = documented(prefix)
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rights)
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+        place.settings["REDIS_URL"] = redis_url.replace(":hunter2-and-more@", "bot:hunter3@")
+        place.settings["TASKWIRE_KEY_PREFIX"] = prefix
+        await place.one()
+
+        await place.slack.command("alice", "general", "/task", "create fix it")
+        await until(lambda: place.coder.tasks, "the task")
+        (card,) = place.slack.messages("general")
+        ts = str(card["ts"])
+        await until(
+            lambda: "Pause" in str(place.slack.message("general", ts)["blocks"]), "the card's buttons"
+        )
+        for _ in range(12):
+            await place.slack.post("alice", "general", "!status", ts)
+        await until(lambda: _is_told(place), "what is said where somebody asks too much")
+        await place.clicks("alice", ts, "Logs")
+        await place.slack.post("alice", "general", "go on", ts)
+        await place.slack.command("alice", "general", "/task", "list")
+        await place.clicks("alice", ts, "Pause")
+        await until(lambda: place.coder.tasks[0].status == "paused", "the pause")
+
+        assert await refused(redis) == set()
+
+
+@pytest.mark.parametrize("direction", ["there", "from there"])
+async def test_the_documented_user_can_be_moved_to_and_from(
+    place: Place, redis_url: str, direction: str
+) -> None:
+    """And doctor finds nothing wrong that it can know."""
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+        url = redis_url.replace(":hunter2-and-more@", "bot:hunter3@").replace("/0", "/3")
+        is_there = direction == "there"
+        bot = await place.one(**({} if is_there else {"REDIS_URL": url}))
+        await bot.stops()
+
+        source = "embedded" if is_there else url
+        settings = {"REDIS_URL": url} if is_there else {}
+        moving = await place.runs("store", "move", "--from", source, **settings)
+        assert await moving.ends(60) == 0, moving.output
+        code, said = await doctor(place, REDIS_URL=url)
+
+        assert lines(said, "Persistence") == (
+            "note Persistence appendfsync cannot be read; with everysec a crash of the store's machine may "
+            "lose a second."
+        )
+        assert code == (0 if is_there else 1), said
+        assert await refused(redis) == set()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "FLUSHALL", "FLUSHDB", "SWAPDB 0 1", "KEYS *", "CLIENT KILL TYPE normal", "CLIENT LIST", "SHUTDOWN",
+        "FUNCTION FLUSH", "SCRIPT FLUSH", "SCRIPT KILL", "CONFIG GET requirepass", "ACL LIST", "MONITOR",
+        "REPLICAOF NO ONE", "PUBLISH a b", "GET other",
+    ],
+)  # fmt: skip
+async def test_the_documented_user_can_do_nothing_to_others(redis_url: str, command: str) -> None:
+    """What needs no key is not held by the prefix, so its right is not given."""
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
+        await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
+    async with Redis.from_url(redis_url.replace(":hunter2-and-more@", "bot:hunter3@")) as bot:
+        with pytest.raises(NoPermissionError):
+            await bot.execute_command(*command.split())  # type: ignore[no-untyped-call] # redis-py says nothing of it
+
+
+def _is_told(place: Place) -> bool:
+    return any("more than ten requests" in str(each.body["text"]) for each in place.slack.ephemerals("alice"))
+
+
+def test_the_docs_ask_for_what_the_hint_asks_for() -> None:
+    """Both are for the same user."""
+    assert " ".join(documented("tw")[1:]) == self_test.RIGHTS

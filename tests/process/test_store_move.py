@@ -1,0 +1,232 @@
+"""`taskwire store`: threads go on in another store, and nobody works on two, or on a part of one."""
+
+import signal
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from redis.asyncio import Redis
+
+from taskwire.messages import answers
+from tests.faults.proxy import proxy
+
+from .processes import Place, Taskwire, until
+
+ELSEWHERE = "Redis takes nothing: ELSEWHERE this store is being moved, or has been; see `taskwire doctor`."
+
+
+async def _with_a_thread(place: Place, **settings: str) -> str:
+    """A task with its thread, and a bot that has been stopped; returns the ts of the card."""
+    bot = await place.one(**settings)
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+    ts = str(place.slack.messages("general")[0]["ts"])
+    reply = await place.slack.post("alice", "general", "use main", ts)
+    await until(lambda: place.coder.tasks[0].inputs == ["use main"], "the reply at the agent")
+    await until(lambda: "white_check_mark" in place.slack.reactions("general", reply), "the receipt")
+    assert await bot.stops() == 0
+    return ts
+
+
+async def _goes_on(place: Place, ts: str, text: str, **settings: str) -> Taskwire:
+    """A bot that knows the thread."""
+    place.coder.tasks[0].becomes("idle")
+    bot = await place.one(**settings)
+    await place.slack.post("alice", "general", text, ts)
+    await until(lambda: text in place.coder.tasks[0].inputs, f"{text} at the agent")
+    return bot
+
+
+async def _moves(place: Place, *words: str, **settings: str) -> tuple[int, list[str]]:
+    moving = await place.runs("store", "move", *words, **settings)
+    return await moving.ends(60), moving.output.splitlines()
+
+
+def _where(url: str) -> str:
+    return url.replace(":hunter2-and-more@", "").removesuffix("/0")
+
+
+async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> None:
+    """Somebody who has outgrown the embedded store loses no thread, and can return."""
+    ts = await _with_a_thread(place)
+
+    there = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
+    bot = await _goes_on(place, ts, "add a test", REDIS_URL=redis_url)
+    await bot.stops()
+    left = await place.runs()
+    code = await left.ends()
+    back = await _moves(place, "--from", redis_url)
+    await _goes_on(place, ts, "and another")
+
+    assert (there[0], back[0], code) == (0, 0, 2)
+    assert there[1][0] == f"From {place.data_dir} to {_where(redis_url)}."
+    assert there[1][-1].endswith(" keys, with 1 open thread. Start Taskwire with these settings now.")
+    assert f"What was in the store at {place.data_dir} was moved to {_where(redis_url)} on " in left.output
+    assert place.coder.tasks[0].inputs == ["use main", "add a test", "and another"]
+
+
+async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
+    """Neither the embedded one, nor one that others may share."""
+    own, shared = await place.one(), await place.one(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other")
+    empty = str(place.directory / "empty")
+    Path(empty).mkdir()  # noqa: ASYNC240 - once, while nothing else runs
+
+    said = [
+        await _moves(place, "--from", "embedded", REDIS_URL=redis_url),
+        await _moves(place, "--from", redis_url, TASKWIRE_DATA_DIR=empty, TASKWIRE_KEY_PREFIX="other"),
+    ]
+
+    assert [code for code, _ in said] == [2, 2]
+    assert said[0][1][-1].startswith(f"Another Taskwire (process {own.process.pid}) already runs on ")
+    assert said[1][1][-1] == (
+        f"A Taskwire works on the store at {_where(redis_url)} (key prefix other). Stop all that use it, "
+        "then run this again."
+    )
+    for each in (own, shared):
+        await each.is_ready()
+
+
+async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
+    """One address alone would not say where to go on; and what is asked for again was moved before."""
+    here, there = {"REDIS_URL": redis_url}, {"REDIS_URL": redis_url, "TASKWIRE_KEY_PREFIX": "staging"}
+    await _with_a_thread(place, **here)
+    words, where = ("--from", redis_url, "--from-prefix", "tw"), _where(redis_url)
+
+    moved = await _moves(place, *words, **there)
+    again = await _moves(place, *words, **there)
+    left = await place.runs(TASKWIRE_LOG_FORMAT="text", **here)
+
+    assert (moved[0], again[0], await left.ends()) == (0, 0, 2)
+    assert moved[1][0] == f"From {where} (key prefix tw) to {where} (key prefix staging)."
+    assert again[1][1:] == ["It was moved before. Start Taskwire with these settings."]
+    said = " ".join(left.output.split())
+    assert f"What was in the store at {where} was moved to {where} (key prefix staging) on " in said
+    assert "Set REDIS_URL, TASKWIRE_KEY_PREFIX or TASKWIRE_DATA_DIR to that. " in said
+
+
+async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> None:
+    """Until it has ended nobody can work on either side; afterwards the thread is there."""
+    ts = await _with_a_thread(place)
+    words = ("--from", "embedded")
+    async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
+        far = {"REDIS_URL": redis_url.replace(f":{urlsplit(redis_url).port}/", f":{network.port}/")}
+        network.delay(0.4)
+        moving = await place.runs("store", "move", *words, **far)
+        await until(lambda: _has_keys(redis, 20), "a part of it")
+        moving.tell(signal.SIGKILL)
+        await moving.ends()
+        refused = [await place.runs(), await place.runs(REDIS_URL=redis_url)]
+        codes = [await each.ends() for each in refused]
+
+        network.delay(0)
+        again = await _moves(place, *words, **far)
+
+    await _goes_on(place, ts, "add a test", REDIS_URL=redis_url)
+    assert codes == [2, 2]
+    assert all("Run `taskwire store move` again: it goes on where it was." in each.output for each in refused)
+    assert (again[0], again[1][1]) == (0, "It goes on where it was.")
+    assert place.coder.tasks[0].inputs == ["use main", "add a test"]
+
+
+async def test_a_target_that_tells_of_no_copies_is_told_in_a_sentence(place: Place, redis_url: str) -> None:
+    """Its user may not ask for them: nothing is opened, and the move goes on when they may."""
+    await _with_a_thread(place)
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+        await redis.acl_setuser("default", enabled=True, commands=["-wait"])
+        code, lines = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
+        await redis.acl_setuser("default", enabled=True, commands=["+wait"])
+
+    again, _ = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
+
+    said = " ".join(lines)
+    assert (code, again) == (2, 0)
+    assert "A store does not answer as it should: " in said
+    assert "It was broken off. Run it again: it goes on where it was." in said
+    assert "Traceback" not in said
+
+
+async def _has_keys(redis: Redis, count: int) -> bool:
+    return bool(await redis.dbsize() >= count)
+
+
+async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
+    """Stopped as a machine stops that sleeps, it was not noticed; then it takes nothing and does nothing."""
+    bot = await place.one(REDIS_URL=redis_url)
+    await place.slack.command("alice", "general", "/task", "create fix the login redirect")
+    await until(lambda: place.coder.tasks, "the task")
+    bot.tell(signal.SIGSTOP)
+    assert (await _moves(place, "--from", redis_url))[0] == 0
+    bot.tell(signal.SIGCONT)
+
+    async def knows() -> bool:
+        status, told = await bot.readiness()
+        return status == 503 and told["store"] == ELSEWHERE
+
+    await until(knows, "that it knows")
+    knew = await bot.says("redis refuses work")
+    answer = await place.slack.command("alice", "general", "/task", "create try another")
+
+    assert (answer.reply or {}).get("text") == answers.store_away()
+    # Before that, its calls may have run out of time while it stood still.
+    assert "redis is away" not in bot.output[knew.end() :]
+
+
+async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> None:
+    """Somebody has thought better of it."""
+    ts = await _with_a_thread(place)
+    await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
+
+    doctor = await place.runs("doctor")
+    await doctor.ends()
+    reopening = await place.runs("store", "reopen")
+    code = await reopening.ends()
+    await _goes_on(place, ts, "add a test")
+
+    assert f"was moved to {_where(redis_url)} on " in doctor.output
+    assert (code, reopening.output.startswith("It is open again, as it was on ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nowhere", "There is no store in {place}/nowhere. Look at --from and TASKWIRE_DATA_DIR."),
+        (
+            "http://redis",
+            "The address of --from does not begin with redis://, rediss://, unix:// or redis+sentinel://.",
+        ),
+        ("redis://127.0.0.1:1", "redis://127.0.0.1:1 cannot be reached: Connection refused."),
+        ("{place}", "There is no store in {place}. Look at --from and TASKWIRE_DATA_DIR."),
+    ],
+)
+async def test_a_place_without_a_store_is_told(place: Place, redis_url: str, source: str, said: str) -> None:
+    """Nothing is made there, and the settings are not blamed."""
+    named = source.format(place=place.directory)
+
+    code, output = await _moves(place, "--from", named, REDIS_URL=redis_url)
+
+    assert (code, output[-1].startswith(said.format(place=place.directory))) == (2, True)
+
+
+SAME = (
+    "--from names the store that the settings name too. Set REDIS_URL (or take it away, for the embedded "
+    "store) to say where it is to go, and --from to where it is now."
+)
+
+
+async def test_the_same_place_twice_is_told(place: Place) -> None:
+    """REDIS_URL says where it is to go."""
+    assert await _moves(place, "--from", "embedded") == (2, [SAME])
+
+
+@pytest.mark.parametrize("words", [(), ("--replace",)])
+async def test_the_same_place_in_another_spelling_is_told(
+    place: Place, redis_url: str, words: tuple[str, ...]
+) -> None:
+    """The threads are still there, and are not offered to be dropped."""
+    ts = await _with_a_thread(place, REDIS_URL=redis_url)
+    spelled = redis_url.replace("127.0.0.1", "localhost").removesuffix("/0")
+
+    code, output = await _moves(place, "--from", spelled, *words, REDIS_URL=redis_url)
+    await _goes_on(place, ts, "add a test", REDIS_URL=redis_url)
+
+    assert (code, output[-1]) == (2, SAME)

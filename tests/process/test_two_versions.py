@@ -1,0 +1,170 @@
+"""Two versions on one Redis, forward and back, while people go on: nothing is lost, doubled or given up."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from taskwire.queue.fence import FORMAT
+from taskwire.redis.keys import Keys
+
+from .looking import doctor, lines
+from .newer import newer_version
+from .processes import Place, until
+
+# Between two commands of one person.
+PACE_SECONDS = 1.0
+LONGEST_SECONDS = 150.0
+
+
+class People:
+    """Each asks for one task after the other, in a channel of their own, and answers in its thread."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.prompts: list[str] = []
+        self.refused: list[str] = []
+        self._count = 0
+        self._is_over = asyncio.Event()
+        self._lives: list[asyncio.Task[None]] = []
+
+    def come(self, count: int) -> None:
+        """Let so many more people begin."""
+        for _ in range(count):
+            self._count += 1
+            name = f"person{self._count}"
+            self.place.slack.add_user(name, email=f"{name}@example.com")
+            self.place.coder.add_user(name)
+            channel = self.place.slack.add_channel(f"room{self._count}", [name]).id
+            self._lives.append(asyncio.create_task(self._live(name, channel)))
+
+    async def end(self) -> None:
+        """Let each bring to an end what they have begun."""
+        self._is_over.set()
+        _, left = await asyncio.wait(self._lives, timeout=LONGEST_SECONDS)
+        assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
+
+    def served(self, number: int = 0) -> int:
+        """How many tasks of those who came after this person have had their answer."""
+        later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
+        return sum(
+            task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
+            for task in self.place.coder.tasks
+        )
+
+    async def _live(self, name: str, channel: str) -> None:
+        number = 0
+        while not self._is_over.is_set():
+            number += 1
+            prompt = f"mend the page of {name} time {number}."
+            answer = await self.place.slack.command(name, channel, "/task", f"create {prompt}")
+            if not answer.ok or answer.reply:
+                self.refused.append(f"{prompt}: {answer}")
+            self.prompts.append(prompt)
+            while not (ts := self._card(channel, f"{name} time {number}.")):  # noqa: ASYNC110 - Slack tells nobody
+                await asyncio.sleep(0.05)
+            await self.place.slack.post(name, channel, f"word on {prompt}", ts)
+            await asyncio.sleep(PACE_SECONDS)
+
+    def _card(self, channel: str, words: str) -> str:
+        roots = self.place.slack.messages(channel)
+        return next((str(m["ts"]) for m in roots if words in str(m["text"])), "")
+
+
+@pytest.mark.timeout(300)
+async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, tmp_path: Path) -> None:
+    """What the newer version took waits while the older one runs alone, in its order; all others go on."""
+    newer = newer_version(tmp_path)
+    # They ask for more than people may in an hour.
+    place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_CREATE_LIMIT": "0"}
+    people = People(place)
+    old = [await place.one() for _ in range(2)]
+    people.come(4)
+    await until(lambda: people.served() >= 4, "the older version to serve them")
+
+    # Forward, side by side at first.
+    new = [await place.one(**newer)]
+    codes = [await old[0].stops()]
+    await until(lambda: people.served() >= 10, "both to serve them")
+    codes.append(await old[1].stops())
+    await place.slack.command("alice", "general", "/task", "create sort the shelf")
+    await until(lambda: "sort the shelf" in [each.prompt for each in place.coder.tasks], "a task of Alice's")
+    task, ts = place.coder.task("sort-the-shelf"), str(place.slack.messages("general")[0]["ts"])
+    await until(lambda: task.status == "active", "its agent to run")
+    task.becomes("working")
+    words = [f"word {number}" for number in range(15)]
+    for word in words[:12]:
+        await place.slack.post("alice", "general", word, ts)
+
+    # Back: the older version alone.
+    old = [await place.one()]
+    codes.append(await new[0].stops())
+    for word in words[12:]:
+        await place.slack.post("alice", "general", word, ts)
+    assert task.program is not None
+    task.program.on_input = lambda _: task.becomes("idle")
+    task.becomes("idle")
+    people.come(4)
+    await until(lambda: people.served(4) >= 6, "the older one to serve who comes")
+    meanwhile = list(task.inputs)
+
+    # And forward again.
+    new = [await place.one(**newer)]
+    codes.append(await old[0].stops())
+    await people.end()
+    await until(lambda: task.inputs == words, lambda: f"all words in their order: {task.inputs}")
+    await until(lambda: people.served() == len(people.prompts), lambda: f"all answers: {people.served()}")
+
+    assert meanwhile == []
+    assert (codes, people.refused) == ([0, 0, 0, 0], [])
+    made = Counter(each.prompt for each in place.coder.tasks)
+    assert made == Counter(["sort the shelf", *people.prompts])
+    assert await left_over(place, redis_url) == []
+    assert "left to another version" in old[0].output
+
+
+async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
+    place: Place, redis_url: str
+) -> None:
+    """A newer version has come that must be alone: the older one says so, and writes nothing more."""
+    bot = await place.one(REDIS_URL=redis_url)
+    keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
+    async with Redis.from_url(redis_url) as redis:
+        seconds, _ = await redis.time()
+        await redis.hset(keys.named("formats"), str(newer), f"{seconds * 1000} {newer}")
+
+    code = await bot.ends()
+    again = await place.runs(REDIS_URL=redis_url)
+    _, found = await doctor(place, REDIS_URL=redis_url)
+
+    said = f"This Redis is used by a newer Taskwire (its data has format {newer}, this one's {FORMAT})."
+    assert (code, await again.ends()) == (2, 2)
+    assert said in bot.output
+    assert said in again.output
+    assert lines(found, "Versions").replace("\n", " ").startswith(f"WRONG Versions {said}")
+
+
+async def left_over(place: Place, redis_url: str) -> list[str]:
+    """The dead letters, and the lists of calls to Coder that have work, once nothing else happens."""
+    keys = Keys(place.slack.workspace.team_id)
+    async with Redis.from_url(redis_url, decode_responses=True) as redis:
+
+        async def found() -> list[str]:
+            letters = await redis.zrange(keys.named("dead_letters", "order"), 0, -1)
+            lists = [*await redis.zrange(keys.named("ready"), 0, -1)]
+            lists += await redis.zrange(keys.named("newer", str(FORMAT + 1)), 0, -1)
+            return [
+                *letters,
+                *(name for name in lists if name.startswith(("intake:", "to_coder:", "to_thread:"))),
+            ]
+
+        async def nothing() -> bool:
+            return not await found()
+
+        try:
+            await until(nothing, "nothing left")
+        except AssertionError:
+            return await found()
+    return []

@@ -1,0 +1,432 @@
+"""What a real Coder was seen to do where its reference says nothing, or something else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from taskwire.sandbox.coder import PuppetTask, Settings
+from taskwire.sandbox.coder.access import Rules
+from taskwire.sandbox.coder.reports import sanitized
+from taskwire.sandbox.coder.rows import Parameter
+from taskwire.sandbox.coder.server import Seen
+from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire.sandbox.coder.terminal import dressed
+from tests.sandbox.coder_people import TASKS, Person, Reply, Scene, scene
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Scene]:
+    """A deployment with Alice in it."""
+    async with scene() as found:
+        yield found
+
+
+def workspace_path(task: PuppetTask) -> str:
+    """Address the task's workspace."""
+    return f"/api/v2/workspaces/{task.row.workspace.id}"
+
+
+async def agent_of(stage: Scene, task: PuppetTask) -> str:
+    """Address the agent that the task has now."""
+    shown = await stage.alice.task(task.id)
+    return f"/api/v2/workspaceagents/{shown['workspace_agent_id']}"
+
+
+@pytest.mark.parametrize(
+    ("reported", "kept"),
+    [
+        ('I can\'t find "x" & bold', "I can&#39;t find &#34;x&#34; &amp; bold"),
+        ("Wrote <b>bold</b> text", "Wrote bold text"),
+        ("List<int> is a < b", "List is a &lt; b"),
+        ("a <script>alert(1)</script> b", "a b"),
+        ("already &amp; escaped", "already &amp; escaped"),
+        ("two\\nlines", "two lines"),
+        ("\x1b[31mred\x1b[0m  and\twide ", "red and wide"),
+    ],
+)
+def test_a_report_is_kept_for_a_web_page(reported: str, kept: str) -> None:
+    """Tags are removed, and what is left is escaped for HTML."""
+    assert sanitized(reported) == kept
+
+
+async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> None:
+    """In the list, the agent's history, and the workspace."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.becomes("working", 'I can\'t find "x"')
+
+    shown = await stage.alice.task(task.id)
+    agent = (await stage.alice.asks("GET", await agent_of(stage, task))).json
+    workspace = (await stage.alice.asks("GET", workspace_path(task))).json
+
+    said = "I can&#39;t find &#34;x&#34;"
+    assert shown["current_state"]["message"] == said
+    assert agent["apps"][1]["statuses"][0]["message"] == said
+    assert workspace["latest_app_status"]["message"] == said
+
+
+async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) -> None:
+    """A start or a stop that fails, with the workspace's word for it; it does not come back by itself."""
+    stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
+    stops = stage.sandbox.add_task("alice", "Stop it")
+    stops.pause()
+    stage.sandbox.template.plan = BuildPlan(error="no space left on device")
+    starts = stage.sandbox.add_task("alice", "Start it")
+    await stage.sandbox.advance(3600)
+
+    found = [await stage.alice.task(task.id) for task in (stops, starts)]
+
+    assert [(each["status"], each["workspace_status"]) for each in found] == [("error", "failed")] * 2
+
+
+async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> None:
+    """Then it is gone, its key is no good, and no build lists it; what it said last is still shown."""
+    stage.sandbox.template.plan = BuildPlan(stop=3)
+    task = stage.sandbox.add_task("alice", "Do it")
+    path, key = await agent_of(stage, task), stage.with_key(task.agent_token)
+    task.becomes("complete", "Opened PR #12")
+    task.pause()
+    report = {"app_slug": "ccw", "state": "working", "message": "Still here", "uri": ""}
+
+    stopping = await stage.alice.asks("GET", path)
+    await stage.sandbox.advance(3)
+    stopped = await stage.alice.asks("GET", path)
+    log = await stage.alice.asks("GET", f"{path}/logs")
+    refused = await key.asks("PATCH", "/api/v2/workspaceagents/me/app-status", report)
+    builds = (await stage.alice.asks("GET", f"{workspace_path(task)}/builds")).json
+    workspace = (await stage.alice.asks("GET", workspace_path(task))).json
+    shown = await stage.alice.task(task.id)
+
+    assert stopping.status == 200
+    assert (stopped.status, log.status, refused.status) == (404, 404, 401)
+    assert stopped.json["message"] == "Agent doesn't exist with that id, or you do not have access to it."
+    assert [
+        agent for build in builds for resource in build["resources"] for agent in resource["agents"]
+    ] == []
+    assert workspace["latest_app_status"]["message"] == "Opened PR #12"
+    assert (shown["status"], shown["current_state"]["state"]) == ("paused", "complete")
+
+
+async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
+    """Until its resource is made anew, its history goes on under another agent."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.becomes("complete", "Done")
+    before = await stage.alice.task(task.id)
+    task.pause()
+    task.resume()
+
+    after = await stage.alice.task(task.id)
+    agent = (await stage.alice.asks("GET", await agent_of(stage, task))).json
+
+    assert after["workspace_app_id"] == before["workspace_app_id"]
+    assert after["workspace_agent_id"] != before["workspace_agent_id"]
+    assert "Done" in [status["message"] for status in agent["apps"][1]["statuses"]]
+
+
+async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
+    """The notification goes out a tenth of a second after the request, while the workspace still runs."""
+    stage.sandbox.template.plan = BuildPlan(stop=8)
+    task = stage.sandbox.add_task("alice", "Do it")
+    rounds: list[str] = []
+    stage.sandbox.notices.on_round = lambda: rounds.append(task.status)
+    await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/pause")
+
+    await stage.sandbox.advance(0.2)
+
+    assert rounds == ["unknown"]
+
+
+async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
+    """Ask, and let so much time pass as soon as the request is there."""
+    before = len(stage.sandbox.requests)
+    asking = asyncio.create_task(stage.alice.asks(*asked))
+    await stage.sandbox.until("the request is there", lambda: stage.sandbox.requests[before:] != [])
+    await stage.sandbox.until("it was understood", lambda: stage.sandbox.requests[-1].has_executed)
+    await stage.sandbox.advance(seconds - 1)
+    assert not asking.done()
+    await stage.sandbox.advance(1)
+    return await asking
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "body"), [("GET", "logs", None), ("POST", "send", {"input": "x"})]
+)
+async def test_an_agent_that_is_cut_off_is_waited_for(
+    stage: Scene, method: str, part: str, body: object
+) -> None:
+    """Half a minute; the task stays active, and within a minute the list says that the agent is lost."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.agent_is_unreachable()
+    at_first = await stage.alice.task(task.id)
+
+    reply = await ask_in_time(stage, 30, method, f"{TASKS}/me/{task.id}/{part}", body)
+    await stage.sandbox.advance(30)
+    shown = await stage.alice.task(task.id)
+
+    assert reply.said == (502, "Failed to reach task app endpoint.", "agent is unreachable")
+    assert at_first["workspace_agent_health"] == {"healthy": True}
+    assert shown["status"] == "active"
+    assert shown["workspace_agent_health"] == {"healthy": False, "reason": "agent has lost connection"}
+
+
+async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) -> None:
+    """Its health has that reason, and it answers all the same."""
+    stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
+    task = stage.sandbox.add_task("alice", "Do it")
+
+    sent = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+    shown = await stage.alice.task(task.id)
+
+    assert sent.status == 204
+    assert (shown["status"], shown["workspace_agent_lifecycle"]) == ("active", "start_error")
+    assert shown["workspace_agent_health"] == {
+        "healthy": False,
+        "reason": "agent startup script exited with an error",
+    }
+
+
+async def test_owners_may_be_kept_out_of_workspaces() -> None:
+    """They list and read tasks, and talk to none; rights can be asked for."""
+    async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
+        task = stage.sandbox.add_task("alice", "Do it")
+        path = f"{TASKS}/me/{task.id}"
+        check = {
+            "checks": {"talks": {"object": {"resource_type": "workspace"}, "action": "application_connect"}}
+        }
+
+        listed = await stage.admin.asks("GET", TASKS)
+        read = await stage.admin.asks("GET", path)
+        log = await stage.admin.asks("GET", f"{path}/logs")
+        sent = await stage.admin.asks("POST", f"{path}/send", {"input": "hello"})
+        may = await stage.admin.asks("POST", "/api/v2/authcheck", check)
+
+    hidden = (404, "Resource not found or you do not have access to this resource", "")
+    assert (listed.json["count"], read.status) == (1, 200)
+    assert log.said == sent.said == hidden
+    assert may.json == {"talks": False}
+
+
+@pytest.mark.parametrize("roles", [(), ("user-admin",)])
+async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: tuple[str, ...]) -> None:
+    """Nothing says that there are others."""
+    stage.sandbox.add_task("alice", "Do it")
+    clara = stage.person("clara", roles=roles)
+
+    assert (await clara.asks("GET", TASKS)).json == {"tasks": [], "count": 0}
+
+
+async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Scene) -> None:
+    """67 columns; who starts agentapi otherwise has 80."""
+    text = "I looked at the auth handler and at everything that it calls before I changed a line of it."
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.says(text, is_dressed=True)
+
+    assert {len(line) for line in task.log[-1].content.split("\n") if line} == {67}
+    assert {len(line) for line in dressed(text).split("\n")} == {80}
+
+
+async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
+    """Its build is on its way already; the list may be behind."""
+    made = await stage.alice.creates(stage.sandbox)
+
+    assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
+    assert made["current_state"]["message"] == "Workspace is pending"
+
+
+async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
+    """One that is unknown is a failure of the server's; one of another version is taken."""
+    other = stage.sandbox.add_template("other", presets=[stage.sandbox.new_preset("EU", {"region": "eu"})])
+    body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
+
+    unknown = await stage.alice.asks(
+        "POST", f"{TASKS}/me", body | {"template_version_preset_id": other.active.id}
+    )
+    taken = await stage.alice.asks(
+        "POST", f"{TASKS}/me", body | {"template_version_preset_id": other.active.presets[0].id}
+    )
+
+    assert unknown.said[:2] == (500, "failed to fetch preset parameter values")
+    assert taken.status == 201
+
+
+async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scene) -> None:
+    """The message is the same for all."""
+    strict = stage.sandbox.add_template("strict", parameters=[Parameter("region", is_required=True)])
+
+    reply = await stage.alice.asks(
+        "POST", f"{TASKS}/me", {"template_version_id": strict.active.id, "input": "x"}
+    )
+
+    assert reply.said == (400, "Unable to validate parameters", "")
+    assert [fault["field"] for fault in reply.json["validations"]] == ["region"]
+
+
+async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
+    """The others fail in the database; one that comes later is told that the name is taken."""
+    sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
+
+    async def gather(seen: Seen, moment: str) -> None:
+        nonlocal waiting
+        if seen.route == "tasks.create" and moment == "before":
+            waiting += 1
+            if waiting >= 6:
+                all_there.set()
+            await all_there.wait()
+
+    sandbox.on_request = gather
+    body = {"template_version_id": sandbox.template.active.id, "input": "x", "name": "it"}
+    replies = await asyncio.gather(*[stage.alice.asks("POST", f"{TASKS}/me", body) for _ in range(6)])
+    later = await stage.alice.asks("POST", f"{TASKS}/me", body)
+
+    assert sorted(reply.status for reply in replies) == [201, *[500] * 5]
+    assert {r.json["message"] for r in replies if r.status == 500} == {"Internal error creating task."}
+    assert later.status == 409
+
+
+async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
+    """Without any, nobody looks."""
+    async with scene() as stage:
+        empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
+        stage.sandbox.add_task("alice", "Do it")
+        reply = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
+        stage.sandbox.world.complaints.clear()
+
+    assert empty.json == {"tasks": [], "count": 0}
+    assert reply.said == (
+        500,
+        "Internal error fetching tasks.",
+        'fetch object: pq: invalid input value for enum task_status: "nonsense"',
+    )
+
+
+async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
+    """With words of its own, and no detail."""
+    stage.sandbox.suspend("alice")
+
+    assert (await stage.alice.asks("GET", TASKS)).said == (
+        401,
+        'User is not active (status = "suspended"). Contact an admin to reactivate your account.',
+        "",
+    )
+
+
+async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
+    """A longer one is refused."""
+    body = {"lifetime": 8 * 24 * 3600 * 1_000_000_000, "token_name": "bot"}
+
+    reply = await stage.admin.asks("POST", "/api/v2/users/me/keys/tokens", body)
+
+    assert reply.status == 400
+    assert reply.json["detail"] == "lifetime must be less than 168h0m0s"
+
+
+async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
+    """410, with the query that shows it."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    path = workspace_path(task)
+    task.deleted_elsewhere()
+
+    reply = await stage.alice.asks("GET", path)
+
+    assert (reply.status, "?include_deleted=true" in reply.text) == (410, True)
+
+
+async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
+    """The detail is its own answer."""
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.agentapi_fails("message")
+
+    reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "hello"})
+
+    assert reply.said == (
+        502,
+        "Task app rejected the message.",
+        'failed to post message: {"title":"Internal Server Error","status":500,'
+        '"detail":"agentapi: message: context deadline exceeded"}',
+    )
+
+
+async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
+    """The program inside trims what it gets."""
+    task = stage.sandbox.add_task("alice", "Do it")
+
+    reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "  hello\n"})
+
+    assert (reply.status, task.inputs, task.log[-2].content) == (204, ["hello"], "hello")
+
+
+async def test_no_two_users_have_one_address(stage: Scene) -> None:
+    """Coder answers 409, so there is no such deployment."""
+    with pytest.raises(ValueError, match="409"):
+        stage.sandbox.add_user("twin", email="Alice@acme.test")
+
+
+async def test_the_513th_request_of_a_minute_is_refused(stage: Scene) -> None:
+    """For each path of one user."""
+    found = [(await stage.alice.asks("GET", TASKS)).status for _ in range(513)]
+
+    assert found == [200] * 512 + [429]
+
+
+async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
+    """Return an answer to read."""
+    return (await (person or stage.alice).asks("GET", path)).json
+
+
+async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
+    """What may be absent is, what may be null is, and there are keys that the reference does not name."""
+    sandbox = stage.sandbox
+    task = sandbox.add_task("alice", "Do it")
+    user = await shape(stage, "/api/v2/users/me")
+    template = (await shape(stage, "/api/v2/templates"))[0]
+    key = (await shape(stage, "/api/v2/users/me/keys/tokens"))[0]
+    workspace = await shape(stage, workspace_path(task))
+    presets = await shape(stage, f"/api/v2/templateversions/{sandbox.template.active.id}/presets")
+    build = workspace["latest_build"]
+
+    assert "avatar_url" not in user
+    assert {value for stats in template["build_time_stats"].values() for value in stats.values()} == {None}
+    assert (key["allow_list"], key["scope"], key["scopes"]) == (["*:*"], "coder:all", ["coder:all"])
+    assert {"matched_provisioners", "has_ai_task"} <= build.keys()
+    assert "worker_id" in build["job"]
+    assert "ttl_ms" not in workspace
+    assert presets is None
+
+
+async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_not(stage: Scene) -> None:
+    """Only elsewhere, and where there are no Tasks at all, the route is named."""
+    below = await stage.alice.asks("GET", f"{TASKS}/me/it/nothing")
+    elsewhere = await stage.alice.asks("GET", "/api/v2/nothing")
+    stage.sandbox.world.complaints.clear()
+
+    assert below.said == (404, "Resource not found or you do not have access to this resource", "")
+    assert elsewhere.said == (404, "Route not found.", "")
+
+
+async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: Scene) -> None:
+    """A stage begins with a line without words, and an error comes as one entry of several lines."""
+    stage.sandbox.template.plan = BuildPlan(error="no space left on device")
+    task = stage.sandbox.add_task("alice", "Do it")
+
+    lines = await shape(stage, f"/api/v2/workspacebuilds/{task.builds[0].id}/logs")
+
+    assert lines[0]["id"] > 1
+    assert (lines[0]["stage"], lines[0]["output"]) == ("Setting up", "")
+    assert lines[-1]["output"].count("\n") > 1
+
+
+async def test_the_watcher_may_take_the_end_for_work(stage: Scene) -> None:
+    """Complete, then working with the same words, then idle."""
+    stage.sandbox.template.reports_work_after_the_end = True
+    task = stage.sandbox.add_task("alice", "Do it")
+    task.becomes("complete", "Opened PR #12")
+
+    await stage.sandbox.advance(5)
+
+    statuses = task.row.workspace.app.statuses[-3:]
+    assert [(status.state, status.message) for status in statuses] == [
+        ("complete", "Opened PR #12"),
+        ("working", "Opened PR #12"),
+        ("idle", "Opened PR #12"),
+    ]

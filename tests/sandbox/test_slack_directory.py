@@ -1,0 +1,58 @@
+"""What the app hears when people and user groups change, and what an organization's answers show."""
+
+from tests.sandbox.slack_app import connected
+from tests.sandbox.slack_worlds import world
+
+
+async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
+    """As users.info shows them, whatever it was that changed."""
+    async with world() as api, connected(api) as app:
+        await api.slack.change_user("alice", is_restricted=True, deleted=True)
+        await api.slack.settled()
+        alice = api.slack.workspace.user("alice")
+        asked = await api.call("users.info", user=alice.id)
+
+        [event] = app.events
+        assert (event["type"], event["user"]) == ("user_change", asked["user"])
+        assert (event["user"]["is_restricted"], event["user"]["deleted"]) == (True, True)
+
+
+async def test_a_change_of_a_group_is_two_events() -> None:
+    """One with all of it, and one with who came and who went."""
+    async with world() as api, connected(api) as app:
+        group = api.slack.add_group("ops", ["alice"])
+        alice, bob = (api.slack.workspace.user(name).id for name in ("alice", "bob"))
+        await api.slack.change_group(group.id, ["bob"])
+        await api.slack.settled()
+
+        by_type = {event["type"]: event for event in app.events}
+        assert by_type["subteam_updated"]["subteam"]["users"] == [bob]
+        members = by_type["subteam_members_changed"]
+        assert (members["subteam_id"], members["added_users"], members["removed_users"]) == (
+            group.id,
+            [bob],
+            [alice],
+        )
+
+
+async def test_who_is_of_an_organization_is_shown_with_their_workspaces() -> None:
+    """The installation says for how much of it it is."""
+    async with world() as api:
+        alice = api.slack.workspace.user("alice")
+        before = await api.call("users.info", user=alice.id)
+        api.slack.workspace.enterprise_id, api.slack.workspace.org_teams = "E0ORG", ("T0TASKWIRE", "T0OTHER")
+        alice.enterprise_id, alice.teams, alice.is_email_confirmed = "E0ORG", ["T0OTHER"], None
+
+        found = (await api.call("users.info", user=alice.id))["user"]
+        own = await api.call("auth.test")
+        teams = await api.call("auth.teams.list", limit=1)
+
+        assert "enterprise_user" not in before["user"]
+        assert (found["enterprise_user"]["enterprise_id"], found["enterprise_user"]["teams"]) == (
+            "E0ORG",
+            ["T0OTHER"],
+        )
+        assert "is_email_confirmed" not in found
+        assert (own["enterprise_id"], own["is_enterprise_install"]) == ("E0ORG", True)
+        assert [team["id"] for team in teams["teams"]] == ["T0TASKWIRE"]
+        assert teams["response_metadata"]["next_cursor"]

@@ -1,0 +1,171 @@
+"""What nobody heard is read whole and once, however Redis comes and goes, and over HTTP too."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskwire.app import bot
+from taskwire.recovery import downtime
+from taskwire.recovery.downtime import Downtime
+
+from .world import World, new_world
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A world whose bot does not look by itself whether it hears Slack."""
+    monkeypatch.setattr(bot, "LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr(downtime, "RETRY_SECONDS", 0.01)
+    async with new_world(tmp_path) as made:
+        # What was noted at the start, since nobody had ever listened, would be the same gap.
+        await made.connections.commands.delete(made.keys.named("gap"))
+        yield made
+
+
+@pytest.fixture
+async def process(world: World) -> AsyncIterator[Downtime]:
+    """What a process of its own knows, which has just begun and missed nothing."""
+    parts = world.bot.parts
+    made = Downtime(parts.backfill, parts.heartbeat, parts.metrics, world.clock.time)
+    await parts.heartbeat.beat()
+    made.look()
+    await world.until(lambda: made.has_noted, "it is known what is to be read")
+    yield made
+    await made.end()
+
+
+async def _breaks(world: World, *key: str) -> None:
+    """Let Redis refuse what reads this key."""
+    redis, name = world.connections.commands, world.keys.named(*key)
+    await redis.delete(name)
+    await redis.hset(name, "of another", "type")
+
+
+async def _mends(world: World, *key: str) -> None:
+    await world.connections.commands.delete(world.keys.named(*key))
+
+
+async def _refusals(world: World) -> int:
+    found = await world.connections.commands.info("errorstats")
+    return int(found.get("errorstat_WRONGTYPE", {}).get("count", 0))
+
+
+async def _is_refused(world: World) -> None:
+    """Wait until something that reads such a key has been refused, from now on."""
+    before = await _refusals(world)
+
+    async def is_refused() -> bool:
+        return await _refusals(world) > before
+
+    await world.until(is_refused, "Redis has refused a try")
+
+
+async def _comes_back_later(world: World) -> None:
+    """Let Redis refuse to note a gap for ten minutes more."""
+    await _is_refused(world)
+    world.clock.passes(10 * MINUTE)
+    await _mends(world, "gap")
+
+
+async def _is_known(world: World, process: Downtime) -> None:
+    await world.until(lambda: process.has_noted, "it is known what is to be read")
+
+
+async def _noted_since(world: World, process: Downtime) -> float:
+    """From when on what was missed is read, in seconds of the world's clock."""
+    await _is_known(world, process)
+    noted = await world.connections.commands.get(world.keys.named("gap"))
+    assert noted
+    return int(noted.split()[2]) / 1000
+
+
+async def _has_come(world: World, process: Downtime) -> float:
+    """Let Slack come by HTTP; returns how often something has been read by then."""
+    process.reached()
+    await process.beat()
+    await _is_known(world, process)
+    return _readings(world)
+
+
+def _readings(world: World) -> float:
+    (line,) = [
+        line
+        for line in world.bot.metrics.exposition().decode().splitlines()
+        if line.startswith("taskwire_gaps_total ")
+    ]
+    return float(line.split()[1])
+
+
+async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
+    """Redis came back for so long only that a second absence was seen to end."""
+    await _breaks(world, "heartbeat")
+    process.look()
+    await _is_refused(world)
+
+    began = world.clock.time() - 5 * MINUTE
+    process.look(int(5 * MINUTE * 1000))
+    await _mends(world, "heartbeat")
+    await world.bot.parts.heartbeat.beat()
+
+    assert await _noted_since(world, process) < began + MINUTE
+
+
+async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: World, process: Downtime) -> None:
+    """What was said at its beginning is looked for too."""
+    await _breaks(world, "gap")
+    began = world.clock.time() - 2 * MINUTE
+    process.look(int(2 * MINUTE * 1000))
+    await _comes_back_later(world)
+
+    assert await _noted_since(world, process) < began + MINUTE
+
+
+async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
+    world: World, process: Downtime
+) -> None:
+    """As any other gap."""
+    await _has_come(world, process)
+    began = world.clock.time()
+    world.clock.passes(10 * MINUTE)
+    await _breaks(world, "gap")
+    process.reached()
+    await process.beat()
+    await _comes_back_later(world)
+
+    assert await _noted_since(world, process) < began + MINUTE
+
+
+async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
+    """At the start, and not once more when the first request comes; what is silent since then is."""
+    await process.beat()
+    await _has_come(world, process)
+    world.clock.passes(20 * MINUTE)
+    before = _readings(world)
+
+    process.look()
+    await _is_known(world, process)
+    at_the_start = _readings(world) - before
+    world.clock.passes(2 * MINUTE)
+    at_the_first = await _has_come(world, process) - before
+    world.clock.passes(20 * MINUTE)
+    after_a_silence = await _has_come(world, process) - before
+
+    assert (at_the_start, at_the_first, after_a_silence) == (1, 1, 2)
+
+
+async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, process: Downtime) -> None:
+    """A proxy led nowhere, then nobody ran: the start reads only the second of these."""
+    await _has_come(world, process)
+    world.clock.passes(20 * MINUTE)
+    await process.beat()
+    world.clock.passes(2 * MINUTE)
+    before = _readings(world)
+
+    process.look()
+    await _is_known(world, process)
+    world.clock.passes(2 * MINUTE)
+
+    assert await _has_come(world, process) - before == 2

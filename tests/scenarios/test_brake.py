@@ -1,0 +1,279 @@
+"""One person's verbs and presses in a thread: ten a minute, and what is refused holds nobody up."""
+
+import pytest
+
+from taskwire.domain.ids import LinkId
+from taskwire.domain.jobs import thread_answers, to_coder, to_thread
+
+from .people import Thread
+from .waiting import a_busy_agent, a_waiting_agent
+from .world import World
+
+TOO_FAST = (
+    "That is more than ten requests in a minute, so the rest is not done. Wait a minute; replies to the "
+    "agent go on as usual."
+)
+NOT_YOURS = "*Fix the login* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+
+
+@pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])
+async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: World, verb: str) -> None:
+    """Who may ask is told so as anybody is; a minute later they go on."""
+    thread, _ = await a_busy_agent(world)
+
+    for _ in range(15):
+        await world.alice.replies(thread, verb)
+        await world.passes(seconds=0.5)
+    # A channel is posted to once a second.
+    await world.passes(seconds=15)
+    said = world.alice.reads() + thread.new_messages()
+    await world.passes(seconds=70)
+    await world.alice.replies(thread, verb)
+
+    assert len(said) == 11
+    assert said.count(TOO_FAST) == 1
+    assert len(world.alice.reads() + thread.new_messages()) == 1
+
+
+async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
+    """Stop means stop, whatever else somebody has asked for."""
+    thread, task = await a_busy_agent(world)
+    for _ in range(11):
+        await world.alice.replies(thread, "!help")
+
+    await world.alice.replies(thread, "!pause")
+
+    assert task.status == "paused"
+    assert world.alice.reads()[-1].startswith("Pausing *Fix the login*.")
+
+
+async def test_replies_are_not_counted(world: World) -> None:
+    """The agent gets all of them."""
+    thread, task = await a_waiting_agent(world)
+    assert task.program is not None
+    task.program.on_input = lambda _: task.becomes("idle")
+
+    for number in range(15):
+        await world.alice.replies(thread, f"step {number}")
+    # Their marks have a pace of their own.
+    await world.passes(seconds=20)
+
+    assert task.inputs == [f"step {number}" for number in range(15)]
+
+
+async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
+    """One hears of each of ten refusals and of the brake; another's verbs are their own."""
+    thread, task = await a_busy_agent(world)
+
+    for _ in range(15):
+        await world.bob.replies(thread, "!pause")
+    await world.alice.replies(thread, "!pause")
+
+    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+    assert task.status == "paused"
+    assert len(world.alice.reads()) == 1
+
+
+async def test_presses_of_one_person_are_counted_too(world: World) -> None:
+    """The buttons stay for others."""
+    thread, task = await a_busy_agent(world)
+    await world.passes(seconds=5)
+
+    for _ in range(15):
+        await world.bob.clicks(thread, "Pause")
+    await world.alice.clicks(thread, "Pause")
+
+    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+    assert task.status == "paused"
+    assert len(world.alice.reads()) == 1
+
+
+@pytest.mark.parametrize("typed", ["pause", "resume", "mute", "attach", "edit"])
+async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: World, typed: str) -> None:
+    """Who may not is refused ten times, hears of the brake once, and keeps nobody else from acting."""
+    _, task = await a_busy_agent(world)
+    text = " to something else" if typed == "edit" else ""
+
+    for _ in range(15):
+        await world.bob.types(f"/task {typed} {task.name}{text}")
+    said = world.bob.reads()
+    await world.alice.types(f"/task pause {task.name}")
+
+    assert len(said) == 11
+    assert said[-1] == TOO_FAST
+    assert task.status == "paused"
+    world.alice.reads()
+
+
+async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:
+    """Its dialog asks Coder which task is meant."""
+    _, task = await a_busy_agent(world)
+
+    for _ in range(12):
+        await world.alice.types(f"/task delete {task.name}")
+
+    assert world.alice.reads() == [TOO_FAST]
+
+
+async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: World) -> None:
+    """It has a count of its own, and what is sent to the agent has none."""
+    _, task = await a_busy_agent(world)
+    for _ in range(11):
+        await world.alice.types(f"/task resume {task.name}")
+    world.alice.reads()
+
+    await world.alice.types(f"/task pause {task.name}")
+
+    assert task.status == "paused"
+    assert world.alice.reads()[-1].startswith("Pausing *Fix the login*.")
+
+
+async def test_verbs_and_presses_are_counted_together(world: World) -> None:
+    """Six of one and half a dozen of the other are more than ten."""
+    thread, _ = await a_busy_agent(world)
+    await world.passes(seconds=5)
+
+    for _ in range(6):
+        await world.alice.replies(thread, "!status")
+        await world.alice.clicks(thread, "Logs")
+
+    said = world.alice.reads()
+    assert len(said) == 11
+    assert said[-1] == TOO_FAST
+
+
+@pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
+async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
+    """Each names something else, of which nothing is there, or nothing at all."""
+    for number in range(7):
+        await world.bob.presses_made_up(button, f"made-up x{number}")
+        await world.bob.presses_made_up(button, f"x{number}\nof whatever length")
+
+    said = world.bob.reads()
+    assert said[-1] == TOO_FAST
+    assert said.count(TOO_FAST) == 1
+    assert len(said) <= 11
+
+
+async def test_made_up_values_of_one_link_are_counted_together(world: World) -> None:
+    """What stands behind its id makes no other link of it."""
+    thread, _ = await a_busy_agent(world)
+    await world.passes(seconds=5)
+    link = await _link(world, thread)
+
+    for number in range(15):
+        await world.bob.presses_made_up("task.mute", f"{link} x{number}")
+
+    assert world.bob.reads() == [NOT_YOURS] * 10 + [TOO_FAST]
+
+
+async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> None:
+    """Delete, resume and a word on a reply are no questions."""
+    thread, task = await a_busy_agent(world)
+    await world.passes(seconds=5)
+    for _ in range(12):
+        await world.alice.replies(thread, "!status")
+    world.alice.reads()
+
+    await world.alice.clicks(thread, "Pause")
+    await world.coder.catch_up()
+    await world.sweeps()
+    await world.passes(seconds=5)
+    await world.alice.clicks(thread, "Delete")
+
+    assert task.status == "paused"
+    assert "Delete" in world.alice.dialog()
+    assert TOO_FAST not in world.alice.reads() + thread.new_messages()
+
+
+async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -> None:
+    """A verb behind a mention is two events already."""
+    thread, _ = await a_waiting_agent(world)
+
+    for _ in range(8):
+        await world.slack.mention(world.alice.id, thread.channel, "status", thread.ts)
+        await world.settles()
+
+    assert TOO_FAST not in world.alice.reads()
+
+
+async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
+    """Each is answered to its author, as a verb is."""
+    for _ in range(15):
+        await world.slack.mention(world.alice.id, "general", "hello")
+        await world.settles()
+
+    said = world.alice.reads()
+    assert len(said) == 11
+    assert said[-1] == TOO_FAST
+
+
+async def _link(world: World, thread: Thread) -> LinkId:
+    key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
+    return LinkId(str(await world.connections.commands.get(key)))
+
+
+async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World) -> None:
+    """Questions of a thread have a list of their own; the call goes first, whoever asked before."""
+    thread, task = await a_busy_agent(world)
+    link = await _link(world, thread)
+    ready = world.keys.named("ready", "calls")
+    async with world.coder.away():
+        for verb in ("!status", "!logs", "!delete", "!foo"):
+            await world.slack.post(world.bob.id, thread.channel, verb, thread.ts)
+        await world.slack.settled()
+        calls = await world.connections.commands.zrange(ready, 0, -1)
+        waiting = await world.jobs()
+    await world.settles()
+
+    assert thread_answers(link) not in calls
+    assert not waiting.get(to_thread(link))
+    assert not waiting.get(to_coder(link))
+    assert task.status == "active"
+    world.bob.reads()
+
+
+@pytest.mark.parametrize("verb", ["!status", "!logs", "!help", "!delete", "!watch", "!foo"])
+async def test_who_has_no_coder_account_is_refused_privately(world: World, verb: str) -> None:
+    """A thread tells nothing to who could not ask elsewhere."""
+    thread, task = await a_waiting_agent(world)
+    task.says("I look at it.")
+    carol = world.person("carol", in_coder=False)
+    world.slack.workspace.channel("general").members.append(carol.id)
+
+    await carol.replies(thread, verb)
+
+    assert carol.reads() == [
+        "No Coder user has your address carol@example.com. Sign in to Coder once with it, or ask a Coder "
+        "administrator to add you."
+    ]
+    assert thread.new_messages() == []
+
+
+async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
+    """Once, by who was answered, and without a word of anybody else's."""
+    thread, task = await a_waiting_agent(world)
+    task.says("I look at it.")
+    await world.bob.replies(thread, "!logs")
+    assert world.bob.reads() == [
+        "The log of *Fix the login*:\nI look at it.\n| I look at it.\n[Show to everybody]"
+    ]
+
+    await world.bob.presses("Show to everybody")
+
+    assert world.bob.sees() == "Shown to everybody in the thread."
+    assert thread.new_messages() == ["The log of *Fix the login*:\nI look at it.\n| I look at it."]
+    world.bob.reads()
+
+
+async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
+    """Whoever may read it gets it as a file in direct messages, and nobody else hears of it."""
+    thread, task = await a_waiting_agent(world)
+    task.says("I look at it.")
+
+    await world.bob.replies(thread, "!logs full")
+
+    assert world.bob.reads() == ["The whole log of *Fix the login* follows in your direct messages with me."]
+    assert len(world.slack.messages(world.slack.direct("bob").id)) == 1
+    assert world.cards() == [f"(file {task.name}.log)"]
+    assert thread.new_messages() == []

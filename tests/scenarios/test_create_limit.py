@@ -1,0 +1,91 @@
+"""How many tasks one person may start in an hour."""
+
+from .people import Person
+from .world import World
+
+TOO_MANY = (
+    "You have started 3 tasks within an hour, as many as one person may. You can start the next one in {} "
+    "minutes. Nothing was created."
+)
+
+
+async def _starts_three(world: World, who: Person) -> None:
+    for number in range(3):
+        await who.runs(f"/task create do {number}")
+        # A channel is posted to once a second.
+        await world.passes(seconds=2)
+
+
+async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -> None:
+    """Whichever way they ask; what others start is not counted to them."""
+    await world.restarts(create_limit=3)
+    await _starts_three(world, world.alice)
+    await world.passes(seconds=600)
+
+    await world.alice.types("/task create one more")
+    await world.alice.types("/task create")
+    assert not await world.alice.submits(prompt="and another")
+    await world.bob.runs("/task create do that")
+
+    assert world.alice.reads() == [TOO_MANY.format(50)] * 2
+    assert len(world.coder.tasks) == 4
+
+
+async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World) -> None:
+    """What was refused is not counted."""
+    await world.restarts(create_limit=3)
+    for number in range(3):
+        await world.alice.runs(f"/task create do {number}")
+        await world.passes(seconds=1_200)
+    await world.alice.runs("/task create one more")
+
+    await world.alice.types("/task create another")
+
+    assert world.alice.reads() == [TOO_MANY.format(20)]
+    assert len(world.coder.tasks) == 4
+
+
+async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
+    """Nothing was made of it; what was made counts all the same."""
+    await world.restarts(create_limit=2)
+    world.slack.add_channel("elsewhere", ["alice"], with_bot=False)
+    await world.alice.types("/task create do nothing", "elsewhere")
+    world.coder.settings.lacks_agent_license = True
+    for number in range(3):
+        await world.alice.runs(f"/task create try {number}")
+        await world.passes(seconds=2)
+    world.coder.settings.lacks_agent_license = False
+    refused = world.alice.reads()
+
+    for number in range(2):
+        await world.alice.runs(f"/task create do {number}")
+        await world.passes(seconds=2)
+    await world.alice.types("/task create one more")
+
+    assert len(refused) == 4
+    assert [said[:26] for said in world.alice.reads()] == ["You have started 2 tasks w"]
+    assert len(world.coder.tasks) == 2
+
+
+async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World) -> None:
+    """By command, form and button together."""
+    await world.restarts(create_limit=3)
+
+    for number in range(8):
+        await world.alice.types(f"/task create do {number}", settles=False)
+    await world.settles()
+    await world.passes(seconds=10)
+
+    assert len(world.coder.tasks) == 3
+    assert len(world.cards()) == 3
+    assert len(world.alice.reads()) == 5
+
+
+async def test_administrators_have_no_limit(world: World) -> None:
+    """Nor has anybody where it is 0."""
+    await world.restarts(create_limit=1, admins=(world.alice.id,))
+    await _starts_three(world, world.alice)
+    await world.restarts(create_limit=0, admins=())
+    await _starts_three(world, world.bob)
+
+    assert len(world.coder.tasks) == 6

@@ -1,0 +1,87 @@
+"""Payloads of which nothing comes: an operator sees that they come, and why nothing comes of them."""
+
+from typing import Literal
+
+import pytest
+from structlog.testing import capture_logs
+
+from taskwire.sandbox.slack.interaction_payloads import start
+from taskwire.sandbox.slack.ledger import Delivery
+
+from .world import World
+
+SAID = "a payload of a workspace for which Taskwire is not installed, or that names none"
+UNKNOWN = "a payload that nobody here takes; does the Slack app have our manifest?"
+
+
+def _dropped(world: World, why: str) -> float:
+    registry = world.bot.parts.metrics.registry
+    return registry.get_sample_value("taskwire_payloads_dropped_total", {"why": why}) or 0.0
+
+
+async def _comes(
+    world: World, kind: Literal["interactive", "slash_commands"], payload: dict[str, object]
+) -> None:
+    await world.slack.backend.courier.deliver_now(Delivery(kind, str(payload.get("type", "/task")), payload))
+    # Slack counts as a failure what nobody takes.
+    world.slack.complaints[:] = [each for each in world.slack.complaints if not each.startswith("unacked")]
+
+
+def _typed(world: World, **told: object) -> dict[str, object]:
+    here, alice = world.slack.workspace.channel("general").id, world.alice.id
+    trigger = world.slack.backend.tickets.trigger(alice)
+    typed = {"command": "/task", "text": "list", "user_id": alice, "channel_id": here, "trigger_id": trigger}
+    return {**typed, **told}
+
+
+@pytest.mark.parametrize("claims", [{"team_id": "T0TASKWIRE"}, {"enterprise_id": "E0OTHER"}, {}])
+async def test_what_an_organizations_install_is_not_for_is_counted(
+    world: World, claims: dict[str, str]
+) -> None:
+    """The log says it once, however much comes; who typed gets no answer, and somebody has to know."""
+    workspace = world.slack.workspace
+    workspace.enterprise_id, workspace.org_teams = "E0ORG", ("T0TASKWIRE",)
+    await world.restarts()
+    before = _dropped(world, "place")
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            await _comes(world, "slash_commands", _typed(world, **claims))
+
+    said = [entry for entry in logs if entry["event"] == SAID]
+    assert world.alice.reads() == []
+    assert (_dropped(world, "place"), before) == (3, 0)
+    assert [(entry["is_org_wide"], entry["names_organization"]) for entry in said] == [
+        (True, "enterprise_id" in claims)
+    ]
+
+
+async def test_what_another_workspace_and_its_people_send_is_counted(world: World) -> None:
+    """What somebody of another company does in a shared channel is nothing to warn of."""
+    with capture_logs() as logs:
+        await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
+        stranger = start(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))
+        stranger |= {"user": {"id": "U0PETER", "team_id": "T0PARTNER"}, "trigger_id": "1.2"}
+        pressed = {"action_id": "task.pause", "type": "button", "value": "x", "action_ts": "1.000001"}
+        await _comes(world, "interactive", stranger | {"actions": [pressed]})
+
+    assert (_dropped(world, "place"), _dropped(world, "stranger")) == (1, 1)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == [SAID]
+
+
+async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
+    """An app with another manifest sends such, and its people see an error; no word of it is logged."""
+    alice = world.slack.workspace.user("alice")
+    shortcut = start(world.slack.backend, "shortcut", alice) | {"callback_id": "SENT", "trigger_id": "1.2"}
+
+    with capture_logs() as logs:
+        await _comes(world, "interactive", shortcut)
+        await _comes(world, "interactive", shortcut)
+        await _comes(world, "interactive", {**shortcut, "type": "SENT"})
+        await _comes(world, "slash_commands", _typed(world, command="/SENT"))
+
+    assert _dropped(world, "unknown") == 4
+    assert [entry for entry in logs if entry["event"] == UNKNOWN] == [
+        {"event": UNKNOWN, "kind": "shortcut", "times": 1, "log_level": "warning"}
+    ]
+    assert "SENT" not in str(logs)

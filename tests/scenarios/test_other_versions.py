@@ -1,0 +1,337 @@
+"""A rollback: what a newer version took waits for it, is not overtaken, and is never lost without a word."""
+
+import json
+from datetime import timedelta
+
+from taskwire.domain.jobs import QueueName, card, intake, thread_answers, to_coder
+
+from .test_notices_to_administrators import direct_messages
+from .versions import (
+    as_newer,
+    drop,
+    link_of,
+    newer_comes,
+    newer_story,
+    newer_was_here,
+    unread_job,
+)
+from .waiting import a_busy_agent, takes_all
+from .world import World
+
+DAY = 86_400.0
+
+
+async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(world: World) -> None:
+    """Twelve of them, and one more that the older version takes; three days lie in between."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    words = [f"word {number}" for number in range(12)]
+    for word in words:
+        await world.alice.replies(thread, word)
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+
+    await takes_all(world, task)
+    for _ in range(6):
+        await world.passes(seconds=60)
+    await world.alice.replies(thread, "word 12")
+    for _ in range(3):
+        await world.passes(seconds=DAY)
+    before = list(task.inputs)
+    await newer_comes(world, to_coder(link))
+    await world.passes(seconds=31)
+    await world.sweeps(times=3)
+    for _ in range(4):
+        await world.passes(seconds=30)
+
+    assert before == []
+    assert task.inputs == [*words, "word 12"]
+    assert await world.dead_letters() == []
+    thread.new_messages()
+
+
+async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None:
+    """In the thread and in the administrators' direct messages, but not while one replaces the other."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await world.alice.replies(thread, "use main")
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await takes_all(world, task)
+    await world.passes(seconds=60)
+    keeper = world.bot.parts.newer
+    await keeper.look()
+    await world.settles()
+    observe_first = thread.new_messages()
+
+    await world.passes(seconds=300)
+    for _ in range(2):
+        await keeper.look()
+        await world.settles()
+
+    until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
+    assert [said.partition(":")[0] for said in observe_first] == [f"<@{world.alice.id}> Needs you"]
+    assert thread.new_messages() == [
+        "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
+        f"for a version that can, until {until} at most. What is asked after it waits too, except a pause. "
+        "Administrators, where any are named, are told."
+    ]
+    (told,) = direct_messages(world, "bob")
+    assert told.startswith(
+        ":warning: 1 list of work begins with something that another version of Taskwire wrote, and the one "
+        "that runs now cannot read it. Start a version "
+    )
+    await newer_comes(world, to_coder(link))
+    await world.passes(seconds=60)
+    thread.new_messages()
+
+
+async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
+    """Its author has the words back, with a button; what stands behind it goes on; administrators hear."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await world.alice.replies(thread, "use main")
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await world.alice.replies(thread, "and rebase")
+    await takes_all(world, task)
+    keeper = world.bot.parts.newer
+    await world.passes(seconds=7 * DAY - 60)
+    await keeper.look()
+    await world.passes(seconds=30)
+    before = list(task.inputs)
+
+    await world.passes(seconds=60)
+    await keeper.look()
+    await world.passes(seconds=60)
+    await world.sweeps(times=2)
+    await world.passes(seconds=60)
+
+    assert before == []
+    assert task.inputs == ["and rebase"]
+    assert (
+        "This reply was not delivered: another version of me took it, and none that can read it has come for "
+        "a week.\n> use main\n[Try again]"
+    ) in thread.new_messages()
+    assert [why.partition(": ")[0] for why in await world.dead_letters()] == ["it cannot be read"]
+    assert direct_messages(world, "bob")[-1].startswith(
+        ":warning: Another version of Taskwire wrote work into my store that I cannot read, and none that"
+    )
+    await world.alice.clicks(thread, "Try again")
+    await world.sweeps()
+    await world.passes(seconds=60)
+    assert task.inputs == ["and rebase", "use main"]
+    assert await world.dead_letters() == []
+    thread.new_messages()
+    world.errors.clear()
+
+
+async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
+    """Somebody raised no number, or the newer one never said that it was here: people wait all the same."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await world.alice.replies(thread, "use main")
+    await as_newer(world, to_coder(link))
+    await unread_job(world, thread_answers(link), "answer:1")
+    await takes_all(world, task)
+    keeper = world.bot.parts.newer
+    for _ in range(6):
+        await world.passes(seconds=60)
+    await keeper.look()
+    await world.settles()
+    observe_first = [said for said in thread.new_messages() if said.startswith("Another version of me took")]
+    told = direct_messages(world, "bob")
+
+    await world.passes(seconds=7 * DAY)
+    await keeper.look()
+    await world.passes(seconds=60)
+
+    given_up = thread.new_messages()
+    assert len(observe_first) == 2
+    assert [said.partition(" with ")[0] for said in told] == [":warning: 2 lists of work begin"]
+    assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
+    assert any(said.startswith("Another version of me took something here") for said in given_up)
+    assert len(await world.dead_letters()) == 2
+    assert direct_messages(world, "bob")[-1].startswith(
+        ":warning: Another version of Taskwire wrote work into"
+    )
+    world.errors.clear()
+
+
+async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(world: World) -> None:
+    """Their later commands wait behind it: what they asked first may decide what the next one means."""
+    await newer_was_here(world)
+    await unread_job(world, intake(world.alice.id), "click:1")
+    await world.passes(seconds=301)
+
+    await world.bot.parts.newer.look()
+    await world.settles()
+
+    (told,) = direct_messages(world, "alice")
+    assert told.startswith("Another version of me took what was asked here, and the one that runs now cannot")
+    await newer_comes(world)
+    await drop(world, intake(world.alice.id), "click:1")
+
+
+async def test_administrators_hear_what_waits_though_they_wait_themselves(world: World) -> None:
+    """What is said to them stands behind nothing that they have asked."""
+    await world.restarts(admins=(world.alice.id,))
+    await newer_was_here(world)
+    await unread_job(world, intake(world.alice.id), "click:1")
+    await world.passes(seconds=301)
+
+    await world.bot.parts.newer.look()
+    await world.settles()
+
+    told = direct_messages(world, "alice")
+    assert len(told) == 2
+    assert any(said.startswith(":warning: 1 list of work begins with something that") for said in told)
+    await newer_comes(world)
+    await drop(world, intake(world.alice.id), "click:1")
+
+
+async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: World) -> None:
+    """Their id ends where the next word of it begins."""
+    name = QueueName(f"{intake(world.alice.id)}:newer")
+    await newer_was_here(world)
+    await unread_job(world, name, "newer:1")
+    await world.passes(seconds=301)
+
+    await world.bot.parts.newer.look()
+    await world.settles()
+
+    assert len(direct_messages(world, "alice")) == 1
+    await newer_comes(world)
+    await drop(world, name, "newer:1")
+
+
+async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
+    """A card is drawn as it is now, and threads are read by whoever runs."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await newer_was_here(world)
+    await unread_job(world, card(link), "card")
+    await unread_job(world, QueueName("read:threads"), link)
+    await world.passes(seconds=60)
+    task.becomes("complete", "Opened PR #12")
+    await world.sweeps()
+    await world.passes(seconds=60)
+
+    assert thread.card().startswith("Done: ")
+    assert await world.jobs() == {}
+    thread.new_messages()
+
+
+async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: World) -> None:
+    """Whoever detaches a task while an older version runs: no author loses what they wrote."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await world.alice.replies(thread, "use main")
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await world.passes(seconds=31)
+    await world.alice.replies(thread, "and rebase")
+
+    await world.alice.types(f"/task detach {task.name}")
+    await world.passes(seconds=60)
+
+    assert thread.new_messages()[0] == "2 replies had not reached the agent:\n| use main\n| \n| and rebase"
+    assert await world.jobs() == {}
+    world.alice.reads()
+
+
+async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
+    """And their marks go with them."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    reply = await world.alice.replies(thread, "use main")
+    await world.passes(seconds=3)
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await world.alice.replies(thread, "!pause")
+    await world.sweeps()
+
+    await world.alice.clicks(thread, "Drop it")
+    await world.passes(seconds=60)
+
+    assert thread.receipt(reply) == []
+    assert await world.jobs() == {}
+    assert task.inputs == []
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edited(world: World) -> None:
+    """What its author says of it now this version can read."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    reply = await world.alice.replies(thread, "use main")
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await world.passes(seconds=31)
+
+    await world.alice.edits(thread, reply, "use the branch")
+    await takes_all(world, task)
+    await world.passes(seconds=60)
+
+    assert task.inputs == ["use the branch"]
+    thread.new_messages()
+
+
+async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World) -> None:
+    """Others are watched and listed; what happens to it waits, and is told when the newer version is back."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    other = await world.bob.runs("/task create mend the footer")
+    thread.new_messages()
+    await newer_was_here(world)
+    story = await newer_story(world, link)
+    task.becomes("complete", "Opened PR #12")
+    world.task("mend-the-footer").becomes("complete", "Opened PR #13")
+
+    await world.sweeps(times=2)
+    await world.passes(seconds=400)
+    before = thread.new_messages()
+    await world.alice.types("/task list")
+    await world.alice.types(f"/task status {task.name}")
+    said = world.alice.reads()
+
+    assert before == []
+    assert other.new_messages()[-1].startswith(f"<@{world.bob.id}> Done: ")
+    assert "Fix the login" in said[0]
+    assert said[1] == (
+        "Another version of Taskwire has written this, and the one that runs now cannot read it. "
+        "Try again when the other one is back."
+    )
+    assert await world.dead_letters() == []
+    await story()
+    await newer_comes(world)
+    await world.passes(seconds=60)
+    assert thread.new_messages()[-1].startswith(f"<@{world.alice.id}> Done: Fix the login")
+
+
+async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:
+    """It is not refused: the newer version can read what the button stands for."""
+    await world.alice.runs("/task create fix it")
+    await world.alice.types("/task create fix it")
+    world.alice.reads()
+    redis = world.connections.commands
+    (note,) = [key async for key in redis.scan_iter(world.keys.named("notes", "another", "*"))]
+    kept = json.loads(str(await redis.get(note)))
+    await redis.set(note, json.dumps(kept | {"mood": "cheerful"}), keepttl=True)
+    await newer_was_here(world)
+
+    await world.alice.presses("Create another")
+    await world.passes(seconds=30)
+    before = len(world.coder.tasks)
+    await redis.set(note, json.dumps(kept), keepttl=True)
+    await newer_comes(world)
+    await world.settles()
+
+    assert before == 1
+    assert len(world.coder.tasks) == 2
+    assert world.alice.sees() == "Another one is being created.\n> fix it"
+    assert len(world.cards()) == 1

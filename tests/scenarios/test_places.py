@@ -1,0 +1,296 @@
+"""Where something is decides who may ask for it there: private channels, those of others, made-up ids."""
+
+import pytest
+
+from .people import Thread
+from .waiting import a_waiting_agent
+from .world import World
+
+UNKNOWN = (
+    "I know no such task that you can see here: it may have been deleted in the meantime. `/task list` shows "
+    "what there is."
+)
+TOO_OLD = "That button is too old: I no longer know what it was about. Please ask again."
+NOT_IN = "You are not in <#{}>, or I am not. Nothing was {}. Join it, or choose another one."
+
+
+async def _a_hidden_task(world: World) -> tuple[Thread, str]:
+    """Alice's task in a private channel, and its link's id."""
+    world.slack.add_channel("hidden", ["alice"], kind="private")
+    thread = await world.alice.runs("/task create the secret plan", "hidden")
+    world.task("the-secret-plan").becomes("working", "On it")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    return thread, thread.button("Pause")[2]
+
+
+@pytest.mark.parametrize(
+    "action_id",
+    [
+        *("task.pause", "task.resume", "task.retry", "task.mute", "task.detach"),
+        *("task.logs", "held.send", "input.arrived", "input.again"),
+    ],
+)
+async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World, action_id: str) -> None:
+    """Neither whose the task is nor what it is called, and does nothing."""
+    _, link = await _a_hidden_task(world)
+    task = world.task("the-secret-plan")
+
+    value = f"{link} reply:1.1" if action_id.startswith("input.") else link
+    await world.bob.presses_made_up(action_id, value)
+
+    assert world.bob.reads() == [UNKNOWN]
+    assert (task.status, task.is_deleted) == ("active", False)
+
+
+@pytest.mark.parametrize("action_id", ["task.edit", "task.delete"])
+async def test_a_dialog_tells_nothing_of_a_private_channel(world: World, action_id: str) -> None:
+    """It opens, since its trigger lives for seconds only, and says no more than that."""
+    _, link = await _a_hidden_task(world)
+
+    await world.bob.presses_made_up(action_id, link)
+
+    assert world.bob.dialog().partition("\n")[2] == UNKNOWN
+
+
+async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: World) -> None:
+    """A link is remembered for a month after its end."""
+    thread, link = await _a_hidden_task(world)
+    await world.alice.replies(thread, "!detach")
+    thread.new_messages()
+
+    await world.bob.presses_made_up("task.pause", link)
+    await world.bob.presses_made_up("task.logs", link)
+
+    assert world.bob.reads() == [
+        "The thread is no longer linked to a task. `/task list` shows what there is.",
+        UNKNOWN,
+    ]
+
+
+async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
+    """A button may stand where its task is not; in a public channel everybody can look."""
+    _, link = await _a_hidden_task(world)
+    world.slack.workspace.channel("hidden").members.append(world.bob.id)
+    world.task("the-secret-plan").says("I look at it.")
+
+    await world.bob.presses_made_up("task.logs", link)
+    await world.bob.presses_made_up("task.pause", link)
+
+    logs, pause = world.bob.reads()
+    assert logs.startswith("The log of *The secret plan*:")
+    assert (
+        pause
+        == "*The secret plan* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    )
+
+
+async def test_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
+    """A button that was shown while they were there is no key."""
+    _, link = await _a_hidden_task(world)
+    members = world.slack.workspace.channel("hidden").members
+    members.append(world.bob.id)
+    await world.bob.presses_made_up("task.logs", link)
+    members.remove(world.bob.id)
+    await world.ages(seconds=10)
+
+    await world.bob.presses_made_up("task.logs", link)
+
+    assert world.bob.reads()[1:] == [UNKNOWN]
+
+
+async def _leaves(world: World) -> None:
+    """Let Bob leave the private channel in which he was, and time pass."""
+    world.slack.workspace.channel("hidden").members.remove(world.bob.id)
+    await world.ages(seconds=10)
+
+
+@pytest.mark.parametrize("action_id", ["task.logs", "task.edit", "task.pause", "held.send"])
+async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: World, action_id: str) -> None:
+    """An old client still shows what stood there; a made-up press may name any channel."""
+    _, link = await _a_hidden_task(world)
+    world.slack.workspace.channel("hidden").members.append(world.bob.id)
+    await world.bob.presses_made_up("task.logs", link, channel="hidden")
+    assert len(world.bob.reads()) == 1
+    await _leaves(world)
+
+    await world.bob.presses_made_up(action_id, link, channel="hidden")
+
+    assert [*world.bob.reads(), world.bob.dialog().partition("\n")[2]] in ([UNKNOWN, ""], [UNKNOWN])
+    assert world.task("the-secret-plan").status == "active"
+
+
+async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: World) -> None:
+    """It was typed there while they were in it."""
+    await _a_hidden_task(world)
+    world.slack.workspace.channel("hidden").members.append(world.bob.id)
+    await world.bob.types("/task list all", "hidden")
+    assert "The secret plan" in world.bob.sees()
+    world.bob.reads()
+    here, ts = world.slack.workspace.channel("hidden").id, world.slack.ephemerals(world.bob.id)[-1].ts
+    tickets = world.slack.backend.tickets
+    url = tickets.response_url("actions", world.bob.id, here, message_ts=ts, is_ephemeral=True)
+    await _leaves(world)
+
+    await world.bob.presses_made_up("list.page", "1 all", channel="hidden", told={"response_url": url})
+
+    assert world.bob.sees().startswith("You have no tasks yet.")
+
+
+async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
+    """Neither elsewhere, by a button that is made up, nor by who cannot see that thread any more."""
+    hidden, _ = await _a_hidden_task(world)
+    world.task("the-secret-plan").says("I look at it.")
+    members = world.slack.workspace.channel("hidden").members
+    members.append(world.bob.id)
+    open_thread, _ = await a_waiting_agent(world)
+    await world.passes(seconds=5)
+    elsewhere = open_thread.button("Pause")[2]
+    await world.bob.replies(hidden, "!logs")
+    blocks = world.slack.ephemerals(world.bob.id)[-1].body["blocks"]
+    value = next(e["value"] for block in blocks for e in block.get("elements", []) if e.get("value"))
+    assert world.bob.reads()[-1].endswith("[Show to everybody]")
+
+    await world.bob.presses_made_up("answer.show", f"{elsewhere} {value.partition(' ')[2]}")
+    await _leaves(world)
+    await world.bob.presses_made_up("answer.show", value, channel="hidden")
+    members.append(world.bob.id)
+    await world.ages(seconds=10)
+    await world.bob.presses_made_up("answer.show", value, channel="hidden")
+
+    assert world.bob.reads()[:2] == [TOO_OLD, TOO_OLD]
+    assert open_thread.new_messages() == []
+    (shown,) = hidden.new_messages()
+    assert shown.startswith("The log of *The secret plan*:")
+
+
+async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> None:
+    """They could name it in a command as well."""
+    _, link = await _a_hidden_task(world)
+    world.slack.workspace.channel("hidden").members.remove(world.alice.id)
+    await world.ages(seconds=10)
+
+    await world.alice.presses_made_up("task.pause", link)
+
+    assert world.task("the-secret-plan").status == "paused"
+    assert world.alice.reads()[0].startswith("Pausing *The secret plan*.")
+
+
+@pytest.mark.parametrize(
+    ("action_id", "value"),
+    [
+        ("create.another", "another"),
+        ("create.another", ""),
+        ("create.another", "link:@"),
+        ("task.pause", "@"),
+        ("task.logs", "../x"),
+        ("task.delete", "abc:taken"),
+        ("edit.pause", "abc def ghi"),
+        ("input.again", "abc \n"),
+        ("held.drop", "x" * 1_000),
+    ],
+)
+async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: str, value: str) -> None:
+    """Above all it creates nothing."""
+    await world.alice.presses_made_up(action_id, value)
+
+    assert world.alice.reads() == [TOO_OLD]
+    assert not world.coder.tasks
+    assert not world.alice.dialog()
+
+
+async def test_anothers_question_creates_nothing(world: World) -> None:
+    """Who presses it is not who was asked."""
+    await world.alice.runs("/task create fix it")
+    await world.alice.types("/task create fix it")
+    (asked,) = world.alice.reads()
+    assert asked.endswith("[Create another]")
+    blocks = world.slack.ephemerals("alice")[-1].body["blocks"]
+    key = next(e["value"] for block in blocks for e in block.get("elements", []) if e.get("value"))
+
+    await world.bob.presses_made_up("create.another", key)
+
+    assert world.bob.reads() == [TOO_OLD]
+    assert len(world.coder.tasks) == 1
+
+
+async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> None:
+    """Slack's menu offers their conversations; what comes back may name any."""
+    hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
+    elsewhere = world.slack.add_channel("elsewhere", ["alice"])
+
+    for channel in (hidden, elsewhere):
+        await world.bob.types("/task create")
+        assert not await world.bob.submits(prompt="do that", channel=channel.id)
+
+    assert world.bob.reads() == [NOT_IN.format(each.id, "created") for each in (hidden, elsewhere)]
+    assert not world.coder.tasks
+
+
+async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
+    """In any kind of conversation that they and the bot are in."""
+    hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
+    direct = world.slack.direct("bob")
+
+    for channel in (hidden, direct):
+        await world.bob.types("/task create")
+        assert not await world.bob.submits(prompt=f"do {channel.kind}", channel=channel.id)
+
+    assert sorted(task.prompt for task in world.coder.tasks) == ["do im", "do private"]
+    assert len(world.slack.messages(hidden.id)) == len(world.slack.messages(direct.id)) == 1
+    assert len(world.cards()) == 2
+
+
+SHARED = (
+    "<#{}> is shared with another company, which would read what the agent writes. Nothing was {}. Use "
+    "another channel, or ask whoever runs Taskwire to allow this one."
+)
+
+
+async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> None:
+    """By command, form, attach and once more alike."""
+    shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
+    world.coder.add_task("alice", "fix it", name="loose")
+
+    await world.alice.types("/task create do that", "partners")
+    await world.alice.types("/task attach loose", "partners")
+    await world.alice.types("/task create", "general")
+    assert not await world.alice.submits(prompt="do that", channel=shared.id)
+
+    refused = SHARED.format(shared.id, "created")
+    assert world.alice.reads() == [refused, SHARED.format(shared.id, "attached"), refused]
+    assert [task.name for task in world.coder.tasks] == ["loose"]
+    assert not world.slack.messages("partners")
+
+
+async def test_an_administrator_may_allow_a_channel_of_another_company(world: World) -> None:
+    """By its id, and no other one."""
+    shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
+    other = world.slack.add_channel("others", ["alice"], is_ext_shared=True)
+    await world.restarts(shared_channels=(shared.id,))
+
+    await world.alice.runs("/task create fix it", "partners")
+    await world.alice.types("/task create fix it", "others")
+
+    assert world.alice.reads() == [SHARED.format(other.id, "created")]
+    assert len(world.coder.tasks) == 1
+
+
+async def test_no_control_is_shown_to_whom_it_would_refuse(world: World) -> None:
+    """Where only one person looks: in the list and in a status."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+    thread.new_messages()
+
+    for who in (world.alice, world.bob):
+        await who.types("/task list")
+        await who.types(f"/task status {task.name}")
+
+    (list_a, status_a), (list_b, status_b) = world.alice.reads(), world.bob.reads()
+    for said in (list_a, status_a):
+        assert "[Resume]" in said
+    for said in (list_b, status_b):
+        assert "[Open thread]" in said
+        for label in ("Resume", "Edit prompt", "Mute", "Delete"):
+            assert f"[{label}]" not in said

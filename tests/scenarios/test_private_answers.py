@@ -1,0 +1,148 @@
+"""Answers for one person: slow ones keep nobody waiting, and a stop takes none away."""
+
+import asyncio
+
+import pytest
+
+from taskwire.domain.jobs import QueueName
+from taskwire.queue.rate_limiter import RateLimiter
+from taskwire.sandbox.slack import Call
+from taskwire.telemetry import Metrics
+from taskwire.worker import Worker
+
+from .test_notices_to_administrators import direct_messages
+from .versions import as_newer, drop, newer_was_here
+from .world import World
+
+NONE = "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+NOTHING = "There is no task `nothing` that you may see here. `/task list` shows those that you can."
+MANY = 16
+REST_SECONDS = 600.0
+
+
+class Held:
+    """Holds the first so many answers by response URL."""
+
+    def __init__(self, world: World, count: int) -> None:
+        self._left = count
+        self.count = 0
+        self._goes_on = asyncio.Event()
+        world.slack.on_call = self._hold
+
+    async def _hold(self, phase: str, call: Call) -> None:
+        if phase == "before" and call.method == "response_url" and self._left:
+            self._left -= 1
+            self.count += 1
+            await self._goes_on.wait()
+
+    def go_on(self) -> None:
+        """Let them be shown."""
+        self._goes_on.set()
+
+
+async def test_slow_answers_hold_up_no_other(world: World) -> None:
+    """Slack may take its time with one; a question and a refusal of others are answered meanwhile."""
+    held = Held(world, MANY)
+    for _ in range(MANY):
+        await world.slack.command(world.alice.id, "general", "/task", "templates")
+    await world.until(lambda: held.count == MANY, "as many as there were places stand still")
+
+    await world.slack.command(world.bob.id, "general", "/task", "list")
+    await world.slack.command(world.bob.id, "general", "/task", "pause nothing")
+    await world.until(lambda: len(world.slack.ephemerals("bob")) == 2, "both are answered")
+
+    assert not world.slack.ephemerals("alice")
+    held.go_on()
+    await world.settles()
+    assert len(world.alice.reads()) == MANY
+    assert len(world.bob.reads()) == 2
+
+
+async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
+    """It waits until Slack takes more; the next process shows it, once."""
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
+    await world.slack.command(world.bob.id, "general", "/task", "list")
+    parts = world.bot.parts
+    await world.until(lambda: parts.private.count == 2 and parts.background.is_idle, "both wait")
+    await world.stops()
+    shown = world.slack.ephemerals("alice") + world.slack.ephemerals("bob")
+
+    world.clock.passes(REST_SECONDS)
+    await world.starts()
+    await world.settles()
+
+    assert not shown
+    assert world.alice.reads() == [NOTHING]
+    assert world.bob.reads() == [NONE]
+
+
+async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket takes what comes until it closes, also when all its other answers are handed over."""
+    asked: list[object] = []
+
+    async def leave(self: Worker) -> None:
+        await as_it_is(self)
+        asked.append(await world.slack.command(world.bob.id, "general", "/task", "list"))
+
+    as_it_is = Worker.leave
+    with monkeypatch.context() as patched:
+        patched.setattr(Worker, "leave", leave)
+        await world.restarts()
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+        "response_url", REST_SECONDS
+    )
+    await world.stops()
+    shown = world.slack.ephemerals("bob")
+
+    world.clock.passes(REST_SECONDS)
+    await world.starts()
+    await world.settles()
+
+    assert len(asked) == 1
+    assert not shown
+    assert world.bob.reads() == [NONE]
+
+
+async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
+    """It says how things stood then, and the person has asked again or gone elsewhere."""
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
+    await world.until(lambda: world.bot.parts.private.count == 1, "it waits")
+    await world.stops()
+
+    world.clock.passes(3_600)
+    await world.starts()
+    await world.settles()
+
+    assert not world.slack.ephemerals("alice")
+
+
+async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
+    """After a rollback it waits alone: what its person asks is done, and alerts reach them."""
+    await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
+        "response_url", REST_SECONDS
+    )
+    await world.slack.command(world.alice.id, "general", "/task", "pause nothing")
+    await world.until(lambda: world.bot.parts.private.count == 1, "it waits")
+    await world.stops()
+    ((handed_over, (job,)),) = (await world.jobs()).items()
+    await as_newer(world, QueueName(handed_over))
+    await newer_was_here(world)
+    world.clock.passes(REST_SECONDS)
+    world.settings = world.settings.model_copy(update={"admins": (world.alice.id,)})
+    await world.starts()
+
+    await world.alice.runs("/task create fix the login")
+    await world.bot.parts.alerts.warn("trouble", "Something is wrong.")
+    await world.settles()
+
+    assert direct_messages(world, "alice") == [":warning: Something is wrong."]
+    assert not world.slack.ephemerals("alice")
+    await drop(world, QueueName(handed_over), job)

@@ -1,0 +1,488 @@
+"""Questions say what became of them: what was pressed, and then what really happened."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from taskwire.sandbox.coder import PuppetTask
+from taskwire.sandbox.coder.faults import server_error
+from taskwire.sandbox.slack import Attachment, CallFault
+
+from .people import Thread
+from .reading import shown
+from .test_held_replies import comes_up, held
+from .waiting import a_busy_agent, a_waiting_agent, takes_all
+from .world import World
+
+PICTURE = Attachment("plan.png", b"\x89PNG", "image/png")
+NOTES = Attachment("notes.md", b"see line 7", "text/markdown")
+REFUSED = server_error("Only http scheme is supported.", 400)
+ACTING = ("[Resume]", "[Edit prompt]", "[Retry]", "[Resume and send]", "[Drop", "[Try again]", "[Send")
+
+
+def said(world: World, thread: Thread) -> list[str]:
+    """What the bot's messages in a thread say now."""
+    messages = world.slack.thread(thread.channel, thread.ts)[1:]
+    return [shown(message) for message in messages if message.get("bot_id")]
+
+
+def offers(thread: Thread) -> list[str]:
+    """What in a thread can still be pressed that does more than open a page or show a log."""
+    return [each for each in thread.all_messages() if any(label in each for label in ACTING)]
+
+
+async def three_let_go(world: World) -> tuple[Thread, PuppetTask]:
+    """A thread in which three replies have waited for a busy agent in vain."""
+    thread, task = await a_busy_agent(world)
+    for text in ("first", "second", "third"):
+        await world.alice.replies(thread, text)
+    await world.passes(seconds=24 * 3600 + 31)
+    thread.new_messages()
+    return thread, task
+
+
+async def presses_resume(world: World, thread: Thread) -> None:
+    await world.alice.clicks(thread, "Resume")
+
+
+async def writes_resume(world: World, thread: Thread) -> None:
+    await world.alice.replies(thread, "!resume")
+
+
+async def types_resume(world: World, thread: Thread) -> None:
+    assert thread.ts
+    await world.alice.types(f"/task resume {world.task('fix-the-login').name}")
+
+
+async def resumes_in_coder(world: World, thread: Thread) -> None:
+    world.task("fix-the-login").resume()
+    await world.sweeps()
+    await world.alice.replies(thread, "!resume")
+
+
+@pytest.mark.parametrize("resumes", [presses_resume, writes_resume, types_resume, resumes_in_coder])
+async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
+    world: World, resumes: Callable[[World, Thread], Awaitable[None]]
+) -> None:
+    """The pause's own notice offers it too, and the question about what waits is answered with it."""
+    thread, _ = await held(world, "first", "second")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    assert len(offers(thread)) == 2
+
+    await resumes(world, thread)
+    await world.passes(seconds=3)
+
+    question, notice, *_ = said(world, thread)
+    assert offers(thread) == []
+    assert question == "Resumed: what waited goes to the agent."
+    by = "" if resumes is resumes_in_coder else " by Alice"
+    assert notice == (
+        "Paused: Fix the login. Alice paused it. The workspace is stopped. "
+        f"Started again{by}.\n[Open in Coder]"
+    )
+    await comes_up(world)
+    await comes_up(world)
+    assert world.task("fix-the-login").inputs == ["first", "second"]
+    await world.passes(seconds=30)
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> None:
+    """Who reads the thread need not know that both were one."""
+    thread, _ = await held(world, "first")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    await world.alice.replies(thread, "second")
+    await world.passes(seconds=3)
+
+    assert offers(thread) == []
+    await comes_up(world)
+    await comes_up(world)
+    assert world.task("fix-the-login").inputs == ["first", "second"]
+    await world.passes(seconds=30)
+    thread.new_messages()
+
+
+async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_that_is_told(
+    world: World,
+) -> None:
+    """What stands before it in the thread may have to wait for Slack."""
+    thread, task = await a_waiting_agent(world)
+    reply = await world.alice.replies(thread, "use main")
+    await world.alice.replies(thread, "!pause")
+    await world.sweeps()
+    world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
+    await world.alice.edits(thread, reply, "use dev")
+
+    await world.alice.clicks(thread, "Resume")
+    await world.sweeps()
+    await world.passes(seconds=90)
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    assert (task.status, said(world, thread)[0]) == (
+        "active",
+        "Paused: Fix the login. Alice paused it. The workspace is stopped. Started again by Alice.\n"
+        "[Open in Coder]",
+    )
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: World) -> None:
+    """It says that they go once they do."""
+    thread, _ = await held(world, "first")
+    question = thread.new_messages()
+    world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
+
+    await world.alice.clicks(thread, "Resume and send")
+    refused, left = world.alice.reads(), thread.all_messages()
+    await world.alice.clicks(thread, "Resume and send")
+    await world.passes(seconds=3)
+
+    assert refused == ["I could not resume *Fix the login*. Coder said: No capacity."]
+    assert question[0] in left
+    assert "Resumed: what waited goes to the agent." in thread.all_messages()
+    await comes_up(world)
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it_back(world: World) -> None:
+    """Nothing waits then."""
+    thread, (first, second) = await held(world, "first", "second")
+
+    await world.alice.deletes(thread, first)
+    meanwhile = offers(thread)
+    await world.alice.deletes(thread, second)
+
+    assert len(meanwhile) == 1
+    assert offers(thread) == []
+    assert "No need to decide here any more: nothing waits any more." in thread.all_messages()
+    thread.new_messages()
+
+
+async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
+    """One is enough."""
+    thread, _ = await held(world, "first", "second")
+
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+
+    assert len(offers(thread)) == 1
+    assert said(world, thread)[0] == "Asked again below."
+    await world.alice.clicks(thread, "Drop them")
+    thread.new_messages()
+
+
+async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
+    """Until then the question says that it is on its way."""
+    thread, task = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", REFUSED)
+    await world.alice.replies(thread, "use main")
+    task.becomes("working")
+    await world.sweeps()
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Try again")
+    meanwhile = said(world, thread)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert meanwhile == [
+        "Sending it again. The mark on it shows when the agent has it.\n> use main",
+    ]
+    assert said(world, thread)[0] == "Sent again.\n> use main"
+    assert task.inputs == ["use main"]
+    thread.new_messages()
+
+
+async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
+    """There is a newer question below."""
+    thread, _ = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", REFUSED, times=2)
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.clicks(thread, "Try again")
+    await world.passes(seconds=3)
+
+    first, second = said(world, thread)
+    assert first == "It was tried again, and was not sent. The reason stands below.\n> use main"
+    assert second == (
+        "This reply was not delivered. Coder said: Only http scheme is supported.\n> use main\n[Try again]"
+    )
+    thread.new_messages()
+
+
+async def test_what_was_left_out_is_named(world: World) -> None:
+    """One file went, one did not."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, "look", (PICTURE, NOTES))
+    asked = thread.new_messages()
+
+    await world.alice.clicks(thread, "Send without them")
+    await world.passes(seconds=3)
+
+    assert asked == [
+        "The agent only gets text files of up to 100 kB, not this file: `plan.png`. This reply and later "
+        "ones wait for your word.\n> look\n[Send without them] [Don't send]"
+    ]
+    assert said(world, thread) == ["Sent without `plan.png`.\n> look"]
+    assert task.inputs == ["look\n\nnotes.md:\n```\nsee line 7\n```"]
+
+
+async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: World) -> None:
+    """They go in order, so the last of them tells it of all."""
+    thread, task = await three_let_go(world)
+
+    await world.alice.clicks(thread, "Try again")
+    [meanwhile] = [each for each in said(world, thread) if "> first" in each]
+    await takes_all(world, task)
+    for _ in range(3):
+        await world.passes(seconds=31)
+
+    assert meanwhile.startswith("Sending all 3 again. The marks on them show when the agent has them.")
+    [after] = [each for each in said(world, thread) if "> first" in each]
+    assert after.startswith("Sent all 3 again.")
+    assert task.inputs == ["first", "second", "third"]
+    thread.new_messages()
+
+
+async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: World) -> None:
+    """What is said of them counts, and what is asked of the one that was refused stays open."""
+    thread, task = await three_let_go(world)
+
+    world.coder.misbehave("tasks.send", REFUSED)
+    await world.alice.clicks(thread, "Try again")
+    await takes_all(world, task)
+    for _ in range(3):
+        await world.passes(seconds=31)
+    [together, alone] = [each for each in said(world, thread) if "> first" in each]
+    await world.alice.clicks(thread, "Try again")
+    await world.passes(seconds=31)
+
+    assert together.startswith("Sent 2 of 3. The marks on them show which.\n> first")
+    assert alone == (
+        "This reply was not delivered. Coder said: Only http scheme is supported.\n> first\n[Try again]"
+    )
+    assert "Sent again.\n> first" in said(world, thread)
+    assert task.inputs == ["second", "third", "first"]
+    thread.new_messages()
+
+
+async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: World) -> None:
+    """The first had gone when the task was paused."""
+    thread, task = await three_let_go(world)
+    await world.alice.clicks(thread, "Try again")
+    task.becomes("idle")
+    await world.sweeps()
+    await world.passes(seconds=31)
+
+    await world.alice.replies(thread, "!pause")
+    await world.passes(seconds=3)
+    await world.alice.clicks(thread, "Drop them")
+    await world.passes(seconds=3)
+
+    [together] = [each for each in said(world, thread) if "> first" in each]
+    assert together.startswith("Sent 1 of 3. The marks on them show which.\n> first")
+    assert task.inputs == ["first"]
+    await world.sweeps()
+    thread.new_messages()
+
+
+async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(world: World) -> None:
+    """It takes along what waited, and all of it is not delivered."""
+    thread, _ = await held(world, "first")
+    thread.new_messages()
+    world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
+
+    await world.alice.replies(thread, "second")
+    await world.passes(seconds=3)
+
+    assert [each for each in thread.all_messages() if each not in ("first", "second", "!pause")] == [
+        "What waited goes to the agent, before the newer reply.",
+        "These 2 replies were not delivered: the task is paused, and I could not resume it. "
+        "Coder said: No capacity.\n> first\n> second\n[Try again]",
+    ]
+    assert world.task("fix-the-login").inputs == []
+    await world.sweeps()
+    thread.new_messages()
+
+
+async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World) -> None:
+    """The question whether a verb was meant is one like all others."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "!make test")
+    thread.new_messages()
+
+    await world.alice.clicks(thread, "Send it as it is")
+    meanwhile = said(world, thread)
+    await takes_all(world, task)
+    await world.passes(seconds=31)
+
+    assert meanwhile == ["Sending it as it is. The mark on it shows when the agent has it.\n> !make test"]
+    assert said(world, thread)[0] == "Sent as it is.\n> !make test"
+    assert task.inputs == ["!make test"]
+    thread.new_messages()
+
+
+async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_deleted(world: World) -> None:
+    """Its author has seen it."""
+    thread, _ = await a_waiting_agent(world)
+    slip = await world.alice.replies(thread, "!stauts")
+
+    await world.alice.deletes(thread, slip)
+    await world.passes(seconds=3)
+
+    assert offers(thread) == []
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("verb", ["!delete", "!edit"])
+async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, verb: str) -> None:
+    """Nothing is left to press in a thread whose task is gone."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.replies(thread, verb)
+    await world.alice.replies(thread, "!make test")
+
+    task.deleted_elsewhere()
+    await world.sweeps(times=3)
+    await world.passes(seconds=5)
+
+    ended = "Settled: this thread has no task any more"
+    assert said(world, thread)[0] == f"{ended}."
+    assert said(world, thread)[1] == f"{ended}, and this reply was not sent.\n> !make test"
+    assert offers(thread) == []
+    thread.new_messages()
+
+
+async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
+    """By whatever way it came."""
+    thread, task = await a_waiting_agent(world)
+    task.pause()
+    await world.sweeps()
+    await world.alice.replies(thread, "!edit")
+    thread.new_messages()
+
+    await world.alice.replies(thread, "!edit fix the logout")
+    await world.passes(seconds=3)
+
+    assert said(world, thread)[-1] == "The prompt has been changed."
+    assert world.alice.reads() == [
+        "*Fix the login* has its new prompt. The agent reads it when the task is resumed."
+    ]
+
+
+async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_sent(world: World) -> None:
+    """One press does both, and both questions say what became of it."""
+    thread, task = await a_waiting_agent(world)
+    task.build_fails()
+    await world.sweeps()
+    await world.passes(seconds=301)
+    thread.new_messages()
+    await world.alice.replies(thread, "use main")
+    asked = thread.new_messages()
+
+    await world.alice.clicks(thread, "Retry and send")
+    for _ in range(4):
+        await world.passes(seconds=5)
+        await world.sweeps()
+
+    assert asked == [
+        "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
+        "the reply when the agent is up.\n> use main\n[Retry and send]"
+    ]
+    assert offers(thread) == []
+    assert "Sent again.\n> use main" in thread.all_messages()
+    assert task.inputs == ["use main"]
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_private_questions_lose_their_buttons_too(world: World) -> None:
+    """They are answered in their place."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.passes(seconds=3)
+    await world.alice.types("/task create fix it")
+    another = world.alice.reads()
+    await world.alice.presses("Create another")
+    created = world.alice.sees()
+    task = min(world.coder.tasks, key=lambda each: each.row.created_at)
+    await world.alice.types(f"/task edit {task.name} fix that instead")
+    edit = world.alice.reads()
+    await world.alice.presses("Pause, then change it")
+    await world.passes(seconds=4)
+
+    assert another[0].endswith("[Create another]")
+    assert created == "Another one is being created.\n> fix it"
+    assert edit[0].endswith("[Pause, then change it]")
+    assert world.alice.sees() == ("*Fix it* has its new prompt. The agent reads it when the task is resumed.")
+    assert world.alice.reads() == []
+    assert len(world.cards()) == 1
+    await world.sweeps()
+    await world.passes(seconds=5)
+    assert len(thread.new_messages()) == 1
+
+
+async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) -> None:
+    """The edit's own author sees it in place of their question; what others wait for is theirs to hear."""
+    await world.restarts(admins=(world.bob.id,))
+    thread, task = await a_waiting_agent(world)
+    await world.alice.types(f"/task edit {task.name} fix that instead")
+    world.alice.reads()
+    world.coder.misbehave("*", server_error(), times=None)
+    await world.alice.presses("Pause, then change it")
+    await world.bob.clicks(thread, "Mute")
+    await world.passes(seconds=2)
+    await world.passes(seconds=4)
+    waits = (
+        "Coder does not answer me right now, so {} *Fix the login* has to wait. I try again for up to an "
+        "hour; there is no need to repeat it."
+    )
+    by_bob, by_alice, in_place = world.bob.reads(), world.alice.reads(), world.alice.sees()
+
+    world.coder.behave()
+    for _ in range(3):
+        await world.passes(seconds=16)
+
+    assert by_bob == [waits.format("muting")]
+    assert (by_alice, in_place) == ([], waits.format("changing the prompt of"))
+    assert world.alice.sees().startswith("*Fix the login* has its new prompt.")
+    world.bob.reads()
+    thread.new_messages()
+
+
+async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
+    """What the button stood for is not known any more, and the question says so in its place."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.types(f"/task edit {task.name} fix that instead")
+    world.alice.reads()
+    await world.forgets()
+
+    await world.alice.presses("Pause, then change it")
+    await world.passes(seconds=4)
+
+    assert (
+        world.alice.sees() == "That button is too old: I no longer know what it was about. Please ask again."
+    )
+    assert world.alice.reads() == []
+    await world.sweeps()
+    thread.new_messages()
+
+
+async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
+    """A question whose reply nobody has any more does not offer it for ever."""
+    thread, _ = await a_waiting_agent(world)
+    world.coder.misbehave("tasks.send", REFUSED)
+    await world.alice.replies(thread, "use main")
+    thread.new_messages()
+    await world.forgets()
+
+    await world.alice.clicks(thread, "Try again")
+
+    assert said(world, thread) == [
+        "Too old: I no longer have what was to be sent. Write it again if it still holds.\n> use main"
+    ]

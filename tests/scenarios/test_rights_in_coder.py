@@ -1,0 +1,101 @@
+"""What people hear when Taskwire's own account in Coder may do too little: whose fault it is."""
+
+from pathlib import Path
+
+from taskwire.sandbox.coder.access import Rules
+
+from .lives import a_task
+from .waiting import a_waiting_agent
+from .world import World, new_world
+
+LACKS = (
+    "My own account in Coder lacks the rights that it needs, so I can't see your tasks. "
+    "Tell whoever runs me: `taskwire doctor` says what to do."
+)
+KEPT_OUT = (
+    "The Coder account taskwire may see tasks but not talk to their agents, so no reply reaches one. "
+    "Start Coder without CODER_DISABLE_OWNER_WORKSPACE_ACCESS."
+)
+
+
+def keep_owners_out(world: World) -> None:
+    """Run Coder as with CODER_DISABLE_OWNER_WORKSPACE_ACCESS."""
+    world.coder.settings.rules = Rules(owner_may_access_workspaces=False)
+
+
+async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) -> None:
+    """An empty list would be taken for true."""
+    await world.alice.runs("/task create fix it")
+    world.coder.user("taskwire").roles = {"user-admin"}
+
+    await world.alice.types("/task list")
+    await world.alice.types("/task list failed")
+
+    assert world.alice.reads() == [LACKS, LACKS]
+
+
+async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:
+    """A member sees no other users, whoever they are."""
+    world.coder.user("taskwire").roles = set()
+
+    await world.alice.types("/task list")
+    await world.alice.types("/task create fix it")
+
+    assert world.alice.reads() == [LACKS, LACKS]
+
+
+async def test_who_has_no_tasks_is_still_told_that(world: World) -> None:
+    """With an account that would see them."""
+    await world.alice.types("/task list")
+
+    assert world.alice.reads() == [
+        "You have no tasks yet. `/task create PROMPT` starts one, and `/task create` alone opens a form."
+    ]
+
+
+async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(world: World) -> None:
+    """The task is not gone; nobody but an operator of Coder can change that."""
+    thread, task = await a_waiting_agent(world)
+    keep_owners_out(world)
+
+    reply = await world.alice.replies(thread, "use main")
+    said = thread.new_messages()
+    world.coder.settings.rules = Rules()
+    await world.alice.clicks(thread, "Try again")
+    await world.settles()
+
+    assert said == [
+        "This reply was not delivered. My account in Coder may see *Fix the login* but not talk to its "
+        "agent. Only whoever runs Coder can change that; `taskwire doctor` tells them how.\n"
+        "> use main\n[Try again]"
+    ]
+    assert (task.inputs, thread.receipt(reply)) == (["use main"], ["white_check_mark"])
+    assert thread.new_messages() == []
+
+
+async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
+    """Typed and in the thread; a task that is gone is still told as gone."""
+    thread, task = await a_task(world)
+    thread.new_messages()
+    keep_owners_out(world)
+
+    await world.alice.types(f"/task logs {task.name}")
+    await world.alice.replies(thread, "!logs")
+
+    said = (
+        "My account in Coder may see *Fix the login redirect* but not talk to its agent. "
+        "Only whoever runs Coder can change that; `taskwire doctor` tells them how."
+    )
+    assert world.alice.reads() == [said, said]
+
+
+async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path: Path) -> None:
+    """Before the first reply fails."""
+    async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
+        keep_owners_out(world)
+
+        troubles = await world.bot.parts.account.look()
+        await world.settles()
+
+        assert (troubles, (await world.bot.health())["coder"]) == ((KEPT_OUT,), KEPT_OUT)
+        assert world.cards() == [f":warning: {KEPT_OUT}"]

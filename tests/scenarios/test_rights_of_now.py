@@ -1,0 +1,290 @@
+"""Rights are those of now: whoever loses them does nothing any more, ten seconds later at the latest."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from taskwire.sandbox.coder import faults
+from taskwire.sandbox.slack.ledger import Call
+
+from .people import Person
+from .world import World
+
+NO_GUESTS = "Guests of this workspace cannot use Taskwire. Ask a full member to start the task."
+NO_MAIL = (
+    "I can't tell who you are in Coder: your Slack profile has no confirmed e-mail address. Confirm it in "
+    "Slack, or ask an administrator."
+)
+
+NOT_TO_THE_AGENT = "Your replies here do not reach the agent."
+
+
+async def _suspended(world: World) -> None:
+    world.coder.suspend("alice")
+
+
+async def _removed(world: World) -> None:
+    world.coder.user("alice").email = "nobody@example.com"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "says_of_replies"),
+    [
+        ({"deleted": True}, "Only people can steer tasks.", NOT_TO_THE_AGENT),
+        ({"is_restricted": True}, NO_GUESTS, NOT_TO_THE_AGENT),
+        (
+            {"email": "bob@example.com"},
+            "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire.",
+            "Your replies here do not reach the agent: only alice, who owns *Fix it*, can talk to it. Ask "
+            "alice to pass them on. Your further replies get no notice.",
+        ),
+        ({"is_email_confirmed": False}, NO_MAIL, NOT_TO_THE_AGENT),
+        ({"is_email_confirmed": None}, NO_MAIL, NOT_TO_THE_AGENT),
+    ],
+)
+@pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
+async def test_who_is_not_who_they_were_steers_nothing(
+    world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
+) -> None:
+    """By command, reply and click alike: at once where Slack tells of it, else when it is asked again."""
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    task.becomes("working", "On it")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    if is_told:
+        await world.slack.change_user("alice", **changes)
+        await world.settles()
+    else:
+        for name, value in changes.items():
+            setattr(world.slack.workspace.user("alice"), name, value)
+        await world.ages(seconds=10)
+    await world.alice.types(f"/task pause {task.id}")
+    await world.alice.replies(thread, "go on")
+    await world.alice.clicks(thread, "Pause")
+
+    by_command, by_reply, by_click = world.alice.reads()
+    assert (by_command, by_click) == (says, says)
+    assert by_reply == says_of_replies + (f" {says}" if says_of_replies == NOT_TO_THE_AGENT else "")
+    assert (task.status, task.inputs) == ("active", [])
+
+
+@pytest.mark.parametrize(
+    ("loses", "says"),
+    [
+        (_suspended, "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."),
+        (
+            _removed,
+            "No Coder user has your address alice@example.com. Sign in to Coder once with it, or ask a Coder "
+            "administrator to add you.",
+        ),
+    ],
+)
+async def test_who_lost_their_coder_account_steers_nothing(
+    world: World, loses: Callable[[World], Awaitable[None]], says: str
+) -> None:
+    """Coder tells nobody of it, so it is asked again."""
+    await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+
+    await loses(world)
+    await world.ages(seconds=10)
+    await world.alice.types(f"/task pause {task.id}")
+
+    assert world.alice.reads() == [says]
+    assert task.status == "active"
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
+async def test_who_left_the_administrators_steers_no_others_task(world: World, is_told: bool) -> None:
+    """A group's new members may, and its old ones may not."""
+    dora, erik = world.person("dora"), world.person("erik")
+    group = world.slack.add_group("ops", ["dora"])
+    await world.restarts(admins=(group.id,))
+    world.slack.add_channel("ops-room", ["dora", "erik"])
+    task = world.coder.add_task("alice", "fix it", name="loose")
+    await dora.types("/task list", "ops-room")
+    assert "Fix it" in dora.reads()[0]
+
+    if is_told:
+        await world.slack.change_group(group.id, ["erik"])
+        await world.settles()
+    else:
+        group.members[:] = [erik.id]
+        await world.ages(seconds=10)
+    await dora.types("/task pause loose", "ops-room")
+    assert task.status == "active"
+    await erik.types("/task pause loose", "ops-room")
+
+    assert dora.reads() == [
+        "There is no task `loose` that you may see here. `/task list` shows those that you can."
+    ]
+    assert erik.reads() == ["Pausing *Fix it*. `/task resume loose` starts it again."]
+    assert task.status == "paused"
+
+
+async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
+    """And keeps nobody else from their own tasks."""
+    group = world.slack.add_group("ops", ["bob"])
+    await world.restarts(admins=(group.id,))
+    await world.alice.runs("/task create fix it")
+    group.is_disabled = True
+    await world.ages(seconds=10)
+
+    await world.bob.types("/task pause fix-it")
+    await world.alice.types("/task pause fix-it")
+
+    assert world.bob.reads() == [
+        "*Fix it* belongs to alice, so you can't do that. Ask them, or whoever runs Taskwire."
+    ]
+    assert [said.split(".")[0] for said in world.alice.reads()] == ["Pausing *Fix it*"]
+
+
+async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None:
+    """The answer to a question from before it counts for whoever asked then, and for nobody after."""
+    await world.alice.runs("/task create fix it")
+    await world.ages(seconds=10)
+    slack = world.slack
+    alice = slack.workspace.user("alice")
+
+    async def demoted(moment: str, call: Call) -> None:
+        if (call.method, moment) == ("users.info", "after") and not alice.is_restricted:
+            await slack.change_user("alice", is_restricted=True)
+            await slack.until(lambda: slack.deliveries[-1].outcome == "acked", "the event to be taken")
+
+    slack.on_call = demoted
+    await world.alice.types("/task status fix-it")
+    slack.on_call = None
+    await world.alice.types("/task pause fix-it")
+
+    # Already what belongs to the same answer asks again.
+    assert world.alice.reads() == [NO_GUESTS] * 2
+    assert world.task("fix-it").status == "active"
+
+
+async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
+    """Between the asking and the creation there may be an hour."""
+    world.coder.misbehave("tasks.create", faults.refused(), times=2)
+
+    thread = await world.alice.runs("/task create fix it")
+    world.coder.suspend("alice")
+    await world.ages(seconds=10)
+    for _ in range(4):
+        await world.passes(seconds=60)
+
+    suspended = "Your Coder account (alice@example.com) is suspended. Ask a Coder administrator."
+    assert not world.coder.tasks
+    assert thread.card() == (
+        f"Not created: fix it. Coder did not make this task. {suspended} `/task create` starts another. "
+        "Owner: alice. Template: Tasks on Docker."
+    )
+    assert world.alice.reads()[-1] == f"The task was not created. {suspended}"
+
+
+def _asked(world: World, *methods: str) -> int:
+    return sum(call.method in methods for call in world.slack.calls)
+
+
+async def test_who_does_much_is_asked_about_once(world: World) -> None:
+    """Slack answers a hundred such questions a minute, and Coder five hundred, whoever asks for what."""
+    people: list[Person] = [world.alice, world.bob]
+    await world.ages(seconds=10)
+    before = _asked(world, "users.info")
+
+    lines = ["/task list"] * 5 + ["/task templates"] * 5
+    await asyncio.gather(*(who.types(line, settles=False) for who in people for line in lines))
+    await world.settles()
+
+    assert [len(who.reads()) for who in people] == [10, 10]
+    assert _asked(world, "users.info") - before == 2
+
+
+async def _deactivated(world: World) -> None:
+    world.slack.workspace.user("alice").deleted = True
+
+
+@pytest.mark.parametrize("loses", [_deactivated, _suspended, _removed], ids=["slack", "suspended", "removed"])
+@pytest.mark.parametrize("way", ["refused", "lost"])
+@pytest.mark.parametrize(
+    ("label", "call"), [("Pause", "tasks.pause"), ("Delete", "tasks.delete")], ids=["pause", "delete"]
+)
+async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
+    world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
+) -> None:
+    """Whether the first try was refused, or its answer lost with nothing done."""
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    task.becomes("working", "On it")
+    await world.sweeps()
+    await world.passes(seconds=5)
+    fault = faults.refused() if way == "refused" else faults.server_error()
+    world.coder.misbehave(call, fault, times=1)
+    await world.alice.clicks(thread, label)
+    if label == "Delete":
+        await world.alice.submits()
+
+    await loses(world)
+    await world.ages(seconds=10)
+    for _ in range(6):
+        await world.passes(seconds=30)
+
+    assert (task.status, task.is_deleted) == ("active", False)
+    assert world.alice.reads()
+    thread.new_messages()
+
+
+@pytest.mark.parametrize("loses", ["slack", "group", "coder"])
+async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: World, loses: str) -> None:
+    """An administrator by group whose reply waits for a busy agent leaves, in one of three ways."""
+    carol = world.person("carol")
+    world.slack.workspace.channel("general").members.append(carol.id)
+    group = world.slack.add_group("ops", ["carol"])
+    await world.restarts(admins=(group.id,))
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    task.becomes("working", "On it")
+    await world.sweeps()
+    reply = await carol.replies(thread, "use main")
+    before = thread.receipt(reply)
+
+    if loses == "slack":
+        world.slack.workspace.user("carol").deleted = True
+    elif loses == "group":
+        group.members.clear()
+    else:
+        world.coder.suspend("carol")
+    await world.ages(seconds=10)
+    task.becomes("idle", "Ready")
+    for _ in range(3):
+        await world.sweeps()
+        await world.passes(seconds=10)
+
+    assert (before, thread.receipt(reply), task.inputs) == (["hourglass_flowing_sand"], [], [])
+    assert [said.split(":")[0].split(".")[0] for said in carol.reads()] == [NOT_TO_THE_AGENT[:-1]]
+    thread.new_messages()
+
+
+async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
+    """One needs no Coder account to be an administrator; one that was taken away counts."""
+    await world.restarts(admins=(world.bob.id,))
+    thread = await world.alice.runs("/task create fix it")
+    task = world.task("fix-it")
+    task.becomes("working", "On it")
+    await world.sweeps()
+    await world.passes(seconds=5)
+
+    world.coder.suspend("bob")
+    await world.ages(seconds=10)
+    await world.bob.types("/task pause fix-it")
+    await world.bob.replies(thread, "!pause")
+    await world.bob.clicks(thread, "Pause")
+    await world.bob.types("/task list all")
+    await world.bob.replies(thread, "go on")
+
+    *told, of_reply = world.bob.reads()
+    suspended = "Your Coder account (bob@example.com) is suspended. Ask a Coder administrator."
+    assert told == [suspended] * 4
+    assert of_reply == f"{NOT_TO_THE_AGENT} {suspended}"
+    assert (task.status, task.inputs) == ("active", [])

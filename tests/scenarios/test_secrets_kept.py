@@ -1,0 +1,221 @@
+"""What is kept and what is sent back: secrets of agents are masked first, and a person's own words never."""
+
+import re
+
+from taskwire.sandbox.coder import faults
+
+from .people import Thread
+from .waiting import a_waiting_agent
+from .world import World
+
+SECRET = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
+
+
+async def kept(world: World) -> str:
+    """All that the store holds."""
+    redis = world.connections.commands
+    found = []
+    async for key in redis.scan_iter():
+        kind = await redis.type(key)
+        match kind:
+            case "hash":
+                found.append(str(await redis.hgetall(key)))
+            case "string":
+                found.append(str(await redis.get(key)))
+            case "zset":
+                found.append(str(await redis.zrange(key, 0, -1)))
+            case _:
+                found.append(str(await redis.lrange(key, 0, -1)))
+    return "\n".join(found)
+
+
+async def _says_it(world: World, thread: Thread) -> None:
+    task = world.task("fix-the-login")
+    task.says(f"I used {SECRET} to push.")
+    task.becomes("complete", f"Pushed with {SECRET}", f"https://x.example/pull/1?token={SECRET}")
+    await world.sweeps()
+    await world.passes(seconds=3)
+    await world.sweeps()
+    assert SECRET not in "\n".join([thread.card(), *thread.new_messages()])
+
+
+async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> None:
+    """Its report, its link, its words."""
+    thread, _ = await a_waiting_agent(world)
+
+    await _says_it(world, thread)
+    written = await kept(world)
+
+    assert "Pushed with ghp_•••" in written
+    assert SECRET not in written
+
+
+async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None:
+    """A task's title and prompt that somebody made elsewhere, and what Coder answers."""
+    made = world.coder.add_task("alice", f"push with {SECRET}", name="loose")
+    made.row.display_name = f"Use {SECRET}"
+    thread = await world.alice.runs(f"/task attach {made.name}")
+    await world.sweeps()
+    await world.passes(seconds=3)
+
+    written = await kept(world)
+
+    assert "Use ghp_•••" in written
+    assert SECRET not in written + thread.card()
+
+
+async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World) -> None:
+    """It can quote a template's variables."""
+    world.coder.misbehave("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
+
+    thread = await world.alice.runs("/task create fix it")
+    told = world.alice.reads()
+
+    assert told == ["The task was not created. Coder said: bad variable: ghp_•••."]
+    assert SECRET not in await kept(world) + thread.card()
+
+
+async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
+    """Whoever writes them: they give away the whole deployment."""
+    thread, task = await a_waiting_agent(world)
+    token = world.settings.coder_session_token.get_secret_value()
+
+    await world.alice.replies(thread, f"use {token} and {SECRET}")
+    made = await world.alice.runs(f"/task create try {token}")
+
+    assert task.inputs == [f"use ••• and {SECRET}"]
+    assert world.task("try").prompt == "try •••"
+    assert token not in await kept(world)
+    assert made.new_messages() == []
+
+
+async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
+    """What stands in a dialog's field goes off as it stands there: a mask would be the new prompt."""
+    thread = await world.alice.runs(f"/task create name=push push with {SECRET}")
+    await world.sweeps()
+    await world.alice.types("/task pause push")
+    await world.sweeps()
+
+    await world.alice.clicks(thread, "Edit prompt")
+    shown = world.alice.dialog()
+    await world.alice.submits()
+
+    assert f"push with {SECRET}" in shown
+    assert world.task("push").prompt == f"push with {SECRET}"
+    assert SECRET not in thread.card()
+    thread.new_messages()
+    world.alice.reads()
+
+
+async def test_a_prompt_that_is_cut_shows_no_half_of_a_secret(world: World) -> None:
+    """A card shows its beginning to everybody; of half a token nobody can tell that it is one."""
+    words = "push it there " * 21
+
+    thread = await world.alice.runs(f"/task create name=push {words[:284]} {SECRET} {words}")
+    await world.sweeps()
+
+    assert "push it there" in thread.card()
+    assert SECRET[:8] not in thread.card()
+    assert world.task("push").prompt == f"{words[:284]} {SECRET} {words}".strip()
+
+
+PASSPHRASE = 'log in with password: "correct horse battery staple is my long secret" and fix it'
+
+
+async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World) -> None:
+    """A title has room for the first of its words."""
+    thread = await world.alice.runs(f"/task create name=push {PASSPHRASE}")
+    await world.sweeps()
+
+    assert 'log in with password: "•••' in thread.card().lower()
+    assert "horse" not in thread.card()
+
+
+async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: World) -> None:
+    """The title is made anew."""
+    thread, task = await a_waiting_agent(world)
+    await world.alice.types(f"/task pause {task.name}")
+    await world.sweeps()
+
+    await world.alice.types(f"/task edit {task.name} {PASSPHRASE}")
+    await world.passes(seconds=5)
+
+    assert 'Log in with password: "•••' in thread.card()
+    assert "horse" not in thread.card()
+    assert "horse" not in " ".join([*thread.new_messages(), *world.alice.reads()])
+
+
+async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -> None:
+    """A name is shown everywhere, and none of it looks like a secret any more."""
+    thread = await world.alice.runs("/task create -- password=hunter2 fix it")
+    await world.sweeps()
+
+    (task,) = world.coder.tasks
+    assert task.name.startswith("password-fix-it-")
+    assert task.prompt == "password=hunter2 fix it"
+    assert "hunter2" not in thread.card()
+
+
+async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
+    """Not even where somebody put it into a prompt elsewhere."""
+    token = world.settings.coder_session_token.get_secret_value()
+    world.coder.add_task("alice", f"push with {token}", name="loose").pause()
+    thread = await world.alice.runs("/task attach loose")
+    await world.sweeps()
+
+    await world.alice.clicks(thread, "Edit prompt")
+
+    assert "Its new prompt: \n" in world.alice.dialog()
+    assert token not in world.alice.dialog() + thread.card() + await kept(world)
+
+
+async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world: World) -> None:
+    """It is masked before the rest is left out."""
+    thread, task = await a_waiting_agent(world)
+    task.build_fails(f"{SECRET}{' x' * 1_375} no space left on device")
+
+    await world.sweeps()
+    await world.passes(seconds=400)
+    await world.sweeps()
+
+    said = "\n".join(thread.new_messages())
+    assert "no space left on device" in said
+    assert SECRET[-10:] not in said
+
+
+async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
+    """A prompt, a title and a build's error; a secret at the edge is not kept in half."""
+    made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
+    made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
+    thread = await world.alice.runs("/task attach loose")
+    await world.sweeps()
+    task = world.task("loose")
+    task.build_fails(f"{'e ' * 990}{SECRET}{' e' * 20_000}")
+    await world.sweeps()
+    await world.passes(seconds=400)
+    await world.sweeps()
+
+    written = await kept(world)
+    longest = {letter: max(map(len, re.findall(f"(?:{letter} )+", written))) for letter in "pt"}
+    assert longest == {"p": 1_980, "t": 480}
+    assert [len(why) for why in re.findall("'broken': '1 (terraform [^']*)'", written)] == [2_000]
+    assert SECRET[:12] not in written
+    thread.new_messages()
+
+
+async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
+    """Unless that is the deployment's Coder, or a forge that the settings name."""
+    thread, task = await a_waiting_agent(world)
+    await world.restarts(forges=("git.example.com",))
+    links = {
+        "https://git.example.com/a/pull/1": "[View pull request] ",
+        "https://github.com/a/pull/1": "[View pull request (github.com)] ",
+        f"{world.settings.coder_url}/@alice/preview": "[Open link] ",
+        "https://git.example.com@evil.example/a/pull/1": "",
+    }
+
+    for number, (uri, button) in enumerate(links.items()):
+        task.becomes("working", f"step {number}", uri)
+        await world.sweeps()
+        await world.passes(seconds=4)
+        assert f"\n{button}[Open in Coder]" in thread.card()

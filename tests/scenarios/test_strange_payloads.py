@@ -1,0 +1,202 @@
+"""Payloads that are signed and have strange values where we read something back: nothing comes of them.
+
+Whoever has the signing secret can send them, and so can a Slack that changes its mind.
+"""
+
+import copy
+import json
+import logging
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from taskwire.domain.controls import Dialog
+from taskwire.domain.ids import find_ts, microseconds, moment_of
+from taskwire.listeners.dialogs import DialogContext
+from taskwire.sandbox.slack.interaction_payloads import place, start
+from taskwire.slack.bolt import dispatch
+from taskwire.slack.signatures import RequestRefused, read
+from taskwire.telemetry import logger
+
+from .world import World
+
+MARKED = "FORGED_4711!"
+STRANGE: tuple[object, ...] = (
+    *(None, True, 0, -1, 10**400, -(10**30), 1.5e300, "", " ", "\0", "\n", "-1.5", "1e999", "nan", "x"),
+    *("999999999999.999999", "2251799813.685248", "1.1.1", "\u0661.\u0662", "\ud83d", MARKED, MARKED * 500),
+    *(f"{MARKED} {MARKED}", f"../{MARKED}?a=b", f"<!channel> {MARKED}", f"{MARKED}\n@"),
+    *([], [MARKED], [[MARKED]], {}, {MARKED: MARKED}, {"id": [MARKED]}, [{"id": {MARKED: 1}}]),
+)
+Path = tuple[str | int, ...]
+# What is read of a press, and the parts that it is in.
+PRESSED: tuple[Path, ...] = (
+    *(("actions", 0, "action_ts"), ("actions", 0, "type"), ("actions", 0, "value")),
+    *(("container",), ("container", "thread_ts"), ("container", "message_ts"), ("container", "channel_id")),
+    *(("channel",), ("channel", "id"), ("message",), ("message", "thread_ts"), ("state",)),
+    *(("user", "id"), ("team", "id"), ("trigger_id",), ("response_url",)),
+)
+Json = dict[str, object]
+
+
+async def _sent(world: World, payload: Json) -> int:
+    """The status with which a payload is answered that comes as Slack sends it."""
+    words = json.dumps(payload)
+    headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
+    try:
+        asked = read(headers, urlencode({"payload": words}).encode())
+    except RequestRefused as refused:
+        return refused.status
+    return (await dispatch(world.bot.parts.bolt, asked)).status
+
+
+def _with(payload: Json, path: Path, value: object) -> Json:
+    """A payload with another value at one place."""
+    made = copy.deepcopy(payload)
+    inner: object = made
+    for key in path[:-1]:
+        inner = inner[key]  # type: ignore[index] # each test knows its payload
+    inner[path[-1]] = value  # type: ignore[index]
+    return made
+
+
+def _pressed(world: World, action_id: str, **view: object) -> Json:
+    """A press of a button in a message, or with `view` in a dialog."""
+    backend, user = world.slack.backend, world.slack.workspace.user("alice")
+    here, ts = world.slack.workspace.channel("general"), backend.ids.ts()
+    action = {"action_id": action_id, "block_id": "b", "type": "button", "value": "v", "action_ts": ts}
+    body = start(backend, "block_actions", user) | {"channel": place(here), "actions": [action]}
+    body |= {"container": {"type": "message", "message_ts": ts, "thread_ts": ts, "channel_id": here.id}}
+    body |= {"trigger_id": backend.tickets.trigger(user.id), "response_url": "", "message": {"thread_ts": ts}}
+    return body | ({"view": view} if view else {})
+
+
+def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Json:
+    """A dialog that is sent off, with what it is about."""
+    user, channel = world.slack.workspace.user("alice"), world.slack.workspace.channel("general").id
+    at = world.slack.backend.ids.ts()
+    metadata = {"channel": channel, "at": at, "task": "", "template": ""} | about
+    entered = {"form.prompt": {"form.prompt": {"type": "plain_text_input", "value": prompt}}}
+    view = {
+        "id": f"V{at}",
+        "hash": at,
+        "type": "modal",
+        "callback_id": dialog.value,
+        "state": {"values": entered},
+    }
+    return start(world.slack.backend, "view_submission", user) | {
+        "view": view | {"private_metadata": json.dumps(metadata)}
+    }
+
+
+@pytest.fixture
+def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What is said of it all, at the lowest level, has nothing of it; nothing was created."""
+    caplog.set_level(logging.DEBUG)
+    logger("taskwire.probe").debug("listening")
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    said = [each.getMessage() for each in records if not each.name.startswith("taskwire.sandbox")]
+    assert [line for line in said if "listening" in line]
+    assert not [line for line in said if "FORGED" in line]
+    assert not world.errors
+    assert not world.coder.tasks
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("field", ["at", "channel", "thread_ts", "response_url", "task", "template"])
+async def test_a_dialog_that_is_about_something_strange_does_nothing(world: World, field: str) -> None:
+    """Its metadata is ours, so what is not ours is not taken for it."""
+    as_it_may_be: list[object] = ["", "x", "nan", "1e999"] if field in ("task", "template") else []
+    as_it_may_be += [None] if field in ("thread_ts", "response_url") else []
+    answers = [
+        await _sent(world, _submitted(world, dialog, "fix it", **{field: strange}))
+        for dialog in Dialog
+        for strange in STRANGE
+        if strange not in as_it_may_be
+    ]
+
+    assert set(answers) == {200}
+    await world.settles()
+    assert world.alice.reads() == []
+
+
+@pytest.mark.usefixtures("logged")
+async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: World) -> None:
+    """No JSON, another kind of JSON, none."""
+    answers: list[int] = []
+    for dialog in Dialog:
+        whole = _submitted(world, dialog, "fix it")
+        answers += [
+            await _sent(world, _with(whole, ("view", "private_metadata"), strange))
+            for strange in (*STRANGE, "[]", "{}", "null", '{"at": NaN}', '{"at": 1e999}', "[" * 10_000)
+        ]
+
+    assert set(answers) == {200}
+    await world.settles()
+    assert world.alice.reads() == []
+
+
+@pytest.mark.usefixtures("logged")
+async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
+    """The form is filled anew from what comes back with it."""
+    for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
+        whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
+        assert await _sent(world, whole) == 200
+    at = json.dumps({"at": world.slack.backend.ids.ts()})
+    for strange in STRANGE:
+        whole = _pressed(world, "form.template", id="", private_metadata=at)
+        chosen = {"type": "static_select", "selected_option": {"value": strange}}
+        assert await _sent(world, _with(whole, ("actions", 0, "selected_option"), chosen)) == 200
+
+    await world.settles()
+    assert world.alice.reads() == []
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
+async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
+    """Wherever it is strange; what it names is not there, which is said privately."""
+    found = {}
+    for path in PRESSED:
+        for strange in STRANGE:
+            payload = _with(_pressed(world, action_id), path, strange)
+            found[path, repr(strange)[:40]] = await _sent(world, payload)
+
+    await world.settles()
+    world.alice.reads()
+    # 400 where it is not even what Bolt takes for a press.
+    assert {answer: status for answer, status in found.items() if status not in (200, 400)} == {}
+    assert list(found.values()).count(200) > len(found) / 2
+
+
+@given(st.text(alphabet="0123456789.-+eEnaif \u0663\uff11", max_size=24))
+@settings(max_examples=500)
+def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
+    """What is taken can be compared, ordered and shown."""
+    ts = find_ts(text)
+
+    if ts is not None:
+        assert 0 <= microseconds(ts) < 2**51
+        assert moment_of(ts).year < 2042
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda v: (
+            st.lists(v)
+            | st.dictionaries(
+                st.sampled_from(["at", "channel", "thread_ts", "task", "template", "response_url"]), v
+            )
+        ),
+    )
+)
+def test_metadata_is_ours_or_nothing(made_up: object) -> None:
+    """Nothing is raised that would quote it."""
+    about = DialogContext.find(json.dumps(made_up))
+
+    assert about is None or find_ts(about.at)

@@ -1,0 +1,142 @@
+"""Where answers go: a command's to whoever typed it, where they typed it; a click's into its thread."""
+
+import pytest
+
+from taskwire.sandbox.slack import CallFault
+
+from .lives import card
+from .people import Thread
+from .waiting import a_busy_agent
+from .world import World
+
+
+async def started(world: World) -> Thread:
+    """Alice's task, with an agent that waits."""
+    thread = await world.alice.runs("/task create fix it")
+    await world.sweeps()
+    return thread
+
+
+async def test_mute_and_unmute_work_by_name(world: World) -> None:
+    """As `!mute` in the thread does, from anywhere; the card says so."""
+    thread = await started(world)
+    name = world.task("fix-it").name
+    world.slack.add_channel("random", ["alice"])
+
+    await world.alice.types(f"/task mute {name}", "random")
+    muted = await card(world, thread)
+    await world.alice.types(f"/task unmute {name}", "random")
+
+    assert "[Unmute]" in muted
+    assert "[Mute]" in await card(world, thread)
+    assert world.alice.reads() == [
+        f"*Fix it* mentions nobody any more; its messages still come. `/task unmute {name}`, or "
+        "`!unmute` in its thread, undoes this.",
+        "*Fix it* calls people again when it needs them.",
+    ]
+    assert thread.new_messages() == []
+
+
+async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None:
+    """There is nothing to mute."""
+    world.coder.add_task("alice", "fix it", name="loose")
+
+    await world.alice.types("/task mute loose")
+    await world.alice.types("/task unmute loose")
+
+    assert world.alice.reads() == [
+        "`loose` has no thread in Slack, so it calls nobody.",
+        "`loose` has no thread in Slack, so it calls nobody.",
+    ]
+
+
+@pytest.mark.parametrize("channel", ["general", "random"])
+async def test_detach_is_answered_where_it_was_typed(world: World, channel: str) -> None:
+    """The thread may be far away, or hidden by other messages."""
+    thread = await started(world)
+    name = world.task("fix-it").name
+    world.slack.add_channel("random", ["alice"])
+
+    await world.alice.types(f"/task detach {name}", channel)
+
+    assert world.alice.reads() == [
+        "*Fix it* has no thread any more: the task itself is left alone, and I say no more about it. "
+        f"`/task attach {name}` gives it a new thread."
+    ]
+    assert [said.channel for said in world.slack.ephemerals(world.alice.id)] == [
+        world.slack.workspace.channel(channel).id
+    ]
+    assert len(thread.new_messages()) == 1
+
+
+async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
+    """Its thread hears of it too."""
+    thread = await started(world)
+
+    await world.alice.types(f"/task delete {world.task('fix-it').name}")
+    await world.alice.submits()
+
+    assert world.alice.reads() == ["*Fix it* is deleted."]
+    assert [said.split(".")[0] for said in thread.new_messages()] == ["Gone: Fix it"]
+
+
+async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: World) -> None:
+    """What waits is said in the thread, where it was written."""
+    thread, task = await a_busy_agent(world)
+    await world.alice.replies(thread, "use main")
+
+    await world.alice.types(f"/task pause {task.name}")
+
+    assert world.alice.reads() == [
+        "Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."
+    ]
+    assert len(thread.new_messages()) == 1
+
+
+async def paused(world: World) -> Thread:
+    """A task of Alice's whose thread has a notice with *Resume*."""
+    thread = await started(world)
+    world.task("fix-it").pause()
+    await world.sweeps()
+    assert "[Resume]" in thread.new_messages()[0]
+    return thread
+
+
+def told_in(world: World, thread: Thread) -> list[bool]:
+    """Of each thing that Alice alone was told, whether it stands in the thread."""
+    return [said.thread_ts == thread.ts for said in world.slack.ephemerals(world.alice.id)]
+
+
+async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
+    """Whoever has the thread before them does not see what comes in the channel."""
+    thread = await paused(world)
+
+    await world.alice.clicks(thread, "Resume")
+
+    assert world.alice.reads() == ["Resuming *Fix it*. I say so in the thread when it is up."]
+    assert told_in(world, thread) == [True]
+
+
+async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
+    """It stands in the channel, whether a thread is open or not."""
+    thread = await started(world)
+    await world.alice.replies(thread, "// a remark")
+    await card(world, thread)
+
+    await world.alice.clicks(thread, "Pause")
+
+    assert world.alice.reads() == ["Pausing *Fix it*. A reply in its thread, or *Resume*, starts it again."]
+    assert told_in(world, thread) == [False]
+
+
+async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_channel(
+    world: World,
+) -> None:
+    """Who is no member of the channel is shown something there only by the address of their click."""
+    thread = await paused(world)
+    world.slack.faults.add("chat.postEphemeral", CallFault.ERROR, error="user_not_in_channel")
+
+    await world.alice.clicks(thread, "Resume")
+
+    assert world.alice.reads() == ["Resuming *Fix it*. I say so in the thread when it is up."]
+    assert told_in(world, thread) == [False]

@@ -1,0 +1,88 @@
+"""A newer version of Taskwire, as the store of a world shows it: what it wrote, and that it was there."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from taskwire.domain.ids import LinkId
+from taskwire.domain.jobs import QueueName
+from taskwire.queue.batch import Batch
+from taskwire.queue.fence import FORMAT
+from taskwire.queue.scripts import Script
+
+from .world import World
+
+NEWER = FORMAT + 1
+
+
+async def newer_was_here(world: World) -> None:
+    """A newer version has just worked on this store."""
+    key = world.keys.named("formats")
+    now = int(world.clock.stamp())
+    await world.connections.commands.hset(key, str(NEWER), f"{now} 1")
+
+
+async def as_newer(world: World, name: QueueName) -> None:
+    """Let the jobs of a list be as a newer version writes them: with a field that this one does not know."""
+    redis, key = world.connections.commands, world.keys.named("list", name, "jobs")
+    for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
+        if field.startswith("body|"):
+            job = json.loads(body)
+            job["work"]["mood"] = "cheerful"
+            await redis.hset(key, field, json.dumps(job))
+
+
+async def newer_comes(world: World, *names: QueueName) -> None:
+    """Let the bot be the newer version from now on, which can read what stands in these lists."""
+    redis = world.connections.commands
+    for name in names:
+        key = world.keys.named("list", name, "jobs")
+        for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
+            if field.startswith("body|"):
+                job = json.loads(body)
+                job["work"].pop("mood", None)
+                await redis.hset(key, field, json.dumps(job))
+    world.bot.parts.deps.queue.formats.reads = NEWER
+    await redis.lpush(world.keys.named("wakeups"), "1")
+    await world.until(lambda: _has_taken_all(world), "the newer version has taken what is due")
+
+
+async def _has_taken_all(world: World) -> bool:
+    place, now = world.keys.named("newer", str(NEWER)), world.clock.stamp()
+    return not await world.connections.commands.zcount(place, "-inf", now)
+
+
+async def link_of(world: World) -> LinkId:
+    """The one link of this world."""
+    (link,) = (await world.bot.parts.deps.links.list_open()).values()
+    return link
+
+
+async def unread_job(world: World, name: QueueName, job_id: str) -> None:
+    """Let a newer version have appended a job of a kind that this one does not know."""
+    job = json.dumps({"id": job_id, "work": {"kind": "of a newer version"}})
+    await written_before(world, name, job_id, job)
+
+
+async def written_before(world: World, name: QueueName, job_id: str, job: str) -> None:
+    """Let another version have appended a job, written in its way."""
+    body = "put(ARGV[3], ARGV[4], 'next', '0', 'new', ARGV[5]) return 1"
+    await Script(world.connections.commands, world.keys, world.clock, body)(name, job_id, job)
+
+
+async def drop(world: World, name: QueueName, job_id: str) -> None:
+    """Let the newer version have done it."""
+    await world.bot.parts.deps.queue.write(Batch().drop(name, job_id))
+
+
+async def newer_story(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:
+    """Let a newer version have written a link's story; what comes back undoes that."""
+    redis, key = world.connections.commands, world.keys.link(link)
+    story = await cast("Awaitable[str]", redis.hget(key, "state"))
+    told = json.loads(story) | {"phase": "pondering"}
+    await redis.hset(key, "state", json.dumps(told))
+
+    async def undo() -> None:
+        await redis.hset(key, "state", story)
+
+    return undo

@@ -1,0 +1,33 @@
+"""What of a person's file is text: only what says so itself."""
+
+import pytest
+
+from taskwire.sandbox.slack import Attachment, SlackSandbox
+from taskwire.slack.outbound import Outbound
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        ("grüße\n".encode("utf-8-sig"), "grüße\n"),
+        (b"\xff\xfe" + "grüße\r\n".encode("utf-16-le"), "grüße\r\n"),
+        (b"\xfe\xff" + "grüße 👍".encode("utf-16-be"), "grüße 👍"),
+        (b"+ABs-[201~+AA0-!ls", "+ABs-[201~+AA0-!ls"),
+        ("grüße".encode("utf-16-le"), None),
+        ("grüße".encode("utf-32"), None),
+        ("grüße".encode("latin-1"), None),
+        (b"\xff\xfe\x00\xd8a\0", None),
+        (b"\xff\xfea", None),
+        (b"a\0b", None),
+        (b"\xed\xa0\x80", None),
+        (b"", ""),
+    ],
+)
+async def test_a_file_is_text_in_an_encoding_that_it_tells(
+    slack: SlackSandbox, outbound: Outbound, content: bytes, read: str | None
+) -> None:
+    """UTF-8, and UTF-16 as Windows' tools write it; nothing is decoded twice, and nothing is guessed."""
+    ts = await slack.post("alice", "dev", "here", files=[Attachment("a.log", content)])
+    (file,) = slack.message("dev", ts)["files"]
+
+    assert await outbound.download(file["url_private"], 100) == read

@@ -1,0 +1,156 @@
+"""Brakes: so much in any minute, whichever order it comes in and whoever takes it."""
+
+import asyncio
+
+import pytest
+
+from taskwire.domain.errors import TryLater
+from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
+from taskwire.domain.jobs import thread_answers
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.user_limits import UserLimit
+
+from .engine import Engine, job
+
+THREAD = ThreadRef(ChannelId("C1"), Ts("1000.000000"))
+BEGIN = 1_700_000_000
+
+
+@pytest.fixture
+def inbox(engine: Engine) -> Inbox:
+    """Claims on the same store and clock."""
+    return Inbox(engine.connections, engine.keys, engine.clock)
+
+
+async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> Taken:
+    """Let one person ask for something at this second."""
+    ts = Ts(f"{BEGIN + second:.6f}")
+    told, braked = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, told=told, braked=braked)
+    batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"))
+    return await inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
+
+
+async def presses(inbox: Inbox, number: int, link: str) -> Taken:
+    """Let one person press a button that names this link."""
+    ts = Ts(f"{BEGIN + number}.000000")
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, link)
+    return await inbox.accept("click", f"{ts}:U1", Batch(), user_limit)
+
+
+async def linked(engine: Engine) -> None:
+    """Let the thread be known."""
+    await engine.connections.commands.set(engine.keys.named("thread", "C1:1000.000000"), "L1")
+
+
+ORDERS = {
+    "oldest first": list(range(15)),
+    "newest first": list(range(15))[::-1],
+    "shuffled": [7, 2, 11, 0, 14, 5, 9, 1, 13, 4, 10, 3, 12, 6, 8],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
+    """One of the rest is told, and of the others nothing is written."""
+    await linked(engine)
+
+    taken = [await asks(inbox, number / 2) for number in order]
+
+    assert taken == ["taken"] * 10 + ["told"] + ["braked"] * 4
+    names = await engine.connections.commands.zrange(
+        engine.keys.named("list", "thread_answers:L1", "order"), 0, -1
+    )
+    assert len(names) == 11
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+async def test_who_keeps_to_the_pace_is_never_refused(engine: Engine, inbox: Inbox, order: list[int]) -> None:
+    """Ten a minute for a minute and a half, also where all of it is found at once, after an absence."""
+    await linked(engine)
+
+    taken = [await asks(inbox, number * 6) for number in order]
+
+    assert taken == ["taken"] * 15
+
+
+async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None:
+    """And each delivery once, whichever of them takes it, and however often."""
+    await linked(engine)
+    other = Inbox(engine.connections, engine.keys, engine.clock)
+
+    taken = await asyncio.gather(*(asks(each, number / 2) for number in range(15) for each in (inbox, other)))
+
+    assert sorted(taken) == ["braked"] * 4 + ["seen"] * 15 + ["taken"] * 10 + ["told"]
+
+
+async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
+    """Also when the minute is over: Slack brings it again for six."""
+    await linked(engine)
+    for number in range(12):
+        await asks(inbox, number)
+
+    engine.passes(90)
+
+    assert [await asks(inbox, number) for number in (10, 11)] == ["seen", "seen"]
+    assert await asks(inbox, 90) == "taken"
+
+
+async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbox) -> None:
+    """A link that is there counts for itself."""
+    await engine.connections.commands.hset(engine.keys.link("L1"), "record", "{}")
+
+    made_up = [await presses(inbox, number, f"x{number}") for number in range(12)]
+    real = [await presses(inbox, 20 + number, "L1") for number in range(12)]
+
+    assert made_up == real == ["taken"] * 10 + ["told", "braked"]
+
+
+async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inbox: Inbox) -> None:
+    """What is kept for it becomes its link's."""
+    for number in range(15):
+        assert await asks(inbox, number) == "kept"
+
+    batch = Batch().adopt(engine.keys.named("parked", "C1:1000.000000"), "L1")
+    await engine.queue.write(batch)
+
+    names = await engine.connections.commands.zrange(
+        engine.keys.named("list", "thread_answers:L1", "order"), 0, -1
+    )
+    assert len(names) == 11
+
+
+@pytest.mark.parametrize("bad", ["told", "braked"])
+@pytest.mark.parametrize("comes", ["by a button", "in a thread"])
+async def test_a_brake_with_a_step_that_cannot_be_written_writes_nothing(
+    engine: Engine, inbox: Inbox, bad: str, comes: str
+) -> None:
+    """Also where another step is chosen: what is counted counts only with its claim."""
+    await linked(engine)
+    redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
+    batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
+    told, braked = (wrong, batch) if bad == "told" else (batch, wrong)
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 0, told=told, braked=braked)
+    if comes == "in a thread":
+        taking = inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=True, user_limit=user_limit)
+    else:
+        taking = inbox.accept("click", f"{ts}:U1", batch, user_limit)
+
+    with pytest.raises(TryLater, match="not a step: ZADD"):
+        await taking
+
+    kinds = ("memory", "claim", "kept", "list", "x")
+    assert not [key for kind in kinds async for key in redis.scan_iter(engine.keys.named(kind) + "*")]
+
+
+async def test_what_counts_ends_by_itself(engine: Engine, inbox: Inbox) -> None:
+    """Nothing of it stays."""
+    await linked(engine)
+    for number in range(12):
+        await asks(inbox, number)
+
+    redis = engine.connections.commands
+    counted = [key async for key in redis.scan_iter(engine.keys.named("notes", "*"))]
+    assert len(counted) == 2
+    assert all([0 < await redis.pttl(key) <= 600_000 for key in counted])

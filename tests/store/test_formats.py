@@ -1,0 +1,318 @@
+"""Formats: what only a newer version can read waits for it, in its order, and keeps nothing else waiting."""
+
+import pytest
+from redis.exceptions import ResponseError
+
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import QueueName, to_thread
+from taskwire.queue.batch import Batch
+from taskwire.queue.fence import FORMAT
+from taskwire.queue.formats import Formats, Stranded
+from taskwire.queue.leases import LEFT_MS, LeaseLost, Queue, Unreadable
+from taskwire.queue.stats import QueueStats
+from taskwire.state.notes import Notes
+
+from .engine import LIST, NOON_MS, OTHER, TIMES, Engine
+
+NEWER = FORMAT + 1
+WEEK = 7 * 24 * 3600
+NEWER_JOB = '{"id": "n", "work": {"kind": "of a newer version"}}'
+PUT = "put(ARGV[3], ARGV[4], ARGV[5], '0', 'new', ARGV[6]) return 1"
+
+
+pytestmark = pytest.mark.usefixtures("newer")
+
+
+@pytest.fixture
+async def newer(engine: Engine) -> Queue:
+    """The same lists as a process of the next version has them, which is there now."""
+    queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER)
+    await queue.formats.note()
+    return queue
+
+
+async def newer_writes(
+    engine: Engine, job_id: str = "n", name: QueueName = LIST, score: str = "next"
+) -> None:
+    """A newer version writes a job that this one cannot read."""
+    await engine.run(PUT, name, job_id, score, NEWER_JOB)
+
+
+async def leaves(engine: Engine) -> str:
+    """This version meets it."""
+    return await engine.queue.leave(await engine.takes_unreadable())
+
+
+async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queue) -> None:
+    """The older one never gets it again, and the newer one need not wait for any lease."""
+    await newer_writes(engine)
+
+    left = await leaves(engine)
+
+    assert left == "left"
+    assert await engine.takes_nothing() == 1.0
+    taken = await newer.acquire()
+    assert isinstance(taken, Unreadable)
+    assert (taken.job_id, taken.takes) == ("n", 1)
+    await newer.complete(taken, "done", Batch())
+    assert await engine.takes_nothing() == 1.0
+
+
+async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
+    """What an older version writes behind it waits, whoever asks, and comes when it is done."""
+    await newer_writes(engine)
+    await leaves(engine)
+    await engine.append("behind")
+    engine.passes(WEEK - 3600)
+    await newer.formats.note()
+
+    assert await engine.takes_nothing() == 1.0
+    taken = await newer.acquire()
+    assert isinstance(taken, Unreadable)
+    await newer.complete(taken, "done", Batch())
+    assert (await engine.takes()).job.id == "behind"
+
+
+async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> None:
+    """However many there are, and however long they have been due."""
+    for number in range(150):
+        await newer_writes(engine, name=to_thread(f"N{number:03}"))
+    for _ in range(150):
+        await leaves(engine)
+    engine.passes(3_600)
+    await newer.formats.note()
+    await engine.append("a", name=OTHER)
+
+    assert (await engine.takes()).job.id == "a"
+    assert await engine.takes_nothing() == 1.0
+
+
+async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue) -> None:
+    """A pause waits for nothing that waits for its turn; afterwards the list waits on."""
+    await newer_writes(engine, score="5")
+    await leaves(engine)
+
+    await engine.append("pause", score=1)
+    turn = await engine.takes()
+    await engine.ends(turn)
+
+    assert turn.job.id == "pause"
+    assert await engine.takes_nothing() == 1.0
+    assert isinstance(await newer.acquire(), Unreadable)
+
+
+async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
+    engine: Engine, newer: Queue
+) -> None:
+    """Who holds a list moves it; if that process dies, its list stands where only newer ones look."""
+    await newer_writes(engine, score="5")
+    await leaves(engine)
+    await newer.acquire()
+    await engine.append("pause", score=1)
+    engine.passes(60)
+
+    await engine.queue.formats.list_stranded()
+
+    assert (await engine.takes()).job.id == "pause"
+
+
+async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Queue) -> None:
+    """Only who can read it may read it back, and not before it can no longer land."""
+    await newer_writes(engine, score="5")
+    taken = await newer.acquire()
+    assert isinstance(taken, Unreadable)
+    await newer.begin(taken, "note", 2)  # type: ignore[arg-type] # as a version that reads it does
+    await newer.complete(taken, "unknown", Batch())
+    engine.passes(8)
+
+    left = await leaves(engine)
+    await engine.append("pause", score=1)
+
+    assert left == "left"
+    assert await engine.takes_nothing() == 1.0
+    again = await newer.acquire()
+    assert again is not None
+    assert (again.job_id, await newer.formats.list_stranded()) == ("n", [])  # type: ignore[union-attr] # it is taken
+
+
+async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> None:
+    """The token is gone."""
+    await newer_writes(engine)
+    taken = await engine.takes_unreadable()
+    await engine.queue.leave(taken)
+
+    with pytest.raises(LeaseLost):
+        await engine.queue.complete(taken, "done", Batch())
+    with pytest.raises(LeaseLost):
+        await engine.queue.leave(taken)
+
+
+async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
+    """The newest state of a card, say, by an older version."""
+    await newer_writes(engine)
+    await leaves(engine)
+
+    await engine.append("n", is_newest=True)
+
+    assert (await engine.takes()).job.id == "n"
+
+
+async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine: Engine) -> None:
+    """One of the same format may read it; nobody has raised the number. Then nobody comes any more."""
+    await engine.connections.commands.delete(engine.keys.named("formats"))
+    await newer_writes(engine)
+    await engine.append("behind")
+    found, left = [], await leaves(engine)
+    while left != "nobody":
+        found.append((left, (await engine.due())[LIST]))
+        engine.passes(LEFT_MS / 1000 if len(found) < 3 else WEEK / 4)
+        left = await leaves(engine)
+
+    assert found == [("left", 60), *[("left again", 60)] * (len(found) - 1)]
+    assert engine.clock.now_ms - NOON_MS > WEEK * 1000
+    # It is in the hands of whoever was told so.
+    assert (await engine.due())[LIST] == 10
+
+
+async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: Engine) -> None:
+    """Since it was first met; it is known no more when it is gone, or a version comes that may read it."""
+    await engine.connections.commands.delete(engine.keys.named("formats"))
+    formats = engine.queue.formats
+    await newer_writes(engine)
+    await newer_writes(engine, name=OTHER)
+    for _ in range(2):
+        await leaves(engine)
+    engine.passes(600)
+    found = await formats.list_stranded(only_looks=True)
+
+    await engine.queue.write(Batch().drop(OTHER, "n"))
+    newer = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER)
+    await newer.formats.note()
+    left = await leaves(engine)
+
+    week_ms = NOON_MS + WEEK * 1000
+    assert sorted(found) == [Stranded(LIST, "n", 600_000, week_ms), Stranded(OTHER, "n", 600_000, week_ms)]
+    assert left == "left again"
+    assert [(each.name, each.absent_ms) for each in await formats.list_stranded()] == [(LIST, 0)]
+    assert await engine.connections.commands.exists(engine.keys.named("unread")) == 0
+
+
+async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engine) -> None:
+    """The look brings back what waits for it, and its taker learns that nobody comes."""
+    await newer_writes(engine)
+    await leaves(engine)
+    engine.passes(WEEK - 1)
+    await engine.queue.formats.list_stranded()
+    waits = await engine.queue.acquire()
+
+    engine.passes(2)
+    found = await engine.queue.formats.list_stranded()
+
+    assert not isinstance(waits, Unreadable)
+    assert found == []
+    assert await leaves(engine) == "nobody"
+
+
+async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queue) -> None:
+    """A rollback of three days, and another one."""
+    await newer_writes(engine)
+    await leaves(engine)
+    engine.passes(WEEK - 1)
+    await newer.formats.note()
+    engine.passes(WEEK - 1)
+
+    (found,) = await engine.queue.formats.list_stranded()
+
+    assert found == Stranded(LIST, "n", (WEEK - 1) * 1000, engine.clock.now_ms + 1000)
+
+
+async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queue) -> None:
+    """Each goes as far as it can read."""
+    newest = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER + 1)
+    await newest.formats.note()
+    await newer_writes(engine)
+    await leaves(engine)
+    taken = await newer.acquire()
+    assert isinstance(taken, Unreadable)
+
+    await newer.leave(taken)
+
+    assert not isinstance(await newer.acquire(), Unreadable)
+    assert isinstance(await newest.acquire(), Unreadable)
+
+
+async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queue) -> None:
+    """A newer version does not take what the older one has left before all else."""
+    await newer_writes(engine, name=QueueName("card:C"))
+    await leaves(engine)
+    engine.passes(10)
+    await engine.append("asked", name=QueueName("intake:U1"))
+
+    first = await newer.acquire()
+    second = await newer.acquire()
+
+    assert (first.job_id, second.job_id) == ("asked", "n")  # type: ignore[union-attr] # there is something
+
+
+async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None:
+    """The figures have what waits, whoever can read it."""
+    queue_stats = QueueStats(engine.connections, engine.keys, engine.clock)
+    await newer_writes(engine)
+    await engine.append("behind")
+    await leaves(engine)
+    engine.passes(5)
+
+    found = (await queue_stats.look()).lists
+
+    assert (found["to_thread"].jobs, found["to_thread"].oldest_seconds) == (2, 5.0)
+
+
+async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queue) -> None:
+    """A later version may say that no older one may go on beside it."""
+    redis, key = engine.connections.commands, engine.keys.named("formats")
+    await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
+
+    with pytest.raises(UserError) as refused:
+        await engine.queue.formats.note()
+
+    assert str(refused.value) == (
+        f"This Redis is used by a newer Taskwire (its data has format {NEWER}, this one's {FORMAT}). "
+        "Start that one, or let this one have a Redis of its own."
+    )
+    assert str(FORMAT) not in await engine.fields(key)
+    await newer.formats.note()
+
+
+async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine: Engine) -> None:
+    """From the moment in which that one comes: a process that works finds out at its next call."""
+    await engine.append("a")
+    turn = await engine.takes()
+    notes = Notes(engine.connections, engine.keys)
+    redis, formats = engine.connections.commands, engine.keys.named("formats")
+    await redis.hset(formats, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
+    before = await engine.written()
+
+    for call in (
+        lambda: engine.ends(turn),
+        lambda: engine.append("b"),
+        lambda: engine.queue.acquire(),
+        lambda: notes.keep("1", "x"),
+        lambda: notes.is_first("y"),
+    ):
+        with pytest.raises(ResponseError, match="NEWER"):
+            await call()
+
+    assert await engine.written() == before
+
+
+async def test_a_format_is_noted_by_whoever_works_there(engine: Engine) -> None:
+    """With when it was last there, every few seconds."""
+    formats = Formats(engine.connections, engine.keys, engine.clock)
+    for _ in range(4):
+        await formats.note()
+        engine.passes(2)
+
+    assert await engine.fields(engine.keys.named("formats")) == {
+        str(FORMAT): f"{NOON_MS + 6_000} 1",
+        str(NEWER): f"{NOON_MS} 1",
+    }

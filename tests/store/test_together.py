@@ -1,0 +1,68 @@
+"""Calls that go together: how few exchanges many of them take, and that one which hangs holds up no other."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from taskwire.queue.coalescing import Coalescer
+from taskwire.queue.scripts import Answered, Script, Words
+
+from .engine import Engine
+
+TRY_SECONDS = 10.0
+
+
+class Counted(Script):
+    """A script that notes how many callers each of its exchanges has, and lets the first one hang."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.connections.commands, engine.keys, engine.clock, "return ARGV[3]")
+        self.exchanges: list[int] = []
+        self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def many(self, calls: Sequence[Words]) -> list[Answered | Exception]:
+        """Count, then ask."""
+        self.exchanges.append(len(calls))
+        self.has_begun.set()
+        if len(self.exchanges) == 1:
+            await self.may_end.wait()
+        return await super().many(calls)
+
+
+@pytest.fixture
+def script(engine: Engine) -> Counted:
+    return Counted(engine)
+
+
+async def test_what_comes_while_an_exchange_is_under_way_is_the_next_one(script: Counted) -> None:
+    """Fifty people do not press in the same turn of the loop: each turn by itself would be an exchange."""
+    together = Coalescer(script, TRY_SECONDS)
+    first = asyncio.create_task(together.call("first"))
+    await script.has_begun.wait()
+    others = []
+    for number in range(20):
+        others.append(asyncio.create_task(together.call(str(number))))
+        await asyncio.sleep(0)
+    script.may_end.set()
+
+    answers = [outcome.answer for outcome in await asyncio.gather(first, *others)]
+
+    assert answers == ["first", *map(str, range(20))]
+    assert script.exchanges[0] == 1
+    assert len(script.exchanges) < 20
+
+
+async def test_an_exchange_that_hangs_holds_up_no_other(script: Counted) -> None:
+    """Slack waits three seconds for each of them."""
+    together = Coalescer(script, TRY_SECONDS)
+    hanging = asyncio.create_task(together.call("hangs"))
+    await script.has_begun.wait()
+
+    outcome = await together.call("goes on")
+    was_hanging = not hanging.done()
+    script.may_end.set()
+
+    assert outcome.answer == "goes on"
+    assert was_hanging
+    assert (await hanging).answer == "hangs"

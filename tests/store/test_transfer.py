@@ -1,0 +1,511 @@
+"""A store is moved: whole or not at all, between real servers, however often the move is broken off."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis.exceptions import RedisError, ResponseError
+
+from taskwire.cancelling import ended
+from taskwire.domain.errors import TryLater, UserError
+from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
+from taskwire.domain.jobs import to_coder
+from taskwire.migration import transfer
+from taskwire.migration.side import ITEMS_EACH, Side
+from taskwire.queue import fence
+from taskwire.queue.batch import Batch
+from taskwire.queue.inbox import Inbox
+from taskwire.queue.leases import Queue
+from taskwire.queue.scripts import ServersClock
+from taskwire.redis import connection, embedded
+from taskwire.redis.keys import Keys
+from taskwire.state.notes import Notes
+from taskwire.state.owner import Owner, Ownership
+from tests.faults.proxy import FaultProxy
+from tests.process.conftest import free_port, redis_on
+
+from .engine import LIST, job
+
+US, OTHERS = (Owner(app, "d-1", "https://coder.example.com") for app in ("U0BOT", "U0OTHER"))
+THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
+
+
+@dataclass
+class Places:
+    """Two servers: the embedded one, and one as an operator has it."""
+
+    stack: contextlib.AsyncExitStack
+    own: str
+    redis: str
+
+    async def side(self, url: str, prefix: str = "tw", *, is_held: bool = True) -> Side:
+        """One installation's keys on one of them."""
+        connections = await self.stack.enter_async_context(connection.open(url))
+        raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
+        return Side(connections.where, connections, raw.commands, Keys("T1", prefix), is_held=is_held)
+
+
+@pytest.fixture
+async def places(tmp_path: Path) -> AsyncIterator[Places]:
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(embedded.store(tmp_path / "own"))
+        redis = await stack.enter_async_context(redis_on(free_port(), tmp_path))
+        async with connection.open(redis) as connections:
+            # Or each move waits for up to a second until its words are on the disk.
+            await connections.commands.config_set("appendfsync", "always")
+        yield Places(stack, running.url, redis)
+
+
+async def _fill(side: Side) -> None:
+    """Some of everything: work that waits, an open thread, what ends by itself, what is long or odd."""
+    redis, keys = side.connections.commands, side.keys
+    await Ownership(side.connections, keys, ServersClock()).claim(US)
+    await Queue(side.connections, keys, ServersClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
+    await Inbox(side.connections, keys, ServersClock()).accept_in_thread(
+        "C1:2.0",
+        THREAD,
+        Batch().append(to_coder("@"), job("b")).write("HSET", keys.link(LinkId("@")), "x", "y"),
+        is_ours=True,
+    )
+    await redis.hset(keys.named("links"), "task-1", "L1")
+    await redis.set(keys.named("claim", "event", "Ev1"), "1", px=3_600_000)
+    await redis.zadd(keys.named("timers"), {"L1": 1_764_072_000_123, "L2": 0.1, "L3": -1.5e300})
+    long = {f"field-{number}": f"words {number}" for number in range(2 * ITEMS_EACH + 1)}
+    await redis.hset(keys.named("link", "long"), items=[word for pair in long.items() for word in pair])
+    await redis.zadd(keys.named("list", "long", "order"), {each: at for at, each in enumerate(long)})
+    await redis.rpush(keys.named("parked", "long"), *long.values())
+    await side.raw.set(keys.named("odd"), b"\xff\x00 no text")
+    await redis.sadd(keys.named("a-set"), "one", "two")
+
+
+async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
+    """All that is in a store, by types; the keys that it names begin as `of` does, if that is given."""
+    found = await side.read(sorted(await side.list_names()))
+    return {
+        name: (value.kind, value.life_ms > 0, value.told_of(side.prefix, of or side.prefix).items)
+        for name, value in found.items()
+    }
+
+
+async def _moves(source: Side, target: Side, *, replaces: bool = False) -> transfer.Moved | None:
+    return await transfer.Transfer(source, target, US, lambda _: None).move(replaces=replaces)
+
+
+async def _states(*sides: Side) -> list[str]:
+    fences = [await fence.find(side.connections, side.keys) for side in sides]
+    return [each.state if each else "" for each in fences]
+
+
+@pytest.mark.parametrize("way", ["to Redis", "from Redis", "to another prefix"])
+async def test_all_of_it_is_moved(places: Places, way: str) -> None:
+    """Types, order, scores and times to live; then the new one is open, and the old one is left."""
+    urls = {"to Redis": (places.own, places.redis), "from Redis": (places.redis, places.own)}
+    here, there = urls.get(way, (places.redis, places.redis))
+    source = await places.side(here)
+    target = await places.side(there, "staging" if way == "to another prefix" else "tw")
+    await _fill(source)
+    before = await _holds(source, target.prefix)
+
+    moved = await _moves(source, target)
+
+    assert (moved, await _states(source, target)) == (transfer.Moved(len(before), 1), ["left", ""])
+    assert await _holds(target) == before
+    assert await _holds(source, target.prefix) == before
+
+
+async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
+    """What was said in a thread that was not known yet reaches its link, under another prefix too."""
+    source, target = await places.side(places.own), await places.side(places.redis, "staging")
+    await _fill(source)
+    await _moves(source, target)
+    queue = Queue(target.connections, target.keys, ServersClock())
+
+    await queue.write(Batch().adopt(target.keys.named("parked", "C1:1.000000"), LinkId("L9")))
+
+    taken = await queue.acquire()
+    assert (taken.name, taken.job_id) == ("to_coder:L9", "b")  # type: ignore[union-attr] # a turn, or this fails
+    assert await target.connections.commands.hget(target.keys.link(LinkId("L9")), "x") == "y"
+    assert queue.data_loss_detector.last is None
+    assert await target.connections.commands.exists(target.keys.named("data_loss")) == 0
+
+
+async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) -> None:
+    """Neither takes it what is there, nor what comes in."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    asleep = Queue(source.connections, source.keys, ServersClock())
+    inbox = Inbox(source.connections, source.keys, ServersClock())
+    await _moves(source, target)
+    before = await _holds(source)
+
+    with pytest.raises(ResponseError, match="ELSEWHERE"):
+        await asleep.acquire()
+    with pytest.raises(TryLater):
+        await inbox.accept("command", "one", Batch().append(LIST, job("c")))
+    with pytest.raises(ResponseError, match="ELSEWHERE"):
+        await Notes(source.connections, source.keys).keep("1", "told")
+    assert await _holds(source) == before
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("spelling", ["localhost", "without a database", "its socket"])
+async def test_one_store_in_two_spellings_is_one_store(
+    places: Places, spelling: str, *, replaces: bool
+) -> None:
+    """Or everything in it would be dropped, for a copy of nothing."""
+    same = {
+        "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
+        "without a database": (places.redis, places.redis.removesuffix("/0")),
+        "its socket": (places.own, f"{places.own}?db=0"),
+    }
+    source, target = [await places.side(url) for url in same[spelling]]
+    await _fill(source)
+
+    said = await _refused(source, target, replaces=replaces)
+
+    assert said.startswith("--from names the store that the settings name too. Set REDIS_URL ")
+    assert await _states(source) == [""]
+
+
+async def test_another_database_is_another_store(places: Places) -> None:
+    """And what is said of the two tells them apart."""
+    source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
+    await _fill(source)
+    before = await _holds(source)
+
+    await _moves(source, target)
+
+    left = await fence.find(source.connections, source.keys)
+    assert await _holds(target) == before
+    assert left is not None and left.other == target.where == f"{source.where}/1"  # noqa: PT018 - for the types
+
+
+class _Dying(FaultProxy):
+    """Ends all connections for good in place of a request; counts requests of several proxies together."""
+
+    passed = 0
+    dies_at = 0
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            _Dying.passed += 1
+            if _Dying.passed >= _Dying.dies_at:
+                raise ConnectionResetError
+            writer.write(chunk)
+            await writer.drain()
+
+
+async def test_a_move_that_is_broken_off_anywhere_goes_on(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of its requests to either server; and never can anybody work on both, or on a part."""
+    monkeypatch.setattr(transfer, "KEYS_EACH", 4)
+    proxies = [_Dying(places.own), _Dying(places.redis)]
+    for each in proxies:
+        await each.start()
+        places.stack.push_async_callback(each.stop)
+    server = places.redis.rpartition(":")[0]
+    urls = (f"redis://127.0.0.1:{proxies[0].port}", f"{server}:{proxies[1].port}/0")
+    broken_off = 0
+    for at in range(1, 1_000):
+        source = await places.side(places.own, f"at{at}")
+        target = await places.side(places.redis, f"at{at}")
+        await _fill(source)
+        before = await _holds(source)
+        _Dying.passed, _Dying.dies_at = 0, at
+        async with contextlib.AsyncExitStack() as stack:
+            through = Places(stack, *urls)
+            sides = [await through.side(url, f"at{at}") for url in urls]
+            try:
+                await _moves(*sides)
+                break
+            except (RedisError, OSError):
+                broken_off += 1
+        states, names = await _states(source, target), await target.list_names()
+        assert states in (
+            ["", ""],
+            ["", "arriving"],
+            ["leaving", "arriving"],
+            ["left", "arriving"],
+            ["left", ""],
+        )
+        assert states != ["", ""] or names == set()
+
+        await _moves(source, target)
+
+        assert (await _states(source, target), await _holds(target)) == (["left", ""], before)
+    assert broken_off > 20
+
+
+class _Overtaken(transfer.Transfer):
+    async def _begin(self, *, replaces: bool) -> bool:
+        has_begun = await super()._begin(replaces=replaces)
+        await _moves(self._source, self._target)
+        await self._target.connections.commands.set(self._target.keys.named("odd"), "newer")
+        return has_begun
+
+
+async def test_another_run_takes_over(places: Places) -> None:
+    """One that stood still finds that out before it writes a word into what has been opened since."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+
+    with pytest.raises(UserError, match="Wait for the other run to end"):
+        await _Overtaken(source, target, US, lambda _: None).move()
+
+    assert await target.connections.commands.get(target.keys.named("odd")) == "newer"
+
+
+class _StandingStill(FaultProxy):
+    """Before one of the requests of several proxies together, lets something else happen first."""
+
+    passed = 0
+    stands_at = 0
+    meanwhile: Callable[[], Awaitable[None]]
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            _StandingStill.passed += 1
+            if _StandingStill.passed == _StandingStill.stands_at:
+                await _StandingStill.meanwhile()
+            writer.write(chunk)
+            await writer.drain()
+
+
+async def _stands_still(
+    places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
+) -> tuple[Side, Side, bool]:
+    """A run that stands still before one of its requests; the sides, and whether it ended well."""
+    source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
+    await _fill(source)
+    server = places.redis.rpartition(":")[0]
+    _StandingStill.passed = 0
+    _StandingStill.meanwhile = lambda: meanwhile(source, target)
+    async with contextlib.AsyncExitStack() as stack:
+        proxies = [_StandingStill(places.own), _StandingStill(places.redis)]
+        for each in proxies:
+            await each.start()
+            stack.push_async_callback(each.stop)
+        urls = (f"redis://127.0.0.1:{proxies[0].port}", f"{server}:{proxies[1].port}/0")
+        through = Places(stack, *urls)
+        slow = [await through.side(url, prefix) for url in urls]
+        try:
+            await _moves(*slow)
+        except (RedisError, UserError):
+            return source, target, False
+    return source, target, True
+
+
+async def _works(side: Side) -> None:
+    """A Taskwire takes work there, and writes."""
+    await Queue(side.connections, side.keys, ServersClock()).acquire()
+    await side.connections.commands.set(side.keys.named("notes", "works"), "newer")
+
+
+async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) -> None:
+    """Another run has ended the move meanwhile, and a Taskwire works where it went."""
+
+    async def ends(source: Side, target: Side) -> None:
+        if await _states(source, target) != ["left", ""]:
+            await _moves(source, target)
+        await _works(target)
+
+    for at in range(1, 1_000):
+        _StandingStill.stands_at = at
+        source, target, _ = await _stands_still(places, f"at{at}", ends)
+        if _StandingStill.passed < at:
+            break
+
+        await fence.refuse(target.connections, target.keys)
+        assert await _states(source, target) == ["left", ""], at
+        assert await target.connections.commands.get(target.keys.named("notes", "works")) == "newer", at
+    assert at > 20
+
+
+async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
+    """Somebody has thought better of it, and works on the old one."""
+
+    async def thinks_better(source: Side, _: Side) -> None:
+        if await _states(source) == ["leaving"]:
+            await transfer.reopen(source)
+            await _works(source)
+
+    opened = 0
+    for at in range(1, 1_000):
+        _StandingStill.stands_at = at
+        source, target, is_well = await _stands_still(places, f"at{at}", thinks_better)
+        if _StandingStill.passed < at:
+            break
+        if await source.connections.commands.get(source.keys.named("notes", "works")) != "newer":
+            continue
+        opened += 1
+        assert not is_well, at
+        assert (await _states(source, target))[0] == "", at
+        assert (await _states(target)) != [""] or not await target.list_names(), at
+    assert opened > 10
+
+
+async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places) -> None:
+    """It says what it can, and can be taken away."""
+    side = await places.side(places.redis)
+    await _fill(side)
+    await side.connections.commands.hset(fence.key(side.keys), "run", "1")
+
+    with pytest.raises(UserError) as refused:
+        await fence.refuse(side.connections, side.keys)
+    await transfer.reopen(side)
+
+    assert str(refused.value).startswith(
+        f"A move of the store at {side.where} to ? began on an unknown day and has not ended."
+    )
+    await fence.refuse(side.connections, side.keys)
+
+
+async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
+    """Its last word was not heard, say: what was done where it went stays."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    await _moves(source, target)
+    await _works(target)
+    now = await _holds(target)
+
+    assert await _moves(source, target, replaces=True) is None
+
+    assert (await _states(source, target), await _holds(target)) == (["left", ""], now)
+
+
+async def test_it_goes_back_the_same_way(places: Places) -> None:
+    """What was left there is an old copy, and gives way."""
+    here, there = await places.side(places.own), await places.side(places.redis)
+    await _fill(here)
+    await _moves(here, there)
+    await there.connections.commands.set(there.keys.named("notes", "new"), "1")
+    await there.connections.commands.delete(there.keys.named("a-set"))
+    new = await _holds(there)
+
+    await _moves(there, here)
+
+    assert (await _states(here, there), await _holds(here)) == (["", "left"], new)
+
+
+async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str:
+    """Why it is refused; nothing is changed by that."""
+    before = [await _holds(side) for side in (source, target)], await _states(source, target)
+    with pytest.raises(UserError) as caught:
+        await _moves(source, target, replaces=replaces)
+    assert ([await _holds(side) for side in (source, target)], await _states(source, target)) == before
+    return str(caught.value)
+
+
+async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
+    """Unless it is this installation's own, and somebody says so."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    await Ownership(target.connections, target.keys, ServersClock()).claim(US)
+
+    said = await _refused(source, target)
+    await _moves(source, target, replaces=True)
+
+    assert said == (
+        f"The store at {target.where} is not empty: it has 0 open threads. Nothing is merged. Take another "
+        "database or TASKWIRE_KEY_PREFIX, or add --replace to drop what is there."
+    )
+    assert await _holds(target) == await _holds(source)
+
+
+@pytest.mark.parametrize("owner", [OTHERS, Owner("U0BOT", "d-2", "https://staging.example.com")])
+async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> None:
+    """Neither another Slack app's nor another Coder's, whichever side it is on."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    await Ownership(target.connections, target.keys, ServersClock()).claim(owner)
+
+    said = await _refused(source, target, replaces=True)
+
+    assert said.startswith(f"The store at {target.where} belongs to a Taskwire for ")
+    if owner is OTHERS:
+        assert (await _refused(target, source, replaces=True)).startswith(
+            f"The store at {target.where} belongs"
+        )
+
+
+async def test_a_store_at_which_somebody_works_is_refused(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes work notes each five seconds that it is there; one that has just ended is waited out."""
+    monkeypatch.setattr(transfer, "QUIET_MS", 1_500)
+    source = await places.side(places.redis, is_held=False)
+    target = await places.side(places.own)
+    await _fill(source)
+    redis, noted = source.connections.commands, source.keys.named("server")
+
+    async def works() -> None:
+        while True:
+            seconds, microseconds = await redis.time()
+            await redis.hset(noted, "at", seconds * 1000 + microseconds // 1000)
+            await asyncio.sleep(0.1)
+
+    working = asyncio.create_task(works())
+    try:
+        said = await _refused(source, target)
+    finally:
+        await ended(working)
+    await _moves(source, target)
+
+    hint = "Stop all that use it, then run this again."
+    assert said == f"A Taskwire works on the store at {source.where}. {hint}"
+    assert await _states(source, target) == ["left", ""]
+
+
+async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
+    """Or there would be two parts."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    elsewhere = await places.side(places.redis, "elsewhere")
+    await _fill(source)
+    await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
+
+    elsewhere = Side("redis://elsewhere", elsewhere.connections, elsewhere.raw, elsewhere.keys, is_held=True)
+    said = await _refused(source, elsewhere)
+
+    assert said.startswith(f"A move of the store at {source.where} to {target.where} began on 20")
+    assert said.endswith("To stay here, run `taskwire store reopen`.")
+
+
+async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
+    """As it was; but then it has gone back in time, and first attempts look first."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    queue = Queue(source.connections, source.keys, ServersClock())
+    await queue.acquire()
+    await _moves(source, target)
+
+    said = [await transfer.reopen(source), await transfer.reopen(source)]
+
+    assert [each and each.state for each in said] == ["left", None]
+    await queue.acquire()
+    assert await source.connections.commands.exists(source.keys.named("data_loss")) == 1
+
+
+async def test_a_part_is_not_gone_on_with(places: Places) -> None:
+    """It would look whole."""
+    source, target = await places.side(places.own), await places.side(places.redis)
+    await _fill(source)
+    await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
+
+    with pytest.raises(UserError, match="is not whole"):
+        await transfer.reopen(target)
+    await transfer.reopen(source)
+
+    assert await _states(source, target) == ["", "arriving"]
+
+
+async def test_nothing_is_no_store(places: Places) -> None:
+    """The address, or the prefix, may be wrong."""
+    source, target = await places.side(places.own, "typo"), await places.side(places.redis)
+
+    assert await _refused(source, target) == (
+        f"There is nothing at {source.where} under the key prefix typo. Look at --from and --from-prefix."
+    )

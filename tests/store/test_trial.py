@@ -1,0 +1,55 @@
+"""The trial: it tries each command that Taskwire uses, and leaves nothing behind."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import taskwire
+from taskwire.queue import self_test
+from taskwire.queue.batch import Command
+from taskwire.redis.connection import Connections
+from taskwire.redis.keys import Keys
+
+# Neither is what a process does to the store of its workspace.
+OTHERS = ("transfer", "side", "embedded", "sentinels")
+NAMES = {"del": "delete"}
+# Redis-py's own, what a script's trial tries, and what may be refused.
+NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
+NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info"}
+STORE = ("queue", "state", "redis")
+SCRIPTS = sorted(path for folder in STORE for path in (Path(taskwire.__file__).parent / folder).glob("*.py"))
+
+
+def test_each_command_of_each_script_is_tried() -> None:
+    """Or a user who may not use it would be found by whoever needs it first."""
+    used = {
+        name
+        for path in SCRIPTS
+        for name in re.findall(r"redis\.call\('([A-Z]+)'", path.read_text(encoding="utf-8"))
+    }
+
+    tried = {command.partition(" ")[0] for command in self_test.IN_SCRIPTS}
+
+    assert len(used) > 20
+    assert used | set(get_args(Command)) <= tried
+
+
+def test_each_call_of_its_own_is_tried() -> None:
+    """What is called outside of scripts has rights of its own; a move is made by who may do more."""
+    text = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS if path.stem not in OTHERS)
+
+    used = set(re.findall(r"(?:_redis|\.commands|\.blocking|\bpipe|\bclient)\.([a-z_]+)\(", text))
+
+    tried = {
+        NAMES.get(name, name) for command in self_test.BY_THEMSELVES for name in [command.split()[0].lower()]
+    }
+    assert len(used) > 15
+    assert used - NO_RIGHTS <= tried
+    assert not re.search(r"pipeline\((?!transaction=False)", text)
+
+
+async def test_who_may_do_everything_is_let_pass_and_keeps_nothing(connections: Connections) -> None:
+    """Each key ends with the trial."""
+    await self_test.try_all(connections, Keys("T1"))
+
+    assert await connections.commands.keys("*") == []

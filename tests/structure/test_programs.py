@@ -1,0 +1,69 @@
+"""A machine with nothing but Python, make and git: what cannot be tested there is said, and nothing fails."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.programs import find_openssl
+
+ROOT = Path(__file__).parents[2]
+# Each starts a program that such a machine does not have.
+STARTING = ("tests/store/test_tls.py", "tests/sandbox/test_page_safety.py", "tests/process/test_demo.py")
+
+
+async def _tests(*words: str, **environment: str) -> tuple[int, str]:
+    """Run tests, and read how it went."""
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words),
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if "PYTEST" not in name} | environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await run.communicate()
+    assert run.returncode is not None
+    return run.returncode, said.decode()
+
+
+async def test_without_other_programs_nothing_fails_and_it_is_told_what_to_install(tmp_path: Path) -> None:
+    """Who reads only the end of it knows what has been left out, and how to have it."""
+    code, said = await _tests(*STARTING, PATH=str(tmp_path), TASKWIRE_CHROMIUM="chromium")
+
+    told = said.partition("not tested on this machine")[2]
+    assert code == 0, said
+    assert re.search(r"\n4 tests need more than there is here: no openssl .*: apt install openssl\n", told)
+    assert re.search(r"\n\d+ tests need more than there is here: no browser: .*: apt install chromium", told)
+
+
+async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
+    """The embedded one does not, and would be started in vain."""
+    (tmp_path / "openssl").symlink_to(find_openssl())
+    code, said = await _tests(STARTING[0], PATH=str(tmp_path))
+
+    told = said.partition("not tested on this machine")[2]
+    assert code == 0, said
+    assert re.search(r"\n4 tests need more than there is here: no redis-server .*: apt install redis-", told)
+
+
+async def test_what_a_contract_is_held_against_may_be_absent(tmp_path: Path) -> None:
+    """The references lie beside the repository; a clone has none."""
+    code, said = await _tests("tests/contract", TASKWIRE_SHARED_DATA=str(tmp_path))
+
+    told = said.partition("not tested on this machine")[2]
+    assert code == 0, said
+    assert len(re.findall(r"\n\d+ tests? needs? more than there is here: no \S+, a contract to", told)) == 4
+
+
+@pytest.mark.parametrize("program", ["redis-server", "openssl", "chromium"])
+def test_such_a_program_is_looked_for_in_one_place(program: str) -> None:
+    """There it is skipped and told; a test that starts it by itself fails where it is not."""
+    paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
+    naming = {path.name for path in paths if f'"{program}"' in path.read_text(encoding="utf-8")}
+
+    # The embedded store takes what is there, and its own test, and what is written here, name each by intent;
+    # the patterns of secrets know how people hand a password to one.
+    by_intent = {"embedded.py", "test_embedded.py", "secret_patterns.py", Path(__file__).name}
+    assert naming - by_intent == {"programs.py"}

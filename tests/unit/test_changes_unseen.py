@@ -1,0 +1,136 @@
+"""What follows from what nobody saw: ends before a pause, builds that failed, agents that are cut off."""
+
+import pytest
+
+from taskwire.domain.phases import Observation, Phase, Report
+from taskwire.domain.transitions import Acted, Delivered, Event, Observed, Rules, TimerFired, initial_state
+
+from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, LogExcerpt, observed, report, seen, when, working
+
+
+def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
+    """A list that shows a stopped workspace, of whose agent nothing can be read any more."""
+    shown = seen("paused", last, build=build, workspace="stopped")
+    return Observed(seen=shown, stopped_at=when(stopped_ms))
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_failed_build_is_told_at_once(status: str) -> None:
+    """It does not come back by itself: neither the start's grace nor the settle time is waited for."""
+    told = LogExcerpt().at(0, observed(seen("initializing", workspace="starting")))
+    told.at(MINUTE, observed(seen("error", workspace=status)))
+
+    assert (told.state.phase, told.times) == (Phase.BROKEN, [(MINUTE, "error")])
+
+    told.until(60 * MINUTE).at(61 * MINUTE, observed(seen("error", workspace=status)))
+    assert told.kinds == ["error"]
+
+
+def test_a_stop_that_fails_is_told_at_once() -> None:
+    """Whatever the agent was at."""
+    told = working().at(MINUTE, observed(seen("unknown", build=2, workspace="stopping")))
+    told.at(2 * MINUTE, observed(seen("error", report(0, "working"), build=2, workspace="failed")))
+
+    assert (told.state.phase, told.times) == (Phase.BROKEN, [(2 * MINUTE, "error")])
+
+
+def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
+    """Also where it is looked at for the first time, in the first minutes of its life."""
+    shown = Observed(seen=seen("error", workspace="failed"))
+
+    assert initial_state(shown, Rules(SETTLE), T0 + SECOND).phase is Phase.BROKEN
+
+
+def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
+    """It takes input; the card says what it is, for as long as it is."""
+    told = working().at(
+        MINUTE, observed(seen(last=report(0, "working"), is_healthy=False, is_script_failed=True))
+    )
+    assert (told.state.unreachable_ms, told.state.is_script_failed) == (None, True)
+
+    told.at(2 * MINUTE, observed(seen(last=report(0, "working"))))
+    assert not told.state.is_script_failed
+
+
+@pytest.mark.parametrize(("state", "kind"), [("complete", "completed"), ("failed", "failed")])
+def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: str, kind: str) -> None:
+    """Its agent cannot be read any more; the list keeps the last report."""
+    end = report(MINUTE, state, "Opened PR", "https://x/1")
+    told = working().at(60 * MINUTE, paused(end, 2 * MINUTE)).until(90 * MINUTE)
+
+    assert (told.kinds, told.state.phase) == ([kind, "paused"], Phase.PAUSED)
+    assert told.notices[0][1].report == end
+
+
+def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -> None:
+    """The new agent has the whole history; what is in it is older than what was told."""
+    end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
+    told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE))
+    told.at(70 * MINUTE, observed(seen(build=3), report(0, "working"), end, idle)).until(70 * MINUTE + SECOND)
+
+    assert told.kinds == ["needs_input", "paused", "resumed"]
+
+
+def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
+    """Of what stood still when the workspace was stopped the owner hears, once."""
+    idle = report(MINUTE, "idle", "Opened PR")
+    told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE)).at(61 * MINUTE, paused(idle, 40 * MINUTE))
+
+    assert told.times == [(60 * MINUTE, "needs_input"), (60 * MINUTE, "paused")]
+    assert told.notices[0][1].is_call
+
+
+def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
+    """It was idle when it was last seen; it was not told, since that had not settled."""
+    idle = report(MINUTE, "idle")
+    told = working().at(MINUTE, observed(seen(last=idle))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
+
+    assert told.kinds == ["needs_input", "paused"]
+
+
+@pytest.mark.parametrize(
+    ("last", "stopped_ms"),
+    [
+        (report(MINUTE, "working", "Reading"), 40 * MINUTE),
+        (report(MINUTE, "idle"), MINUTE + SETTLE - SECOND),
+    ],
+)
+def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int) -> None:
+    """The agent worked, or stood still for less than the settle time."""
+    assert working().at(60 * MINUTE, paused(last, stopped_ms)).kinds == ["paused"]
+
+
+def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
+    """With a long interval between two looks their pause may be seen before what they paused."""
+    told = working().at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=2))
+    told.at(3 * MINUTE, paused(report(MINUTE, "idle"), 2 * MINUTE))
+
+    assert told.kinds == ["paused"]
+
+
+def test_what_was_told_before_a_pause_is_not_told_again() -> None:
+    """Nor when an input came after it, of which the agent has said nothing yet."""
+    idle = report(MINUTE, "idle")
+    asked = working().at(MINUTE, observed(seen(last=idle))).until(5 * MINUTE).state
+    again = LogExcerpt(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))
+    answered = LogExcerpt(asked).at(6 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    answered.at(60 * MINUTE, paused(idle, 40 * MINUTE))
+
+    assert again.kinds == answered.kinds == ["paused"]
+
+
+def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
+    """The idle after it says nothing new."""
+    end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
+    told = working().at(MINUTE, observed(seen(last=end))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
+
+    assert told.kinds == ["completed", "paused"]
+
+
+def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
+    """Its last report is on the card."""
+    end = report(MINUTE, "complete", "Done")
+    shown: Observation = seen("paused", end, build=2, workspace="stopped")
+    told = LogExcerpt().at(60 * MINUTE, Observed(seen=shown, is_baseline=True)).at(61 * MINUTE, TimerFired())
+
+    assert (told.kinds, told.state.last_report) == ([], end)

@@ -1,0 +1,68 @@
+"""The shapes of all jobs stand still within a format, and what earlier formats wrote can be read."""
+
+import json
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from taskwire.domain.jobs import Job
+from taskwire.queue.fence import FORMAT
+
+# Of each format its models: their fields with the words that each may hold, and which of them there must be.
+RECORDED = Path(__file__).with_name("job_shapes.json")
+Shapes = dict[str, dict[str, dict[str, list[str]]]]
+
+
+def _words(schema: JsonValue) -> set[str]:
+    """The fixed words that a value may be, wherever they stand in its schema."""
+    if isinstance(schema, list):
+        return {word for each in schema for word in _words(each)}
+    if not isinstance(schema, dict):
+        return set()
+    fixed, one = schema.get("enum", []), schema.get("const")
+    found = {str(word) for word in fixed} if isinstance(fixed, list) else set()
+    inner = {
+        word for name, each in schema.items() if name not in ("default", "enum") for word in _words(each)
+    }
+    return found | inner | ({str(one)} if one is not None else set())
+
+
+def _shapes() -> Shapes:
+    """How this version writes jobs, and whatever is in them."""
+    schema = Job.model_json_schema()
+    found: Shapes = {}
+    for name, each in {"Job": schema, **schema["$defs"]}.items():
+        fields = {field: sorted(_words(told)) for field, told in each.get("properties", {}).items()}
+        found[name] = {
+            "fields": fields or {"": sorted(_words(each))},
+            "required": {"": sorted(each.get("required", []))},
+        }
+    return found
+
+
+def test_a_change_of_shape_raises_the_format() -> None:
+    """An older version that meets it must know that a newer one can read it: raise it, and record the shapes.
+
+    `python -m tests.unit.test_formats` records those of the present format.
+    """
+    recorded: dict[str, Shapes] = json.loads(RECORDED.read_text())
+
+    assert recorded[str(FORMAT)] == _shapes(), "raise FORMAT in queue/fence.py, and record the new shapes"
+
+
+def test_what_an_earlier_format_wrote_can_be_read() -> None:
+    """No field and no word of it has gone, and there need be none that it did not have."""
+    recorded: dict[str, Shapes] = json.loads(RECORDED.read_text())
+    now = _shapes()
+
+    for name, was in (each for earlier in range(1, FORMAT) for each in recorded[str(earlier)].items()):
+        fields = now[name]["fields"]
+        assert was["fields"].keys() <= fields.keys(), name
+        assert set(now[name]["required"][""]) <= set(was["required"][""]), name
+        for field, words in was["fields"].items():
+            assert set(words) <= set(fields[field]), (name, field)
+
+
+if __name__ == "__main__":
+    kept = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    RECORDED.write_text(json.dumps(kept | {str(FORMAT): _shapes()}, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,55 @@
+"""Options of `/task create` that stand behind the prompt."""
+
+import pytest
+
+from taskwire.domain.agent_text import AgentText
+from taskwire.domain.commands import Command, Create, parse
+from taskwire.domain.errors import UserError
+
+EM_DASH = "\u2014"
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("create go template=docker", Create(AgentText("go"), "docker", behind="template=docker")),
+        ("create go --template docker\n", Create(AgentText("go"), "docker", behind="--template docker")),
+        (
+            f"create go {EM_DASH}template=docker",
+            Create(AgentText("go"), "docker", behind=f"{EM_DASH}template=docker"),
+        ),
+        (
+            'create go template="my docker"',
+            Create(AgentText("go"), "my docker", behind='template="my docker"'),
+        ),
+        ("create go Name=fix-1", Create(AgentText("go"), name="fix-1", behind="Name=fix-1")),
+        (
+            "create template=a go\nname=fix-1 preset=R&amp;D",
+            Create(AgentText("go"), "a", "R&D", "fix-1", behind="name=fix-1 preset=R&D"),
+        ),
+        (
+            'create go preset="a name=b"',
+            Create(AgentText("go"), preset="a name=b", behind='preset="a name=b"'),
+        ),
+    ],
+)
+def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> None:
+    """Only those that there are; what was read is kept, to be named in the answer."""
+    assert parse(text) == command
+
+
+def test_a_refused_option_behind_the_prompt_may_have_been_meant_as_text() -> None:
+    """The refusal says how it stays text."""
+    assert refusal("create go name=Fix_it") == (
+        "Coder does not take `Fix_it` as a name. A name has letters and digits with single hyphens between "
+        "them, at most 32 in all, and may not be the word “new”. I took `name=Fix_it` at the end for "
+        "options. If it is part of your text, put `--` before the text."
+    )
+    assert refusal("create go name=a name=b") == "`name` is given twice. Keep one of the two."
+    assert refusal("create name=a go name=b") == "`name` is given twice. Keep one of the two."
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(UserError) as refused:
+        parse(text)
+    return str(refused.value)

@@ -1,0 +1,114 @@
+"""Names of tasks among the bot's own words: shown as they are written, whatever marks they have."""
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.domain.controls import Dialog
+from taskwire.domain.errors import UserError
+from taskwire.domain.links import Link
+from taskwire.domain.message import Block, Message
+from taskwire.domain.mrkdwn import names_quoted
+from taskwire.messages import answers, cards, forms, refusals
+from tests.unit.words_examples import BOND, CODER, link
+from tests.unit.words_shown import faults
+
+MARKED = "Use `main` in *all* of a_b & <c>"
+SAID: list[Callable[[Link], Message]] = [
+    answers.pausing,
+    answers.resuming,
+    answers.delete_button,
+    lambda named: answers.pause_to_edit(named, "L1 k"),
+    lambda named: answers.logs(named.title, "a log", is_cut=True),
+    lambda named: answers.log_sent(named.title),
+    lambda named: answers.thread_closed(named, "is_archived"),
+    lambda named: answers.refusal(UserError(*refusals.task_is_gone(named.title))),
+    lambda named: answers.refusal(UserError(*refusals.no_task_yet(named))),
+]
+
+
+def titled(title: str) -> Link:
+    return link().model_copy(update={"record": BOND.model_copy(update={"title": title})})
+
+
+def first(message: Message) -> Block:
+    return message.blocks[0]
+
+
+def pieces(block: Block) -> list[Block]:
+    rows = cast("list[dict[str, list[Block]]]", block["elements"])
+    return [piece for row in rows for piece in row["elements"]]
+
+
+@pytest.mark.parametrize("say", SAID)
+def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Message]) -> None:
+    """Its stars end no bold, and its back-ticks begin no code."""
+    message = say(titled(MARKED))
+
+    assert {"type": "text", "text": MARKED, "style": {"bold": True}} in pieces(first(message))
+    assert faults(message) == []
+
+
+@pytest.mark.parametrize("say", SAID)
+def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Message]) -> None:
+    """Nothing else changes for it."""
+    message = say(titled("Fix the login"))
+
+    assert "*Fix the login*" in message.text
+    assert first(message)["type"] == "section"
+
+
+def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
+    """Code, bold words, times and channels of our own are those, and the text says the same."""
+    message = answers.thread_closed(titled("*x*"), "is_archived")
+    shown = [(piece["type"], piece.get("text"), piece.get("style")) for piece in pieces(first(message))]
+
+    assert shown == [
+        ("text", "I can't write in the thread of ", None),
+        ("text", "*x*", {"bold": True}),
+        ("text", " any more: ", None),
+        ("channel", None, None),
+        (
+            "text",
+            " is archived. The agent goes on all the same. When I may write there again, I say there what it "
+            "missed. ",
+            None,
+        ),
+        ("text", "/task detach fix-login-1a2b", {"code": True}),
+        ("text", ", then ", None),
+        ("text", "/task attach fix-login-1a2b", {"code": True}),
+        ("text", " elsewhere gives it a new thread.", None),
+    ]
+    assert names_quoted(message.text).startswith("I can't write in the thread of “*x*” any more: <#C1>")
+
+
+def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
+    """What was refused is kept with the name in it."""
+    why = str(UserError(*refusals.task_is_gone("*x*")))
+    failed = titled("Fix the login").model_copy(update={"ended": "failed", "failure": why})
+
+    notes = next(
+        block for block in cards.card(failed, coder_url=CODER).blocks if block["block_id"] == "notes"
+    )
+
+    assert {"type": "text", "text": "*x*", "style": {"bold": True}} in pieces(notes)
+
+
+def test_a_dialog_shows_the_name_as_it_is_written() -> None:
+    """It has no messages, but the same blocks."""
+    view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_is_gone("*x*"))).text)
+    [notice] = cast("list[Block]", view.content["blocks"])
+
+    assert {"type": "text", "text": "*x*", "style": {"bold": True}} in pieces(notice)
+
+
+@given(title=st.text(alphabet="*_~`<>&|:\n ab@!\u202e", max_size=100))
+def test_no_name_breaks_what_stands_around_it(title: str) -> None:
+    """Slack takes the message, and whatever the name, the rest reads the same."""
+    message = answers.pausing(titled(title))
+
+    assert faults(message) == []
+    assert names_quoted(message.text).endswith(" A reply in its thread, or *Resume*, starts it again.")

@@ -1,0 +1,231 @@
+"""Connections: the slow are closed, the many make room, and Slack and health have places of their own."""
+
+import asyncio
+import io
+import socket
+from collections.abc import Callable
+from dataclasses import astuple
+
+import pytest
+
+from taskwire.app.http_server import ConnectionLimits
+from taskwire.app.web import MOST_MEASURING
+from tests.process.processes import until
+
+from .site import Client, Site, command, new_site, request
+
+# A head that goes on, a body that goes on, what is no HTTP, and nothing at all. Made when it is sent: a
+# signature that is five minutes old is refused at once.
+HALVES: dict[str, Callable[[], bytes]] = {
+    "nothing": lambda: b"",
+    "a letter": lambda: b"P",
+    "half a line": lambda: b"POST /slack/eve",
+    "half a head": lambda: b"POST /slack/events HTTP/1.1\r\nHost: taskwire\r\n",
+    "half a body, unsigned": lambda: request(command("list"), secret="another")[:-5],
+    "half a body, signed": lambda: request(command("list"))[:-5],
+}
+# Longer than a busy machine needs for one request.
+SOON_SECONDS = 1.0
+
+
+@pytest.mark.parametrize("name", HALVES)
+async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, name: str) -> None:
+    """Whatever part of it has come: nobody holds a place by sending half."""
+    async with new_site(log, request_seconds=SOON_SECONDS) as site:
+        client = await site.connects()
+        await client.send(HALVES[name]())
+
+        assert await client.is_closed()
+        assert site.figure("taskwire_http_connections_closed_total", why="late") == 1
+
+
+async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.StringIO) -> None:
+    """The time is for the whole request: each letter would else buy more of it."""
+    async with new_site(log, request_seconds=SOON_SECONDS) as site:
+        client = await site.connects()
+        closed = asyncio.create_task(client.is_closed())
+        for letter in request(command("list"))[:-1]:
+            await client.send(bytes([letter]))
+            await asyncio.wait({closed}, timeout=SOON_SECONDS / 10)
+            if closed.done():
+                break
+
+        assert await closed
+        assert site.taken == []
+
+
+async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
+    """It holds a place as well, and what it was to be told."""
+    async with new_site(log, request_seconds=SOON_SECONDS) as site:
+        site.says = "x" * 900_000
+        with socket.create_connection(("127.0.0.1", site.port)) as deaf:
+            # The answers are more than the kernels of both sides take.
+            deaf.sendall(request(command("list")) * 32)
+
+            await _until(site, "late", 1)
+
+
+async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
+    """A proxy sends one request after the other on it, with pauses; a stranger gets one answer."""
+    async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
+        slack = await site.connects()
+        first = await slack.asks(request(command("1")))
+        stranger = await site.connects()
+        await stranger.asks(request(command("2"), secret="another"))
+        late = await site.connects()
+
+        assert await stranger.is_closed()
+        # This one was opened last and has sent nothing, so the time of a request is over.
+        assert await late.is_closed()
+        assert first == await slack.asks(request(command("3"))) == (200, "taken")
+        assert [body["text"] for body in site.taken] == ["1", "3"]
+
+
+async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
+    """Trust is for the request that was signed."""
+    async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
+        client = await site.connects()
+        await client.asks(request(command("1")))
+
+        await client.send(HALVES["half a head"]())
+
+        assert await client.is_closed()
+
+
+async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
+    """Without that being anybody's mistake."""
+    async with new_site(log, kept_seconds=SOON_SECONDS) as site:
+        client = await site.connects()
+        await client.asks(request(command("1")))
+
+        assert await client.is_closed()
+        assert site.figure("taskwire_http_connections_closed_total", why="late") == 0
+
+
+async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -> None:
+    """Strangers take places away from each other; Slack and health do not notice."""
+    async with new_site(log, waiting=3) as site:
+        kept = await site.connects()
+        await kept.asks(request(command("0")))
+        crowd: list[Client] = []
+        for half in [HALVES["half a head"]()] * 8:
+            crowd.append(await site.connects())
+            await crowd[-1].send(half)
+
+        by_slack = await site.asked(request(command("1")))
+        by_probe = await site.asked(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        again = await kept.asks(request(command("2")))
+
+        assert (by_slack, again) == ((200, "taken"), (200, "taken"))
+        assert by_probe[0] == 200
+        # Eight and two have come and three may wait, one of which was let in.
+        for client in crowd[:6]:
+            assert await client.is_closed()
+        assert [client.is_open for client in crowd[-2:]] == [True, True]
+        assert site.figure("taskwire_http_connections", state="waiting") <= 3
+
+
+async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> None:
+    """Many long bodies that never end would fill the memory."""
+    async with new_site(log, waiting_bytes=100_000) as site:
+        small, large = await site.connects(), await site.connects()
+        await small.send(HALVES["half a body, unsigned"]())
+        await large.send(request(b"x" * 1_000_000, secret="another")[:-5])
+
+        assert await large.is_closed()
+        assert small.is_open
+        assert await site.asked(request(command("1"))) == (200, "taken")
+
+
+async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> None:
+    """Asking for figures takes long where the store hangs; who asks for them takes nobody's place."""
+    async with new_site(log, health=2) as site:
+        asking = await _asking_for_figures(site, 2)
+
+        too_many = await site.asked(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        alive = await site.asked(b"GET /healthz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        by_slack = await site.asked(request(command("1")))
+        site.is_measured.set()
+
+        assert too_many == (503, "Too many ask at once.\n")
+        assert (alive, by_slack) == ((200, "ok\n"), (200, "taken"))
+        assert [(await client.answer())[0] for client in asking] == [200, 200]
+
+
+async def _asking_for_figures(site: Site, count: int) -> list[Client]:
+    """So many clients who ask for what is still being measured."""
+    asking = [await site.connects() for _ in range(count)]
+    for client in asking:
+        await client.send(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+    await _until_there(site, "health", count)
+    return asking
+
+
+async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_without_end(
+    log: io.StringIO,
+) -> None:
+    """Whoever decides by it would take the process out of service, and Slack's requests with it."""
+    readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
+    async with new_site(log, health=2) as site:
+        never_looked = await _asking_for_figures(site, 2)
+        before = await site.asked(readyz)
+        site.is_measured.set()
+        await asyncio.gather(*(client.answer() for client in never_looked))
+        looked = await site.asked(readyz)
+        site.is_measured.clear()
+        asking = await _asking_for_figures(site, 2)
+
+        meanwhile = await site.asked(readyz)
+        site.is_measured.set()
+        await asyncio.gather(*(client.answer() for client in asking))
+
+        assert before == (503, "Too many ask at once.\n")
+        assert meanwhile == looked
+        assert looked[0] == 200
+
+
+async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
+    """Figures take longest, and nobody needs many at a time."""
+    async with new_site(log) as site:
+        asking = await _asking_for_figures(site, MOST_MEASURING)
+
+        one_more = await site.asked(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        ready = await site.asked(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
+        site.is_measured.set()
+        await asyncio.gather(*(client.answer() for client in asking))
+
+        assert one_more == (503, "Too many ask at once.\n")
+        assert ready[0] == 200
+
+
+async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO) -> None:
+    """A proxy that opens a new one for each request never runs into a wall."""
+    async with new_site(log, trusted=2) as site:
+        clients = [await site.connects() for _ in range(4)]
+
+        answers = [await client.asks(request(command(str(number)))) for number, client in enumerate(clients)]
+
+        assert answers == [(200, "taken")] * 4
+        assert [await client.is_closed() for client in clients[:2]] == [True, True]
+        assert [client.is_open for client in clients[2:]] == [True, True]
+
+
+@pytest.mark.parametrize("descriptors", [10, 100, 256, 512, 671, 672, 768, 1 << 20])
+def test_the_limits_fit_into_what_the_system_gives(descriptors: int) -> None:
+    """A process of few descriptors has fewer places of each kind, and none without any."""
+    limits = ConnectionLimits().within(descriptors)
+
+    places = astuple(limits)[:3]
+    assert sum(places) + 64 <= max(descriptors, 64 + 3)
+    assert min(places) >= 1
+    assert (limits == ConnectionLimits()) == (descriptors >= 672)
+
+
+async def _until(site: Site, why: str, count: int) -> None:
+    name = "taskwire_http_connections_closed_total"
+    await until(lambda: site.figure(name, why=why) == count, f"{count} that were closed: {why}")
+
+
+async def _until_there(site: Site, state: str, count: int) -> None:
+    name = "taskwire_http_connections"
+    await until(lambda: site.figure(name, state=state) == count, f"{count} connections: {state}")

@@ -1,0 +1,68 @@
+"""What health tells whom: ready or not to everybody, and the reasons to who knows the token."""
+
+import io
+import json
+
+from .site import SECRET, command, new_site, request
+
+TOKEN = "a-word-of-operators"
+TROUBLED = {
+    "slack": "ok",
+    "store": "Redis does not answer.",
+    "coder": "The Coder account alice lacks the role Owner.",
+}
+
+
+def _readyz(authorization: str = "") -> bytes:
+    header = f"Authorization: {authorization}\r\n" if authorization else ""
+    return f"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n{header}\r\n".encode("latin-1")
+
+
+async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
+    """Accounts and settings are nobody's business on an address that others may reach."""
+    async with new_site(log, admin_token=TOKEN) as site:
+        well = await site.asked(_readyz())
+        site.stands = TROUBLED
+        troubled = await site.asked(_readyz())
+
+    assert (well[0], json.loads(well[1])) == (
+        200,
+        {"ready": True, "slack": "ok", "store": "ok", "coder": "ok"},
+    )
+    assert (troubled[0], json.loads(troubled[1])) == (
+        503,
+        {"ready": False, "slack": "ok", "store": "not ok", "coder": "not ok"},
+    )
+
+
+async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
+    """Also what is refused of Slack's requests, which nothing else shows."""
+    async with new_site(log, admin_token=TOKEN) as site:
+        site.stands = TROUBLED
+        await site.asked(request(command("list"), secret="another"))
+
+        status, told = await site.asked(_readyz(f"Bearer {TOKEN}"))
+
+    assert status == 503
+    assert json.loads(told) == {
+        "ready": False,
+        **TROUBLED,
+        "requests": "Refused since the start: 1, the last one 0 s ago (1 with a wrong signature). "
+        "None was taken. Compare SLACK_SIGNING_SECRET with your Slack app's page Basic Information.",
+    }
+
+
+async def test_another_token_is_refused(log: io.StringIO) -> None:
+    """Whoever shows one wants more than there is without; also one that is no text."""
+    async with new_site(log, admin_token=TOKEN) as site:
+        wrong = [await site.asked(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
+
+    assert wrong == [(401, "The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")] * 3
+
+
+async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
+    """An empty one least of all."""
+    async with new_site(log) as site:
+        answers = [(await site.asked(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
+
+    assert answers == [401, 401, 401]
