@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     look = verbs.add_parser("doctor", help="say of each thing that Taskwire needs whether it is right")
     look.add_argument("--json", action="store_true", help="say it for programs")
     about = look.add_mutually_exclusive_group()
-    about.add_argument("--letters", action="store_true", help="list the dead letters: what was given up")
+    about.add_argument("--dead-letters", action="store_true", help="list the dead letters: what was given up")
     about.add_argument("--resend", metavar="ID", help="do what one of them was to do, or `all` of them")
     about.add_argument("--forget", nargs="?", const=ALL, metavar="ID", help="forget one of them, or all")
     look.set_defaults(call=_doctor)
@@ -120,7 +120,7 @@ def _run(_: argparse.Namespace) -> int:
     settings_of.hide()
     configure_logs(loaded.log_level, loaded.log_format, Masker(loaded.secrets(), loaded.tokens()).mask)
     for sentence in unknown:
-        _log.warning("a setting is not known", says=sentence)
+        _log.warning("unknown setting", says=sentence)
     try:
         return asyncio.run(Process(loaded).live())
     except UserError as error:
@@ -130,7 +130,7 @@ def _run(_: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         raise
     except Exception:  # noqa: BLE001 - in the log it is masked; Python's own last words would not be
-        _log.exception("ended by something unexpected")
+        _log.exception("unexpected exception, stopping")
         return 1
 
 

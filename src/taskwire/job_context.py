@@ -43,7 +43,7 @@ class Outcome:
     anew. `has_letter`: it was given up and is kept for the operator.
     """
 
-    verdict: Literal["done", "retry", "unknown"]
+    kind: Literal["done", "retry", "unknown"]
     batch: Batch = field(default_factory=Batch)
     delay_seconds: float = 0.0
     job: Job | None = None
@@ -78,7 +78,7 @@ class JobEnded(Exception):
     """The turn ends so, however deep in the story that is found out."""
 
     def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.verdict)
+        super().__init__(outcome.kind)
         self.outcome = outcome
 
 
@@ -90,11 +90,11 @@ class JobContext:
         self._queue = queue
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
-        self.is_in_doubt = lease.attempt is not None
+        self.is_outcome_unknown = lease.attempt is not None
         # The effect is there: whatever goes wrong from here on must not lead to a second one.
         self.has_landed = False
         # What to write should this turn's token no longer hold when it ends: what was done may be too late.
-        self.tidy: Batch | None = None
+        self.compensation: Batch | None = None
         # For the figures: attempts begun, what an earlier one was found to have done, copies taken back.
         self.begun = 0
         self.found: Finding | None = None
@@ -106,10 +106,10 @@ class JobContext:
         return self.lease.job
 
     def work(self, kind: type[W]) -> W:
-        """What the job has to do; the worker hands each job to the carrier of its kind."""
+        """What the job has to do; the worker hands each job to the handler of its kind."""
         work = self.job.work
         if not isinstance(work, kind):
-            raise TypeError(f"{self.job.id} went to the carrier of {kind.__name__}")
+            raise TypeError(f"{self.job.id} went to the handler of {kind.__name__}")
         return work
 
     @property
@@ -132,7 +132,7 @@ class JobContext:
         return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
-    def doubted_since_ms(self) -> int:
+    def maybe_done_since_ms(self) -> int:
         """Since when, by Redis's clock, it may have been done without anything here knowing of it."""
         data_loss, written_ms = self.lease.data_loss, self.job.written_ms or self.lease.since_ms
         if data_loss is None:
@@ -152,13 +152,13 @@ class JobContext:
     @property
     def keeps_attempt(self) -> bool:
         """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
-        return self.is_in_doubt or self.has_landed
+        return self.is_outcome_unknown or self.has_landed
 
     def settled(self, found: Finding | None = None, *, has_landed: bool = False) -> None:
         """An earlier attempt has been read back: it is known what became of it, or that nobody can know."""
-        if self.is_in_doubt:
+        if self.is_outcome_unknown:
             self.found = found or ("there" if has_landed else "not_there")
-        self.is_in_doubt = False
+        self.is_outcome_unknown = False
         self.has_landed = has_landed
 
     async def attempt(
@@ -166,38 +166,38 @@ class JobContext:
         note: str,
         timeout_seconds: float,
         call: Callable[[], Awaitable[T]],
-        tidy: Batch | None = None,
+        compensation: Batch | None = None,
     ) -> T:
         """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
 
-        `note` is what a read-back needs; `tidy` looks after what a stopped process may have done too late.
+        `note` is what a reconciliation needs; `compensation` undoes what a stopped process may do too late.
         Raises what `begin` and the call raise; a NotDone leaves nothing to be read back. The clock is read
         before `begin` is sent, so that the call never outlives what Redis was told.
         The answer may take `timeout_seconds`; the first byte must have left long before, so that nobody has
         to wait for long after this process has died. While it lives, Redis is told again and again.
         """
-        if self.is_in_doubt:
+        if self.is_outcome_unknown:
             raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
         seconds = min(WRITE_SECONDS * (1 + self.job.tries), LONGEST_WRITE_SECONDS, timeout_seconds)
         deadline = transport.boottime() + seconds
         await self._queue.begin(self.lease, note, seconds)
         self.begun += 1
-        self.is_in_doubt = True
-        self.tidy = tidy
+        self.is_outcome_unknown = True
+        self.compensation = compensation
         try:
             async with self._kept_up(note, seconds):
                 with transport.deadline(deadline):
                     made = await call()
         except NotDone:
-            self.is_in_doubt = False
-            self.tidy = None
+            self.is_outcome_unknown = False
+            self.compensation = None
             raise
-        self.is_in_doubt, self.has_landed = False, True
+        self.is_outcome_unknown, self.has_landed = False, True
         return made
 
     async def write(self, batch: Batch) -> None:
-        """Write a step in the middle of the turn; TurnLost if it is somebody else's by now."""
-        await self._queue.note(self.lease, batch)
+        """Write a step in the middle of the turn; LeaseLost if it is somebody else's by now."""
+        await self._queue.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager
     async def _kept_up(self, note: str, seconds: float) -> AsyncIterator[None]:
@@ -216,7 +216,7 @@ class JobContext:
             await ended(keeping)
 
 
-def let_go(batch: Batch, *privately: Private) -> Outcome:
+def given_up(batch: Batch, *privately: Private) -> Outcome:
     """The job leaves its list undone, with the step that holds its letter; what is behind fares no better."""
     return Outcome("done", batch, privately=privately, trouble="same", is_dead_letter=True)
 

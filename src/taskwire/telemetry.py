@@ -171,7 +171,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
-        self.is_up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
+        self.up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
         self._of_what_comes_in()
         self._of_turns()
         self._of_lists()
@@ -179,34 +179,36 @@ class Metrics:
         self._of_slacks_limits()
 
     def _of_what_comes_in(self) -> None:
-        self.taken = self._counter(
+        self.deliveries = self._counter(
             "deliveries", "Payloads from Slack, by what became of them", "kind", "outcome"
         )
-        self.dropped = self._counter(
+        self.payloads_dropped = self._counter(
             "payloads_dropped", "Payloads from Slack of which nothing comes, by why", "why"
         )
-        self.refused = self._counter(
+        self.requests_refused = self._counter(
             "requests_refused", "Requests over HTTP that were refused, by why", "why"
         )
-        self.connections = self._gauge(
+        self.http_connections = self._gauge(
             "http_connections", "Connections to the HTTP server, by state", "state"
         )
-        self.connections_bytes = self._gauge(
+        self.http_waiting_bytes = self._gauge(
             "http_waiting_bytes", "Bytes that are held of requests for which nobody vouches yet"
         )
-        self.connections_closed = self._counter(
+        self.http_connections_closed = self._counter(
             "http_connections_closed", "Connections that were closed on a client, by why", "why"
         )
-        self.delivery_age = self._histogram(
+        self.delivery_age_seconds = self._histogram(
             "delivery_age_seconds", "How old what people did was when it was taken", DELIVERY_AGES, "kind"
         )
-        self.gaps = self._counter("gaps", "Times that the threads were read for what had been missed")
-        self.missed = self._counter("missed_messages", "Messages that were found in doing so")
-        self.sockets = self._counter("sockets_opened", "Sockets that Slack has welcomed")
+        self.backfills = self._counter(
+            "backfills", "Times that the threads were read for what had been missed"
+        )
+        self.missed_messages = self._counter("missed_messages", "Messages that were found in doing so")
+        self.sockets_opened = self._counter("sockets_opened", "Sockets that Slack has welcomed")
         self.socket_connections = self._gauge(
             "socket_connections", "Sockets that this app has, all processes together, as Slack last said"
         )
-        self.socket_age = self._gauge(
+        self.socket_age_seconds = self._gauge(
             "socket_age_seconds", "How long this process's socket has been open; 0 if it is not"
         )
 
@@ -216,55 +218,59 @@ class Metrics:
         )
         self.retries = self._counter("retries", "Turns that have to be repeated, by why", "kind", "why")
         self.attempts = self._counter("attempts", "Begun effects that cannot be repeated", "kind")
-        self.read_backs = self._counter(
+        self.reconciled = self._counter(
             "reconciled",
             "Attempts of unknown outcome that were looked for, by what was found",
             "kind",
             "found",
         )
-        self.taken_over = self._counter(
-            "turns_taken_over", "Turns taken over since the one before had no end in its time", "kind"
+        self.leases_taken_over = self._counter(
+            "leases_taken_over", "Turns taken over since the one before had no end in its time", "kind"
         )
         self.lost_leases = self._counter("lost_leases", "Turns that another process had taken over", "kind")
-        self.doubles = self._counter(
+        self.duplicates_removed = self._counter(
             "duplicates_removed", "Second copies that a stopped process had made, taken back or told", "kind"
         )
-        self.dead = self._counter("dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind")
-        self.in_hand = self._gauge("leases_held", "Turns that this process carries out now, of 32 at most")
+        self.dead_letters = self._counter(
+            "dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind"
+        )
+        self.leases_held = self._gauge(
+            "leases_held", "Turns that this process carries out now, of 32 at most"
+        )
 
     def _of_lists(self) -> None:
-        self.waiting_lists = self._gauge("waiting_queues", "Queues that have work, due or not")
+        self.waiting_queues = self._gauge("waiting_queues", "Queues that have work, due or not")
         self.waiting_jobs = self._gauge("waiting_jobs", "Jobs that wait in queues of this kind", "queue")
-        self.due_age = self._gauge(
+        self.due_age_seconds = self._gauge(
             "due_age_seconds", "How long the queue that is due for longest has waited for a worker", "queue"
         )
-        self.job_age = self._gauge(
+        self.oldest_job_age_seconds = self._gauge(
             "oldest_job_age_seconds",
             "How long ago the oldest job at the head of a queue was written",
             "queue",
         )
-        self.stranded = self._gauge(
+        self.waits_for_newer = self._gauge(
             "waits_for_newer", "Lists whose next job only a newer version can read, which is not there"
         )
-        self.letters = self._gauge("dead_letters_kept", "Dead letters that nobody has dealt with")
+        self.dead_letters_kept = self._gauge("dead_letters_kept", "Dead letters that nobody has dealt with")
         self.store_failures = self._counter("store_failures", "Times that Redis did not answer a worker")
         self.data_losses = self._counter(
             "data_losses", "Times that Redis was another one, or had gone back in time"
         )
 
     def _of_watching(self) -> None:
-        self.sweeps = self._counter("polls", "Looks at Coder's list of tasks", "outcome")
+        self.polls = self._counter("polls", "Looks at Coder's list of tasks", "outcome")
         self.tasks_read = self._counter("tasks_read", "Tasks of Coder's list that were read, having changed")
-        self.sweep_seconds = self._histogram(
+        self.poll_seconds = self._histogram(
             "poll_seconds", "How long a look at Coder's list took", Histogram.DEFAULT_BUCKETS
         )
         self.links = self._gauge("links", "Tasks that have an open thread")
-        self.last_sweep = self._gauge(
+        self.last_poll_timestamp_seconds = self._gauge(
             "last_poll_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
         )
 
     def _of_slacks_limits(self) -> None:
-        self.limiter_waits = self._histogram(
+        self.limiter_wait_seconds = self._histogram(
             "limiter_wait_seconds",
             "How long calls to Slack waited for a place in its limits, by method and priority",
             LIMITER_WAITS,

@@ -23,7 +23,7 @@ from taskwire.domain.jobs import Requester
 from taskwire.domain.priority import Priority
 from taskwire.giving_up import gave_up
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import JobContext, JobEnded, Outcome, dead_letter, done, let_go
+from taskwire.job_context import JobContext, JobEnded, Outcome, dead_letter, done, given_up
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.retries import wait_seconds
@@ -46,19 +46,19 @@ from taskwire.slack.errors import NoCapacity, TokenProblem
 from taskwire.slack.rate_limits import claiming
 from taskwire.telemetry import Metrics, Seldom, logger, reference
 
-PLACES = 32
+MAX_CONCURRENT_JOBS = 32
 # One of so many takings asks what has been due for longest, so that cards get on however much is said.
-ALIKE_EACH = 5
+IGNORE_PRIORITY_EACH = 5
 LONGEST_DELAY_SECONDS = 300.0
 # What has failed for a day will go on failing, and so will what has ended its process for a day. An account
 # that is refused is the operator's to mend, and has a week.
 GIVE_UP_MS = 24 * 3_600_000
 REFUSED_MS = 7 * GIVE_UP_MS
-MOST_SURPRISES = 5
+MAX_UNEXPECTED_FAILURES = 5
 ACCOUNT_SECONDS = 10.0
-LOOK_BACK_SECONDS = 2.0
-HAND_ON_SECONDS = 1.0
-END_AGAIN_SECONDS = 0.5
+DATA_LOSS_LOOK_SECONDS = 2.0
+RELEASE_SECONDS = 1.0
+COMPLETE_AGAIN_SECONDS = 0.5
 
 Handler = Callable[[JobContext], Awaitable[Outcome]]
 _log = logger("taskwire.worker")
@@ -82,17 +82,17 @@ class Worker:
         self._metrics = metrics
         worker_metrics.from_zero(metrics, handlers)
         self.ingress_priority = IngressPriority()
-        self._free = asyncio.Semaphore(PLACES)
+        self._free = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
         self._leases: dict[asyncio.Task[None], Lease | Unreadable] = {}
         # The one turn in hand, if any, whose job may be ending its process.
         self._risky: asyncio.Task[None] | None = None
-        self._is_taking = False
-        self._takes = 0
-        self._looks_back_at = 0.0
+        self._is_acquiring = False
+        self._acquisitions = 0
+        self._looks_for_data_loss_at = 0.0
         # The one who says so: this is tried all the time, and others who find it away need not add to it.
         self._away = Seldom(_log.warning, "redis is away")
         # It answers: it was moved, say, or a newer version has it to itself.
-        self._refuses = Seldom(_log.warning, "redis refuses work")
+        self._refuses = Seldom(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
         # Why Redis took no writes when work was last asked for; empty if it did. Such a one answers all else.
         self.store_trouble = ""
@@ -107,20 +107,24 @@ class Worker:
             try:
                 taken = await self._next()
             finally:
-                self._is_taking = False
+                self._is_acquiring = False
             if taken is None:
                 self._free.release()
                 continue
             if self._is_stopping.is_set():
-                await self._hand_on([taken])
+                await self._release_all([taken])
                 return
-            task = asyncio.create_task(self._carry(taken), name=f"turn {taken.name}")
+            task = asyncio.create_task(self._run_lease(taken), name=f"job {taken.name}")
             self._leases[task] = taken
             if self._is_risky(taken):
                 # Or it is in the company of one that is, or somebody kills processes: no error yet.
-                _log.warning("a job may be ending its process", job=taken.job_id, takes=taken.takes)
+                _log.warning(
+                    "job repeatedly taken, never ended; it may crash workers",
+                    job=taken.job_id,
+                    takes=taken.takes,
+                )
                 self._risky = task
-            task.add_done_callback(self._put_down)
+            task.add_done_callback(self._on_lease_ended)
 
     async def stop(self, within_seconds: float) -> None:
         """Take nothing new and let what goes on end; what does not in time is handed on."""
@@ -131,25 +135,25 @@ class Worker:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self._hand_on(list(left.values()))
+        await self._release_all(list(left.values()))
 
-    async def leave(self) -> None:
+    async def note_clean_stop(self) -> None:
         """Say that this process writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
-            async with asyncio.timeout(HAND_ON_SECONDS):
-                await self._deps.queue.data_loss_detector.leave()
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._deps.queue.data_loss_detector.note_clean_stop()
 
-    async def _hand_on(self, taken: Sequence[Lease | Unreadable]) -> None:
+    async def _release_all(self, taken: Sequence[Lease | Unreadable]) -> None:
         """Let others take at once what this process has broken off, and not only after its lease."""
         put_back = [self._deps.queue.release(each) for each in taken]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HAND_ON_SECONDS):
+            async with asyncio.timeout(RELEASE_SECONDS):
                 await asyncio.gather(*put_back, return_exceptions=True)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being carried out, or taken at this moment."""
-        return not self._leases and not self._is_taking
+        return not self._leases and not self._is_acquiring
 
     @property
     def in_hand(self) -> int:
@@ -160,21 +164,22 @@ class Worker:
         """Whether it was taken often and never ended: at most one such turn is in hand."""
         return isinstance(taken, Lease) and taken.takes > self._deps.queue.times.risky_takes
 
-    def _put_down(self, task: asyncio.Task[None]) -> None:
+    def _on_lease_ended(self, task: asyncio.Task[None]) -> None:
         self._leases.pop(task, None)
         if task is self._risky:
             self._risky = None
         self._free.release()
         if not task.cancelled() and task.exception() is not None:
-            _log.error("turn broke", exc_info=task.exception())
+            _log.error("job ended in an unexpected exception", exc_info=task.exception())
 
     async def _next(self) -> Lease | Unreadable | None:
         try:
-            self._is_taking = True
-            await self._look_back()
-            self._takes += 1
+            self._is_acquiring = True
+            await self._look_for_data_loss()
+            self._acquisitions += 1
             taken = await self._deps.queue.acquire(
-                may_be_risky=self._risky is None, is_alike=self._takes % ALIKE_EACH == 0
+                may_be_risky=self._risky is None,
+                ignores_priority=self._acquisitions % IGNORE_PRIORITY_EACH == 0,
             )
             self.store_trouble = ""
             lasted = [seconds for each in (self._away, self._refuses) if (seconds := each.ends()) is not None]
@@ -182,26 +187,26 @@ class Worker:
                 _log.info("redis answers again", seconds=round(max(lasted)))
             if not isinstance(taken, NothingDue):
                 return taken
-            self._is_taking = False
+            self._is_acquiring = False
             await self._wait(taken.wait_seconds)
         except UserError:
             # A newer version has come that does not bear this one beside it.
             raise
         except RedisError as error:
             # Who comes back may be another one, or the same with less in it.
-            self._looks_back_at = 0.0
+            self._looks_for_data_loss_at = 0.0
             self.store_trouble = reason(error)
             self._metrics.store_failures.inc()
             told = self._refuses if isinstance(error, ResponseError) else self._away
             told(error=str(error))
             await self._pause(1.0)
         except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
-            _log.exception("could not take")
+            _log.exception("could not acquire a lease")
             await self._pause(1.0)
         return None
 
-    async def _look_back(self) -> None:
-        if time.monotonic() < self._looks_back_at:
+    async def _look_for_data_loss(self) -> None:
+        if time.monotonic() < self._looks_for_data_loss_at:
             return
         await self._deps.queue.formats.note()
         if data_loss := await self._deps.queue.data_loss_detector.look():
@@ -209,7 +214,7 @@ class Worker:
             _log.warning("redis has gone back in time, or is another one", last_used_before_ms=silent_ms)
             self._metrics.data_losses.inc()
             self.data_loss = data_loss
-        self._looks_back_at = time.monotonic() + LOOK_BACK_SECONDS
+        self._looks_for_data_loss_at = time.monotonic() + DATA_LOSS_LOOK_SECONDS
 
     async def _wait(self, seconds: float) -> None:
         word = asyncio.create_task(self._deps.queue.wait(seconds))
@@ -227,37 +232,41 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_stopping.wait(), seconds)
 
-    async def _carry(self, taken: Lease | Unreadable) -> None:
+    async def _run_lease(self, taken: Lease | Unreadable) -> None:
         try:
             if isinstance(taken, Lease):
                 with claiming(f"{taken.name} {taken.job_id}"):
-                    await self._carry_out(taken)
+                    await self._run_job(taken)
             else:
-                await self._leave(taken, taken.body, taken.why)
+                await self._defer(taken, taken.body, taken.why)
         except LeaseLost:
             kind = taken.job.work.kind if isinstance(taken, Lease) else "unreadable"
             self._metrics.lost_leases.labels(kind).inc()
-            _log.info("turn lost", list=taken.name, job=taken.job_id)
+            _log.info("lease lost: another process has the queue", queue=taken.name, job=taken.job_id)
         except ResponseError as error:
-            _log.warning("redis refused a turn's end", list=taken.name, job=taken.job_id, error=str(error))
+            _log.warning(
+                "redis refused to complete a job", queue=taken.name, job=taken.job_id, error=str(error)
+            )
         except RedisError as error:
             # Whether it ended is found out by the next taker. That Redis is away is said where work is taken.
-            _log.debug("a turn's end is not known", list=taken.name, job=taken.job_id, error=str(error))
+            _log.debug(
+                "unknown whether a job was completed", queue=taken.name, job=taken.job_id, error=str(error)
+            )
 
-    async def _carry_out(self, lease: Lease) -> None:
+    async def _run_job(self, lease: Lease) -> None:
         context = JobContext(lease, self._deps.queue)
         worker_metrics.taken(self._metrics, lease)
         try:
-            outcome = await self._ending(context)
+            outcome = await self._run_handler(context)
         except CannotRead as error:
-            await self._leave(lease, context.job.model_dump_json(), error.why)
+            await self._defer(lease, context.job.model_dump_json(), error.why)
             return
         except LeaseLost:
             # What it has done until here may be too late, and it has no end that could say so.
-            await self._deps.queue.write(context.tidy or Batch())
+            await self._deps.queue.write(context.compensation or Batch())
             raise
         finally:
-            worker_metrics.carried_out(self._metrics, context)
+            worker_metrics.effects(self._metrics, context)
         await self._end(context, outcome)
         worker_metrics.ended(self._metrics, context, outcome)
         if outcome.privately or outcome.instead:
@@ -274,33 +283,35 @@ class Worker:
             try:
                 return await self._deps.queue.complete(
                     context.lease,
-                    outcome.verdict,
+                    outcome.kind,
                     outcome.batch,
                     delay_ms=math.ceil(outcome.delay_seconds * 1000),
                     job=outcome.job,
-                    tidy=context.tidy,
+                    compensation=context.compensation,
                     trouble=outcome.trouble,
                 )
             except RedisError as error:
                 if time.monotonic() > gives_up_at:
                     raise
-                _log.debug("a turn is ended again", job=context.job.id, error=str(error))
-                await asyncio.sleep(END_AGAIN_SECONDS)
+                _log.debug("completing a job again", job=context.job.id, error=str(error))
+                await asyncio.sleep(COMPLETE_AGAIN_SECONDS)
 
-    async def _leave(self, taken: Acquired, body: str, why: str) -> None:
+    async def _defer(self, taken: Acquired, body: str, why: str) -> None:
         """Leave a job to a newer version; where none may come any more, go on without it."""
         if (batch := made_anew(taken)) is not None:
             await self._deps.queue.complete(taken, "done", batch)
             return
-        left = await self._deps.queue.leave(taken)
-        if left == "left":
-            _log.warning("a job is left to another version", list=taken.name, job=taken.job_id, why=why)
-        if left == "nobody":
-            _log.error("gave up what cannot be read", list=taken.name, job=taken.job_id, why=why)
-            self._metrics.dead.labels("unreadable").inc()
+        deferral = await self._deps.queue.defer(taken)
+        if deferral == "deferred":
+            _log.warning(
+                "job needs another version, waits for it", queue=taken.name, job=taken.job_id, why=why
+            )
+        if deferral == "no newer version":
+            _log.error("gave up a job that cannot be read", queue=taken.name, job=taken.job_id, why=why)
+            self._metrics.dead_letters.labels("unreadable").inc()
             await self._deps.queue.complete(taken, "done", await self._newer.give_up(taken, body, why))
 
-    async def _ending(self, context: JobContext) -> Outcome:
+    async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
         is_taken_for_long = lease.now_ms - lease.first_taken_ms > GIVE_UP_MS
         if lease.takes > self._deps.queue.times.many_takes and is_taken_for_long:
@@ -308,7 +319,7 @@ class Worker:
         if job.failing_since_ms and lease.now_ms - job.failing_since_ms > GIVE_UP_MS:
             return await self._given_up(context, answers.FAILED_FOR_A_DAY)
         try:
-            return self._as_it_is(context, await self._handlers[job.work.kind](context))
+            return self._checked(context, await self._handlers[job.work.kind](context))
         except (LeaseLost, CannotRead):
             raise
         except JobEnded as parked:
@@ -320,17 +331,21 @@ class Worker:
         except UserError as error:
             return self._refused(context, error)
         except OutsideError as error:
-            return await self._not_yet(context, error)
+            return await self._retry_later(context, error)
         except Exception:  # noqa: BLE001 - what nobody expected must not stop the list, and is told
-            return await self._surprised(context)
+            return await self._failed_unexpectedly(context)
 
-    def _as_it_is(self, context: JobContext, outcome: Outcome) -> Outcome:
+    def _checked(self, context: JobContext, outcome: Outcome) -> Outcome:
         """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
-        if outcome.verdict != "retry":
+        if outcome.kind != "retry":
             return outcome
-        if context.is_in_doubt:
-            _log.error("left in doubt", job=context.job.id, kind=context.job.work.kind)
-            return replace(outcome, verdict="unknown")
+        if context.is_outcome_unknown:
+            _log.error(
+                "handler gave up its lease while an outcome is unknown",
+                job=context.job.id,
+                kind=context.job.work.kind,
+            )
+            return replace(outcome, kind="unknown")
         job = outcome.job or context.job
         if outcome.trouble != "none" or not job.tries:
             return outcome
@@ -338,7 +353,7 @@ class Worker:
             outcome, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0})
         )
 
-    async def _not_yet(self, context: JobContext, error: OutsideError) -> Outcome:
+    async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
         """Sort what the doors raise: waited for, tried again, or the end."""
         if isinstance(error, NoCapacity):
             worker_metrics.no_capacity(self._metrics, context)
@@ -346,7 +361,7 @@ class Worker:
             return _delayed(context, error.after_seconds or 1.0, "same")
         if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
             # The account's trouble, not this job's: whoever runs this has a week to mend it.
-            _log.warning("an account is refused", job=context.job.id, error=str(error))
+            _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
             if _was_refused_for_long(context):
                 return await self._given_up(context, answers.REFUSED_FOR_A_WEEK)
             # Those who wait for one account should not all come at the same moment.
@@ -361,26 +376,28 @@ class Worker:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
         job = context.job
         delay = wait_seconds(job.tries, LONGEST_DELAY_SECONDS, after_seconds)
-        _log.info("not yet", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        verdict: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
-        return Outcome(verdict, Batch(), delay, context.failed_again(), trouble="failing")
+        _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
+        kind: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
+        return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
 
     def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
         """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
         if isinstance(error, ResponseError):
             return self._again(context, Unknown(f"Redis refused: {error}"), None)
-        _log.debug("redis was away in a turn", job=context.job.id, error=str(error))
-        return _delayed(context, END_AGAIN_SECONDS, "same")
+        _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
+        return _delayed(context, COMPLETE_AGAIN_SECONDS, "same")
 
     def _refused(self, context: JobContext, error: UserError) -> Outcome:
         requester = getattr(context.job.work, "requester", None)
         told = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
         return replace(done(None, *told), is_refusal=True)
 
-    async def _surprised(self, context: JobContext) -> Outcome:
+    async def _failed_unexpectedly(self, context: JobContext) -> Outcome:
         job, sign = context.job, reference()
-        _log.exception("surprised", reference=sign, job=job.id, kind=job.work.kind)
-        if job.surprises >= MOST_SURPRISES:
+        _log.exception(
+            "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
+        )
+        if job.surprises >= MAX_UNEXPECTED_FAILURES:
             return await self._given_up(context, answers.wrong_with_me(sign))
         outcome = self._again(context, Unknown(f"reference {sign}"), None)
         tried = outcome.job or job
@@ -393,11 +410,11 @@ class Worker:
         except (RedisError, CannotRead):
             raise
         except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
-            _log.exception("could not tell of the end", job=context.job.id)
-            outcome = let_go(dead_letter(context, why))
-        if outcome.verdict == "done":
-            _log.error("gave up", job=context.job.id, kind=context.job.work.kind, why=why)
-        return self._as_it_is(context, outcome)
+            _log.exception("outcome of a job could not be told", job=context.job.id)
+            outcome = given_up(dead_letter(context, why))
+        if outcome.kind == "done":
+            _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)
+        return self._checked(context, outcome)
 
     def _show(self, outcome: Outcome) -> None:
         """Tell people what a turn ended with, each at most once."""

@@ -13,39 +13,39 @@ _WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 def from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
     """Show what an alert looks at before it first happens: a figure that begins with 1 has not risen."""
     for kind in kinds:
-        metrics.taken_over.labels(kind)
-        metrics.read_backs.labels(kind, "unclear")
-        metrics.dead.labels(kind)
+        metrics.leases_taken_over.labels(kind)
+        metrics.reconciled.labels(kind, "unclear")
+        metrics.dead_letters.labels(kind)
 
 
 def taken(metrics: Metrics, lease: Lease) -> None:
     """Count a turn that begins."""
     if lease.takes > 1:
-        metrics.taken_over.labels(lease.job.work.kind).inc()
+        metrics.leases_taken_over.labels(lease.job.work.kind).inc()
 
 
 def no_capacity(metrics: Metrics, context: JobContext) -> None:
     """Count a turn that has to be repeated since Slack's limits left no place for it."""
-    metrics.retries.labels(context.job.work.kind, "no_room").inc()
+    metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
 
 
-def carried_out(metrics: Metrics, context: JobContext) -> None:
+def effects(metrics: Metrics, context: JobContext) -> None:
     """Count what a turn has done to the world outside, however it ends."""
     kind = context.job.work.kind
     if context.begun:
         metrics.attempts.labels(kind).inc(context.begun)
     if context.found:
-        metrics.read_backs.labels(kind, context.found).inc()
+        metrics.reconciled.labels(kind, context.found).inc()
     if context.doubles:
-        metrics.doubles.labels(kind).inc(context.doubles)
+        metrics.duplicates_removed.labels(kind).inc(context.doubles)
 
 
 def ended(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
     """Count a turn whose end is written."""
-    kind, is_over = context.job.work.kind, outcome.verdict == "done"
+    kind, is_over = context.job.work.kind, outcome.kind == "done"
     is_given_up = is_over and outcome.trouble == "same"
-    metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.verdict).inc()
+    metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
     if outcome.is_dead_letter:
-        metrics.dead.labels(kind).inc()
+        metrics.dead_letters.labels(kind).inc()
     if outcome.trouble in _WHY:
         metrics.retries.labels(kind, _WHY[outcome.trouble]).inc()

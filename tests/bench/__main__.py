@@ -16,16 +16,16 @@ from tests.bench.figures import HEAD, Figure, machine
 from tests.bench.gaps import measure_gaps
 from tests.bench.load import measure_load
 from tests.bench.masking import measure_masking
+from tests.bench.polls import measure_growth, measure_stalls, measure_sweeps
 from tests.bench.posts import measure_posts
 from tests.bench.requests import measure_requests
 from tests.bench.starts import measure_starts
-from tests.bench.sweeps import measure_growth, measure_stalls, measure_sweeps
 
 Measure = Callable[[Path], Awaitable[Sequence[Figure]]]
 MEASURES: dict[str, Measure] = {
     "acks": measure_acks,
     "requests": measure_requests,
-    "sweep": measure_sweeps,
+    "poll": measure_sweeps,
     "growth": measure_growth,
     "stall": measure_stalls,
     "load": measure_load,

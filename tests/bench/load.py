@@ -62,13 +62,13 @@ def _requests(place: Place) -> int:
 
 
 async def _ticks(bot: Taskwire, count: int) -> None:
-    """Wait until so many sweeps have been made."""
-    swept = "taskwire_polls_total"
-    await until_figure(bot, swept, await figure(bot, swept) + count)
+    """Wait until so many polls have been made."""
+    polled = "taskwire_polls_total"
+    await until_figure(bot, polled, await figure(bot, polled) + count)
 
 
 async def _most(bot: Taskwire, place: Place) -> float:
-    """The most memory that is held during some sweeps in which 1 task in 100 has changed, in MB."""
+    """The most memory that is held during some polls in which 1 task in 100 has changed, in MB."""
     most = 0.0
     for number in range(TICKS):
         for task in place.coder.tasks[number::CHANGED]:

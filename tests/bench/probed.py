@@ -1,6 +1,6 @@
 """Taskwire in a process that can be looked into.
 
-It sweeps when it is told to, by a line on its standard input, and measures how long its loop stands still.
+It polls when it is told to, by a line on its standard input, and measures how long its loop stands still.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Looked:
         self._probe = Probe()
         self._watching: asyncio.Task[None] | None = None
         self._words: dict[str, Callable[[], Awaitable[Answer]]] = {
-            "sweep": self._sweep,
+            "poll": self._sweep,
             "read": self._read,
             "rest": self._rest,
             "probe": self._begin,
@@ -61,8 +61,8 @@ class Looked:
         return await self._words[word]()
 
     async def _sweep(self) -> Answer:
-        """A whole sweep, from asking Coder to the last write."""
-        return await _timed(self._bot.parts.poller.sweep)
+        """A whole poll, from asking Coder to the last write."""
+        return await _timed(self._bot.parts.poller.poll)
 
     async def _read(self) -> Answer:
         """The baseline: what a body costs that is merely parsed, at once and with the same partial model."""
@@ -75,7 +75,7 @@ class Looked:
         return await _timed(reading)
 
     async def _rest(self) -> Answer:
-        """Let nobody carry out what follows from a sweep."""
+        """Let nobody carry out what follows from a poll."""
         await self._bot.parts.worker.stop(10)
         return {}
 

@@ -22,7 +22,7 @@ async def _log(coder: CoderClient, number: int) -> str:
 
 
 async def _list(coder: CoderClient) -> str:
-    """Read the list as the sweep does, which keeps it until its end."""
+    """Read the list as the poll does, which keeps it until its end."""
     try:
         body = await coder.list_tasks_raw()
         cut = 0

@@ -113,7 +113,7 @@ def test_every_route_is_one_of_coders(reference: Reference) -> None:
     assert unknown == NOT_IN_THE_REFERENCE
 
 
-READING = {
+BACKFILL_THREADS = {
     "buildinfo": "/api/v2/buildinfo",
     "users": "/api/v2/users",
     "a user": "/api/v2/users/{user}",
@@ -162,7 +162,7 @@ def filled(stage: Scene, path: str) -> str:
 
 
 @pytest.mark.parametrize("state", ["fresh", "working", "paused", "broken"])
-@pytest.mark.parametrize("path", READING.values(), ids=READING)
+@pytest.mark.parametrize("path", BACKFILL_THREADS.values(), ids=BACKFILL_THREADS)
 async def test_what_is_read_has_the_shape_that_coder_promises(
     reference: Reference, stage: Scene, path: str, state: str
 ) -> None:
@@ -181,10 +181,13 @@ async def test_what_is_read_has_the_shape_that_coder_promises(
 
     reply = await stage.alice.asks("GET", filled(stage, path))
 
-    if (state, path) == ("broken", READING["a log"]):
+    if (state, path) == ("broken", BACKFILL_THREADS["a log"]):
         assert reply.status == 409  # the one read that a state refuses
         return
-    if state in ("paused", "broken") and path in (READING["an agent"], READING["an agent's log"]):
+    if state in ("paused", "broken") and path in (
+        BACKFILL_THREADS["an agent"],
+        BACKFILL_THREADS["an agent's log"],
+    ):
         assert reply.status == 404  # its workspace has been stopped since
         return
     assert reference.problems(reference.path_like(path) or "", "GET", reply.status, reply.json) == []

@@ -2,7 +2,7 @@
 
 `python -m tests.faults.bot` imports everything once and then forks: a bot takes a few milliseconds to be
 born instead of a second. Each runs as `taskwire run` has it, but for three things: the clock can be moved
-from outside, ticks (sweeps, times that have come) are asked for instead of being timed, and what it waits for
+from outside, ticks (polls, times that have come) are asked for instead of being timed, and what it waits for
 in real time is short. It ends when whoever asked for it lets go of its line.
 """
 
@@ -88,11 +88,11 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
         answer = "done"
         try:
             match word:
-                case "sweep":
+                case "poll":
                     # After how many seconds to ask again: another bot, dead by now, had the lease.
-                    answer = str(await bot.parts.poller.sweep())
+                    answer = str(await bot.parts.poller.poll())
                 case "times":
-                    answer = str(await bot.parts.deps.links.come())
+                    answer = str(await bot.parts.deps.links.fire_timers())
                 case "rest":
                     is_idle = _is_idle(bot.parts) and bot.has_noted_gap
                     answer = "yes" if is_idle else "no"
@@ -124,7 +124,7 @@ def _bear(server: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(given.environment)
         loaded = settings_of.load()
-        # What a mask looks for takes long to compile, and is remembered for the next bot of the same life.
+        # What a mask looks for takes long to compile; the next bot of this deployment finds it compiled.
         mask = Masker(loaded.secrets(), loaded.tokens()).mask
         child = os.fork()
         if child:

@@ -1,14 +1,14 @@
-"""The ground that all lives of a session stand on."""
+"""The environment that all deployments of a session stand on."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from .ground import Ground, new_ground
+from .environment import Environment, new_environment
 
 
 @pytest.fixture(scope="session")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """One parent of bots, and one store."""
-    with new_ground(tmp_path_factory.mktemp("ground")) as made:
+    with new_environment(tmp_path_factory.mktemp("environment")) as made:
         yield made

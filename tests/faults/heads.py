@@ -1,8 +1,8 @@
 """Heads: what a script says of itself where it is made, in Lua's comments; the proof reads them.
 
     -- script: queue.begin (begins)
-    -- ARGV: prefix, time, list, token, id, version, landing, attempt, is_again
-    -- answer: time, list, id, job, ...
+    -- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
+    -- answer: time, queue, id, job, ...
 
 The first two lines every script has; `?` stands behind a word that may be absent, `...` behind the last if
 more may come. The roles, in brackets, say what a script is for the proof (`ROLES`): it is known by nothing
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 # What each role needs of the words of a call, by their names.
 ROLES: Mapping[str, frozenset[str]] = {
     # The calls of a turn: a take hands out a job under a token, and answers with the list and the job.
-    "takes": frozenset({"token", "is_alike"}),
+    "takes": frozenset({"token", "ignores_priority"}),
     "begins": frozenset({"token"}),
-    "ends": frozenset({"token", "verdict"}),
+    "ends": frozenset({"token", "kind"}),
     # Takes a delivery from Slack, once; those that come together go together.
     "claims": frozenset({"claim"}),
-    # Writes what a sweep has found; `observes`: what it has seen.
-    "sweeps": frozenset(),
+    # Writes what a poll has found; `observes`: what it has seen.
+    "polls": frozenset(),
     "observes": frozenset(),
     # Asks for a place for a call to Slack.
     "paces": frozenset({"method"}),
@@ -32,7 +32,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     # A process makes one at a time, for everybody.
     "serial": frozenset(),
 }
-_OF_A_TAKE = frozenset({"list", "job"})
+_OF_A_TAKE = frozenset({"queue", "job"})
 _HEAD = re.compile(
     r"^-- script: (?P<name>\S+)(?: \((?P<roles>[a-z_, ]+)\))?\n"
     r"-- ARGV: (?P<words>.+(?:\n--   .+)*)(?:\n-- answer: (?P<answer>.+))?$",

@@ -17,7 +17,7 @@ from .wire import Words
 
 # What redis-py does by itself.
 _OF_THE_CLIENT = {
-    "PING": "asks whether a connection lives; nothing is written",
+    "PING": "asks whether a connection deployments; nothing is written",
     "SELECT": "makes a connection; the command behind it fails with it",
     "CLIENT": "as SELECT",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
@@ -39,13 +39,13 @@ ITS_OWN = {
     "heartbeat.gap": "asks at birth whether another has noted the gap; a claim that is left lapses",
     "heartbeat.covered": "the same, once it is noted: that a silence over HTTP has been read",
     "rate_limiter.wait auth.test": "asks at birth who the bot is, for nobody",
-    "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick sweeps",
-    "polls.keep": "the same lease, after a sweep",
+    "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
+    "polls.keep": "the same lease, after a poll",
 }
 # Reads that a process makes one at a time, for everybody, as scripts say it of themselves. This one comes
 # after a death only.
-SERIAL = {"MGET gone:*": "which of the tasks that a sweep has listed have ended here before"}
-_SERIAL_ROLES = frozenset({"takes", "sweeps", "serial"})
+SERIAL = {"MGET gone:*": "which of the tasks that a poll has listed have ended here before"}
+_SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Named:
     is_own: bool = False
     is_take: bool = False
     # Of a take: whether all lists are alike to it.
-    is_alike: bool = False
+    ignores_priority: bool = False
     is_observation: bool = False
 
 
@@ -133,7 +133,7 @@ class Namer:
         name, kind, is_own = head.name, Kind.SCRIPT, False
         if "claims" in head.roles:
             name, kind = f"{name} {_kind(words['claim'])}", Kind.CLAIM
-        elif "sweeps" in head.roles:
+        elif "polls" in head.roles:
             kind = Kind.SWEEP
         elif "paces" in head.roles:
             name = f"{name} {words['method']}"
@@ -159,14 +159,16 @@ class Namer:
     def _of_turn(self, role: str, words: dict[str, str], text: str) -> Named:
         token = words["token"]
         if role == "takes":
-            is_alike = words["is_alike"] == "1"
+            ignores_priority = words["ignores_priority"] == "1"
             call = Call("take", Kind.TAKE)
-            return Named(call, "", token, is_serial=True, is_own=True, is_take=True, is_alike=is_alike)
+            return Named(
+                call, "", token, is_serial=True, is_own=True, is_take=True, ignores_priority=ignores_priority
+            )
         turn = self._leases.get(token, "")
         if not turn:
             self.complain(f"a turn {role} that was never taken: its token is {token!r}")
         if role == "ends":
-            return Named(Call(f"end {turn} {words['verdict']}", Kind.END, turn), text, token)
+            return Named(Call(f"end {turn} {words['kind']}", Kind.END, turn), text, token)
         # An attempt that is kept up begins again and again while its call is under way: a lease.
         is_own = token in self._begun
         self._begun.add(token)
@@ -179,7 +181,7 @@ class Namer:
         if handed is None:
             return None
         token = head.read(_words(command))["token"]
-        named = self.to_be_taken(handed["list"], handed["job"], token)
+        named = self.to_be_taken(handed["queue"], handed["job"], token)
         self._leases[token] = named.call.turn
         return named
 

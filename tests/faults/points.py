@@ -1,7 +1,7 @@
 """Points of a flow, what can go wrong at each, and what is planned for whom.
 
 Two things that go wrong are the same if they leave the same world and the same bot, and then one of them is
-tried: of deaths between which nothing was written (`walks`), and where a call only reads, of what is told
+tried: of deaths between which nothing was written (`traces`), and where a call only reads, of what is told
 apart by whether it was carried out.
 """
 
@@ -16,7 +16,7 @@ class Kind(Enum):
     BEGIN = "a begin"
     END = "an end"
     CLAIM = "a claim"
-    SWEEP = "what a sweep writes"
+    SWEEP = "what a poll writes"
     SCRIPT = "another script"
     READ = "a read of Redis"
     WRITE = "a write to Redis"

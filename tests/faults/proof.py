@@ -12,13 +12,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .company import Company
+from .deployment import Deployment, new_deployment
+from .environment import Environment
+from .flow_run import FlowRun
 from .flows.flow import Flow
-from .ground import Ground
-from .life import Process, new_life
 from .points import Aim, Kind, Point, is_outside
 from .rounds import ALONE, TOGETHER, Round, rounds_of
-from .walks import Way, first_deaths, in_doubt, up_to
+from .traces import Way, first_deaths, of_unknown_outcome, up_to
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
@@ -75,11 +75,11 @@ def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
 
 
 class Proof:
-    """One flow on one ground."""
+    """One flow on one environment."""
 
-    def __init__(self, flow: type[Flow], ground: Ground, directory: Path) -> None:
+    def __init__(self, flow: type[Flow], environment: Environment, directory: Path) -> None:
         self._flow = flow
-        self._ground = ground
+        self._ground = environment
         self._directory = directory
         self._lives = 0
         self.tally = Tally(flow.__name__.lower())
@@ -87,12 +87,12 @@ class Proof:
     async def run(self) -> Tally:
         """Try everything; raises what does not hold, and before that what was not found."""
         began = time.monotonic()
-        async with self._new_life(PATIENT_SECONDS) as life:
-            company, missed = await self._found(life)
+        async with self._new_life(PATIENT_SECONDS) as deployment:
+            flow_run, missed = await self._found(deployment)
             if self._flow.is_solitary:
                 missed = [aim._replace(is_alone=True) for aim in missed]
             for _ in range(TRIES):
-                missed = await self._perform(company, rounds_of(missed))
+                missed = await self._perform(flow_run, rounds_of(missed))
         self.tally.missed = [aim for aim in missed if aim.is_sure]
         self.tally.unsure_missed = len(missed) - len(self.tally.missed)
         self.tally.seconds = time.monotonic() - began
@@ -100,59 +100,59 @@ class Proof:
 
     async def find(self) -> Tally:
         """Find what there is to try, and try nothing; raises what was not found."""
-        async with self._new_life(PATIENT_SECONDS) as life:
-            await self._found(life)
+        async with self._new_life(PATIENT_SECONDS) as deployment:
+            await self._found(deployment)
         return self.tally
 
-    async def _found(self, life: Process) -> tuple[Company, list[Aim]]:
-        company = Company(life, self._flow, TOGETHER + ALONE)
-        way = await self._rehearse(company)
-        again = await self._recover(company, way)
+    async def _found(self, deployment: Deployment) -> tuple[FlowRun, list[Aim]]:
+        flow_run = FlowRun(deployment, self._flow, TOGETHER + ALONE)
+        way = await self._rehearse(flow_run)
+        again = await self._recover(flow_run, way)
         aims = [*way.aims(), *again]
         self.tally.tried = len(aims)
         short = shortfalls(self._flow, self.tally)
         assert not short, "; ".join(short)
-        return company, aims
+        return flow_run, aims
 
-    async def _rehearse(self, company: Company) -> Way:
-        await company.rehearse()
-        walks = [await company.rehearse() for _ in range(REHEARSALS)]
-        way = Way([up_to(walk, self._flow.last) for walk in walks])
+    async def _rehearse(self, flow_run: FlowRun) -> Way:
+        await flow_run.rehearse()
+        traces = [await flow_run.rehearse() for _ in range(REHEARSALS)]
+        way = Way([up_to(trace, self._flow.last) for trace in traces])
         self.tally.points, self.tally.sure = way.points, len(way.sure)
         self.tally.same = way.ways - len(list(way.aims()))
         return way
 
-    async def _recover(self, company: Company, way: Way) -> list[Aim]:
+    async def _recover(self, flow_run: FlowRun, way: Way) -> list[Aim]:
         """Find what recovers from a death with a call in doubt, where that is this flow's to prove."""
         again: list[Aim] = []
-        for point, turn in in_doubt(way.points):
+        for point, turn in of_unknown_outcome(way.points):
             call = point.call.name
             self.tally.doubtful.add(call)
             for death in first_deaths(point) if call in self._flow.dies_twice else ():
-                walks = [await company.rehearse(death) for _ in range(RECOVERIES)]
-                found = list(Way(walks).deaths_again(death, turn))
+                traces = [await flow_run.rehearse(death) for _ in range(RECOVERIES)]
+                found = list(Way(traces).deaths_again(death, turn))
                 self.tally.again[call] += len(found)
                 again += found
         return again
 
-    async def _perform(self, company: Company, rounds: Sequence[Round]) -> list[Aim]:
-        """Perform rounds; those that have to wait in real time have a life of their own, side by side."""
+    async def _perform(self, flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
+        """Perform rounds; those that have to wait in real time have a deployment of their own."""
         quick = [each for each in rounds if not each.is_slow]
         slow = [each for each in rounds if each.is_slow]
-        missed = await asyncio.gather(_work(company, quick), self._live(slow))
+        missed = await asyncio.gather(_work(flow_run, quick), self._live(slow))
         return [aim for each in missed for aim in each]
 
     async def _live(self, rounds: Sequence[Round]) -> list[Aim]:
         if not rounds:
             return []
-        async with self._new_life(HASTY_SECONDS) as life:
-            return await _work(Company(life, self._flow, TOGETHER + ALONE), rounds)
+        async with self._new_life(HASTY_SECONDS) as deployment:
+            return await _work(FlowRun(deployment, self._flow, TOGETHER + ALONE), rounds)
 
-    def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Process]:
+    def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Deployment]:
         self._lives += 1
-        place = self._directory / f"life-{self._lives}"
-        return new_life(self._ground, place, timeout_seconds, self._flow.settle_seconds)
+        place = self._directory / f"deployment-{self._lives}"
+        return new_deployment(self._ground, place, timeout_seconds, self._flow.settle_seconds)
 
 
-async def _work(company: Company, rounds: Sequence[Round]) -> list[Aim]:
-    return [aim for each in rounds for aim in await company.perform(each)]
+async def _work(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
+    return [aim for each in rounds for aim in await flow_run.perform(each)]

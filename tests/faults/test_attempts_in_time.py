@@ -23,7 +23,7 @@ from taskwire.slack.outbound import Metadata
 from tests.process.processes import until
 from tests.store.engine import TestClock
 
-from .doors import KEYS, TIMES, open_doors
+from .dependencies import KEYS, TIMES, open_dependencies
 from .proxy import FaultProxy, proxy
 
 LIST = QueueName("to_thread:L1")
@@ -52,7 +52,7 @@ class Desk:
     async def lasts_ms(self) -> int:
         """How long its attempt is left to it from now on."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
-            key = KEYS.named("list", LIST, "state")
+            key = KEYS.named("queue", LIST, "state")
             asked = connections.commands.hget(key, "attempt_until")
             return int(await cast("Awaitable[str | None]", asked) or 0) - self.clock.now_ms
 
@@ -66,7 +66,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         network = await stack.enter_async_context(proxy(running.url))
         both = await stack.enter_async_context(connection.open(f"redis://127.0.0.1:{network.port}"))
         clock = TestClock()
-        deps = await stack.enter_async_context(open_doors(slack, both, clock))
+        deps = await stack.enter_async_context(open_dependencies(slack, both, clock))
         yield Desk(slack, deps, network, clock, general)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from . import heads
-from .company import Company
+from .deployment import new_deployment
+from .environment import Environment
+from .flow_run import FlowRun
 from .flows import FLOWS
 from .flows.flow import Flow
 from .flows.steering import Editing, Muting
 from .flows.telling import Vanishing
-from .ground import Ground
 from .heads import Head, NoHead
-from .life import new_life
 from .naming import ITS_OWN, Namer
 from .points import Call, Kind, Point
 from .proof import Proof, Tally, shortfalls
@@ -29,7 +29,7 @@ return 'begun'
 """
 TAKE = """
 -- script: queue.acquire (takes)
--- ARGV: prefix, time, token, is_alike
+-- ARGV: prefix, time, token, ignores_priority
 -- answer: time, list, id, job, ...
 return {}
 """
@@ -184,13 +184,13 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
         "0 heads; it ends",
     ),
     "words that have moved": (lambda body: body.replace("list, token, id", "token, list, id"), "never taken"),
-    "a word too many": (lambda body: body.replace("verdict, delay", "verdict, why, delay"), "its head names"),
+    "a word too many": (lambda body: body.replace("kind, delay", "kind, why, delay"), "its head names"),
 }
 
 
 @pytest.mark.parametrize("change", BLINDNESS)
 async def test_the_proof_of_a_flow_fails_where_it_is_blind(
-    change: str, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: str, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A role that a script has lost, a head that is missing or not true: it never passes on nothing."""
     changed, told = BLINDNESS[change]
@@ -198,7 +198,7 @@ async def test_the_proof_of_a_flow_fails_where_it_is_blind(
     monkeypatch.setattr(heads, "read", lambda body: read(changed(body)))
 
     with pytest.raises(AssertionError, match=told):
-        await Proof(Editing, ground, tmp_path).find()
+        await Proof(Editing, environment, tmp_path).find()
 
 
 def _renamed(body: str) -> str:
@@ -207,7 +207,7 @@ def _renamed(body: str) -> str:
 
 
 async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
-    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It finds as much, and as many second deaths, when all of them have other names."""
     read = heads.read
@@ -220,7 +220,7 @@ async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
 
     monkeypatch.setattr(heads, "read", read_renamed)
 
-    tally = await Proof(Editing, ground, tmp_path).find()
+    tally = await Proof(Editing, environment, tmp_path).find()
 
     assert {"a.takes", "a.begins", "a.ends", "a.claims"} < renamed
     assert len(tally.points) >= Editing.floor
@@ -245,19 +245,22 @@ class NeverInDoubt(Muting):
     [(TooFew, "points were found, and there were 1000"), (NeverInDoubt, "no second death was tried after")],
 )
 async def test_a_flow_that_falls_short_is_not_tried(
-    flow: type[Flow], told: str, ground: Ground, tmp_path: Path
+    flow: type[Flow], told: str, environment: Environment, tmp_path: Path
 ) -> None:
     """It fails as soon as its points are found."""
     with pytest.raises(AssertionError, match=told):
-        await Proof(flow, ground, tmp_path).run()
+        await Proof(flow, environment, tmp_path).run()
 
 
-async def test_what_belongs_to_no_flow_is_still_done(ground: Ground, tmp_path: Path) -> None:
+async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, tmp_path: Path) -> None:
     """An entry that nothing meets is stale: what it stood for is counted under another name, or gone."""
-    async with new_life(ground, tmp_path / "life", 15.0, Vanishing.settle_seconds) as life:
-        company = Company(life, Vanishing, 1)
-        await company.rehearse()
+    async with new_deployment(
+        environment, tmp_path / "deployment", 15.0, Vanishing.settle_seconds
+    ) as deployment:
+        flow_run = FlowRun(deployment, Vanishing, 1)
+        await flow_run.rehearse()
 
-        await life.until(
-            lambda: ITS_OWN.keys() <= life.watch.namer.met, f"all that belongs to no flow: {sorted(ITS_OWN)}"
+        await deployment.until(
+            lambda: ITS_OWN.keys() <= deployment.watch.namer.met,
+            f"all that belongs to no flow: {sorted(ITS_OWN)}",
         )

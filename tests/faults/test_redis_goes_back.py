@@ -25,7 +25,7 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
 from tests.store.engine import TestClock
 
-from .doors import KEYS, open_doors
+from .dependencies import KEYS, open_dependencies
 
 LIST = QueueName("to_thread:L1")
 
@@ -52,7 +52,7 @@ async def _now_ms(store: Connections) -> int:
 
 
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
-    """The sweeps' number only rises; the other processes hear of it, and later ones."""
+    """The polls' number only rises; the other processes hear of it, and later ones."""
     data_loss_detector, other = _rewinds(store), _rewinds(store)
     await _sweeps(store, 7)
     before = [await data_loss_detector.look(), await other.look()]
@@ -139,7 +139,7 @@ async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
             await post_once(deps, JobContext(lease, deps.queue), LinkId("L1"), channel, root, message, meta)
         except JobEnded as parked:
             delay_ms = int(parked.outcome.delay_seconds * 1000)
-            await deps.queue.complete(lease, parked.outcome.verdict, Batch(), delay_ms=delay_ms)
+            await deps.queue.complete(lease, parked.outcome.kind, Batch(), delay_ms=delay_ms)
         else:
             return
 
@@ -150,7 +150,7 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
         root = Ts(await slack.post(person, channel, "the root"))
-        async with open_doors(slack, store) as deps:
+        async with open_dependencies(slack, store) as deps:
             await deps.queue.data_loss_detector.look()
             await _sweeps(store, 7)
             await deps.queue.data_loss_detector.look()
@@ -185,7 +185,7 @@ class Place:
         return to
 
 
-class Process:
+class Deployment:
     """One process, which remembers what it wrote whatever becomes of the store."""
 
     def __init__(self) -> None:
@@ -217,7 +217,7 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
     tmp_path: Path,
 ) -> None:
     """It was started anew, and lost nothing: what was written before that is there too."""
-    place, process = Place(tmp_path / "store"), Process()
+    place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
         await process.looks()
@@ -233,7 +233,7 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
 
 async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_back(tmp_path: Path) -> None:
     """Also where much has been written there since, before the process looked."""
-    place, process = Place(tmp_path / "store"), Process()
+    place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
         await process.looks()
@@ -251,7 +251,7 @@ async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_bac
 
 async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
     """Until all who wrote lately have, what is done is looked for first; then nothing is suspect any more."""
-    place, one, other = Place(tmp_path / "store"), Process(), Process()
+    place, one, other = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, other):
             process.meets(store)
@@ -272,7 +272,7 @@ async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
 
 async def test_a_process_that_does_not_answer_leaves_it_suspect(tmp_path: Path) -> None:
     """It may have died with what it wrote; ten seconds later that is taken for lost."""
-    place, one, dead = Place(tmp_path / "store"), Process(), Process()
+    place, one, dead = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, dead):
             process.meets(store)
@@ -292,12 +292,12 @@ async def test_a_process_that_does_not_answer_leaves_it_suspect(tmp_path: Path) 
 
 async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None:
     """What it wrote last was before what others wrote since."""
-    place, one, gone = Place(tmp_path / "store"), Process(), Process()
+    place, one, gone = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, gone):
             process.meets(store)
             await process.looks()
-        await gone.queue.data_loss_detector.leave()
+        await gone.queue.data_loss_detector.note_clean_stop()
         await one.writes("a")
     async with place.runs() as store:
         one.meets(store)
@@ -310,7 +310,7 @@ async def test_a_process_that_was_not_there_takes_it_for_lost_until_the_others_h
     tmp_path: Path,
 ) -> None:
     """It remembers nothing that it could look for."""
-    place, one, new = Place(tmp_path / "store"), Process(), Process()
+    place, one, new = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         one.meets(store)
         await one.looks()

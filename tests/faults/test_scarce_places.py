@@ -14,19 +14,19 @@ from taskwire.redis import connection, embedded
 from taskwire.sandbox.slack import CallFault, SlackSandbox
 from taskwire.slack.outbound import Metadata
 
-from .doors import new_worker, open_doors
+from .dependencies import new_worker, open_dependencies
 
 POSTS = 8
 SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))}
 
 
-async def test_posts_in_doubt_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
+async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
     """Each needs two looks, and there is one place at a time for all of them."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,
         connection.open(running.url) as connections,
-        open_doors(slack, connections, limits=SCARCE) as deps,
+        open_dependencies(slack, connections, limits=SCARCE) as deps,
     ):
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)

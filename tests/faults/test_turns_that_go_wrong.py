@@ -24,7 +24,7 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.errors import NoCapacity
 from tests.store.engine import NOON_MS, TestClock
 
-from .doors import KEYS, TIMES, new_worker, open_doors
+from .dependencies import KEYS, TIMES, new_worker, open_dependencies
 
 LIST = QueueName("to_thread:L1")
 DAY_MS = 24 * 3_600_000
@@ -56,7 +56,7 @@ class Bench:
             assert not isinstance(await self.deps.queue.acquire(), NothingDue)
             self.clock.now_ms += TIMES.rest_ms
 
-    async def lives(self, kills: str) -> None:
+    async def deployments(self, kills: str) -> None:
         """Let a process live until it takes this job and dies of it, or until nothing else is due."""
         killed = asyncio.Event()
 
@@ -122,7 +122,7 @@ class Bench:
         await Script(self._connections.commands, KEYS, self.clock, script)(LIST, body)
 
     async def _fields(self, part: str) -> dict[str, str]:
-        found = self._connections.commands.hgetall(KEYS.named("list", LIST, part))
+        found = self._connections.commands.hgetall(KEYS.named("queue", LIST, part))
         return await cast("Awaitable[dict[str, str]]", found)
 
 
@@ -135,7 +135,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         connection.open(running.url) as connections,
     ):
         clock = TestClock()
-        async with open_doors(slack, connections, clock) as deps:
+        async with open_dependencies(slack, connections, clock) as deps:
             yield Bench(deps, connections, clock)
 
 
@@ -157,7 +157,7 @@ def failing_after_attempt(error: Exception) -> Carry:
     """Make an effect, then fail."""
 
     async def carry(context: JobContext) -> Outcome:
-        if not context.is_in_doubt:
+        if not context.is_outcome_unknown:
             await context.attempt("note", 0.1, _nothing)
         raise error
 
@@ -204,11 +204,11 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
     assert "attempt_job" not in await bench.state()
 
 
-async def test_an_attempt_in_doubt_is_never_let_go_by_mistake(bench: Bench) -> None:
+async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: Bench) -> None:
     """Also by a part that says "later" without having read it back."""
 
     async def carry(context: JobContext) -> Outcome:
-        if not context.is_in_doubt:
+        if not context.is_outcome_unknown:
             await context.attempt("note", 0.1, _cut)
         return Outcome("retry", delay_seconds=30)
 
@@ -374,7 +374,7 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
-    """Whoever was in hand when the process died is carried out in one of its next lives."""
+    """Whoever was in hand when the process died is carried out in one of its next deployments."""
     lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
@@ -382,7 +382,7 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
     async with asyncio.timeout(60):
         while await bench.waiting() != ["to_thread:culprit"]:
-            await bench.lives(kills="culprit")
+            await bench.deployments(kills="culprit")
 
     assert await bench.letters() == []
 

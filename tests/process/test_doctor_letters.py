@@ -31,7 +31,7 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
     assert ["Done: Fix the login redirect" in notice for notice in said] == [True]
 
 
-@pytest.mark.parametrize("what", [("--letters",), ("--resend", "all"), ("--forget",)])
+@pytest.mark.parametrize("what", [("--dead-letters",), ("--resend", "all"), ("--forget",)])
 async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...]) -> None:
     """Whoever looks for letters at night finds a sentence there, and not what Python thinks of it."""
     port = free_port()
@@ -47,7 +47,7 @@ async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...])
 
 async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> None:
     """It is not doctor's finding, but why there is no list."""
-    looked = await _doctor(place, "--letters", CODER_URL="coder")
+    looked = await _doctor(place, "--dead-letters", CODER_URL="coder")
 
     assert looked == (2, "CODER_URL is wrong: it must be an address that begins with https:// or http://.\n")
 
@@ -78,12 +78,12 @@ async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
 
 async def _letter(place: Place, bot: Taskwire) -> str:
     """The list of letters, once there is one."""
-    await bot.says("a thread is closed to us")
+    await bot.says("thread closed to the bot")
     listed = ""
 
     async def is_there() -> bool:
         nonlocal listed
-        _, listed = await _doctor(place, "--letters")
+        _, listed = await _doctor(place, "--dead-letters")
         return "There are none" not in listed
 
     await until(is_there, "a dead letter")

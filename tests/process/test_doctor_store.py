@@ -126,7 +126,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
         await newer.formats.note()
         body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
         await Script(store.commands, keys, ServersClock(), body)("to_thread:L1", "{}")
-    await bot.says("a job is left to another version")
+    await bot.says("job needs another version, waits for it")
 
     code, said = await doctor(place)
 

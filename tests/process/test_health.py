@@ -229,7 +229,7 @@ async def test_figures_say_what_is_done(place: Place) -> None:
     _, figures = await bot.ask("/metrics")
 
     lines = figures.splitlines()
-    assert 'taskwire_deliveries_total{kind="command",outcome="taken"} 1.0' in lines
+    assert 'taskwire_deliveries_total{kind="command",outcome="claimed"} 1.0' in lines
     assert 'taskwire_up{system="store"} 1.0' in lines
     helped = {line.split()[2] for line in lines if line.startswith("# HELP") and len(line.split()) > 3}
     assert helped == {line.split()[2] for line in lines if line.startswith("# TYPE")}

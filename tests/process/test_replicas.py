@@ -55,10 +55,10 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
         await (between.start() if silence == "refused" else _thaws(between))
 
         expected = {asked for asked, answer in told.items() if answer == ""}
-        maybe = {asked for asked, answer in told.items() if answer == answers.in_doubt_command()}
+        maybe = {asked for asked, answer in told.items() if answer == answers.command_outcome_unknown()}
         await until(lambda: set(_prompts(place)) >= expected, lambda: f"what was taken: {_prompts(place)}")
         made = _prompts(place)
-        assert set(told.values()) <= {"", answers.store_away(), answers.in_doubt_command()}
+        assert set(told.values()) <= {"", answers.store_away(), answers.command_outcome_unknown()}
         assert expected, "the other one takes what it is brought"
         assert expected != set(told), "the cut one is brought something"
         assert set(made) <= expected | maybe
@@ -100,7 +100,7 @@ def _has_inputs(place: Place, count: int) -> bool:
 
 def _taken(figures: str) -> int:
     """How many commands a process took, by its own count."""
-    line = 'taskwire_deliveries_total{kind="command",outcome="taken"} '
+    line = 'taskwire_deliveries_total{kind="command",outcome="claimed"} '
     return sum(int(float(row.removeprefix(line))) for row in figures.splitlines() if row.startswith(line))
 
 

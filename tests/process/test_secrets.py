@@ -16,7 +16,7 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
     place.coder.misbehave("tasks.list", faults.server_error("token was CODER_SESSION_TOKEN=abc"), times=3)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
-    await bot.says("sweep failed")
+    await bot.says("poll of Coder failed")
     await place.slack.go_down()
     await bot.says("WARNING|warning")
     await place.slack.come_back()
@@ -31,7 +31,9 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
     # It was all written: the debug level, the trouble, the figures and the health.
-    assert [said for said in ("debug", "sweep failed", "taskwire_", '"ready"') if said not in written] == []
+    assert [
+        said for said in ("debug", "poll of Coder failed", "taskwire_", '"ready"') if said not in written
+    ] == []
 
 
 _SECRET = (

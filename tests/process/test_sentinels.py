@@ -45,12 +45,12 @@ class Alice:
     place: Place
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    in_doubt: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        return len(self.accepted) + len(self.refused) + len(self.in_doubt)
+        return len(self.accepted) + len(self.refused) + len(self.unknown)
 
     async def types(self) -> None:
         """Ask for a task."""
@@ -61,7 +61,7 @@ class Alice:
         known = {
             "": self.accepted,
             answers.store_away(): self.refused,
-            answers.in_doubt_command(): self.in_doubt,
+            answers.command_outcome_unknown(): self.unknown,
         }
         known[said].append(prompt)
 
@@ -147,7 +147,7 @@ def _check(alice: Alice) -> None:
         assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] == [1, 1], prompt
     for prompt in alice.refused:
         assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] == [0, 0], prompt
-    for prompt in alice.in_doubt:
+    for prompt in alice.unknown:
         assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] in ([0, 0], [1, 1]), prompt
 
 

@@ -128,17 +128,17 @@ async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
 
 async def test_a_call_may_be_held(api: Api, general: str) -> None:
     """The callback may wait, and the call with it."""
-    let_go = asyncio.Event()
+    given_up = asyncio.Event()
 
     async def hold(phase: str, _: Call) -> None:
         if phase == "after":
-            await let_go.wait()
+            await given_up.wait()
 
     api.slack.on_call = hold
     posting = asyncio.create_task(api.post(general, "hello"))
     await api.slack.until(lambda: texts(api), "the execution")
     unanswered = not posting.done()
-    let_go.set()
+    given_up.set()
 
     assert (unanswered, await posting == api.slack.messages("general")[0]["ts"]) == (True, True)
 

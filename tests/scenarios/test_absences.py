@@ -94,7 +94,7 @@ def _readings(world: World) -> float:
     (line,) = [
         line
         for line in world.bot.metrics.exposition().decode().splitlines()
-        if line.startswith("taskwire_gaps_total ")
+        if line.startswith("taskwire_backfills_total ")
     ]
     return float(line.split()[1])
 

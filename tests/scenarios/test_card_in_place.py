@@ -7,8 +7,8 @@ from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack import messages as slack_messages
 from taskwire.sandbox.slack.ledger import Call
 
-from .lives import TITLE, a_task, card
 from .people import Thread
+from .running_tasks import TITLE, a_task, card
 from .waiting import a_busy_agent, takes_all
 from .world import World
 
@@ -17,12 +17,12 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
     """It is posted once; everything else edits it."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     task.pause()
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     task.deleted_elsewhere()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(seconds=5)
 
     posted = [call for call in world.slack.calls if call.method == "chat.postMessage"]
@@ -49,12 +49,12 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
     """One card is edited at most every three seconds; the newest state wins."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 0")
-    await world.sweeps()
+    await world.polls()
     before = len(edits(world))
 
     for number in range(1, 9):
         task.becomes("working", f"Step {number}")
-        await world.sweeps()
+        await world.polls()
     at_once = len(edits(world)) - before
     await world.passes(seconds=3)
 
@@ -68,10 +68,10 @@ async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
     thread, task = await a_task(world)
     before = len(edits(world))
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
 
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     at_once = (len(edits(world)) - before, len(thread.new_messages()))
     await world.passes(seconds=3)
 
@@ -86,7 +86,7 @@ async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None
     await world.passes(seconds=5)
     before = len(edits(world))
 
-    await world.sweeps(times=5)
+    await world.polls(times=5)
     await world.passes(seconds=60)
 
     assert len(edits(world)) == before
@@ -99,7 +99,7 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
     for fault in (CallFault.SERVER_ERROR, CallFault.DONE_THEN_CUT, CallFault.RATE_LIMITED):
         world.slack.faults.add("chat.update", fault)
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     for _ in range(6):
         await world.passes(seconds=20)
 
@@ -130,7 +130,7 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
     delete(world, thread.ts)
     task.says("It is done.")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     for _ in range(3):
         await world.passes(seconds=10)
 
@@ -154,7 +154,7 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
     reply = await world.alice.replies(thread, "use main")
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=95)
     moved = newest_card(world, thread)
 
@@ -189,12 +189,12 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     moved = newest_card(world, thread)
     delete(world, moved.ts)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     for _ in range(3):
         await world.passes(seconds=10)
 
@@ -211,7 +211,7 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
     delete(world, thread.ts)
     away = world.slack.faults.add("chat.update", CallFault.SERVER_ERROR, times=3)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     for _ in range(4):
         await world.passes(seconds=61)
 
@@ -230,7 +230,7 @@ async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(wo
         "chat.postMessage", CallFault.ERROR, times=None, error="cannot_reply_to_message", where=is_in_thread
     )
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     for _ in range(30):
         await world.passes(seconds=4)
     direct = world.slack.direct("alice").id

@@ -5,8 +5,8 @@ from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack import messages as slack_messages
 from taskwire.sandbox.slack.workspace import PRIVATE
 
-from .lives import TITLE, a_task
 from .people import Thread
+from .running_tasks import TITLE, a_task
 from .world import CARD_SECONDS, World
 
 DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
@@ -36,12 +36,12 @@ async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: 
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     told = told_to_alice(world)
     before = len(world.slack.calls)
     for number in range(6):
         task.becomes("working", f"Step {number}")
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=600)
 
     assert told == [sentence(thread, task, "{channel} is archived")]
@@ -55,9 +55,9 @@ async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: W
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     task.pause()
-    await world.sweeps()
+    await world.polls()
     told = told_to_alice(world)
 
     await world.slack.unarchive("alice", "general")
@@ -78,7 +78,7 @@ async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(worl
     thread, task = await a_task(world)
     await world.slack.leave(world.slack.bot_user_id, "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     told = told_to_alice(world)
     missed = await world.alice.replies(thread, "thanks, now tidy up")
 
@@ -98,12 +98,12 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     told_to_alice(world)
     world.slack.workspace.channel("general").is_archived = False
 
     task.becomes("failed", "The tests broke")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert [said.partition(":")[0] for said in thread.new_messages()] == [
@@ -119,7 +119,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     told_to_alice(world)
 
     await world.alice.types(f"/task detach {task.name}", "elsewhere")
@@ -157,7 +157,7 @@ async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
 
     reply = await world.alice.replies(thread, "use main")
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
@@ -170,7 +170,7 @@ async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: Wor
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
 
     assert told_to_alice(world) == [sentence(thread, task, "I was removed from {channel}, or it was deleted")]
     assert await world.dead_letters() == ["the channel takes no message: channel_not_found"]
@@ -183,7 +183,7 @@ async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world:
     world.slack.workspace.channel("general").is_archived = True
     task.becomes("complete", "Opened PR #12")
 
-    await world.sweeps()
+    await world.polls()
 
     assert told_to_alice(world) == []
     assert await world.dead_letters() == ["the channel takes no message: is_archived"]
@@ -221,7 +221,7 @@ async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_i
         "conversations.history", CallFault.ERROR, times=None, error="not_in_channel"
     )
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     for _ in range(3):
         await world.passes(seconds=31)
     told = told_to_alice(world)
@@ -246,7 +246,7 @@ async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     await world.passes(CARD_SECONDS)
     await world.slack.leave(world.slack.bot_user_id, "general")
     await world.passes(seconds=61)
@@ -259,7 +259,7 @@ async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when
     roots = [str(root["ts"]) for root in world.slack.messages("general") if root["text"] in shown[0]]
     moved = Thread(world, thread.channel, roots[0])
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await world.passes(CARD_SECONDS)
 
     assert told == [sentence(thread, task, "I was removed from {channel}")]

@@ -50,7 +50,7 @@ async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
 async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
     """The quote stands once in the thread, and the agent has it once."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
 
     await world.alice.types(f"/task send {world.task('fix-it').name} use main")
@@ -83,10 +83,10 @@ async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> 
 async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> None:
     """Filled with the present one; what is sent off replaces it."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     task = world.task("fix-it")
     await world.alice.types(f"/task pause {task.name}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=4)
     assert len(thread.new_messages()) == 1
     world.alice.reads()
@@ -108,7 +108,7 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
     """Replies that have not reached the agent come back in the thread."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     task = world.task("fix-it")
     task.becomes("working", "On it")
     await world.alice.replies(thread, "use main")
@@ -126,14 +126,14 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
 async def test_a_list_resumes_what_is_paused(world: World) -> None:
     """Its button acts as the card's does."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     task = world.task("fix-it")
     task.pause()
-    await world.sweeps()
+    await world.polls()
     await world.alice.types("/task list")
 
     await world.alice.presses("Resume")
-    await world.sweeps()
+    await world.polls()
     await world.passes(POST_SECONDS)
 
     assert task.status == "active"

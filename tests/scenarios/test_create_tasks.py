@@ -365,7 +365,7 @@ async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World)
     here = world.slack.direct("alice").id
 
     thread = await world.alice.runs("/task create fix it", here)
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "use main")
 
     assert world.task("fix-it").inputs == ["use main"]

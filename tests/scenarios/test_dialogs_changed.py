@@ -34,7 +34,7 @@ async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: s
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     task = world.task("the-secret-plan")
     task.pause()
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
     here = world.slack.workspace.channel("general").id
     channel = {"there": hidden.id, "where they are": here, "nowhere": ""}[place]

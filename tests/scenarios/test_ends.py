@@ -4,7 +4,7 @@ from taskwire.sandbox.coder import faults
 from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack import messages as slack_messages
 
-from .lives import TITLE, a_task, card
+from .running_tasks import TITLE, a_task, card
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -18,9 +18,9 @@ async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(wo
     for method in ("chat.postMessage", "chat.update", "conversations.replies", "conversations.history"):
         world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     task.pause()
-    await world.sweeps()
+    await world.polls()
     for _ in range(6):
         await world.passes(seconds=HOUR / 6)
     before = thread.new_messages()
@@ -40,7 +40,7 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
     """Coder is asked every half a minute at most, and then no more."""
     thread, task = await a_task(world)
     task.status_is("pending")
-    await world.sweeps()
+    await world.polls()
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=10)
     waiting = thread.receipt(reply)
@@ -100,14 +100,14 @@ async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
     """Somebody did not want it there; the next one comes all the same."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     (notice,) = world.slack.thread(thread.channel, thread.ts)[1:]
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), str(notice["ts"]))
     await world.restarts()
-    await world.sweeps()
+    await world.polls()
 
     task.pause()
-    await world.sweeps()
+    await world.polls()
 
     assert [said.partition(":")[0] for said in thread.new_messages()] == ["Paused"]
 

@@ -5,7 +5,7 @@ from taskwire.sandbox.coder.steps import BuildPlan
 from taskwire.sandbox.coder.wire import Answer
 from taskwire.sandbox.slack import CallFault
 
-from .lives import TITLE, a_task
+from .running_tasks import TITLE, a_task
 from .world import World
 
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -17,15 +17,15 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
     task.says("I read the code.")
     task.says("The bug is in auth.py.")
     task.becomes("complete", "Found it")
-    await world.sweeps()
+    await world.polls()
     task.says("I wrote a test.")
     task.becomes("complete", "Tested it")
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "and now fix it")
     await world.passes(seconds=3)
     task.says("It is fixed.")
     task.becomes("complete", "Fixed it")
-    await world.sweeps()
+    await world.polls()
 
     assert [message.split("\n")[1:-1] for message in thread.new_messages()] == [
         ["| I read the code.", "| ", "| The bug is in auth.py."],
@@ -43,7 +43,7 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
         is_dressed=True,
     )
     task.becomes("idle", "Which one?")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=20)
 
     assert thread.new_messages() == [
@@ -62,7 +62,7 @@ async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world
     task.becomes("complete", "All done")
     world.slack.faults.add("files.completeUploadExternal", CallFault.DONE_THEN_CUT)
 
-    await world.sweeps()
+    await world.polls()
     for _ in range(12):
         await world.passes(seconds=10)
 
@@ -85,7 +85,7 @@ async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(wor
     task.says(f"{live}\n\n" + "\n\n".join(f"token: {secret}" for secret in secrets))
     task.says("\n\n".join(f"Line {number} <!everyone> {SECRET}" for number in range(100)))
     task.becomes("complete", f"Look <!channel> {SECRET}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=10)
 
     posted = "\n".join(str(call.arguments) for call in world.slack.calls if call.method != "auth.test")
@@ -107,7 +107,7 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
     task.becomes("complete", "Tested it")
     task.pause()
 
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n[Open in Coder]",
@@ -123,10 +123,10 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
     task.says("All of this is old.")
     task.becomes("working", "Tidying")
     thread = await world.alice.runs(f"/task attach {task.name}")
-    await world.sweeps()
+    await world.polls()
     task.says("This is new.")
     task.becomes("complete", "Tidied")
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n"
@@ -141,11 +141,11 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
     task.says("I read the code.")
     task.becomes("complete", "Found it")
     world.coder.misbehave("tasks.logs", bad_gateway())
-    await world.sweeps()
+    await world.polls()
     first = thread.new_messages()
     task.says("I wrote a test.")
     task.becomes("complete", "Tested it")
-    await world.sweeps()
+    await world.polls()
 
     assert first == [
         f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
@@ -164,7 +164,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     thread, task = await a_task(world)
     task.becomes("complete", "Found it")
     world.coder.misbehave("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
@@ -175,7 +175,7 @@ async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World)
     """What a template's author printed is as foreign as what an agent writes."""
     world.coder.template.plan = BuildPlan(error=f"<!channel> {SECRET}", build_log=(f"@here {SECRET}",))
     thread = await world.alice.runs("/task create fix the login redirect")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=301)
 
     posted = "\n".join(str(call.arguments) for call in world.slack.calls if call.method != "auth.test")

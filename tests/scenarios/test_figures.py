@@ -15,7 +15,7 @@ from taskwire.sandbox.coder.faults import cut_after, late, refused, server_error
 from taskwire.sandbox.slack import CallFault, DeliveryFault
 from taskwire.slack.outbound import Metadata
 
-from .lives import a_task
+from .running_tasks import a_task
 from .test_gaps import away, back
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
@@ -52,7 +52,10 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
     await world.alice.replies(thread, "use main")
     now = await look(world)
 
-    assert (now("deliveries_total", "message", "taken"), now("deliveries_total", "message", "seen")) == (1, 1)
+    assert (
+        now("deliveries_total", "message", "claimed"),
+        now("deliveries_total", "message", "duplicate"),
+    ) == (1, 1)
     assert now("delivery_age_seconds_count", "message") == 2
     assert now("delivery_age_seconds_sum", "message") > 0
     assert (now("sockets_opened_total"), now("socket_connections"), now("gaps_total")) == (1, 1, 1)
@@ -113,7 +116,7 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
     world.coder.user("taskwire").status = "active"
     await world.passes(seconds=31)
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
 
     now = await look(world)
 
@@ -131,11 +134,11 @@ async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
     thread, task = await a_waiting_agent(world)
     for state in ("working", "failed"):
         task.becomes(state)
-        await world.sweeps()
+        await world.polls()
 
     now = await look(world)
 
-    assert now("retries_total", "draw_card", "no_room") >= 1
+    assert now("retries_total", "draw_card", "rate_limited") >= 1
     assert now("retries_total", "draw_card", "failed") == 0
     thread.new_messages()
 
@@ -145,7 +148,7 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     kept = await look(world)
     await world.letters().forget()
 
@@ -172,7 +175,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
     await world.passes(seconds=11)
     now = await look(world)
 
-    assert now("turns_taken_over_total", "reply") == now("lost_leases_total", "reply") == 1
+    assert now("leases_taken_over_total", "reply") == now("lost_leases_total", "reply") == 1
     assert now("turns_in_hand") == 0
     assert task.inputs == ["use main"]
 

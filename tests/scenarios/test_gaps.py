@@ -10,7 +10,7 @@ from taskwire.sandbox.slack.ledger import Call
 from taskwire.slack import outbound
 from taskwire.state.heartbeat import CLAIM_MS
 
-from .crowds import a_second_replica, crowd, heard
+from .many_tasks import a_second_replica, heard, start_tasks
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import SETTLE_SECONDS, World
@@ -107,7 +107,7 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
 
 async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
     """The history of their channel tells which: forty threads cost one call, and one for each with news."""
-    tasks = await crowd(world, 40)
+    tasks = await start_tasks(world, 40)
     for task in tasks:
         task.becomes("idle")
     threads = threads_of(world, tasks)
@@ -128,12 +128,12 @@ async def test_only_threads_with_something_new_are_read_the_newest_first(world: 
 
 async def test_what_was_said_before_is_no_news(world: World) -> None:
     """Neither replies that were heard then nor what the bot itself has said."""
-    tasks = await crowd(world, 5)
+    tasks = await start_tasks(world, 5)
     threads = threads_of(world, tasks)
     for ts in threads:
         await world.slack.post(world.alice.id, "general", "// a remark", ts)
     tasks[0].becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     heard(world)
     world.clock.passes(900)
     await away(world)
@@ -152,7 +152,7 @@ async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     monkeypatch.setattr(outbound, "SCANNED", 10)
     tasks = []
     for number in range(3):
-        tasks += await crowd(world, 4 if number else 1, prefix=f"part-{number}")
+        tasks += await start_tasks(world, 4 if number else 1, prefix=f"part-{number}")
         await talk(world, 60)
     threads = threads_of(world, tasks)
     await away(world)
@@ -173,7 +173,7 @@ async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
 
 async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
     """It is not in the history any more, or only as what is left of it."""
-    tasks = await crowd(world, 4)
+    tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     await world.slack.post(world.alice.id, "general", "// a remark", threads[1])
     await away(world)
@@ -191,7 +191,7 @@ async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
 
 async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
     """What the first scan had not come to is looked at from the earlier moment."""
-    tasks = await crowd(world, 4)
+    tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     for task in tasks:
         task.becomes("idle")
@@ -404,7 +404,7 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
 @pytest.mark.parametrize("fault", [CallFault.RATE_LIMITED, CallFault.SERVER_ERROR])
 async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str, fault: CallFault) -> None:
     """The channel is scanned, and the thread read, as soon as that can be."""
-    tasks = await crowd(world, 3)
+    tasks = await start_tasks(world, 3)
     await away(world)
     await world.slack.post(world.alice.id, "general", "and test it", threads_of(world, tasks)[0])
     tasks[0].becomes("idle")
@@ -419,7 +419,7 @@ async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str
 
 async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: World) -> None:
     """A long absence ends for several, each at its own moment: also after it was read, it is one reading."""
-    tasks = await crowd(world, 3)
+    tasks = await start_tasks(world, 3)
     await listened(world)
     async with a_second_replica(world) as other:
         await has_gap(world, "// a remark", tasks)
@@ -435,7 +435,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
 
 async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
     """Another waits for it, and not for longer than it may take."""
-    tasks = await crowd(world, 3)
+    tasks = await start_tasks(world, 3)
     await listened(world)
     await has_gap(world, "and test it", tasks)
     tasks[0].becomes("idle")
@@ -467,7 +467,7 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
 
     await back(world)
     await world.passes(seconds=120)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert world.task("fix-the-login").inputs == ["and test it"]

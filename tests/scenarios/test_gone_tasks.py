@@ -8,8 +8,8 @@ from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.coder.faults import Fault, server_error
 from taskwire.sandbox.coder.wire import Answer
 
-from .lives import TITLE, a_task, card
 from .people import Thread
+from .running_tasks import TITLE, a_task, card
 from .world import World
 
 GONE = (
@@ -24,9 +24,9 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
     thread, task = await a_task(world)
     task.deleted_elsewhere()
 
-    await world.sweeps()
+    await world.polls()
     after_one = thread.new_messages()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert after_one == []
     assert thread.new_messages() == [GONE]
@@ -42,7 +42,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
     await world.alice.clicks(thread, "Delete")
     await world.alice.submits()
     world.alice.reads()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert task.is_deleted
     assert thread.new_messages() == [
@@ -56,7 +56,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
     """Its page in Coder is gone with it; what the agent opened elsewhere is still there."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Pause")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     before = thread.new_messages()
     world.alice.reads()
@@ -66,7 +66,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
         await world.alice.submits()
     else:
         task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=5)
 
     assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt] [Open in Coder]"]
@@ -83,7 +83,7 @@ async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> Non
 
     for _ in range(3):
         world.coder.misbehave("tasks.list", EMPTY)
-        await world.sweeps(times=2)
+        await world.polls(times=2)
 
     assert thread.new_messages() == []
 
@@ -93,7 +93,7 @@ async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", EMPTY, times=4)
 
-    await world.sweeps(times=5)
+    await world.polls(times=5)
 
     assert thread.new_messages() == []
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
@@ -105,9 +105,9 @@ async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
     task.deleted_elsewhere()
     world.coder.misbehave("tasks.get", server_error())
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     before = thread.new_messages()
-    await world.sweeps()
+    await world.polls()
 
     assert before == []
     assert thread.new_messages() == [GONE]
@@ -118,14 +118,14 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
     thread, task = await a_task(world)
     account = world.coder.user("taskwire")
     account.roles.clear()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.restarts()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     told = thread.new_messages()
 
     account.roles.add("owner")
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
 
     assert told == []
     assert thread.new_messages() == [
@@ -141,7 +141,7 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
     for _, task in threads:
         task.deleted_elsewhere()
 
-    await world.sweeps(times=4)
+    await world.polls(times=4)
 
     direct = world.slack.direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(direct)]
@@ -161,14 +161,14 @@ async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -
     threads = await some_tasks(world, 6)
     for _, task in threads:
         task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     before = [thread.new_messages() for thread, _ in threads]
 
     await world.passes(seconds=24 * 3_600)
-    await world.sweeps()
+    await world.polls()
     for _ in range(6):
         await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
 
     assert before == [[]] * 6
     assert [len(thread.new_messages()) for thread, _ in threads] == [1] * 6
@@ -181,7 +181,7 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
     for _, task in threads:
         task.deleted_elsewhere()
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     for _ in range(6):
         await world.passes(seconds=3)
 
@@ -194,10 +194,10 @@ async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
     hidden = Fault("hidden", answer=Answer(404, NOT_FOUND))
     world.coder.misbehave("tasks.list", EMPTY, times=2)
     world.coder.misbehave("tasks.get", hidden)
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     gone = thread.new_messages()
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     reply = await world.alice.replies(thread, "are you there?")
     await world.passes(seconds=40)
 
@@ -208,7 +208,7 @@ async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.receipt(reply) == ["hourglass_flowing_sand"]
     task.becomes("idle", "Yes")
-    await world.sweeps()
+    await world.polls()
     assert task.inputs == ["are you there?"]
 
 
@@ -224,6 +224,6 @@ async def some_tasks(world: World, count: int) -> list[tuple[Thread, PuppetTask]
         await world.passes(seconds=5)
     for _, task in made:
         task.becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     return made

@@ -16,7 +16,7 @@ async def comes_up(world: World) -> None:
         await world.passes(seconds=3)
         if task.status == "active":
             task.becomes("idle")
-        await world.sweeps()
+        await world.polls()
 
 
 async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
@@ -244,7 +244,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
     thread.new_messages()
 
     world.task("fix-the-login").deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert thread.new_messages() == [
         "Gone: Fix the login. The task no longer exists in Coder. Replies here reach nobody any more. "

@@ -45,10 +45,10 @@ async def test_names_of_templates_presets_and_organizations_are_data(world: Worl
     await world.alice.types("/task templates")
     await world.alice.types("/task status made-up")
     world.task("made-up").row.display_name = name
-    await world.sweeps()
+    await world.polls()
     await world.alice.types("/task list")
     await world.alice.types("/task pause made-up")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert form.startswith("[New task]\nTemplate: ")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .lives import timeless
+from .running_tasks import timeless
 from .world import World
 
 HEAD = "Tasks"
@@ -28,12 +28,12 @@ async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
 async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
     """Then what runs, then what rests; each with the way to its thread, or how to get one."""
     thread = await world.alice.runs("/task create ask me")
-    await world.sweeps()
+    await world.polls()
     asking = world.task("ask-me")
     asking.becomes("working", "Reading")
-    await world.sweeps()
+    await world.polls()
     asking.becomes("idle", "Which branch?")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=25)
     assert len(thread.new_messages()) == 1
     resting = world.coder.add_task("alice", "rest a little", name="resting")
@@ -60,19 +60,19 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
     for word in ("ask", "fail", "end", "work"):
         threads.append(await world.alice.runs(f"/task create {word}"))
         await world.passes(seconds=2)
-    await world.sweeps()
+    await world.polls()
     asking, failing, ending, working = (world.task(word) for word in ("ask", "fail", "end", "work"))
     for task in (asking, failing, ending, working):
         task.becomes("working", "Reading")
-    await world.sweeps()
+    await world.polls()
     asking.becomes("idle", "Which branch?")
     failing.becomes("failed", "The build does not pass")
     ending.becomes("complete", "Opened PR #1")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=25)
     for task in (asking, failing, ending, working):
         task.pause_by_timeout()
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=3)
     assert [len(thread.new_messages()) for thread in threads] == [2, 2, 2, 1]
     world.coder.add_task("alice", "tell me", name="loose").becomes("idle", "Which one?")
@@ -100,9 +100,9 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 async def test_a_failure_needs_the_person(world: World) -> None:
     """A question before it, what goes on behind it."""
     thread = await world.alice.runs("/task create lose it")
-    await world.sweeps()
+    await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")
-    await world.sweeps()
+    await world.polls()
     assert len(thread.new_messages()) == 1
     for name, state in (("busy", "working"), ("asks", "idle")):
         world.coder.add_task("alice", name, name=name).becomes(state, "So it is")
@@ -222,7 +222,7 @@ async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
 async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
     """Freshly read from Coder, with the way to the thread."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     task = world.task("fix-it")
     task.status_is("error")
 
@@ -394,9 +394,9 @@ async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so
     said_at = int(world.clock.time())
     await world.passes(seconds=600)
     await world.alice.runs("/task attach fix")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=25)
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.types("/task list")
 

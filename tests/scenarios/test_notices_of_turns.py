@@ -3,7 +3,7 @@
 from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.slack import CallFault
 
-from .lives import PULL, TITLE, a_task, card
+from .running_tasks import PULL, TITLE, a_task, card
 from .world import POST_SECONDS, World
 
 
@@ -11,10 +11,10 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
     """Real agents report idle two seconds after complete, with the same message: that is no question."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
-    await world.sweeps()
+    await world.polls()
 
     await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=600)
 
     assert task.state == "idle"
@@ -32,7 +32,7 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
     await world.passes(seconds=3)
     before = len(world.coder.requests)
 
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=600)
 
     asked = [request.route for request in world.coder.requests[before:]]
@@ -53,7 +53,7 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
     await world.passes(seconds=1)
     task.pause()
 
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert (task.status, task.state) == ("paused", "failed")
     assert thread.new_messages() == [
@@ -74,10 +74,10 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
     world.clock.passes(8 * 3600)
     await world.starts()
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     told = [message.partition("\n")[0] for message in thread.new_messages()]
     task.resume()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(POST_SECONDS)
 
     assert told == [
@@ -99,10 +99,10 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
     task.pause_by_timeout()
     await world.starts()
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     told = [message.partition("\n")[0] for message in thread.new_messages()]
     task.resume()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(POST_SECONDS)
 
     assert (task.builds[1].reason, told) == (
@@ -123,7 +123,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
 
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=600)
 
     assert (await card(world, thread)).startswith(f"Failed: {TITLE}. No access to the repository.")
@@ -143,9 +143,9 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
     await world.coder.catch_up()
 
     await world.starts()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.restarts()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
 
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
@@ -166,7 +166,7 @@ async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: Wo
     task.resume()
 
     await world.starts()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
 
     assert (await card(world, thread)).startswith(f"Starting: {TITLE}.")
     assert thread.new_messages() == [
@@ -181,10 +181,10 @@ async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> No
 
     for _ in range(4):
         task.becomes("idle", "Reading the code")
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=15)
         task.becomes("working", "Reading the code")
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=15)
 
     assert thread.new_messages() == []
@@ -195,20 +195,20 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
     """A turn begins with the start, a delivered input or a resume."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=20)
     first = thread.new_messages()
     task.becomes("working", "Still thinking")
-    await world.sweeps()
+    await world.polls()
     task.becomes("idle", "Still thinking")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=60)
     between = thread.new_messages()
 
     await world.alice.replies(thread, "main")
     await world.passes(seconds=3)
     task.becomes("idle", "Main or master?")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=20)
 
     assert first == [
@@ -231,10 +231,10 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
     program = task.program
     assert program is not None
     program.reports("complete", "Opened PR #12", PULL)
-    await world.sweeps()
+    await world.polls()
     program.stops_working()
     await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=20)
 
     assert (await card(world, thread)).startswith(f"Needs you: {TITLE}. Opened PR #12.")
@@ -251,7 +251,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
     await world.alice.clicks(thread, "Mute")
     world.alice.reads()
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
@@ -264,10 +264,10 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     task = world.coder.add_task("bob", "tidy the docs")
     await world.passes(seconds=60)
     thread = await world.alice.runs(f"/task attach bob/{task.name}")
-    await world.sweeps()
+    await world.polls()
     task.becomes("working", "Tidying")
     task.becomes("complete", "Tidied")
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n[Open in Coder]"
@@ -277,13 +277,13 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
 async def _much_happens_while_nothing_is_said(world: World, task: PuppetTask) -> None:
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     task.pause()
-    await world.sweeps()
+    await world.polls()
     task.resume()
-    await world.sweeps()
+    await world.polls()
     task.becomes("complete", "Opened PR #13")
-    await world.sweeps()
+    await world.polls()
 
 
 async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:

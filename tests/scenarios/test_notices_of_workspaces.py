@@ -2,7 +2,7 @@
 
 from taskwire.sandbox.coder.steps import BuildPlan
 
-from .lives import TITLE, a_task, card
+from .running_tasks import TITLE, a_task, card
 from .world import World
 
 LOG = ("Downloading the image", "Mounting the volume")
@@ -12,11 +12,11 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
     """The agent's app is unhealthy before it is up."""
     world.coder.template.plan = BuildPlan(flicker=60)
     thread = await world.alice.runs("/task create fix the login redirect")
-    await world.sweeps()
+    await world.polls()
     observe_first = world.task("fix-the-login").status
     await world.passes(seconds=61)
 
-    await world.sweeps()
+    await world.polls()
 
     assert (observe_first, world.task("fix-the-login").status) == ("error", "active")
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
@@ -30,14 +30,14 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
     world.coder.template.plan = BuildPlan(error="no space left on device", build_log=LOG)
     thread = await world.alice.runs("/task create fix the login redirect")
 
-    await world.sweeps()
+    await world.polls()
     told = thread.new_messages()
     broken = await card(world, thread)
     await world.alice.types("/task list failed")
     [listed] = world.alice.reads()
     await world.alice.clicks(thread, "Retry")
     world.alice.reads()
-    await world.sweeps()
+    await world.polls()
 
     assert broken.startswith(
         f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: no space left on "
@@ -68,7 +68,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
     await world.alice.clicks(thread, "Pause")
     world.alice.reads()
 
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Broken: {TITLE}. Coder could not stop its workspace, and does not try again by "
@@ -91,7 +91,7 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
     task.becomes("idle")
 
     reply = await world.alice.replies(thread, "use main")
-    await world.sweeps()
+    await world.polls()
     shown = await card(world, thread)
 
     assert f"Working: {TITLE}." in shown
@@ -107,12 +107,12 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
-    await world.sweeps()
+    await world.polls()
     await world.passes(3)
 
     await world.alice.clicks(thread, "Retry")
     for _ in range(3):
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=3)
 
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
@@ -131,17 +131,17 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
     thread, task = await a_task(world)
     await world.passes(seconds=400)
     task.crashes()
-    await world.sweeps()
+    await world.polls()
     early = thread.new_messages()
     await world.passes(seconds=20)
     told = thread.new_messages()
 
     await world.alice.clicks(thread, "Retry")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
 
     assert early == []
     assert told == [
@@ -159,12 +159,12 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
     """Nobody is called, and nothing was lost."""
     thread, _ = await a_task(world)
     await world.alice.clicks(thread, "Pause")
-    await world.sweeps()
+    await world.polls()
     paused = thread.new_messages()
     shown = await card(world, thread)
 
     await world.alice.clicks(thread, "Resume")
-    await world.sweeps()
+    await world.polls()
     world.alice.reads()
 
     assert paused == [
@@ -183,11 +183,11 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
     """The reply is the wish to go on."""
     thread, task = await a_task(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
     reply = await world.alice.replies(thread, "go on")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert thread.receipt(reply) == ["white_check_mark"]
@@ -201,9 +201,9 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
     """Somebody used Coder's own page; so they may resume it."""
     thread, task = await a_task(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     task.resume()
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.\n[Open in Coder]",
@@ -215,7 +215,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
     """Nobody did it, and nothing is wrong."""
     thread, task = await a_task(world)
     task.pause_by_timeout()
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
@@ -225,15 +225,15 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
 
 async def test_a_pause_and_a_resume_are_told_once_however_often_one_looks(world: World) -> None:
-    """Sweeps, restarts and time change nothing."""
+    """Polls, restarts and time change nothing."""
     thread, task = await a_task(world)
     task.pause()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.restarts()
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     task.resume()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.restarts()
-    await world.sweeps()
+    await world.polls()
 
     assert [message.partition(":")[0] for message in thread.new_messages()] == ["Paused", "Resumed"]

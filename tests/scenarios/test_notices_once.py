@@ -8,7 +8,7 @@ from taskwire.app.bot import running
 from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import CallFault
 
-from .lives import TITLE, a_task, card
+from .running_tasks import TITLE, a_task, card
 from .world import World
 
 DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
@@ -36,7 +36,7 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
     task.becomes("complete", "Opened PR #12")
     world.slack.faults.add("chat.postMessage", fault)
 
-    await world.sweeps()
+    await world.polls()
     await world.passes(LANDED_SECONDS)
     await world.passes(LANDED_SECONDS)
 
@@ -54,9 +54,9 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
     rule = world.slack.faults.add("chat.postMessage", fault)
-    sweep = asyncio.create_task(world.bot.parts.poller.sweep())
+    poll = asyncio.create_task(world.bot.parts.poller.poll())
     await world.until(lambda: rule.hits, "the notice is being posted")
-    await sweep
+    await poll
     await world.crashes()
 
     await world.starts()
@@ -64,7 +64,7 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
     await world.passes(LANDED_SECONDS)
     task.says("And a note.")
     task.becomes("failed", "The tests broke")
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
@@ -78,11 +78,11 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
 
 
 async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> None:
-    """Between the sweep and the notice nothing is kept in anybody's head."""
+    """Between the poll and the notice nothing is kept in anybody's head."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.bot.parts.worker.stop(0)
-    await world.bot.parts.poller.sweep()
+    await world.bot.parts.poller.poll()
     await world.crashes()
     before = thread.new_messages()
 
@@ -94,14 +94,14 @@ async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> No
 
 
 async def test_two_bots_tell_once(world: World) -> None:
-    """Replicas share one store: one sweeps, both work, nobody hears anything twice."""
+    """Replicas share one store: one polls, both work, nobody hears anything twice."""
     thread, task = await a_task(world)
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         for number in range(4):
             task.becomes("complete", f"Part {number}")
-            await asyncio.gather(world.bot.parts.poller.sweep(), other.parts.poller.sweep())
+            await asyncio.gather(world.bot.parts.poller.poll(), other.parts.poller.poll())
             await world.passes(seconds=10)
-            await other.parts.poller.sweep()
+            await other.parts.poller.poll()
             await world.passes(seconds=10)
 
     assert [message.partition("Reply")[0] for message in thread.new_messages()] == [
@@ -110,7 +110,7 @@ async def test_two_bots_tell_once(world: World) -> None:
 
 
 async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(world: World) -> None:
-    """Its sweep's number is not the newest any more, so nothing of it is stored."""
+    """Its poll's number is not the newest any more, so nothing of it is stored."""
     thread, task = await a_task(world)
     task.pause()
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
@@ -122,12 +122,12 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
                 overtakings.append(request)
                 task.resume()
                 world.clock.passes(10)
-                await other.parts.poller.sweep()
+                await other.parts.poller.poll()
 
         world.coder.on_request = overtake
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=10)
-        await world.sweeps()
+        await world.polls()
 
     assert len(overtakings) == 1
     assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
@@ -138,7 +138,7 @@ async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> Non
     """Other apps, and a bot that was restarted, recognise it."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "!delete")
 
     said = [message for message in world.slack.thread(thread.channel, thread.ts) if message.get("bot_id")]

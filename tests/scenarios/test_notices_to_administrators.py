@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from taskwire.sandbox.coder.faults import server_error
 
-from .lives import a_task, card
+from .running_tasks import a_task, card
 from .world import World
 
 
@@ -68,9 +68,9 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
 
-    await world.sweeps()
+    await world.polls()
     observe_first = direct_messages(world, "bob")
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert observe_first == []
     assert ":warning: Coder has no Tasks any more (first noticed" in await card(world, thread)

@@ -39,7 +39,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
     await world.restarts(admins=(carol.id,))
     thread = await world.alice.runs("/task create fix it")
     world.task("fix-it").becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     await carol.types("/task create do that")
@@ -122,7 +122,7 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     task = world.task("fix-it")
     task.becomes("working", "On it")
     task.says("the secret words")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     link = thread.button("Pause")[2]
 

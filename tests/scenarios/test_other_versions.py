@@ -40,7 +40,7 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
     before = list(task.inputs)
     await newer_comes(world, to_coder(link))
     await world.passes(seconds=31)
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     for _ in range(4):
         await world.passes(seconds=30)
 
@@ -106,7 +106,7 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     await world.passes(seconds=60)
     await keeper.look()
     await world.passes(seconds=60)
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(seconds=60)
 
     assert before == []
@@ -120,7 +120,7 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
         ":warning: Another version of Taskwire wrote work into my store that I cannot read, and none that"
     )
     await world.alice.clicks(thread, "Try again")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=60)
     assert task.inputs == ["and rebase", "use main"]
     assert await world.dead_letters() == []
@@ -214,10 +214,10 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
     link = await link_of(world)
     await newer_was_here(world)
     await unread_job(world, card(link), "card")
-    await unread_job(world, QueueName("read:threads"), link)
+    await unread_job(world, QueueName("backfill:threads"), link)
     await world.passes(seconds=60)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=60)
 
     assert thread.card().startswith("Done: ")
@@ -252,7 +252,7 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
     await newer_was_here(world)
     await as_newer(world, to_coder(link))
     await world.alice.replies(thread, "!pause")
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.clicks(thread, "Drop it")
     await world.passes(seconds=60)
@@ -292,7 +292,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
     task.becomes("complete", "Opened PR #12")
     world.task("mend-the-footer").becomes("complete", "Opened PR #13")
 
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(seconds=400)
     before = thread.new_messages()
     await world.alice.types("/task list")

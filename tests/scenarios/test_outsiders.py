@@ -52,9 +52,9 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
             task.becomes("idle")
         else:
             task.becomes("working", words)
-            await world.sweeps()
+            await world.polls()
             task.becomes("complete", words)
-            await world.sweeps()
+            await world.polls()
     await world.passes(seconds=5)
 
     assert _direct(world, "alice") == [OUTSIDERS.format(thread.channel, task.name)]

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from taskwire.sandbox.coder.faults import refused
 from taskwire.sandbox.slack import Attachment
 
-from .doubts import LANDED
 from .test_secrets_kept import kept
+from .unknown_outcomes import LANDED
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -45,7 +45,7 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
     assert task.inputs == [f"look\n\nbot.env:\n```\n{masked}\n```"]
 
 
-async def test_an_attempt_in_doubt_keeps_no_token_and_is_read_back(world: World) -> None:
+async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
     """What is noted and looked for is what was sent."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
@@ -53,11 +53,11 @@ async def test_an_attempt_in_doubt_keeps_no_token_and_is_read_back(world: World)
     world.coder.misbehave("tasks.send", refused())
 
     reply = await world.alice.replies(thread, f"use {ADMIN}", (log,))
-    in_doubt = await kept(world)
+    stored = await kept(world)
     await world.passes(LANDED)
 
-    assert "it was ••• and •••" in in_doubt
-    assert [token for token in tokens(world) if token in in_doubt] == []
+    assert "it was ••• and •••" in stored
+    assert [token for token in tokens(world) if token in stored] == []
     assert task.inputs == ["use •••\n\nbot.log:\n```\nit was ••• and •••\n```"]
     assert thread.receipt(reply) == ["white_check_mark"]
     thread.new_messages()

@@ -4,8 +4,8 @@ import json
 
 from taskwire.sandbox.coder.steps import BuildPlan
 
-from .lives import PULL, TITLE, a_task, card, next_list_shows, timeless
 from .people import Thread
+from .running_tasks import PULL, TITLE, a_task, card, next_list_shows, timeless
 from .world import World
 
 
@@ -22,7 +22,7 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
     shown = {}
 
     for _ in range(5):
-        await world.sweeps()
+        await world.polls()
         shown[world.task("fix-the-login").status] = await card(world, thread)
         await world.passes(seconds=7)
 
@@ -38,7 +38,7 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
     """Active without a state: starting for 30 seconds, then as idle, which has to settle."""
     world.coder.template.is_silent = True
     thread = await world.alice.runs("/task create fix the login redirect")
-    await world.sweeps()
+    await world.polls()
 
     before = await phase(world, thread)
     await world.passes(seconds=40)
@@ -59,7 +59,7 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
     """The latest one-line report, how old it is, who owns the task, and the link as a button."""
     thread, task = await a_task(world)
     task.becomes("working", "Opened a draft", PULL)
-    await world.sweeps()
+    await world.polls()
 
     assert await card(world, thread) == (
         f"Working: {TITLE}. Opened a draft. Owner: alice. Template: Tasks on Docker. "
@@ -73,7 +73,7 @@ async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
     """Coder escapes it for a web page; here it is text again, everywhere, and no markup."""
     thread, task = await a_task(world)
     task.becomes("complete", 'I can\'t find "x" & a < b &amp; <!channel> *c*', PULL)
-    await world.sweeps()
+    await world.polls()
     shown = await card(world, thread)
     await world.alice.types(f"/task status {task.name}")
     [told], [status] = thread.new_messages(), world.alice.reads()
@@ -88,7 +88,7 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
     """Then the agent needs somebody."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
-    await world.sweeps()
+    await world.polls()
 
     before = await phase(world, thread)
     await world.passes(seconds=20)
@@ -101,18 +101,18 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
     """An agent that works on something new is not done; its own next words are shown."""
     thread, task = await a_task(world)
     task.becomes("complete", "Done, and pushed")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
     done = await card(world, thread)
     thread.new_messages()
 
     await world.alice.replies(thread, "and test it")
     task.becomes("working", "Done, and pushed")
-    await world.sweeps()
+    await world.polls()
     working = await card(world, thread)
     task.becomes("working", "Running the tests")
-    await world.sweeps()
+    await world.polls()
 
     assert done.startswith(f"Done: {TITLE}. Done, and pushed.")
     assert working.startswith(f"Working: {TITLE}. Owner: alice.")
@@ -124,11 +124,11 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
-    await world.sweeps()
+    await world.polls()
     told = len(thread.new_messages())
     done = await card(world, thread)
     task.becomes("failed", "The tests do not pass")
-    await world.sweeps()
+    await world.polls()
     told += len(thread.new_messages())
 
     assert told == 2
@@ -141,11 +141,11 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
-    await world.sweeps()
+    await world.polls()
 
     lost = await card(world, thread)
     task.agent_is_reachable()
-    await world.sweeps()
+    await world.polls()
 
     assert lost.startswith(
         f"Working, agent not reachable: {TITLE}. Reading the code. Agent not reachable since "
@@ -163,11 +163,11 @@ async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> No
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=30)
     task.pause()
-    await world.sweeps()
+    await world.polls()
 
     stopping = task.status, await phase(world, thread)
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
 
     assert stopping == ("unknown", "Pausing")
     assert (task.state, await phase(world, thread)) == ("working", "Paused")
@@ -178,11 +178,11 @@ async def test_unknown_otherwise_is_unclear(world: World) -> None:
     """Coder does not know; nobody is told, and what was before comes back."""
     thread, task = await a_task(world)
     task.status_is("unknown")
-    await world.sweeps()
+    await world.polls()
 
     unclear = await card(world, thread)
     task.status_is("active")
-    await world.sweeps()
+    await world.polls()
 
     assert unclear.startswith(
         f"Unclear: {TITLE}. Coder does not say how its workspace stands. I keep looking."
@@ -194,7 +194,7 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
     """Five minutes of grace after a start, then broken."""
     thread, task = await a_task(world)
     task.status_is("error")
-    await world.sweeps()
+    await world.polls()
 
     early = await card(world, thread)
     await world.passes(seconds=300)
@@ -214,11 +214,11 @@ async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
     """A newer Coder may have words to come; nothing breaks, and the others are still watched."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
-    await world.sweeps()
+    await world.polls()
     world.task("tidy-the-docs").becomes("complete", "Tidied")
     await next_list_shows(world, task, status="hibernating")
 
-    await world.sweeps()
+    await world.polls()
 
     assert (await card(world, thread)).startswith(
         f"Coder calls it “hibernating”: {TITLE}. I do not know this word, so I show it as it is and "
@@ -255,7 +255,7 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
     thread = await world.alice.runs(f"/task attach {task.name}")
     posted = [call.arguments for call in world.slack.calls if call.method == "chat.postMessage"]
     at_once = (thread.card().partition(":")[0], facts(world, thread))
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=60)
 
     assert (task.state, await phase(world, thread)) == ("idle", "Done")
@@ -287,7 +287,7 @@ async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_t
     task.becomes("idle", "Which branch?")
 
     thread = await world.alice.runs(f"/task attach {task.name}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=30)
 
     assert await phase(world, thread) == "Needs you"

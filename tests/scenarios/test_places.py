@@ -19,7 +19,7 @@ async def _a_hidden_task(world: World) -> tuple[Thread, str]:
     world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     world.task("the-secret-plan").becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     return thread, thread.button("Pause")[2]
 
@@ -280,7 +280,7 @@ async def test_no_control_is_shown_to_whom_it_would_refuse(world: World) -> None
     """Where only one person looks: in the list and in a status."""
     thread, task = await a_waiting_agent(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
     for who in (world.alice, world.bob):

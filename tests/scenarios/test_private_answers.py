@@ -85,13 +85,13 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
     """Its socket takes what comes until it closes, also when all its other answers are handed over."""
     asked: list[object] = []
 
-    async def leave(self: Worker) -> None:
+    async def note_clean_stop(self: Worker) -> None:
         await as_it_is(self)
         asked.append(await world.slack.command(world.bob.id, "general", "/task", "list"))
 
-    as_it_is = Worker.leave
+    as_it_is = Worker.note_clean_stop
     with monkeypatch.context() as patched:
-        patched.setattr(Worker, "leave", leave)
+        patched.setattr(Worker, "note_clean_stop", note_clean_stop)
         await world.restarts()
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
         "response_url", REST_SECONDS

@@ -56,7 +56,7 @@ async def types_resume(world: World, thread: Thread) -> None:
 
 async def resumes_in_coder(world: World, thread: Thread) -> None:
     world.task("fix-the-login").resume()
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "!resume")
 
 
@@ -66,7 +66,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
 ) -> None:
     """The pause's own notice offers it too, and the question about what waits is answered with it."""
     thread, _ = await held(world, "first", "second")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     assert len(offers(thread)) == 2
 
@@ -92,7 +92,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
 async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> None:
     """Who reads the thread need not know that both were one."""
     thread, _ = await held(world, "first")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     await world.alice.replies(thread, "second")
@@ -113,14 +113,14 @@ async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_tha
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "!pause")
-    await world.sweeps()
+    await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
     await world.alice.edits(thread, reply, "use dev")
 
     await world.alice.clicks(thread, "Resume")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=90)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert (task.status, said(world, thread)[0]) == (
@@ -184,7 +184,7 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
     world.coder.misbehave("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
     task.becomes("working")
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
     await world.alice.clicks(thread, "Try again")
@@ -278,7 +278,7 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
     thread, task = await three_let_go(world)
     await world.alice.clicks(thread, "Try again")
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=31)
 
     await world.alice.replies(thread, "!pause")
@@ -289,7 +289,7 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
     [together] = [each for each in said(world, thread) if "> first" in each]
     assert together.startswith("Sent 1 of 3. The marks on them show which.\n> first")
     assert task.inputs == ["first"]
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
 
@@ -308,7 +308,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
         "Coder said: No capacity.\n> first\n> second\n[Try again]",
     ]
     assert world.task("fix-the-login").inputs == []
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
 
@@ -349,7 +349,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
     await world.alice.replies(thread, "!make test")
 
     task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=5)
 
     ended = "Settled: this thread has no task any more"
@@ -363,7 +363,7 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
     """By whatever way it came."""
     thread, task = await a_waiting_agent(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "!edit")
     thread.new_messages()
 
@@ -380,7 +380,7 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
     """One press does both, and both questions say what became of it."""
     thread, task = await a_waiting_agent(world)
     task.build_fails()
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=301)
     thread.new_messages()
     await world.alice.replies(thread, "use main")
@@ -389,7 +389,7 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
     await world.alice.clicks(thread, "Retry and send")
     for _ in range(4):
         await world.passes(seconds=5)
-        await world.sweeps()
+        await world.polls()
 
     assert asked == [
         "This reply was not delivered: the workspace is broken. *Retry and send* starts it again, and sends "
@@ -422,7 +422,7 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
     assert world.alice.sees() == ("*Fix it* has its new prompt. The agent reads it when the task is resumed.")
     assert world.alice.reads() == []
     assert len(world.cards()) == 1
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     assert len(thread.new_messages()) == 1
 
@@ -469,7 +469,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
         world.alice.sees() == "That button is too old: I no longer know what it was about. Please ask again."
     )
     assert world.alice.reads() == []
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
 

@@ -8,8 +8,8 @@ from taskwire.queue.batch import Batch
 from taskwire.sandbox.slack import Attachment, CallFault
 from taskwire.state.links import KEPT_REPLY_MS
 
-from .doubts import in_doubt
 from .people import Thread
+from .unknown_outcomes import reply_of_unknown_outcome
 from .waiting import a_busy_agent
 from .world import World
 
@@ -23,7 +23,7 @@ def buttons_left(thread: Thread) -> list[str]:
 
 async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> None:
     """The text is given back beside it."""
-    thread, _, _ = await in_doubt(world)
+    thread, _, _ = await reply_of_unknown_outcome(world)
     thread.new_messages()
 
     await world.alice.replies(thread, "!detach")
@@ -36,7 +36,7 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
 
 async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: World) -> None:
     """One press has decided on all of them."""
-    thread, _, _ = await in_doubt(world)
+    thread, _, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
     thread.new_messages()
@@ -53,7 +53,7 @@ async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World)
     """The older question was about other files."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     reply = await world.alice.replies(thread, "see this", (Attachment("a.png", b"\\x89PNG", "image/png"),))
     first = thread.new_messages()
 
@@ -72,7 +72,7 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
     """What was asked about its files is no question about its new words."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     reply = await world.alice.replies(thread, "see this", (Attachment("a.png", b"\x89PNG", "image/png"),))
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -135,7 +135,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
     """Slack took it, and did not say so before somebody had pressed its button."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
     await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
     await world.until(lambda: late.hits, "the question is posted")

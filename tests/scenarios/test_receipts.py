@@ -3,7 +3,7 @@
 from taskwire.sandbox.coder.faults import late, refused, server_error
 from taskwire.sandbox.slack import Attachment, CallFault
 
-from .doubts import LANDED, without_notices
+from .unknown_outcomes import LANDED, without_notices
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -154,7 +154,7 @@ async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(wor
     reply = await world.alice.replies(thread, "use main")
     lost = thread.receipt(reply)
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=31)
 
     assert lost == ["hourglass_flowing_sand"]

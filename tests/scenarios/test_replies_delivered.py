@@ -28,7 +28,7 @@ async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> Non
     reply = await world.alice.replies(thread, "use main")
     before = (task.inputs, thread.receipt(reply))
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
 
     assert before == ([], ["hourglass_flowing_sand"])
     assert task.inputs == ["use main"]
@@ -39,7 +39,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
     """Nobody has to press Resume before answering."""
     thread, task = await a_waiting_agent(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
 
     reply = await world.alice.replies(thread, "carry on, please")
     waiting = thread.receipt(reply)
@@ -49,7 +49,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
     assert waiting == ["hourglass_flowing_sand"]
     assert task.inputs == ["carry on, please"]
     assert thread.receipt(reply) == ["white_check_mark"]
-    await world.sweeps()
+    await world.polls()
     assert thread.new_messages() == [
         "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.\n[Open in Coder]",
         "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
@@ -138,7 +138,7 @@ async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(w
     world.reader.read_root(place, thread.ts)
     await world.alice.replies(thread, "and add a test")
     await world.until(lambda: world.coder.tasks, "the task")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert world.task("fix-the-login").inputs == ["and add a test"]
@@ -156,7 +156,7 @@ async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(worl
     world.reader.read_root(place, thread.ts)
     await world.alice.replies(thread, "and add a test")
     await world.passes(seconds=21)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert world.task("fix-the-login").inputs == ["and add a test"]
@@ -176,7 +176,7 @@ async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edit
     reply = await world.slack.post(world.alice.id, place, "and add a tset", thread.ts)
     await world.slack.edit(world.alice.id, place, reply, "and add a test")
     await world.until(lambda: world.coder.tasks, "the task")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert world.task("fix-the-login").inputs == ["and add a test"]

@@ -2,8 +2,8 @@
 
 from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
 
-from .doubts import without_notices
-from .lives import card
+from .running_tasks import card
+from .unknown_outcomes import without_notices
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import World
 
@@ -13,7 +13,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     thread, task = await a_waiting_agent(world)
     task.crashes()
     await world.passes(seconds=320)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=320)
     thread.new_messages()
     warned = await card(world, thread)
@@ -23,7 +23,7 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
     await world.alice.clicks(thread, "Retry and send")
     for _ in range(4):
         await world.passes(seconds=4)
-        await world.sweeps()
+        await world.polls()
     await world.passes(seconds=5)
 
     assert receipt == ["warning"]
@@ -46,7 +46,7 @@ async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World)
     thread, task = await a_waiting_agent(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
-    await world.sweeps()
+    await world.polls()
     without_notices(thread)
 
     reply = await world.alice.replies(thread, "use main")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from taskwire.sandbox.coder.access import Rules
 
-from .lives import a_task
+from .running_tasks import a_task
 from .waiting import a_waiting_agent
 from .world import World, new_world
 

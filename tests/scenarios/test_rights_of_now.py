@@ -51,7 +51,7 @@ async def test_who_is_not_who_they_were_steers_nothing(
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     if is_told:
@@ -217,7 +217,7 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     fault = faults.refused() if way == "refused" else faults.server_error()
     world.coder.misbehave(call, fault, times=1)
@@ -245,7 +245,7 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     reply = await carol.replies(thread, "use main")
     before = thread.receipt(reply)
 
@@ -258,7 +258,7 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
     await world.ages(seconds=10)
     task.becomes("idle", "Ready")
     for _ in range(3):
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=10)
 
     assert (before, thread.receipt(reply), task.inputs) == (["hourglass_flowing_sand"], [], [])
@@ -272,7 +272,7 @@ async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     world.coder.suspend("bob")

@@ -33,9 +33,9 @@ async def _says_it(world: World, thread: Thread) -> None:
     task = world.task("fix-the-login")
     task.says(f"I used {SECRET} to push.")
     task.becomes("complete", f"Pushed with {SECRET}", f"https://x.example/pull/1?token={SECRET}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=3)
-    await world.sweeps()
+    await world.polls()
     assert SECRET not in "\n".join([thread.card(), *thread.new_messages()])
 
 
@@ -55,7 +55,7 @@ async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None
     made = world.coder.add_task("alice", f"push with {SECRET}", name="loose")
     made.row.display_name = f"Use {SECRET}"
     thread = await world.alice.runs(f"/task attach {made.name}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=3)
 
     written = await kept(world)
@@ -92,9 +92,9 @@ async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) 
 async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
     """What stands in a dialog's field goes off as it stands there: a mask would be the new prompt."""
     thread = await world.alice.runs(f"/task create name=push push with {SECRET}")
-    await world.sweeps()
+    await world.polls()
     await world.alice.types("/task pause push")
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.clicks(thread, "Edit prompt")
     shown = world.alice.dialog()
@@ -112,7 +112,7 @@ async def test_a_prompt_that_is_cut_shows_no_half_of_a_secret(world: World) -> N
     words = "push it there " * 21
 
     thread = await world.alice.runs(f"/task create name=push {words[:284]} {SECRET} {words}")
-    await world.sweeps()
+    await world.polls()
 
     assert "push it there" in thread.card()
     assert SECRET[:8] not in thread.card()
@@ -125,7 +125,7 @@ PASSPHRASE = 'log in with password: "correct horse battery staple is my long sec
 async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World) -> None:
     """A title has room for the first of its words."""
     thread = await world.alice.runs(f"/task create name=push {PASSPHRASE}")
-    await world.sweeps()
+    await world.polls()
 
     assert 'log in with password: "•••' in thread.card().lower()
     assert "horse" not in thread.card()
@@ -135,7 +135,7 @@ async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: Worl
     """The title is made anew."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task pause {task.name}")
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.types(f"/task edit {task.name} {PASSPHRASE}")
     await world.passes(seconds=5)
@@ -148,7 +148,7 @@ async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: Worl
 async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -> None:
     """A name is shown everywhere, and none of it looks like a secret any more."""
     thread = await world.alice.runs("/task create -- password=hunter2 fix it")
-    await world.sweeps()
+    await world.polls()
 
     (task,) = world.coder.tasks
     assert task.name.startswith("password-fix-it-")
@@ -161,7 +161,7 @@ async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
     token = world.settings.coder_session_token.get_secret_value()
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.clicks(thread, "Edit prompt")
 
@@ -174,9 +174,9 @@ async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world:
     thread, task = await a_waiting_agent(world)
     task.build_fails(f"{SECRET}{' x' * 1_375} no space left on device")
 
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=400)
-    await world.sweeps()
+    await world.polls()
 
     said = "\n".join(thread.new_messages())
     assert "no space left on device" in said
@@ -188,12 +188,12 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
     made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
     made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
     thread = await world.alice.runs("/task attach loose")
-    await world.sweeps()
+    await world.polls()
     task = world.task("loose")
     task.build_fails(f"{'e ' * 990}{SECRET}{' e' * 20_000}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=400)
-    await world.sweeps()
+    await world.polls()
 
     written = await kept(world)
     longest = {letter: max(map(len, re.findall(f"(?:{letter} )+", written))) for letter in "pt"}
@@ -216,6 +216,6 @@ async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
 
     for number, (uri, button) in enumerate(links.items()):
         task.becomes("working", f"step {number}", uri)
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=4)
         assert f"\n{button}[Open in Coder]" in thread.card()

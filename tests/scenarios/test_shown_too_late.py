@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from taskwire.sandbox.slack import Call
 
-from .lives import a_task, card
+from .running_tasks import a_task, card
 from .waiting import a_busy_agent
 from .world import World
 
@@ -61,10 +61,10 @@ async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
     await card(world, thread)
     stopped = Stopped(world, lambda call: call.method == "chat.update")
     task.becomes("working", "Reading the tests")
-    await world.bot.parts.poller.sweep()
+    await world.bot.parts.poller.poll()
     await world.until(lambda: stopped.is_held, "a process stands still")
     task.becomes("complete", "Opened PR #12")
-    await world.bot.parts.poller.sweep()
+    await world.bot.parts.poller.poll()
     await _later(world)
     await world.until(lambda: "Opened PR #12" in thread.card(), "the card shows the end")
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from taskwire.sandbox.slack import CallFault
 from taskwire.sandbox.slack.ledger import Call
 
-from .crowds import a_second_replica, calls, crowd, heard
+from .many_tasks import a_second_replica, calls, heard, start_tasks
 from .world import CARD_SECONDS, POST_SECONDS, World
 
 POST, UPDATE = "chat.postMessage", "chat.update"
@@ -18,13 +18,13 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 async def test_who_is_called_hears_before_all_others(world: World) -> None:
     """Twenty tasks of one channel change at once, and one of them needs its owner."""
-    *others, finished = await crowd(world, 20)
+    *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
         task.pause()
     finished.becomes("complete", "Opened PR #12")
 
-    await world.sweeps()
+    await world.polls()
     at_once = [kind(call) for call in calls(world, POST)]
     await told(world, 20)
 
@@ -37,16 +37,16 @@ async def test_who_is_called_hears_before_all_others(world: World) -> None:
 
 async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> None:
     """The channel is busy for twenty seconds; the call has the next second of it."""
-    *others, finished = await crowd(world, 20)
+    *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
         task.pause()
-    await world.sweeps()
+    await world.polls()
     await world.passes(POST_SECONDS)
     before = len(calls(world, POST))
 
     finished.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await told(world, before + 3)
 
     assert before < 10
@@ -58,17 +58,17 @@ async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
     """A thread is told in order, so who is called would else wait for what calls nobody."""
-    *others, finished = await crowd(world, 20)
+    *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in [*others, finished]:
         task.pause()
-    await world.sweeps()
+    await world.polls()
     before = len(calls(world, POST))
 
     finished.resume()
-    await world.sweeps()
+    await world.polls()
     finished.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await told(world, 22)
 
     order = [(payload(call)["task_id"], kind(call)) for call in calls(world, POST)[before:]]
@@ -81,15 +81,15 @@ async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World
 
 async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> None:
     """Forty-five edits a minute for a hundred and twenty that change again and again, the newest state."""
-    tasks = await crowd(world, 120)
-    await world.sweeps()
+    tasks = await start_tasks(world, 120)
+    await world.polls()
     for task in tasks:
         task.becomes("working", "Running the tests")
-    await world.sweeps()
+    await world.polls()
 
     finished = tasks[90]
     finished.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     said = heard(world)
     before = len(calls(world, UPDATE))
     await world.passes(CARD_SECONDS)
@@ -108,12 +108,12 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
 async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World) -> None:
     """Whoever waits for the buttons waits for nobody else's report."""
-    tasks = await crowd(world, 60)
-    await world.sweeps()
+    tasks = await start_tasks(world, 60)
+    await world.polls()
     for task in tasks:
         task.becomes("working", "Running the tests")
     tasks[30].becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     heard(world)
 
     thread = await world.alice.runs("/task create fix it")
@@ -129,10 +129,10 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
 
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
     """However often its task changes."""
-    (task,) = await crowd(world, 1)
+    (task,) = await start_tasks(world, 1)
     for number in range(12):
         task.becomes("working", f"Step {number}")
-        await world.sweeps()
+        await world.polls()
         await world.passes(seconds=1)
 
     times = [call.at for call in calls(world, UPDATE)]
@@ -143,13 +143,13 @@ async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> No
 async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
     """Nobody posts before its time is over; then everything is said, once."""
     world.slack.add_channel("other", ["alice"])
-    tasks = [*await crowd(world, 5), *await crowd(world, 5, "other")]
+    tasks = [*await start_tasks(world, 5), *await start_tasks(world, 5, "other")]
     async with a_second_replica(world):
         await drawn(world)
         world.slack.faults.add(POST, CallFault.RATE_LIMITED, seconds=30)
         for task in tasks:
             task.becomes("complete", "Opened PR #12")
-        await world.sweeps()
+        await world.polls()
         under_way = len(calls(world, POST))
         for _ in range(5):
             await world.passes(seconds=5)
@@ -165,12 +165,12 @@ async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
 async def test_two_replicas_share_what_slack_allows(world: World) -> None:
     """Posts, edits and receipts of forty threads, and Slack never has to say no."""
     world.slack.add_channel("other", ["alice"])
-    tasks = [*await crowd(world, 20), *await crowd(world, 20, "other")]
+    tasks = [*await start_tasks(world, 20), *await start_tasks(world, 20, "other")]
     async with a_second_replica(world) as replica:
         for task in tasks:
             task.becomes("complete", "Opened PR #12")
         await world.coder.catch_up()
-        await world.bot.parts.poller.sweep()
+        await world.bot.parts.poller.poll()
         await told(world, 40)
         ended = [bot.metrics.exposition().decode() for bot in (world.bot, replica)]
 

@@ -5,15 +5,15 @@ import pytest
 from taskwire.sandbox.coder import faults
 from taskwire.sandbox.coder.steps import BuildPlan
 
-from .lives import card
 from .people import Thread
+from .running_tasks import card
 from .world import POST_SECONDS, World
 
 
 async def started(world: World, prompt: str = "fix it") -> Thread:
     """Alice's task, with an agent that waits."""
     thread = await world.alice.runs(f"/task create {prompt}")
-    await world.sweeps()
+    await world.polls()
     return thread
 
 
@@ -53,10 +53,10 @@ async def test_pause_and_resume(world: World) -> None:
     name = world.task("fix-it").name
 
     await world.alice.types(f"/task pause {name}")
-    await world.sweeps()
+    await world.polls()
     await world.alice.types(f"/task pause {name}")
     await world.alice.types(f"/task resume {name}")
-    await world.sweeps()
+    await world.polls()
     await world.alice.types(f"/task resume {name}")
     await world.passes(POST_SECONDS)
 
@@ -112,7 +112,7 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
     await world.alice.presses("Pause, then change it")
     await world.passes(seconds=4)
-    await world.sweeps()
+    await world.polls()
 
     assert (task.status, task.prompt) == ("paused", "fix that instead")
     assert world.alice.sees() == "*Fix it* has its new prompt. The agent reads it when the task is resumed."
@@ -133,7 +133,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
     for _ in range(5):
         await world.passes(seconds=4)
-    await world.sweeps()
+    await world.polls()
 
     assert (task.status, task.prompt) == ("paused", "fix that")
     assert [said.split(".")[0] for said in (asked, waits, world.alice.sees())] == [
@@ -235,7 +235,7 @@ async def test_attach_gives_a_task_a_thread(world: World) -> None:
     thread = await world.alice.runs("/task attach loose")
 
     assert thread.card().startswith("Working: Fix it. On it.")
-    await world.sweeps()
+    await world.polls()
     task.becomes("idle")
     await world.alice.replies(thread, "use main")
     assert task.inputs == ["use main"]

@@ -13,7 +13,7 @@ import pytest
 from taskwire.queue import inbox
 from taskwire.sandbox.slack import CallFault
 
-from .pasts import Past, look_often
+from .data_loss import StoreCopy, look_often
 from .test_card_in_place import delete, newest_card
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
@@ -40,19 +40,21 @@ async def world(
 
 
 @pytest.fixture
-def past(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) -> Past:
-    return Past(world, tmp_path, stores)
+def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) -> StoreCopy:
+    return StoreCopy(world, tmp_path, stores)
 
 
-async def test_a_task_that_the_store_has_lost_is_written_down_again(world: World, past: Past) -> None:
+async def test_a_task_that_the_store_has_lost_is_written_down_again(
+    world: World, store_copy: StoreCopy
+) -> None:
     """The bot remembers the command; its card and its task are found and not made again."""
-    await past.is_now()
+    await store_copy.is_now()
     thread = await world.alice.runs("/task create fix the login")
 
-    await past.comes_back()
+    await store_copy.comes_back()
     world.task("fix-the-login").becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    await past.goes_on()
+    await world.polls()
+    await store_copy.goes_on()
 
     assert len(world.coder.tasks) == 1
     assert world.cards() == []
@@ -62,13 +64,13 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(world: World
     ]
 
 
-async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, past: Past) -> None:
+async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_copy: StoreCopy) -> None:
     """Though the store knows nothing of it; its mark stays as it is."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     ts = await world.alice.replies(thread, "use main")
 
-    await past.comes_back()
+    await store_copy.comes_back()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -76,13 +78,15 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, past: 
     assert thread.receipt(ts) == ["white_check_mark"]
 
 
-async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(world: World, past: Past) -> None:
+async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
+    world: World, store_copy: StoreCopy
+) -> None:
     """Nor by one that was not there before."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     ts = await world.alice.replies(thread, "use main")
 
-    await past.is_restored()
+    await store_copy.is_restored()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -90,16 +94,16 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(world
     assert thread.receipt(ts) == ["white_check_mark"]
 
 
-async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, past: Past) -> None:
+async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, store_copy: StoreCopy) -> None:
     """It is in the copy as one that waits."""
     thread, task = await a_busy_agent(world)
     ts = await world.alice.replies(thread, "use main")
-    await past.is_now()
+    await store_copy.is_now()
     task.becomes("idle")
     await world.passes(seconds=5)
     task.becomes("working")
 
-    await past.is_restored()
+    await store_copy.is_restored()
     task.becomes("idle")
     await world.passes(seconds=35)
 
@@ -107,15 +111,15 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, pa
     assert thread.receipt(ts) == ["white_check_mark"]
 
 
-async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, past: Past) -> None:
+async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, store_copy: StoreCopy) -> None:
     """The agent had it, and stopped afterwards because somebody wanted that."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.replies(thread, "use main")
     task.pause()
-    await world.sweeps()
+    await world.polls()
 
-    await past.is_restored()
+    await store_copy.is_restored()
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main"]
@@ -123,55 +127,57 @@ async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, pa
     assert len(thread.new_messages()) == 1
 
 
-async def test_a_notice_is_not_told_again(world: World, past: Past) -> None:
-    """The sweep sees the same change once more, and finds what was said of it."""
+async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -> None:
+    """The poll sees the same change once more, and finds what was said of it."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     told = thread.new_messages()
     await world.passes(seconds=120)
 
-    await past.is_restored()
-    await world.sweeps()
-    await past.goes_on()
+    await store_copy.is_restored()
+    await world.polls()
+    await store_copy.goes_on()
 
     assert len(told) == 1
     assert thread.new_messages() == []
 
 
-async def test_a_file_is_not_shared_again(world: World, past: Past) -> None:
+async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -> None:
     """The copy knows that it is asked for, and not that it was given to Slack."""
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.replies(thread, "!logs full")
     world.alice.reads()
     assert world.cards() == [f"(file {task.name}.log)"]
 
-    await past.comes_back()
+    await store_copy.comes_back()
 
     assert world.cards() == []
     world.alice.reads()
 
 
-async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(world: World, past: Past) -> None:
+async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
+    world: World, store_copy: StoreCopy
+) -> None:
     """The bot remembers both clicks: the workspace has been started since the first."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.clicks(thread, "Pause")
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
     await world.alice.clicks(thread, "Resume")
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
     thread.new_messages(), world.alice.reads()
     builds = len(task.builds)
 
-    await past.comes_back()
+    await store_copy.comes_back()
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
 
     assert len(task.builds) == builds
     assert task.status == "active"
@@ -182,21 +188,21 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(world: Worl
     ]
 
 
-async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, past: Past) -> None:
+async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
     """Nobody remembers it; its card says which task it shows."""
-    await past.is_now()
+    await store_copy.is_now()
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
     await world.passes(seconds=600)
 
-    await past.is_restored()
+    await store_copy.is_restored()
     ts = await world.alice.replies(thread, "and test it")
     await world.passes(seconds=31)
-    await world.sweeps()
+    await world.polls()
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    await past.goes_on()
+    await world.polls()
+    await store_copy.goes_on()
 
     assert task.inputs == ["use main", "and test it"]
     assert thread.receipt(ts) == ["white_check_mark"]
@@ -223,19 +229,19 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
     assert len(thread.new_messages()) == 1
 
 
-async def test_a_thread_that_was_detached_stays_so(world: World, past: Past) -> None:
+async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: StoreCopy) -> None:
     """It was said in the thread when it was done; a reply after it reaches nobody."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.types("/task detach fix-the-login")
     said = thread.new_messages()
     world.alice.reads()
 
-    await past.is_restored()
+    await store_copy.is_restored()
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     await world.alice.replies(thread, "and test it")
-    await past.goes_on()
+    await store_copy.goes_on()
 
     assert len(said) == 1
     assert task.inputs == []
@@ -245,35 +251,35 @@ async def test_a_thread_that_was_detached_stays_so(world: World, past: Past) -> 
     ]
 
 
-async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, past: Past) -> None:
+async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, store_copy: StoreCopy) -> None:
     """Somebody had deleted the first one; the store knows only that."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     moved = newest_card(world, thread)
     moved.new_messages()
 
-    await past.is_restored()
+    await store_copy.is_restored()
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
-    await past.goes_on()
+    await world.polls()
+    await store_copy.goes_on()
 
     assert world.cards() == []
     assert [message.partition(" ")[2][:5] for message in moved.new_messages()] == ["Done:"]
 
 
-async def test_words_sent_by_a_command_are_not_sent_again(world: World, past: Past) -> None:
+async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
     """They stand in the thread, with the mark that says that the agent has them."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.types("/task send fix-the-login use main")
     said = thread.new_messages()
     world.alice.reads()
 
-    await past.comes_back()
+    await store_copy.comes_back()
     task.becomes("idle")
     await world.passes(seconds=5)
 
@@ -283,20 +289,20 @@ async def test_words_sent_by_a_command_are_not_sent_again(world: World, past: Pa
     world.alice.reads()
 
 
-async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, past: Past) -> None:
+async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, store_copy: StoreCopy) -> None:
     """Somebody paused the task after it was written: whether to start it again is theirs to say."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
-    await past.is_now()
+    await store_copy.is_now()
     await world.alice.types("/task pause fix-the-login")
     await world.passes(seconds=30)
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
     world.alice.reads()
 
-    await past.is_restored()
+    await store_copy.is_restored()
     await world.passes(seconds=35)
-    await world.sweeps()
+    await world.polls()
 
     asked = thread.new_messages()
     await world.alice.clicks(thread, "It arrived")
@@ -309,14 +315,14 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, pa
     ]
 
 
-async def test_administrators_hear_of_an_older_copy(world: World, past: Past) -> None:
+async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
     """Not of a failover, and not twice."""
     await world.restarts(admins=(world.bob.id,))
-    await past.is_now()
+    await store_copy.is_now()
     await world.passes(seconds=300)
-    await past.is_later()
+    await store_copy.is_later()
 
-    await past.comes_back()
+    await store_copy.comes_back()
 
     channel = world.slack.direct("bob").id
     told = [str(message["text"]) for message in world.slack.messages(channel)]
@@ -328,16 +334,16 @@ async def test_administrators_hear_of_an_older_copy(world: World, past: Past) ->
     ]
 
 
-async def test_what_was_seen_and_lost_is_seen_again(world: World, past: Past) -> None:
-    """Coder's list has not changed since, and the sweep is the next one; the bot takes nothing for stored."""
+async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: StoreCopy) -> None:
+    """Coder's list has not changed since, and the poll is the next one; the bot takes nothing for stored."""
     thread, task = await a_waiting_agent(world)
-    await past.is_now()
-    past.keeps_numbers = True
+    await store_copy.is_now()
+    store_copy.keeps_numbers = True
     task.becomes("complete", "Opened PR #12")
     world.slack.faults.add("chat.postMessage", CallFault.REFUSE, times=1)
-    await world.sweeps()
+    await world.polls()
 
-    await past.comes_back()
+    await store_copy.comes_back()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do.\n"
@@ -349,18 +355,18 @@ async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World
     """The agent had stopped then; before anybody is called its task has to be looked at again."""
     thread, task = await a_waiting_agent(world)
     task.becomes("idle", "Which branch?")
-    await world.sweeps()
+    await world.polls()
     await world.stops()
     task.becomes("working", "Reading the code")
     world.clock.passes(3_600)
     await world.forgets()
     await world.starts()
 
-    await world.bot.parts.poller.come()
+    await world.bot.parts.poller.fire_timers()
     await world.settles()
     before = thread.new_messages()
-    await world.sweeps()
-    await world.bot.parts.poller.come()
+    await world.polls()
+    await world.bot.parts.poller.fire_timers()
     await world.settles()
 
     assert (before, thread.new_messages()) == ([], [])

@@ -7,13 +7,13 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     """A person starts a task, is called when it needs them, answers, and hears of its end, once."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
-    await world.sweeps()
+    await world.polls()
     task.becomes("working", "Reading the code")
-    await world.sweeps()
+    await world.polls()
 
     task.says("Which branch should I use?")
     task.becomes("idle", "Waiting for a branch")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=25)
 
     assert thread.new_messages() == [
@@ -30,7 +30,7 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
 
     task.says("Done: the redirect keeps the query now.")
     task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
-    await world.sweeps()
+    await world.polls()
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here "
@@ -40,7 +40,7 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
     ]
 
     await world.passes(seconds=5)
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=60)
 
     assert thread.card().startswith("Done: Fix the login redirect. Opened PR #12.")
@@ -49,10 +49,10 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
 async def test_a_task_that_is_done_is_announced_once(world: World) -> None:
     """The thread hears of the end once, however often Coder is looked at."""
     thread = await world.alice.runs("/task create fix the login redirect")
-    await world.sweeps()
+    await world.polls()
     world.task("fix-the-login-redirect").becomes("complete", "Opened PR #12")
 
-    await world.sweeps(times=3)
+    await world.polls(times=3)
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. "

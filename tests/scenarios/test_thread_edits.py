@@ -259,7 +259,7 @@ async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(wo
     assert thread.receipt(reply) == []
 
 
-async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> None:
+async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: World) -> None:
     """Only the person's word does."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
@@ -281,7 +281,7 @@ async def test_an_edit_of_a_reply_in_doubt_does_not_send_it(world: World) -> Non
     assert task.inputs == ["use main"]
 
 
-async def test_a_reply_in_doubt_that_is_deleted_is_not_sent_again(world: World) -> None:
+async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(world: World) -> None:
     """The agent may have it all the same, and the thread hears so; replies behind it go on."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")

@@ -45,7 +45,7 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
     """Whoever deleted it."""
     thread, task = await a_waiting_agent(world)
     task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     thread.new_messages()
 
     reply = await world.alice.replies(thread, "use main")
@@ -59,7 +59,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=31)
 
     assert thread.new_messages() == [

@@ -4,7 +4,7 @@ import pytest
 
 from taskwire.sandbox.coder.steps import BuildPlan
 
-from .lives import timeless
+from .running_tasks import timeless
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World
 
@@ -90,12 +90,12 @@ async def test_pause_and_resume(world: World) -> None:
 
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=5)
-    await world.sweeps()
+    await world.polls()
     paused = (task.status, world.alice.reads(), thread.new_messages())
     await world.slack.mention(world.alice.id, thread.channel, "resume", thread.ts)
     await world.settles()
     await world.passes(seconds=5)
-    await world.sweeps()
+    await world.polls()
 
     assert paused == (
         "paused",
@@ -136,7 +136,7 @@ async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World
     """Only then Coder allows it."""
     thread, task = await a_waiting_agent(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
 
     await world.alice.replies(thread, "!edit fix the *logout* & test it")
@@ -254,7 +254,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
     task.says("I look at it.")
     await world.alice.replies(thread, "!pause")
     await world.coder.catch_up()
-    await world.sweeps()
+    await world.polls()
     world.coder.template.plan = BuildPlan(provision=3600)
     await world.alice.replies(thread, "!resume")
     world.alice.reads()
@@ -390,7 +390,7 @@ async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
     task.becomes("working", "Reading the code")
     task.agent_is_unreachable()
     await world.passes(seconds=60)
-    await world.sweeps()
+    await world.polls()
 
     await world.alice.replies(thread, "!logs")
 

@@ -4,7 +4,7 @@ import asyncio
 
 from taskwire.app.bot import running
 
-from .lives import TITLE, a_task, card
+from .running_tasks import TITLE, a_task, card
 from .world import World
 
 
@@ -12,18 +12,18 @@ async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> N
     """However many tasks there are, linked or not; and what has not changed is not read."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=30)
     world.coder.fill(300, "bob")
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     requests, read = len(world.coder.requests), tasks_read(world)
 
-    await world.sweeps(times=10)
+    await world.polls(times=10)
 
     asked = [(request.route, request.query) for request in world.coder.requests[requests:]]
     assert asked == [("tasks.list", "")] * 10
     assert tasks_read(world) == read
-    assert sweeps(world, "unchanged") >= 10
+    assert polls(world, "unchanged") >= 10
     assert len(thread.new_messages()) == 1
 
 
@@ -31,12 +31,12 @@ async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
     """Others' tasks change all day: they are neither read nor asked about."""
     await a_task(world)
     other = world.coder.add_task("bob", "tidy the docs")
-    await world.sweeps()
+    await world.polls()
     requests, read = len(world.coder.requests), tasks_read(world)
 
     for number in range(5):
         other.becomes("working", f"Page {number}")
-        await world.sweeps()
+        await world.polls()
 
     assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list"] * 5
     assert tasks_read(world) == read
@@ -46,12 +46,12 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
     """One of two moves: one is read, its history once."""
     _, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(seconds=5)
     requests, read = len(world.coder.requests), tasks_read(world)
 
     task.becomes("working", "Writing a test")
-    await world.sweeps()
+    await world.polls()
 
     assert [request.route for request in world.coder.requests[requests:]] == ["tasks.list", "agents.get"]
     assert tasks_read(world) == read + 1
@@ -92,11 +92,11 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
         for _ in range(3):
-            await asyncio.gather(world.bot.parts.poller.sweep(), other.parts.poller.sweep())
+            await asyncio.gather(world.bot.parts.poller.poll(), other.parts.poller.poll())
         asked = [request.route for request in world.coder.requests[requests:]]
         task.becomes("complete", "Opened PR #12")
         world.clock.passes(10)
-        await other.parts.poller.sweep()
+        await other.parts.poller.poll()
         await world.settles()
 
     assert asked == ["tasks.list"] * 3
@@ -109,12 +109,12 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
         world.clock.passes(10)
-        await other.parts.poller.sweep()
+        await other.parts.poller.poll()
         await world.settles()
         between = await card(world, thread)
         task.status_is("active")
         world.clock.passes(10)
-        await world.sweeps()
+        await world.polls()
 
     assert between.startswith(f"Unclear: {TITLE}.")
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
@@ -128,7 +128,7 @@ async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> N
     world.alice.reads()
 
     again = await world.alice.runs(f"/task attach {task.name}")
-    await world.sweeps()
+    await world.polls()
 
     assert (await card(world, again)).startswith(f"Working: {TITLE}. Reading the code.")
     assert again.new_messages() == []
@@ -139,7 +139,7 @@ def tasks_read(world: World) -> float:
     return figure(world, "taskwire_tasks_read_total")
 
 
-def sweeps(world: World, outcome: str) -> float:
+def polls(world: World, outcome: str) -> float:
     """How many looks ended so."""
     return figure(world, "taskwire_polls_total", outcome=outcome)
 

@@ -59,13 +59,13 @@ class Crowd:
         """Let the bot look once, and nobody carry out what follows."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
         self.world.coder.misbehave("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
-        await self.world.bot.parts.poller.sweep()
+        await self.world.bot.parts.poller.poll()
 
     async def news(self) -> dict[str, int]:
         """How many observations wait in the lists of which links, which are forgotten then."""
         jobs = await self.world.jobs()
         redis, keys = self.world.connections.commands, self.world.keys
-        await redis.delete(keys.named("ready"), *(keys.named("list", name, "order") for name in jobs))
+        await redis.delete(keys.named("ready"), *(keys.named("queue", name, "order") for name in jobs))
         return {name: len(waiting) for name, waiting in jobs.items()}
 
 

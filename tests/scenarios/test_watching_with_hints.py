@@ -10,7 +10,7 @@ from taskwire.app.bot import running
 from taskwire.sandbox.coder import PuppetTask, faults
 from taskwire.sandbox.coder.steps import BuildPlan
 
-from .lives import TITLE, a_task
+from .running_tasks import TITLE, a_task
 from .world import World
 
 TOKEN = "a-word-that-only-coder-knows"
@@ -54,7 +54,7 @@ async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -
     )
     await world.settles()
     asked = asked_for(world, task)
-    await world.bot.parts.poller.sweep()
+    await world.bot.parts.poller.poll()
 
     assert early == ("unknown", [])
     assert [message.partition(".")[0] for message in thread.new_messages()] == [f"Paused: {TITLE}"]
@@ -62,7 +62,7 @@ async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -
 
 
 async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None:
-    """Nothing would be seen before it is over, and the sweep tells of it."""
+    """Nothing would be seen before it is over, and the poll tells of it."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -116,7 +116,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
 
     answers = [await post(world, f"/coder/webhook/{TOKEN}") for _ in range(20)]
     await world.until(lambda: lists(world) > before, "a look")
-    await world.bot.parts.poller.sweep()
+    await world.bot.parts.poller.poll()
 
     assert answers == [204] * 20
     assert lists(world) - before <= 3

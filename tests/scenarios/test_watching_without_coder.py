@@ -5,7 +5,7 @@ import pytest
 from taskwire.sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
 from taskwire.sandbox.coder.wire import Answer
 
-from .lives import TITLE, a_task, card, next_list_shows
+from .running_tasks import TITLE, a_task, card, next_list_shows
 from .world import World
 
 AWAY = (
@@ -33,12 +33,12 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
     """One failure is no absence; what happened meanwhile is told once it is back."""
     thread, task = await a_task(world)
     world.coder.misbehave("tasks.list", fault, times=3)
-    await world.sweeps()
+    await world.polls()
     after_one = await card(world, thread)
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     away = await card(world, thread)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
 
     assert after_one.startswith(f"Working: {TITLE}. Reading the code. Owner: alice.")
     assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: alice.")
@@ -54,17 +54,17 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
     """The card tells one time, whoever looks."""
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", server_error(), times=None)
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     await world.passes(seconds=4)
     first = thread.card()
     await world.passes(seconds=600)
     await world.restarts()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=4)
 
     again = thread.card()
     world.coder.behave()
-    await world.sweeps()
+    await world.polls()
 
     assert "Coder does not answer me (first noticed:" in first
     assert again == first
@@ -76,7 +76,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     world.coder.user("taskwire").status = "suspended"
-    await world.sweeps(times=2)
+    await world.polls(times=2)
     refused_card = await card(world, thread)
     reply = await world.alice.replies(thread, "use main")
     task.becomes("complete", "Opened PR #12")
@@ -85,7 +85,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
     await world.passes(seconds=60)
 
     world.coder.user("taskwire").status = "active"
-    await world.sweeps()
+    await world.polls()
     for _ in range(3):
         await world.passes(seconds=60)
 
@@ -109,7 +109,7 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: Wo
     thread, task = await a_task(world)
     world.coder.misbehave("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")
-    await world.sweeps()
+    await world.polls()
     for _ in range(6):
         await world.passes(seconds=10)
 
@@ -123,11 +123,11 @@ async def test_one_task_that_cannot_be_read_hides_no_other(world: World) -> None
     """A newer Coder may show a task in a way that nobody knows yet."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
-    await world.sweeps()
+    await world.polls()
     world.task("tidy-the-docs").becomes("complete", "Tidied")
     await next_list_shows(world, task, status={"phase": "active"})
 
-    await world.sweeps()
+    await world.polls()
 
     assert len(other.new_messages()) == 1
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")

@@ -4,8 +4,8 @@ import pytest
 
 from taskwire.sandbox.slack import CallFault
 
-from .lives import card
 from .people import Thread
+from .running_tasks import card
 from .waiting import a_busy_agent
 from .world import World
 
@@ -13,7 +13,7 @@ from .world import World
 async def started(world: World) -> Thread:
     """Alice's task, with an agent that waits."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     return thread
 
 
@@ -97,7 +97,7 @@ async def paused(world: World) -> Thread:
     """A task of Alice's whose thread has a notice with *Resume*."""
     thread = await started(world)
     world.task("fix-it").pause()
-    await world.sweeps()
+    await world.polls()
     assert "[Resume]" in thread.new_messages()[0]
     return thread
 

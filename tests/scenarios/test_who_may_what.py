@@ -157,10 +157,10 @@ async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
 async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
     """The dialog says so at once; a click on the card is checked in the same way."""
     thread = await world.alice.runs("/task create fix it")
-    await world.sweeps()
+    await world.polls()
     name = world.task("fix-it").name
     world.task("fix-it").becomes("working", "On it")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=4)
 
     await world.bob.types(f"/task delete {name}")
@@ -213,9 +213,9 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
     task = world.coder.add_task("alice", "fix it", name="loose")
 
     thread = await dora.runs("/task attach loose")
-    await world.sweeps()
+    await world.polls()
     task.becomes("complete", "Opened PR #1")
-    await world.sweeps()
+    await world.polls()
 
     assert [message.split(".")[0] for message in thread.new_messages()] == [
         f"<@{world.alice.id}> Done: Fix it"

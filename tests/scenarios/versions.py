@@ -24,7 +24,7 @@ async def newer_was_here(world: World) -> None:
 
 async def as_newer(world: World, name: QueueName) -> None:
     """Let the jobs of a list be as a newer version writes them: with a field that this one does not know."""
-    redis, key = world.connections.commands, world.keys.named("list", name, "jobs")
+    redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
     for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
         if field.startswith("body|"):
             job = json.loads(body)
@@ -36,7 +36,7 @@ async def newer_comes(world: World, *names: QueueName) -> None:
     """Let the bot be the newer version from now on, which can read what stands in these lists."""
     redis = world.connections.commands
     for name in names:
-        key = world.keys.named("list", name, "jobs")
+        key = world.keys.named("queue", name, "jobs")
         for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
             if field.startswith("body|"):
                 job = json.loads(body)

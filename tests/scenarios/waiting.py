@@ -11,7 +11,7 @@ PROMPT = "fix the login"
 async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
     """A task of Alice's, with its thread; its agent has come up and takes input."""
     thread = await world.alice.runs(f"/task create {PROMPT}")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=3)
     return thread, world.task("fix-the-login")
 
@@ -20,7 +20,7 @@ async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
     """The same, but it works and takes no input."""
     thread, task = await a_waiting_agent(world)
     task.becomes("working")
-    await world.sweeps()
+    await world.polls()
     return thread, task
 
 
@@ -29,4 +29,4 @@ async def takes_all(world: World, task: PuppetTask) -> None:
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()

@@ -36,7 +36,7 @@ local prefix, passed, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + passed
 local busy = redis.call('ZCOUNT', prefix .. 'ready', '-inf', string.format('%.0f', now))
 for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
-  busy = busy + redis.call('HEXISTS', prefix .. 'list:' .. name .. ':state', 'token')
+  busy = busy + redis.call('HEXISTS', prefix .. 'queue:' .. name .. ':state', 'token')
 end
 return busy
 """
@@ -122,18 +122,18 @@ class World:
         await asyncio.gather(*turns, return_exceptions=True)
         await self.stops()
 
-    async def sweeps(self, times: int = 1) -> None:
+    async def polls(self, times: int = 1) -> None:
         """Let the bot look at Coder, and carry out what follows."""
         for _ in range(times):
             await self.coder.catch_up()
-            await self.bot.parts.poller.sweep()
+            await self.bot.parts.poller.poll()
             await self.settles()
 
     async def passes(self, seconds: float) -> None:
         """Let time pass, and let happen what was due."""
         self.clock.passes(seconds)
         await self.coder.catch_up()
-        await self.bot.parts.deps.links.come()
+        await self.bot.parts.deps.links.fire_timers()
         await self.connections.commands.lpush(self.keys.named("wakeups"), "1")
         await self.settles()
 
@@ -165,7 +165,7 @@ class World:
         """Every list that has work, with its job ids."""
         redis = self.connections.commands
         names = cast("list[str]", await redis.zrange(self.keys.named("ready"), 0, -1))
-        orders = [await redis.zrange(self.keys.named("list", name, "order"), 0, -1) for name in names]
+        orders = [await redis.zrange(self.keys.named("queue", name, "order"), 0, -1) for name in names]
         return dict(zip(names, cast("list[list[str]]", orders), strict=True))
 
     async def dead_letters(self) -> list[str]:

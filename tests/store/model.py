@@ -82,11 +82,11 @@ class Model:
     def _due_at(self, name: str, at: int) -> None:
         self.ready[name], self.ranks[name] = at, self._rank(name)
 
-    def _next(self, *, is_alike: bool) -> str:
+    def _next(self, *, ignores_priority: bool) -> str:
         """Of those that are due whose rank is lowest, else what is due for longest."""
 
         def place(name: str) -> tuple[int, int, str]:
-            is_ahead = not is_alike and self.ready[name] <= self.now
+            is_ahead = not ignores_priority and self.ready[name] <= self.now
             return (self.ranks[name] if is_ahead else 3, self.ready[name], name)
 
         return min(self.ready, key=place)
@@ -117,10 +117,10 @@ class Model:
         self.lists.setdefault(name, Held()).jobs.pop(job, None)
         self._settle(name)
 
-    def take(self, token: str, *, is_alike: bool = False) -> Taken | None:
+    def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
         """The list that goes first, or has been due for longest."""
         while self.ready:
-            name = self._next(is_alike=is_alike)
+            name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]
             if self.ready[name] > self.now:
                 return None

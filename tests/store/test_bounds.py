@@ -5,7 +5,7 @@ import pytest
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import REPLY, QueueName, in_turn, intake, to_coder, to_thread
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Inbox, Taken
+from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Inbox, Claim
 from taskwire.redis.connection import Connections
 from taskwire.state.links import MARKED, LinkWrites
 
@@ -27,7 +27,7 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = HERE) -> list[Taken]:
+async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = HERE) -> list[Claim]:
     """Let so many messages come in the thread."""
     return [
         await inbox.accept_in_thread(
@@ -52,7 +52,7 @@ async def filled(engine: Engine, count: int) -> None:
 
 async def waiting(engine: Engine, name: str) -> int:
     """How many jobs wait in a list."""
-    return await engine.connections.commands.zcard(engine.keys.named("list", name, "order"))
+    return await engine.connections.commands.zcard(engine.keys.named("queue", name, "order"))
 
 
 async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
@@ -61,7 +61,7 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
     taken = await writes(inbox, 1_000)
 
-    assert taken == ["taken"] * MOST_REPLIES + ["full"] * (1_000 - MOST_REPLIES)
+    assert taken == ["claimed"] * MOST_REPLIES + ["rejected"] * (1_000 - MOST_REPLIES)
     assert await waiting(engine, "to_coder:L1") == MOST_REPLIES
     assert (
         await engine.connections.commands.exists(engine.keys.named("claim", "message", "C1:reply:999")) == 0
@@ -74,7 +74,7 @@ async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine,
     await writes(inbox, 1)
     await filled(engine, MOST_REPLIES)
 
-    assert await writes(inbox, 2) == ["seen", "full"]
+    assert await writes(inbox, 2) == ["duplicate", "rejected"]
 
 
 async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: Engine, inbox: Inbox) -> None:
@@ -101,7 +101,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
         Batch().hold(to_coder("L1"), engine.keys.named("held", "L1"), REPLY, 0, MOST_REPLIES)
     )
 
-    assert await writes(inbox, 2) == ["taken", "full"]
+    assert await writes(inbox, 2) == ["claimed", "rejected"]
 
 
 async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
@@ -109,7 +109,7 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox:
     await linked(engine)
     await filled(engine, MOST_REPLIES)
 
-    assert await writes(inbox, 1, name="pause:") == ["taken"]
+    assert await writes(inbox, 1, name="pause:") == ["claimed"]
 
 
 async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
@@ -126,8 +126,8 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
     await engine.queue.write(Batch().hold(to_coder("L1"), held, REPLY, 0, in_turn(Ts("999.000000"))))
     held_then = await writes(inbox, 1, name="click:")
 
-    assert (waiting_then, held_then) == (["taken"], ["taken"])
-    assert await writes(inbox, 1) == ["full"]
+    assert (waiting_then, held_then) == (["claimed"], ["claimed"])
+    assert await writes(inbox, 1) == ["rejected"]
     assert await engine.connections.commands.hlen(held) == 2 * MOST_REPLIES
 
 
@@ -139,8 +139,8 @@ async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
 
     taken = await writes(inbox, 1_000, name="pause:")
 
-    assert taken.count("taken") == await waiting(engine, "to_coder:L1") == MOST_REPLIES + MOST_ASKED
-    assert await writes(inbox, 1, name="reply_changed:") == ["taken"]
+    assert taken.count("claimed") == await waiting(engine, "to_coder:L1") == MOST_REPLIES + MOST_ASKED
+    assert await writes(inbox, 1, name="reply_changed:") == ["claimed"]
 
 
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
@@ -152,7 +152,7 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
     told = await writes(inbox, 1_000, name=f"{TOO_MANY}:", here=to_thread("@"))
 
-    assert (taken.count("taken"), told.count("taken")) == (MOST_TOLD, MOST_TOLD)
+    assert (taken.count("claimed"), told.count("claimed")) == (MOST_TOLD, MOST_TOLD)
     assert await waiting(engine, "to_thread:L1") == 2 * MOST_TOLD
 
 
@@ -163,7 +163,7 @@ async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
     taken = await writes(inbox, MOST_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")
-    assert set(taken) == {"kept"}
+    assert set(taken) == {"parked"}
     assert await engine.connections.commands.llen(kept) == MOST_REPLIES
     await engine.queue.write(Batch().adopt(kept, "L1"))
     assert (await engine.takes()).job_id == "reply:20"
@@ -176,8 +176,8 @@ async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
         for number in range(MOST_ASKED + 2)
     ]
 
-    assert taken == ["taken"] * MOST_ASKED + ["full"] * 2
-    assert await inbox.accept("command", "T-bob", Batch().append(intake("U2"), job("c"))) == "taken"
+    assert taken == ["claimed"] * MOST_ASKED + ["rejected"] * 2
+    assert await inbox.accept("command", "T-bob", Batch().append(intake("U2"), job("c"))) == "claimed"
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:

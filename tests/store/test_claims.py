@@ -34,7 +34,7 @@ async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
     await engine.ends(await engine.takes())
     second = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
-    assert (first, second) == ("taken", "seen")
+    assert (first, second) == ("claimed", "duplicate")
     assert await engine.due() == {}
 
 
@@ -52,7 +52,7 @@ async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
 
     taken = await asyncio.gather(*(inbox.accept("message", "C1:2.0", batch) for _ in range(8)))
 
-    assert sorted(taken) == ["seen"] * 7 + ["taken"]
+    assert sorted(taken) == ["duplicate"] * 7 + ["claimed"]
 
 
 async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
@@ -70,7 +70,7 @@ async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inb
     """People talk in many threads."""
     taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
-    assert taken == "foreign"
+    assert taken == "not_ours"
     assert await engine.written() == []
 
 
@@ -80,7 +80,7 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
 
     taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
-    assert taken == "taken"
+    assert taken == "claimed"
     assert await engine.due() == {"to_coder:L1": 0}
 
 
@@ -88,7 +88,7 @@ async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: En
     """The card can be seen, and answered, before Slack's answer to our post is."""
     for name in ("a", "b"):
         batch = Batch().append(HERE, job(name))
-        assert await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "kept"
+        assert await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "parked"
     kept = engine.keys.named("parked", "C1:1.000000")
     assert 0 < await engine.connections.commands.pttl(kept) <= KEPT_MS
 
@@ -121,7 +121,7 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
         taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
-    assert taken == "taken"
+    assert taken == "claimed"
     assert await engine.due() == {LIST: 0}
 
 
@@ -135,7 +135,7 @@ async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connection
 
         taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=True)
 
-    assert taken == "kept"
+    assert taken == "parked"
     assert await real.commands.llen(engine.keys.named("parked", "C1:1.000000")) == 1
 
 
@@ -150,7 +150,7 @@ async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real
 
         taken = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
-    assert taken == "seen"
+    assert taken == "duplicate"
     assert await engine.due() == {}
 
 
@@ -169,8 +169,8 @@ async def test_claims_that_begin_together_go_together(real: Connections) -> None
             return_exceptions=True,
         )
 
-    order = await real.commands.zrange(engine.keys.named("list", LIST, "order"), 0, -1)
-    assert [outcomes[0], outcomes[2], outcomes[3], order] == ["taken", "taken", "seen", ["a", "b"]]
+    order = await real.commands.zrange(engine.keys.named("queue", LIST, "order"), 0, -1)
+    assert [outcomes[0], outcomes[2], outcomes[3], order] == ["claimed", "claimed", "duplicate", ["a", "b"]]
     assert isinstance(outcomes[1], TryLater)
     assert network.requests == before + 1
 
@@ -185,7 +185,7 @@ async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connectio
 
         taken = await asyncio.gather(*(inbox.accept("event", f"Ev{number}", Batch()) for number in (1, 2, 3)))
 
-    assert taken == ["taken"] * 3
+    assert taken == ["claimed"] * 3
 
 
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:

@@ -54,7 +54,7 @@ def test_no_kind_of_list_is_out_of_sight() -> None:
     rooms = {**vars(jobs), **vars(closed_threads), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 
-    assert {*makers, jobs.READING.partition(":")[0]} == set(QUEUES)
+    assert {*makers, jobs.BACKFILL_THREADS.partition(":")[0]} == set(QUEUES)
 
 
 def _returns(made: object) -> object:

@@ -40,7 +40,7 @@ async def newer_writes(
 
 async def leaves(engine: Engine) -> str:
     """This version meets it."""
-    return await engine.queue.leave(await engine.takes_unreadable())
+    return await engine.queue.defer(await engine.takes_unreadable())
 
 
 async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queue) -> None:
@@ -49,7 +49,7 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
 
     left = await leaves(engine)
 
-    assert left == "left"
+    assert left == "deferred"
     assert await engine.takes_nothing() == 1.0
     taken = await newer.acquire()
     assert isinstance(taken, Unreadable)
@@ -128,7 +128,7 @@ async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Que
     left = await leaves(engine)
     await engine.append("pause", score=1)
 
-    assert left == "left"
+    assert left == "deferred"
     assert await engine.takes_nothing() == 1.0
     again = await newer.acquire()
     assert again is not None
@@ -139,12 +139,12 @@ async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> Non
     """The token is gone."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
-    await engine.queue.leave(taken)
+    await engine.queue.defer(taken)
 
     with pytest.raises(LeaseLost):
         await engine.queue.complete(taken, "done", Batch())
     with pytest.raises(LeaseLost):
-        await engine.queue.leave(taken)
+        await engine.queue.defer(taken)
 
 
 async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
@@ -163,12 +163,12 @@ async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine
     await newer_writes(engine)
     await engine.append("behind")
     found, left = [], await leaves(engine)
-    while left != "nobody":
+    while left != "no newer version":
         found.append((left, (await engine.due())[LIST]))
         engine.passes(LEFT_MS / 1000 if len(found) < 3 else WEEK / 4)
         left = await leaves(engine)
 
-    assert found == [("left", 60), *[("left again", 60)] * (len(found) - 1)]
+    assert found == [("deferred", 60), *[("deferred again", 60)] * (len(found) - 1)]
     assert engine.clock.now_ms - NOON_MS > WEEK * 1000
     # It is in the hands of whoever was told so.
     assert (await engine.due())[LIST] == 10
@@ -192,7 +192,7 @@ async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: E
 
     week_ms = NOON_MS + WEEK * 1000
     assert sorted(found) == [Stranded(LIST, "n", 600_000, week_ms), Stranded(OTHER, "n", 600_000, week_ms)]
-    assert left == "left again"
+    assert left == "deferred again"
     assert [(each.name, each.absent_ms) for each in await formats.list_stranded()] == [(LIST, 0)]
     assert await engine.connections.commands.exists(engine.keys.named("unread")) == 0
 
@@ -210,7 +210,7 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
 
     assert not isinstance(waits, Unreadable)
     assert found == []
-    assert await leaves(engine) == "nobody"
+    assert await leaves(engine) == "no newer version"
 
 
 async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queue) -> None:
@@ -235,7 +235,7 @@ async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: En
     taken = await newer.acquire()
     assert isinstance(taken, Unreadable)
 
-    await newer.leave(taken)
+    await newer.defer(taken)
 
     assert not isinstance(await newer.acquire(), Unreadable)
     assert isinstance(await newest.acquire(), Unreadable)

@@ -14,7 +14,7 @@ KEYS = Keys("T0TEAM")
         KEYS.named("ready"),
         KEYS.link("L1"),
         KEYS.link("L1", "taken"),
-        KEYS.named("list", "to_thread:L1", "order"),
+        KEYS.named("queue", "to_thread:L1", "order"),
     ],
 )
 def test_all_keys_of_a_workspace_live_in_one_slot(key: str) -> None:
@@ -35,7 +35,7 @@ def test_two_installations_in_one_workspace_share_no_key() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["ready", "wakeups", "link:L1", "link:L1:taken", "list:to_thread:L1:order", "held:L1", "thread:C1:1.0"],
+    ["ready", "wakeups", "link:L1", "link:L1:taken", "queue:to_thread:L1:order", "held:L1", "thread:C1:1.0"],
 )
 def test_what_stays_is_known(key: str) -> None:
     """And says why."""

@@ -152,7 +152,7 @@ async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLette
     """Ahead of what was written later; what was found out about it is found out anew."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
-    asked = REPLY.knowing(waits=7, asked="in_doubt", is_admitted=True)
+    asked = REPLY.knowing(waits=7, asked="outcome_unknown", is_admitted=True)
     letter = await gives_up(engine, to_coder(LINK), asked)
     await engine.queue.write(keeping.keep_reply(Batch(), LINK, REPLY.id, Reply.model_validate(asked.work)))
     await engine.append("later", name=to_coder(LINK), score=in_turn("1764071009.000000"))

@@ -10,7 +10,7 @@ from taskwire.domain.phases import Observation, Report
 from taskwire.domain.transitions import LinkState, Observed
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites
-from taskwire.state.observations import MOST_LOOKS, Observations, StoredObservation, Sweep
+from taskwire.state.observations import MOST_LOOKS, Observations, Poll, StoredObservation
 
 from .engine import NOON_MS, Engine
 
@@ -20,8 +20,8 @@ TELL = "to_thread:L1"
 
 
 @pytest.fixture
-async def sweeps(engine: Engine) -> Observations:
-    """Sweeps over one linked task."""
+async def polls(engine: Engine) -> Observations:
+    """Polls over one linked task."""
     await engine.queue.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L1"))
     return Observations(engine.connections, engine.keys, engine.clock)
 
@@ -58,51 +58,49 @@ async def _told(engine: Engine) -> list[str]:
     return told
 
 
-async def _claim(sweeps: Observations) -> Sweep:
-    sweep = await sweeps.claim("service", 20_000)
-    assert isinstance(sweep, Sweep)
-    return sweep
+async def _claim(polls: Observations) -> Poll:
+    poll = await polls.claim("service", 20_000)
+    assert isinstance(poll, Poll)
+    return poll
 
 
-async def _can_sweep(sweeps: Observations) -> bool:
-    return isinstance(await sweeps.claim("service", 20_000), Sweep)
+async def _can_sweep(polls: Observations) -> bool:
+    return isinstance(await polls.claim("service", 20_000), Poll)
 
 
-async def test_what_is_newer_is_stored_and_told(engine: Engine, sweeps: Observations) -> None:
+async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observations) -> None:
     """Each observation that differs is one job."""
-    sweep = await _claim(sweeps)
+    poll = await _claim(polls)
 
-    await sweeps.observe("service", sweep, [seen("a")])
-    await sweeps.observe("service", sweep, [seen("a")])
-    await sweeps.observe("service", sweep, [seen("b", seconds=1)])
+    await polls.observe("service", poll, [seen("a")])
+    await polls.observe("service", poll, [seen("a")])
+    await polls.observe("service", poll, [seen("b", seconds=1)])
 
     assert await _told(engine) == ["a", "b"]
 
 
 async def test_while_nothing_can_be_told_only_the_newest_look_waits(
-    engine: Engine, sweeps: Observations
+    engine: Engine, polls: Observations
 ) -> None:
     """A day without Slack is not a look each five seconds; a change of the task's condition is kept."""
     await engine.append("blocked", name=QueueName(TELL))
-    sweep = await _claim(sweeps)
+    poll = await _claim(polls)
 
-    await sweeps.observe("service", sweep, [seen(f"step {number}", seconds=number) for number in range(300)])
-    await sweeps.observe("service", sweep, [seen("anew", build=2, seconds=301)])
-    await sweeps.observe("service", sweep, [seen("anew and on", build=2, seconds=302)])
+    await polls.observe("service", poll, [seen(f"step {number}", seconds=number) for number in range(300)])
+    await polls.observe("service", poll, [seen("anew", build=2, seconds=301)])
+    await polls.observe("service", poll, [seen("anew and on", build=2, seconds=302)])
     await engine.ends(await engine.takes())
 
     assert await _told(engine) == ["step 299", "anew and on"]
 
 
-async def test_what_changes_all_the_time_is_not_kept_without_end(
-    engine: Engine, sweeps: Observations
-) -> None:
+async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, polls: Observations) -> None:
     """Two hundred conditions that nobody was told of are enough."""
     await engine.append("blocked", name=QueueName(TELL))
-    sweep = await _claim(sweeps)
+    poll = await _claim(polls)
 
     looks = [seen(f"build {number}", build=number, seconds=number) for number in range(MOST_LOOKS + 50)]
-    await sweeps.observe("service", sweep, looks)
+    await polls.observe("service", poll, looks)
     await engine.ends(await engine.takes())
     told = await _told(engine)
 
@@ -110,85 +108,85 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(
     assert told[-1] == f"build {MOST_LOOKS + 49}"
 
 
-async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, sweeps: Observations) -> None:
+async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
     """It would tell old news as new."""
-    old = await _claim(sweeps)
-    new = await _claim(sweeps)
+    old = await _claim(polls)
+    new = await _claim(polls)
 
-    assert await sweeps.observe("service", new, [seen("new", seconds=5)])
-    assert not await sweeps.observe("service", old, [seen("old")])
+    assert await polls.observe("service", new, [seen("new", seconds=5)])
+    assert not await polls.observe("service", old, [seen("old")])
 
     assert await _told(engine) == ["new"]
 
 
 @pytest.mark.parametrize("older", [seen("old", build=1, seconds=9), seen("old", build=2, seconds=1)])
 async def test_an_older_build_or_report_is_none(
-    engine: Engine, sweeps: Observations, older: StoredObservation
+    engine: Engine, polls: Observations, older: StoredObservation
 ) -> None:
     """Coder may answer from a replica that lags."""
-    sweep = await _claim(sweeps)
-    await sweeps.observe("service", sweep, [seen("new", build=2, seconds=5)])
+    poll = await _claim(polls)
+    await polls.observe("service", poll, [seen("new", build=2, seconds=5)])
 
-    await sweeps.observe("service", sweep, [older])
+    await polls.observe("service", poll, [older])
 
     assert await _told(engine) == ["new"]
 
 
-async def test_a_new_build_may_report_anew(engine: Engine, sweeps: Observations) -> None:
+async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) -> None:
     """Its reports begin again."""
-    sweep = await _claim(sweeps)
-    await sweeps.observe("service", sweep, [seen("before", build=1, seconds=50)])
+    poll = await _claim(polls)
+    await polls.observe("service", poll, [seen("before", build=1, seconds=50)])
 
-    await sweeps.observe("service", sweep, [seen("after", build=2, seconds=10)])
+    await polls.observe("service", poll, [seen("after", build=2, seconds=10)])
 
     assert await _told(engine) == ["before", "after"]
 
 
-async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, sweeps: Observations) -> None:
+async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Observations) -> None:
     """One list shows all tasks there are."""
-    sweep = await _claim(sweeps)
+    poll = await _claim(polls)
     await engine.queue.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
 
-    await sweeps.observe("service", sweep, [seen("a")])
+    await polls.observe("service", poll, [seen("a")])
 
     assert await engine.due() == {}
 
 
-async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(sweeps: Observations) -> None:
+async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Observations) -> None:
     """A list that shows it begins the count anew."""
-    sweep = await _claim(sweeps)
+    poll = await _claim(polls)
 
-    assert await sweeps.miss("service", sweep, [TASK]) == []
-    await sweeps.observe("service", sweep, [seen("a")])
-    assert await sweeps.miss("service", sweep, [TASK]) == []
-    assert await sweeps.miss("service", sweep, [TASK]) == [LinkId("L1")]
+    assert await polls.miss("service", poll, [TASK]) == []
+    await polls.observe("service", poll, [seen("a")])
+    assert await polls.miss("service", poll, [TASK]) == []
+    assert await polls.miss("service", poll, [TASK]) == [LinkId("L1")]
 
 
-async def test_what_an_overtaken_list_did_not_show_is_not_gone(sweeps: Observations) -> None:
+async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
     """Whoever slept meanwhile hears so, and counts nothing."""
-    old = await _claim(sweeps)
-    new = await _claim(sweeps)
+    old = await _claim(polls)
+    new = await _claim(polls)
 
-    assert await sweeps.miss("service", old, [TASK]) is None
-    assert await sweeps.miss("service", new, [TASK]) == []
+    assert await polls.miss("service", old, [TASK]) is None
+    assert await polls.miss("service", new, [TASK]) == []
 
 
-async def test_one_replica_sweeps_at_a_time(engine: Engine, sweeps: Observations) -> None:
+async def test_one_replica_sweeps_at_a_time(engine: Engine, polls: Observations) -> None:
     """Until its lease has passed, or it leaves."""
     other = Observations(engine.connections, engine.keys, engine.clock)
-    await _claim(sweeps)
+    await _claim(polls)
 
     assert not await _can_sweep(other)
     engine.passes(20)
     assert await _can_sweep(other)
-    assert not await _can_sweep(sweeps)
-    await other.leave("service")
-    assert await _can_sweep(sweeps)
+    assert not await _can_sweep(polls)
+    await other.release("service")
+    assert await _can_sweep(polls)
 
 
-async def test_each_sweep_has_a_higher_number(sweeps: Observations) -> None:
+async def test_each_sweep_has_a_higher_number(polls: Observations) -> None:
     """It must only ever rise."""
-    numbers = [(await _claim(sweeps)).number for _ in range(3)]
+    numbers = [(await _claim(polls)).number for _ in range(3)]
 
     assert numbers == sorted(set(numbers))
 
@@ -198,10 +196,10 @@ async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
     await engine.queue.write(writes.state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000))
 
-    assert await links.come() == 0
+    assert await links.fire_timers() == 0
     engine.passes(5)
-    assert await links.come() == 1
-    assert await links.come() == 0
+    assert await links.fire_timers() == 1
+    assert await links.fire_timers() == 0
 
     assert await _told(engine) == ["time_came"]
 
@@ -214,5 +212,5 @@ async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> 
         batch.write("ZADD", engine.keys.named("timers"), engine.clock.now_ms, f"L{number}")
     await engine.queue.write(batch)
 
-    assert [await links.come() for _ in range(3)] == [200, 50, 0]
+    assert [await links.fire_timers() for _ in range(3)] == [200, 50, 0]
     assert await engine.connections.commands.zcard(engine.keys.named("ready")) == 250

@@ -85,15 +85,15 @@ class Lists(RuleBasedStateMachine):
         self.model.now = self.engine.clock.now_ms
 
     @precondition(lambda self: self.model.ready)
-    @rule(is_alike=st.booleans())
-    def take(self, *, is_alike: bool) -> None:
+    @rule(ignores_priority=st.booleans())
+    def take(self, *, ignores_priority: bool) -> None:
         """A worker has a free place."""
-        taken = self.does(self.engine.queue.acquire(is_alike=is_alike))
+        taken = self.does(self.engine.queue.acquire(ignores_priority=ignores_priority))
         if isinstance(taken, NothingDue):
-            assert self.model.take("", is_alike=is_alike) is None
+            assert self.model.take("", ignores_priority=ignores_priority) is None
             return
         assert isinstance(taken, Lease)
-        expected = self.model.take(taken.token, is_alike=is_alike)
+        expected = self.model.take(taken.token, ignores_priority=ignores_priority)
         assert expected is not None
         seen = (taken.name, taken.job_id, taken.takes, taken.attempt is not None)
         assert seen == (expected.name, expected.job, expected.takes, expected.is_pinned)
@@ -142,7 +142,7 @@ class Lists(RuleBasedStateMachine):
         """In its order."""
         for name, held in self.model.lists.items():
             order = self.engine.connections.commands.zrange(
-                self.engine.keys.named("list", name, "order"), 0, -1
+                self.engine.keys.named("queue", name, "order"), 0, -1
             )
             expected = sorted(held.jobs, key=lambda job: (held.jobs[job].score, job))
             assert self.does(_awaited(order)) == expected

@@ -200,7 +200,10 @@ async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Eng
 
     with pytest.raises(LeaseLost):
         await engine.queue.complete(
-            late, "done", Batch().append(OTHER, job("what follows")), tidy=Batch().append(OTHER, job("tidy"))
+            late,
+            "done",
+            Batch().append(OTHER, job("what follows")),
+            compensation=Batch().append(OTHER, job("tidy")),
         )
 
     assert (await engine.takes()).job.id == "tidy"
@@ -488,7 +491,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engi
 
 async def test_an_empty_list_leaves_nothing_for_ever(engine: Engine) -> None:
     """Its record gets a time to live, and the next append takes it away."""
-    state = engine.keys.named("list", LIST, "state")
+    state = engine.keys.named("queue", LIST, "state")
     await engine.append("a")
     await engine.ends(await engine.takes())
     lives = await engine.connections.commands.pttl(state)

@@ -56,7 +56,7 @@ async def test_after_a_failover_both_clients_find_the_new_master(house: House, b
 
     await until(lambda: _is_promised(inbox), "the new master")
     await until(lambda: _is_woken(both), "a word on the other client")
-    assert await both.commands.zcard(KEYS.named("list", LIST, "order")) == 1
+    assert await both.commands.zcard(KEYS.named("queue", LIST, "order")) == 1
 
 
 async def test_one_that_knows_an_earlier_master_is_not_followed(house: House, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_what_no_replica_has_is_not_promised(house: House, both: Connectio
     for replica in replicas:
         replica.tell(signal.SIGCONT)
     await until(lambda: _is_promised(inbox), "a replica that has it")
-    assert await both.commands.zcard(KEYS.named("list", LIST, "order")) == 1
+    assert await both.commands.zcard(KEYS.named("queue", LIST, "order")) == 1
 
 
 async def _is_woken(both: Connections) -> bool:
@@ -134,7 +134,7 @@ async def _is_woken(both: Connections) -> bool:
 async def _is_promised(inbox: Inbox) -> bool:
     """Whether it was taken and has its replica, which on a busy machine may be late several times."""
     with contextlib.suppress(Unknown, TryLater):
-        return await inbox.accept("command", "one", _batch("one")) == "seen"
+        return await inbox.accept("command", "one", _batch("one")) == "duplicate"
     return False
 
 

@@ -166,7 +166,7 @@ async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
 
     await engine.queue.write(batch)
 
-    assert await engine.connections.commands.zcard(engine.keys.named("list", LIST, "order")) == 2_000
+    assert await engine.connections.commands.zcard(engine.keys.named("queue", LIST, "order")) == 2_000
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_a_failover_is_followed_over_tls(house: House) -> None:
 
 async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
     with contextlib.suppress(Unknown, TryLater):
-        return await inbox.accept("command", "one", batch) == "seen"
+        return await inbox.accept("command", "one", batch) == "duplicate"
     return False
 
 

@@ -75,7 +75,7 @@ async def _fill(side: Side) -> None:
     await redis.zadd(keys.named("timers"), {"L1": 1_764_072_000_123, "L2": 0.1, "L3": -1.5e300})
     long = {f"field-{number}": f"words {number}" for number in range(2 * ITEMS_EACH + 1)}
     await redis.hset(keys.named("link", "long"), items=[word for pair in long.items() for word in pair])
-    await redis.zadd(keys.named("list", "long", "order"), {each: at for at, each in enumerate(long)})
+    await redis.zadd(keys.named("queue", "long", "order"), {each: at for at, each in enumerate(long)})
     await redis.rpush(keys.named("parked", "long"), *long.values())
     await side.raw.set(keys.named("odd"), b"\xff\x00 no text")
     await redis.sadd(keys.named("a-set"), "one", "two")

@@ -26,16 +26,16 @@ from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import Notice
 from taskwire.queue.batch import NEAR, Batch
 from taskwire.queue.leases import Lease, Queue
-from taskwire.worker import ALIKE_EACH
+from taskwire.worker import IGNORE_PRIORITY_EACH
 
 from .engine import TIMES, Engine, job
 
 CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
-async def taken(engine: Engine, *, is_alike: bool = False) -> QueueName:
+async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
     """The list that is taken next."""
-    lease = await engine.queue.acquire(is_alike=is_alike)
+    lease = await engine.queue.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
 
@@ -155,9 +155,9 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
         for beside in "XY":
             await engine.append("notice", name=to_thread(f"{beside}{takings}"))
         takings += 1
-        waiting -= {await taken(engine, is_alike=takings % ALIKE_EACH == 0)}
+        waiting -= {await taken(engine, ignores_priority=takings % IGNORE_PRIORITY_EACH == 0)}
 
-    assert takings <= ALIKE_EACH * (older + 2)
+    assert takings <= IGNORE_PRIORITY_EACH * (older + 2)
 
 
 async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine: Engine) -> None:

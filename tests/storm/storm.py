@@ -1,4 +1,4 @@
-"""A storm as a whole: a workspace, a Coder, a Redis, several bots, the people, the weather, the counting."""
+"""A storm as a whole: a workspace, a Coder, a Redis, several bots, the people, the faults, the counting."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,13 @@ from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
-from . import agents, books, diary
-from .crowd import Crowd
+from . import agents, event_log, ledger
+from .actors import Actors
+from .fault_plan import FaultPlan
 from .plan import POLL_SECONDS, RETRY_SECONDS, SETTLE_SECONDS, Plan
 from .replicas import Replica
 from .store import Store, store
 from .tally import Tally, judge
-from .weather import Weather
 
 LOOK_SECONDS = 1.0
 # Longer than any call takes, and than what nobody has written down could still take.
@@ -35,15 +35,15 @@ class Storm:
         coder: CoderSandbox,
         kept: Store,
         replicas: list[Replica],
-        crowd: Crowd,
+        actors: Actors,
     ) -> None:
         self.plan = plan
         self.slack = slack
         self.coder = coder
         self.store = kept
-        self.crowd = crowd
+        self.actors = actors
         self.replicas = replicas
-        self.weather = Weather(plan, slack, coder, kept, replicas)
+        self.fault_plan = FaultPlan(plan, slack, coder, kept, replicas)
         # The ids of the reports that Coder has given in an answer.
         self._shown: set[str] = set()
         coder.on_request = self._note_shown
@@ -53,10 +53,10 @@ class Storm:
         began = time.monotonic()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
         await self.slack.connected(len(self.replicas), 30)
-        watching = [asyncio.create_task(each) for each in (self.crowd.watch(), self.crowd.decide())]
+        watching = [asyncio.create_task(each) for each in (self.actors.watch(), self.actors.decide())]
         try:
-            async with self.weather:
-                await self.crowd.act()
+            async with self.fault_plan:
+                await self.actors.act()
             await self._settled()
             await asyncio.sleep(QUIET_SECONDS)
             tally = await self._tally()
@@ -66,16 +66,16 @@ class Storm:
             await asyncio.gather(*watching, return_exceptions=True)
             await asyncio.gather(*(replica.end() for replica in self.replicas))
         tally.counts["seconds"] = round(time.monotonic() - began)
-        tally.wrongs["untrue"] += diary.read([replica.log for replica in self.replicas])[1]
+        tally.wrongs["untrue"] += event_log.read([replica.log for replica in self.replicas])[1]
         return tally
 
     def report(self) -> list[str]:
         """What went wrong, what people did, and what the bots say of themselves."""
         ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
-        said, _ = diary.read([replica.log for replica in self.replicas])
+        said, _ = event_log.read([replica.log for replica in self.replicas])
         return [
-            *_shown("weather", self.weather.seen + ended),
-            *_shown("people", self.crowd.acts),
+            *_shown("fault_plan", self.fault_plan.seen + ended),
+            *_shown("people", self.actors.acts),
             *_shown("bots", said),
         ]
 
@@ -92,14 +92,14 @@ class Storm:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):
                 while not (await self._tally()).is_good:
-                    await self.crowd.resume_all()
+                    await self.actors.resume_all()
                     await asyncio.sleep(LOOK_SECONDS)
 
     async def _tally(self) -> Tally:
         team = self.slack.workspace.team_id
-        both = books.read(self.slack, self.coder, self._shown)
+        both = ledger.read(self.slack, self.coder, self._shown)
         lists, letters = await self.store.lists(team), await self.store.letters(team)
-        tally = judge(both, self.crowd.typed, self.crowd.written, lists, letters)
+        tally = judge(both, self.actors.typed, self.actors.written, lists, letters)
         tally.wrongs["untrue"] += [c for c in self.slack.complaints if not c.startswith("unacked")]
         tally.wrongs["untrue"] += self.coder.complaints
         return tally
@@ -148,7 +148,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             )
             for number, between in enumerate(kept.proxies)
         ]
-        yield Storm(plan, slack, coder, kept, replicas, Crowd(plan, slack, coder, people, channels))
+        yield Storm(plan, slack, coder, kept, replicas, Actors(plan, slack, coder, people, channels))
 
 
 def _shown(what: str, counts: Counter[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a storm comes to: everything that its people were promised, held against the look-alikes' books.
+"""What a storm comes to: everything that its people were promised, held against the look-alikes' ledger.
 
 Each judge looks at one promise and writes a sentence for each case in which it was broken.
 """
@@ -11,8 +11,8 @@ from typing import Literal
 
 from taskwire.sandbox.slack.ledger import Delivery
 
-from .books import Books, Said, TaskBook
-from .crowd import PROMPT, Place, Typed, Written
+from .actors import PROMPT, Place, Typed, Written
+from .ledger import Ledger, Said, TaskLedger
 
 Wrong = Literal["lost", "twice", "overtaken", "disordered", "stuck", "untrue"]
 WRONGS: tuple[Wrong, ...] = ("lost", "twice", "overtaken", "disordered", "stuck", "untrue")
@@ -41,7 +41,7 @@ class Tally:
 
 
 def judge(
-    books: Books,
+    ledger: Ledger,
     typed: Sequence[Typed],
     written: Sequence[Written],
     lists: Sequence[str],
@@ -50,27 +50,27 @@ def judge(
     """Hold what people did against what became of it."""
     tally = Tally()
     wrongs = tally.wrongs
-    _count(tally.counts, books, typed, written)
-    wrongs["twice"] += [f"message {name}, {n} times" for name, n in _repeated(s.id for s in books.said)]
-    _judge_commands(tally, books, typed)
-    _judge_replies(tally, books, written)
-    _judge_order(tally, books, written)
-    _judge_notices(tally, books)
-    _judge_cards(tally, books)
+    _count(tally.counts, ledger, typed, written)
+    wrongs["twice"] += [f"message {name}, {n} times" for name, n in _repeated(s.id for s in ledger.said)]
+    _judge_commands(tally, ledger, typed)
+    _judge_replies(tally, ledger, written)
+    _judge_order(tally, ledger, written)
+    _judge_notices(tally, ledger)
+    _judge_cards(tally, ledger)
     wrongs["stuck"] += [f"list {name}" for name in lists]
     wrongs["lost"] += [f"dead letter {letter[:300]}" for letter in letters]
     return tally
 
 
-def _count(counts: Counter[str], books: Books, typed: Sequence[Typed], written: Sequence[Written]) -> None:
-    for told in ("taken", "doubtful", "refused"):
+def _count(counts: Counter[str], ledger: Ledger, typed: Sequence[Typed], written: Sequence[Written]) -> None:
+    for told in ("taken", "unknown", "refused"):
         counts[f"commands {told}"] = sum(1 for each in typed if each.told == told)
-    counts["cards"] = len(books.cards())
-    counts["tasks"] = len(books.tasks)
+    counts["cards"] = len(ledger.cards())
+    counts["tasks"] = len(ledger.tasks)
     counts["replies"] = len(written)
-    counts["inputs"] = sum(len(task.inputs) for task in books.tasks)
-    counts["finished turns"] = sum(len(task.finishes) for task in books.tasks)
-    for kind, count in sorted(Counter(said.kind for said in books.said if said.kind != "card").items()):
+    counts["inputs"] = sum(len(task.inputs) for task in ledger.tasks)
+    counts["finished turns"] = sum(len(task.finishes) for task in ledger.tasks)
+    for kind, count in sorted(Counter(said.kind for said in ledger.said if said.kind != "card").items()):
         counts[f"said: {kind}"] = count
 
 
@@ -78,11 +78,11 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
     return ((value, count) for value, count in Counter(values).items() if count > 1)
 
 
-def _judge_commands(tally: Tally, books: Books, typed: Sequence[Typed]) -> None:
+def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[Typed]) -> None:
     """A command that was taken has one card and one task; one that was refused has neither."""
-    tasks = Counter(task.prompt for task in books.tasks)
-    prompts = {task.id: task.prompt for task in books.tasks}
-    cards = Counter(_prompt_of(card, prompts) for card in books.cards())
+    tasks = Counter(task.prompt for task in ledger.tasks)
+    prompts = {task.id: task.prompt for task in ledger.tasks}
+    cards = Counter(_prompt_of(card, prompts) for card in ledger.cards())
     for command in typed:
         made = (cards[command.prompt], tasks[command.prompt])
         where = f"{command.prompt!r}, told {command.told}: {made[0]} cards and {made[1]} tasks"
@@ -99,12 +99,12 @@ def _prompt_of(card: Said, prompts: dict[str, str]) -> str:
     return prompts.get(card.task_id) or (found[0].lower() if found else card.text)
 
 
-def _judge_replies(tally: Tally, books: Books, written: Sequence[Written]) -> None:
+def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
     """Each reply is in its agent's input once, with the mark that says so; a second time must be told."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
-    for task in books.tasks:
+    for task in ledger.tasks:
         inputs[task.prompt].update(task.inputs)
-    told = {said.id.partition(":")[2] for said in books.said if ":twice:" in said.id}
+    told = {said.id.partition(":")[2] for said in ledger.said if ":twice:" in said.id}
     for reply in written:
         count = inputs[reply.prompt][reply.text]
         is_told = f"twice:{reply.ts}" in told
@@ -113,45 +113,45 @@ def _judge_replies(tally: Tally, books: Books, written: Sequence[Written]) -> No
             tally.wrongs["lost"].append(f"reply {reply.text!r} at {reply.place}, {reply.ts}")
         elif count > 1 and not is_told:
             tally.wrongs["twice"].append(f"reply {reply.text!r}, {count} times at {reply.place}, {reply.ts}")
-        marks = books.receipts.get(Place(reply.place.channel, reply.ts), [])
+        marks = ledger.receipts.get(Place(reply.place.channel, reply.ts), [])
         if count and marks != ["white_check_mark"]:
             tally.wrongs["untrue"].append(f"reply {reply.text!r} is marked {marks}")
 
 
-def _judge_order(tally: Tally, books: Books, written: Sequence[Written]) -> None:
+def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
     """No reply comes before one that was written, and had arrived, earlier."""
     threads: dict[Place, list[Written]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)
-    inputs = {task.prompt: task.inputs for task in books.tasks}
+    inputs = {task.prompt: task.inputs for task in ledger.tasks}
     for replies in threads.values():
         for first, second in itertools.combinations(sorted(replies, key=lambda r: float(r.ts)), 2):
             got = inputs.get(first.prompt, [])
             if not {first.text, second.text} <= set(got) or got.index(first.text) < got.index(second.text):
                 continue
             both = f"{second.text!r} before {first.text!r}"
-            if _had_arrived(books, first, second):
+            if _had_arrived(ledger, first, second):
                 tally.wrongs["overtaken"].append(both)
             else:
                 tally.counts["overtook what came later"] += 1
 
 
-def _had_arrived(books: Books, first: Written, second: Written) -> bool:
+def _had_arrived(ledger: Ledger, first: Written, second: Written) -> bool:
     """Whether the first had been taken before the second was brought at all."""
-    one, other = (_arrival(books, reply) for reply in (first, second))
+    one, other = (_arrival(ledger, reply) for reply in (first, second))
     if one is None or other is None or one.acked_at is None or other.sent_at is None:
         return False
     return one.acked_at < other.sent_at
 
 
-def _arrival(books: Books, reply: Written) -> Delivery | None:
-    return books.arrivals.get(Place(reply.place.channel, reply.ts))
+def _arrival(ledger: Ledger, reply: Written) -> Delivery | None:
+    return ledger.arrivals.get(Place(reply.place.channel, reply.ts))
 
 
-def _judge_notices(tally: Tally, books: Books) -> None:
+def _judge_notices(tally: Tally, ledger: Ledger) -> None:
     """Each complete and each failed is told once, and what is told is in the order in which it happened."""
-    threads, places = books.threads(), {card.task_id: card.place for card in books.cards()}
-    for task in books.tasks:
+    threads, places = ledger.threads(), {card.task_id: card.place for card in ledger.cards()}
+    for task in ledger.tasks:
         place = places.get(task.id)
         told = [said.id.partition(":")[2] for said in threads.get(place, [])] if place else []
         copies = Counter(told)
@@ -170,10 +170,10 @@ def _judge_notices(tally: Tally, books: Books) -> None:
             tally.wrongs["disordered"].append(f"notices of {task.prompt!r}: {names}, happened: {task.story}")
 
 
-def _judge_cards(tally: Tally, books: Books) -> None:
+def _judge_cards(tally: Tally, ledger: Ledger) -> None:
     """Each card shows how its task stands."""
-    tasks: dict[str, TaskBook] = {task.id: task for task in books.tasks}
-    for card in books.cards():
+    tasks: dict[str, TaskLedger] = {task.id: task for task in ledger.tasks}
+    for card in ledger.cards():
         task = tasks.get(card.task_id)
         label = card.text.partition(":")[0]
         if task is not None and label != task.label:

@@ -31,4 +31,4 @@ async def test_nothing_is_lost_doubled_or_out_of_order_in_a_storm(tmp_path: Path
 
         assert tally.is_good, "\n".join([str(SHORT), *tally.lines(), *made.report()])
         assert tally.counts["cards"] >= SHORT.tasks
-        assert made.weather.seen["kills"]
+        assert made.fault_plan.seen["kills"]

@@ -18,7 +18,19 @@ from taskwire.domain.transitions import (
     initial_state,
 )
 
-from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, LogExcerpt, observed, report, seen, when, working
+from .task_histories import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    SETTLE,
+    T0,
+    TaskHistory,
+    observed,
+    report,
+    seen,
+    when,
+    working,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +52,12 @@ from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, LogExcerpt, observed, repo
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
     """The table of phases, as far as no time has to pass."""
-    assert LogExcerpt().at(0, observed(observation)).state.phase is phase
+    assert TaskHistory().at(0, observed(observation)).state.phase is phase
 
 
 def test_a_word_to_come_is_kept() -> None:
     """What nobody knows yet is shown as it is, for as long as it is said."""
-    told = LogExcerpt().at(0, observed(seen("hibernating")))
+    told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.word == "hibernating"
 
     told.at(SECOND, observed(seen("active", report(1, "working"))))
@@ -116,8 +128,10 @@ def test_done_ends_when_the_agent_reports_something_else() -> None:
 def test_done_ends_with_an_input_or_another_build() -> None:
     """A delivered input begins a turn; so does a start."""
     done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).state
-    input_given = LogExcerpt(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
-    restarted = LogExcerpt(done).at(2 * MINUTE, observed(seen("initializing", build=2, workspace="starting")))
+    input_given = TaskHistory(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    restarted = TaskHistory(done).at(
+        2 * MINUTE, observed(seen("initializing", build=2, workspace="starting"))
+    )
 
     assert input_given.state.phase is Phase.WORKING
     assert restarted.state.phase is Phase.STARTING
@@ -136,7 +150,7 @@ def test_each_input_begins_a_turn() -> None:
 
 
 def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
-    """The sweep may see the agent's answer before the delivery is written down: the answer still counts."""
+    """The poll may see the agent's answer before the delivery is written down: the answer still counts."""
     first = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     answer = first.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "idle", "Which one?"))))
 
@@ -158,7 +172,7 @@ def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
 
 def test_an_agent_that_never_speaks_needs_somebody() -> None:
     """Thirty seconds of silence after a start count as idle, which then has to settle."""
-    told = LogExcerpt().at(0, observed(seen())).until(30 * SECOND)
+    told = TaskHistory().at(0, observed(seen())).until(30 * SECOND)
     assert (told.state.phase, told.kinds) == (Phase.STARTING, [])
 
     told.until(5 * MINUTE)
@@ -170,7 +184,7 @@ def test_an_agent_that_never_speaks_needs_somebody() -> None:
 
 def test_an_error_while_a_workspace_starts_may_pass() -> None:
     """The agent's app is unhealthy before it is up: five minutes of grace, and nothing is told."""
-    told = LogExcerpt().at(0, observed(seen("initializing", workspace="starting")))
+    told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error"))).until(4 * MINUTE)
     assert told.state.phase is Phase.STARTING
 
@@ -301,16 +315,16 @@ def test_a_resume_begins_a_turn() -> None:
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
     """The card shows it; nobody is called for what was so before."""
-    told = LogExcerpt().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
+    told = TaskHistory().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
 
 
 def test_what_comes_after_a_task_was_attached_is_news() -> None:
     """It was working; then it stops, or breaks, and somebody wants to know."""
-    base = LogExcerpt().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).state
-    idle = LogExcerpt(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
-    broken = LogExcerpt(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
+    base = TaskHistory().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).state
+    idle = TaskHistory(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
+    broken = TaskHistory(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
 
     assert (idle.kinds, broken.kinds) == (["needs_input"], ["error"])
 
@@ -392,7 +406,7 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
 @given(_STEPS)
 def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """The same list, again and again, and times that come too early or twice change nothing."""
-    once, often = LogExcerpt(), LogExcerpt()
+    once, often = TaskHistory(), TaskHistory()
     for ms, event in events(steps):
         once.at(ms, event)
         often.at(ms, event)
@@ -407,7 +421,7 @@ def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str,
 @given(_STEPS)
 def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """Ids name what is told, so that a notice is posted once."""
-    told = LogExcerpt()
+    told = TaskHistory()
     for ms, event in events(steps):
         told.at(ms, event)
 
@@ -419,7 +433,7 @@ def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str,
 @given(_STEPS)
 def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
     """Between two beginnings of a turn nobody is asked for twice."""
-    told, asked, build = LogExcerpt(), 0, 0
+    told, asked, build = TaskHistory(), 0, 0
     for ms, event in events(steps):
         before = len(told.notices)
         told.until(ms)
@@ -442,13 +456,13 @@ def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
 ) -> None:
     """Every end in the agent's history is told, whether it was seen as it happened or all at once."""
     made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
-    awake, away = LogExcerpt(), LogExcerpt()
+    awake, away = TaskHistory(), TaskHistory()
     for ms, event in made:
         awake.at(ms, event)
     for ms, event in made[-1:]:
         away.at(ms, event)
 
-    def ends(told: LogExcerpt) -> list[str]:
+    def ends(told: TaskHistory) -> list[str]:
         return [notice.id for _, notice in told.notices if notice.kind in ("completed", "failed")]
 
     assert ends(away) == ends(awake)

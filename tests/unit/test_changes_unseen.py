@@ -5,7 +5,19 @@ import pytest
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.transitions import Acted, Delivered, Event, Observed, Rules, TimerFired, initial_state
 
-from .lives import ALICE, MINUTE, SECOND, SETTLE, T0, LogExcerpt, observed, report, seen, when, working
+from .task_histories import (
+    ALICE,
+    MINUTE,
+    SECOND,
+    SETTLE,
+    T0,
+    TaskHistory,
+    observed,
+    report,
+    seen,
+    when,
+    working,
+)
 
 
 def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
@@ -17,7 +29,7 @@ def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
 @pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_failed_build_is_told_at_once(status: str) -> None:
     """It does not come back by itself: neither the start's grace nor the settle time is waited for."""
-    told = LogExcerpt().at(0, observed(seen("initializing", workspace="starting")))
+    told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error", workspace=status)))
 
     assert (told.state.phase, told.times) == (Phase.BROKEN, [(MINUTE, "error")])
@@ -112,8 +124,8 @@ def test_what_was_told_before_a_pause_is_not_told_again() -> None:
     """Nor when an input came after it, of which the agent has said nothing yet."""
     idle = report(MINUTE, "idle")
     asked = working().at(MINUTE, observed(seen(last=idle))).until(5 * MINUTE).state
-    again = LogExcerpt(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))
-    answered = LogExcerpt(asked).at(6 * MINUTE, Delivered(last_report_at=when(MINUTE)))
+    again = TaskHistory(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))
+    answered = TaskHistory(asked).at(6 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     answered.at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
     assert again.kinds == answered.kinds == ["paused"]
@@ -131,6 +143,6 @@ def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
     """Its last report is on the card."""
     end = report(MINUTE, "complete", "Done")
     shown: Observation = seen("paused", end, build=2, workspace="stopped")
-    told = LogExcerpt().at(60 * MINUTE, Observed(seen=shown, is_baseline=True)).at(61 * MINUTE, TimerFired())
+    told = TaskHistory().at(60 * MINUTE, Observed(seen=shown, is_baseline=True)).at(61 * MINUTE, TimerFired())
 
     assert (told.kinds, told.state.last_report) == ([], end)

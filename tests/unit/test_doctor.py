@@ -314,7 +314,7 @@ def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
 
     assert _said(judge_letters(2, newest)) == (
         "wrong 2 jobs were given up, the newest on 2026-11-25 at 15:04 UTC: post_notice, because no answer. "
-        "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
-        "sent again, with `--forget` forgotten."
+        "Who waited for one has been told. `taskwire doctor --dead-letters` lists them; with `--resend` they "
+        "are sent again, with `--forget` forgotten."
     )
     assert _said(judge_letters(0, None)) == "ok Nothing was given up."

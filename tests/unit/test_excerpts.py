@@ -80,124 +80,124 @@ class Notifier:
 
 def test_a_turn_is_told_once() -> None:
     """The start-up banner is no news, and neither is what was told."""
-    teller = Notifier()
+    notifier = Notifier()
     log = [says(0, "✻ Welcome to Claude Code!"), asks(1, "Fix it", 1), says(2, "⏺ Fixed." + STATUS, 2)]
 
-    assert teller.hears(log[0]) is None
-    assert teller.hears(*log) == "Fixed."
-    assert teller.hears(*log) is None
+    assert notifier.hears(log[0]) is None
+    assert notifier.hears(*log) == "Fixed."
+    assert notifier.hears(*log) is None
 
 
 def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
     """Also when its status bar moves and its time changes."""
-    teller = Notifier()
+    notifier = Notifier()
 
-    assert teller.hears(says(0, "One." + STATUS)) == "One."
-    assert teller.hears(says(0, "One.\n\nTwo." + STATUS, 1)) == "Two."
-    assert teller.hears(says(0, "One.\n\nTwo.", 2)) is None
+    assert notifier.hears(says(0, "One." + STATUS)) == "One."
+    assert notifier.hears(says(0, "One.\n\nTwo." + STATUS, 1)) == "Two."
+    assert notifier.hears(says(0, "One.\n\nTwo.", 2)) is None
 
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
     """Entries in between are not forgotten."""
-    teller = Notifier()
-    teller.hears(asks(1, "Fix it"), says(2, "One."))
+    notifier = Notifier()
+    notifier.hears(asks(1, "Fix it"), says(2, "One."))
 
-    news = teller.hears(asks(1, "Fix it"), says(2, "One.\nTwo."), asks(3, "And?", 1), says(4, "Three.", 2))
+    news = notifier.hears(asks(1, "Fix it"), says(2, "One.\nTwo."), asks(3, "And?", 1), says(4, "Three.", 2))
 
     assert news == "Two.\n\nThree."
 
 
 def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
     """Half a line may have been seen."""
-    teller = Notifier()
-    teller.hears(says(0, "One.\nTwo.\nThree.\nFou"))
+    notifier = Notifier()
+    notifier.hears(says(0, "One.\nTwo.\nThree.\nFou"))
 
-    assert teller.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Four.\nFive."
+    assert notifier.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Four.\nFive."
 
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
     """Old lines fell off at its beginning and a line above changed."""
-    teller = Notifier()
-    teller.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
+    notifier = Notifier()
+    notifier.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
     redrawn = "\n".join(["Line six.", *(f"Line {n}." for n in range(7, 12))])
 
-    assert teller.hears(says(0, redrawn)) == "Line 10.\nLine 11."
+    assert notifier.hears(says(0, redrawn)) == "Line 10.\nLine 11."
 
 
 def test_a_screen_that_shrank_is_no_news() -> None:
     """Nothing in it is new."""
-    teller = Notifier()
-    teller.hears(says(0, "One.\nTwo.\nThree.\nFour."))
+    notifier = Notifier()
+    notifier.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 
-    assert teller.hears(says(0, "One.\nTwo.\nThree.")) is None
-    assert teller.hears(says(0, "")) is None
-    assert teller.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Five."
+    assert notifier.hears(says(0, "One.\nTwo.\nThree.")) is None
+    assert notifier.hears(says(0, "")) is None
+    assert notifier.hears(says(0, "One.\nTwo.\nThree.\nFour.\nFive.")) == "Five."
 
 
 def test_a_rewritten_entry_is_told_whole() -> None:
     """A screen that was cleared shows another text."""
-    teller = Notifier()
-    teller.hears(says(0, "One.\nTwo."))
+    notifier = Notifier()
+    notifier.hears(says(0, "One.\nTwo."))
 
-    assert teller.hears(says(0, "Something else.\nTwo.")) == "Something else.\nTwo."
+    assert notifier.hears(says(0, "Something else.\nTwo.")) == "Something else.\nTwo."
 
 
 def test_ids_that_begin_again_are_another_history() -> None:
     """After a resume without stored history, in a new build or in the same."""
-    teller = Notifier()
-    teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
+    notifier = Notifier()
+    notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
 
-    assert teller.hears(says(0, ""), build=3) is None
-    assert teller.hears(says(0, ""), asks(1, "More", 9), says(2, "Done.", 10), build=3) == "Done."
-    assert teller.hears(says(0, "Hello again."), build=3) == "Hello again."
-    assert teller.hears(says(0, ""), asks(1, "And?", 20), says(2, "Well.", 21), build=3) == "Well."
+    assert notifier.hears(says(0, ""), build=3) is None
+    assert notifier.hears(says(0, ""), asks(1, "More", 9), says(2, "Done.", 10), build=3) == "Done."
+    assert notifier.hears(says(0, "Hello again."), build=3) == "Hello again."
+    assert notifier.hears(says(0, ""), asks(1, "And?", 20), says(2, "Well.", 21), build=3) == "Well."
 
 
 def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
     """Its entries come back with their ids and times."""
-    teller = Notifier()
+    notifier = Notifier()
     log = [says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2)]
-    teller.hears(*log)
+    notifier.hears(*log)
 
-    assert teller.hears(*log, build=3) is None
-    assert teller.hears(*log, asks(3, "More", 9), says(4, "Done.", 10), build=3) == "Done."
+    assert notifier.hears(*log, build=3) is None
+    assert notifier.hears(*log, asks(3, "More", 9), says(4, "Done.", 10), build=3) == "Done."
 
 
 def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
     """Some agents show the old conversation when they come back."""
-    teller = Notifier()
+    notifier = Notifier()
     old = "One.\nTwo.\nThree.\nFour."
-    teller.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
+    notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
 
-    assert teller.hears(says(0, ""), build=3) is None
-    assert teller.hears(says(0, f"Welcome back.\n{old}\nFive."), build=3) == "Five."
+    assert notifier.hears(says(0, ""), build=3) is None
+    assert notifier.hears(says(0, f"Welcome back.\n{old}\nFive."), build=3) == "Five."
 
 
 def test_a_snapshot_is_never_news() -> None:
     """It is what was there before the pause, and an empty log is nothing."""
-    teller = Notifier()
+    notifier = Notifier()
 
-    assert teller.hears(says(4, "Done."), is_snapshot=True) is None
-    assert teller.hears() is None
-    assert teller.cursor is None
-    assert teller.hears(asks(1, "Fix it")) is None
+    assert notifier.hears(says(4, "Done."), is_snapshot=True) is None
+    assert notifier.hears() is None
+    assert notifier.cursor is None
+    assert notifier.hears(asks(1, "Fix it")) is None
 
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
     """Only the last entries are there."""
-    teller = Notifier()
-    teller.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
+    notifier = Notifier()
+    notifier.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
-    assert teller.hears(asks(31, "More", 9), says(32, "Two.", 10)) == "Two."
+    assert notifier.hears(asks(31, "More", 9), says(32, "Two.", 10)) == "Two."
 
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
     """An attached task begins with its next words."""
-    teller = Notifier()
-    teller.cursor = told([says(0, "Old.")], build=1, mask=MASK)
+    notifier = Notifier()
+    notifier.cursor = told([says(0, "Old.")], build=1, mask=MASK)
 
-    assert teller.hears(says(0, "Old.\nNew.")) == "New."
+    assert notifier.hears(says(0, "Old.\nNew.")) == "New."
 
 
 def test_the_last_excerpt_and_the_whole_log() -> None:
@@ -244,12 +244,12 @@ def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
 @given(screens, screens, st.booleans())
 def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
     """For any screen: within its limits, no controls, no mention, no secret, nothing to strip."""
-    teller = Notifier()
+    notifier = Notifier()
     for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
-        teller.hears(says(0, text))
-        if teller.excerpt is None:
+        notifier.hears(says(0, text))
+        if notifier.excerpt is None:
             continue
-        shown = teller.excerpt.full_text
+        shown = notifier.excerpt.full_text
         assert shown.strip()
         assert not [
             char for char in shown if unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"
@@ -257,8 +257,8 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
         assert mentions(shown) == Mentions()
         assert without_calls(shown) == shown
         assert "s3cret-token" not in shown
-        assert len(teller.excerpt.text) <= LONGEST_CHARACTERS
-        assert teller.excerpt.text.count("\n") < LONGEST_LINES
+        assert len(notifier.excerpt.text) <= LONGEST_CHARACTERS
+        assert notifier.excerpt.text.count("\n") < LONGEST_LINES
 
 
 @patient
@@ -279,9 +279,10 @@ def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
 )
 def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str], stops: list[int]) -> None:
     """However often we look, the parts are the whole."""
-    teller = Notifier()
+    notifier = Notifier()
     parts = [
-        teller.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or "" for stop in [*sorted(stops), len(lines)]
+        notifier.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or ""
+        for stop in [*sorted(stops), len(lines)]
     ]
 
     heard = [line.strip() for part in parts for line in part.split("\n") if line]
@@ -297,15 +298,15 @@ def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str],
 )
 def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
     """Ids and times in any order, in any build."""
-    teller = Notifier()
+    notifier = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {
             id_: LogLine(id_, typed, text, START + timedelta(minutes=at))
             for id_, typed, text, at, _ in history[:stop]
         }
-        teller.hears(*unique.values(), build=history[stop - 1][4])
+        notifier.hears(*unique.values(), build=history[stop - 1][4])
 
-        assert teller.hears(*unique.values(), build=history[stop - 1][4]) is None
+        assert notifier.hears(*unique.values(), build=history[stop - 1][4]) is None
 
 
 @pytest.mark.parametrize(
@@ -315,11 +316,11 @@ def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, 
 def test_a_long_log_is_read_at_once(unit: str) -> None:
     """200 kB of what patterns trip over end before the test's limit does."""
     text = unit * (200_000 // len(unit))
-    teller = Notifier()
+    notifier = Notifier()
 
-    teller.hears(says(0, text))
+    notifier.hears(says(0, text))
 
-    assert teller.hears(says(0, f"{text}\nThe end.")) is not None
+    assert notifier.hears(says(0, f"{text}\nThe end.")) is not None
 
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:

@@ -201,7 +201,7 @@ def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
 def test_figures_have_good_names_and_say_what_they_are() -> None:
     """Counters end in _total, times in _seconds, and each has a sentence."""
     metrics = Metrics()
-    metrics.taken.labels("command", "taken").inc()
+    metrics.deliveries.labels("command", "taken").inc()
 
     text = metrics.exposition().decode()
 

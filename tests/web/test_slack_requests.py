@@ -152,9 +152,13 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
     """What an error quotes is what somebody has written; where it happened is enough."""
     status, _ = await site.asked(request(_event(type="app_mention"), JSON))
 
-    (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "surprised" in line]
+    (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "unexpected" in line]
     assert status == 500
-    assert (line["event"], line["error"], line["level"]) == ("surprised by a payload", "ValueError", "error")
+    assert (line["event"], line["error"], line["level"]) == (
+        "unexpected exception while handling a payload",
+        "ValueError",
+        "error",
+    )
 
 
 async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> None:

@@ -93,14 +93,14 @@ class TaskActions:
         return replace(outcome, privately=(), instead=outcome.privately) if work.kept else outcome
 
     async def _act(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_in_doubt:
+        if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
             # The list was quicker than the answer, and the thread has heard of it.
             return done(None, *_told_elsewhere(work, link, answers.deleted(link)))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
         if work.was_away and self._deps.slack.now() - moment_of(work.requester.at) > STALE:
             return done(None, (work.requester, answers.act_too_old(work.verb)))
-        if not context.is_in_doubt:
+        if not context.is_outcome_unknown:
             needs_coder = work.verb not in _WITHOUT_CODER
             await self._people.require_steer(work.requester, link, needs_coder=needs_coder)
         try:
@@ -117,7 +117,7 @@ class TaskActions:
 
     async def _overtaken(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
         """Leave alone what somebody has undone since: Redis may have forgotten that this was done before."""
-        if not context.lease.is_suspect or context.is_in_doubt or work.verb not in _UNDONE_BY:
+        if not context.lease.is_suspect or context.is_outcome_unknown or work.verb not in _UNDONE_BY:
             return None
         task = await self._task(link)
         if task.workspace_id is None:
@@ -130,7 +130,7 @@ class TaskActions:
 
     async def _pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
         task = await self._task(link)
-        if context.is_in_doubt:
+        if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
             is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
             context.settled("there" if is_done else "not_there")
@@ -172,7 +172,7 @@ class TaskActions:
 
     async def _resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
         task = await self._task(link)
-        if context.is_in_doubt:
+        if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
             context.settled("there" if is_done else "not_there")
             if is_done:
@@ -216,7 +216,7 @@ class TaskActions:
         if is_command(text):
             raise UserError(*refusals.prompt_is_command())
         task = await self._task(link)
-        is_done = context.is_in_doubt and task.initial_prompt == text
+        is_done = context.is_outcome_unknown and task.initial_prompt == text
         context.settled("there" if is_done else "not_there", has_landed=is_done)
         if not is_done:
             try:
@@ -251,7 +251,7 @@ class TaskActions:
             await self._attempt(context, link, "delete", lambda: self._deps.coder.delete_task(task.id))
         except NotFound:
             # Gone, if this account still reads others: a token that lost its rights sees nothing at all.
-            if not context.is_in_doubt and not await self._reads_tasks():
+            if not context.is_outcome_unknown and not await self._reads_tasks():
                 raise
             context.settled("there", has_landed=True)
         except BuildActive:

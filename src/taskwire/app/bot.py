@@ -66,7 +66,7 @@ class Bot:
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
         self.timers = Timers(settings.poll_interval)
-        self._hint = Hint("sweep", self._look_now)
+        self._hint = Hint("poll", self._look_now)
         self._expectations: AnnouncedChanges | None = None
         self._settings = settings
         self._connections = connections
@@ -148,7 +148,7 @@ class Bot:
 
     async def _look_now(self) -> None:
         if self._parts is not None:
-            await self._parts.poller.sweep(is_hinted=True)
+            await self._parts.poller.poll(is_hinted=True)
             # It has come instead of the next one, not besides.
             self.timers.put_off()
 
@@ -192,7 +192,7 @@ class Bot:
         parts = self.parts
         if self._socket is not None:
             self._socket.start()
-        stack.push_async_callback(parts.worker.leave)
+        stack.push_async_callback(parts.worker.note_clean_stop)
         stack.push_async_callback(parts.private.end, PRIVATE_SECONDS)
         stack.push_async_callback(parts.background.end, BEHIND_SECONDS)
         work = asyncio.create_task(parts.worker.run(), name="worker")
@@ -203,13 +203,13 @@ class Bot:
         self.downtime.look()
         watch = asyncio.create_task(self._watch_over(), name="watch over")
         stack.push_async_callback(ended, watch)
-        stack.push_async_callback(parts.poller.leave)
+        stack.push_async_callback(parts.poller.release)
         stack.push_async_callback(self._hint.end)
         self._expectations = AnnouncedChanges(parts.deps, self._hint.give)
         stack.push_async_callback(self._expectations.end)
         if has_timers:
             seldom = {"newer": parts.newer.look, "heard": self._note_heard}
-            self.timers.start(parts.poller.sweep, parts.poller.come, parts.account.look, seldom)
+            self.timers.start(parts.poller.poll, parts.poller.fire_timers, parts.account.look, seldom)
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
     async def _end_last_answers(self) -> None:
@@ -224,7 +224,7 @@ class Bot:
             self.barred.set_result(error)
 
     async def _note_heard(self) -> None:
-        with self.parts.entry.kinds() as kinds:
+        with self.parts.ingress.kinds() as kinds:
             await self.parts.heard.note(kinds)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -305,11 +305,11 @@ class Bot:
         """All figures; what only a look can tell is looked at now."""
         health = await self.health()
         for system, stands in health.items():
-            self.metrics.is_up.labels(system).set(stands == "ok")
+            self.metrics.up.labels(system).set(stands == "ok")
         if self._socket is not None:
-            self.metrics.socket_age.set(await self._socket.age_seconds())
+            self.metrics.socket_age_seconds.set(await self._socket.age_seconds())
         if self._parts is not None:
-            self.metrics.in_hand.set(self._parts.worker.in_hand)
+            self.metrics.leases_held.set(self._parts.worker.in_hand)
             if health["store"] == "ok":
                 await self._look_at_lists(self._parts)
         return self.metrics.exposition()
@@ -321,15 +321,15 @@ class Bot:
                 waiting = await parts.queue_stats.look()
         except (RedisError, TimeoutError):
             return
-        metrics.letters.set(waiting.letters)
+        metrics.dead_letters_kept.set(waiting.letters)
         for kind in QUEUES:
             depth = waiting.lists.get(kind, NO_DEPTH)
             metrics.waiting_jobs.labels(kind).set(depth.jobs)
-            metrics.due_age.labels(kind).set(depth.due_seconds)
-            metrics.job_age.labels(kind).set(depth.oldest_seconds)
+            metrics.due_age_seconds.labels(kind).set(depth.due_seconds)
+            metrics.oldest_job_age_seconds.labels(kind).set(depth.oldest_seconds)
 
     def _welcomed(self, connections: int) -> None:
-        self.metrics.sockets.inc()
+        self.metrics.sockets_opened.inc()
         self.metrics.socket_connections.set(connections)
 
     async def _slack_health(self) -> str:
@@ -340,7 +340,7 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # A Coder that cannot be asked keeps both from knowing; the sweep says it better, and first.
+        # A Coder that cannot be asked keeps both from knowing; the poll says it better, and first.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _hears(self) -> bool:
@@ -388,9 +388,9 @@ class Bot:
                 await parts.alerts.warn(f"rewound {since}", troubles.data_loss(since))
             is_first = await parts.deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
         except (OutsideError, RedisError) as error:
-            _log.warning("what Redis lost is written down later", error=str(error))
+            _log.warning("claims lost by Redis not rewritten yet, will retry", error=str(error))
             return
-        _log.info("taken once more, since Redis had lost it", count=lost)
+        _log.info("claims lost by Redis written again", count=lost)
         parts.poller.forget()
         parts.worker.data_loss, self.caught_up = None, data_loss
         if is_first:
@@ -400,7 +400,7 @@ class Bot:
         """Note how much work there is and how many copies a promise needs; whether the store could say so."""
         try:
             ready = self._keys(self.parts).named("ready")
-            self.metrics.waiting_lists.set(await self._connections.commands.zcard(ready))
+            self.metrics.waiting_queues.set(await self._connections.commands.zcard(ready))
             await connection.learn_copies(self._connections)
         except RedisError:
             return False
@@ -414,7 +414,7 @@ class Bot:
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if lasted < downtime.GAP_SECONDS:
             return
-        _log.warning("nothing was heard for a while", seconds=round(lasted))
+        _log.warning("no connection to Slack for a while", seconds=round(lasted))
         self.downtime.look(int(lasted * 1000) if was_without_store else None)
 
 

@@ -261,9 +261,9 @@ class Crowd:
         self._in_line: deque[Connection] = deque()
         self._has_turn = False
         self._weight = 0
-        self._held = metrics.connections_bytes
-        self._counted = {state: metrics.connections.labels(state) for state in STATES}
-        self._closed = {why: metrics.connections_closed.labels(why) for why in CLOSED}
+        self._held = metrics.http_waiting_bytes
+        self._counted = {state: metrics.http_connections.labels(state) for state in STATES}
+        self._closed = {why: metrics.http_connections_closed.labels(why) for why in CLOSED}
 
     def move(self, connection: Connection, state: ConnectionState) -> None:
         """Note that a connection is the newest there."""
@@ -365,7 +365,7 @@ async def guarded(
     except Exception:  # noqa: BLE001 - aiohttp would log it, and what was sent with it
         # What aiohttp raises once a connection has ended is of many kinds, and nobody's mistake.
         if request.transport is not None:
-            _log.exception("surprised by a request")
+            _log.exception("unexpected exception in HTTP request")
         answer = web.Response(status=500)
     connection = connection_of(request)
     if connection is not None and connection.state == "trusted":

@@ -115,5 +115,5 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asy
             connections.where = str(settings.data_dir.absolute())
         for finding in findings.judge_store(await connection.check(connections), connections.where):
             if finding.state != "ok":
-                _log.warning("the store is not as it should be", says=finding.says, hint=finding.hint)
+                _log.warning("Redis is not set up as recommended", says=finding.says, hint=finding.hint)
         yield connections, died

@@ -1,4 +1,4 @@
-"""The timers: sweep, times that have come, the account's health; and what brings one forward. They only call.
+"""The timers: poll, times that have come, the account's health; and what brings one forward. They only call.
 
 APScheduler's shutdown cancels what runs, so it is paused first and what runs is awaited here.
 """
@@ -39,21 +39,21 @@ class Timers:
 
     def start(
         self,
-        sweep: Callable[[], Awaitable[float]],
+        poll: Callable[[], Awaitable[float]],
         come: Callable[[], Awaitable[object]],
         account: Callable[[], Awaitable[object]],
         seldom: Mapping[str, Callable[[], Awaitable[object]]],
     ) -> None:
-        """Begin to call; `sweep` returns the seconds until it wants to be called next, or 0 for its turn."""
+        """Begin to call; `poll` returns the seconds until it wants to be called next, or 0 for its turn."""
 
-        async def swept() -> None:
-            if seconds := await sweep():
+        async def polled() -> None:
+            if seconds := await poll():
                 at = datetime.now(UTC) + timedelta(seconds=seconds)
-                self._scheduler.modify_job("sweep", next_run_time=at)
+                self._scheduler.modify_job("poll", next_run_time=at)
 
         # So that replicas do not ask in step.
         jitter = self._poll_seconds / 10
-        self._every(self._poll_seconds, "sweep", swept, jitter)
+        self._every(self._poll_seconds, "poll", polled, jitter)
         self._every(TIMES_SECONDS, "times", come)
         self._every(ACCOUNT_SECONDS, "account", account)
         for name, call in seldom.items():
@@ -61,10 +61,10 @@ class Timers:
         self._scheduler.start()
 
     def put_off(self) -> None:
-        """Let the next sweep come a whole interval from now: there has just been one."""
+        """Let the next poll come a whole interval from now: there has just been one."""
         if self._scheduler.running:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
-            self._scheduler.modify_job("sweep", next_run_time=at)
+            self._scheduler.modify_job("poll", next_run_time=at)
 
     async def stop(self, within_seconds: float) -> None:
         """Call no more, and wait for what runs."""
@@ -140,8 +140,8 @@ async def _guarded(name: str, call: Callable[[], Awaitable[object]]) -> None:
         await call()
     except RedisError as error:
         # The worker says so, once.
-        _log.debug("a timer's call failed", timer=name, error=str(error))
+        _log.debug("timer call failed, will retry", timer=name, error=str(error))
     except OutsideError as error:
-        _log.warning("a timer's call failed", timer=name, error=str(error))
+        _log.warning("timer call failed, will retry", timer=name, error=str(error))
     except Exception:  # noqa: BLE001 - a timer goes on, whatever its call did
-        _log.exception("surprised", timer=name)
+        _log.exception("unexpected exception in timer", timer=name)

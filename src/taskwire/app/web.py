@@ -63,7 +63,7 @@ class Refusals:
     """What was refused since the start, for operators: with a wrong secret nothing else tells of it."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._counted = {why: metrics.refused.labels(why) for why in REFUSALS}
+        self._counted = {why: metrics.requests_refused.labels(why) for why in REFUSALS}
         self._warn = Seldom(_log.warning, "requests are refused")
         self._count: Counter[Reason] = Counter()
         self._last_at = 0.0

@@ -32,7 +32,7 @@ from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox import direct_messages, questions
 from taskwire.outbox.agent_input import AgentInput
-from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.posting import remove_duplicate_message, share_file
 from taskwire.outbox.private_answers import PrivateAnswers, answer_privately
 from taskwire.outbox.service_account import ServiceAccount
@@ -99,13 +99,13 @@ class Parts:
     poller: Poller
     backfill: Backfill
     account: ServiceAccount
-    alerts: Alerts
+    alerts: AdminAlerts
     heartbeat: Heartbeat
     newer: NewerVersions
     background: Background
     private: PrivateAnswers
     queue_stats: QueueStats
-    entry: Ingress
+    ingress: Ingress
     heard: Heard
     metrics: Metrics
     connections: Connections
@@ -185,7 +185,7 @@ class Parts:
         metrics: Metrics,
     ) -> Self:
         people = People(deps, settings.admins, settings.shared_channels)
-        alerts = Alerts(deps, settings.admins)
+        alerts = AdminAlerts(deps, settings.admins)
         receiver = ReplyReceiver(inbox, deps.writes, deps.bot.bot_user_id, deps.mask_own)
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
         # One for all: whoever asks for the list at the same time shares it.
@@ -193,12 +193,19 @@ class Parts:
         newer = NewerVersions(deps, alerts, metrics)
         private = PrivateAnswers(deps.slack, deps.queue)
         worker = Worker(deps, _handlers(deps, people, lookup, alerts, backfill), metrics, newer, private)
-        entry = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
+        ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
-            deps.bot.bot_user_id, entry, inbox, receiver, people.directory, outsiders, deps.slack, background
+            deps.bot.bot_user_id,
+            ingress,
+            inbox,
+            receiver,
+            people.directory,
+            outsiders,
+            deps.slack,
+            background,
         )
-        _listen(bolt, messages, deps, people, lookup, background, private, entry)
+        _listen(bolt, messages, deps, people, lookup, background, private, ingress)
         return cls(
             settings=settings,
             bolt=bolt,
@@ -214,7 +221,7 @@ class Parts:
             background=background,
             private=private,
             queue_stats=queue_stats,
-            entry=entry,
+            ingress=ingress,
             heard=heard,
             metrics=metrics,
             connections=connections,
@@ -239,19 +246,19 @@ def _seconds_of(clock: Clock) -> Callable[[], float]:
 
 
 def _handlers(
-    deps: Dependencies, people: People, lookup: Lookup, alerts: Alerts, backfill: Backfill
+    deps: Dependencies, people: People, lookup: Lookup, alerts: AdminAlerts, backfill: Backfill
 ) -> Mapping[str, Handler]:
     """Which part carries out which kind of job."""
     creator = TaskCreator(deps, people)
-    intake = NamedActions(deps, people, lookup, creator)
+    named_actions = NamedActions(deps, people, lookup, creator)
     texts = AgentInput(deps, people)
     sender, rewriter = ReplySender(deps, people, texts), ReplyEdits(deps, people, texts)
-    steerer = TaskActions(deps, people, texts)
-    decider, teller = ReplyDecisions(deps, people, texts), Notifier(deps, people, texts)
-    replier, shower = ThreadQueries(deps, people), CardAndReceipts(deps)
+    task_actions = TaskActions(deps, people, texts)
+    reply_decisions, notifier = ReplyDecisions(deps, people, texts), Notifier(deps, people, texts)
+    thread_queries, card_and_receipts = ThreadQueries(deps, people), CardAndReceipts(deps)
     return {
         "create_requested": creator.asked,
-        "act_requested": intake.asked,
+        "act_requested": named_actions.asked,
         "answer_privately": answer_privately,
         "post_card": ThreadOpener(deps).open,
         "read_thread": backfill.thread,
@@ -261,18 +268,18 @@ def _handlers(
         "reply": sender.reply,
         "reply_changed": rewriter.rewritten,
         "parked_batch": partial(parked_batch, deps),
-        "act": steerer.act,
-        "decide_held": decider.held,
-        "decide_reply": decider.decided,
-        "apply_event": teller.apply_event,
-        "post_notice": teller.post_notice,
-        "post_text": teller.post_text,
+        "act": task_actions.act,
+        "decide_held": reply_decisions.held,
+        "decide_reply": reply_decisions.decided,
+        "apply_event": notifier.apply_event,
+        "post_notice": notifier.post_notice,
+        "post_text": notifier.post_text,
         "settle_question": partial(questions.settled, deps),
-        "answer_in_thread": replier.answer,
-        "show_answer": replier.show,
+        "answer_in_thread": thread_queries.answer,
+        "show_answer": thread_queries.show,
         "share_file": partial(share_file, deps),
-        "draw_card": shower.card,
-        "receipt": shower.receipt,
+        "draw_card": card_and_receipts.card,
+        "receipt": card_and_receipts.receipt,
         "alert": alerts.post,
         "message_person": partial(direct_messages.message_person, deps),
         "channel_opened": partial(closed_threads.channel_opened, deps),
@@ -290,15 +297,15 @@ def _listen(
     lookup: Lookup,
     background: Background,
     private: PrivateAnswers,
-    entry: Ingress,
+    ingress: Ingress,
 ) -> None:
     answerer = Queries(deps, people, lookup)
     filler = CreateForm(deps, people)
-    dialogs = Dialogs(entry, deps.slack, deps.links, lookup, filler, background, private)
+    dialogs = Dialogs(ingress, deps.slack, deps.links, lookup, filler, background, private)
     listen(
         bolt,
-        Commands(entry, answerer, dialogs, background, private),
+        Commands(ingress, answerer, dialogs, background, private),
         messages,
-        Clicks(entry, lookup, answerer, dialogs, background, private),
+        Clicks(ingress, lookup, answerer, dialogs, background, private),
         dialogs,
     )

@@ -253,8 +253,8 @@ def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
         "Dead letters",
         "wrong",
         f"{jobs} given up, the newest on {when}: {newest.kind}, because {newest.why.rstrip('.')}.",
-        "Who waited for one has been told. `taskwire doctor --letters` lists them; with `--resend` they are "
-        "sent again, with `--forget` forgotten.",
+        "Who waited for one has been told. `taskwire doctor --dead-letters` lists them; with `--resend` they "
+        "are sent again, with `--forget` forgotten.",
     )
 
 

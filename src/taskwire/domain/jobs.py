@@ -183,7 +183,7 @@ class Reply(Work):
     settles: str = ""
     outcome: str = ""
     # What a person was asked about it.
-    asked: Literal["", "files", "stale", "in_doubt"] = ""
+    asked: Literal["", "files", "stale", "outcome_unknown"] = ""
     was_rejected: bool = False
     was_repeated: bool = False
     waits: int = 0
@@ -519,8 +519,8 @@ def lost_threads(channel: str, ts: str) -> QueueName:
 
 # The lists of the threads that are to be read, and of the channels that are to be looked through for such;
 # all replicas together read one of each at a time.
-READING = QueueName("read:threads")
-SCANNING = QueueName("read:channels")
+BACKFILL_THREADS = QueueName("backfill:threads")
+BACKFILL_CHANNELS = QueueName("backfill:channels")
 
 
 def link_of(name: str) -> LinkId:

@@ -44,7 +44,7 @@ class Background:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
-            _log.info("questions were not answered", count=len(self._tasks))
+            _log.info("questions not answered before the stop", count=len(self._tasks))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -77,11 +77,11 @@ class Background:
             await work
         except RedisError as error:
             # The worker says so, once.
-            _log.debug("an answer was not shown", error=str(error))
+            _log.debug("private answer not shown", error=str(error))
         except OutsideError as error:
-            _log.info("an answer was not shown", error=str(error))
+            _log.info("private answer not shown", error=str(error))
         except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
-            _log.exception("surprised")
+            _log.exception("unexpected exception in background answer")
 
 
 async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Message], T]) -> T:
@@ -92,12 +92,12 @@ async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Messag
         return instead(answers.refusal(error))
     except RedisError as error:
         # The worker says so, once.
-        _log.debug("a question could not be answered", error=str(error))
+        _log.debug("question not answered", error=str(error))
         return instead(excuse(error))
     except (OutsideError, CannotRead) as error:
-        _log.warning("a question could not be answered", error=str(error))
+        _log.warning("question not answered", error=str(error))
         return instead(excuse(error))
     except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
         sign = reference()
-        _log.exception("surprised", reference=sign)
+        _log.exception("unexpected exception in background answer", reference=sign)
         return instead(answers.trouble(sign))

@@ -70,14 +70,14 @@ class Clicks:
 
     def __init__(
         self,
-        entry: Ingress,
+        ingress: Ingress,
         lookup: Lookup,
         answerer: Queries,
         dialogs: Dialogs,
         background: Background,
         private: PrivateAnswers,
     ) -> None:
-        self._entry = entry
+        self._ingress = ingress
         self._private = private
         self._lookup = lookup
         self._answerer = answerer
@@ -90,10 +90,10 @@ class Clicks:
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         clicked = inbound.click(body)
-        if not isinstance(clicked, Clicked) or not self._entry.is_let_in(body):
+        if not isinstance(clicked, Clicked) or not self._ingress.is_let_in(body):
             await ack()
             return
-        self._entry.came("click")
+        self._ingress.came("click")
         requester = _requester(clicked)
         user_limit = limit_of_press(
             clicked.button, clicked.value.partition(" ")[0], requester.person, requester.at
@@ -104,7 +104,7 @@ class Clicks:
             return
         is_made_up = not _IDS.fullmatch(clicked.value)
         batch = None if is_made_up else _batch(clicked)
-        claimed = await self._entry.claim("click", clicked.delivery, batch or Batch(), user_limit)
+        claimed = await self._ingress.claim("click", clicked.delivery, batch or Batch(), user_limit)
         await ack()
         if claimed.said:
             self._private.show(PrivateAnswer(requester, Message(text=claimed.said)))

@@ -32,13 +32,13 @@ class Commands:
 
     def __init__(
         self,
-        entry: Ingress,
+        ingress: Ingress,
         answerer: Queries,
         dialogs: Dialogs,
         background: Background,
         private: PrivateAnswers,
     ) -> None:
-        self._entry = entry
+        self._ingress = ingress
         self._private = private
         self._answerer = answerer
         self._dialogs = dialogs
@@ -49,11 +49,11 @@ class Commands:
         app.command(COMMAND)(self._task)
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
-        typed = inbound.command(body, self._entry.now())
-        if not isinstance(typed, Typed) or not self._entry.is_let_in(body):
+        typed = inbound.command(body, self._ingress.now())
+        if not isinstance(typed, Typed) or not self._ingress.is_let_in(body):
             await ack()
             return
-        self._entry.came("command")
+        self._ingress.came("command")
         try:
             command = commands.parse(typed.text)
         except UserError as error:
@@ -87,7 +87,7 @@ class Commands:
 
     async def _claimed(self, typed: Typed, verb: str, batch: Batch) -> Admission:
         user_limit = on_command(verb, typed.requester.person, typed.requester.at)
-        return await self._entry.claim("command", typed.delivery, batch, user_limit)
+        return await self._ingress.claim("command", typed.delivery, batch, user_limit)
 
     async def _answer(self, requester: Requester, question: Question) -> None:
         answer = partial(self._answerer.answer, requester, question)

@@ -84,7 +84,7 @@ class Dialogs:
 
     def __init__(
         self,
-        entry: Ingress,
+        ingress: Ingress,
         slack: Outbound,
         links: Links,
         lookup: Lookup,
@@ -93,7 +93,7 @@ class Dialogs:
         private: PrivateAnswers,
     ) -> None:
         self._private = private
-        self._entry = entry
+        self._ingress = ingress
         self._slack = slack
         self._links = links
         self._lookup = lookup
@@ -134,7 +134,7 @@ class Dialogs:
         try:
             view_id = await self._slack.open_view(trigger_id, forms.loading(dialog))
         except OutsideError as error:
-            _log.warning("a dialog did not open", error=str(error))
+            _log.warning("dialog not opened", error=str(error))
             if requester.response_url is not None:
                 self._private.show(PrivateAnswer(requester, answers.dialog_failed()))
             return
@@ -192,10 +192,10 @@ class Dialogs:
 
     async def _submitted(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
         submitted = inbound.submission(body)
-        if not isinstance(submitted, Submitted) or not self._entry.is_let_in(body):
+        if not isinstance(submitted, Submitted) or not self._ingress.is_let_in(body):
             await ack()
             return
-        asked = _asked(submitted, ts_of(self._entry.now()))
+        asked = _asked(submitted, ts_of(self._ingress.now()))
         if asked.wrong:
             await ack(response_action="errors", errors=dict(asked.wrong))
             return
@@ -204,7 +204,7 @@ class Dialogs:
             return
         job = Job(id=f"dialog:{submitted.delivery}", work=asked.job)
         batch = Batch().append(intake(submitted.person), job)
-        said = await self._entry.write("dialog", submitted.delivery, batch)
+        said = await self._ingress.write("dialog", submitted.delivery, batch)
         if not said:
             await ack()
         elif submitted.dialog is Dialog.DELETE:

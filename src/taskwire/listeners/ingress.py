@@ -10,7 +10,7 @@ from taskwire.domain.ids import Ts, moment_of
 from taskwire.ingress_priority import IngressPriority
 from taskwire.messages import answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.inbox import Claim, Inbox
 from taskwire.queue.user_limits import UserLimit
 from taskwire.slack import inbound
 from taskwire.slack.models import Identity
@@ -48,10 +48,10 @@ class Ingress:
         self._ingress_priority = ingress_priority
         # The kinds of what has come since somebody last took note.
         self._kinds: set[str] = set()
-        self._dropped = {why: metrics.dropped.labels(why) for why in ("place", "stranger")}
+        self._dropped = {why: metrics.payloads_dropped.labels(why) for why in ("place", "stranger")}
         self._warn = Seldom(_log.warning, _NOT_OURS)
         for kind in BOUNDED:
-            metrics.taken.labels(kind, "full")
+            metrics.deliveries.labels(kind, "rejected")
 
     def now(self) -> datetime:
         """When a payload came that bears no time of its own, by Slack's clock as all others."""
@@ -86,19 +86,21 @@ class Ingress:
         """Remember that Slack brings things of this kind, whatever becomes of this one."""
         self._kinds.add(kind)
 
-    async def taken(self, kind: str, writing: Awaitable[Taken], did_at: Ts | None = None) -> Taken:
+    async def count(self, kind: str, writing: Awaitable[Claim], did_at: Ts | None = None) -> Claim:
         """Await a claim and count it, with the age of what was done at `did_at`; raises what it raises."""
         try:
             with self._ingress_priority:
                 outcome = await writing
         except (TryLater, Unknown) as error:
-            self._metrics.taken.labels(kind, type(error).__name__.lower()).inc()
+            self._metrics.deliveries.labels(
+                kind, "unknown" if isinstance(error, Unknown) else "not_written"
+            ).inc()
             raise
-        self._metrics.taken.labels(kind, outcome).inc()
+        self._metrics.deliveries.labels(kind, outcome).inc()
         self.came(kind)
-        if did_at is not None and outcome != "foreign":
+        if did_at is not None and outcome != "not_ours":
             age = (self.now() - moment_of(did_at)).total_seconds()
-            self._metrics.delivery_age.labels(kind).observe(max(age, 0.0))
+            self._metrics.delivery_age_seconds.labels(kind).observe(max(age, 0.0))
         return outcome
 
     @contextmanager
@@ -120,11 +122,11 @@ class Ingress:
     ) -> Admission:
         """The same, where it matters too whether this is the first time, and there may be too much."""
         try:
-            taken = await self.taken(kind, self._inbox.accept(kind, delivery, batch, user_limit))
+            claim = await self.count(kind, self._inbox.accept(kind, delivery, batch, user_limit))
         except TryLater:
             return Admission(answers.store_away())
         except Unknown:
-            return Admission(answers.in_doubt_command())
-        if taken == "told" and user_limit is not None:
+            return Admission(answers.command_outcome_unknown())
+        if claim == "limit_told" and user_limit is not None:
             return Admission(answers.too_fast(user_limit.most).text)
-        return Admission(answers.too_much_waits() if taken == "full" else "", is_new=taken == "taken")
+        return Admission(answers.too_much_waits() if claim == "rejected" else "", is_new=claim == "claimed")

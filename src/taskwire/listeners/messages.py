@@ -21,7 +21,7 @@ from taskwire.messages import answers
 from taskwire.notices.outsiders import Outsiders
 from taskwire.people.directory import Directory
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.inbox import Claim, Inbox
 from taskwire.queue.user_limits import limit_of_verb
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack import inbound
@@ -46,7 +46,7 @@ class Messages:
     def __init__(
         self,
         bot: UserId,
-        entry: Ingress,
+        ingress: Ingress,
         inbox: Inbox,
         receiver: ReplyReceiver,
         directory: Directory,
@@ -55,7 +55,7 @@ class Messages:
         background: Background,
     ) -> None:
         self._bot = bot
-        self._entry = entry
+        self._ingress = ingress
         self._inbox = inbox
         self._receiver = receiver
         self._directory = directory
@@ -72,74 +72,75 @@ class Messages:
         app.event(OTHERS)(_nothing_more)
 
     def _first(
-        self, take: Callable[[Body], Awaitable[Taken | None]]
+        self, take: Callable[[Body], Awaitable[Claim | None]]
     ) -> Callable[..., Awaitable[BoltResponse]]:
         async def before_the_ack(body: dict[str, object]) -> BoltResponse:
-            self._entry.note_time(body)
+            self._ingress.note_time(body)
             shared = inbound.shared_thread(body, self._bot)
             if shared is not None:
                 # Also what strangers and we ourselves have said there, of which nothing else comes.
                 self._background.start(self._outsiders.read_along(shared))
-            if not self._entry.is_let_in(body):
+            if not self._ingress.is_let_in(body):
                 return BoltResponse(status=200)
             try:
                 await take(body)
             except (OutsideError, RedisError) as error:
                 # It is Redis, of which the worker says that it is away, once.
-                _log.debug("an event was not taken; Slack brings it again", error=str(error))
+                _log.debug("event not claimed, Slack will redeliver it", error=str(error))
                 return BoltResponse(status=503)
             return BoltResponse(status=200)
 
         return before_the_ack
 
-    async def _message(self, body: Body) -> Taken | None:
+    async def _message(self, body: Body) -> Claim | None:
         match inbound.message_event(body, self._bot):
             case ThreadMessage() as message:
-                return await self._entry.taken("message", self._receiver.reply(message), message.ts)
+                return await self._ingress.count("message", self._receiver.reply(message), message.ts)
             case Edited() as message:
-                return await self._entry.taken("edit", self._receiver.edited(message), message.edited_ts)
+                return await self._ingress.count("edit", self._receiver.edited(message), message.edited_ts)
             case Deleted() as message:
-                return await self._entry.taken("deletion", self._receiver.deleted(message), message.at)
+                return await self._ingress.count("deletion", self._receiver.deleted(message), message.at)
             case DirectMessage() as message:
                 return await self._once(message, "direct", answers.direct_not_yet())
             case _:
                 return None
 
-    async def _mention(self, body: Body) -> Taken | None:
+    async def _mention(self, body: Body) -> Claim | None:
         """A mention in one of our threads is its message; elsewhere it is answered with what to do."""
         mention = inbound.mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
         if mention.thread_ts is not None:
             message = mention.in_thread()
-            taken = await self._entry.taken("mention", self._receiver.reply(message), message.ts)
-            if taken != "foreign":
-                return taken
+            claim = await self._ingress.count("mention", self._receiver.reply(message), message.ts)
+            if claim != "not_ours":
+                return claim
         return await self._once(mention, "mention", answers.mention_not_yet())
 
-    async def _opened(self, body: Body) -> Taken | None:
+    async def _opened(self, body: Body) -> Claim | None:
         opened = inbound.opened(body, self._bot)
         if not isinstance(opened, Opened):
             return None
         job = Job(id=f"opened:{opened.delivery}", work=ChannelOpened(channel=opened.channel))
         batch = Batch().append(intake(opened.channel), job)
-        return await self._entry.taken("channel", self._inbox.accept("event", opened.delivery, batch))
+        return await self._ingress.count("channel", self._inbox.accept("event", opened.delivery, batch))
 
-    async def _changed(self, body: Body) -> Taken | None:
+    async def _changed(self, body: Body) -> Claim | None:
         """Doing it again does no harm, so it is not claimed; Slack tells of every change of every profile."""
         changed = inbound.changed(body)
         if isinstance(changed, Changed):
             await self._directory.changed(changed.id, is_group=changed.is_group)
         return None
 
-    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Taken:
+    async def _once(self, message: Mention | DirectMessage, kind: str, answer: Message) -> Claim:
         user_limit = limit_of_verb("", message.person, message.ts, Batch(), Batch())
-        claim = self._inbox.accept("message", message.delivery, Batch(), user_limit)
-        taken = await self._entry.taken(kind, claim)
-        if taken in ("taken", "told"):
-            said = answer if taken == "taken" else answers.too_fast()
+        claim = await self._ingress.count(
+            kind, self._inbox.accept("message", message.delivery, Batch(), user_limit)
+        )
+        if claim in ("claimed", "limit_told"):
+            said = answer if claim == "claimed" else answers.too_fast()
             self._background.start(self._answer(message, said))
-        return taken
+        return claim
 
     async def _answer(self, message: Mention | DirectMessage, answer: Message) -> None:
         thread_ts = message.thread_ts

@@ -337,7 +337,7 @@ def shown_to_everybody() -> Message:
     return statement("Shown to everybody in the thread.")
 
 
-def in_doubt_command() -> str:
+def command_outcome_unknown() -> str:
     """Redis did not say whether it took a command."""
     return (
         "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
@@ -394,11 +394,11 @@ def wrong_with_me(sign: str) -> str:
     return f"something is wrong with me (reference {sign})"
 
 
-def gave_up(wished: str, why: str, *, is_in_doubt: bool) -> Message:
+def gave_up(wished: str, why: str, *, is_outcome_unknown: bool) -> Message:
     """A job was given up, whose purpose is named as `waiting.wish` does."""
     doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
-        f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_in_doubt else ''}"
+        f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_outcome_unknown else ''}"
         "Whoever runs Taskwire can see it with `taskwire doctor`."
     )
 

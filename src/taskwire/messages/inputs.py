@@ -65,13 +65,13 @@ def deleted_late(author: str) -> Message:
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
-def edited_in_doubt(text: str) -> Message:
+def edited_while_unknown(text: str) -> Message:
     """A reply was edited while nobody knows whether the agent has it."""
     words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _about(words, text)
 
 
-def deleted_in_doubt(author: str) -> Message:
+def deleted_while_unknown(author: str) -> Message:
     """A reply was deleted while nobody knows whether the agent has it."""
     which = f"the reply of {escaped(author, 80)}" if author else "the reply"
     return statement(
@@ -87,7 +87,7 @@ def _value(link: Link, job_id: str) -> str:
     return f"{link.id} {job_id}"
 
 
-def input_in_doubt(link: Link, job_id: str, text: str) -> Message:
+def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
     """Whether the agent got it cannot be known."""
     return _arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
 
@@ -282,9 +282,9 @@ def tried_again(sent: int, tried: int, outcome: str, why: Settlement) -> str:
     return settled(why) if tried == 1 else f"None of the {tried} was sent. The marks on them show it."
 
 
-def nobody_said(text: str, *, is_in_doubt: bool) -> Message:
+def nobody_said(text: str, *, is_outcome_unknown: bool) -> Message:
     """A question about a reply was not answered for a week."""
-    if is_in_doubt:
+    if is_outcome_unknown:
         return _about("Nobody told me for a week whether the agent got this, so I leave it at that.", text)
     return _about("Nobody decided on this reply for a week, so it was not sent.", text)
 

@@ -11,8 +11,8 @@ from taskwire.messages.refusals import Refusal
 TOKEN_REFUSED = ("Coder refuses CODER_SESSION_TOKEN.", "Make a new one, with an account of role Owner.")
 NEWER_NEVER_CAME = (
     "Another version of Taskwire wrote work into my store that I cannot read, and none that can has come for "
-    "a week. I gave that work up and told the people who wait for it. `taskwire doctor --letters` lists it; "
-    "a newer version can send it again."
+    "a week. I gave that work up and told the people who wait for it. `taskwire doctor --dead-letters` lists "
+    "it; a newer version can send it again."
 )
 NO_TASKS = ("This Coder has no Tasks.", "They are part of Coder 2.28 to 2.36, and of the 2.34 support line.")
 

@@ -54,7 +54,7 @@ class CardAndReceipts:
             unreachable_since_ms=away.since_ms if away else None,
             silence=away.why if away else "away",
         )
-        if context.is_in_doubt:
+        if context.is_outcome_unknown:
             return await self._anew(context, link, card)
         drawn = _digest(card, link)
         # Older versions wrote beside it when that was.
@@ -68,7 +68,7 @@ class CardAndReceipts:
         # An edit whose answer is lost may have been made: from here on nobody knows what the card shows.
         await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn"))
         # Who was stopped here may put an old card over a newer one.
-        context.tidy = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
+        context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
         try:
             await slack.update(channel, ts, card, _meta(link), is_reserved=True)
         except MessageGone:
@@ -86,18 +86,18 @@ class CardAndReceipts:
         writes, record = self._deps.writes, link.record
         if link.ended is not None:
             return done()
-        if link.has_moved and not context.is_in_doubt:
+        if link.has_moved and not context.is_outcome_unknown:
             return done(writes.ends(Batch(), record, "detached"))
         meta = Metadata(id=f"card:{link.id}:anew", kind="card", task_id=record.task_id)
         try:
             ts = await self._find_anew(context, link, meta)
             ts = ts or await post_once(self._deps, context, link.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
-            if context.is_in_doubt and not context.note:
+            if context.is_outcome_unknown and not context.note:
                 # This turn's own attempt: with what it noted the next turn looks, and ends as it must.
                 return unknown()
             batch = closed(self._deps, context, link, problem.code)
-            if context.is_in_doubt:
+            if context.is_outcome_unknown:
                 since = read(PostNote.model_validate_json, context.note).since
                 writes.field(batch, link.id, "maybe_moved", since)
             return done(batch)
@@ -108,7 +108,7 @@ class CardAndReceipts:
     async def _find_anew(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
         """The card that may have been posted anew just before the channel was closed."""
         since = link.maybe_moved_since
-        if since is None or context.is_in_doubt:
+        if since is None or context.is_outcome_unknown:
             return None
         copies = await self._deps.slack.find_copies(link.record.channel, None, since, meta.id)
         return copies[0] if copies else None
@@ -145,19 +145,19 @@ class CardAndReceipts:
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
         if wanted and wanted not in had:
             await context.write(self._remembering(link, ts, [*others, TRIED + wanted]))
-            context.tidy = self._tidy_step(context, ts, wanted)
+            context.compensation = self._compensation(context, ts, wanted)
             await slack.add_reaction(channel, ts, wanted)
         while others:
             now = [*others, *([wanted] if wanted else [])]
             await context.write(self._remembering(link, ts, now))
-            context.tidy = self._tidy_step(context, ts, wanted)
+            context.compensation = self._compensation(context, ts, wanted)
             await slack.remove_reaction(channel, ts, others[0].removeprefix(TRIED))
             others = others[1:]
 
     def _remembering(self, link: Link, ts: Ts, now: list[str]) -> Batch:
         return self._deps.writes.receipt(Batch(), link.id, ts, " ".join(now))
 
-    def _tidy_step(self, context: JobContext, ts: Ts, wanted: str) -> Batch:
+    def _compensation(self, context: JobContext, ts: Ts, wanted: str) -> Batch:
         work = Receipt(ts=ts, state="none", stray=wanted)
         return Batch().append(
             context.lease.name, Job(id=f"stray:{ts}:{context.lease.token}", work=work), score="due"

@@ -34,7 +34,7 @@ def closed(
     batch = batch or Batch()
     if link.closed or link.ended is not None:
         return batch
-    _log.warning("a thread is closed to us", link=link.id, channel=link.record.channel, code=code)
+    _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     deps.writes.closed(batch, link.record, code)
     person = link.record.owner_slack or link.record.requested_by
     work = MessagePerson(person=person, message=answers.thread_closed(link, code))

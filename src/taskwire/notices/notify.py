@@ -20,7 +20,7 @@ from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.priority import Priority
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
-from taskwire.job_context import JobContext, Outcome, dead_letter, done, let_go, retry
+from taskwire.job_context import JobContext, Outcome, dead_letter, done, given_up, retry
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import acts_before, person_behind
 from taskwire.notices.closed_threads import WHY, closed, follow, opens
@@ -140,7 +140,7 @@ class Notifier:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
             if context.job.tries < HISTORY_TRIES and not is_nowhere:
                 raise
-            _log.warning("history not readable", link=link.id, error=str(error))
+            _log.warning("report history not readable", link=link.id, error=str(error))
             return event
         reports = known_at(state, seen, history)
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
@@ -166,7 +166,7 @@ class Notifier:
         if link is None or link.record.thread_ts is None or link.ended is not None:
             return done()
         notice, written = work.notice, work.written
-        if written is None and notice.kind in WITH_EXCERPT and not context.is_in_doubt:
+        if written is None and notice.kind in WITH_EXCERPT and not context.is_outcome_unknown:
             written = await read_news(self._deps, link)
             if written.cursor:
                 return retry(0, context.job.knowing(written=written))
@@ -184,7 +184,7 @@ class Notifier:
                 place = _place(link, context, posted, notice.kind, message)
                 await questions.posted(self._deps, link, questions.WORKSPACE, place, batch)
             outcome = done(opens(link, batch))
-        if notice.kind == "gone" and outcome.verdict == "done":
+        if notice.kind == "gone" and outcome.kind == "done":
             await questions.settle_all(self._deps, link, outcome.batch)
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
             await give_back(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
@@ -217,7 +217,7 @@ class Notifier:
         if link is None or link.record.thread_ts is None:
             return done()
         joined = Batch()
-        is_joining = context.job.id.startswith(questions.JOINING) and not context.is_in_doubt
+        is_joining = context.job.id.startswith(questions.JOINING) and not context.is_outcome_unknown
         if is_joining and await questions.has_joined(self._deps, link, work.about, work.message, joined):
             return done(joined)
         posted = await self._post(context, link, work.message, "answer", is_call=work.is_call)
@@ -259,8 +259,8 @@ class Notifier:
 
     def _closed(self, context: JobContext, link: Link, code: str) -> Outcome:
         """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
-        maybe = ", and whether this was posted before could not be read" if context.is_in_doubt else ""
-        return let_go(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
+        maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
+        return given_up(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
 
     def _with_file(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
         """Keep where the excerpt ended, and attach the whole where it is long."""
@@ -283,7 +283,7 @@ class Notifier:
                 return _Built(is_well=True)
             lines = await self._deps.coder.list_build_logs(build.id)
         except OutsideError as error:
-            _log.info("build not readable", link=link.id, error=str(error))
+            _log.info("workspace build not readable", link=link.id, error=str(error))
             return _Built()
         tail = [line.output for line in lines if line.output.strip()][-BUILD_LOG_LINES:]
         rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]

@@ -9,14 +9,14 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ThreadRef
 from taskwire.domain.jobs import Job, MessagePerson
 from taskwire.messages import answers, troubles
-from taskwire.outbox.direct_messages import DAY_MS, WARNING_MS, Alerts, direct_messages
+from taskwire.outbox.direct_messages import DAY_MS, WARNING_MS, AdminAlerts, direct_messages
 from taskwire.queue.batch import Batch
 
 
 class Outsiders:
     """Tells who should know that people of another company read a thread."""
 
-    def __init__(self, deps: Dependencies, alerts: Alerts, allowed: tuple[str, ...]) -> None:
+    def __init__(self, deps: Dependencies, alerts: AdminAlerts, allowed: tuple[str, ...]) -> None:
         self._deps = deps
         self._alerts = alerts
         self._allowed = allowed

@@ -100,7 +100,7 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
             return await deps.coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
         # The notice matters more than its excerpt, and must not wait for an agent that does not answer.
-        _log.info("log not readable", link=link.id, error=str(error))
+        _log.info("agent log not readable", link=link.id, error=str(error))
         return None
 
 

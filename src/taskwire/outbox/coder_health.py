@@ -13,13 +13,13 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
 from taskwire.messages import troubles
 from taskwire.messages.cards import Silence
-from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.enqueue import draw
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
 
-# Coder is called away when this many sweeps in a row have failed; a refused token needs no second opinion.
+# Coder is called away when this many polls in a row have failed; a refused token needs no second opinion.
 FAILURES = 2
 AWAY_MS = 7 * 24 * 3_600_000
 # Cards that one call to Redis asks to be drawn.
@@ -45,7 +45,7 @@ async def find_away(deps: Dependencies) -> CoderOutage | None:
 class CoderHealth:
     """Knows whether Coder answers."""
 
-    def __init__(self, deps: Dependencies, alerts: Alerts) -> None:
+    def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
         self._alerts = alerts
         self._failures = 0
@@ -53,12 +53,12 @@ class CoderHealth:
         self.trouble = ""
 
     async def failed(self, error: OutsideError, now_ms: int) -> None:
-        """A sweep has failed; if that lasts, the cards say so."""
+        """A poll has failed; if that lasts, the cards say so."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _why(error)
         self.trouble = _sentence(error, why)
-        _log.warning("sweep failed", error=str(error), in_a_row=self._failures)
+        _log.warning("poll of Coder failed", error=str(error), in_a_row=self._failures)
         if why == "refused":
             await self._alerts.warn("refused", self.trouble)
         if self._failures < FAILURES and why != "refused":
@@ -74,7 +74,7 @@ class CoderHealth:
             await self._keep(known.model_copy(update={"stage": "shown"}))
 
     async def answered(self) -> None:
-        """A sweep has succeeded: nothing is wrong any more."""
+        """A poll has succeeded: nothing is wrong any more."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
         known = await _note(self._deps)
         if known is None:

@@ -26,7 +26,7 @@ WARNING_MS = 60_000
 _log = logger("taskwire.outbox.direct_messages")
 
 
-class Alerts:
+class AdminAlerts:
     """Tells the administrators."""
 
     def __init__(self, deps: Dependencies, admins: tuple[str, ...]) -> None:
@@ -63,7 +63,7 @@ class Alerts:
             try:
                 found |= dict.fromkeys(sorted(await self._deps.slack.list_group(name)))
             except OutsideError as error:
-                _log.warning("a user group cannot be read", group=name, error=str(error))
+                _log.warning("user group cannot be read", group=name, error=str(error))
         return list(found)
 
 
@@ -91,5 +91,5 @@ async def post_direct(deps: Dependencies, context: JobContext, person: UserId, m
     except TokenProblem:
         raise
     except SlackRefused as refused:
-        _log.warning("a person cannot be written to", person=person, code=refused.code)
+        _log.warning("direct message refused", person=person, code=refused.code)
     return done()

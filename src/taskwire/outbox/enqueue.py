@@ -5,8 +5,8 @@ from datetime import datetime
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, microseconds
 from taskwire.domain.jobs import (
+    BACKFILL_THREADS,
     FIRST_DRAWING,
-    READING,
     ApplyEvent,
     DrawCard,
     Job,
@@ -79,7 +79,7 @@ def draw(link: LinkId, batch: Batch | None = None, *, is_news: bool = True) -> B
 def to_read(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
     """Have what people wrote in the link's thread read, those threads first that have the latest news."""
     job = Job(id=link, work=ReadThread(link=link))
-    return (batch or Batch()).redo(READING, job, score=newest_first(news))
+    return (batch or Batch()).redo(BACKFILL_THREADS, job, score=newest_first(news))
 
 
 def share(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:

@@ -126,7 +126,7 @@ async def observe_first(deps: Dependencies, task: Task) -> Observed:
     except (TokenRefused, NoTasks):
         raise
     except OutsideError as error:
-        _log.info("history not readable", task=task.id, error=str(error))
+        _log.info("report history not readable", task=task.id, error=str(error))
         return Observed(seen=seen, is_baseline=True)
 
 

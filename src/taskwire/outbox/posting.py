@@ -58,7 +58,7 @@ async def post_once(
 
     Raises the errors of the door; after Unknown the attempt stays pinned.
     """
-    if context.is_in_doubt:
+    if context.is_outcome_unknown:
         found = await _read_back(deps, context, read(PostNote.model_validate_json, context.note))
         context.settled(has_landed=found is not None)
         if found is not None:
@@ -78,14 +78,19 @@ async def post_once(
             note.model_dump_json(),
             deps.slack.timeouts.post,
             lambda: deps.slack.post(channel, message, meta, thread_ts=thread_ts),
-            _tidy_step(link, context, note),
+            _compensation(link, context, note),
         )
     except Unknown:
         # A look now can only find: the request may still be on its way.
         copies = await _copies(deps, note)
         if not copies:
             raise
-        _log.info("read back at once", job=context.job.id, message=note.message_id, copies=len(copies))
+        _log.info(
+            "lost post looked for at once in Slack",
+            job=context.job.id,
+            message=note.message_id,
+            copies=len(copies),
+        )
         context.settled(has_landed=True)
         return copies[0]
 
@@ -103,13 +108,18 @@ async def _made_before(
     if data_loss is not None and context.now_ms - data_loss.at_ms < deps.queue.times.second_look_ms:
         raise JobEnded(retry(deps.queue.times.second_look_ms / 1000))
     copies = await _copies(deps, note)
-    _log.info("looked first", job=context.job.id, message=note.message_id, copies=len(copies))
+    _log.info(
+        "post looked for in Slack before posting",
+        job=context.job.id,
+        message=note.message_id,
+        copies=len(copies),
+    )
     return copies[0] if copies else None
 
 
 def since_when(deps: Dependencies, context: JobContext) -> Ts:
     """From when on, by Slack's clock, something may have been shown of which Redis knows nothing."""
-    ago = timedelta(milliseconds=min(context.now_ms - context.doubted_since_ms, REMEMBERED_MS))
+    ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, REMEMBERED_MS))
     return ts_of(deps.slack.now() - ago - BEFORE)
 
 
@@ -129,7 +139,9 @@ async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) ->
     ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.looks(note.attempt)
     copies = await _found(deps, note, ways[min(looks, len(ways) - 1)])
-    _log.info("read back", job=context.job.id, message=note.message_id, copies=len(copies))
+    _log.info(
+        "lost post looked for in Slack", job=context.job.id, message=note.message_id, copies=len(copies)
+    )
     if copies or looks >= len(ways) - 1:
         return copies[0] if copies else None
     # What has just been stored may be missing in what is read; and headers may differ in clock from messages.
@@ -145,13 +157,13 @@ async def _found(deps: Dependencies, note: PostNote | RemoveDuplicateMessage, si
     return await deps.slack.find_copies(note.channel, note.thread_ts, since, note.message_id)
 
 
-def _tidy_step(link: LinkId, context: JobContext, note: PostNote) -> Batch:
+def _compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
     work = RemoveDuplicateMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
     # One for each turn that was lost: an earlier one may have looked already, and be about to end.
     return Batch().append(
-        duplicates(link), Job(id=f"tidy:{note.message_id}:{context.lease.token}", work=work)
+        duplicates(link), Job(id=f"compensate:{note.message_id}:{context.lease.token}", work=work)
     )
 
 
@@ -191,7 +203,7 @@ async def _keep_one(
     keep = recorded if recorded in copies else copies[0]
     for copy in copies:
         if copy != keep:
-            _log.warning("removing a second copy", message=work.message_id, ts=copy)
+            _log.warning("removing duplicate post", message=work.message_id, ts=copy)
             with contextlib.suppress(MessageGone):
                 await deps.slack.delete(work.channel, copy)
             context.doubles += 1
@@ -210,7 +222,7 @@ async def share_file(deps: Dependencies, context: JobContext) -> Outcome:
             return done()
         file_id = await deps.slack.start_upload(work.name, work.text)
         return retry(0, context.job.knowing(file_id=file_id))
-    if context.is_in_doubt:
+    if context.is_outcome_unknown:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
             context.settled(has_landed=True)
             return done()
@@ -227,7 +239,7 @@ async def share_file(deps: Dependencies, context: JobContext) -> Outcome:
             lambda: deps.slack.complete_upload(work.file_id, work.title, work.channel, work.thread_ts),
         )
     except ChannelProblem as problem:
-        _log.warning("a file cannot be shared", channel=work.channel, code=problem.code)
+        _log.warning("file cannot be shared", channel=work.channel, code=problem.code)
     return done()
 
 

@@ -73,7 +73,7 @@ async def show_privately(
         raise
     except NotDone as error:
         # Of a response URL: Slack takes an answer there for half an hour, and a few of them.
-        _log.info("answered in another way", person=requester.person, error=str(error))
+        _log.info("private answer sent in another way", person=requester.person, error=str(error))
         await until_taken(second)
 
 
@@ -174,7 +174,7 @@ class PrivateAnswers:
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 await self._queue.write(batch)
         except (RedisError, TimeoutError):
-            _log.warning("answers were not shown", count=len(answers))
+            _log.warning("private answers not shown before the stop", count=len(answers))
 
     async def _show_all(self, left: deque[PrivateAnswer]) -> None:
         with waiting(self._aside):
@@ -215,9 +215,9 @@ class PrivateAnswers:
             else:
                 await show_privately(self._slack, requester, answer.message, answer.priority)
         except OutsideError as error:
-            _log.info("an answer was not shown", person=requester.person, error=str(error))
+            _log.info("private answer not shown", person=requester.person, error=str(error))
         except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
-            _log.exception("surprised")
+            _log.exception("unexpected exception while showing a private answer")
 
 
 async def answer_privately(context: JobContext) -> Outcome:

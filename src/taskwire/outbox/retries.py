@@ -72,7 +72,13 @@ def has_waited_long(context: JobContext) -> bool:
 
 async def _again(deps: Dependencies, context: JobContext, link: Link | None, error: OutsideError) -> Outcome:
     tries = context.job.tries
-    _log.info("not yet", job=context.job.id, kind=context.job.work.kind, tries=tries, error=str(error))
+    _log.info(
+        "job failed, will retry",
+        job=context.job.id,
+        kind=context.job.work.kind,
+        tries=tries,
+        error=str(error),
+    )
     # A hiccup is over before anybody has read of it.
     is_told = tries >= (0 if context.keeps_attempt else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
@@ -101,14 +107,14 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Personal
     return works
 
 
-def _telling(verdict: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> Outcome:
+def _telling(kind: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> Outcome:
     """Tell each person where they asked: a private question that was pressed gives way to its answer."""
     privately: list[Private] = []
     instead: list[Private] = []
     for work, message in told:
         is_pressed = isinstance(work, Act | CreateRequested) and work.kept
         (instead if is_pressed else privately).append((work.requester, message))
-    return Outcome(verdict, privately=tuple(privately), instead=tuple(instead))
+    return Outcome(kind, privately=tuple(privately), instead=tuple(instead))
 
 
 def _side(work: PersonalJob | AnswerInThread, error: OutsideError) -> SilentSide:

@@ -1,6 +1,6 @@
 """The account that acts for all: whether Coder takes its token, whether it may do enough, when it ends.
 
-Whether Coder has tasks at all is seen by the sweep, which asks for them anyway.
+Whether Coder has tasks at all is seen by the poll, which asks for them anyway.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from taskwire.coder.errors import NoTasks, NotFound, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.messages import troubles
-from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.direct_messages import AdminAlerts
 
 # Coder gives owners' tokens a week at most by default, so two days leave time to act.
 ENDS_SOON = timedelta(days=2)
@@ -23,7 +23,7 @@ LOOK_AGAIN = timedelta(hours=1)
 class ServiceAccount:
     """Knows how the service account stands."""
 
-    def __init__(self, deps: Dependencies, alerts: Alerts) -> None:
+    def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
         self._alerts = alerts
         self._told_at: datetime | None = None

@@ -89,7 +89,7 @@ async def settle_ended(
     return batch
 
 
-async def let_go_together(
+async def give_up_together(
     deps: Dependencies,
     context: JobContext,
     link: Link,
@@ -134,12 +134,12 @@ async def give_back(
     for reply in replies:
         receipt(link.id, reply.ts, "failed", batch)
         if reply.asked or reply.settles:
-            settle_reply(link, reply, "ended" if reply.asked == "in_doubt" else "ended_unsent", batch)
+            settle_reply(link, reply, "ended" if reply.asked == "outcome_unknown" else "ended_unsent", batch)
     in_order = sorted(replies, key=lambda reply: microseconds(reply.ts))
-    doubtful = [await texts.words(reply) for reply in in_order if reply.asked == "in_doubt"]
-    words = [await texts.words(reply) for reply in in_order if reply.asked != "in_doubt"]
-    if doubtful:
-        say_with(link, f"never-known:{name}", inputs.never_known(doubtful), doubtful, batch)
+    unknown = [await texts.words(reply) for reply in in_order if reply.asked == "outcome_unknown"]
+    words = [await texts.words(reply) for reply in in_order if reply.asked != "outcome_unknown"]
+    if unknown:
+        say_with(link, f"never-known:{name}", inputs.never_known(unknown), unknown, batch)
     return say_with(link, f"given-back:{name}", inputs.given_back(words), words, batch) if words else batch
 
 

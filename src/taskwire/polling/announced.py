@@ -1,7 +1,7 @@
 """What Coder has announced and does not show yet: looked for at short intervals until it does.
 
 A stop takes seconds and more, and its notification comes when it begins. The task alone is asked for, so that
-this costs little however many tasks there are; when it shows, the next sweep comes at once.
+this costs little however many tasks there are; when it shows, the next poll comes at once.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Looks after announced changes; `look` brings the next sweep forward."""
+    """Looks after announced changes; `look` brings the next poll forward."""
 
     def __init__(self, deps: Dependencies, look: Callable[[], None]) -> None:
         self._deps = deps
@@ -68,17 +68,17 @@ class AnnouncedChanges:
                 if await self._is_seen(announced):
                     self._look()
         except TimeoutError:
-            _log.info("not seen within its time", task=announced.task_id)
+            _log.info("announced change not seen in time", task=announced.task_id)
         except CannotRead as error:
-            _log.info("left to another version", task=announced.task_id, why=error.why)
+            _log.info("task left to a newer version", task=announced.task_id, why=error.why)
         except RedisError as error:
             # The worker says so, once.
-            _log.debug("not looked after", error=str(error))
+            _log.debug("announced change not looked for, will retry", error=str(error))
 
     async def _is_seen(self, announced: Announced) -> bool:
         """Ask until it shows, since Coder tells nobody; False where the account is in trouble.
 
-        The sweep tells of such a trouble, and nothing is to be seen before it is over.
+        The poll tells of such a trouble, and nothing is to be seen before it is over.
         """
         failures = 0
         while True:

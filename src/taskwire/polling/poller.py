@@ -26,10 +26,10 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.transitions import Vanished
 from taskwire.messages import notices, troubles
 from taskwire.outbox.coder_health import CoderHealth
-from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.observing import observation_of
 from taskwire.queue.batch import Batch
-from taskwire.state.observations import Held, StoredObservation, Sweep
+from taskwire.state.observations import Poll, PolledElsewhere, StoredObservation
 from taskwire.telemetry import Metrics, logger
 
 # The one account that watches, in service mode.
@@ -37,7 +37,7 @@ ACCOUNT = "service"
 # Observations in one call to Redis: read and written down in two or three milliseconds.
 PIECE = 50
 # While a list is asked for; then for a tick and a little, so that one replica goes on and a dead one's
-# sweeps go on elsewhere within 10 s.
+# polls go on elsewhere within 10 s.
 LEASE_MS = 9_000
 LONGEST_SPARE_MS = 3_500
 # What was seen so long ago at most decides what a time that comes means.
@@ -69,7 +69,9 @@ class _Seen:
 class Poller:
     """Watches all linked tasks through one account."""
 
-    def __init__(self, deps: Dependencies, metrics: Metrics, alerts: Alerts, poll_seconds: float) -> None:
+    def __init__(
+        self, deps: Dependencies, metrics: Metrics, alerts: AdminAlerts, poll_seconds: float
+    ) -> None:
         self._deps = deps
         self._metrics = metrics
         self._kept_ms = int(poll_seconds * 1000 + min(poll_seconds * 700, LONGEST_SPARE_MS))
@@ -93,73 +95,73 @@ class Poller:
         """What is wrong with watching, in a sentence; empty if nothing is."""
         return self._reach.trouble or self._vanished
 
-    async def sweep(self, *, is_hinted: bool = False) -> float:
+    async def poll(self, *, is_hinted: bool = False) -> float:
         """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
 
-        Where another replica sweeps there is nothing to do, unless Coder has given a hint to this one.
+        Where another replica polls there is nothing to do, unless Coder has given a hint to this one.
         Returns the seconds after which that one may have died, or 0.
         """
         async with self._one_at_a_time:
-            sweep = await self._deps.observations.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
-            if isinstance(sweep, Held):
-                return sweep.wait_ms / 1000
-            await self._swept(sweep)
+            poll = await self._deps.observations.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
+            if isinstance(poll, PolledElsewhere):
+                return poll.wait_ms / 1000
+            await self._polled(poll)
             return 0.0
 
-    async def _swept(self, sweep: Sweep) -> None:
+    async def _polled(self, poll: Poll) -> None:
         started = time.monotonic()
         # Read first: what is linked while the list is on its way may not be in it.
         linked = await self._deps.links.list_open()
         try:
             body = await self._deps.coder.list_tasks_raw()
-            outcome = await self._look(sweep, body, linked)
+            outcome = await self._look(poll, body, linked)
         except OutsideError as error:
-            self._metrics.sweeps.labels("failed").inc()
-            await self._reach.failed(error, sweep.began_ms)
+            self._metrics.polls.labels("failed").inc()
+            await self._reach.failed(error, poll.began_ms)
         else:
-            self._metrics.sweeps.labels(outcome).inc()
-            self._metrics.sweep_seconds.observe(time.monotonic() - started)
-            self._metrics.last_sweep.set_to_current_time()
+            self._metrics.polls.labels(outcome).inc()
+            self._metrics.poll_seconds.observe(time.monotonic() - started)
+            self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
                 # An older look tells nothing of now.
                 await self._reach.answered()
-                await self._deps.notes.keep("1", "swept", ACCOUNT, ttl_ms=self._fresh_ms)
+                await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
             await self._deps.observations.keep(ACCOUNT, self._kept_ms)
 
-    async def come(self) -> None:
+    async def fire_timers(self) -> None:
         """Let the times come that are due, if what they are judged by has been looked at lately.
 
         What is known from before an absence, or from an older copy of the store, is too old to call anybody.
         """
-        if await self._deps.notes.find("swept", ACCOUNT) is not None:
-            await self._deps.links.come()
+        if await self._deps.notes.find("polled", ACCOUNT) is not None:
+            await self._deps.links.fire_timers()
 
     def forget(self) -> None:
         """Take nothing for stored any more: the store has gone back."""
         self._body, self._stored, self._strangers = b"", {}, set()
 
-    async def leave(self) -> None:
-        """Sweep no more; another replica need not wait."""
+    async def release(self) -> None:
+        """Poll no more; another replica need not wait."""
         with contextlib.suppress(RedisError):
-            await self._deps.observations.leave(ACCOUNT)
+            await self._deps.observations.release(ACCOUNT)
 
-    async def _look(self, sweep: Sweep, body: bytes, linked: Linked) -> str:
-        if sweep.number != self._last + 1:
-            # Another process has swept meanwhile: what this one has stored may not be the newest.
+    async def _look(self, poll: Poll, body: bytes, linked: Linked) -> str:
+        if poll.number != self._last + 1:
+            # Another process has polled meanwhile: what this one has stored may not be the newest.
             self.forget()
-        self._last = sweep.number
+        self._last = poll.number
         # In a thread, since it takes some milliseconds and keeps nobody waiting there.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
         if digest == self._body and linked == self._linked:
             return "unchanged"
-        seen = await self._read(sweep, body, linked)
+        seen = await self._read(poll, body, linked)
         if seen is None:
             return "overtaken"
         linked = linked | seen.back
         self._metrics.links.set(len(linked))
         missing = [task for task in linked if task not in seen.marks]
-        if not await self._miss(sweep, missing, linked):
+        if not await self._miss(poll, missing, linked):
             return "overtaken"
         if not missing:
             await self._note_roles(linked)
@@ -167,16 +169,16 @@ class Poller:
         self._body, self._linked = b"" if missing else digest, linked
         return "done"
 
-    async def _read(self, sweep: Sweep, body: bytes, linked: Linked) -> _Seen | None:
-        """Go through the list a piece at a time and store what is news; None if a newer sweep has begun."""
+    async def _read(self, poll: Poll, body: bytes, linked: Linked) -> _Seen | None:
+        """Go through the list a piece at a time and store what is news; None if a newer poll has begun."""
         seen = _Seen()
         for piece in lists.pieces(body):
             for item in piece:
                 self._sort(item, linked, seen)
-            if len(seen.changed) + len(seen.new) >= PIECE and not await self._store(sweep, seen):
+            if len(seen.changed) + len(seen.new) >= PIECE and not await self._store(poll, seen):
                 return None
             await asyncio.sleep(0)
-        if not await self._store(sweep, seen):
+        if not await self._store(poll, seen):
             return None
         self._stored, self._strangers = seen.marks, seen.strangers
         return seen
@@ -185,7 +187,7 @@ class Poller:
         try:
             task = TaskId(lists.item_id(item))
         except UnexpectedCoderAnswer as error:
-            _log.warning("a task has no id", error=str(error))
+            _log.warning("task without an id in Coder's list", error=str(error))
             return
         text, link = bytes(item), linked.get(task)
         if link is None:
@@ -197,12 +199,12 @@ class Poller:
         if self._stored.get(task) != seen.marks[task]:
             seen.changed[task] = text
 
-    async def _store(self, sweep: Sweep, seen: _Seen) -> bool:
-        await self._revive(sweep, seen)
+    async def _store(self, poll: Poll, seen: _Seen) -> bool:
+        await self._revive(poll, seen)
         changed = list(seen.changed.items())
         for start in range(0, len(changed), PIECE):
             piece = changed[start : start + PIECE]
-            if not await self._deps.observations.observe(ACCOUNT, sweep, self._stored_observations(piece)):
+            if not await self._deps.observations.observe(ACCOUNT, poll, self._stored_observations(piece)):
                 return False
             self._stored.update({task: seen.marks[task] for task, _ in piece})
         seen.changed.clear()
@@ -216,14 +218,14 @@ class Poller:
                 found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
             except UnexpectedCoderAnswer as error:
                 # A task that a newer Coder shows in another way must not hide all the others.
-                _log.warning("a task cannot be read", task=task, error=str(error))
+                _log.warning("task cannot be read", task=task, error=str(error))
         return found
 
-    async def _revive(self, sweep: Sweep, seen: _Seen) -> None:
+    async def _revive(self, poll: Poll, seen: _Seen) -> None:
         """Open the links again whose tasks were gone and are back."""
-        gone_before = await self._deps.observations.list_gone(seen.new, sweep.began_ms)
+        gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
         for task, gone in gone_before.items():
-            if gone.at_ms >= sweep.began_ms:
+            if gone.at_ms >= poll.began_ms:
                 # It has gone since the list was asked for: the next one will show whether it is back.
                 seen.strangers.discard(task)
                 continue
@@ -231,39 +233,39 @@ class Poller:
             if link is None:
                 continue
             said = PostText(message=notices.back(link, coder_url=self._deps.coder_url))
-            job = Job(id=f"back:{sweep.number}", work=said)
-            if await self._deps.observations.revive(ACCOUNT, sweep, task, gone.link, job):
+            job = Job(id=f"back:{poll.number}", work=said)
+            if await self._deps.observations.revive(ACCOUNT, poll, task, gone.link, job):
                 seen.back[task] = gone.link
                 seen.changed[task] = seen.new[task]
                 seen.marks[task] = _mark(gone.link, seen.new[task])
         seen.new.clear()
 
-    async def _miss(self, sweep: Sweep, missing: list[TaskId], linked: Linked) -> bool:
+    async def _miss(self, poll: Poll, missing: list[TaskId], linked: Linked) -> bool:
         """A linked task that two lists did not show may be gone; be certain before it is said.
 
-        False if a newer sweep has begun: then it is that one's to say.
+        False if a newer poll has begun: then it is that one's to say.
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), PIECE):
-            missed = await self._deps.observations.miss(ACCOUNT, sweep, missing[start : start + PIECE])
+            missed = await self._deps.observations.miss(ACCOUNT, poll, missing[start : start + PIECE])
             if missed is None:
                 return False
             links += missed
         found = await self._deps.links.list_links(links)
         # One that is told already waits for its notice to be posted.
         suspects = [link for link in found.values() if link.state.phase is not Phase.GONE]
-        are_few = await self._are_few(sweep, len(suspects), len(linked))
+        are_few = await self._are_few(poll, len(suspects), len(linked))
         if are_few and suspects and await self._reads_as_before():
-            await self._tell_gone(sweep, suspects)
+            await self._tell_gone(poll, suspects)
         return True
 
-    async def _tell_gone(self, sweep: Sweep, suspects: list[Link]) -> None:
+    async def _tell_gone(self, poll: Poll, suspects: list[Link]) -> None:
         for link in suspects:
             if await self._is_gone(link):
-                job = Job(id=f"vanished:{sweep.number}", work=ApplyEvent(event=Vanished()))
+                job = Job(id=f"vanished:{poll.number}", work=ApplyEvent(event=Vanished()))
                 await self._deps.queue.write(Batch().append(to_thread(link.id), job))
 
-    async def _are_few(self, sweep: Sweep, count: int, linked: int) -> bool:
+    async def _are_few(self, poll: Poll, count: int, linked: int) -> bool:
         """Whether so many may be gone at once; for more, whether that has been so for a day."""
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
@@ -272,13 +274,13 @@ class Poller:
                 await notes.forget("vanished", ACCOUNT)
             self._vanished = ""
             return True
-        if since is not None and sweep.began_ms - int(since) >= VANISHED_MS:
+        if since is not None and poll.began_ms - int(since) >= VANISHED_MS:
             return True
         if since is None:
-            await notes.keep(str(sweep.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
+            await notes.keep(str(poll.began_ms), "vanished", ACCOUNT, ttl_ms=7 * VANISHED_MS)
         trouble = troubles.vanished(count, linked)
         if trouble != self._vanished:
-            _log.warning("too many tasks are gone at once", count=count, linked=linked)
+            _log.warning("too many tasks missing at once, none is ended", count=count, linked=linked)
             self._vanished = trouble
             await self._alerts.warn("vanished", trouble)
         return False
@@ -289,7 +291,7 @@ class Poller:
         known = await self._deps.notes.find("roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
         if not is_same:
-            _log.warning("the account's roles have changed", account=me.username)
+            _log.warning("roles of the service account changed", account=me.username)
         return is_same
 
     async def _note_roles(self, linked: Linked) -> None:
@@ -299,7 +301,7 @@ class Poller:
                 me = await self._deps.coder.me()
             except OutsideError as error:
                 # The list has come all the same: nothing is wrong with watching.
-                _log.info("the account cannot be read", error=str(error))
+                _log.info("service account cannot be read", error=str(error))
                 return
             await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_MS)
             self._has_noted_roles = True

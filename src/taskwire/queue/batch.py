@@ -47,8 +47,8 @@ end
 local now = clock()
 local EMPTY_LIST_MS = 3600000
 local function whole(n) return string.format('%.0f', n) end
-local function list(name)
-  local base = prefix .. 'list:' .. name .. ':'
+local function queue_keys(name)
+  local base = prefix .. 'queue:' .. name .. ':'
   return base .. 'order', base .. 'jobs', base .. 'state'
 end
 local ready, wake = prefix .. 'ready', prefix .. 'wakeups'
@@ -57,7 +57,7 @@ local function rouse()
   redis.call('LTRIM', wake, 0, 63)
 end
 local function head_of(name)
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
 -- A list that has work stands in a place: in `ready` or, where only a newer version can read its next job, in
@@ -65,13 +65,13 @@ end
 -- waiting.
 local function place_for(format) return format == '' and ready or prefix .. 'newer:' .. format end
 local function format_of(name)
-  local _, jobs = list(name)
+  local _, jobs = queue_keys(name)
   local head = head_of(name)
   local format = head and (redis.call('HGET', jobs, 'format|' .. head) or ''):match('^%d+') or ''
   return format == '1' and '' or format
 end
 local function place_of(name)
-  local _, _, state = list(name)
+  local _, _, state = queue_keys(name)
   return place_for(redis.call('HGET', state, 'format') or '')
 end
 -- Beside each place, which holds all its lists, three hold those that go before the rest: what people ask and
@@ -80,7 +80,7 @@ end
 local calls, acts, receipts = ':calls', ':acts', ':receipts'
 local ahead = {calls, acts, receipts}
 local function is_call_near(name)
-  local order, jobs = list(name)
+  local order, jobs = queue_keys(name)
   -- No text in a job looks like this: its quotation marks are escaped.
   for _, id in ipairs(redis.call('ZRANGE', order, 0, NEAR - 1)) do
     local body = redis.call('HGET', jobs, 'body|' .. id)
@@ -91,25 +91,25 @@ end
 local function index_of(name)
   local kind = name:match('^[%a_]*')
   if kind == 'card' then
-    local _, jobs = list(name)
+    local _, jobs = queue_keys(name)
     return redis.call('HEXISTS', jobs, 'body|' .. FIRST_DRAWING) == 1 and acts or nil
   end
   if kind == 'receipts' then return receipts end
   local is_of_person = kind == 'intake' or kind == 'handed_over_answers' or kind == 'direct_messages'
   if is_of_person or kind == 'to_thread' and is_call_near(name) then return calls end
   -- Replies that wait for their agent are tried again and again, and keep nobody else waiting.
-  local first = kind == 'to_coder' and redis.call('ZRANGE', (list(name)), 0, 0, 'WITHSCORES')[2]
+  local first = kind == 'to_coder' and redis.call('ZRANGE', (queue_keys(name)), 0, 0, 'WITHSCORES')[2]
   return first and tonumber(first) < IN_TURN and calls or acts
 end
 local function not_due(name)
-  local _, _, state = list(name)
+  local _, _, state = queue_keys(name)
   local place = place_of(name)
   redis.call('ZREM', place, name)
   for _, index in ipairs(ahead) do redis.call('ZREM', place .. index, name) end
   redis.call('HDEL', state, 'format')
 end
 local function due_at(name, at)
-  local _, _, state = list(name)
+  local _, _, state = queue_keys(name)
   local format = format_of(name)
   if format ~= (redis.call('HGET', state, 'format') or '') then
     not_due(name)
@@ -126,7 +126,7 @@ local function due_at(name, at)
   end
 end
 local function settle(name)
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   local held = tonumber(redis.call('HGET', state, 'held_until') or '0')
   if held > now then return end
   local head = head_of(name)
@@ -147,7 +147,7 @@ local function settle(name)
 end
 local function new_version(state) return whole(redis.call('HINCRBY', state, 'version', 1)) end
 local function put(name, id, score, delay, mode, body)
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   local not_before = now + tonumber(delay)
   if mode ~= 'newest' and redis.call('HEXISTS', jobs, 'body|' .. id) == 1 then
     -- What is in hand, and may have begun too early, is not what its holder ends.
@@ -165,13 +165,13 @@ local function put(name, id, score, delay, mode, body)
   settle(name)
 end
 local function drop(name, id)
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   redis.call('ZREM', order, id)
   redis.call('HDEL', jobs, 'body|' .. id, 'not_before|' .. id, 'version|' .. id, 'since|' .. id,
     'format|' .. id)
 end
 local function set_aside(name, key, beginning, lowest, highest)
-  local order, jobs = list(name)
+  local order, jobs = queue_keys(name)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', order, lowest, highest)) do
     if id:sub(1, #beginning) == beginning then
       local body = redis.call('HGET', jobs, 'body|' .. id)
@@ -280,7 +280,7 @@ function ops.unhold(name, key)
   end
 end
 function ops.hasten(name, beginning, longest)
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   local head = head_of(name)
   if not head or head:sub(1, #beginning) ~= beginning then return end
   if redis.call('HEXISTS', state, 'attempt_job') == 1 then return end
@@ -322,7 +322,7 @@ function ops.adopt(kept, link)
   redis.call('DEL', kept)
   -- Nobody has to look for the thread any more.
   local lost = 'lost_threads:' .. kept:sub(#prefix + #'parked:' + 1)
-  for _, id in ipairs(redis.call('ZRANGE', (list(lost)), 0, -1)) do drop(lost, id) end
+  for _, id in ipairs(redis.call('ZRANGE', (queue_keys(lost)), 0, -1)) do drop(lost, id) end
   settle(lost)
 end
 """

@@ -33,8 +33,8 @@ DAY_MS = 24 * 3_600_000
 
 LUA = f"""
 local writers, awaited, sure = prefix .. 'writers', prefix .. 'writers:awaited', prefix .. 'writers:sure'
-local function no_doubt_left()
-  redis.call('HDEL', prefix .. 'server', 'doubted', 'before')
+local function settle_data_loss()
+  redis.call('HDEL', prefix .. 'server', 'lost_at', 'lost_before')
   redis.call('DEL', awaited, sure)
 end
 local function ask_writers(at, before)
@@ -44,7 +44,7 @@ local function ask_writers(at, before)
   end
   if redis.call('EXISTS', awaited) == 0 then return end
   redis.call('PEXPIRE', awaited, {DAY_MS})
-  redis.call('HSET', prefix .. 'server', 'doubted', whole(now), 'before', before)
+  redis.call('HSET', prefix .. 'server', 'lost_at', whole(now), 'lost_before', before)
 end
 local function rewind_to(since)
   local key = prefix .. 'data_loss'
@@ -61,7 +61,7 @@ local function see_server(is_own)
   local at = tonumber(known[2] or '0')
   local is_another = known[1] and known[1] ~= id and id ~= ''
   if is_another and (is_own ~= '1' or now - at > {SILENCE_MS}) then
-    local before = redis.call('HGET', key, 'before') or redis.call('GET', prefix .. 'data_loss') or ''
+    local before = redis.call('HGET', key, 'lost_before') or redis.call('GET', prefix .. 'data_loss') or ''
     rewind_to(at)
     ask_writers(at, before)
   end
@@ -69,7 +69,7 @@ local function see_server(is_own)
     redis.call('HSET', key, 'id', id, 'at', whole(now))
   end
 end
-local function doubt(name, since)
+local function data_loss_of(name, since)
   local data_loss = redis.call('GET', prefix .. 'data_loss')
   local at = data_loss and tonumber(data_loss:match('^(%d+)'))
   if not at or now - at >= {DOUBTED_MS} and since > at then return '' end
@@ -87,10 +87,10 @@ _LOOK = (
 -- ARGV: prefix, time, is_own_server, writer
 see_server(ARGV[3])
 local me, state = ARGV[4], ''
-local doubted = tonumber(redis.call('HGET', prefix .. 'server', 'doubted') or nil)
-if doubted and now - doubted > {ANSWERS_MS} then
-  no_doubt_left()
-elseif doubted then
+local lost_at = tonumber(redis.call('HGET', prefix .. 'server', 'lost_at') or nil)
+if lost_at and now - lost_at > {ANSWERS_MS} then
+  settle_data_loss()
+elseif lost_at then
   state = redis.call('SISMEMBER', awaited, me) == 1 and 'asked'
           or redis.call('SISMEMBER', sure, me) == 1 and 'sure' or ''
 end
@@ -112,18 +112,18 @@ local me, is_whole, there = ARGV[3], ARGV[4] == '1', {{}}
 for _, call in ipairs(redis.call('LRANGE', prefix .. 'writes:' .. me, 0, -1)) do there[call] = true end
 for i = 5, #ARGV do is_whole = is_whole and there[ARGV[i]] end
 if not is_whole then
-  no_doubt_left()
+  settle_data_loss()
 elseif redis.call('SREM', awaited, me) == 1 then
   redis.call('SADD', sure, me)
   redis.call('PEXPIRE', sure, {DAY_MS})
   if redis.call('EXISTS', awaited) == 0 then
-    local before = redis.call('HGET', prefix .. 'server', 'before') or ''
+    local before = redis.call('HGET', prefix .. 'server', 'lost_before') or ''
     if before == '' then redis.call('DEL', prefix .. 'data_loss')
     else redis.call('SET', prefix .. 'data_loss', before, 'PX', {REMEMBERED_MS}) end
-    no_doubt_left()
+    settle_data_loss()
   end
 end
-local is_open = redis.call('HEXISTS', prefix .. 'server', 'doubted') == 1
+local is_open = redis.call('HEXISTS', prefix .. 'server', 'lost_at') == 1
 return {{redis.call('GET', prefix .. 'data_loss') or '', is_open and 'sure' or ''}}
 """
 )
@@ -133,7 +133,7 @@ _MARK = (
 -- script: data_loss.mark
 -- ARGV: prefix, time, looked, is_partly_there
 local looked = tonumber(ARGV[3])
-no_doubt_left()
+settle_data_loss()
 local data_loss = redis.call('GET', prefix .. 'data_loss')
 -- Another process may have noticed the same since this one last looked.
 if data_loss and tonumber(data_loss:match('^(%d+)')) >= looked then return data_loss end
@@ -184,7 +184,7 @@ class DataLossDetector:
             answer = self._answer(self._written.id, int(lately is not None), *(lately or ()))
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
-        # Sweeps only raise their numbers: a server that does not tell who it is shows itself by that.
+        # Polls only raise their numbers: a server that does not tell who it is shows itself by that.
         if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
             # Where there is none at all, nothing is left of anything.
             told = cast("str", await self._mark(self._looked_ms, int(bool(numbers))))
@@ -197,6 +197,6 @@ class DataLossDetector:
         self.missing_ms = max(0, looked_ms - data_loss.since_ms) if looked_ms else 0
         return None if not looked_ms and int(now) - data_loss.at_ms > DOUBTED_MS else data_loss
 
-    async def leave(self) -> None:
+    async def note_clean_stop(self) -> None:
         """Say that this process writes nothing more: nobody has to wait for what it would find."""
         await self._forget()

@@ -41,7 +41,7 @@ _UNKNOWN = "a newer version has written it, and this one cannot read it"
 # The letter goes in the call that brings its job back, and only if it still says what was read.
 _SEND_AGAIN = """
 -- script: dead_letters.send_again
--- ARGV: prefix, time, id, letter, list, job_id, score, job, link, reply
+-- ARGV: prefix, time, id, letter, queue, job_id, score, job, link, reply
 local id, letter, name, job, score, body, link, reply = unpack(ARGV, 3, 10)
 if redis.call('HGET', letters, id) ~= letter then return 'dealt_with' end
 if link ~= '' then
@@ -49,7 +49,7 @@ if link ~= '' then
   if redis.call('HEXISTS', key, 'record') == 0 then return 'no_link' end
   if redis.call('HEXISTS', key, 'ended') == 1 then return 'no_link' end
 end
-local _, jobs = list(name)
+local _, jobs = queue_keys(name)
 if redis.call('HEXISTS', jobs, 'body|' .. job) == 0 then
   if reply ~= '' and redis.call('DEL', reply) == 0 then return 'decided' end
   put(name, job, score, '0', 'new', body)

@@ -2,8 +2,8 @@
 
 Each script and each note looks first (`LUA`), so that a process that slept through a move writes nothing to
 the store that was left, and none writes beside a version that does not bear it. What a process takes away at
-its end (`rewinds.leave`) and what a trial tries on keys of its own may pass: nobody reads that. Who puts the
-fence up and takes it down is `transfer`; which versions there are is in `formats`.
+its end (`data_loss.note_clean_stop`) and what a trial tries on keys of its own may pass: nobody reads that.
+`migration` puts the fence up and takes it down; which versions there are is in `formats`.
 """
 
 from collections.abc import Awaitable, Mapping

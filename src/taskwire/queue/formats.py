@@ -66,7 +66,7 @@ local function waits(name, head, since, newest)
   for _, each in ipairs({{name, head, whole(since), whole(newest)}}) do found[#found + 1] = each end
 end
 for _, name in ipairs(redis.call('ZRANGE', unread, 0, {MOST_LEFT} - 1)) do
-  local _, jobs = list(name)
+  local _, jobs = queue_keys(name)
   local head = head_of(name) or ''
   local since = (redis.call('HGET', jobs, 'format|' .. head) or ''):match('^1 (%d+)$')
   if since then
@@ -86,7 +86,7 @@ for i = 1, #known, 2 do
   if format > mine then due = redis.call('ZRANGE', place_for(known[i]), 0, {MOST_LEFT} - 1, 'WITHSCORES') end
   for k = 1, #due, 2 do
     local name = due[k]
-    local _, jobs = list(name)
+    local _, jobs = queue_keys(name)
     local head = head_of(name) or ''
     local since = tonumber((redis.call('HGET', jobs, 'format|' .. head) or ''):match(' (%d+)$') or '0')
     if format_of(name) ~= known[i] then

@@ -52,24 +52,24 @@ local function seen_before(claim, ttl, token, is_promised, outcome)
   if redis.call('SET', claim, outcome .. ' ' .. token, 'NX', 'PX', ttl) then return nil end
   -- A write, so that the replicas are known to have what was written before it.
   redis.call('PEXPIRE', claim, ttl)
-  local was, whose = redis.call('GET', claim):match('^(%a+) (%x+)$')
-  return whose == token and not is_promised and was or 'seen'
+  local was, whose = redis.call('GET', claim):match('^([%a_]+) (%x+)$')
+  return whose == token and not is_promised and was or 'duplicate'
 end
 """
 
 _FULL = f"""
 local MOST_REPLIES, MOST_ASKED, MOST_TOLD = {MOST_REPLIES}, {MOST_ASKED}, {MOST_TOLD}
-local function most_beside(list_kind, job_kind)
-  if list_kind == 'intake' then return MOST_ASKED end
-  if list_kind == 'thread_answers' then return MOST_TOLD end
-  if list_kind == 'to_thread' then return job_kind == '{TOO_MANY}' and 2 * MOST_TOLD or MOST_TOLD end
+local function most_beside(queue_kind, job_kind)
+  if queue_kind == 'intake' then return MOST_ASKED end
+  if queue_kind == 'thread_answers' then return MOST_TOLD end
+  if queue_kind == 'to_thread' then return job_kind == '{TOO_MANY}' and 2 * MOST_TOLD or MOST_TOLD end
   -- A pause is what helps where too many replies wait, and an edit of one of them must not be missed.
-  if list_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
+  if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
   return job_kind == '{REPLY[:-1]}' and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
 end
 local function waiting_in(name, job_kind)
   local kind, link = name:match('^([%a_]*):(.*)$')
-  local order = list(name)
+  local order = queue_keys(name)
   if kind ~= 'to_coder' then return redis.call('ZCARD', order) end
   if job_kind == '{REPLY[:-1]}' then
     return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
@@ -96,12 +96,12 @@ _ACCEPT = (
     + _CLAIMED
     + """
 -- script: inbox.claim (claims)
--- ARGV: prefix, time, claim, ttl, step, brake, token, is_promised?
+-- ARGV: prefix, time, claim, ttl, step, limit, token, is_promised?
 local claim, ttl, step, token, is_promised = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8] == '1'
-local brake, steps, outcome = brake_of(ARGV[6]), checked(step), 'taken'
+local limit, steps, outcome = limit_of(ARGV[6]), checked(step), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if is_full(steps) then return 'full' end
-  outcome, step = braked(brake, claim, nil, step)
+  if is_full(steps) then return 'rejected' end
+  outcome, step = apply_limit(limit, claim, nil, step)
   steps = checked(step)
 end
 local before = seen_before(claim, ttl, token, is_promised, outcome)
@@ -117,20 +117,20 @@ _ACCEPT_IN_THREAD = (
     + _CLAIMED
     + """
 -- script: inbox.claim_in_thread (claims)
--- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, step, unknown, brake, token,
+-- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, step, unknown, limit, token,
 --   is_promised?
 local claim, ttl, thread, kept, kept_ttl, is_ours, step =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local unknown, token, is_promised = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
 local link = redis.call('GET', thread)
-if not link and is_ours ~= '1' then return 'foreign' end
-local brake, steps, outcome = brake_of(ARGV[11], link), checked(step, link), 'taken'
+if not link and is_ours ~= '1' then return 'not_ours' end
+local limit, steps, outcome = limit_of(ARGV[11], link), checked(step, link), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if link and is_full(steps) then return 'full' end
-  outcome, step = braked(brake, claim, link or thread, step)
+  if link and is_full(steps) then return 'rejected' end
+  outcome, step = apply_limit(limit, claim, link or thread, step)
   steps = checked(step, link)
 end
-local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'kept')
+local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'parked')
 if before then return before end
 if link then
   run(steps)
@@ -140,7 +140,7 @@ redis.call('RPUSH', kept, step)
 redis.call('LTRIM', kept, -MOST_REPLIES, -1)
 redis.call('PEXPIRE', kept, kept_ttl)
 run(unknown)
-return 'kept'
+return 'parked'
 """
 )
 
@@ -149,9 +149,9 @@ REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 
 # Of what was too much its person has been told (or it is written that they are), or they were told before.
-Taken = Literal["taken", "seen", "kept", "foreign", "full", "told", "braked"]
-_NEW = ("taken", "kept")
-_PROMISES = frozenset({"taken", "seen", "kept", "told", "braked"})
+Claim = Literal["claimed", "duplicate", "parked", "not_ours", "rejected", "limit_told", "limited"]
+_NEW = ("claimed", "parked")
+_PROMISES = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"})
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,10 @@ class Inbox:
 
     async def accept(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
-    ) -> Taken:
-        """Take a delivery and write its step, once however often it comes; "full" has written nothing.
+    ) -> Claim:
+        """Take a delivery and write its step, once however often it comes; "rejected" has written nothing.
 
-        With a brake, what is asked for too often writes the brake's step instead.
+        With a limit, what is asked for too often writes the limit's step instead.
         """
         words = (
             self._key(kind, delivery),
@@ -207,12 +207,12 @@ class Inbox:
         is_ours: bool,
         unknown: Batch | None = None,
         user_limit: UserLimit | None = None,
-    ) -> Taken:
+    ) -> Claim:
         """Take a thread's message for its link, or keep it where the thread is ours but not known yet.
 
         The step names the link `@` in the first word of each operation; `unknown` is written besides where
-        there is no link. "full" has written nothing. With a brake, what is asked for too often writes the
-        brake's step instead.
+        there is no link. "rejected" has written nothing. With a limit, what is asked for too often writes the
+        limit's step instead.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -253,15 +253,15 @@ class Inbox:
     def _key(self, kind: str, delivery: str) -> str:
         return self._keys.named("claim", kind, delivery)
 
-    async def _insist(self, calls: Coalescer, *words: str | int) -> Taken:
+    async def _insist(self, calls: Coalescer, *words: str | int) -> Claim:
         taken = await self._tried(calls, *words)
         if taken in _NEW:
             self._remember(_Remembered(time.monotonic(), calls, words))
         return taken
 
-    async def _tried(self, calls: Coalescer, *words: str | int) -> Taken:
+    async def _tried(self, calls: Coalescer, *words: str | int) -> Claim:
         """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
-        is_in_doubt, loop = False, asyncio.get_running_loop()
+        is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):
             # One that failed at once is not repeated at once: Redis may be back in a moment.
@@ -270,19 +270,21 @@ class Inbox:
             match answer:
                 case TimeoutError() | RedisTimeoutError():
                     # It may have arrived, or still arrive; the next try finds the claim that it left.
-                    is_in_doubt = is_in_doubt or may_have_left
+                    is_outcome_unknown = is_outcome_unknown or may_have_left
                 case NotKept():
-                    is_in_doubt = True
+                    is_outcome_unknown = True
                 case RedisConnectionError():
-                    is_in_doubt = is_in_doubt or (may_have_left and not isinstance(answer, RedisAway))
-                case RedisError() if is_in_doubt:
+                    is_outcome_unknown = is_outcome_unknown or (
+                        may_have_left and not isinstance(answer, RedisAway)
+                    )
+                case RedisError() if is_outcome_unknown:
                     break
                 case RedisError():
                     raise TryLater(f"Redis refused: {answer}") from answer
                 case Exception():
                     raise answer
                 case _:
-                    return cast("Taken", answer)
-        if is_in_doubt:
+                    return cast("Claim", answer)
+        if is_outcome_unknown:
             raise Unknown("Redis did not answer, or its replicas did not")
         raise TryLater("Redis cannot be reached")

@@ -36,11 +36,11 @@ _TAKE = (
     + """
 -- script: queue.acquire (takes)
 -- ARGV: prefix, time, token, lease, longest_lease, risky_takes, many_takes, rest, may_be_risky,
---   is_own_server, is_alike, reads
--- answer: time, list, id, job, ...
+--   is_own_server, ignores_priority, reads
+-- answer: time, queue, id, job, ...
 local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local may_be_risky, is_alike = ARGV[9] == '1', ARGV[11] == '1'
+local may_be_risky, ignores_priority = ARGV[9] == '1', ARGV[11] == '1'
 see_server(ARGV[10])
 local places = {ready}
 for format = 2, tonumber(ARGV[12]) do places[#places + 1] = place_for(format) end
@@ -59,7 +59,7 @@ local function first_of(place, index)
   end
 end
 local function next_list()
-  for _, index in ipairs(is_alike and {} or ahead) do
+  for _, index in ipairs(ignores_priority and {} or ahead) do
     for _, place in ipairs(places) do
       local first = first_of(place, index)
       if first then return first end
@@ -77,7 +77,7 @@ for _ = 1, 100 do
   if not first[1] then return {whole(now), ''} end
   if tonumber(first[2]) > now then return {whole(now), first[2]} end
   local name = first[1]
-  local order, jobs, state = list(name)
+  local order, jobs, state = queue_keys(name)
   local head = head_of(name)
   local body = head and redis.call('HGET', jobs, 'body|' .. head)
   local pinned = redis.call('HGET', state, 'attempt_job')
@@ -104,7 +104,7 @@ for _ = 1, 100 do
     local written = redis.call('HGET', jobs, 'since|' .. head) or whole(now)
     return {whole(now), name, head, body, redis.call('HGET', jobs, 'version|' .. head) or '0', whole(takes),
             written, pinned and '1' or '',
-            redis.call('HGET', state, 'attempt') or '', doubt(name, tonumber(written)),
+            redis.call('HGET', state, 'attempt') or '', data_loss_of(name, tonumber(written)),
             redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_take'), trouble, since}
   end
 end
@@ -115,9 +115,9 @@ return {whole(now), whole(now)}
 # A job that is pinned by an earlier attempt stands to be passed too: that attempt has been read back by now.
 _BEGIN = """
 -- script: queue.begin (begins)
--- ARGV: prefix, time, list, token, id, version, landing, attempt, is_again
+-- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
 local name, token, id, version, landing, attempt = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local order, jobs, state = list(name)
+local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
 local is_first = redis.call('ZRANGE', order, 0, 0)[1] == id
 local is_passed = not is_first or redis.call('HGET', jobs, 'version|' .. id) ~= version
@@ -132,13 +132,13 @@ return 'begun'
 
 _END = """
 -- script: queue.complete (ends)
--- ARGV: prefix, time, list, token, id, version, verdict, delay, job, step, tidy, trouble
-local name, token, id, version, verdict = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local delay, body, steps, tidy = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
+-- ARGV: prefix, time, queue, token, id, version, kind, delay, job, step, compensation, trouble
+local name, token, id, version, kind = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local delay, body, steps, compensation = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
 local trouble = ARGV[12]
-local order, jobs, state = list(name)
+local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then
-  run(tidy)
+  run(compensation)
   return 'lost'
 end
 local is_same = redis.call('HGET', jobs, 'version|' .. id) == version
@@ -147,7 +147,7 @@ if trouble == 'none' then
 elseif trouble ~= 'same' and (redis.call('HGET', state, 'trouble') or ''):match('^%a*') ~= trouble then
   redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
 end
-if verdict == 'unknown' then
+if kind == 'unknown' then
   -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
@@ -159,9 +159,9 @@ if verdict == 'unknown' then
 end
 redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'first_take', 'attempt', 'attempt_job',
            'attempt_until')
-if verdict == 'done' and is_same then
+if kind == 'done' and is_same then
   drop(name, id)
-elseif verdict == 'retry' and is_same then
+elseif kind == 'retry' and is_same then
   local not_before = whole(now + delay)
   redis.call('HSET', jobs, 'not_before|' .. id, not_before)
   if body ~= '' then redis.call('HSET', jobs, 'body|' .. id, body) end
@@ -188,9 +188,9 @@ return 1
 
 _NOTE = """
 -- script: queue.note
--- ARGV: prefix, time, list, token, step
+-- ARGV: prefix, time, queue, token, step
 local name, token, steps = ARGV[3], ARGV[4], checked(ARGV[5])
-local order, jobs, state = list(name)
+local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
 run(steps)
 return 'written'
@@ -278,7 +278,7 @@ class Overtaken(Exception):
 
 OutcomeKind = Literal["done", "retry", "unknown"]
 # What becomes of what cannot be read: it waits for a newer version, or none may come any more.
-Left = Literal["left", "left again", "nobody"]
+Deferral = Literal["deferred", "deferred again", "no newer version"]
 # How a list fares: well, or failing, or refused for its account; waiting for a place says nothing of it.
 Trouble = Literal["none", "failing", "refused", "same"]
 
@@ -305,19 +305,19 @@ class Queue:
         self._begin = ReplicatedScript(connections, keys, clock, _BEGIN, frozenset({"begun"}))
         self._end = Script(connections.commands, keys, clock, _END, connections.written)
         self._put_back = Script(connections.commands, keys, clock, release.PUT_BACK, connections.written)
-        self._leave = Script(connections.commands, keys, clock, release.LEAVE, connections.written)
+        self._defer = Script(connections.commands, keys, clock, release.LEAVE, connections.written)
         self._append = Script(connections.commands, keys, clock, _APPEND, connections.written)
         self._check = Script(connections.commands, keys, clock, _CHECK)
         self._note = Script(connections.commands, keys, clock, _NOTE, connections.written)
 
     async def acquire(
-        self, *, may_be_risky: bool = True, is_alike: bool = False
+        self, *, may_be_risky: bool = True, ignores_priority: bool = False
     ) -> Lease | Unreadable | NothingDue:
         """Take the first list that is due, or learn how long there is nothing to do.
 
         What calls people and what they ask goes before what else is said, that before receipts, and those
-        before cards; `is_alike`: what has been due for longest, whatever it is. Without `may_be_risky` a list
-        whose job may be ending its process is left for later.
+        before cards. With `ignores_priority` the queue that has been due for longest comes first, whatever it
+        holds. Without `may_be_risky` a queue whose job may crash its worker is left for later.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
@@ -325,7 +325,12 @@ class Queue:
         answer = cast(
             "list[str]",
             await self._take(
-                token, *leases, *risks, self.data_loss_detector.is_own, int(is_alike), self.formats.reads
+                token,
+                *leases,
+                *risks,
+                self.data_loss_detector.is_own,
+                int(ignores_priority),
+                self.formats.reads,
             ),
         )
         now_ms = int(answer[0])
@@ -361,7 +366,7 @@ class Queue:
     async def begin(self, lease: Lease, attempt: str, seconds: float, *, is_again: bool = False) -> None:
         """Write down that an attempt begins, and what a read-back needs.
 
-        Raises TurnLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
+        Raises LeaseLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
         make its call either. `seconds` is until when the call is sent; `is_again` says of one that has begun
         that it still goes on, whatever has gone ahead meanwhile.
         """
@@ -376,25 +381,25 @@ class Queue:
     async def complete(
         self,
         taking: Acquired,
-        verdict: OutcomeKind,
+        kind: OutcomeKind,
         batch: Batch,
         *,
         delay_ms: int = 0,
         job: Job | None = None,
-        tidy: Batch | None = None,
+        compensation: Batch | None = None,
         trouble: Trouble = "none",
     ) -> None:
         """End a turn: remove or delay its job, and write what follows, in one call.
 
         "unknown" leaves the attempt pinned and writes nothing else; the list is due when it has landed.
-        `job` replaces the job when it is to go on later; `tidy` is written if the token no longer holds;
-        `trouble` is remembered of the list, with when it began.
-        Raises TurnLost then. A lost answer needs nothing: the next taker finds out.
+        `job` replaces the job when it is to go on later; `compensation` is written if the token no longer
+        holds; `trouble` is remembered of the list, with when it began.
+        Raises LeaseLost then. A lost answer needs nothing: the next taker finds out.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
         whose = (taking.name, taking.token, taking.job_id, taking.version)
-        steps = [each.encoded(self._mask_stored) for each in (batch, tidy or Batch())]
-        what = (verdict, delay_ms, body, *steps, trouble)
+        steps = [each.encoded(self._mask_stored) for each in (batch, compensation or Batch())]
+        what = (kind, delay_ms, body, *steps, trouble)
         if await self._end(*whose, *what) == "lost":
             raise LeaseLost
 
@@ -405,17 +410,17 @@ class Queue:
         """
         await self._put_back(taking.name, taking.token, PUT_BACK_MS)
 
-    async def leave(self, taking: Acquired) -> Left:
-        """Leave a list to those who can read its next job, for as long as one of them may come.
+    async def defer(self, taking: Acquired) -> Deferral:
+        """Leave a queue to versions that can read its next job, for as long as one of them may come.
 
-        Nothing overtakes it, and its attempt, if there is one, stays pinned. "nobody" has come in time: then
-        the turn goes on, and the caller ends it. Raises TurnLost.
+        Nothing overtakes it, and its attempt, if there is one, stays pinned. After "no newer version" the
+        lease goes on, and the caller completes the job. Raises LeaseLost.
         """
         whose = (taking.name, taking.token, taking.job_id)
-        answer = await self._leave(*whose, self.formats.reads, LEFT_MS)
+        answer = await self._defer(*whose, self.formats.reads, LEFT_MS)
         if answer == "lost":
             raise LeaseLost
-        return cast("Left", answer)
+        return cast("Deferral", answer)
 
     async def write(self, batch: Batch) -> None:
         """Carry out a step outside any turn."""
@@ -429,7 +434,7 @@ class Queue:
             raise CannotRead(error) from error
         return batch
 
-    async def note(self, taking: Acquired, batch: Batch) -> None:
-        """Carry out a step in the middle of a turn, or raise TurnLost: who was stopped overwrites nothing."""
+    async def write_under_lease(self, taking: Acquired, batch: Batch) -> None:
+        """Write a batch while the lease is held, or raise LeaseLost: a stopped process overwrites nothing."""
         if await self._note(taking.name, taking.token, batch.encoded(self._mask_stored)) == "lost":
             raise LeaseLost

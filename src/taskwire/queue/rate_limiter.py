@@ -267,7 +267,7 @@ class RateLimiter:
         words = (method, int(priority), claimant, *self._buckets(method, where, priority))
         wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
         if wait_ms == "0":
-            waited = self._metrics.limiter_waits.labels(method, priority.name.lower())
+            waited = self._metrics.limiter_wait_seconds.labels(method, priority.name.lower())
             waited.observe(int(waited_ms) / 1000)
         return int(wait_ms) / 1000
 

@@ -39,7 +39,7 @@ for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
 end
 for i = 1, #due, 2 do
   local name, kind = due[i], due[i]:match('^[%a_]+') or ''
-  local order, jobs = list(name)
+  local order, jobs = queue_keys(name)
   local depth = kinds[kind] or {{0, 0, 0}}
   local since = tonumber(redis.call('HGET', jobs, 'since|' .. (head_of(name) or '')) or '') or now
   depth[1] = depth[1] + redis.call('ZCARD', order)

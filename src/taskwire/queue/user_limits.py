@@ -38,33 +38,33 @@ local function is_too_much(key, at, most)
   end
   return false
 end
--- The brake, if there is one. Each step that may be chosen is looked at: to choose one is to write already.
-local function brake_of(encoded, link)
+-- The limit, if there is one. Each step that may be chosen is looked at: to choose one is to write already.
+local function limit_of(encoded, link)
   if encoded == '' then return nil end
-  local brake = cjson.decode(encoded)
-  checked(brake.told, link)
-  checked(brake.braked, link)
-  return brake
+  local limit = cjson.decode(encoded)
+  checked(limit.if_told, link)
+  checked(limit.if_limited, link)
+  return limit
 end
 -- What becomes of a new delivery, and the step that is written then, still encoded. A button may name any
 -- link: those that are not there count together.
-local function braked(brake, claim, where, step)
-  if not brake then return 'taken', step end
+local function apply_limit(limit, claim, where, step)
+  if not limit then return 'claimed', step end
   if not where then
-    local is_there = brake.link ~= '' and redis.call('EXISTS', prefix .. 'link:' .. brake.link) == 1
-    where = is_there and brake.link or ''
+    local is_there = limit.link ~= '' and redis.call('EXISTS', prefix .. 'link:' .. limit.link) == 1
+    where = is_there and limit.link or ''
   end
-  local name = brake.kind .. ':' .. where .. ':' .. brake.person
+  local name = limit.kind .. ':' .. where .. ':' .. limit.person
   local counted = prefix .. 'notes:asked:' .. name
-  if not is_too_much(counted, brake.at_ms, brake.most) then
-    redis.call('ZADD', counted, whole(brake.at_ms), claim)
+  if not is_too_much(counted, limit.at_ms, limit.most) then
+    redis.call('ZADD', counted, whole(limit.at_ms), claim)
     redis.call('ZREMRANGEBYRANK', counted, 0, -MOST_COUNTED - 1)
     redis.call('PEXPIRE', counted, COUNTED_MS)
-    return 'taken', step
+    return 'claimed', step
   end
-  local is_first = redis.call('SET', prefix .. 'notes:told-brake:' .. name, '1', 'NX', 'PX', WINDOW)
-  if is_first then return 'told', brake.told end
-  return 'braked', brake.braked
+  local is_first = redis.call('SET', prefix .. 'notes:told-limit:' .. name, '1', 'NX', 'PX', WINDOW)
+  if is_first then return 'limit_told', limit.if_told end
+  return 'limited', limit.if_limited
 end
 """
 
@@ -74,7 +74,7 @@ class UserLimit:
     """So many things of a kind that one person may ask for in a minute, in one thread.
 
     `link` is what a button names; the thread of a message is known when it is taken. Of what is too much
-    `told` is written once a minute, where the person is to hear so, and `braked` otherwise.
+    `if_told` is written once a minute, where the person is to hear so, and `if_limited` otherwise.
     """
 
     person: UserId
@@ -82,11 +82,11 @@ class UserLimit:
     at: Ts
     most: int
     link: str = ""
-    told: Batch = field(default_factory=Batch)
-    braked: Batch = field(default_factory=Batch)
+    if_told: Batch = field(default_factory=Batch)
+    if_limited: Batch = field(default_factory=Batch)
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
-        """The brake as the script reads it."""
+        """The limit as the script reads it."""
         return json.dumps(
             {
                 "person": self.person,
@@ -94,8 +94,8 @@ class UserLimit:
                 "at_ms": microseconds(self.at) // 1000,
                 "most": self.most,
                 "link": self.link,
-                "told": self.told.encoded(mask),
-                "braked": self.braked.encoded(mask),
+                "if_told": self.if_told.encoded(mask),
+                "if_limited": self.if_limited.encoded(mask),
             }
         )
 
@@ -130,13 +130,13 @@ _VERBS: dict[str, Kind] = {"pause": "pause", "resume": "steer", "delete": "steer
 
 
 def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> UserLimit | None:
-    """The brake on a press; None where it is not counted. `link` is what its value names."""
+    """The limit on a press; None where it is not counted. `link` is what its value names."""
     kind = _KINDS.get(button) if button is not None else None
     return None if kind is None else UserLimit(person, kind, at, MOST[kind], link)
 
 
 def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
-    """The brake on a command that acts on a task, as on the same verb in a thread; any tasks count together.
+    """The limit on a command that acts on a task, as on the same verb in a thread; any tasks count together.
 
     None where it is not counted: what is sent to an agent is a reply, and what is created has its own limit.
     """
@@ -146,7 +146,7 @@ def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
     return UserLimit(person, kind, at, MOST[kind])
 
 
-def limit_of_verb(name: str, person: UserId, at: Ts, told: Batch, braked: Batch) -> UserLimit:
-    """The brake on a verb in a thread, with what is written instead; any name may stand there."""
+def limit_of_verb(name: str, person: UserId, at: Ts, if_told: Batch, if_limited: Batch) -> UserLimit:
+    """The limit on a verb in a thread, with what is written instead; any name may stand there."""
     kind = _VERBS.get(name, "ask")
-    return UserLimit(person, kind, at, MOST[kind], told=told, braked=braked)
+    return UserLimit(person, kind, at, MOST[kind], if_told=if_told, if_limited=if_limited)

@@ -20,7 +20,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, TryLater, Unknown
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, microseconds, ts_of
 from taskwire.domain.jobs import (
-    SCANNING,
+    BACKFILL_CHANNELS,
     Job,
     ReadThread,
     Reply,
@@ -76,7 +76,7 @@ class Backfill:
         if claimed == "free":
             await self.note(absence_ms)
             await self._heartbeat.gap_noted(absence_ms)
-            self._metrics.gaps.inc()
+            self._metrics.backfills.inc()
         return claimed != "claimed"
 
     async def note(self, absence_ms: int | None = None) -> int:
@@ -88,7 +88,7 @@ class Backfill:
         links, since = self._deps.links, self._since(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
         waiting = await links.list_with_steering()
-        earlier = {job.id: job.work for job in await links.list_jobs(SCANNING)}
+        earlier = {job.id: job.work for job in await links.list_jobs(BACKFILL_CHANNELS)}
         read = [each for each in threads if each.is_held or each.link in waiting]
         for start in range(0, len(read), PIECE):
             batch = Batch()
@@ -101,7 +101,9 @@ class Backfill:
                 channels.setdefault(each.thread.channel, []).append(Root(each.thread.ts, each.link))
         for channel, roots in channels.items():
             await self._deps.queue.write(_to_scan(channel, roots, since, earlier))
-        _log.info("threads are to be read", threads=len(threads), at_once=len(read), channels=len(channels))
+        _log.info(
+            "backfill of threads started", threads=len(threads), at_once=len(read), channels=len(channels)
+        )
         return len(threads)
 
     def _since(self, absence_ms: int | None) -> Ts:
@@ -119,7 +121,7 @@ class Backfill:
         except NoCapacity:
             raise
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("a channel cannot be read", channel=work.channel, error=str(problem))
+            _log.info("channel not readable, not backfilled", channel=work.channel, error=str(problem))
             return done()
         except (TryLater, Unknown) as error:
             return self._after_others(context, error)
@@ -134,16 +136,16 @@ class Backfill:
         except NoCapacity:
             raise
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("a thread cannot be read", link=link.id, error=str(problem))
+            _log.info("thread not readable, not backfilled", link=link.id, error=str(problem))
         except (TryLater, Unknown) as error:
             return self._after_others(context, error)
         else:
-            self._metrics.missed.inc(found)
-            _log.info("read after a gap", link=link.id, found=found)
+            self._metrics.missed_messages.inc(found)
+            _log.info("thread backfilled", link=link.id, found=found)
         return done()
 
     def _after_others(self, context: JobContext, error: OutsideError) -> Outcome:
-        _log.warning("what is to be read is read later", job=context.job.id, error=str(error))
+        _log.warning("backfill interrupted, will retry", job=context.job.id, error=str(error))
         delay_ms = int((error.after_seconds or AGAIN_SECONDS) * 1000)
         return done(Batch().append(context.lease.name, context.failed_again(), delay_ms=delay_ms))
 
@@ -215,7 +217,7 @@ def _to_scan(channel: ChannelId, roots: list[Root], since: Ts, earlier: Mapping[
         if isinstance(before, ScanChannel):
             since = min(since, before.since, key=microseconds)
         work = ScanChannel(channel=channel, roots=tuple(roots[start : start + PIECE]), since=since)
-        batch.append(SCANNING, Job(id=job_id, work=work), is_newest=True)
+        batch.append(BACKFILL_CHANNELS, Job(id=job_id, work=work), is_newest=True)
     return batch
 
 
@@ -253,7 +255,7 @@ async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Ou
     found = [root for root in shown if _has_news(page, root, work.since)]
     for root in found:
         to_read(root.link, page.latest_replies.get(root.ts) or root.ts, batch)
-    _log.info("a page of a channel", channel=work.channel, threads=len(shown), with_news=len(found))
+    _log.info("channel page backfilled", channel=work.channel, threads=len(shown), with_news=len(found))
     left = tuple(roots[len(shown) :])
     if not left:
         return done(batch)

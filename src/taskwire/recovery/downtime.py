@@ -81,7 +81,7 @@ class Downtime:
             ago_ms = await self._heartbeat.ago_ms(moment_ms)
             await self._gaps.note(ago_ms)
             await self._heartbeat.covered(ago_ms, SILENCE_MS)
-            self._metrics.gaps.inc()
+            self._metrics.backfills.inc()
             return True
 
         self._begin(noted)
@@ -96,7 +96,7 @@ class Downtime:
                 silence_ms = await self._heartbeat.silence_ms()
                 self._was_reached = False
                 if silence_ms is not None and silence_ms >= SILENCE_MS:
-                    _log.info("slack has come again after a silence", seconds=round(silence_ms / 1000))
+                    _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
                     # A process that dies before that is noted leaves the silence to the next request.
                     self._read_since(self._seconds() - silence_ms / 1000)
                     return
@@ -136,5 +136,5 @@ class Downtime:
                     return
             except RedisError as error:
                 # The worker says so.
-                _log.debug("what is to be read is noted later", error=str(error))
+                _log.debug("backfill not noted yet, will retry", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)

@@ -53,7 +53,7 @@ class LostThreads:
                 return done()
             return await self._found(context, work, card)
         except (ChannelProblem, MessageGone) as problem:
-            _log.info("a lost thread is closed", channel=work.channel, error=str(problem))
+            _log.info("lost thread closed to the bot", channel=work.channel, error=str(problem))
             return done()
 
     async def _found(self, context: JobContext, work: FindThread, card: Metadata) -> Outcome:
@@ -67,7 +67,7 @@ class LostThreads:
             task = await self._deps.coder.get_task(card.task_id)
         except NotFound:
             return await self._says(context, work, inputs.thread_without_task())
-        _log.warning("a lost thread is found", channel=work.channel, task=task.id)
+        _log.warning("lost thread linked again", channel=work.channel, task=task.id)
         return done(self._made_anew(await self._record(work, card, task), task))
 
     def _was_lost(self, work: FindThread) -> bool:
@@ -97,7 +97,7 @@ class LostThreads:
         """Tell the thread, once a day; whoever writes there besides is told alone."""
         place = f"{work.channel}:{work.thread_ts}"
         notes = self._deps.notes
-        if await notes.find("told-lost", place) is not None and not context.is_in_doubt:
+        if await notes.find("told-lost", place) is not None and not context.is_outcome_unknown:
             requester = Requester(
                 person=work.person, channel=work.channel, at=work.thread_ts, thread_ts=work.thread_ts
             )
@@ -106,7 +106,7 @@ class LostThreads:
             except TokenProblem:
                 raise
             except SlackRefused as refused:
-                _log.info("a person cannot be answered", person=work.person, code=refused.code)
+                _log.info("private answer refused", person=work.person, code=refused.code)
             return done()
         meta = Metadata(id=f"lost:{place}:{context.lease.since_ms}", kind="answer")
         await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)

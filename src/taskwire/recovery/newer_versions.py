@@ -12,7 +12,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.ids import LinkId, UserId, from_ms
 from taskwire.domain.jobs import (
-    READING,
+    BACKFILL_THREADS,
     Job,
     MessagePerson,
     ParkedBatch,
@@ -27,7 +27,7 @@ from taskwire.domain.message import Message
 from taskwire.domain.partial_jobs import read_roughly
 from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
-from taskwire.outbox.direct_messages import Alerts, direct_messages
+from taskwire.outbox.direct_messages import AdminAlerts, direct_messages
 from taskwire.outbox.enqueue import draw, receipt, say
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
@@ -43,7 +43,7 @@ TOLD_MS = 2 * WAITED_FOR_MS
 class NewerVersions:
     """Looks after what waits for a newer version."""
 
-    def __init__(self, deps: Dependencies, alerts: Alerts, metrics: Metrics) -> None:
+    def __init__(self, deps: Dependencies, alerts: AdminAlerts, metrics: Metrics) -> None:
         self._deps = deps
         self._alerts = alerts
         self._metrics = metrics
@@ -52,7 +52,7 @@ class NewerVersions:
         """Tell of what has waited for so long that it is no replacement any more. Call it often."""
         found = await self._deps.queue.formats.list_stranded()
         left = [each for each in found if each.absent_ms > ABSENT_MS]
-        self._metrics.stranded.set(len(left))
+        self._metrics.waits_for_newer.set(len(left))
         if left:
             sentence = troubles.waits_for_newer(len(left), _until(left))
             await self._alerts.warn("newer", sentence)
@@ -108,11 +108,15 @@ def made_anew(taken: Acquired) -> Batch | None:
 
     One that needs a link which cannot be read comes anew with a version that can: each reads at its start.
     """
-    if taken.name == READING:
+    if taken.name == BACKFILL_THREADS:
         link = LinkId(taken.job_id)
         work = ReadThread(link=link)
         job = Job(id=link, work=work)
-        return Batch().append(READING, job, score=taken.score) if isinstance(taken, Unreadable) else Batch()
+        return (
+            Batch().append(BACKFILL_THREADS, job, score=taken.score)
+            if isinstance(taken, Unreadable)
+            else Batch()
+        )
     kind = taken.name.partition(":")[0]
     return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, Unreadable) else None
 

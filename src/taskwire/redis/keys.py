@@ -22,7 +22,7 @@ PERMANENT = {
     "links": "task to open link; a link leaves it when it ends",
     "thread:*": "thread to link; gets a time to live when the link ends",
     "link:*": "an open link and its records; get a time to live when it ends",
-    "list:*": "work that waits; gets a time to live when it is empty",
+    "queue:*": "work that waits; gets a time to live when it is empty",
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
     "heartbeat": "one number: when somebody last listened to Slack",
     "heartbeat:reached": "one number: when Slack last came by HTTP",

@@ -33,7 +33,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.message import Block
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.inbox import Claim, Inbox
 from taskwire.queue.user_limits import UserLimit, limit_of_verb
 from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
 from taskwire.state.links import LinkWrites
@@ -54,23 +54,23 @@ class ReplyReceiver:
         self._bot = bot
         self._mask_own = mask_own
 
-    async def reply(self, message: ThreadMessage) -> Taken:
+    async def reply(self, message: ThreadMessage) -> Claim:
         """Take a message of a thread that is ours, or may be."""
         return await self._take(message, self._batch(message), is_ours=message.parent_is_bots)
 
     async def missed(self, message: ThreadMessage) -> bool:
         """Take a message that was found in a thread's history; false if it is known or none of ours."""
         batch = self._batch(message, was_away=True)
-        return await self._take(message, batch, is_ours=False) == "taken"
+        return await self._take(message, batch, is_ours=False) == "claimed"
 
-    async def edited(self, message: Edited) -> Taken:
+    async def edited(self, message: Edited) -> Claim:
         """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
         now, as_it_is = self.as_reply(message), self.as_it_is(message)
         work = ReplyChanged(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
         batch = _rewritten(message, work, message.edited_ts)
         return await self._accept(message, batch, is_ours=message.parent_is_bots)
 
-    async def deleted(self, message: Deleted) -> Taken:
+    async def deleted(self, message: Deleted) -> Claim:
         """Let a reply that still waits leave its list; afterwards the agent has it."""
         work = ReplyChanged(ts=message.ts, what="deleted", person=message.person)
         batch = _rewritten(message, work, message.at)
@@ -89,18 +89,18 @@ class ReplyReceiver:
                 is_marked = replies.begins_with_mark(message.text, self._bot, _blocks(message))
                 return self._reply(message) if is_marked else None
 
-    async def _take(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Taken:
+    async def _take(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Claim:
         """Take a message; where too many wait already, that is said, as long as that can be, and no more."""
-        taken = await self._accept(message, batch, is_ours=is_ours, user_limit=self._user_limit(message))
-        if taken != "full":
-            return taken
+        claim = await self._accept(message, batch, is_ours=is_ours, user_limit=self._user_limit(message))
+        if claim != "rejected":
+            return claim
         batch = self._writes.taken(Batch(), HERE, message.ts)
         what = "" if isinstance(self._read(message), replies.Input) else ASKED
         self._answer(
             batch, message, AnswerInThread(requester=_requester(message), what="too_many", text=what)
         )
-        refused = await self._accept(message, batch, is_ours=is_ours)
-        return "seen" if refused == "seen" else "full"
+        retold = await self._accept(message, batch, is_ours=is_ours)
+        return "duplicate" if retold == "duplicate" else "rejected"
 
     async def _accept(
         self,
@@ -109,7 +109,7 @@ class ReplyReceiver:
         *,
         is_ours: bool,
         user_limit: UserLimit | None = None,
-    ) -> Taken:
+    ) -> Claim:
         thread = ThreadRef(message.channel, message.thread_ts)
         unknown = None
         if isinstance(message, ThreadMessage) and not isinstance(self._read(message), replies.Aside):
@@ -126,10 +126,10 @@ class ReplyReceiver:
         read = self._read(message)
         if isinstance(read, replies.Input | replies.Aside):
             return None
-        told, braked = (self._writes.taken(Batch(), HERE, message.ts) for _ in range(2))
-        self._answer(told, message, AnswerInThread(requester=_requester(message), what="too_fast"))
+        if_told, if_limited = (self._writes.taken(Batch(), HERE, message.ts) for _ in range(2))
+        self._answer(if_told, message, AnswerInThread(requester=_requester(message), what="too_fast"))
         name = read.name if isinstance(read, replies.Order) else ""
-        return limit_of_verb(name, message.person, message.ts, told, braked)
+        return limit_of_verb(name, message.person, message.ts, if_told, if_limited)
 
     def _batch(self, message: ThreadMessage, *, was_away: bool = False) -> Batch:
         read = self._read(message)

@@ -168,7 +168,7 @@ def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
     """Whether this may still be said of the reply: its question may have been overtaken by another."""
     match decision:
         case "arrived":
-            return reply.asked == "in_doubt"
+            return reply.asked == "outcome_unknown"
         case "drop":
             return reply.asked in ("files", "stale")
         case "send":

@@ -72,7 +72,7 @@ class ReplySender:
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.ended is not None:
             return await self._outcomes.ended(reply_job)
-        if context.is_in_doubt:
+        if context.is_outcome_unknown:
             return await self._reader.read_back(reply_job)
         if reply_job.reply.asked:
             return await self._outcomes.still_asked(reply_job)
@@ -165,7 +165,7 @@ class ReplyDeliverer:
         try:
             task = await self._deps.coder.get_task(task_id)
         except NotFound:
-            # Whether it is gone is for the sweep to say; until then the reply waits.
+            # Whether it is gone is for the poll to say; until then the reply waits.
             return await self._outcomes.waits(reply_job)
         if task.status is TaskStatus.PAUSED:
             doubted = await self._paused_since(reply_job, task, text) if reply_job.is_suspect else None
@@ -202,7 +202,7 @@ class ReplyDeliverer:
         return unclear or await self._outcomes.delivered(reply_job, note.reported_at)
 
     async def _hidden(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Whether the task is gone is for the sweep to say; whether the account is kept out of it, for us."""
+        """Whether the task is gone is for the poll to say; whether the account is kept out of it, for us."""
         if not await is_kept_out(self._deps, task.id):
             return await self._outcomes.waits(reply_job)
         words = await self._texts.words(reply_job.reply)
@@ -220,7 +220,7 @@ class ReplyDeliverer:
                 note.model_dump_json(),
                 self._deps.coder.timeouts.send,
                 lambda: self._deps.coder.send(task.id, text),
-                _tidy_step(reply_job, note),
+                _compensation(reply_job, note),
             )
         except Unknown as error:
             if await self._reader.glimpse(task.id, note):
@@ -282,7 +282,7 @@ class ReplyDeliverer:
         return await self._outcomes.resumed(reply_job, build.build_number)
 
 
-def _tidy_step(reply_job: ReplyJob, note: SendNote) -> Batch:
+def _compensation(reply_job: ReplyJob, note: SendNote) -> Batch:
     ts = reply_job.reply.ts
-    job = Job(id=f"tidy:input:{ts}", work=ReportDuplicateInput(ts=ts, marked=note.marked))
+    job = Job(id=f"compensate:input:{ts}", work=ReportDuplicateInput(ts=ts, marked=note.marked))
     return Batch().append(duplicates(reply_job.link.id), job)

@@ -54,7 +54,11 @@ class ReplyEdits:
                 batch = await change(link, job_id, old, meant)
                 if change == self._in_hold and meant.now is None:
                     await questions.settle_empty_hold(self._deps, link, job_id, batch)
-                return done(await self._in_doubt(link, meant, batch) if old.asked == "in_doubt" else batch)
+                return done(
+                    await self._changed_while_unknown(link, meant, batch)
+                    if old.asked == "outcome_unknown"
+                    else batch
+                )
         kept = await self._deps.notes.find("reply", link.id, job_id)
         if kept is not None:
             old = read(Reply.model_validate_json, kept)
@@ -110,13 +114,13 @@ class ReplyEdits:
             return receipt(link.id, work.ts, "none", batch)
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _in_new_words(old, work.now))
 
-    async def _in_doubt(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
+    async def _changed_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
         """The agent may have the reply as it was."""
         if work.now is None:
-            message = inputs.deleted_in_doubt(await self._people.find_name(work.person))
+            message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
         else:
-            message = inputs.edited_in_doubt(await self._texts.words(work.now))
-        return say(link.id, f"{work.what}-in-doubt:{work.ts}", message, batch)
+            message = inputs.edited_while_unknown(await self._texts.words(work.now))
+        return say(link.id, f"{work.what}-unknown:{work.ts}", message, batch)
 
     async def _too_late(self, link: Link, work: ReplyChanged, told: str) -> Batch:
         if work.what in told.split():
@@ -158,6 +162,6 @@ def _asked_anew(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
 def _in_new_words(old: Reply, now: Reply) -> Reply:
     """The reply with its new words and files, and what is known of it."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
-    if old.asked in ("stale", "in_doubt"):
+    if old.asked in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)
     return old.model_copy(update=words | {"asked": "", "is_without_files": False})

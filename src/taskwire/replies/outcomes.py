@@ -26,8 +26,8 @@ from taskwire.outbox.enqueue import receipt, say, took_input
 from taskwire.outbox.questions import ASKED_SECONDS, HELD, JOINING, settle_reply
 from taskwire.outbox.retries import wait_seconds
 from taskwire.outbox.undelivered import (
+    give_up_together,
     is_behind_one_that_waits,
-    let_go_together,
     list_with_those_behind,
     settle_ended,
 )
@@ -75,7 +75,7 @@ class ReplyOutcomes:
         batch = receipt(link.id, ts, "failed")
         if reply_job.reply.asked or reply_job.reply.settles:
             settle_reply(link, reply_job.reply, "ended", batch)
-        if reply_job.context.is_in_doubt or reply_job.reply.asked == "in_doubt":
+        if reply_job.context.is_outcome_unknown or reply_job.reply.asked == "outcome_unknown":
             words = await self._texts.words(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
         if await self._deps.notes.find("told-ended", link.id) is None:
@@ -135,7 +135,7 @@ class ReplyOutcomes:
         """Coder cannot ask the agent whether it takes anything: later, and if that lasts it is told."""
         since_ms = reply_job.reply.unreached_ms or reply_job.context.now_ms
         outcome = await self.waits(reply_job, unreached_ms=since_ms)
-        if outcome.verdict == "retry":
+        if outcome.kind == "retry":
             await self._explain(reply_job, since_ms, inputs.held_up_by_agent(reply_job.link), outcome.batch)
         return outcome
 
@@ -156,7 +156,7 @@ class ReplyOutcomes:
         replies = await list_with_those_behind(self._deps, context, link)
         texts = [await self._texts.words(reply) for _, reply in replies]
         message = words(link, context.job.id, texts)
-        return done(await let_go_together(self._deps, context, link, replies, message))
+        return done(await give_up_together(self._deps, context, link, replies, message))
 
     def _later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
         waits = reply_job.reply.waits + 1
@@ -170,7 +170,7 @@ class ReplyOutcomes:
         A hiccup is over before anybody has seen the mark.
         """
         job = reply_job.context.job
-        _log.info("not yet", job=job.id, tries=job.tries, error=str(error))
+        _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
         seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
         tried = reply_job.context.failed_again()
         batch = await self._waiting(reply_job) if job.tries == 1 else Batch()
@@ -203,17 +203,17 @@ class ReplyOutcomes:
         await settle_ended(self._deps, link, [reply], "unsent", batch)
         return done(say(link.id, name, message, batch, is_call=True, about=about))
 
-    async def in_doubt(self, reply_job: ReplyJob) -> Outcome:
+    async def ask_about_unknown(self, reply_job: ReplyJob) -> Outcome:
         """Whether the agent has it cannot be known: a person is asked."""
         words = await self._texts.words(reply_job.reply)
-        question = inputs.input_in_doubt(reply_job.link, reply_job.context.job.id, words)
-        return await asked(self._deps, reply_job, "in_doubt", question)
+        question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
+        return await asked(self._deps, reply_job, "outcome_unknown", question)
 
     async def forgotten(self, reply_job: ReplyJob) -> Outcome:
         """Redis has lost what became of it, and nothing shows it: a person is asked."""
         words = await self._texts.words(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
-        return await asked(self._deps, reply_job, "in_doubt", question)
+        return await asked(self._deps, reply_job, "outcome_unknown", question)
 
     def told_before(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
         """What the thread was told of it and Redis has forgotten: that it failed, or a question."""
@@ -233,7 +233,8 @@ class ReplyOutcomes:
             return retry(left)
         words = await self._texts.words(reply_job.reply)
         outcome = await self.over(
-            reply_job, inputs.nobody_said(words, is_in_doubt=reply_job.reply.asked == "in_doubt")
+            reply_job,
+            inputs.nobody_said(words, is_outcome_unknown=reply_job.reply.asked == "outcome_unknown"),
         )
         return replace(outcome, batch=settle_reply(reply_job.link, reply_job.reply, "late", outcome.batch))
 
@@ -241,7 +242,7 @@ class ReplyOutcomes:
 async def asked(
     deps: Dependencies,
     reply_job: ReplyJob,
-    what: Literal["files", "stale", "in_doubt"],
+    what: Literal["files", "stale", "outcome_unknown"],
     question: Message,
     left_out: tuple[str, ...] = (),
 ) -> Outcome:

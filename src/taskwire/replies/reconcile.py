@@ -84,7 +84,7 @@ class Reconciler:
             return await self._resumed(reply_job, note)
         except (TryLater, Unknown) as error:
             # Nobody answers now; whoever does in the end knows.
-            if isinstance(error, NoCapacity) or not context.is_in_doubt:
+            if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
             seconds = wait_seconds(context.job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
@@ -104,7 +104,10 @@ class Reconciler:
 
     async def _sent(self, reply_job: ReplyJob, note: SendNote) -> Outcome:
         context, reply = reply_job.context, reply_job.reply
-        found, asked = await self._find(_task_id(reply_job), note), await self._outcomes.in_doubt(reply_job)
+        found, asked = (
+            await self._find(_task_id(reply_job), note),
+            await self._outcomes.ask_about_unknown(reply_job),
+        )
         since_ms = context.now_ms - self._lands_ms(note)
         decision = reconcile.decide(
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
@@ -113,7 +116,12 @@ class Reconciler:
             return unknown(seconds=min(LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else LOOK_SECONDS)
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
         context.settled(found or "unclear", has_landed=decision == "delivered")
-        _log.info("read input back", job=context.job.id, found=found, decision=decision)
+        _log.info(
+            "reply of unknown outcome looked for in the agent's log",
+            job=context.job.id,
+            found=found,
+            decision=decision,
+        )
         match decision:
             case "delivered":
                 return await self._outcomes.delivered(reply_job, note.reported_at)

@@ -85,7 +85,7 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 
 def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
     """Make what hears of errors; of what nobody takes there may be much, so that is said seldom."""
-    unknown = metrics.dropped.labels("unknown")
+    unknown = metrics.payloads_dropped.labels("unknown")
     warn = Seldom(_log.warning, "a payload that nobody here takes; does the Slack app have our manifest?")
 
     async def failed(error: Exception) -> BoltResponse | None:
@@ -109,7 +109,7 @@ def _failed(error: Exception) -> BoltResponse | None:
     if all(place.startswith(_BOLTS) for place in where):
         # Bolt could not read it, so it is not what Slack sends.
         return BoltResponse(status=400)
-    _log.error("surprised by a payload", error=type(error).__name__, where=where)
+    _log.error("unexpected exception while handling a payload", error=type(error).__name__, where=where)
     return None
 
 

@@ -68,11 +68,11 @@ class _Answered(NamedTuple):
 class Calls:
     """Makes calls with one client, and remembers when Slack answered last by its own clock."""
 
-    def __init__(self, client: AsyncWebClient, room: RateLimits, clock: SlackClock) -> None:
+    def __init__(self, client: AsyncWebClient, rate_limits: RateLimits, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
         self.granted: frozenset[str] | None = None
         self._client = client
-        self._room = room
+        self._rate_limits = rate_limits
         self._clock = clock
 
     async def ask(
@@ -108,14 +108,16 @@ class Calls:
         secret = self._client.token or ""
         broken = errors.sort(method, status, body, headers.get("Retry-After", ""), secret=secret)
         if isinstance(broken, errors.SlackRateLimited):
-            await self._room.closed(method if body.get("ok") is False else EVERYTHING, broken.after_seconds)
+            await self._rate_limits.closed(
+                method if body.get("ok") is False else EVERYTHING, broken.after_seconds
+            )
         raise broken
 
     async def _reserve(
         self, call: Coroutine[object, object, object], method: str, where: str, priority: Priority
     ) -> None:
         try:
-            await self._room.take(method, where, priority)
+            await self._rate_limits.take(method, where, priority)
         except BaseException:
             call.close()
             raise

@@ -41,8 +41,10 @@ class _Fetched:
 class Addresses:
     """Asks there over one session; follows no redirect and repeats nothing."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str, room: RateLimits) -> None:
-        self._room = room
+    def __init__(
+        self, session: aiohttp.ClientSession, base_url: str, token: str, rate_limits: RateLimits
+    ) -> None:
+        self._rate_limits = rate_limits
         self._session = session
         self._base_url = base_url
         self._token = token
@@ -81,7 +83,7 @@ class Addresses:
                 body = await _read(response, limit_bytes)
                 return _Fetched(response.status, response.headers.get("Retry-After", ""), body)
 
-        await self._room.take(what)
+        await self._rate_limits.take(what)
         return await transport.exchange(what, seconds, call())
 
     def _need_slacks(self, what: str, url: str) -> None:
@@ -93,7 +95,7 @@ class Addresses:
             return
         broken = _sorted(what, reply)
         if isinstance(broken, errors.SlackRateLimited):
-            await self._room.closed(what, broken.after_seconds)
+            await self._rate_limits.closed(what, broken.after_seconds)
         raise broken
 
 

@@ -161,7 +161,7 @@ class RateLimits:
                     seconds = await self._limiter.wait(method, where, priority, claimant)
             except Exception as error:  # noqa: BLE001 - what Slack allows it can say itself, for as long as that
                 # Mostly the store is away, which is said once where work is taken from it.
-                _log.debug("nobody says whether there is room", method=method, error=str(error))
+                _log.debug("rate limiter unreachable, call goes ahead", method=method, error=str(error))
                 return
             if seconds == 0:
                 return

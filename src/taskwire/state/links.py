@@ -1,6 +1,6 @@
 """Links in Redis: what each is, what is known and told of it, and when to look at it again.
 
-What was last seen of its task is written by `sweeps` alone; all else by the steps that end jobs.
+What was last seen of its task is written by `polls` alone; all else by the steps that end jobs.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
@@ -141,7 +141,7 @@ class Links:
             for read in zip(piece, answers, strict=True):
                 yield read
 
-    async def come(self) -> int:
+    async def fire_timers(self) -> int:
         """Append the times that have come to their links; returns how many."""
         job = Job(id="time", work=ApplyEvent(event=TimerFired()))
         return cast(
@@ -187,7 +187,7 @@ class Links:
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
         """The job of a link's steer list of whose attempt nobody knows yet how it ended, with its note."""
-        base = self._keys.named("list", to_coder(link_id))
+        base = self._keys.named("queue", to_coder(link_id))
         read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])
         job_id, note = await cast("Awaitable[list[str | None]]", read)
         if not job_id:
@@ -202,7 +202,7 @@ class Links:
 
     async def list_jobs(self, name: QueueName) -> list[Job]:
         """The jobs in a list, in their order; of what only a newer version can read the replies, roughly."""
-        base = self._keys.named("list", name)
+        base = self._keys.named("queue", name)
         order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))
         if not order:
             return []
@@ -212,7 +212,7 @@ class Links:
 
     async def is_empty(self, name: QueueName) -> bool:
         """Whether there is no job in a list, readable or not."""
-        return not await self._redis.zcard(self._keys.named("list", name, "order"))
+        return not await self._redis.zcard(self._keys.named("queue", name, "order"))
 
 
 def _jobs(bodies: Iterable[str]) -> list[Job]:
@@ -310,7 +310,7 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def task(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Let the link's task be known to the sweep."""
+        """Let the link's task be known to the poll."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
     def field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:

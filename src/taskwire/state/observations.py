@@ -48,14 +48,16 @@ MOST_LOOKS = 200
 
 _OBSERVE = (
     f"""
--- script: polls.observe (sweeps, observes)
+-- script: polls.observe (polls, observes)
 -- ARGV: prefix, time, account, number, looks...
 -- The look that waits behind all others gives way to one that shows the task in the same condition.
-local function overtaken(name, n, is_alike)
-  local order, id = list(name), 'observed:' .. n
+local function overtaken(name, n, is_same_state)
+  local order, id = queue_keys(name), 'observed:' .. n
   if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
   if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
-  if is_alike or redis.call('ZCARD', order) >= {MOST_LOOKS} then return redis.call('ZSCORE', order, id) end
+  if is_same_state or redis.call('ZCARD', order) >= {MOST_LOOKS} then
+    return redis.call('ZSCORE', order, id)
+  end
 end
 """
     """
@@ -89,7 +91,7 @@ return 0
 )
 
 _MISS = """
--- script: polls.miss (sweeps)
+-- script: polls.miss (polls)
 -- ARGV: prefix, time, account, number, tasks...
 local account, number = ARGV[3], ARGV[4]
 if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
@@ -105,7 +107,7 @@ return gone
 """
 
 _REVIVE = """
--- script: polls.revive (sweeps)
+-- script: polls.revive (polls)
 -- ARGV: prefix, time, account, number, task, link, job
 local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local key, links = prefix .. 'link:' .. link, prefix .. 'links'
@@ -122,20 +124,20 @@ return 1
 """
 
 
-class Sweep(NamedTuple):
+class Poll(NamedTuple):
     """One look at all tasks of an account: its number, and Redis's time when it began."""
 
     number: int
     began_ms: int
 
 
-class Held(NamedTuple):
-    """Another process sweeps; so long it is worth no other try."""
+class PolledElsewhere(NamedTuple):
+    """Another process polls; so long it is worth no other try."""
 
     wait_ms: int
 
 
-class Gone(NamedTuple):
+class GoneTask(NamedTuple):
     """A link that ended because its task was gone, and when that was."""
 
     link: LinkId
@@ -162,7 +164,7 @@ class StoredObservation(NamedTuple):
 
 
 class Observations:
-    """The sweeps of one workspace, as this process makes them."""
+    """The polls of one workspace, as this process makes them."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._holder = secrets.token_hex(8)
@@ -174,31 +176,31 @@ class Observations:
         self._miss = Script(connections.commands, keys, clock, _MISS, connections.written)
         self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.written)
 
-    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Sweep | Held:
-        """Raise the account's number and carry it through one sweep, unless another process sweeps."""
+    async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
+        """Raise the account's number and carry it through one poll, unless another process polls."""
         words = (account, self._holder, lease_ms, int(takes_over))
         answer = cast("list[str]", await self._claim(*words))
-        return Held(int(answer[0])) if len(answer) == 1 else Sweep(int(answer[0]), int(answer[1]))
+        return PolledElsewhere(int(answer[0])) if len(answer) == 1 else Poll(int(answer[0]), int(answer[1]))
 
     async def keep(self, account: str, lease_ms: int) -> None:
-        """Stay the one who sweeps for so long, so that replicas do not ask the same twice."""
+        """Stay the one who polls for so long, so that replicas do not ask the same twice."""
         await self._keep(account, self._holder, lease_ms)
 
-    async def leave(self, account: str) -> None:
-        """Let another process sweep at once."""
+    async def release(self, account: str) -> None:
+        """Let another process poll at once."""
         await self._keep(account, self._holder, 0)
 
-    async def observe(self, account: str, sweep: Sweep, sightings: Sequence[StoredObservation]) -> bool:
-        """Store what is newer and append it to its links; false if a newer sweep has begun."""
+    async def observe(self, account: str, poll: Poll, sightings: Sequence[StoredObservation]) -> bool:
+        """Store what is newer and append it to its links; false if a newer poll has begun."""
         words = [word for sighting in sightings for word in sighting.words()]
-        return cast("int", await self._observe(account, sweep.number, *words)) >= 0
+        return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
-    async def miss(self, account: str, sweep: Sweep, tasks: Iterable[TaskId]) -> list[LinkId] | None:
+    async def miss(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
         """Note tasks that a list did not show; the links that two lists have missed, None if overtaken."""
-        found = cast("list[str] | int", await self._miss(account, sweep.number, *tasks))
+        found = cast("list[str] | int", await self._miss(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
-    async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, Gone]:
+    async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
         """Which of these tasks had a link that ended with them within the last 30 days."""
         wanted = list(tasks)
         if not wanted:
@@ -206,10 +208,10 @@ class Observations:
         found = await self._redis.mget([self._keys.named("gone", task) for task in wanted])
         texts = zip(wanted, cast("list[str | None]", found), strict=True)
         rows = {task: text.split() for task, text in texts if text}
-        gone = {task: Gone(LinkId(link), int(at)) for task, (link, at) in rows.items()}
+        gone = {task: GoneTask(LinkId(link), int(at)) for task, (link, at) in rows.items()}
         return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_MS}
 
-    async def revive(self, account: str, sweep: Sweep, task: TaskId, link: LinkId, job: Job) -> bool:
+    async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
         """Open a gone link again and append the job to its tell list; false where that is not to be."""
-        answer = await self._revive(account, sweep.number, task, link, job.model_dump_json())
+        answer = await self._revive(account, poll.number, task, link, job.model_dump_json())
         return cast("int", answer) == 1

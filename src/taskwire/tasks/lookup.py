@@ -95,7 +95,7 @@ class Cataloguer:
         try:
             entry = lists.entry(item)
         except UnexpectedCoderAnswer as error:
-            _log.warning("a task cannot be listed", error=str(error))
+            _log.warning("task in Coder's list cannot be read", error=str(error))
             return
         link = linked.get(TaskId(entry.id))
         made.add(item, entry, link, self._channels.get(link) if link is not None else None)
@@ -210,7 +210,7 @@ class Lookup:
                     seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
                 except UnexpectedCoderAnswer as error:
                     # A task that a newer Coder shows in another way must not hide all the others.
-                    _log.warning("a task cannot be read", task=each.entry.id, error=str(error))
+                    _log.warning("task cannot be read", task=each.entry.id, error=str(error))
             await asyncio.sleep(0)
         return seen
 

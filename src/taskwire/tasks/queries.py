@@ -128,7 +128,7 @@ class Queries:
         try:
             return await self._permalink(seen.link.record.channel, seen.link.record.thread_ts)
         except OutsideError as error:
-            _log.info("no permalink", link=seen.link.id, error=str(error))
+            _log.info("permalink not available", link=seen.link.id, error=str(error))
             return ""
 
     async def _permalink(self, channel: ChannelId, ts: Ts) -> str:

@@ -39,7 +39,7 @@ class ThreadOpener:
     async def open(self, context: JobContext) -> Outcome:
         """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
         work, link = context.work(PostCard), await get_link(self._deps, context)
-        if not context.is_in_doubt and has_waited_long(context):
+        if not context.is_outcome_unknown and has_waited_long(context):
             told = answers.never_posted(is_attached=link.record.task_id is not None)
             return done(end_unbound(self._deps, link), (work.requester, told))
         return await patiently(
@@ -55,7 +55,7 @@ class ThreadOpener:
             ts = await post_once(self._deps, context, record.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             is_attached = record.task_id is not None
-            say = answers.may_be_posted if context.is_in_doubt else answers.cannot_post
+            say = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
             told = say(problem.code, record.channel, is_attached=is_attached)
             return done(end_unbound(self._deps, link), (requester, told))
         except NotFound:
@@ -96,7 +96,7 @@ class TaskBinder:
     async def bind(self, context: JobContext) -> Outcome:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
         work, link = context.work(CreateTask), await get_link(self._deps, context)
-        if has_waited_long(context) and not context.is_in_doubt and not work.was_tried:
+        if has_waited_long(context) and not context.is_outcome_unknown and not work.was_tried:
             return self._failed(link, work.requester, refusals.NEVER_ANSWERED)
         carry = self._create if link.record.task_id is None else self._attach
         return await patiently(
@@ -134,8 +134,8 @@ class TaskBinder:
 
     async def _created(self, context: JobContext, record: LinkRecord) -> Task:
         work = context.work(CreateTask)
-        was_in_doubt = context.is_in_doubt or context.lease.is_suspect or work.was_tried
-        if was_in_doubt:
+        was_outcome_unknown = context.is_outcome_unknown or context.lease.is_suspect or work.was_tried
+        if was_outcome_unknown:
             found = await self._found(record)
             context.settled("there" if found is not None else "not_there")
             if found is not None:
@@ -164,10 +164,10 @@ class TaskBinder:
             return task
         except NameTaken:
             # A first attempt that finds the name taken is a conflict; a later one may meet its own task.
-            found = await self._found(record) if was_in_doubt else None
+            found = await self._found(record) if was_outcome_unknown else None
             if found is not None:
                 return found
-            if was_in_doubt and not self._has_landed(context):
+            if was_outcome_unknown and not self._has_landed(context):
                 context.learned(was_tried=True)
                 raise TryLater("the name is taken, and its task cannot be seen yet") from None
             raise UserError(*await self._name_taken(record)) from None

@@ -79,7 +79,7 @@ class ThreadQueries:
         link = await self._deps.links.find(context.link_id)
         if link is None or link.record.thread_ts is None:
             return done()
-        if not context.is_in_doubt:
+        if not context.is_outcome_unknown:
             try:
                 await self._require_rights(link, work)
             except (CoderError, TryLater, Unknown) as error:
@@ -135,7 +135,7 @@ class ThreadQueries:
             raise error
         if work.what == "not_a_verb":
             return self._stands_back(link, work, context, error)
-        _log.warning("a question could not be answered", link=link.id, error=str(error))
+        _log.warning("question not answered", link=link.id, error=str(error))
         return done(None, (work.requester, excuse(error)))
 
     def _stands_back(
@@ -145,7 +145,9 @@ class ThreadQueries:
         if has_waited_long(context):
             return done(None, (work.requester, words_of_giving_up(work, link, error)))
         tries = context.job.tries
-        _log.info("not yet", job=context.job.id, tries=tries, error=str(error))
+        _log.info(
+            "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
+        )
         delay_ms = int(1000 * wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds))
         # The others are numbered from one on. So one that comes meanwhile is due at once.
         behind = microseconds(work.requester.at)
@@ -167,7 +169,7 @@ class ThreadQueries:
         """Say nothing of a reply that its author deleted; say of an expired one that it was not sent."""
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
             return done()
-        message = inputs.nobody_said(work.text, is_in_doubt=False)
+        message = inputs.nobody_said(work.text, is_outcome_unknown=False)
         return done(say(link.id, f"expired:{context.job.id}", message, is_call=True))
 
     def _privately(
@@ -231,7 +233,7 @@ class ThreadQueries:
             # What waits for its place in Slack's limits is no failure of anybody's.
             raise
         except (CoderError, TryLater, Unknown) as error:
-            _log.warning("a question could not be answered", link=link.id, error=str(error))
+            _log.warning("question not answered", link=link.id, error=str(error))
             return excuse(error), False
 
     async def _short(self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch) -> Message:
@@ -287,5 +289,5 @@ class ThreadQueries:
 
 def _unheard(link: Link, code: str) -> Outcome:
     """Whoever asked cannot be answered where they asked."""
-    _log.warning("a thread is closed to us", link=link.id, channel=link.record.channel, code=code)
+    _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     return done()

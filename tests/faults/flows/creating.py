@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.faults.seats import Seat, metadata
+from tests.faults.actors import Actor, metadata
 
 from .flow import Flow, prompt_of, task_of, title_of
 
@@ -16,43 +16,45 @@ class Creating(Flow):
     is_lasting = False
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """Nobody has a task yet."""
-        for seat in seats:
-            seat.task = seat.seen = None
+        for actor in actors:
+            actor.task = actor.seen = None
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Type it."""
-        await self.type(seat, f"create {prompt_of(seat)}")
+        await self.type(actor, f"create {prompt_of(actor)}")
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The card shows a task that is up."""
         # Coder is not looked at before the two are bound: how often that would be is a matter of chance.
-        bound = [metadata(message).get("task_id") for message in self.messages(seat)]
-        tasks = [task for task in self.life.coder.tasks if task.id in bound]
-        seat.task = tasks[0] if tasks else None
-        return any(said.startswith("Working") for said in self.said(seat))
+        bound = [metadata(message).get("task_id") for message in self.messages(actor)]
+        tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
+        actor.task = tasks[0] if tasks else None
+        return any(said.startswith("Working") for said in self.said(actor))
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """One card and one task, bound to each other."""
-        (seat.task,) = [task for task in self.life.coder.tasks if task.prompt == prompt_of(seat)]
+        (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
-        assert self.said(seat) == [
+        assert self.said(actor) == [
             self.card_of(
-                seat,
-                f"Working: {title_of(seat)}.",
-                f" Reply in this thread to talk to the agent. {self.page(seat)}",
+                actor,
+                f"Working: {title_of(actor)}.",
+                f" Reply in this thread to talk to the agent. {self.page(actor)}",
                 "[Open in Coder] [Logs] [Pause] [Mute] [Delete]",
             )
         ]
-        assert metadata(self.messages(seat)[0])["task_id"] == seat.task.id
-        assert seat.task.inputs == []
-        self.told_at_most(seat, wishes=[f"creating *{name}*" for name in (prompt_of(seat), title_of(seat))])
+        assert metadata(self.messages(actor)[0])["task_id"] == actor.task.id
+        assert actor.task.inputs == []
+        self.told_at_most(
+            actor, wishes=[f"creating *{name}*" for name in (prompt_of(actor), title_of(actor))]
+        )
 
-    def check_untaken(self, seat: Seat) -> None:
+    def check_untaken(self, actor: Actor) -> None:
         """Neither card nor task."""
-        super().check_untaken(seat)
-        assert [task for task in self.life.coder.tasks if task.prompt == prompt_of(seat)] == []
+        super().check_untaken(actor)
+        assert [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)] == []
 
 
 class Filling(Creating):
@@ -62,14 +64,14 @@ class Filling(Creating):
     last = "slack chat.postMessage"
     dies_twice = ()
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It is open."""
-        await super().set_out(seats)
-        await self.open_dialogs(dict.fromkeys(seats, "create"))
+        await super().set_out(actors)
+        await self.open_dialogs(dict.fromkeys(actors, "create"))
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Submit it."""
-        await self.submit(seat, {"form.prompt": prompt_of(seat)})
+        await self.submit(actor, {"form.prompt": prompt_of(actor)})
 
 
 class Attaching(Flow):
@@ -78,30 +80,30 @@ class Attaching(Flow):
     floor = 56
     is_lasting = False
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task without a thread for everybody."""
-        for seat in seats:
-            seat.task = self.life.coder.add_task(seat.name, prompt_of(seat))
-            seat.task.becomes("working", "On it")
+        for actor in actors:
+            actor.task = self.deployment.coder.add_task(actor.name, prompt_of(actor))
+            actor.task.becomes("working", "On it")
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Type it."""
-        await self.type(seat, f"attach {task_of(seat).name}")
+        await self.type(actor, f"attach {task_of(actor).name}")
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """There is a card."""
-        return bool(self.said(seat))
+        return bool(self.said(actor))
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """There is one, bound to the task."""
-        assert self.said(seat) == [
+        assert self.said(actor) == [
             self.card_of(
-                seat,
-                f"Working: {title_of(seat)}. On it.",
-                f" Reply in this thread to talk to the agent. {self.page(seat)}",
+                actor,
+                f"Working: {title_of(actor)}. On it.",
+                f" Reply in this thread to talk to the agent. {self.page(actor)}",
                 "[Open in Coder] [Logs] [Pause] [Mute] [Delete]",
             )
         ]
-        assert metadata(self.messages(seat)[0])["task_id"] == task_of(seat).id
-        wishes = [f"`{task_of(seat).name}`", f"*{title_of(seat)}*"]
-        self.told_at_most(seat, wishes=[f"giving a thread to {wish}" for wish in wishes])
+        assert metadata(self.messages(actor)[0])["task_id"] == task_of(actor).id
+        wishes = [f"`{task_of(actor).name}`", f"*{title_of(actor)}*"]
+        self.told_at_most(actor, wishes=[f"giving a thread to {wish}" for wish in wishes])

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from tests.faults.life import LOOK_SECONDS
+from tests.faults.actors import Actor
+from tests.faults.deployment import LOOK_SECONDS
 from tests.faults.points import Kind
-from tests.faults.seats import Seat
 
 from .flow import TURN, Flow, give_tasks
 
@@ -23,53 +23,53 @@ class Deciding(Flow):
     meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task with its thread for everybody."""
-        await give_tasks(self, seats)
+        await give_tasks(self, actors)
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """A reply that the agent's side has rejected, and the question about it."""
-        for seat in seats:
-            assert seat.task is not None
-            seat.task.becomes("idle", f"waiting for word {seat.turn + 1}")
-            seat.task.agentapi_fails("message")
-            seat.message_ts = await self.life.slack.post(
-                seat.person, seat.channel, _word(seat.turn + 1), seat.thread_ts
+        for actor in actors:
+            assert actor.task is not None
+            actor.task.becomes("idle", f"waiting for word {actor.turn + 1}")
+            actor.task.agentapi_fails("message")
+            actor.message_ts = await self.deployment.slack.post(
+                actor.person, actor.channel, _word(actor.turn + 1), actor.thread_ts
             )
-        await self.life.live_until(lambda: all(map(self._button, seats)), "everybody is asked")
+        await self.deployment.live_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Press the button, and again if the bot says that it cannot tell, or dies meanwhile."""
-        while (button := self._button(seat)) and not self.is_over(seat):
-            told, death = self._untold(seat), self.life.watch.death
-            answer = await self.life.slack.click(seat.person, seat.channel, *button)
-            while answer.ok and self._button(seat) and not self.is_over(seat):
-                if death.is_set() or self._untold(seat) > told:
+        while (button := self._button(actor)) and not self.is_over(actor):
+            told, death = self._untold(actor), self.deployment.watch.death
+            answer = await self.deployment.slack.click(actor.person, actor.channel, *button)
+            while answer.ok and self._button(actor) and not self.is_over(actor):
+                if death.is_set() or self._untold(actor) > told:
                     break
                 await asyncio.sleep(LOOK_SECONDS)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """It is marked as delivered."""
-        return "white_check_mark" in self._receipts(seat)
+        return "white_check_mark" in self._receipts(actor)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The agent has all replies once and in order; nobody was asked again, nor told anything else."""
-        assert seat.task is not None
-        assert seat.task.inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
-        assert self._receipts(seat) == ["white_check_mark"]
-        assert self.said(seat) == []
-        assert set(self.told(seat)) <= {ONCE_ONLY, CANNOT_TELL}
+        assert actor.task is not None
+        assert actor.task.inputs == [_word(turn) for turn in range(1, actor.turn + 1)]
+        assert self._receipts(actor) == ["white_check_mark"]
+        assert self.said(actor) == []
+        assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
 
-    def _untold(self, seat: Seat) -> int:
+    def _untold(self, actor: Actor) -> int:
         """How often the person was told that it cannot be told."""
-        return self.told(seat).count(CANNOT_TELL)
+        return self.told(actor).count(CANNOT_TELL)
 
-    def _receipts(self, seat: Seat) -> list[str]:
-        return list(self.life.slack.reactions(seat.channel, seat.message_ts))
+    def _receipts(self, actor: Actor) -> list[str]:
+        return list(self.deployment.slack.reactions(actor.channel, actor.message_ts))
 
-    def _button(self, seat: Seat) -> tuple[str, str, str] | None:
-        return self.button(seat, "Send again")
+    def _button(self, actor: Actor) -> tuple[str, str, str] | None:
+        return self.button(actor, "Send again")
 
 
 def _word(turn: int) -> str:

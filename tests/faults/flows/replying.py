@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.faults.life import Process
-from tests.faults.seats import Seat
+from tests.faults.actors import Actor
+from tests.faults.deployment import Deployment
 
 from .flow import Flow, give_tasks, task_of
 
@@ -19,46 +19,46 @@ class Replying(Flow):
     floor = 36
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.send",)
 
-    def __init__(self, life: Process) -> None:
-        super().__init__(life)
-        self._answers: dict[Seat, asyncio.Future[object]] = {}
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._answers: dict[Actor, asyncio.Future[object]] = {}
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task with its thread for everybody."""
-        await give_tasks(self, seats)
+        await give_tasks(self, actors)
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """The agent has said something that a reply makes old."""
-        for seat in seats:
-            self._answers.pop(seat, None)
-            task_of(seat).becomes("working", f"Busy with word {seat.turn}")
-        await self.life.look()
+        for actor in actors:
+            self._answers.pop(actor, None)
+            task_of(actor).becomes("working", f"Busy with word {actor.turn}")
+        await self.deployment.look()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Write it."""
-        task_of(seat).becomes("idle", "Waiting for the next word")
-        await self.write(seat, _word(seat.turn))
+        task_of(actor).becomes("idle", "Waiting for the next word")
+        await self.write(actor, _word(actor.turn))
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """It is marked as delivered."""
-        if seat.aim is not None and seat.aim.again is not None and seat not in self._answers:
-            self._answer(seat)
-        return "white_check_mark" in self.marks(seat)
+        if actor.aim is not None and actor.aim.again is not None and actor not in self._answers:
+            self._answer(actor)
+        return "white_check_mark" in self.marks(actor)
 
-    def _answer(self, seat: Seat) -> None:
+    def _answer(self, actor: Actor) -> None:
         """Look at the agent, and say what became of the reply, if that is asked."""
-        is_there = _word(seat.turn) in task_of(seat).inputs
-        if button := self.button(seat, "It arrived" if is_there else "Send again"):
-            click = self.life.slack.click(seat.person, seat.channel, *button)
-            self._answers[seat] = asyncio.ensure_future(click)
+        is_there = _word(actor.turn) in task_of(actor).inputs
+        if button := self.button(actor, "It arrived" if is_there else "Send again"):
+            click = self.deployment.slack.click(actor.person, actor.channel, *button)
+            self._answers[actor] = asyncio.ensure_future(click)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The agent has all replies once and in order, this one has one mark, and no more was said."""
-        assert task_of(seat).inputs == [_word(turn) for turn in range(1, seat.turn + 1)]
-        assert self.marks(seat) == ["white_check_mark"]
-        said = "".join(self.said(seat))
-        assert not said or (seat in self._answers and said.startswith(("Sending it again.", "Sent again.")))
-        self.told_at_most(seat)
+        assert task_of(actor).inputs == [_word(turn) for turn in range(1, actor.turn + 1)]
+        assert self.marks(actor) == ["white_check_mark"]
+        said = "".join(self.said(actor))
+        assert not said or (actor in self._answers and said.startswith(("Sending it again.", "Sent again.")))
+        self.told_at_most(actor)
 
 
 class Waiting(Replying):
@@ -67,15 +67,15 @@ class Waiting(Replying):
     floor = 58
     dies_twice = ()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Write it."""
-        await self.write(seat, _word(seat.turn))
+        await self.write(actor, _word(actor.turn))
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The agent becomes ready once the reply is marked as waiting."""
-        if "hourglass_flowing_sand" in self.marks(seat) and not task_of(seat).is_stable:
-            task_of(seat).becomes("idle", "Ready")
-        return super().is_over(seat)
+        if "hourglass_flowing_sand" in self.marks(actor) and not task_of(actor).is_stable:
+            task_of(actor).becomes("idle", "Ready")
+        return super().is_over(actor)
 
 
 def _word(turn: int) -> str:

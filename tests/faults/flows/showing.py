@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from tests.faults.actors import Actor
 from tests.faults.points import Kind
-from tests.faults.seats import Seat
 from tests.scenarios.reading import shown
 
 from .flow import TURN, Flow, give_tasks, task_of, title_of
@@ -22,30 +22,30 @@ class Drawing(Flow):
     meets = TURN - {Kind.BEGIN} | {Kind.SWEEP, Kind.OUTSIDE_LIGHT}
     is_watched = True
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task whose agent works, for everybody."""
-        await give_tasks(self, seats)
+        await give_tasks(self, actors)
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Report something."""
-        task_of(seat).becomes("working", self._report(seat))
+        task_of(actor).becomes("working", self._report(actor))
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The card says it."""
-        return self._report(seat) in self.card(seat)
+        return self._report(actor) in self.card(actor)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """And nothing else was said."""
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Working: {title_of(seat)}. {self._report(seat)}.",
-            f" Reply in this thread to talk to the agent. {self.page(seat)}",
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Working: {title_of(actor)}. {self._report(actor)}.",
+            f" Reply in this thread to talk to the agent. {self.page(actor)}",
             RUNS,
         )
-        assert (self.said(seat), self.told(seat)) == ([], [])
+        assert (self.said(actor), self.told(actor)) == ([], [])
 
-    def _report(self, seat: Seat) -> str:
-        return f"Step {seat.turn} of {seat.name}"
+    def _report(self, actor: Actor) -> str:
+        return f"Step {actor.turn} of {actor.name}"
 
 
 class Logging(Flow):
@@ -54,31 +54,31 @@ class Logging(Flow):
     floor = 22
     dies_twice = ("slack files.completeUploadExternal",)
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task whose agent has written much, for everybody."""
-        await give_tasks(self, seats)
-        for seat in seats:
+        await give_tasks(self, actors)
+        for actor in actors:
             # A call that names their direct messages is theirs.
-            self.life.watch.names.add(seat, self.life.slack.direct(seat.person).id)
-            task_of(seat).says("\n\n".join(f"Step {number} is done." for number in range(50)))
+            self.deployment.watch.names.add(actor, self.deployment.slack.direct(actor.person).id)
+            task_of(actor).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Ask for it."""
-        await self.write(seat, "!logs full")
+        await self.write(actor, "!logs full")
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """It is there, or they hear why not: a question is asked once."""
-        return bool(self._files(seat) or set(self.told(seat)) & set(NOT_NOW))
+        return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """Once, and announced at most once."""
-        follows = f"The whole log of *{title_of(seat)}* follows in your direct messages with me."
-        files = self._files(seat)
-        self.told_at_most(seat, *((follows,) if files else NOT_NOW))
-        assert self.said(seat) == []
-        assert files in ([], [f"(file {task_of(seat).name}.log)"])
+        follows = f"The whole log of *{title_of(actor)}* follows in your direct messages with me."
+        files = self._files(actor)
+        self.told_at_most(actor, *((follows,) if files else NOT_NOW))
+        assert self.said(actor) == []
+        assert files in ([], [f"(file {task_of(actor).name}.log)"])
 
-    def _files(self, seat: Seat) -> list[str]:
-        slack = self.life.slack
-        messages = slack.messages(slack.direct(seat.person).id)
-        return [shown(each) for each in messages if float(str(each["ts"])) > float(seat.message_ts)]
+    def _files(self, actor: Actor) -> list[str]:
+        slack = self.deployment.slack
+        messages = slack.messages(slack.direct(actor.person).id)
+        return [shown(each) for each in messages if float(str(each["ts"])) > float(actor.message_ts)]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from tests.faults.actors import Actor
 from tests.faults.points import Kind
-from tests.faults.seats import Seat
 
 from .flow import TURN, Flow, give_tasks, task_of, title_of
 
@@ -15,17 +15,17 @@ class Steering(Flow):
     is_watched = True
     verb: ClassVar[str]
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task with its thread for everybody."""
-        await give_tasks(self, seats)
+        await give_tasks(self, actors)
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Write it."""
-        await self.write(seat, self.verb)
+        await self.write(actor, self.verb)
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The thread hears of it."""
-        return bool(self.said(seat))
+        return bool(self.said(actor))
 
 
 class Pausing(Steering):
@@ -35,32 +35,32 @@ class Pausing(Steering):
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
     verb = "!pause"
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It runs."""
-        for task in map(task_of, seats):
+        for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
             task.becomes("working", "On it")
-        await self.life.look()
+        await self.deployment.look()
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The workspace was stopped once, and the thread told so."""
-        assert self.new_builds(seat) == ["stop"]
-        assert self.said(seat) == [
-            f"Paused: {title_of(seat)}. {seat.name.capitalize()} paused it. The workspace is stopped. "
+        assert self.new_builds(actor) == ["stop"]
+        assert self.said(actor) == [
+            f"Paused: {title_of(actor)}. {actor.name.capitalize()} paused it. The workspace is stopped. "
             "Nothing is lost. Reply here and it goes on.\n"
             "[Resume] [Edit prompt] [Open in Coder]"
         ]
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Paused: {title_of(seat)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(seat)}",
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Paused: {title_of(actor)}. On it.",
+            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
         )
         self.told_at_most(
-            seat,
-            f"Pausing *{title_of(seat)}*. A reply in its thread, or *Resume*, starts it again.",
-            wishes=[f"pausing *{title_of(seat)}*", f"pausing `{task_of(seat).name}`"],
+            actor,
+            f"Pausing *{title_of(actor)}*. A reply in its thread, or *Resume*, starts it again.",
+            wishes=[f"pausing *{title_of(actor)}*", f"pausing `{task_of(actor).name}`"],
         )
 
 
@@ -72,9 +72,9 @@ class PausingByCommand(Pausing):
     last = "take to_coder:act:pause"
     dies_twice = ()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Type it."""
-        await self.type(seat, f"pause {task_of(seat).name}")
+        await self.type(actor, f"pause {task_of(actor).name}")
 
 
 class Resuming(Steering):
@@ -84,24 +84,24 @@ class Resuming(Steering):
     dies_twice = ("coder tasks.resume",)
     verb = "!resume"
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It is paused."""
-        for task in map(task_of, seats):
+        for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
-        await self.life.look()
+        await self.deployment.look()
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The workspace was started once, and the thread told so."""
-        assert self.new_builds(seat) == ["start"]
-        assert self.said(seat) == [
-            f"Resumed: {title_of(seat)}. {seat.name.capitalize()} resumed it. The workspace is up again. "
+        assert self.new_builds(actor) == ["start"]
+        assert self.said(actor) == [
+            f"Resumed: {title_of(actor)}. {actor.name.capitalize()} resumed it. The workspace is up again. "
             "Reply here to talk to the agent.\n[Open in Coder]"
         ]
         self.told_at_most(
-            seat,
-            f"Resuming *{title_of(seat)}*. I say so in the thread when it is up.",
-            wishes=[f"resuming *{title_of(seat)}*"],
+            actor,
+            f"Resuming *{title_of(actor)}*. I say so in the thread when it is up.",
+            wishes=[f"resuming *{title_of(actor)}*"],
         )
 
 
@@ -112,35 +112,35 @@ class Editing(Steering):
     dies_twice = ("coder tasks.input",)
     is_watched = False
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task that is paused."""
-        await super().prepare(seats)
-        for task in map(task_of, seats):
+        await super().prepare(actors)
+        for task in map(task_of, actors):
             task.pause()
-        await self.life.look()
+        await self.deployment.look()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Write it."""
-        await self.write(seat, f"!edit {self._prompt(seat)}")
+        await self.write(actor, f"!edit {self._prompt(actor)}")
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The card shows it."""
-        return self._title(seat) in self.card(seat)
+        return self._title(actor) in self.card(actor)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The task has it, and the card shows it."""
-        assert task_of(seat).prompt == self._prompt(seat)
-        assert self.said(seat) == []
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Paused: {self._title(seat)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(seat)}",
+        assert task_of(actor).prompt == self._prompt(actor)
+        assert self.said(actor) == []
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Paused: {self._title(actor)}. On it.",
+            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
         )
         # It is called as it was before, by Coder or by an edit.
-        titles = [title_of(seat), *(self._title(seat, turn) for turn in range(seat.turn + 1))]
+        titles = [title_of(actor), *(self._title(actor, turn) for turn in range(actor.turn + 1))]
         self.told_at_most(
-            seat,
+            actor,
             *(
                 f"*{name}* has its new prompt. The agent reads it when the task is resumed."
                 for name in titles
@@ -148,11 +148,11 @@ class Editing(Steering):
             wishes=[f"changing the prompt of *{name}*" for name in titles],
         )
 
-    def _prompt(self, seat: Seat) -> str:
-        return f"fix it in way {seat.turn} of {seat.name}"
+    def _prompt(self, actor: Actor) -> str:
+        return f"fix it in way {actor.turn} of {actor.name}"
 
-    def _title(self, seat: Seat, turn: int | None = None) -> str:
-        return f"Fix it in way {seat.turn if turn is None else turn} of {seat.name}"
+    def _title(self, actor: Actor, turn: int | None = None) -> str:
+        return f"Fix it in way {actor.turn if turn is None else turn} of {actor.name}"
 
 
 class Muting(Steering):
@@ -163,33 +163,33 @@ class Muting(Steering):
     is_watched = False
     verb = "!mute"
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It calls people."""
-        for seat in seats:
-            if "[Unmute]" in self.card(seat):
-                await self.write(seat, "!unmute")
-        await self.life.live_until(
-            lambda: all("[Mute]" in self.card(seat) for seat in seats), "everybody is called again"
+        for actor in actors:
+            if "[Unmute]" in self.card(actor):
+                await self.write(actor, "!unmute")
+        await self.deployment.live_until(
+            lambda: all("[Mute]" in self.card(actor) for actor in actors), "everybody is called again"
         )
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The card offers the opposite."""
-        return "[Unmute]" in self.card(seat)
+        return "[Unmute]" in self.card(actor)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """Nothing else was said."""
-        assert self.said(seat) == []
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Working: {title_of(seat)}. On it.",
-            f" Reply in this thread to talk to the agent. {self.page(seat)}",
+        assert self.said(actor) == []
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Working: {title_of(actor)}. On it.",
+            f" Reply in this thread to talk to the agent. {self.page(actor)}",
             "[Open in Coder] [Logs] [Pause] [Unmute] [Delete]",
         )
         self.told_at_most(
-            seat,
-            f"*{title_of(seat)}* mentions nobody any more; its messages still come. "
-            f"`/task unmute {task_of(seat).name}`, or `!unmute` in its thread, undoes this.",
-            wishes=[f"muting *{title_of(seat)}*"],
+            actor,
+            f"*{title_of(actor)}* mentions nobody any more; its messages still come. "
+            f"`/task unmute {task_of(actor).name}`, or `!unmute` in its thread, undoes this.",
+            wishes=[f"muting *{title_of(actor)}*"],
         )
 
 
@@ -201,22 +201,22 @@ class Detaching(Steering):
     is_lasting = False
     verb = "!detach"
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The thread was told once, the card shows it, and the task was left alone."""
-        name = task_of(seat).name
-        assert self.said(seat) == [
+        name = task_of(actor).name
+        assert self.said(actor) == [
             "This thread is detached: the task itself is left alone, and I say no more about it here. "
             f"`/task attach {name}` gives it a new thread."
         ]
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Detached: {title_of(seat)}. This thread is no longer the task's; the task itself was left "
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Detached: {title_of(actor)}. This thread is no longer the task's; the task itself was left "
             f"alone. `/task attach {name}` gives it one again.",
-            f" {self.page(seat)}",
+            f" {self.page(actor)}",
             "[Open in Coder]",
         )
-        assert (task_of(seat).status, self.new_builds(seat)) == ("active", [])
-        self.told_at_most(seat, wishes=[f"detaching *{title_of(seat)}*"])
+        assert (task_of(actor).status, self.new_builds(actor)) == ("active", [])
+        self.told_at_most(actor, wishes=[f"detaching *{title_of(actor)}*"])
 
 
 class Deleting(Steering):
@@ -226,34 +226,34 @@ class Deleting(Steering):
     dies_twice = ("coder tasks.delete",)
     is_lasting = False
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """The dialog is open."""
-        await self.open_dialogs({seat: f"delete {task_of(seat).name}" for seat in seats})
+        await self.open_dialogs({actor: f"delete {task_of(actor).name}" for actor in actors})
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Submit it."""
-        await self.submit(seat)
+        await self.submit(actor)
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """The task is gone, and the thread told so once."""
-        assert task_of(seat).is_deleted
-        assert self.said(seat) == [
-            f"Gone: {title_of(seat)}. {seat.name.capitalize()} deleted it. Replies here reach nobody any "
+        assert task_of(actor).is_deleted
+        assert self.said(actor) == [
+            f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach nobody any "
             "more. `/task create` starts a new task."
         ]
-        assert self.card(seat) == self.card_of(
-            seat,
-            f"Gone: {title_of(seat)}. This task is no longer in Coder: replies here reach nobody. "
+        assert self.card(actor) == self.card_of(
+            actor,
+            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
             "`/task create` starts a new one.",
             "",
             "",
         )
-        wishes = [f"*{title_of(seat)}*", f"`{task_of(seat).id}`"]
+        wishes = [f"*{title_of(actor)}*", f"`{task_of(actor).id}`"]
         self.told_at_most(
-            seat, f"*{title_of(seat)}* is deleted.", wishes=[f"deleting {wish}" for wish in wishes]
+            actor, f"*{title_of(actor)}* is deleted.", wishes=[f"deleting {wish}" for wish in wishes]
         )
 
-    def check_untaken(self, seat: Seat) -> None:
+    def check_untaken(self, actor: Actor) -> None:
         """The task is still there."""
-        assert self.said(seat) == []
-        assert not task_of(seat).is_deleted
+        assert self.said(actor) == []
+        assert not task_of(actor).is_deleted

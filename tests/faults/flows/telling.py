@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tests.faults.life import Process
+from tests.faults.actors import Actor
+from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
-from tests.faults.seats import Seat
 
 from .flow import TURN, Flow, give_tasks, task_of, title_of
 
@@ -20,34 +20,34 @@ class Telling(Flow):
     # What is read for the notice alone: where it cannot be, the notice comes without.
     reads: ClassVar[str] = ""
 
-    async def prepare(self, seats: Sequence[Seat]) -> None:
+    async def prepare(self, actors: Sequence[Actor]) -> None:
         """A task whose agent works, for everybody."""
-        await give_tasks(self, seats)
+        await give_tasks(self, actors)
 
-    def is_over(self, seat: Seat) -> bool:
+    def is_over(self, actor: Actor) -> bool:
         """The thread hears of it."""
-        return bool(self.said(seat))
+        return bool(self.said(actor))
 
-    def check(self, seat: Seat) -> None:
+    def check(self, actor: Actor) -> None:
         """It was told once, and the card shows it."""
-        if not (seat.meets(self.reads) and self.said(seat) == [self.poorer(seat)]):
-            assert self.said(seat) == [self.notice(seat)]
-            self.is_read(seat)
-        assert self.card(seat) == self.shows(seat)
-        assert self.told(seat) == []
+        if not (actor.meets(self.reads) and self.said(actor) == [self.poorer(actor)]):
+            assert self.said(actor) == [self.notice(actor)]
+            self.is_read(actor)
+        assert self.card(actor) == self.shows(actor)
+        assert self.told(actor) == []
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """What is told."""
         raise NotImplementedError
 
-    def poorer(self, seat: Seat) -> str:
+    def poorer(self, actor: Actor) -> str:
         """What is told if not all could be read."""
         raise NotImplementedError
 
-    def is_read(self, seat: Seat) -> None:
+    def is_read(self, actor: Actor) -> None:
         """Note that the thread has all of it."""
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """What the card shows."""
         raise NotImplementedError
 
@@ -57,28 +57,28 @@ class Writing(Telling):
 
     reads = "coder tasks.logs"
 
-    def __init__(self, life: Process) -> None:
-        super().__init__(life)
-        self._written: dict[Seat, list[str]] = {}
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment)
+        self._written: dict[Actor, list[str]] = {}
 
-    def writes(self, seat: Seat, text: str) -> None:
+    def writes(self, actor: Actor, text: str) -> None:
         """Let the agent write a paragraph."""
-        task_of(seat).says(text)
-        self._written.setdefault(seat, []).append(text)
+        task_of(actor).says(text)
+        self._written.setdefault(actor, []).append(text)
 
-    def is_read(self, seat: Seat) -> None:
+    def is_read(self, actor: Actor) -> None:
         """What was written is old from now on."""
-        self._written[seat].clear()
+        self._written[actor].clear()
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It brings all that nobody has read."""
-        return self.with_excerpt(seat, "\n| \n".join(f"| {text}" for text in self._written[seat]) + "\n")
+        return self.with_excerpt(actor, "\n| \n".join(f"| {text}" for text in self._written[actor]) + "\n")
 
-    def poorer(self, seat: Seat) -> str:
+    def poorer(self, actor: Actor) -> str:
         """It brings nothing."""
-        return self.with_excerpt(seat, "")
+        return self.with_excerpt(actor, "")
 
-    def with_excerpt(self, seat: Seat, excerpt: str) -> str:
+    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
         """What is told."""
         raise NotImplementedError
 
@@ -88,24 +88,24 @@ class Completing(Writing):
 
     floor = 27
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Write, and be done."""
-        self.writes(seat, f"I mended it, {seat.turn}.")
-        task_of(seat).becomes("complete", f"Opened PR {seat.turn}", "https://example.com/pull/1")
+        self.writes(actor, f"I mended it, {actor.turn}.")
+        task_of(actor).becomes("complete", f"Opened PR {actor.turn}", "https://example.com/pull/1")
 
-    def with_excerpt(self, seat: Seat, excerpt: str) -> str:
+    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
         """It calls the owner."""
         return (
-            f"<@{seat.person}> Done: {title_of(seat)}. Opened PR {seat.turn}. Reply here if there is more to "
-            f"do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)] [Open in Coder]"
+            f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.turn}. Reply here if there is more "
+            f"to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)] [Open in Coder]"
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It is done."""
         return self.card_of(
-            seat,
-            f"Done: {title_of(seat)}. Opened PR {seat.turn}.",
-            f" Reply in this thread if there is more to do. <https://example.com/pull/1> {self.page(seat)}",
+            actor,
+            f"Done: {title_of(actor)}. Opened PR {actor.turn}.",
+            f" Reply in this thread if there is more to do. <https://example.com/pull/1> {self.page(actor)}",
             f"[View pull request (example.com)] {RUNS}",
         )
 
@@ -115,23 +115,23 @@ class Failing(Telling):
 
     floor = 27
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Fail."""
-        task_of(seat).becomes("failed", f"No luck with try {seat.turn}")
+        task_of(actor).becomes("failed", f"No luck with try {actor.turn}")
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It calls the owner."""
         return (
-            f"<@{seat.person}> Failed: {title_of(seat)}. The agent says that it failed: “No luck with try "
-            f"{seat.turn}”. Reply here to tell the agent how to go on.\n[Open in Coder] [Logs]"
+            f"<@{actor.person}> Failed: {title_of(actor)}. The agent says that it failed: “No luck with try "
+            f"{actor.turn}”. Reply here to tell the agent how to go on.\n[Open in Coder] [Logs]"
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It has failed."""
         return self.card_of(
-            seat,
-            f"Failed: {title_of(seat)}. No luck with try {seat.turn}.",
-            f" Reply in this thread to tell the agent how to go on. {self.page(seat)}",
+            actor,
+            f"Failed: {title_of(actor)}. No luck with try {actor.turn}.",
+            f" Reply in this thread to tell the agent how to go on. {self.page(actor)}",
             RUNS,
         )
 
@@ -142,36 +142,36 @@ class Needing(Writing):
     floor = 37
     settle_seconds = 20.0
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It has its answer to what it asked before, and works."""
-        for seat in seats:
-            task_of(seat).becomes("idle", "Ready")
-            await self.write(seat, f"answer {seat.turn}")
-        await self.life.live_until(
-            lambda: all("white_check_mark" in self.marks(seat) for seat in seats), "all have their answers"
+        for actor in actors:
+            task_of(actor).becomes("idle", "Ready")
+            await self.write(actor, f"answer {actor.turn}")
+        await self.deployment.live_until(
+            lambda: all("white_check_mark" in self.marks(actor) for actor in actors), "all have their answers"
         )
-        for seat in seats:
-            task_of(seat).becomes("working", f"Turn {seat.turn}")
-        await self.life.look()
+        for actor in actors:
+            task_of(actor).becomes("working", f"Turn {actor.turn}")
+        await self.deployment.look()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Ask, and wait."""
-        self.writes(seat, f"Which one, {seat.turn}?")
-        task_of(seat).becomes("idle", f"Question {seat.turn}")
+        self.writes(actor, f"Which one, {actor.turn}?")
+        task_of(actor).becomes("idle", f"Question {actor.turn}")
 
-    def with_excerpt(self, seat: Seat, excerpt: str) -> str:
+    def with_excerpt(self, actor: Actor, excerpt: str) -> str:
         """It calls the owner."""
         return (
-            f"<@{seat.person}> Needs you: {title_of(seat)}. The agent is waiting for you. It last reported: "
-            f"“Question {seat.turn}”. Reply here to go on.\n{excerpt}[Open in Coder] [Logs]"
+            f"<@{actor.person}> Needs you: {title_of(actor)}. The agent is waiting for you. It last reported:"
+            f" “Question {actor.turn}”. Reply here to go on.\n{excerpt}[Open in Coder] [Logs]"
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It needs somebody."""
         return self.card_of(
-            seat,
-            f"Needs you: {title_of(seat)}. Question {seat.turn}.",
-            f" Reply in this thread to go on. {self.page(seat)}",
+            actor,
+            f"Needs you: {title_of(actor)}. Question {actor.turn}.",
+            f" Reply in this thread to go on. {self.page(actor)}",
             RUNS,
         )
 
@@ -184,36 +184,36 @@ class Breaking(Telling):
     is_lasting = False
     settle_seconds = 20.0
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Let its agent crash."""
-        task_of(seat).crashes()
+        task_of(actor).crashes()
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It calls the owner."""
         return self._told(
-            seat,
+            actor,
             "The agent crashed. Its workspace itself is fine. "
             "*Retry* stops the workspace and starts it again.",
         )
 
-    def poorer(self, seat: Seat) -> str:
+    def poorer(self, actor: Actor) -> str:
         """It says no more than the list did."""
         return self._told(
-            seat,
+            actor,
             "Coder reports an error with the workspace, so the agent cannot work. *Retry* starts the "
             "workspace again. If it fails the same way, show this to whoever looks after the template.",
         )
 
-    def _told(self, seat: Seat, what: str) -> str:
-        return f"<@{seat.person}> Broken: {title_of(seat)}. {what}\n[Retry] [Open in Coder]"
+    def _told(self, actor: Actor, what: str) -> str:
+        return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry] [Open in Coder]"
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It is broken."""
         return self.card_of(
-            seat,
-            f"Broken: {title_of(seat)}. Coder reports an error with its workspace. *Retry* starts it again.",
+            actor,
+            f"Broken: {title_of(actor)}. Coder reports an error with its workspace. *Retry* starts it again.",
             " Replies in this thread are not delivered while it is broken; a button sends them later. "
-            f"{self.page(seat)}",
+            f"{self.page(actor)}",
             "[Open in Coder] [Logs] [Retry] [Mute] [Delete]",
         )
 
@@ -224,38 +224,38 @@ class PausedElsewhere(Telling):
     floor = 29
     reads = "coder workspaces.get"
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It runs."""
-        for task in map(task_of, seats):
+        for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
             task.becomes("working", "On it")
-        await self.life.look()
+        await self.deployment.look()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Let Coder stop it."""
-        task_of(seat).pause_by_timeout()
+        task_of(actor).pause_by_timeout()
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It calls nobody."""
-        return self._told(seat, "Nothing happened in it for a while, so Coder stopped its workspace.")
+        return self._told(actor, "Nothing happened in it for a while, so Coder stopped its workspace.")
 
-    def poorer(self, seat: Seat) -> str:
+    def poorer(self, actor: Actor) -> str:
         """It does not say why."""
-        return self._told(seat, "The workspace was stopped in Coder.")
+        return self._told(actor, "The workspace was stopped in Coder.")
 
-    def _told(self, seat: Seat, why: str) -> str:
+    def _told(self, actor: Actor, why: str) -> str:
         return (
-            f"Paused: {title_of(seat)}. {why} Nothing is lost. Reply here and it goes on.\n"
+            f"Paused: {title_of(actor)}. {why} Nothing is lost. Reply here and it goes on.\n"
             "[Resume] [Edit prompt] [Open in Coder]"
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It is paused."""
         return self.card_of(
-            seat,
-            f"Paused: {title_of(seat)}. On it.",
-            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(seat)}",
+            actor,
+            f"Paused: {title_of(actor)}. On it.",
+            f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
         )
 
@@ -265,31 +265,31 @@ class ResumedElsewhere(Telling):
 
     floor = 32
 
-    async def set_out(self, seats: Sequence[Seat]) -> None:
+    async def set_out(self, actors: Sequence[Actor]) -> None:
         """It is paused."""
-        for task in map(task_of, seats):
+        for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
-        await self.life.look()
+        await self.deployment.look()
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Start it."""
-        task_of(seat).resume()
+        task_of(actor).resume()
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It calls nobody."""
         return (
-            f"Resumed: {title_of(seat)}. The workspace is up again. Reply here to talk to the agent.\n"
+            f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent.\n"
             "[Open in Coder]"
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It starts."""
         return self.card_of(
-            seat,
-            f"Starting: {title_of(seat)}.",
+            actor,
+            f"Starting: {title_of(actor)}.",
             " Reply in this thread to talk to the agent; it gets your words as soon as it is up. "
-            f"{self.page(seat)}",
+            f"{self.page(actor)}",
             RUNS,
         )
 
@@ -299,25 +299,25 @@ class Vanishing(Telling):
 
     floor = 42
     is_lasting = False
-    # A sweep makes certain of one after the other.
+    # A poll makes certain of one after the other.
     is_solitary = True
 
-    async def go(self, seat: Seat) -> None:
+    async def go(self, actor: Actor) -> None:
         """Delete it."""
-        task_of(seat).deleted_elsewhere()
+        task_of(actor).deleted_elsewhere()
 
-    def notice(self, seat: Seat) -> str:
+    def notice(self, actor: Actor) -> str:
         """It calls nobody."""
         return (
-            f"Gone: {title_of(seat)}. The task no longer exists in Coder. Replies here reach nobody any "
+            f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach nobody any "
             "more. `/task create` starts a new task."
         )
 
-    def shows(self, seat: Seat) -> str:
+    def shows(self, actor: Actor) -> str:
         """It is gone."""
         return self.card_of(
-            seat,
-            f"Gone: {title_of(seat)}. This task is no longer in Coder: replies here reach nobody. "
+            actor,
+            f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
             "`/task create` starts a new one.",
             "",
             "",

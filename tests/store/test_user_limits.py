@@ -8,7 +8,7 @@ from taskwire.domain.errors import TryLater
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
 from taskwire.domain.jobs import thread_answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Inbox, Taken
+from taskwire.queue.inbox import Inbox, Claim
 from taskwire.queue.user_limits import UserLimit
 
 from .engine import Engine, job
@@ -23,16 +23,16 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
-async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> Taken:
+async def asks(inbox: Inbox, second: float, *, is_ours: bool = True) -> Claim:
     """Let one person ask for something at this second."""
     ts = Ts(f"{BEGIN + second:.6f}")
-    told, braked = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
-    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, told=told, braked=braked)
+    if_told, if_limited = Batch().append(thread_answers("@"), job(f"told:{ts}")), Batch()
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 10, if_told=if_told, if_limited=if_limited)
     batch = Batch().append(thread_answers("@"), job(f"asked:{ts}"))
     return await inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=is_ours, user_limit=user_limit)
 
 
-async def presses(inbox: Inbox, number: int, link: str) -> Taken:
+async def presses(inbox: Inbox, number: int, link: str) -> Claim:
     """Let one person press a button that names this link."""
     ts = Ts(f"{BEGIN + number}.000000")
     user_limit = UserLimit(UserId("U1"), "ask", ts, 10, link)
@@ -58,9 +58,9 @@ async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox
 
     taken = [await asks(inbox, number / 2) for number in order]
 
-    assert taken == ["taken"] * 10 + ["told"] + ["braked"] * 4
+    assert taken == ["claimed"] * 10 + ["limit_told"] + ["limited"] * 4
     names = await engine.connections.commands.zrange(
-        engine.keys.named("list", "thread_answers:L1", "order"), 0, -1
+        engine.keys.named("queue", "thread_answers:L1", "order"), 0, -1
     )
     assert len(names) == 11
 
@@ -72,7 +72,7 @@ async def test_who_keeps_to_the_pace_is_never_refused(engine: Engine, inbox: Inb
 
     taken = [await asks(inbox, number * 6) for number in order]
 
-    assert taken == ["taken"] * 15
+    assert taken == ["claimed"] * 15
 
 
 async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None:
@@ -82,7 +82,7 @@ async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None
 
     taken = await asyncio.gather(*(asks(each, number / 2) for number in range(15) for each in (inbox, other)))
 
-    assert sorted(taken) == ["braked"] * 4 + ["seen"] * 15 + ["taken"] * 10 + ["told"]
+    assert sorted(taken) == ["limited"] * 4 + ["duplicate"] * 15 + ["claimed"] * 10 + ["limit_told"]
 
 
 async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
@@ -93,8 +93,8 @@ async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbo
 
     engine.passes(90)
 
-    assert [await asks(inbox, number) for number in (10, 11)] == ["seen", "seen"]
-    assert await asks(inbox, 90) == "taken"
+    assert [await asks(inbox, number) for number in (10, 11)] == ["duplicate", "duplicate"]
+    assert await asks(inbox, 90) == "claimed"
 
 
 async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbox) -> None:
@@ -104,34 +104,34 @@ async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbo
     made_up = [await presses(inbox, number, f"x{number}") for number in range(12)]
     real = [await presses(inbox, 20 + number, "L1") for number in range(12)]
 
-    assert made_up == real == ["taken"] * 10 + ["told", "braked"]
+    assert made_up == real == ["claimed"] * 10 + ["limit_told", "limited"]
 
 
 async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inbox: Inbox) -> None:
     """What is kept for it becomes its link's."""
     for number in range(15):
-        assert await asks(inbox, number) == "kept"
+        assert await asks(inbox, number) == "parked"
 
     batch = Batch().adopt(engine.keys.named("parked", "C1:1000.000000"), "L1")
     await engine.queue.write(batch)
 
     names = await engine.connections.commands.zrange(
-        engine.keys.named("list", "thread_answers:L1", "order"), 0, -1
+        engine.keys.named("queue", "thread_answers:L1", "order"), 0, -1
     )
     assert len(names) == 11
 
 
-@pytest.mark.parametrize("bad", ["told", "braked"])
+@pytest.mark.parametrize("bad", ["if_told", "if_limited"])
 @pytest.mark.parametrize("comes", ["by a button", "in a thread"])
-async def test_a_brake_with_a_step_that_cannot_be_written_writes_nothing(
+async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
     """Also where another step is chosen: what is counted counts only with its claim."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
-    told, braked = (wrong, batch) if bad == "told" else (batch, wrong)
-    user_limit = UserLimit(UserId("U1"), "ask", ts, 0, told=told, braked=braked)
+    if_told, if_limited = (wrong, batch) if bad == "if_told" else (batch, wrong)
+    user_limit = UserLimit(UserId("U1"), "ask", ts, 0, if_told=if_told, if_limited=if_limited)
     if comes == "in a thread":
         taking = inbox.accept_in_thread(f"C1:{ts}", THREAD, batch, is_ours=True, user_limit=user_limit)
     else:
@@ -140,7 +140,7 @@ async def test_a_brake_with_a_step_that_cannot_be_written_writes_nothing(
     with pytest.raises(TryLater, match="not a step: ZADD"):
         await taking
 
-    kinds = ("memory", "claim", "kept", "list", "x")
+    kinds = ("memory", "claim", "parked", "queue", "x")
     assert not [key for kind in kinds async for key in redis.scan_iter(engine.keys.named(kind) + "*")]
 
 

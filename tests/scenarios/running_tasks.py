@@ -19,9 +19,9 @@ async def a_task(world: World) -> tuple[Thread, PuppetTask]:
     """A task of Alice's whose agent works, with its thread."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
-    await world.sweeps()
+    await world.polls()
     task.becomes("working", "Reading the code")
-    await world.sweeps()
+    await world.polls()
     await world.passes(CARD_SECONDS)
     return thread, task
 

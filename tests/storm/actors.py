@@ -29,7 +29,7 @@ PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
 EVERY_PAUSE = 5
 DECIDE_SECONDS = 1.0
 
-LogExcerpt = Literal["taken", "refused", "doubtful"]
+Answer = Literal["taken", "refused", "unknown"]
 
 
 class Place(NamedTuple):
@@ -46,7 +46,7 @@ class Typed:
     person: str
     channel: str
     prompt: str
-    told: LogExcerpt
+    told: Answer
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Asked:
 
 
 @dataclass
-class Crowd:
+class Actors:
     """All people, and what they remember."""
 
     plan: Plan
@@ -163,7 +163,7 @@ class Crowd:
             self.acts[f"commands {told}"] += 1
             typed = Typed(person, channel, prompt, told)
             self.typed.append(typed)
-            if told == "taken" or (told == "doubtful" and await self._comes(prompt)):
+            if told == "taken" or (told == "unknown" and await self._comes(prompt)):
                 return typed
 
     async def _comes(self, prompt: str) -> bool:
@@ -219,13 +219,13 @@ class Crowd:
 QUESTIONS = (Button.ARRIVED, Button.SEND_AGAIN, Button.RESUME_AND_SEND)
 
 
-def _told(is_acked: bool, reply: Json | None) -> LogExcerpt:
+def _told(is_acked: bool, reply: Json | None) -> Answer:
     if not is_acked:
-        return "doubtful"
+        return "unknown"
     words = str((reply or {}).get("text", ""))
     if not words:
         return "taken"
-    return "refused" if words == answers.store_away() else "doubtful"
+    return "refused" if words == answers.store_away() else "unknown"
 
 
 def _elements(message: Json) -> list[Json]:

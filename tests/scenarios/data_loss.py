@@ -22,10 +22,10 @@ LOOK_SECONDS = 0.05
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot notice at once."""
     monkeypatch.setattr(bot, "LOOK_SECONDS", LOOK_SECONDS)
-    monkeypatch.setattr(worker, "LOOK_BACK_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "DATA_LOSS_LOOK_SECONDS", 0.0)
 
 
-class Past:
+class StoreCopy:
     """How a world's store was at one moment."""
 
     def __init__(self, world: World, directory: Path, stack: contextlib.AsyncExitStack) -> None:
@@ -33,7 +33,7 @@ class Past:
         self._store = directory / "store"
         self._copy = directory / "copy"
         self._stack = stack
-        # Whether the sweeps' numbers of the present stay, as if only what was seen had been lost.
+        # Whether the polls' numbers of the present stay, as if only what was seen had been lost.
         self.keeps_numbers = False
 
     async def is_now(self) -> None:
@@ -87,7 +87,7 @@ class Past:
         await self._world.settles()
         # The copy may hold that somebody is just looking at Coder's list.
         self._world.clock.passes(LEASE_MS / 1000)
-        await self._world.sweeps()
+        await self._world.polls()
         await self.goes_on()
 
     async def goes_on(self) -> None:

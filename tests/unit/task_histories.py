@@ -47,21 +47,21 @@ def seen(
 
 
 @dataclass
-class LogExcerpt:
+class TaskHistory:
     """A story as it unfolds: every event at its time, and every notice with the time at which it was told."""
 
     state: LinkState = field(default_factory=LinkState)
     notices: list[tuple[int, Notice]] = field(default_factory=list)
     look_at: int | None = None
 
-    def at(self, ms: int, event: Event) -> "LogExcerpt":
+    def at(self, ms: int, event: Event) -> "TaskHistory":
         """Let something happen; the times to look again that came before it are kept."""
         while self.look_at is not None and self.look_at <= ms:
             self._take(self.look_at, TimerFired())
         self._take(ms, event)
         return self
 
-    def until(self, ms: int) -> "LogExcerpt":
+    def until(self, ms: int) -> "TaskHistory":
         return self.at(ms, TimerFired())
 
     def _take(self, ms: int, event: Event) -> None:
@@ -83,6 +83,6 @@ def observed(observation: Observation, *history: Report) -> Observed:
     return Observed(seen=observation, reports=history)
 
 
-def working() -> LogExcerpt:
+def working() -> TaskHistory:
     """A task whose agent began to work at 0."""
-    return LogExcerpt().at(0, observed(seen(last=report(0, "working"))))
+    return TaskHistory().at(0, observed(seen(last=report(0, "working"))))

@@ -15,7 +15,9 @@ from taskwire.sandbox.slack.ledger import Call
 from .world import World
 
 
-async def crowd(world: World, tasks: int, channel: str = "general", prefix: str = "") -> list[PuppetTask]:
+async def start_tasks(
+    world: World, tasks: int, channel: str = "general", prefix: str = ""
+) -> list[PuppetTask]:
     """Tasks of Alice's whose agents work, each with a thread in this channel, as if they had been there."""
     before = len(world.coder.tasks)
     world.coder.fill(tasks, "alice", prefix=prefix or channel)

@@ -1,4 +1,4 @@
-"""What a sweep costs, how that grows with the list, and how long it keeps the loop from all else."""
+"""What a poll costs, how that grows with the list, and how long it keeps the loop from all else."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -31,10 +31,10 @@ class Probed:
 
 async def measure_sweeps(directory: Path) -> Sequence[Figure]:
     """An unchanged body, one in which 1 task in 100 has changed, and one in which all have."""
-    async with _swept(directory) as (place, probed):
+    async with _polled(directory) as (place, probed):
         await probed.ask("rest")
         unchanged, changed, read = await _sweeps(place.coder.tasks, probed)
-    what = f"sweep of {TASKS:,} tasks, fetching it included"
+    what = f"poll of {TASKS:,} tasks, fetching it included"
     return (
         Figure(f"{what}, 1 in {CHANGED} changed", changed, "ms", read, READ, "at most 2 times"),
         Figure(f"{what}, none changed", unchanged, "ms", read, READ),
@@ -42,7 +42,7 @@ async def measure_sweeps(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_growth(directory: Path) -> Sequence[Figure]:
-    """The processor time of a sweep for lists of several lengths: a task's share must not grow with them."""
+    """The processor time of a poll for lists of several lengths: a task's share must not grow with them."""
     found = []
     async with bench_place(directory) as place, spawned(place, "tests.bench.probed") as process:
         probed = Probed(process)
@@ -52,10 +52,10 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
             before = len(place.coder.tasks)
             place.coder.fill(size - before, "crowd", prefix=f"filler-{size}")
             await link_all(place, place.coder.tasks[before:])
-            await probed.ask("sweep")
+            await probed.ask("poll")
             changed = await _changed(place.coder.tasks, probed, "worked")
             found.append(median(changed) * 1000 / size)
-    what = f"sweep of {{:,}} tasks, 1 in {CHANGED} changed, own work a task"
+    what = f"poll of {{:,}} tasks, 1 in {CHANGED} changed, own work a task"
     first = f"the same of {SIZES[0]:,} tasks"
     return [
         Figure(what.format(size), cost, "us", found[0], first, "at most about 1")
@@ -65,7 +65,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
 
 async def measure_stalls(directory: Path) -> Sequence[Figure]:
     """The longest time for which nothing else had a turn of the loop, work that follows included."""
-    async with _swept(directory) as (place, probed), store_of(place) as connections:
+    async with _polled(directory) as (place, probed), store_of(place) as connections:
         await quiet(place, connections)
         read = await _read(probed)
         await probed.ask("probe")
@@ -75,12 +75,12 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
             for task in tasks[number::CHANGED]:
                 task.becomes("working", f"report {number}")
             for _ in range(2):
-                await probed.ask("sweep")
+                await probed.ask("poll")
             await quiet(place, connections)
             stalls = await probed.ask("stalls")
             late.append(stalls["late"] * 1000)
             worked.append(stalls["worked"] * 1000)
-    what = f"longest stall in {TIMES} sweeps of {TASKS:,} tasks"
+    what = f"longest stall in {TIMES} polls of {TASKS:,} tasks"
     return (
         Figure(f"{what}, own work alone", max(worked), "ms", read, READ, "at most 20 ms"),
         Figure(f"{what}, as seen (median of worst)", median(late), "ms", read, READ, "at most 20 ms"),
@@ -89,7 +89,7 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
 
 
 @contextlib.asynccontextmanager
-async def _swept(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
+async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
     """A process in which all tasks are linked, and have been seen and told."""
     async with (
         bench_place(directory, tasks=TASKS) as place,
@@ -99,16 +99,16 @@ async def _swept(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
         probed = Probed(process)
         await probed.ask("stalls")
         await link_all(place, place.coder.tasks)
-        await probed.ask("sweep")
+        await probed.ask("poll")
         yield place, probed
 
 
 async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, float, float]:
-    """Milliseconds of a sweep of an unchanged body, of a changed one, and of reading it; side by side."""
+    """Milliseconds of a poll of an unchanged body, of a changed one, and of reading it; side by side."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
         changed += await _changed(tasks, probed, "seconds", times=1, first=number)
-        unchanged.append((await probed.ask("sweep"))["seconds"] * 1000)
+        unchanged.append((await probed.ask("poll"))["seconds"] * 1000)
         read.append((await probed.ask("read"))["seconds"] * 1000)
     return median(unchanged), median(changed), median(read)
 
@@ -116,12 +116,12 @@ async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, f
 async def _changed(
     tasks: Sequence[PuppetTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
-    """Milliseconds of sweeps before each of which 1 task in 100 has reported something."""
+    """Milliseconds of polls before each of which 1 task in 100 has reported something."""
     found = []
     for number in range(first, first + times):
         for task in tasks[::CHANGED]:
             task.becomes("working", f"report {number}")
-        found.append((await probed.ask("sweep"))[what] * 1000)
+        found.append((await probed.ask("poll"))[what] * 1000)
     return found
 
 

@@ -7,7 +7,7 @@ from .points import Aim, Fault, Kind, Point, faults_of, is_read, is_same
 
 
 @dataclass
-class Walk:
+class Trace:
     """One time through: the points in their order."""
 
     points: list[Point]
@@ -20,12 +20,12 @@ class Walk:
 class Way:
     """What several times through have shown."""
 
-    def __init__(self, walks: Sequence[Walk]) -> None:
-        self.points = list(dict.fromkeys(point for walk in walks for point in walk.points))
+    def __init__(self, traces: Sequence[Trace]) -> None:
+        self.points = list(dict.fromkeys(point for trace in traces for point in trace.points))
         # Those that have come each time.
-        self.sure = set.intersection(*(set(walk.points) for walk in walks))
-        self._alone = set.union(*(walk.alone for walk in walks))
-        self._apart = set.union(*(walk.apart for walk in walks)) | _shifting(walks)
+        self.sure = set.intersection(*(set(trace.points) for trace in traces))
+        self._alone = set.union(*(trace.alone for trace in traces))
+        self._apart = set.union(*(trace.apart for trace in traces)) | _shifting(traces)
 
     def aims(self) -> Iterator[Aim]:
         """Every fault of every point, but for those that are the same as another."""
@@ -81,23 +81,23 @@ class Way:
                 yield first._replace(again=aim, is_alone=aim.is_alone, is_sure=aim.is_sure)
 
 
-def _shifting(walks: Sequence[Walk]) -> set[Point]:
+def _shifting(traces: Sequence[Trace]) -> set[Point]:
     """Those that do not always come behind the same."""
     before: dict[Point, set[Point | None]] = {}
-    for walk in walks:
-        for last, point in zip([None, *walk.points], walk.points, strict=False):
+    for trace in traces:
+        for last, point in zip([None, *trace.points], trace.points, strict=False):
             before.setdefault(point, set()).add(last)
     return {point for point, found in before.items() if len(found) > 1}
 
 
-def up_to(walk: Walk, last: str) -> Walk:
-    """A walk as far as its first call of a name, or all of it."""
-    ends = [at + 1 for at, point in enumerate(walk.points) if point.call.name == last]
-    assert ends or not last, f"{last} is no point: {_listed(walk.points)}"
-    return Walk(walk.points[: ends[0]] if ends else walk.points, walk.alone, walk.apart)
+def up_to(trace: Trace, last: str) -> Trace:
+    """A trace as far as its first call of a name, or all of it."""
+    ends = [at + 1 for at, point in enumerate(trace.points) if point.call.name == last]
+    assert ends or not last, f"{last} is no point: {_listed(trace.points)}"
+    return Trace(trace.points[: ends[0]] if ends else trace.points, trace.alone, trace.apart)
 
 
-def in_doubt(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
+def of_unknown_outcome(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
     """The calls before which an attempt begins, each with its turn: who dies there leaves them in doubt."""
     begun = ""
     for point in points:

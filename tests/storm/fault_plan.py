@@ -69,7 +69,7 @@ EVERY_AWAY = 4
 
 
 @dataclass
-class Weather:
+class FaultPlan:
     """All that goes wrong, and how often it did."""
 
     plan: Plan
@@ -80,7 +80,7 @@ class Weather:
     seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._dice = random.Random(f"{self.plan.seed} weather")  # noqa: S311 - repeatable on purpose
+        self._dice = random.Random(f"{self.plan.seed} fault_plan")  # noqa: S311 - repeatable on purpose
         self._is_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._freezing: set[asyncio.Task[None]] = set()

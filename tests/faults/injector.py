@@ -1,7 +1,8 @@
 """Watches all that a bot sends, counts the points of everybody's flow, and lets go wrong what is planned.
 
 It stands at Redis (`wire`) and at both look-alikes. A kill is made in two steps: here a call is stopped on
-the side of it that was planned, and all else that its seat does; when everybody stands still, the life kills.
+the side of it that was planned, and all else that its actor does; when everybody stands still, the
+deployment kills the bot.
 """
 
 import asyncio
@@ -18,14 +19,14 @@ from taskwire.sandbox.coder.server import Seen
 from taskwire.sandbox.slack import Call, CallFault, SlackSandbox
 
 from . import points
+from .actors import Actor, Names
 from .naming import Named, Namer
 from .points import Fault, Kind, Point
-from .seats import Names, Seat
 from .wire import Exchange, Verdict
 
 # What a bot asks when it is born, for nobody.
 AT_BIRTH = ("auth.test", "apps.connections.open")
-# Longer than any life.
+# Longer than any deployment.
 NEVER_SECONDS = 3600.0
 
 _SLACKS = {
@@ -50,17 +51,17 @@ _CODERS = {
 Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
 # What a claim answers: whether it took what had come.
 _CLAIMED = {
-    **dict.fromkeys((b"taken", b"kept"), True),
-    **dict.fromkeys((b"seen", b"foreign", b"full", b"told", b"braked"), False),
+    **dict.fromkeys((b"claimed", b"parked"), True),
+    **dict.fromkeys((b"duplicate", b"not_ours", b"rejected", b"limit_told", b"limited"), False),
 }
 
 
-class Watch:
+class FaultInjector:
     """Whoever goes through a flow is watched."""
 
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
         self.names = Names()
-        self.seats: list[Seat] = []
+        self.actors: list[Actor] = []
         # What stands still is what a bot does for everybody: nothing more will happen.
         self.is_stuck = False
         # Set when the bot has died: what was stopped for it is let go.
@@ -71,25 +72,25 @@ class Watch:
         self._coder = coder
         self._peek = peek
         self.namer = Namer()
-        self._on_answer: dict[Exchange, list[tuple[Seat, Fault]]] = {}
-        self._inbox: dict[Exchange, list[tuple[int, Seat]]] = {}
-        self._observed: dict[Exchange, set[Seat]] = {}
+        self._on_answer: dict[Exchange, list[tuple[Actor, Fault]]] = {}
+        self._inbox: dict[Exchange, list[tuple[int, Actor]]] = {}
+        self._observed: dict[Exchange, set[Actor]] = {}
         self._takes: dict[Exchange, Named] = {}
         # Whose turns are being carried out, by their tokens.
-        self.turns: dict[str, Seat] = {}
+        self.turns: dict[str, Actor] = {}
         # Whose calls are being carried out: by exchange, by Slack's call and by Coder's request.
-        self._under_way: dict[object, list[Seat]] = {}
+        self._under_way: dict[object, list[Actor]] = {}
         self._stopped: dict[int, Fault] = {}
         slack.on_call = self._slack_asked
         coder.on_arrival = self._coder_arrived
         coder.on_request = self._coder_asked
 
-    def going(self) -> list[Seat]:
+    def going(self) -> list[Actor]:
         """Who is on the way, and not stopped."""
-        return [seat for seat in self.seats if seat.is_going and not seat.is_held]
+        return [actor for actor in self.actors if actor.is_going and not actor.is_held]
 
     def born(self) -> None:
-        """A new bot lives."""
+        """A new bot deployments."""
         self.death = asyncio.Event()
         self.is_stuck = False
         self._on_answer.clear()
@@ -102,49 +103,49 @@ class Watch:
 
     # Whose it is, and whether that is its point.
 
-    def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Seat], bool]:
+    def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Actor], bool]:
         """Whose point a call is, and whether that is only known because they go alone.
 
         What names many is asked by somebody who looks at all of them, unless it is done for everybody.
         """
         named = self.names.whose(text)
         if is_serial or len(named) == 1:
-            return [seat for seat in named if seat.is_going], is_serial
+            return [actor for actor in named if actor.is_going], is_serial
         going = self.going()
         return (going if len(going) == 1 else []), True
 
     def _passed(
         self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
-    ) -> list[tuple[Seat, Fault | None]]:
+    ) -> list[tuple[Actor, Fault | None]]:
         """Count a call, and say what is to go wrong with it for whom; nothing for the held."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
             # Among others it would not be counted, so it must not count among those that would.
             call = call._replace(name=f"{call.name} (unnamed)")
         return [
-            (seat, self._struck(seat, seat.passes(call, is_alone=is_alone), is_serial=is_serial))
-            for seat in owners
-            if not seat.is_held
+            (actor, self._struck(actor, actor.passes(call, is_alone=is_alone), is_serial=is_serial))
+            for actor in owners
+            if not actor.is_held
         ]
 
-    def _struck(self, seat: Seat, point: Point, *, is_serial: bool) -> Fault | None:
-        fault = seat.strikes(point)
-        self.is_stuck = self.is_stuck or (fault is not None and is_serial and seat.is_held)
+    def _struck(self, actor: Actor, point: Point, *, is_serial: bool) -> Fault | None:
+        fault = actor.strikes(point)
+        self.is_stuck = self.is_stuck or (fault is not None and is_serial and actor.is_held)
         return fault
 
-    def _begun(self, key: object, seats: Iterable[Seat]) -> None:
-        for seat in seats:
-            seat.under_way += 1
-            self._under_way.setdefault(key, []).append(seat)
+    def _begun(self, key: object, actors: Iterable[Actor]) -> None:
+        for actor in actors:
+            actor.under_way += 1
+            self._under_way.setdefault(key, []).append(actor)
 
     def _done(self, key: object) -> None:
-        for seat in self._under_way.pop(key, ()):
-            seat.under_way -= 1
+        for actor in self._under_way.pop(key, ()):
+            actor.under_way -= 1
 
     def _is_stopped(self, text: str) -> bool:
         """Whether a call is made by somebody who has come to their point."""
         named = self.names.whose(text)
-        return len(named) == 1 and all(seat.is_going and seat.is_held for seat in named)
+        return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
     # At Redis.
 
@@ -154,7 +155,7 @@ class Watch:
         named = [self.namer.name(command) for command in exchange.commands]
         if named[0].is_take:
             self._takes[exchange] = named[0]
-            return self._before_take(named[0].is_alike) if self._awaits_take() else Verdict.PASS
+            return self._before_take(named[0].ignores_priority) if self._awaits_take() else Verdict.PASS
         if len({each.call.name for each in named}) == 1 < len(named) and not exchange.is_of_scripts:
             # What is asked about many together is one question, whoever they are.
             named = [replace(named[0], text=" ".join(each.text for each in named))]
@@ -168,8 +169,8 @@ class Watch:
         verdict = Verdict.PASS
         self.names.learn(named.text)
         passed = self._passed(named.call, named.text, is_serial=named.is_serial, is_shared=named.is_shared)
-        self._begun(exchange, (seat for seat, _ in passed))
-        for seat, fault in passed:
+        self._begun(exchange, (actor for actor, _ in passed))
+        for actor, fault in passed:
             match fault:
                 case Fault.KILLED_BEFORE:
                     verdict = Verdict.HOLD
@@ -178,10 +179,10 @@ class Watch:
                 case None:
                     pass
                 case _:
-                    self._on_answer.setdefault(exchange, []).append((seat, fault))
+                    self._on_answer.setdefault(exchange, []).append((actor, fault))
         if named.call.kind is Kind.CLAIM:
             # Claims that come together go together, each with an answer of its own.
-            self._inbox.setdefault(exchange, []).extend((number, seat) for seat, _ in passed)
+            self._inbox.setdefault(exchange, []).extend((number, actor) for actor, _ in passed)
         if named.is_observation:
             self._observed[exchange] = self.names.whose(named.text)
         return verdict
@@ -189,10 +190,10 @@ class Watch:
     def answered(self, exchange: Exchange) -> Verdict:
         """Let an answer pass to the bot, or not."""
         self._done(exchange)
-        for number, seat in self._inbox.pop(exchange, []):
-            seat.taken += self._is_claimed(exchange.answers[number])
-        for seat in self._observed.pop(exchange, ()):
-            seat.seen = seat.listed
+        for number, actor in self._inbox.pop(exchange, []):
+            actor.taken += self._is_claimed(exchange.answers[number])
+        for actor in self._observed.pop(exchange, ()):
+            actor.seen = actor.listed
         faults = [fault for _, fault in self._on_answer.pop(exchange, [])]
         if exchange in self._takes:
             del self._takes[exchange]
@@ -215,23 +216,23 @@ class Watch:
         return [fault for _, fault in passed if fault is not None]
 
     def _awaits_take(self) -> bool:
-        aims = [seat.target for seat in self.going() if seat.target is not None and seat.is_aimed]
+        aims = [actor.target for actor in self.going() if actor.target is not None and actor.is_aimed]
         before = (Fault.KILLED_BEFORE, Fault.CUT_BEFORE)
         return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
-    async def _before_take(self, is_alike: bool) -> Verdict:
+    async def _before_take(self, ignores_priority: bool) -> Verdict:
         """Look which job would be handed out: a take that finds none is no point of anybody's."""
-        found = await self._peek(is_alike)
+        found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
         named = self.namer.to_be_taken(*found)
-        for seat in self._owners(named.text, is_serial=True)[0]:
-            point = Point(named.call, seat.counts[named.call.name] + 1)
-            if seat.target is None or seat.is_held or seat.target.fault not in _BEFORE:
+        for actor in self._owners(named.text, is_serial=True)[0]:
+            point = Point(named.call, actor.counts[named.call.name] + 1)
+            if actor.target is None or actor.is_held or actor.target.fault not in _BEFORE:
                 continue
-            if self._struck(seat, point, is_serial=True) is not None:
-                seat.passes(named.call, is_alone=True)
-                return _BEFORE[seat.target.fault]
+            if self._struck(actor, point, is_serial=True) is not None:
+                actor.passes(named.call, is_alone=True)
+                return _BEFORE[actor.target.fault]
         return Verdict.PASS
 
     # At Slack.
@@ -252,7 +253,7 @@ class Watch:
             self.namer.complain(f"nobody has said whether Slack's {call.method} writes")
             return None
         passed = self._passed(known, text)
-        self._begun(id(call), (seat for seat, _ in passed))
+        self._begun(id(call), (actor for actor, _ in passed))
         for _, fault in passed:
             match fault:
                 case Fault.KILLED_BEFORE:
@@ -279,8 +280,8 @@ class Watch:
 
     def _learn_file(self, call: Call) -> None:
         if call.method == "files.getUploadURLExternal" and call.answer and "file_id" in call.answer:
-            for seat in self.names.whose(self._slack_text(call)):
-                self.names.add(seat, str(call.answer["file_id"]))
+            for actor in self.names.whose(self._slack_text(call)):
+                self.names.add(actor, str(call.answer["file_id"]))
 
     # At Coder.
 
@@ -291,7 +292,7 @@ class Watch:
             self._stopped[seen.number] = Fault.KILLED_BEFORE
             return None
         passed = self._passed(points.call_of_coder(seen.route, seen.method), text)
-        self._begun(("coder", seen.number), (seat for seat, _ in passed))
+        self._begun(("coder", seen.number), (actor for actor, _ in passed))
         for _, fault in passed:
             if fault is not None and fault.is_kill:
                 self._stopped[seen.number] = fault
@@ -303,8 +304,8 @@ class Watch:
         if phase == "after":
             self._done(("coder", seen.number))
         if seen.route == "tasks.list" and phase == "after":
-            for seat in self.seats:
-                seat.listed = seat.shown()
+            for actor in self.actors:
+                actor.listed = actor.shown()
         fault = self._stopped.get(seen.number)
         is_here = (fault is Fault.KILLED_BEFORE) == (phase == "before")
         return self._until_death() if fault is not None and is_here else None
@@ -318,8 +319,8 @@ class Watch:
     def learn_tasks(self) -> None:
         """Take the ids of everything that belongs to somebody's task for theirs."""
         for task in self._coder.tasks:
-            for seat in self.names.whose(task.row.owner.username):
-                self.names.add(seat, task.id, task.row.workspace.id, f"{task.name}.log", *_ids(task.builds))
+            for actor in self.names.whose(task.row.owner.username):
+                self.names.add(actor, task.id, task.row.workspace.id, f"{task.name}.log", *_ids(task.builds))
 
     async def _until_death(self) -> None:
         await self.death.wait()

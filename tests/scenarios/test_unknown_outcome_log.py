@@ -12,7 +12,7 @@ from taskwire.sandbox.coder import PuppetTask
 from taskwire.sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
 from taskwire.sandbox.coder.server import Seen
 
-from .doubts import LANDED, QUESTION, UNREADABLE, without_notices
+from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, without_notices
 from .waiting import a_waiting_agent
 from .world import World, new_world
 
@@ -95,7 +95,7 @@ async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: 
     thread, task = await a_waiting_agent(world)
     first = await world.alice.replies(thread, "yes")
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     world.coder.misbehave("tasks.send", cut_after() if has_landed else refused())
 
     second = await world.alice.replies(thread, "yes")

@@ -16,7 +16,7 @@ LANDED = 66
 UNREADABLE = 130
 
 
-async def in_doubt(world: World) -> tuple[Thread, PuppetTask, str]:
+async def reply_of_unknown_outcome(world: World) -> tuple[Thread, PuppetTask, str]:
     """A reply of which nobody knows whether the agent got it."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")

@@ -1,4 +1,4 @@
-"""A life: one workspace, one Coder and one store, and in them one bot after the other.
+"""A deployment: one workspace, one Coder and one store, and in them one bot after the other.
 
 Time is moved on whenever the bot has nothing to do, to the next moment at which it has, so that what waits
 for minutes costs nothing. The timers' ticks are given here, too: after a change at Coder, and when a time
@@ -23,11 +23,11 @@ from taskwire.sandbox.coder import CoderSandbox
 from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 
+from .actors import Actor
 from .bot import Given
 from .clock import SharedClock
-from .ground import Ground
-from .seats import Seat
-from .watching import Watch
+from .environment import Environment
+from .injector import FaultInjector
 from .wire import Proxy
 
 # Of real time, for anything at all to happen.
@@ -48,7 +48,7 @@ _ROWS = """
 local prefix, rows = ARGV[1], {}
 local all = redis.call('ZRANGE', prefix .. 'ready', 0, -1, 'WITHSCORES')
 for i = 1, #all, 2 do
-  local token = redis.call('HGET', prefix .. 'list:' .. all[i] .. ':state', 'token') or ''
+  local token = redis.call('HGET', prefix .. 'queue:' .. all[i] .. ':state', 'token') or ''
   rows[#rows + 1] = {all[i], all[i + 1], token}
 end
 return {rows, redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')}
@@ -58,7 +58,7 @@ local ready, now = ARGV[1] .. 'ready', ARGV[2]
 local indexes = {ready .. ':calls', ready .. ':acts', ready .. ':receipts', ready}
 for _, index in ipairs(ARGV[3] == '1' and {ready} or indexes) do
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now)) do
-    local base = ARGV[1] .. 'list:' .. name .. ':'
+    local base = ARGV[1] .. 'queue:' .. name .. ':'
     local pinned = redis.call('HGET', base .. 'state', 'attempt_job')
     local head = pinned or redis.call('ZRANGE', base .. 'order', 0, 0)[1]
     local body = head and redis.call('HGET', base .. 'jobs', 'body|' .. head)
@@ -77,12 +77,12 @@ return found
 """
 
 
-class Process:
+class Deployment:
     """Everything that a bot needs, and the bot."""
 
     def __init__(
         self,
-        ground: Ground,
+        environment: Environment,
         slack: SlackSandbox,
         coder: CoderSandbox,
         store: "Redis",
@@ -96,9 +96,9 @@ class Process:
         self.coder = coder
         self.clock = clock
         self.keys = Keys(slack.workspace.team_id)
-        self.watch = Watch(slack, coder, self._peek)
-        self.proxy = Proxy(ground.store_path, self.watch)
-        self._ground = ground
+        self.watch = FaultInjector(slack, coder, self._peek)
+        self.proxy = Proxy(environment.store_path, self.watch)
+        self._ground = environment
         self._store = store
         self._directory = directory
         self._timeout_seconds = timeout_seconds
@@ -166,8 +166,8 @@ class Process:
         writer.close()
         self._line = None
         self.watch.death.set()
-        for seat in self.watch.seats:
-            seat.goes_on()
+        for actor in self.watch.actors:
+            actor.goes_on()
         self._dead |= {token for _, _, token in (await self.rows())[0]}
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
@@ -229,7 +229,7 @@ class Process:
             raise AssertionError(f"the bot finds no rest\n{await self.last_words()}") from None
 
     async def _is_at_rest(self) -> bool:
-        if any(seat.is_held and seat.is_going for seat in self.watch.seats):
+        if any(actor.is_held and actor.is_going for actor in self.watch.actors):
             rows, _ = await self.rows()
             return self.watch.is_stuck or not (self._is_due(rows) or self._is_held(rows))
         if self._ticking is not None and not self._ticking.done():
@@ -248,7 +248,7 @@ class Process:
         return any(float(due) <= now for _, due, _ in rows)
 
     def _is_held(self, rows: Rows) -> bool:
-        """Whether somebody who lives carries something out."""
+        """Whether somebody who deployments carries something out."""
         return any(token and token not in self._dead for _, _, token in rows)
 
     async def rows(self) -> tuple[Rows, list[str]]:
@@ -259,10 +259,10 @@ class Process:
 
     def _is_stopped(self, name: str, token: str) -> bool:
         """Whether a list, or the turn that somebody has in it, is of somebody who has come to their point."""
-        seats = self.watch.names.whose(name) | (
+        actors = self.watch.names.whose(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
-        return any(seat.is_going and seat.is_held for seat in seats)
+        return any(actor.is_going and actor.is_held for actor in actors)
 
     async def move_on(self) -> bool:
         """Let the next thing happen, whenever that is; false if there is none."""
@@ -277,7 +277,7 @@ class Process:
             return self._tick("times")
         if self.is_changed() and now >= self._next_sweep_ms:
             self._next_sweep_ms = now + POLL_MS
-            return self._tick("sweep")
+            return self._tick("poll")
         due = [float(row[1]) for row in rows] + [float(score) for score in times[1:]]
         due += [self._next_sweep_ms] if self.is_changed() else []
         booked = self.coder.world.agenda.next_due()
@@ -300,7 +300,7 @@ class Process:
         """Let the bot look at Coder, and carry out what follows."""
         await self.coder.catch_up()
         await self.rest()
-        while (wait := float(await self.say("sweep"))) > 0:
+        while (wait := float(await self.say("poll"))) > 0:
             # The dead have left a lease.
             self.clock.move_to(self.clock.now_ms + wait * 1000)
         await self.rest()
@@ -313,12 +313,12 @@ class Process:
 
     def is_changed(self) -> bool:
         """Whether Coder shows of somebody's task what the bot has not looked at."""
-        return any(seat.is_watched and seat.seen != seat.shown() for seat in self.watch.going())
+        return any(actor.is_watched and actor.seen != actor.shown() for actor in self.watch.going())
 
     # Looking in.
 
-    async def _peek(self, is_alike: bool) -> tuple[str, str] | None:
-        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(is_alike)))
+    async def _peek(self, ignores_priority: bool) -> tuple[str, str] | None:
+        found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
         head = await cast("Awaitable[list[str]]", found)
         return (head[0], head[1]) if head else None
 
@@ -367,12 +367,12 @@ class Process:
     async def last_words(self) -> str:
         """How things stand, for whoever looks into a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
-        seats = [f"{seat}; shown {self._shown_to(seat)}" for seat in self.watch.seats if seat.is_going]
+        actors = [f"{actor}; shown {self._shown_to(actor)}" for actor in self.watch.actors if actor.is_going]
         blind = self.watch.namer.complaints
-        return "\n".join([f"jobs: {await self.jobs()}", f"blind: {blind}", *seats, *log])
+        return "\n".join([f"jobs: {await self.jobs()}", f"blind: {blind}", *actors, *log])
 
-    def _shown_to(self, seat: Seat) -> list[str]:
-        return [str(each.body.get("text")) for each in self.slack.ephemerals(seat.person)[-3:]]
+    def _shown_to(self, actor: Actor) -> list[str]:
+        return [str(each.body.get("text")) for each in self.slack.ephemerals(actor.person)[-3:]]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ}
@@ -390,20 +390,22 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def new_life(
-    ground: Ground, directory: Path, timeout_seconds: float, settle_seconds: float
-) -> AsyncIterator[Process]:
-    """A life without anybody in it, and its first bot."""
+async def new_deployment(
+    environment: Environment, directory: Path, timeout_seconds: float, settle_seconds: float
+) -> AsyncIterator[Deployment]:
+    """A deployment without anybody in it, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
     async with (
-        ground.database() as (number, store),
+        environment.database() as (number, store),
         SlackSandbox(
             clock=clock.time, manifest=manifest.make(), retry_seconds=RETRIES, ack_seconds=ACK_SECONDS
         ) as slack,
         CoderSandbox(clock=clock) as coder,
     ):
-        life = Process(ground, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds)
-        async with life.serving():
-            await life.bear()
-            yield life
+        deployment = Deployment(
+            environment, slack, coder, store, clock, number, directory, timeout_seconds, settle_seconds
+        )
+        async with deployment.serving():
+            await deployment.bear()
+            yield deployment

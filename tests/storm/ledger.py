@@ -1,4 +1,4 @@
-"""What the look-alikes' own books say when a storm is over, in the few values that the tally compares.
+"""What the look-alikes' own ledger say when a storm is over, in the few values that the tally compares.
 
 Nothing here asks the bot or its Redis: what Slack shows and what Coder has is all that counts.
 """
@@ -16,7 +16,7 @@ from taskwire.sandbox.slack import SlackSandbox
 from taskwire.sandbox.slack.ledger import Delivery
 from taskwire.sandbox.slack.workspace import Stored
 
-from .crowd import Place
+from .actors import Place
 
 FINISHED = ("complete", "failed")
 # Coder's list shows an agent's newest report alone, and its earlier ones can be read until its workspace has
@@ -52,7 +52,7 @@ class Finish(NamedTuple):
 
 
 @dataclass
-class TaskBook:
+class TaskLedger:
     """What Coder has of one task."""
 
     id: str
@@ -65,11 +65,11 @@ class TaskBook:
 
 
 @dataclass
-class Books:
-    """Both books, read once."""
+class Ledger:
+    """Both ledger, read once."""
 
     said: list[Said] = field(default_factory=list)
-    tasks: list[TaskBook] = field(default_factory=list)
+    tasks: list[TaskLedger] = field(default_factory=list)
     receipts: dict[Place, list[str]] = field(default_factory=dict)
     arrivals: dict[Place, Delivery] = field(default_factory=dict)
 
@@ -86,21 +86,21 @@ class Books:
         return threads
 
 
-def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Books:
-    """Read both books; `shown` are the ids of the reports that Coder has given in an answer."""
-    books = Books(tasks=[_task(puppet, shown) for puppet in coder.tasks])
+def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
+    """Read both ledger; `shown` are the ids of the reports that Coder has given in an answer."""
+    ledger = Ledger(tasks=[_task(puppet, shown) for puppet in coder.tasks])
     for channel in slack.workspace.channels.values():
         for ts, stored in channel.messages.items():
             if stored.metadata is not None:
-                books.said.append(_said(channel.id, ts, stored))
+                ledger.said.append(_said(channel.id, ts, stored))
             elif stored.reactions:
                 names = [name for name, users in stored.reactions.items() if slack.bot_user_id in users]
-                books.receipts[Place(channel.id, ts)] = names
+                ledger.receipts[Place(channel.id, ts)] = names
     for delivery in slack.deliveries:
         event = delivery.payload.get("event", {})
         if event.get("type") == "message" and "subtype" not in event:
-            books.arrivals[Place(event["channel"], event["ts"])] = delivery
-    return books
+            ledger.arrivals[Place(event["channel"], event["ts"])] = delivery
+    return ledger
 
 
 def _said(channel: str, ts: str, stored: Stored) -> Said:
@@ -109,7 +109,7 @@ def _said(channel: str, ts: str, stored: Stored) -> Said:
     return Said(meta["id"], meta["kind"], meta.get("task_id", ""), place, ts, stored.body["text"])
 
 
-def _task(puppet: PuppetTask, shown: Set[str]) -> TaskBook:
+def _task(puppet: PuppetTask, shown: Set[str]) -> TaskLedger:
     task = puppet.row
     reports = task.workspace.app.statuses
     finishes = [
@@ -117,7 +117,7 @@ def _task(puppet: PuppetTask, shown: Set[str]) -> TaskBook:
         for r in reports
         if _state(r) in FINISHED
     ]
-    return TaskBook(
+    return TaskLedger(
         task.id, task.prompt, list(task.inputs), finishes, _story(task, finishes), _label(puppet, finishes)
     )
 

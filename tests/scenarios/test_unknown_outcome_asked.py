@@ -2,13 +2,13 @@
 
 from asyncio import gather
 
-from .doubts import LANDED, QUESTION, in_doubt, without_notices
+from .unknown_outcomes import LANDED, QUESTION, reply_of_unknown_outcome, without_notices
 from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
     """Nothing is guessed."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")
     await world.passes(LANDED)
@@ -25,13 +25,13 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
 
 async def test_send_again(world: World) -> None:
     """The reply goes first, then what waits."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
 
     await world.alice.clicks(thread, "Send again")
     task.becomes("idle")
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
 
     assert task.inputs == ["use main", "and test it"]
@@ -40,7 +40,7 @@ async def test_send_again(world: World) -> None:
 
 async def test_deciding_twice_does_it_once(world: World) -> None:
     """The second click says so."""
-    thread, task, _ = await in_doubt(world)
+    thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
     await world.alice.clicks_at_once(thread, "Send again", "Send again", "It arrived")
@@ -54,7 +54,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
 
 async def test_a_stranger_cannot_decide(world: World) -> None:
     """They may not steer, so they may not say."""
-    thread, task, _ = await in_doubt(world)
+    thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
     await world.bob.clicks(thread, "Send again")
@@ -70,7 +70,7 @@ async def test_a_stranger_cannot_decide(world: World) -> None:
 
 async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) -> None:
     """Later replies do not wait for ever."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
 
@@ -85,7 +85,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
 
 async def test_the_question_keeps_for_hours(world: World) -> None:
     """Nobody sits and waits for it."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.passes(seconds=6 * 3600)
 
@@ -99,7 +99,7 @@ async def test_the_question_keeps_for_hours(world: World) -> None:
 
 async def test_the_question_outlives_the_bot(world: World) -> None:
     """What waits for a word is written down."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.restarts()
 
@@ -113,7 +113,7 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 async def test_two_people_decide_at_once(world: World) -> None:
     """One of them does, and the other hears so."""
     await world.restarts(admins=(world.bob.id,))
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
     await gather(
@@ -133,7 +133,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
     """The thread was told that the bot leaves it at that, and there is nothing left to press."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
     await world.passes(seconds=5)
     without_notices(thread)
@@ -144,9 +144,9 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
     assert thread.receipt(reply) == ["warning"]
 
 
-async def test_what_is_sent_again_may_be_in_doubt_again(world: World) -> None:
+async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) -> None:
     """Then it is asked once more, and the first question is over."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     task.agentapi_fails("message")
     await world.alice.clicks(thread, "Send again")
     await world.passes(LANDED)

@@ -4,7 +4,7 @@ import pytest
 
 from taskwire.sandbox.coder.faults import bad_gateway, cut_after, server_error
 
-from .doubts import LANDED, QUESTION, UNREADABLE, in_doubt, without_notices
+from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, reply_of_unknown_outcome, without_notices
 from .waiting import a_waiting_agent
 from .world import World
 
@@ -29,14 +29,14 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
     """A newer build shows that it happened; then the reply goes on."""
     thread, task = await a_waiting_agent(world)
     task.pause()
-    await world.sweeps()
+    await world.polls()
     thread.new_messages()
     world.coder.misbehave("tasks.resume", cut_after())
 
     await world.alice.replies(thread, "carry on")
     await world.passes(seconds=36)
     await world.passes(seconds=5)
-    await world.sweeps()
+    await world.polls()
 
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert task.inputs == ["carry on"]
@@ -48,7 +48,7 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
 async def test_a_pause_keeps_the_question(world: World) -> None:
     """It is held like the others, and the question still counts."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
     without_notices(thread)
@@ -62,7 +62,7 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
 
 async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
     """Nobody has decided yet."""
-    thread, task, _ = await in_doubt(world)
+    thread, task, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
     said = without_notices(thread)
@@ -144,12 +144,12 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
 async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
     """Nothing waits any more, and the question says why."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
 
     task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     await world.passes(seconds=3)
     said = thread.new_messages()
 
@@ -165,7 +165,7 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
     assert [thread.receipt(ts) for ts in (reply, later)] == [["warning"]] * 2
 
 
-async def test_a_reply_that_is_in_doubt_when_the_task_goes_is_told_of(world: World) -> None:
+async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: World) -> None:
     """Nobody can look any more."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
@@ -173,7 +173,7 @@ async def test_a_reply_that_is_in_doubt_when_the_task_goes_is_told_of(world: Wor
 
     reply = await world.alice.replies(thread, "use main")
     task.deleted_elsewhere()
-    await world.sweeps(times=3)
+    await world.polls(times=3)
     thread.new_messages()
     await world.passes(LANDED)
 
@@ -181,9 +181,9 @@ async def test_a_reply_that_is_in_doubt_when_the_task_goes_is_told_of(world: Wor
     assert thread.receipt(reply) == ["warning"]
 
 
-async def test_a_detached_thread_gives_back_what_is_in_doubt_as_that(world: World) -> None:
+async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(world: World) -> None:
     """It may have arrived; what waited behind it has not."""
-    thread, task, reply = await in_doubt(world)
+    thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
 

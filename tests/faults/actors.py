@@ -1,4 +1,4 @@
-"""Seats: each is a person with a channel of their own, who goes through a flow while something goes wrong.
+"""Actors: each is a person with a channel of their own, who goes through a flow while something goes wrong.
 
 Many go side by side through one bot. Whose a call is, is told by the names in it: the person's, the
 channel's, the task's, the link's. What bears no name belongs to whoever goes alone.
@@ -23,7 +23,7 @@ _LINK = re.compile(r"\b[a-z_]+:((?:task-)?[0-9a-f]{12})\b")
 
 
 @dataclass(eq=False)
-class Seat:
+class Actor:
     """A person, their place, and how far they are."""
 
     number: int
@@ -32,7 +32,7 @@ class Seat:
     channel: str
     task: PuppetTask | None = None
     thread_ts: str = ""
-    # How often this seat has gone through its flow.
+    # How often this actor has gone through its flow.
     turn: int = 0
     aim: Aim | None = None
     # What of it comes next.
@@ -50,14 +50,14 @@ class Seat:
     points: list[Point] = field(default_factory=list)
     # What came before the last death.
     earlier: list[Point] = field(default_factory=list)
-    # Those that could only be told to be this seat's because nobody else went.
+    # Those that could only be told to be this actor's because nobody else went.
     alone: set[Point] = field(default_factory=set)
     # Those before which something else may have happened since the one before.
     apart: set[Point] = field(default_factory=set)
     # How many of its calls are being carried out; what Coder showed at the last one.
     under_way: int = 0
     shown_last: object = None
-    # Whether the flow goes on with what the bot's sweep sees; what of the task Coder has listed last, and
+    # Whether the flow goes on with what the bot's poll sees; what of the task Coder has listed last, and
     # what of that the bot has written down.
     is_watched: bool = False
     listed: object = None
@@ -138,19 +138,19 @@ class Names:
     """Whose names are whose."""
 
     def __init__(self) -> None:
-        self._seats: dict[str, Seat] = {}
+        self._seats: dict[str, Actor] = {}
 
-    def add(self, seat: Seat, *names: str) -> None:
-        """Let these be names of a seat's."""
+    def add(self, actor: Actor, *names: str) -> None:
+        """Let these be names of a actor's."""
         for name in names:
-            self._seats[name] = seat
+            self._seats[name] = actor
 
-    def whose(self, text: str) -> set[Seat]:
+    def whose(self, text: str) -> set[Actor]:
         """Everybody who is named in a text."""
         return {self._seats[word] for word in _WORD.findall(text) if word in self._seats}
 
     def learn(self, text: str) -> None:
-        """Take the links that are named beside one seat for its own."""
+        """Take the links that are named beside one actor for its own."""
         links = _LINK.findall(text)
         named = self.whose(text) if links else set()
         if len(named) == 1:
@@ -158,13 +158,13 @@ class Names:
                 self._seats.setdefault(link, *named)
 
 
-def said_in(slack: SlackSandbox, seat: Seat) -> list[Mapping[str, object]]:
-    """Everything that the bot has said in a seat's channel, threads included."""
+def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
+    """Everything that the bot has said in a actor's channel, threads included."""
     said: list[Mapping[str, object]] = []
-    for message in slack.messages(seat.channel):
+    for message in slack.messages(actor.channel):
         said.append(message)
         if message.get("reply_count"):
-            said += slack.thread(seat.channel, str(message["ts"]))[1:]
+            said += slack.thread(actor.channel, str(message["ts"]))[1:]
     return [message for message in said if message.get("bot_id")]
 
 

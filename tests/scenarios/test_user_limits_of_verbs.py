@@ -62,7 +62,7 @@ async def test_replies_are_not_counted(world: World) -> None:
 
 
 async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
-    """One hears of each of ten refusals and of the brake; another's verbs are their own."""
+    """One hears of each of ten refusals and of the limit; another's verbs are their own."""
     thread, task = await a_busy_agent(world)
 
     for _ in range(15):
@@ -90,7 +90,7 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
 
 @pytest.mark.parametrize("typed", ["pause", "resume", "mute", "attach", "edit"])
 async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: World, typed: str) -> None:
-    """Who may not is refused ten times, hears of the brake once, and keeps nobody else from acting."""
+    """Who may not is refused ten times, hears of the limit once, and keeps nobody else from acting."""
     _, task = await a_busy_agent(world)
     text = " to something else" if typed == "edit" else ""
 
@@ -177,7 +177,7 @@ async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> Non
 
     await world.alice.clicks(thread, "Pause")
     await world.coder.catch_up()
-    await world.sweeps()
+    await world.polls()
     await world.passes(seconds=5)
     await world.alice.clicks(thread, "Delete")
 

@@ -8,7 +8,7 @@ from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
 from taskwire.domain.transitions import Rules
-from taskwire.outbox.direct_messages import Alerts
+from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.leases import LeaseTimes, Queue
@@ -34,7 +34,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @contextlib.asynccontextmanager
-async def open_doors(
+async def open_dependencies(
     slack: SlackSandbox,
     connections: Connections,
     clock: Clock | None = None,
@@ -73,6 +73,6 @@ def new_worker(deps: Dependencies, carry: Handler) -> Worker:
         deps,
         {"post_text": carry},
         metrics,
-        NewerVersions(deps, Alerts(deps, ()), metrics),
+        NewerVersions(deps, AdminAlerts(deps, ()), metrics),
         PrivateAnswers(deps.slack, deps.queue),
     )

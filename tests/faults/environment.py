@@ -1,4 +1,4 @@
-"""What all lives of a session stand on: one parent of bots, and one Valkey with a database for each life."""
+"""What all deployments of a session share: one parent of bots, and one Valkey with a database for each."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ DATABASES = 64
 LOOK_SECONDS = 0.01
 
 
-class Ground:
+class Environment:
     """Where bots come from, and where they write."""
 
     def __init__(self, port: int, store_path: Path) -> None:
@@ -49,7 +49,7 @@ class Ground:
 
 
 @contextlib.contextmanager
-def new_ground(directory: Path) -> Iterator[Ground]:
+def new_environment(directory: Path) -> Iterator[Environment]:
     """Start both, and end them."""
     path = directory / "store"
     parent = [sys.executable, "-m", "tests.faults.bot"]
@@ -61,7 +61,7 @@ def new_ground(directory: Path) -> Iterator[Ground]:
         port = int(bots.stdout.readline())
         while not path.exists():
             time.sleep(LOOK_SECONDS)
-        yield Ground(port, path)
+        yield Environment(port, path)
 
 
 def _store_options(path: Path) -> list[str]:

@@ -5,24 +5,25 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-# So it seems to bots that the weather has killed, again and again, with the same list in hand.
-SEEMING = "a job may be ending its process"
+# So it seems to bots that were killed again and again with the same queue leased.
+SEEMING = "job repeatedly taken, never ended; it may crash workers"
 # What a log line says, and what it is counted as.
 COUNTED = {
     SEEMING: "jobs that were in hand at four kills",
     "listening": "started",
-    "looked before a first try": "looked before a first try",
-    "not yet": "tried again later",
-    "read after a gap": "threads read after a gap",
-    "read back": "posts looked for",
-    "read back at once": "posts found at once",
-    "read input back": "inputs looked for",
+    "post looked for in Slack before posting": "looked before a first try",
+    "job failed, will retry": "tried again later",
+    "reply not delivered, will retry": "tried again later",
+    "thread backfilled": "threads read after a gap",
+    "lost post looked for in Slack": "posts looked for",
+    "lost post looked for at once in Slack": "posts found at once",
+    "reply of unknown outcome looked for in the agent's log": "inputs looked for",
     "redis has gone back in time, or is another one": "redis was another one",
     "redis is away": "redis was away",
-    "redis refuses work": "redis refused work",
-    "removing a second copy": "second copies removed",
-    "sweep failed": "sweeps that failed",
-    "turn lost": "turns lost",
+    "redis refuses to hand out jobs": "redis refused work",
+    "removing duplicate post": "second copies removed",
+    "poll of Coder failed": "polls that failed",
+    "lease lost: another process has the queue": "leases lost",
 }
 SHOWN = 10
 

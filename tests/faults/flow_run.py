@@ -1,0 +1,161 @@
+"""Everybody who goes through one flow in one deployment, again and again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from .actors import Actor, said_in
+from .deployment import Deployment
+from .flows.flow import Flow, give_tasks
+from .points import Aim
+from .rounds import Round
+from .traces import Trace
+
+QUIET_MS = 10_000
+
+
+class FlowRun:
+    """Actors in one deployment, and the flow that they go through."""
+
+    def __init__(self, deployment: Deployment, flow: Callable[[Deployment], Flow], size: int) -> None:
+        self.deployment = deployment
+        self.flow = flow(deployment)
+        self._going: dict[Actor, asyncio.Task[None]] = {}
+        self.actors = [self._seat(number, f"person-{number}") for number in range(size)]
+        # Has a task and a thread and never goes, so that what is asked about all is told from what is asked
+        # about one.
+        self._bystander = self._seat(size, "bystander")
+        self._prepared: set[Actor] = set()
+        deployment.watch.actors = self.actors
+
+    def _seat(self, number: int, name: str) -> Actor:
+        deployment = self.deployment
+        email = f"{name}@example.com"
+        person = deployment.slack.add_user(name, email=email).id
+        channel = deployment.slack.add_channel(f"channel-{number}", [name]).id
+        account = deployment.coder.add_user(name, email=email)
+        actor = Actor(number, name, person, channel, is_watched=self.flow.is_watched)
+        deployment.watch.names.add(actor, name, person, channel, account.id)
+        return actor
+
+    async def _prepare(self, actors: Sequence[Actor]) -> None:
+        """Let these have what the flow begins with, once."""
+        if self._bystander not in self._prepared:
+            await give_tasks(self.flow, [self._bystander])
+        new = [actor for actor in actors if actor not in self._prepared]
+        if new:
+            await self.flow.prepare(new)
+            await self.deployment.live_out()
+        self._prepared |= {self._bystander, *new}
+
+    async def rehearse(self, death: Aim | None = None) -> Trace:
+        """Go through the flow; returns its points, or those of what recovers from a death."""
+        actors = self.actors[:1]
+        await self._prepare(actors)
+        await self._send(actors, [death])
+        if death is not None:
+            await self._arrive(actors)
+            await self._next_bot()
+        await self._end(actors)
+        (actor,) = actors
+        assert death is None or actor.is_struck, f"{death}: there was no such call, but {actor}"
+        trace = Trace(list(actor.points), set(actor.alone), set(actor.apart))
+        await self._check(actors)
+        return trace
+
+    async def perform(self, planned: Round) -> list[Aim]:
+        """Go through the flow once for each thing that is to go wrong; returns those that did not."""
+        together, alone = self._parts(planned)
+        try:
+            await self._prepare([*together, *alone])
+            await (self._die if planned.is_kill else self._suffer)(planned, together, alone)
+            await self._check([*together, *alone])
+        except Exception as failed:
+            for actor in (*together, *alone):
+                failed.add_note(f"{actor.name}: {actor.aim}{'' if actor.is_struck else ' (not yet)'}")
+            failed.add_note(await self.deployment.last_words())
+            raise
+        return [actor.aim for actor in (*together, *alone) if actor.aim is not None and not actor.is_struck]
+
+    def _parts(self, planned: Round) -> tuple[Sequence[Actor], Sequence[Actor]]:
+        count = len(planned.together)
+        return self.actors[:count], self.actors[count : count + len(planned.alone)]
+
+    async def _die(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
+        """Let everybody come to their point, kill, and let a new bot bring it all to its end.
+
+        Where it is to die too, it is the third that does.
+        """
+        await self._send(together, planned.together)
+        await self._arrive(together)
+        await self._send(alone, planned.alone)
+        await self._arrive(alone)
+        await self._next_bot()
+        if any(aim.again is not None for aim in planned.aims):
+            await self._arrive([*together, *alone])
+            await self._next_bot()
+        await self._end([*together, *alone])
+
+    async def _suffer(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
+        """Let everybody come to their end in spite of it; a new bot then has nothing left to do."""
+        await self._send(together, planned.together)
+        await self._end(together)
+        for actor, aim in zip(alone, planned.alone, strict=True):
+            await self._send([actor], [aim])
+            await self._end([actor])
+        await self._next_bot()
+        await self.deployment.live_out()
+
+    async def _next_bot(self) -> None:
+        await self.deployment.kill()
+        await self.deployment.bear()
+
+    async def _send(self, actors: Sequence[Actor], aims: Sequence[Aim | None]) -> None:
+        await self.flow.set_out(actors)
+        # So that everybody finds a card that may be drawn at once, whatever was before.
+        await self.deployment.let_pass(QUIET_MS)
+        await self.deployment.forget_people()
+        self.deployment.watch.learn_tasks()
+        for actor, aim in zip(actors, aims, strict=True):
+            actor.before = {str(message["ts"]) for message in said_in(self.deployment.slack, actor)}
+            actor.shown_before = len(self.deployment.slack.ephemerals(actor.person))
+            actor.builds_before = len(actor.task.builds) if actor.task is not None else 0
+            actor.begin(aim)
+            self._going[actor] = asyncio.create_task(self.flow.go(actor))
+
+    async def _arrive(self, actors: Sequence[Actor]) -> None:
+        free = [actor for actor in actors if not actor.is_held]
+        await self.deployment.live_until(
+            lambda: self._are_over([actor for actor in free if not actor.is_held]),
+            "everybody is at their point",
+        )
+        # What they wanted may have come about before their point.
+        await self.deployment.live_out(unless=lambda: all(actor.is_held for actor in actors))
+
+    async def _end(self, actors: Sequence[Actor]) -> None:
+        await self.deployment.live_until(lambda: self._are_over(actors), "what everybody wanted")
+        await self.deployment.live_out()
+        for actor in actors:
+            await self._going[actor]
+            actor.is_going = False
+
+    def _are_over(self, actors: Sequence[Actor]) -> bool:
+        # Everybody is asked: some flows do what comes next when they are.
+        over = [self._is_over(actor) for actor in actors]
+        return all(over)
+
+    def _is_over(self, actor: Actor) -> bool:
+        return self._going[actor].done() and (actor.is_untaken or self.flow.is_over(actor))
+
+    async def _check(self, actors: Sequence[Actor]) -> None:
+        for actor in actors:
+            try:
+                (self.flow.check_untaken if actor.is_untaken else self.flow.check)(actor)
+            except Exception as failed:
+                failed.add_note(f"{actor.name} has had: {actor.aim}")
+                raise
+        await self.deployment.check()
+        if not self.flow.is_lasting:
+            for task in self.deployment.coder.tasks:
+                task.deleted_elsewhere()
+            await self.deployment.clear()
+            self._prepared.clear()
