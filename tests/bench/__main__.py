@@ -42,7 +42,7 @@ MEASURES: dict[str, Measure] = {
 def main() -> int:
     """Measure and print."""
     words = _words()
-    # What the look-alikes have to say is no figure.
+    # What the stand-ins have to say is no figure.
     logging.basicConfig(level=logging.ERROR)
     before, found = machine(), {}
     if not words.json:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from taskwire.sandbox.coder.faults import hang
+from taskwire_sandbox.coder.faults import hang
 from tests.bench.figures import Figure, percentile
 from tests.bench.orders import Orders, Spell
 from tests.bench.places import bench_place, spawned

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import aiohttp
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import Call
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import Call
 from tests.bench.figures import Figure, percentile
 from tests.bench.places import bench_place, figure, quiet, spawned, store_of
 from tests.process.processes import Place, Taskwire, until

@@ -23,12 +23,12 @@ from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
-from taskwire.sandbox.slack.workspace import Channel, Stored
 from taskwire.slack import manifest
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.state.links import LinkWrites
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.workspace import Channel, Stored
 from tests.bench.figures import Figure
 from tests.scenarios.world import new_settings
 

@@ -1,4 +1,4 @@
-"""Places that are measured: look-alikes in this process, the measured one in a process of its own."""
+"""Places that are measured: stand-ins in this process, the measured one in a process of its own."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import KEPT, Place, Taskwire, end, new_place
 
 OWNER = "crowd"

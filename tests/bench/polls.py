@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 from tests.bench.figures import Figure, median
 from tests.bench.orders import Orders
 from tests.bench.places import bench_place, link_all, quiet, spawned, store_of

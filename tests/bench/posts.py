@@ -10,9 +10,9 @@ from taskwire.domain.jobs import Job, PostText, to_thread
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
-from taskwire.sandbox.slack import Call, SlackSandbox
 from taskwire.slack import manifest
 from taskwire.state.links import LinkWrites
+from taskwire_sandbox.slack import Call, SlackSandbox
 from tests.bench.figures import Figure
 from tests.bench.places import bench_place, keys_of, queue_of, spawned, store_of
 from tests.process.processes import Place
@@ -25,7 +25,7 @@ ALLOWED = "what the documented limit allows"
 
 
 class Heard:
-    """The posts that a look-alike took, and what it answered with 429."""
+    """The posts that a stand-in took, and what it answered with 429."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self._at: list[float] = []

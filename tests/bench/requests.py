@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
 from tests.bench.acks import ALONE_PAUSE_SECONDS, BARE, Typists
 from tests.bench.figures import Figure, percentile
 from tests.bench.orders import Orders, Spell

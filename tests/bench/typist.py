@@ -1,6 +1,6 @@
 """Slack's end of one socket, in a process that does nothing else: it types commands and waits for their acks.
 
-The workspace's look-alike, in the parent's process, hands out this socket's address as its own; what the app
+The workspace's stand-in, in the parent's process, hands out this socket's address as its own; what the app
 does behind an ack goes there, and so keeps nobody waiting here.
 """
 

@@ -1,7 +1,7 @@
 """A far side that misbehaves on the level of bytes; it knows nothing of Coder.
 
 Every request that was read whole is kept in `requests`. Each is met by the next act of the play, the last of
-which goes on for ever. It ends where a story needs a Coder that remembers: that is the look-alike's.
+which goes on for ever. It ends where a story needs a Coder that remembers: that is the stand-in's.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.coder.scopes import NEEDED, list_missing
-from taskwire.sandbox.coder.access import COMPOSITES, is_known_scope
+from taskwire_sandbox.coder.access import COMPOSITES, is_known_scope
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_a_narrow_token_lacks_is_named() -> None:
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
-    """As the look-alike of Coder knows them."""
+    """As the stand-in of Coder knows them."""
     assert [scope for scope in NEEDED if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
         assert set(NEEDED) - set(list_missing([name])) == set(NEEDED) & {*held, *_below(held)}

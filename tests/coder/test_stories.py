@@ -1,4 +1,4 @@
-"""The client and the look-alike of Coder: whole stories, and what is left behind when they break off."""
+"""The client and the stand-in of Coder: whole stories, and what is left behind when they break off."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.coder.models import TaskState, TaskStatus, WorkspaceStatus
 from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import NotDone, OutsideError, Unknown
-from taskwire.sandbox.coder import CoderSandbox, PuppetTask, Settings, SteppedClock, faults
-from taskwire.sandbox.coder.rows import Template
-from taskwire.sandbox.coder.steps import BuildPlan
 from taskwire.transport import ConnectionCut, NoAnswer, Unreachable
+from taskwire_sandbox.coder import CoderSandbox, PuppetTask, Settings, SteppedClock, faults
+from taskwire_sandbox.coder.rows import Template
+from taskwire_sandbox.coder.steps import BuildPlan
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The Coder look-alike against Coder's reference as data: paths, statuses, and every key of every answer."""
+"""The Coder stand-in against Coder's reference as data: paths, statuses, and every key of every answer."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from taskwire.sandbox.coder.routes import ALL_ROUTES
-from taskwire.sandbox.coder.rows import ExternalAuth, Parameter
+from taskwire_sandbox.coder.routes import ALL_ROUTES
+from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
 from . import references

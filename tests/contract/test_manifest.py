@@ -13,9 +13,9 @@ import yaml
 
 from taskwire.cli import main
 from taskwire.listeners.messages import HEARD
-from taskwire.sandbox.slack.manifest import EVENT_SCOPES
 from taskwire.slack import manifest
 from taskwire.slack.calls import Method
+from taskwire_sandbox.slack.manifest import EVENT_SCOPES
 
 from . import references
 from .conftest import BESIDES

@@ -3,8 +3,8 @@
 import pytest
 
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
-from taskwire.sandbox.slack.pace import PER_MINUTE, POST_BURST, POST_SECONDS
 from taskwire.slack.calls import Method
+from taskwire_sandbox.slack.pace import PER_MINUTE, POST_BURST, POST_SECONDS
 
 from .conftest import Reference, tier_of
 

@@ -1,13 +1,13 @@
-"""The Slack look-alike against Slack's method reference: it knows nothing that Slack does not have.
+"""The Slack stand-in against Slack's method reference: it knows nothing that Slack does not have.
 
 Where the reference lies says `references.py`.
 """
 
 import pytest
 
-from taskwire.sandbox.slack.manifest import SCOPES
-from taskwire.sandbox.slack.methods import all_methods
-from taskwire.sandbox.slack.methods.spec import Method
+from taskwire_sandbox.slack.manifest import SCOPES
+from taskwire_sandbox.slack.methods import all_methods
+from taskwire_sandbox.slack.methods.spec import Method
 
 from .conftest import Reference, tier_of
 

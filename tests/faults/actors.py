@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import SlackSandbox
 
 from .points import Aim, Call, Fault, Kind, Point
 

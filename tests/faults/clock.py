@@ -1,4 +1,4 @@
-"""One clock for the bots, the store and both look-alikes: real time and what the proof has let pass.
+"""One clock for the bots, the store and both stand-ins: real time and what the proof has let pass.
 
 The bots are processes of their own, so what has passed stands in a file that all of them map.
 """
@@ -23,11 +23,11 @@ class SharedClock:
             self._passed = mmap.mmap(file.fileno(), _SECONDS.size)
 
     def time(self) -> float:
-        """Seconds since 1970, for Slack's look-alike."""
+        """Seconds since 1970, for Slack's stand-in."""
         return time.time() + self._ahead
 
     def now(self) -> datetime:
-        """The present, for Coder's look-alike."""
+        """The present, for Coder's stand-in."""
         return datetime.fromtimestamp(self.time(), UTC)
 
     def stamp(self) -> str:

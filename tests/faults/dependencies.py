@@ -17,7 +17,6 @@ from taskwire.queue.scripts import Clock, ServersClock
 from taskwire.recovery.newer_versions import NewerVersions
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
 from taskwire.state.links import Links, LinkWrites
@@ -25,6 +24,7 @@ from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.telemetry import Metrics
 from taskwire.worker import Handler, Worker
+from taskwire_sandbox.slack import SlackSandbox
 
 POST_SECONDS = 1.0
 TIMEOUTS = SlackTimeouts(post=POST_SECONDS, change=POST_SECONDS, read=4.0)
@@ -40,7 +40,7 @@ async def open_dependencies(
     clock: Clock | None = None,
     limits: Mapping[str, MethodLimits] = MappingProxyType({}),
 ) -> AsyncIterator[Dependencies]:
-    """Open the doors to a look-alike of Slack and to a store; Coder is not there."""
+    """Open the doors to a stand-in of Slack and to a store; Coder is not there."""
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)

@@ -19,9 +19,9 @@ from redis.asyncio import Redis
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
 from .actors import Actor
 from .bot import Given

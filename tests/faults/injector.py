@@ -1,6 +1,6 @@
 """Watches all that a bot sends, counts the points of everybody's flow, and lets go wrong what is planned.
 
-It stands at Redis (`wire`) and at both look-alikes. A kill is made in two steps: here a call is stopped on
+It stands at Redis (`wire`) and at both stand-ins. A kill is made in two steps: here a call is stopped on
 the side of it that was planned, and all else that its actor does; when everybody stands still, the
 deployment kills the bot.
 """
@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.coder import faults as coder_faults
-from taskwire.sandbox.coder.faults import Fault as CoderFault
-from taskwire.sandbox.coder.server import Seen
-from taskwire.sandbox.slack import Call, CallFault, SlackSandbox
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.coder import faults as coder_faults
+from taskwire_sandbox.coder.faults import Fault as CoderFault
+from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.slack import Call, CallFault, SlackSandbox
 
 from . import points
 from .actors import Actor, Names

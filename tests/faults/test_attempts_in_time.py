@@ -18,8 +18,8 @@ from taskwire.job_context import WRITE_SECONDS, JobContext
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Lease
 from taskwire.redis import connection, embedded
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
+from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import until
 from tests.store.engine import TestClock
 

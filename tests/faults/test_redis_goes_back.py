@@ -21,8 +21,8 @@ from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.write_log import WriteLog
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.outbound import Metadata
+from taskwire_sandbox.slack import SlackSandbox
 from tests.store.engine import TestClock
 
 from .dependencies import KEYS, open_dependencies

@@ -20,8 +20,8 @@ from taskwire.queue.leases import Lease, NothingDue
 from taskwire.queue.scripts import Script
 from taskwire.redis import connection, embedded
 from taskwire.redis.decoding import read
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.errors import NoCapacity
+from taskwire_sandbox.slack import SlackSandbox
 from tests.store.engine import NOON_MS, TestClock
 
 from .dependencies import KEYS, TIMES, new_worker, open_dependencies

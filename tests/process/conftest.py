@@ -1,4 +1,4 @@
-"""Where the processes of these tests run: a place between look-alikes, and a Redis."""
+"""Where the processes of these tests run: a place between stand-ins, and a Redis."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
 from tests.programs import find_server
 
 from .processes import Place, Taskwire, end, new_place, start, until

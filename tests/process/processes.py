@@ -1,4 +1,4 @@
-"""The real `taskwire` as a process of its own, between look-alikes that live in the test's."""
+"""The real `taskwire` as a process of its own, between stand-ins that live in the test's."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ from typing import cast
 
 import aiohttp
 
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
 PATIENCE_SECONDS = 60.0
 # What product.md allows from SIGTERM to the end.

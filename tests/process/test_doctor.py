@@ -10,10 +10,10 @@ from typing import Any, cast
 from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder.access import Rules
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 from taskwire.state.heartbeat import Heard
+from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import certificates
 
 from .conftest import Starts

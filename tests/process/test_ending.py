@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from taskwire.redis import data_directory
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.slack import CallFault
 
 from .processes import Place, Taskwire, until
 

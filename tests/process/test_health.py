@@ -10,8 +10,8 @@ from typing import Literal
 import pytest
 from redis.asyncio import Redis
 
-from taskwire.sandbox.slack import CallFault, SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import CallFault, SlackSandbox
 
 from .conftest import free_port, redis_on
 from .processes import Place, Taskwire, new_place, until

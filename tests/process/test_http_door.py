@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 
 from taskwire.redis import embedded
-from taskwire.sandbox.slack import SlackSandbox
-from taskwire.sandbox.slack.ledger import Delivery
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .processes import Place, Taskwire, new_place, until
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
 
 from .processes import Place, new_place, until
 

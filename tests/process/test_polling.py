@@ -3,8 +3,8 @@
 import asyncio
 import signal
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.server import Seen
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder.server import Seen
 
 from .processes import Place, Taskwire, until
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from taskwire.messages import answers
-from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire_sandbox.slack import CallFault, DeliveryFault
 from tests.faults.proxy import FaultProxy, proxy
 
 from .processes import Place, until

@@ -13,8 +13,8 @@ import pytest
 
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.slack import SlackSandbox
 
 from .conftest import Starts
 from .processes import Place, Taskwire, end, new_place, until

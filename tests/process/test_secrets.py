@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.slack import CallFault
 
 from .processes import Place
 

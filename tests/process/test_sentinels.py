@@ -11,9 +11,9 @@ import pytest
 
 from taskwire.messages import answers
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import sentinels
 from tests.faults.sentinels import House
 

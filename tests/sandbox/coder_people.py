@@ -1,4 +1,4 @@
-"""People who ask the Coder look-alike over HTTP, for its own tests: a key each, and answers to read."""
+"""People who ask the Coder stand-in over HTTP, for its own tests: a key each, and answers to read."""
 
 import json
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
 
-from taskwire.sandbox.coder import CoderSandbox, Settings, SteppedClock
+from taskwire_sandbox.coder import CoderSandbox, Settings, SteppedClock
 
 TASKS = "/api/v2/tasks"
 

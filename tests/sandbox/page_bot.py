@@ -8,9 +8,9 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
-Json = dict[str, Any]  # Slack's open payloads, as in the look-alike itself
+Json = dict[str, Any]  # Slack's open payloads, as in the stand-in itself
 
 HOSTILE = '<img src=x onerror="document.title=1"> & <script>document.title=2</script>'
 LOG = "\n".join(f"line {number} of the log" for number in range(1, 41))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import Locator, Page, async_playwright
 
-from taskwire.sandbox import page
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox import page
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
 from tests.programs import find_chromium
 from tests.sandbox.page_bot import bot
 
@@ -25,7 +25,7 @@ _ARGUMENTS = (
 
 @dataclass
 class World:
-    """The look-alikes, the page as one person has it open, and what the bot has heard."""
+    """The stand-ins, the page as one person has it open, and what the bot has heard."""
 
     slack: SlackSandbox
     page: Page

@@ -1,4 +1,4 @@
-"""A bare app for the tests of the Slack look-alike: calls methods, keeps a socket, acks as told."""
+"""A bare app for the tests of the Slack stand-in: calls methods, keeps a socket, acks as told."""
 
 import asyncio
 import json
@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
-Json = dict[str, Any]  # Slack's open payloads, as in the look-alike itself
+Json = dict[str, Any]  # Slack's open payloads, as in the stand-in itself
 
 
 class Api:

@@ -1,4 +1,4 @@
-"""A small workspace for the tests of the Slack look-alike: Alice, Bob, #general, #random, #secret."""
+"""A small workspace for the tests of the Slack stand-in: Alice, Bob, #general, #random, #secret."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack import SlackSandbox
 from tests.sandbox.slack_app import Api
 
 

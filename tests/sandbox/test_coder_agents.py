@@ -1,12 +1,12 @@
-"""The look-alike's agents: status and state, what they report, what they say, and talking to them."""
+"""The stand-in's agents: status and state, what they report, what they say, and talking to them."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from taskwire.sandbox.coder import PuppetTask, Settings
-from taskwire.sandbox.coder.steps import (
+from taskwire_sandbox.coder import PuppetTask, Settings
+from taskwire_sandbox.coder.steps import (
     Ask,
     BuildPlan,
     Complete,

@@ -1,10 +1,10 @@
-"""The look-alike's workspaces: builds of every outcome, their logs, and what others do to them."""
+"""The stand-in's workspaces: builds of every outcome, their logs, and what others do to them."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.steps import BuildPlan
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
 

@@ -1,4 +1,4 @@
-"""The look-alike's control interface, time, notifications and watchers, and the agents of the demo."""
+"""The stand-in's control interface, time, notifications and watchers, and the agents of the demo."""
 
 import asyncio
 import json
@@ -9,9 +9,9 @@ import pytest
 from aiohttp import ClientConnectionError, web
 from aiohttp.test_utils import TestServer
 
-from taskwire.sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
-from taskwire.sandbox.coder.notices import TEMPLATE_IDS
-from taskwire.sandbox.coder.steps import Ask, BuildPlan, Complete, Script, Steps, Work
+from taskwire_sandbox.coder import CoderSandbox, RealClock, SteppedClock, scripts
+from taskwire_sandbox.coder.notices import TEMPLATE_IDS
+from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Script, Steps, Work
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 

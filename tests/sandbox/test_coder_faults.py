@@ -1,4 +1,4 @@
-"""The look-alike's misbehaviour, what it remembers of requests, and that it can be away."""
+"""The stand-in's misbehaviour, what it remembers of requests, and that it can be away."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,8 +12,8 @@ from aiohttp import (
     ServerTimeoutError,
 )
 
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.coder.server import Seen
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.coder.server import Seen
 from tests.sandbox.coder_people import TASKS, Reply, Scene, scene
 
 
@@ -63,7 +63,7 @@ async def test_an_answer_can_be_wrong(
 
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
-    """A reset connection leaves the client in doubt; the look-alike knows whether the call took effect."""
+    """A reset connection leaves the client in doubt; the stand-in knows whether the call took effect."""
     stage.sandbox.misbehave("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
@@ -99,7 +99,7 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """Nothing comes back until the look-alike is told to behave; then the connection ends."""
+    """Nothing comes back until the stand-in is told to behave; then the connection ends."""
     stage.sandbox.misbehave("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}

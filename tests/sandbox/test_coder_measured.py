@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from taskwire.sandbox.coder import PuppetTask, Settings
-from taskwire.sandbox.coder.access import Rules
-from taskwire.sandbox.coder.reports import sanitized
-from taskwire.sandbox.coder.rows import Parameter
-from taskwire.sandbox.coder.server import Seen
-from taskwire.sandbox.coder.steps import BuildPlan
-from taskwire.sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder import PuppetTask, Settings
+from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.coder.reports import sanitized
+from taskwire_sandbox.coder.rows import Parameter
+from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.terminal import dressed
 from tests.sandbox.coder_people import TASKS, Person, Reply, Scene, scene
 
 

@@ -1,15 +1,15 @@
-"""The look-alike's people: who may do what, keys and their ends, rate limits, and what can be discovered."""
+"""The stand-in's people: who may do what, keys and their ends, rate limits, and what can be discovered."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from taskwire.sandbox.coder import Settings
-from taskwire.sandbox.coder.access import Rules
-from taskwire.sandbox.coder.clock import A_MORNING_IN_JUNE
-from taskwire.sandbox.coder.limits import RateLimit
-from taskwire.sandbox.coder.rows import ExternalAuth, Parameter
+from taskwire_sandbox.coder import Settings
+from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.coder.clock import A_MORNING_IN_JUNE
+from taskwire_sandbox.coder.limits import RateLimit
+from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 SIGNED_OUT = "You are signed out or your session has expired. Please sign in again to continue."

@@ -1,16 +1,16 @@
-"""The look-alike's list, create, get, edit, delete, pause and resume, held against what Coder does."""
+"""The stand-in's list, create, get, edit, delete, pause and resume, held against what Coder does."""
 
 import json
 from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire.sandbox.coder import Settings
-from taskwire.sandbox.coder.access import Rules
-from taskwire.sandbox.coder.ids import Ids
-from taskwire.sandbox.coder.names import complaint_about, generate
-from taskwire.sandbox.coder.rows import ExternalAuth, Parameter
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder import Settings
+from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.coder.ids import Ids
+from taskwire_sandbox.coder.names import complaint_about, generate
+from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
+from taskwire_sandbox.coder.steps import BuildPlan
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
 NOT_FOUND = (404, "Resource not found or you do not have access to this resource", "")
@@ -407,7 +407,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
 
 
 async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> None:
-    """Coder takes a body with a field that it does not know; the look-alike remembers it."""
+    """Coder takes a body with a field that it does not know; the stand-in remembers it."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
     assert task["status"] == "initializing"

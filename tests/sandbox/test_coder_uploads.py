@@ -1,11 +1,11 @@
-"""What agents themselves send to the look-alike: snapshots of their log, and reports."""
+"""What agents themselves send to the stand-in: snapshots of their log, and reports."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 from tests.sandbox.coder_people import TASKS, Scene, scene
 
 MESSAGE = {"id": 4, "role": "agent", "content": "Done.", "time": "2026-06-17T16:00:00Z"}

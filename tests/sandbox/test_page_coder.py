@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Locator, expect
 
-from taskwire.sandbox.coder import CoderSandbox
+from taskwire_sandbox.coder import CoderSandbox
 from tests.sandbox.page_worlds import World, opened
 
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Locator, Route, ViewportSize, expect
 
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import Attachment
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import Attachment
 from tests.sandbox.page_worlds import World, opened
 
 TELEPHONE: ViewportSize = {"width": 390, "height": 844}

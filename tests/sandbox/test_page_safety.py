@@ -4,8 +4,8 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
-from taskwire.sandbox import page
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox import page
+from taskwire_sandbox.slack import SlackSandbox
 from tests.sandbox.page_bot import HOSTILE
 from tests.sandbox.page_worlds import opened
 
@@ -66,5 +66,5 @@ async def test_a_foreign_page_reaches_neither_slack_nor_coder() -> None:
         async with session.get(address) as answer:
             assert (answer.status, (await answer.json())["error"]) == (
                 502,
-                "the look-alike of Coder does not answer",
+                "the stand-in of Coder does not answer",
             )

@@ -1,4 +1,4 @@
-"""The real Bolt app on the look-alike, over both transports: what it needs from Slack, it finds."""
+"""The real Bolt app on the stand-in, over both transports: what it needs from Slack, it finds."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond, AsyncSay
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire.sandbox.slack import DeliveryFault, SlackSandbox
+from taskwire_sandbox.slack import DeliveryFault, SlackSandbox
 from tests.sandbox.slack_app import Api, Json
 from tests.sandbox.slack_worlds import world
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from taskwire.sandbox.slack import Call, CallFault, DeliveryFault
+from taskwire_sandbox.slack import Call, CallFault, DeliveryFault
 from tests.sandbox.slack_app import Api, connected
 from tests.sandbox.slack_worlds import world
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from taskwire.sandbox.slack import Attachment
+from taskwire_sandbox.slack import Attachment
 from tests.sandbox.slack_app import Api, Json
 from tests.sandbox.slack_worlds import world
 

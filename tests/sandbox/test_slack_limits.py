@@ -1,6 +1,6 @@
 """Rate limits, once they are switched on."""
 
-from taskwire.sandbox.slack.pace import Pace
+from taskwire_sandbox.slack.pace import Pace
 from tests.sandbox.slack_worlds import world
 
 

@@ -13,11 +13,11 @@ class WorldClock:
         self.bot_is_off = bot_is_off
 
     def time(self) -> float:
-        """Seconds since 1970, for Slack's look-alike."""
+        """Seconds since 1970, for Slack's stand-in."""
         return time.time() + self._passed
 
     def now(self) -> datetime:
-        """The present, for Coder's look-alike."""
+        """The present, for Coder's stand-in."""
         return datetime.fromtimestamp(self.time(), UTC)
 
     def stamp(self) -> str:

@@ -8,9 +8,9 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.queue.batch import Batch
 from taskwire.redis import connection
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import messages
-from taskwire.sandbox.slack.ledger import Call
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import messages
+from taskwire_sandbox.slack.ledger import Call
 
 from .world import World
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from taskwire.sandbox.slack import Answer, Attachment
-from taskwire.sandbox.slack.errors import Json
-from taskwire.sandbox.slack.interaction_payloads import place, start, view_payload
-from taskwire.sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack import Answer, Attachment
+from taskwire_sandbox.slack.errors import Json
+from taskwire_sandbox.slack.interaction_payloads import place, start, view_payload
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .reading import shown, shown_dialog
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
 Raw = Mapping[str, object]
 

@@ -3,9 +3,9 @@
 import json
 import re
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.faults import Fault
-from taskwire.sandbox.coder.wire import Answer
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder.faults import Fault
+from taskwire_sandbox.coder.wire import Answer
 
 from .people import Thread
 from .world import CARD_SECONDS, World

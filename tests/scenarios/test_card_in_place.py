@@ -3,9 +3,9 @@
 import json
 
 from taskwire.domain.ids import Ts, microseconds
-from taskwire.sandbox.slack import CallFault
-from taskwire.sandbox.slack import messages as slack_messages
-from taskwire.sandbox.slack.ledger import Call
+from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack import messages as slack_messages
+from taskwire_sandbox.slack.ledger import Call
 
 from .people import Thread
 from .running_tasks import TITLE, a_task, card

@@ -1,9 +1,9 @@
 """A thread that is closed to the bot: its owner hears of it once, and it misses nothing once it is open."""
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import CallFault
-from taskwire.sandbox.slack import messages as slack_messages
-from taskwire.sandbox.slack.workspace import PRIVATE
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack import messages as slack_messages
+from taskwire_sandbox.slack.workspace import PRIVATE
 
 from .people import Thread
 from .running_tasks import TITLE, a_task

@@ -8,9 +8,9 @@ import pytest
 from redis.exceptions import RedisError
 
 from taskwire.coder.client import CoderTimeouts
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.coder.server import Seen
-from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .world import World, new_world
 

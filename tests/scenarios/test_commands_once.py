@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .world import POST_SECONDS, World
 

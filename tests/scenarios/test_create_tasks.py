@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.coder.rows import Parameter
+from taskwire_sandbox.coder.rows import Parameter
 
 from .world import World
 

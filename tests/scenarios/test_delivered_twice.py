@@ -5,7 +5,7 @@ from taskwire.domain.ids import TaskId, Ts
 from taskwire.domain.jobs import Job, ReportDuplicateInput, duplicates
 from taskwire.outbox.observing import entries_of
 from taskwire.queue.batch import Batch
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 
 from .people import Thread
 from .waiting import a_waiting_agent

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from taskwire.sandbox.slack.interaction_payloads import start
-from taskwire.sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.interaction_payloads import start
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .people import Person
 from .world import World

@@ -1,8 +1,8 @@
 """Ends: whatever stays away, never gets ready or is gone, each thing comes to a known state, told once."""
 
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.slack import CallFault
-from taskwire.sandbox.slack import messages as slack_messages
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack import messages as slack_messages
 
 from .running_tasks import TITLE, a_task, card
 from .waiting import a_busy_agent, a_waiting_agent, takes_all

@@ -1,9 +1,9 @@
 """What the agent wrote, in the notice that says it has stopped: readable, once, and harmless."""
 
-from taskwire.sandbox.coder.faults import Fault, bad_gateway
-from taskwire.sandbox.coder.steps import BuildPlan
-from taskwire.sandbox.coder.wire import Answer
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.coder.faults import Fault, bad_gateway
+from taskwire_sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.wire import Answer
+from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import TITLE, a_task
 from .world import World

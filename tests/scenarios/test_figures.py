@@ -11,9 +11,9 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts
 from taskwire.domain.jobs import Job, RemoveDuplicateMessage, duplicates
 from taskwire.domain.message import Message
 from taskwire.queue.batch import Batch
-from taskwire.sandbox.coder.faults import cut_after, late, refused, server_error
-from taskwire.sandbox.slack import CallFault, DeliveryFault
 from taskwire.slack.outbound import Metadata
+from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error
+from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .running_tasks import a_task
 from .test_gaps import away, back

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from taskwire.sandbox.coder import faults
+from taskwire_sandbox.coder import faults
 
 from .world import World
 

@@ -4,11 +4,11 @@ import pytest
 
 from taskwire.app import bot
 from taskwire.recovery import downtime
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import CallFault, DeliveryFault, messages
-from taskwire.sandbox.slack.ledger import Call
 from taskwire.slack import outbound
 from taskwire.state.heartbeat import CLAIM_MS
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import CallFault, DeliveryFault, messages
+from taskwire_sandbox.slack.ledger import Call
 
 from .many_tasks import a_second_replica, heard, start_tasks
 from .people import Thread

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.faults import Fault, server_error
-from taskwire.sandbox.coder.wire import Answer
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder.faults import Fault, server_error
+from taskwire_sandbox.coder.wire import Answer
 
 from .people import Thread
 from .running_tasks import TITLE, a_task, card

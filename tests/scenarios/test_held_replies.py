@@ -1,6 +1,6 @@
 """A pause that a person asked for holds the replies that wait."""
 
-from taskwire.sandbox.slack import Attachment, DeliveryFault
+from taskwire_sandbox.slack import Attachment, DeliveryFault
 
 from .people import Thread
 from .waiting import a_busy_agent, a_waiting_agent

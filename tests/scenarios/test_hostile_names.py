@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.coder.rows import Preset
+from taskwire_sandbox.coder.rows import Preset
 
 from .world import World
 

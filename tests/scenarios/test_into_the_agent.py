@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.slack import Attachment
+from taskwire_sandbox.slack import Attachment
 
 from .waiting import a_waiting_agent
 from .world import World

@@ -5,8 +5,8 @@ from typing import Literal
 import pytest
 from structlog.testing import capture_logs
 
-from taskwire.sandbox.slack.interaction_payloads import start
-from taskwire.sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.interaction_payloads import start
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .world import World
 

@@ -1,7 +1,7 @@
 """Who is called when an agent stops: once a turn, at the right moment, and never for what comes and goes."""
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import PULL, TITLE, a_task, card
 from .world import POST_SECONDS, World

@@ -1,6 +1,6 @@
 """What is told when a workspace breaks, is paused, and comes up again."""
 
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.steps import BuildPlan
 
 from .running_tasks import TITLE, a_task, card
 from .world import World

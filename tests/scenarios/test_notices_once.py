@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from taskwire.app.bot import running
-from taskwire.sandbox.coder.server import Seen
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.slack import CallFault
 
 from .running_tasks import TITLE, a_task, card
 from .world import World

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from taskwire.sandbox.coder.faults import server_error
+from taskwire_sandbox.coder.faults import server_error
 
 from .running_tasks import a_task, card
 from .world import World

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.slack.interaction_payloads import place, start
-from taskwire.sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.interaction_payloads import place, start
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .people import Person
 from .world import World

@@ -5,8 +5,8 @@ from base64 import b64encode
 import pytest
 from pydantic import SecretStr
 
-from taskwire.sandbox.coder.faults import refused
-from taskwire.sandbox.slack import Attachment
+from taskwire_sandbox.coder.faults import refused
+from taskwire_sandbox.slack import Attachment
 
 from .test_secrets_kept import kept
 from .unknown_outcomes import LANDED

@@ -2,7 +2,7 @@
 
 import json
 
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.steps import BuildPlan
 
 from .people import Thread
 from .running_tasks import PULL, TITLE, a_task, card, next_list_shows, timeless

@@ -6,9 +6,9 @@ import pytest
 
 from taskwire.domain.jobs import QueueName
 from taskwire.queue.rate_limiter import RateLimiter
-from taskwire.sandbox.slack import Call
 from taskwire.telemetry import Metrics
 from taskwire.worker import Worker
+from taskwire_sandbox.slack import Call
 
 from .test_notices_to_administrators import direct_messages
 from .versions import as_newer, drop, newer_was_here

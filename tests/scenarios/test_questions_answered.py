@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.faults import server_error
-from taskwire.sandbox.slack import Attachment, CallFault
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder.faults import server_error
+from taskwire_sandbox.slack import Attachment, CallFault
 
 from .people import Thread
 from .reading import shown

@@ -5,8 +5,8 @@ from datetime import timedelta
 from taskwire.domain.ids import ChannelId, TaskId, Ts, UserId, ts_of
 from taskwire.domain.jobs import REPLY, AnswerInThread, Job, Requester, thread_answers
 from taskwire.queue.batch import Batch
-from taskwire.sandbox.slack import Attachment, CallFault
 from taskwire.state.links import KEPT_REPLY_MS
+from taskwire_sandbox.slack import Attachment, CallFault
 
 from .people import Thread
 from .unknown_outcomes import reply_of_unknown_outcome

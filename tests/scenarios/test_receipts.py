@@ -1,7 +1,7 @@
 """Receipts: the one reaction on a reply that says what became of it."""
 
-from taskwire.sandbox.coder.faults import late, refused, server_error
-from taskwire.sandbox.slack import Attachment, CallFault
+from taskwire_sandbox.coder.faults import late, refused, server_error
+from taskwire_sandbox.slack import Attachment, CallFault
 
 from .unknown_outcomes import LANDED, without_notices
 from .waiting import a_busy_agent, a_waiting_agent, takes_all

@@ -1,6 +1,6 @@
 """Replies that reach the agent: in order, once, and when it is ready."""
 
-from taskwire.sandbox.slack import CallFault, DeliveryFault
+from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .people import Thread
 from .waiting import PROMPT, a_busy_agent, a_waiting_agent

@@ -1,6 +1,6 @@
 """Replies while something is broken, away or refused: none is dropped, and each is told what it waits for."""
 
-from taskwire.sandbox.coder.faults import bad_gateway, server_error, too_many
+from taskwire_sandbox.coder.faults import bad_gateway, server_error, too_many
 
 from .running_tasks import card
 from .unknown_outcomes import without_notices

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.slack import Attachment
-from taskwire.sandbox.slack.errors import Json
+from taskwire_sandbox.slack import Attachment
+from taskwire_sandbox.slack.errors import Json
 
 from .waiting import a_waiting_agent
 from .world import World

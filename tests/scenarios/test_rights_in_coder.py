@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from taskwire.sandbox.coder.access import Rules
+from taskwire_sandbox.coder.access import Rules
 
 from .running_tasks import a_task
 from .waiting import a_waiting_agent

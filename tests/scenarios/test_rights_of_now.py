@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.slack.ledger import Call
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.slack.ledger import Call
 
 from .people import Person
 from .world import World

@@ -2,7 +2,7 @@
 
 import re
 
-from taskwire.sandbox.coder import faults
+from taskwire_sandbox.coder import faults
 
 from .people import Thread
 from .waiting import a_waiting_agent

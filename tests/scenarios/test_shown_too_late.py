@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from taskwire.sandbox.slack import Call
+from taskwire_sandbox.slack import Call
 
 from .running_tasks import a_task, card
 from .waiting import a_busy_agent

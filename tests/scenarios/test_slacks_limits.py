@@ -1,14 +1,14 @@
 """Slack's limits: who is called hears first, cards keep their pace, and a Slack that says no is heard by all.
 
-The look-alike keeps the documented limits in every story, and a world fails if it had to answer 429.
+The stand-in keeps the documented limits in every story, and a world fails if it had to answer 429.
 """
 
 import json
 from bisect import bisect_left
 from itertools import pairwise
 
-from taskwire.sandbox.slack import CallFault
-from taskwire.sandbox.slack.ledger import Call
+from taskwire_sandbox.slack import CallFault
+from taskwire_sandbox.slack.ledger import Call
 
 from .many_tasks import a_second_replica, calls, heard, start_tasks
 from .world import CARD_SECONDS, POST_SECONDS, World

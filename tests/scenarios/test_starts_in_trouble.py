@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 
 from taskwire.app import bot
 from taskwire.domain.errors import UserError
-from taskwire.sandbox.slack import CallFault
 from taskwire.state.owner import Owner, Ownership
+from taskwire_sandbox.slack import CallFault
 
 from .world import World
 

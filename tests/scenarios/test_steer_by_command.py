@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.coder import faults
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder import faults
+from taskwire_sandbox.coder.steps import BuildPlan
 
 from .people import Thread
 from .running_tasks import card

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskwire.queue import inbox
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.slack import CallFault
 
 from .data_loss import StoreCopy, look_often
 from .test_card_in_place import delete, newest_card

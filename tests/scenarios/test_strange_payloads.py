@@ -17,10 +17,10 @@ from multidict import CIMultiDict
 from taskwire.domain.controls import Dialog
 from taskwire.domain.ids import find_ts, microseconds, moment_of
 from taskwire.listeners.dialogs import DialogContext
-from taskwire.sandbox.slack.interaction_payloads import place, start
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.signatures import RequestRefused, read
 from taskwire.telemetry import logger
+from taskwire_sandbox.slack.interaction_payloads import place, start
 
 from .world import World
 
@@ -99,7 +99,7 @@ def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     logger("taskwire.probe").debug("listening")
     yield
     records = [*caplog.get_records("setup"), *caplog.get_records("call")]
-    said = [each.getMessage() for each in records if not each.name.startswith("taskwire.sandbox")]
+    said = [each.getMessage() for each in records if not each.name.startswith("taskwire_sandbox")]
     assert [line for line in said if "listening" in line]
     assert not [line for line in said if "FORGED" in line]
     assert not world.errors

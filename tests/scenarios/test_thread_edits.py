@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.coder.faults import late
-from taskwire.sandbox.slack import DeliveryFault
+from taskwire_sandbox.coder.faults import late
+from taskwire_sandbox.slack import DeliveryFault
 
 from .waiting import a_busy_agent, a_waiting_agent, takes_all
 from .world import POST_SECONDS, World

@@ -1,6 +1,6 @@
 """Threads whose task is gone, detached, or was never created."""
 
-from taskwire.sandbox.coder.faults import server_error
+from taskwire_sandbox.coder.faults import server_error
 
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import POST_SECONDS, World

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder.steps import BuildPlan
 
 from .running_tasks import timeless
 from .waiting import a_busy_agent, a_waiting_agent

@@ -8,9 +8,9 @@ import pytest
 
 from taskwire.app.wiring import Timings
 from taskwire.coder.client import CoderTimeouts
-from taskwire.sandbox.coder import PuppetTask
-from taskwire.sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
-from taskwire.sandbox.coder.server import Seen
+from taskwire_sandbox.coder import PuppetTask
+from taskwire_sandbox.coder.faults import bad_gateway, cut_after, nonsense, refused, server_error
+from taskwire_sandbox.coder.server import Seen
 
 from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, without_notices
 from .waiting import a_waiting_agent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.coder.faults import bad_gateway, cut_after, server_error
+from taskwire_sandbox.coder.faults import bad_gateway, cut_after, server_error
 
 from .unknown_outcomes import LANDED, QUESTION, UNREADABLE, reply_of_unknown_outcome, without_notices
 from .waiting import a_waiting_agent

@@ -12,8 +12,8 @@ from taskwire.domain.ids import ChannelId, LinkId, TaskId, Ts, UserId
 from taskwire.domain.links import LinkRecord
 from taskwire.polling.poller import PIECE
 from taskwire.queue.batch import Batch
-from taskwire.sandbox.coder.faults import Fault
-from taskwire.sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.faults import Fault
+from taskwire_sandbox.coder.wire import Answer
 
 from .test_watching_costs import tasks_read
 from .world import World, new_world

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from taskwire.app.bot import running
-from taskwire.sandbox.coder import PuppetTask, faults
-from taskwire.sandbox.coder.steps import BuildPlan
+from taskwire_sandbox.coder import PuppetTask, faults
+from taskwire_sandbox.coder.steps import BuildPlan
 
 from .running_tasks import TITLE, a_task
 from .world import World

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
-from taskwire.sandbox.coder.wire import Answer
+from taskwire_sandbox.coder.faults import Fault, cut_after, nonsense, refused, server_error, too_many
+from taskwire_sandbox.coder.wire import Answer
 
 from .running_tasks import TITLE, a_task, card, next_list_shows
 from .world import World

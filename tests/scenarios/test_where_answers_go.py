@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.sandbox.slack import CallFault
+from taskwire_sandbox.slack import CallFault
 
 from .people import Thread
 from .running_tasks import card

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.slack import CallFault
 from taskwire.slack import rate_limits
+from taskwire_sandbox.slack import CallFault
 
 from .people import Person
 from .world import World

@@ -1,6 +1,6 @@
 """Replies of which nobody knows whether the agent has them, for stories about what becomes of them."""
 
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 
 from .people import Thread
 from .waiting import a_waiting_agent

@@ -1,6 +1,6 @@
 """A task whose agent waits for input, for stories about replies."""
 
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 
 from .people import Thread
 from .world import World

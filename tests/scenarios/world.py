@@ -1,7 +1,7 @@
 """A world: a workspace with people, a Coder with agents, a store, and the real bot between them.
 
 It fails at its end if the bot said something that nobody read, a job is left over, a key has no end, an
-error was logged, or a look-alike was called in a way that it does not know.
+error was logged, or a stand-in was called in a way that it does not know.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from taskwire.queue.dead_letters import DeadLetters
 from taskwire.redis import connection, embedded
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.sandbox.coder import CoderSandbox, PuppetTask
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.settings import Settings
 from taskwire.slack import manifest
+from taskwire_sandbox.coder import CoderSandbox, PuppetTask
+from taskwire_sandbox.slack import SlackSandbox
 from tests.faults.proxy import FaultProxy, proxy
 
 from .clock import WorldClock
@@ -86,7 +86,7 @@ class World:
     ) -> Person:
         """Somebody in Slack and, unless said otherwise, in Coder."""
         email = f"{name}@example.com"
-        user = self.slack.add_user(name, email=email, **profile)  # type: ignore[arg-type] # as the look-alike takes them
+        user = self.slack.add_user(name, email=email, **profile)  # type: ignore[arg-type] # as the stand-in takes them
         if in_coder:
             self.coder.add_user(name, email=email, roles=roles)
         return Person(self, user.id, name)
@@ -302,7 +302,7 @@ async def new_world(
 
 
 def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **given: str) -> Settings:
-    """Settings that lead to the look-alikes."""
+    """Settings that lead to the stand-ins."""
     service = coder.add_user("taskwire", roles=("owner",))
     words = {
         "slack_bot_token": slack.bot_token,

@@ -1,1 +1,1 @@
-"""Slack's door, against the look-alike and against servers that misbehave on the level of bytes."""
+"""Slack's door, against the stand-in and against servers that misbehave on the level of bytes."""

@@ -7,9 +7,9 @@ import pytest
 
 from taskwire import transport
 from taskwire.domain.priority import Priority
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
+from taskwire_sandbox.slack import SlackSandbox
 
 SECRET = "hunter2"
 TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)

@@ -1,4 +1,4 @@
-"""Payloads as the look-alike sends them, and whatever else may arrive."""
+"""Payloads as the stand-in sends them, and whatever else may arrive."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,10 +9,10 @@ from taskwire.domain.controls import Button, Dialog
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import Requester
 from taskwire.domain.message import Message, View
-from taskwire.sandbox.slack import Attachment, SlackSandbox
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Ignored, Mention, ThreadMessage
 from taskwire.slack.outbound import Metadata, Outbound
+from taskwire_sandbox.slack import Attachment, SlackSandbox
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = Mapping[str, object]

@@ -1,13 +1,13 @@
-"""What Slack would refuse is refused before it is sent; the look-alike is the second judge."""
+"""What Slack would refuse is refused before it is sent; the stand-in is the second judge."""
 
 import pytest
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
-from taskwire.sandbox.slack.block_rules import MESSAGE, MODAL, problems
-from taskwire.sandbox.slack.view_rules import view_problems
 from taskwire.slack import limits
 from taskwire.slack.limits import EDITED_TEXT, POSTED_TEXT, Invalid, check_message, check_metadata, check_view
+from taskwire_sandbox.slack.block_rules import MESSAGE, MODAL, problems
+from taskwire_sandbox.slack.view_rules import view_problems
 
 
 def plain(length: int) -> Block:
@@ -142,7 +142,7 @@ def test_what_slack_refuses_is_not_sent(name: str) -> None:
     with pytest.raises(Invalid):
         check_message(message(BREAKS[name]), POSTED_TEXT)
 
-    assert problems([BREAKS[name]], MESSAGE) != [], "the look-alike takes it"
+    assert problems([BREAKS[name]], MESSAGE) != [], "the stand-in takes it"
 
 
 def test_nobody_calls_a_whole_channel() -> None:
@@ -244,7 +244,7 @@ def test_a_dialog_that_slack_refuses_is_not_opened(name: str) -> None:
     with pytest.raises(Invalid):
         check_view(View(content=content))
 
-    assert view_problems(content, MODAL) != [], "the look-alike takes it"
+    assert view_problems(content, MODAL) != [], "the stand-in takes it"
 
 
 def test_a_dialog_that_cannot_be_sent_off_is_not_opened() -> None:

@@ -1,4 +1,4 @@
-"""What the bot says and reads, against the look-alike."""
+"""What the bot says and reads, against the stand-in."""
 
 from datetime import UTC, datetime
 
@@ -8,13 +8,13 @@ from taskwire import transport
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Block, Message, View
 from taskwire.domain.priority import Priority
-from taskwire.sandbox.slack import Attachment, CallFault, SlackSandbox
 from taskwire.slack import errors, limits
 from taskwire.slack import outbound as module
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Channel, Identity, Profile
 from taskwire.slack.outbound import Metadata, Outbound
 from taskwire.slack.rate_limits import claiming
+from taskwire_sandbox.slack import Attachment, CallFault, SlackSandbox
 from tests.slack.conftest import SECRET, RateLimiter, mask
 
 HELLO = Message(text="Hello.")

@@ -11,10 +11,10 @@ from taskwire import transport
 from taskwire.domain.errors import NotDone, OutsideError, Refused, TryLater, Unknown
 from taskwire.domain.ids import ChannelId, Ts
 from taskwire.domain.message import Message
-from taskwire.sandbox.slack import CallFault, SlackSandbox
 from taskwire.slack import errors
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Metadata, Outbound, SlackTimeouts
+from taskwire_sandbox.slack import CallFault, SlackSandbox
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw_then_cut, resets, says, says_nothing
 from tests.slack.conftest import RateLimiter, mask
 

@@ -9,12 +9,12 @@ import pytest
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire import transport
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.rate_limits import Unlimited
 from taskwire.slack.socket_mode import Socket
+from taskwire_sandbox.slack import SlackSandbox
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 import pytest
 
-from taskwire.sandbox.slack import Attachment, SlackSandbox
 from taskwire.slack.outbound import Outbound
+from taskwire_sandbox.slack import Attachment, SlackSandbox
 
 
 @pytest.mark.parametrize(

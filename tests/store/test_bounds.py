@@ -5,7 +5,7 @@ import pytest
 from taskwire.domain.ids import ChannelId, LinkId, ThreadRef, Ts
 from taskwire.domain.jobs import REPLY, QueueName, in_turn, intake, to_coder, to_thread
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Inbox, Claim
+from taskwire.queue.inbox import MOST_ASKED, MOST_REPLIES, MOST_TOLD, TOO_MANY, Claim, Inbox
 from taskwire.redis.connection import Connections
 from taskwire.state.links import MARKED, LinkWrites
 

@@ -10,8 +10,8 @@ import pytest
 from taskwire.domain.priority import Priority
 from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.redis.connection import Connections
-from taskwire.sandbox.slack.pace import Pace as SlacksPace
 from taskwire.telemetry import Metrics
+from taskwire_sandbox.slack.pace import Pace as SlacksPace
 
 from .engine import Engine
 

@@ -8,7 +8,7 @@ from taskwire.domain.errors import TryLater
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId
 from taskwire.domain.jobs import thread_answers
 from taskwire.queue.batch import Batch
-from taskwire.queue.inbox import Inbox, Claim
+from taskwire.queue.inbox import Claim, Inbox
 from taskwire.queue.user_limits import UserLimit
 
 from .engine import Engine, job

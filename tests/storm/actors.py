@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, cast
 
 from taskwire.domain.controls import Button
 from taskwire.messages import answers
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
-from taskwire.sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.errors import Json, PersonCannot
 
 from .agents import KINDS
 from .plan import Plan

@@ -3,7 +3,7 @@
 Every report's words are its own, so that each complete and each failed can be told from all others.
 """
 
-from taskwire.sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work
+from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work
 
 KINDS = ("finish", "ask", "fail", "chat")
 A_MOMENT = BuildPlan(queue=0.1, provision=0.3, connect=0.1, start=0.2, app=0.2, flicker=0.2, stop=0.4)

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from taskwire.sandbox.coder import CoderSandbox, faults
-from taskwire.sandbox.coder.faults import Fault, Trouble
-from taskwire.sandbox.slack import CallFault, DeliveryFault, SlackSandbox
-from taskwire.sandbox.slack.faults import Rule
+from taskwire_sandbox.coder import CoderSandbox, faults
+from taskwire_sandbox.coder.faults import Fault, Trouble
+from taskwire_sandbox.slack import CallFault, DeliveryFault, SlackSandbox
+from taskwire_sandbox.slack.faults import Rule
 
 from .plan import LATE_SECONDS, STOP_SECONDS, Plan
 from .replicas import Replica

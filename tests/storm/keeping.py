@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.slack import SlackSandbox
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.slack import SlackSandbox
 
 LONGEST = 600
 Lines = Iterable[dict[str, object]]

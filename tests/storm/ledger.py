@@ -1,4 +1,4 @@
-"""What the look-alikes' own ledger say when a storm is over, in the few values that the tally compares.
+"""What the stand-ins' own ledger say when a storm is over, in the few values that the tally compares.
 
 Nothing here asks the bot or its Redis: what Slack shows and what Coder has is all that counts.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from taskwire.sandbox.coder import CoderSandbox, PuppetTask
-from taskwire.sandbox.coder.derived import STATE_NAMES
-from taskwire.sandbox.coder.rows import AppStatus, Task
-from taskwire.sandbox.slack import SlackSandbox
-from taskwire.sandbox.slack.ledger import Delivery
-from taskwire.sandbox.slack.workspace import Stored
+from taskwire_sandbox.coder import CoderSandbox, PuppetTask
+from taskwire_sandbox.coder.derived import STATE_NAMES
+from taskwire_sandbox.coder.rows import AppStatus, Task
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.workspace import Stored
 
 from .actors import Place
 

@@ -1,7 +1,7 @@
 """How long and how hard it storms, and the shorter times that everything in a storm keeps.
 
 Times are shorter than in production so that what a kill leaves behind is taken up in seconds. They keep their
-proportions: nothing that a look-alike does comes later than the bot was told that it may.
+proportions: nothing that a stand-in does comes later than the bot was told that it may.
 """
 
 from pydantic import BaseModel, ConfigDict, Field

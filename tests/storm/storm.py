@@ -7,10 +7,10 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from taskwire.sandbox.coder import CoderSandbox
-from taskwire.sandbox.coder.server import Seen
-from taskwire.sandbox.slack import SlackSandbox
 from taskwire.slack import manifest
+from taskwire_sandbox.coder import CoderSandbox
+from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.slack import SlackSandbox
 
 from . import agents, event_log, ledger
 from .actors import Actors

@@ -1,4 +1,4 @@
-"""What a storm comes to: everything that its people were promised, held against the look-alikes' ledger.
+"""What a storm comes to: everything that its people were promised, held against the stand-ins' ledger.
 
 Each judge looks at one promise and writes a sentence for each case in which it was broken.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from taskwire.sandbox.slack.ledger import Delivery
+from taskwire_sandbox.slack.ledger import Delivery
 
 from .actors import PROMPT, Place, Typed, Written
 from .ledger import Ledger, Said, TaskLedger

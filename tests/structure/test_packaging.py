@@ -1,7 +1,11 @@
 """What is shipped is whole: hashed requirements, the verbs, the wheel, one version everywhere."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -115,6 +119,28 @@ def test_the_wheel_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "taskwire/py.typed" in kept
     assert {*kept, f"{metadata}/licenses/LICENSE"} <= set(wheel.namelist())
     assert "taskwire = taskwire.__main__:main" in wheel.read(f"{metadata}/entry_points.txt").decode()
+
+
+def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed from the wheel, `taskwire demo` ends with a sentence and the code for what one can mend."""
+    monkeypatch.chdir(ROOT)
+    ZipFile(tmp_path / build_wheel(str(tmp_path))).extractall(tmp_path / "installed")
+
+    # Without `site` nothing reads the file that leads an editable install to the source.
+    path = os.pathsep.join([str(tmp_path / "installed"), sysconfig.get_path("purelib")])
+    words = [sys.executable, "-S", "-m", "taskwire", "demo"]
+    ran = subprocess.run(  # noqa: S603 - our own module
+        words, env={"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, check=False
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr.decode()) == (
+        2,
+        b"",
+        "The demo is not part of this installation: install Git and Python 3.11 or later, get Taskwire's "
+        "source, and run `make demo` in it.\n",
+    )
 
 
 def test_the_chart_ships_this_version() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskwire.domain.excerpts import clean
-from taskwire.sandbox.coder.terminal import dressed
+from taskwire_sandbox.coder.terminal import dressed
 
 FIRST = (
     "I looked at the handler of the login first, and then at everything that it calls. The address to which "

@@ -3,15 +3,15 @@
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
-from taskwire.sandbox.slack.block_rules import MESSAGE, problems
-from taskwire.sandbox.slack.view_rules import view_problems
 from taskwire.slack.limits import EDITED_TEXT, Invalid, check_message, check_view
+from taskwire_sandbox.slack.block_rules import MESSAGE, problems
+from taskwire_sandbox.slack.view_rules import view_problems
 
 _MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": "~ "}
 
 
 def faults(message: Message) -> list[str]:
-    """List what Slack would refuse in a message, by the look-alike's rules and by our own door's."""
+    """List what Slack would refuse in a message, by the stand-in's rules and by our own door's."""
     found = problems([*message.blocks], MESSAGE)
     try:
         check_message(message, EDITED_TEXT)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from taskwire.messages import answers
-from taskwire.sandbox.coder import PuppetTask
+from taskwire_sandbox.coder import PuppetTask
 from tests.faults.actors import Actor, metadata, said_in
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind

@@ -1,0 +1,212 @@
+"""Who may do what: Coder's roles, as far as tasks and what surrounds them are concerned.
+
+What a key's scopes forbid is forbidden too; what they hold is UNVERIFIED for the composites.
+"""
+
+from dataclasses import dataclass
+
+from taskwire_sandbox.coder.rows import Organization, Task, Template, Token, User, Workspace
+
+READS_USERS = {"owner", "user-admin", "template-admin", "auditor"}
+READS_USERS_BY_ORGANIZATION = {"organization-admin", "organization-user-admin"}
+COMPOSITES = {
+    "coder:workspaces.create": {
+        "template:read", "template:use", "workspace:create", "workspace:read", "workspace:update",
+    },
+    "coder:workspaces.operate": {
+        "template:read", "workspace:read", "workspace:update", "workspace:start", "workspace:stop",
+    },
+    "coder:workspaces.delete": {"template:read", "template:use", "workspace:read", "workspace:delete"},
+    "coder:workspaces.access": {
+        "template:read", "workspace:read", "workspace:ssh", "workspace:application_connect",
+    },
+    "coder:apikeys.manage_self": {"api_key:*", "user:read"},
+    "coder:application_connect": {"workspace:application_connect"},
+    "application_connect": {"workspace:application_connect"},
+}  # fmt: skip
+RESOURCES = (
+    "api_key", "group", "notification_preference", "organization", "organization_member", "task", "template",
+    "user", "workspace",
+)  # fmt: skip
+ACTIONS = {
+    "create", "read", "update", "delete", "*", "use", "start", "stop", "ssh", "share", "application_connect",
+    "read_personal", "update_personal",
+}  # fmt: skip
+
+
+def is_known_scope(scope: str) -> bool:
+    """Say whether a key may be made with this scope."""
+    if scope in ("all", "coder:all") or scope in COMPOSITES or scope.startswith("coder:templates."):
+        return True
+    resource, _, action = scope.partition(":")
+    return resource in RESOURCES and action in ACTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the deployment's settings allow."""
+
+    shares_workspaces: bool = True
+    owner_may_access_workspaces: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Somebody who asks: a user, through a key."""
+
+    user: User
+    token: Token
+    rules: Rules
+
+    def has_scope(self, permission: str) -> bool:
+        """Say whether the key reaches this far, whatever its user may do."""
+        granted = self.token.scopes
+        if "all" in granted or "coder:all" in granted:
+            return True
+        wildcard = permission.partition(":")[0] + ":*"
+        return any(
+            scope in (permission, wildcard) or permission in COMPOSITES.get(scope, ()) for scope in granted
+        )
+
+    def powers(self) -> str:
+        """Return what tells two views of the same user apart: roles, memberships and scopes."""
+        memberships = {key: sorted(roles) for key, roles in sorted(self.user.org_roles.items())}
+        return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
+
+    def is_site(self, *roles: str) -> bool:
+        """Say whether the user has one of the deployment-wide roles."""
+        return not self.user.roles.isdisjoint(roles)
+
+    def is_in(self, organization: Organization, *roles: str) -> bool:
+        """Say whether the user has one of the roles in the organization."""
+        return not self.user.org_roles.get(organization.id, set()).isdisjoint(roles)
+
+    def is_member(self, organization: Organization) -> bool:
+        """Say whether the user belongs to the organization."""
+        return organization.id in self.user.org_roles
+
+    def acl_role(self, workspace: Workspace) -> str:
+        """Return the role that the workspace was shared with: use, admin or nothing."""
+        return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
+
+    def may_everywhere(self, resource: str, action: str) -> bool | None:
+        """Say whether the viewer may do this to everybody's, as far as the stand-in knows; else None."""
+        match resource, action:
+            case "workspace", "application_connect":
+                is_let = self.is_site("owner") and self.rules.owner_may_access_workspaces
+            case ("task", "read" | "create" | "update" | "delete") | ("workspace", "start" | "stop"):
+                is_let = self.is_site("owner")
+            case _:
+                return None
+        return is_let and self.has_scope(f"{resource}:{action}")
+
+    def has_wide_view(self) -> bool:
+        """Say whether every task can be read."""
+        return self.is_site("owner") and self.has_scope("task:read")
+
+    def can_read_task(self, task: Task) -> bool:
+        """Say whether the task exists for the viewer."""
+        return self.has_scope("task:read") and self._reaches(task.workspace)
+
+    def can_update_task(self, task: Task) -> bool:
+        """Say whether the viewer may change the prompt."""
+        if not self.has_scope("task:update"):
+            return False
+        return self._rules_over(task.workspace) or self.acl_role(task.workspace) == "admin"
+
+    def can_read_workspace(self, workspace: Workspace) -> bool:
+        """Say whether the workspace exists for the viewer."""
+        if not self.has_scope("workspace:read"):
+            return False
+        return self._reaches(workspace) or self.is_site("template-admin")
+
+    def can_connect(self, workspace: Workspace) -> bool:
+        """Say whether the viewer reaches the app inside; an organization's admin does not."""
+        if not self.has_scope("workspace:application_connect"):
+            return False
+        if workspace.owner is self.user or self.acl_role(workspace):
+            return True
+        return self.is_site("owner") and self.rules.owner_may_access_workspaces
+
+    def can_build(self, workspace: Workspace, transition: str) -> bool:
+        """Say whether the viewer may start, stop or delete; who was given a share may not delete."""
+        if not self.has_scope(f"workspace:{transition}"):
+            return False
+        if self._rules_over(workspace):
+            return True
+        return transition != "delete" and bool(self.acl_role(workspace))
+
+    def can_share(self, workspace: Workspace) -> bool:
+        """Say whether the viewer may change with whom the workspace is shared."""
+        return self.has_scope("workspace:share") and (
+            self._rules_over(workspace) or self.acl_role(workspace) == "admin"
+        )
+
+    def can_create_in(self, organization: Organization, owner: User) -> bool:
+        """Say whether the viewer may make a task and a workspace there for that user."""
+        if not (self.has_scope("task:create") and self.has_scope("workspace:create")):
+            return False
+        if self.is_in(organization, "organization-workspace-creation-ban"):
+            return False
+        if self.is_site("owner") or self.is_in(organization, "organization-admin"):
+            return True
+        return owner is self.user and self.is_member(organization)
+
+    def can_read_user(self, user: User) -> bool:
+        """Say whether the user exists for the viewer."""
+        if not self.has_scope("user:read"):
+            return False
+        if user is self.user or self.is_site(*READS_USERS):
+            return True
+        return any(
+            not roles.isdisjoint(READS_USERS_BY_ORGANIZATION) for roles in self.user.org_roles.values()
+        )
+
+    def shared_memberships(self, user: User) -> set[str]:
+        """Return the organizations in which the viewer can read that the user is a member."""
+        if self.can_read_user(user) and user is not self.user:
+            return set(user.org_roles)
+        if not self.rules.shares_workspaces and user is not self.user:
+            return set()
+        return set(user.org_roles) & set(self.user.org_roles)
+
+    def can_read_organization(self, organization: Organization) -> bool:
+        """Say whether the organization exists for the viewer."""
+        if not self.has_scope("organization:read"):
+            return False
+        return self.is_member(organization) or self.is_site(
+            "owner", "auditor", "template-admin", "user-admin"
+        )
+
+    def can_read_template(self, template: Template) -> bool:
+        """Say whether the template exists for the viewer."""
+        if not self.has_scope("template:read"):
+            return False
+        if self._curates(template) or self.is_site("auditor"):
+            return True
+        if not self.is_member(template.organization):
+            return False
+        return template.readable_by is None or self.user.id in template.readable_by
+
+    def can_use_template(self, template: Template) -> bool:
+        """Say whether the viewer may make a workspace from the template."""
+        if not self.has_scope("template:use"):
+            return False
+        return self._curates(template) or template.usable_by is None or self.user.id in template.usable_by
+
+    def can_manage_keys_of(self, user: User, action: str) -> bool:
+        """Say whether the viewer may read, create, update or delete that user's keys."""
+        return self.has_scope(f"api_key:{action}") and (user is self.user or self.is_site("owner"))
+
+    def _rules_over(self, workspace: Workspace) -> bool:
+        organization = workspace.organization
+        is_owner = workspace.owner is self.user and self.is_member(organization)
+        return is_owner or self.is_site("owner") or self.is_in(organization, "organization-admin")
+
+    def _reaches(self, workspace: Workspace) -> bool:
+        return self._rules_over(workspace) or bool(self.acl_role(workspace))
+
+    def _curates(self, template: Template) -> bool:
+        if self.is_site("owner", "template-admin"):
+            return True
+        return self.is_in(template.organization, "organization-admin", "organization-template-admin")

@@ -1,0 +1,179 @@
+"""The program inside a workspace: the terminal of an agent, its conversation, and the watcher of its screen.
+
+It stands for agentapi and `coder exp mcp server` together: POST /message and GET /messages on one side,
+reports to coderd on the other. What the agent decides to do is in `player`.
+"""
+
+from collections.abc import Callable, Sequence
+
+from taskwire_sandbox.coder.clock import Booking
+from taskwire_sandbox.coder.rows import Agent, Message, Task
+from taskwire_sandbox.coder.terminal import banner, padded, submitted
+from taskwire_sandbox.coder.world import World
+
+SETTLE_SECONDS = 2.0  # agentapi calls a screen stable that has not changed for so long
+
+ReportSink = Callable[[str, str, str], object]
+
+
+class Rejected(Exception):
+    """The program inside does not take a message, or does not answer."""
+
+
+class AgentApi:
+    """One run of the program, from a start of the workspace to its end."""
+
+    def __init__(self, world: World, task: Task, agent: Agent, report: ReportSink) -> None:
+        self._world = world
+        self._task = task
+        self._report = report
+        self._settling: Booking | None = None
+        self._is_busy = False
+        self._last: tuple[str, str, str] | None = None
+        self.agent = agent
+        self.columns = task.workspace.template.columns
+        self.status = "running"
+        self.is_alive = True
+        self.is_silent = False
+        self.pads_inputs = False
+        self.messages: list[Message] = []
+        self.troubles: dict[str, int] = {}
+        self.on_input: Callable[[str], None] = lambda _text: None
+
+    def open(self, history: Sequence[Message]) -> None:
+        """Show the greeting, or what a kept history holds."""
+        self.messages = list(history) if history else []
+        if not self.messages:
+            self._append("agent", banner(self.columns))
+        self.screen_changed()
+
+    def type_prompt(self, prompt: str) -> None:
+        """Type the task's prompt, as agentapi does once the agent is up; what leaves it is an input."""
+        self._append("user", prompt)
+        self._append("agent", "")
+        self._task.inputs += submitted(prompt)[1:]
+        self.screen_changed()
+        self._watch("working")
+
+    def post_message(self, text: str) -> None:
+        """Take an input as POST /message does: it is trimmed, not empty, and the screen has to be stable."""
+        self.stumble("message")
+        text = text.strip()
+        if not text:
+            raise Rejected("message must not be empty")
+        if self.status != "stable":
+            raise Rejected("message can only be sent when the agent is waiting for user input")
+        is_logged = not self.troubles.get("message_unlogged")
+        if is_logged:
+            self._append("user", padded(text, self.columns) if self.pads_inputs else text)
+            self._append("agent", "")
+        typed = submitted(text)
+        self._task.inputs += typed
+        self.screen_changed()
+        self._watch("working")
+        if not is_logged:
+            self.prints("* Thinking...")
+        for words in typed:
+            self.on_input(words)
+        self.stumble("message_after_typing")
+        self.stumble("message_unlogged")
+
+    def stumble(self, part: str) -> None:
+        """Fail if this part of the program was told to, so many times."""
+        left = self.troubles.get(part, 0)
+        if left:
+            self.troubles[part] = left - 1
+            raise Rejected(f"agentapi: {part.replace('_', ' ')}: context deadline exceeded")
+
+    def prints(self, text: str) -> None:
+        """Let the present turn's message grow."""
+        last = self._present_turn()
+        last.content = f"{last.content}\n\n{text}" if last.content else text
+        self._redrawn(last)
+
+    def rewrites(self, text: str) -> None:
+        """Replace the present turn's message, as a terminal that is drawn anew does."""
+        last = self._present_turn()
+        last.content = text
+        self._redrawn(last)
+
+    def works(self) -> None:
+        """Let the screen move until it is told to stop."""
+        self._is_busy = True
+        self.status = "running"
+        self._cancel_settling()
+
+    def stops_working(self) -> None:
+        """Let the screen come to rest; it is stable after two seconds."""
+        self._is_busy = False
+        self.screen_changed()
+
+    def screen_changed(self) -> None:
+        """Note a change on the screen; without another one it is stable soon."""
+        self.status = "running"
+        self._cancel_settling()
+        if not self._is_busy:
+            self._settling = self._world.agenda.book(SETTLE_SECONDS, self.settles)
+
+    def settles(self) -> None:
+        """Be stable now; the watcher takes that for idle."""
+        if not self.is_alive:
+            return
+        self._is_busy = False
+        self._cancel_settling()
+        self.status = "stable"
+        self._watch("idle")
+
+    def reports(self, state: str, message: str, uri: str) -> None:
+        """Let the agent report about itself through its tool."""
+        said = "failure" if state == "failed" else state
+        if said == "idle" or self._world.settings.reports_become_working:
+            said = "working"
+        self._tell(said, message, uri)
+
+    def tells(self, state: str, message: str, uri: str) -> None:
+        """Report exactly this, whoever would have said it."""
+        self._tell("failure" if state == "failed" else state, message, uri, is_forced=True)
+
+    def dies(self) -> None:
+        """End the program; nothing is reported any more."""
+        self.is_alive = False
+        self._cancel_settling()
+
+    def _watch(self, state: str) -> None:
+        _, message, uri = self._last or ("", "", "")
+        self._tell(state, message, uri)
+
+    def _tell(self, state: str, message: str, uri: str, *, is_forced: bool = False) -> None:
+        told = (state, message, uri)
+        if not self.is_alive or (not is_forced and (told == self._last or self.is_silent)):
+            return
+        self._last = told
+        self._report(state, message, uri)
+        if state in ("complete", "failure") and self._task.workspace.template.reports_work_after_the_end:
+            self._world.agenda.book(SETTLE_SECONDS / 2, lambda: self._works_after(told))
+
+    def _works_after(self, end: tuple[str, str, str]) -> None:
+        """Take the last of what is drawn for work, as the watcher of a screen sometimes does."""
+        if self._last == end:
+            self._watch("working")
+
+    def _present_turn(self) -> Message:
+        if self.messages[-1].role != "agent" or len(self.messages) == 1:
+            self._append("agent", "")
+        return self.messages[-1]
+
+    def _redrawn(self, message: Message) -> None:
+        message.time = self._world.agenda.stamp()
+        message.nanoseconds = self._world.ids.new_nanoseconds()
+        self.screen_changed()
+
+    def _append(self, role: str, content: str) -> None:
+        world = self._world
+        stamp, nanoseconds = world.agenda.stamp(), world.ids.new_nanoseconds()
+        self.messages.append(Message(len(self.messages), role, content, stamp, nanoseconds))
+
+    def _cancel_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.call_off()
+            self._settling = None

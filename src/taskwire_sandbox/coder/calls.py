@@ -1,0 +1,124 @@
+"""One request on its way through: what was asked, by whom, and the look-ups that every route shares."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from taskwire_sandbox.coder.access import Viewer
+from taskwire_sandbox.coder.bodies import Struct, read
+from taskwire_sandbox.coder.builds import Builds
+from taskwire_sandbox.coder.ids import as_uuid
+from taskwire_sandbox.coder.notices import Notices
+from taskwire_sandbox.coder.reports import Reports
+from taskwire_sandbox.coder.rows import Agent, Task, User, Version, Workspace
+from taskwire_sandbox.coder.wire import Answer, JsonValue, Refusal, not_found
+from taskwire_sandbox.coder.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The parts that a request may set in motion."""
+
+    world: World
+    reports: Reports
+    builds: Builds
+    notices: Notices
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route: its name for tests, how it is asked for, and what answers it."""
+
+    name: str
+    method: str
+    pattern: str
+    act: "Callable[[Call], Answer]"
+    query: frozenset[str] = frozenset()
+    asker: str = "user"  # or "agent", or "anyone"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has found its route and whose key has been checked."""
+
+    deployment: Deployment
+    route: Route
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    asker: Viewer | Agent | None
+    number: int = 0  # as which it arrived
+
+    @property
+    def world(self) -> World:
+        """Return the rows."""
+        return self.deployment.world
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return who asks, on a route for users."""
+        if not isinstance(self.asker, Viewer):
+            raise LookupError(f"{self.route.name} is no route for users")
+        return self.asker
+
+    def read(self, struct: Struct) -> dict[str, JsonValue]:
+        """Return the body's fields."""
+        return read(self.body, struct, self.world.complain)
+
+    def user(self) -> User:
+        """Return the `{user}` of the path if the viewer can read it."""
+        found = self._named_user()
+        if found is None or not self.viewer.can_read_user(found):
+            raise not_found()
+        return found
+
+    def member(self) -> User:
+        """Return the `{user}` of the path if the viewer can read it, or a membership of it."""
+        found = self._named_user()
+        if found is None:
+            raise not_found()
+        if not self.viewer.can_read_user(found) and not self.viewer.shared_memberships(found):
+            raise not_found()
+        return found
+
+    def task(self) -> Task:
+        """Return the `{task}` of the path: by id whoever the `{user}` is, else by that user's name for it."""
+        owner, name = self.member(), self.params["task"]
+        known = as_uuid(name)
+        found = self.world.tasks.get(known) if known else None
+        found = found or self.world.find_task(owner, name)
+        if found is None or not self.viewer.can_read_task(found):
+            raise not_found()
+        return found
+
+    def workspace(self) -> Workspace:
+        """Return the `{workspace}` of the path."""
+        found = self.world.workspaces.get(self.uuid("workspace"))
+        if found is None or not self.viewer.can_read_workspace(found):
+            raise not_found()
+        if found.is_deleted and self.query.get("include_deleted") != "true":
+            hint = 'you can view this workspace by specifying "?include_deleted=true" and trying again.'
+            raise Refusal(410, f'Workspace "{found.id}" was deleted, {hint}')
+        return found
+
+    def version(self) -> Version:
+        """Return the `{templateversion}` of the path."""
+        found = self.world.versions.get(self.uuid("templateversion"))
+        if found is None or not self.viewer.can_read_template(found.template):
+            raise not_found()
+        return found
+
+    def uuid(self, name: str) -> str:
+        """Return a path parameter that has to be a UUID."""
+        known = as_uuid(self.params[name])
+        if known is None:
+            self.world.complain(f"{self.route.name}: {self.params[name]!r} is no uuid")
+            raise Refusal(
+                400,
+                f'Invalid UUID "{self.params[name]}".',
+                f"invalid UUID length: {len(self.params[name])}",
+            )
+        return known
+
+    def _named_user(self) -> User | None:
+        name = self.params["user"]
+        return self.viewer.user if name == "me" else self.world.find_user(name)

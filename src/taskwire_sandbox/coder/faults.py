@@ -1,0 +1,157 @@
+"""Misbehaviour on demand: what goes wrong with which calls, how often, and on which side of the effect."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from taskwire_sandbox.coder.wire import Answer, answer
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way to go wrong. `executes` says whether the call has its effect all the same."""
+
+    name: str
+    executes: bool = True
+    delay_before: float = 0.0
+    delay_after: float = 0.0
+    answer: Answer | None = None  # instead of the real one
+    cuts: bool = False  # the connection is reset instead of an answer
+    hangs: bool = False  # there is no answer until the stand-in is told to behave
+
+
+def late(seconds: float) -> Fault:
+    """Wait, then do it and answer."""
+    return Fault("late", delay_before=seconds)
+
+
+def late_after(seconds: float) -> Fault:
+    """Do it, then wait, then answer."""
+    return Fault("late_after", delay_after=seconds)
+
+
+def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
+    """Answer 429 without doing anything."""
+    body = {"message": f"You've been rate limited for sending more than {limit} requests in 1m0s."}
+    plain = answer(429, body)
+    return Fault(
+        "too_many",
+        executes=False,
+        answer=Answer(429, plain.body, {"Retry-After": str(retry_after)}, plain.content_type),
+    )
+
+
+def server_error(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
+    """Answer 500 without doing anything."""
+    return Fault("server_error", executes=False, answer=answer(status, {"message": message}))
+
+
+def bad_gateway(
+    message: str = "Failed to reach task app endpoint.", detail: str = "context deadline exceeded"
+) -> Fault:
+    """Answer 502 with one of Coder's messages, without doing anything."""
+    return Fault("bad_gateway", executes=False, answer=answer(502, {"message": message, "detail": detail}))
+
+
+def nonsense(body: bytes = b"<html>Bad gateway</html>", status: int = 200) -> Fault:
+    """Do it and answer what is no JSON."""
+    return Fault("nonsense", answer=Answer(status, body, content_type="text/html"))
+
+
+def refused() -> Fault:
+    """Close the connection without reading the request or doing anything."""
+    return Fault("refused", executes=False, cuts=True)
+
+
+def cut_after() -> Fault:
+    """Do it, then reset the connection."""
+    return Fault("cut_after", cuts=True)
+
+
+def error_after(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
+    """Do it, then answer 500."""
+    return Fault("error_after", answer=answer(status, {"message": message}))
+
+
+def hang() -> Fault:
+    """Take the request and neither do anything nor answer."""
+    return Fault("hang", executes=False, hangs=True)
+
+
+MAKERS = {
+    "late": late,
+    "late_after": late_after,
+    "too_many": too_many,
+    "server_error": server_error,
+    "bad_gateway": bad_gateway,
+    "nonsense": nonsense,
+    "refused": refused,
+    "cut_after": cut_after,
+    "error_after": error_after,
+    "hang": hang,
+}
+
+
+def named(name: str, options: Mapping[str, str | int | float]) -> Fault:
+    """Make a fault by its name, for the control interface."""
+    if name not in MAKERS:
+        raise LookupError(f"no fault is called {name!r}; there are {', '.join(MAKERS)}")
+    if name == "nonsense" and "body" in options:
+        return nonsense(str(options["body"]).encode())
+    maker = MAKERS[name]
+    return maker(**options)  # type: ignore[operator, no-any-return]  # options come from JSON; a wrong one is told
+
+
+@dataclass(slots=True)
+class Trouble:
+    """A fault that waits for calls to routes that fit a pattern, so often or with a probability."""
+
+    pattern: str
+    fault: Fault
+    times: int | None = 1
+    probability: float = 1.0
+    skips: int = 0
+    hits: int = 0
+    dice: random.Random = field(default_factory=random.Random)
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether it has happened as often as it should."""
+        return self.times is not None and self.hits >= self.times
+
+    def strikes(self, route: str) -> bool:
+        """Say whether it happens to this call, and count it."""
+        if self.is_over or not fnmatchcase(route, self.pattern):
+            return False
+        if self.skips:
+            self.skips -= 1
+            return False
+        if self.probability < 1 and self.dice.random() >= self.probability:
+            return False
+        self.hits += 1
+        return True
+
+
+class Troubles:
+    """All misbehaviour that is planned; the oldest that fits goes first."""
+
+    def __init__(self) -> None:
+        self._planned: list[Trouble] = []
+
+    def plan(self, trouble: Trouble) -> Trouble:
+        """Add one."""
+        self._planned.append(trouble)
+        return trouble
+
+    def clear(self) -> None:
+        """Behave from now on."""
+        self._planned.clear()
+
+    def next_for(self, route: str) -> Fault | None:
+        """Return what goes wrong with this call, if anything does."""
+        for trouble in self._planned:
+            if trouble.strikes(route):
+                self._planned = [each for each in self._planned if not each.is_over]
+                return trouble.fault
+        return None

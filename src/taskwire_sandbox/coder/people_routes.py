@@ -1,0 +1,279 @@
+"""Routes about people: users, organizations and their members, keys, wishes about notifications."""
+
+from datetime import timedelta
+
+from taskwire_sandbox.coder import search, shapes
+from taskwire_sandbox.coder.access import is_known_scope
+from taskwire_sandbox.coder.bodies import AUTH_CHECK, CREATE_TOKEN, UPDATE_PREFERENCES, text
+from taskwire_sandbox.coder.calls import Call
+from taskwire_sandbox.coder.notices import TEMPLATE_IDS
+from taskwire_sandbox.coder.rows import Organization, Token, User
+from taskwire_sandbox.coder.wire import (
+    NO_PERMISSION,
+    Answer,
+    Json,
+    JsonValue,
+    Refusal,
+    answer,
+    not_found,
+    quoted,
+    timestamp,
+)
+
+USER_KEYS = (
+    "search", "name", "status", "service_account", "role", "last_seen_after", "last_seen_before",
+    "created_after", "created_before", "github_com_user_id", "login_type",
+)  # fmt: skip
+NANOSECONDS = 1_000_000_000
+
+
+def build_info(call: Call) -> Answer:
+    """Answer with the server's version; nobody has to sign in for that."""
+    settings = call.world.settings
+    return answer(
+        200,
+        {
+            "external_url": f"https://github.com/coder/coder/commit/{settings.version.partition('+')[2]}",
+            "version": settings.version,
+            "dashboard_url": settings.access_url,
+            "telemetry": False,
+            "workspace_proxy": False,
+            "agent_api_version": "1.0",
+            "provisioner_api_version": "1.15",
+            "upgrade_message": "",
+            "deployment_id": call.world.deployment_id,
+        },
+    )
+
+
+def check_rights(call: Call) -> Answer:
+    """Answer with what the viewer may do, by the names that were given to each question."""
+    checks = call.read(AUTH_CHECK)["checks"]
+    found: Json = {}
+    for name, check in checks.items() if isinstance(checks, dict) else ():
+        asked = check if isinstance(check, dict) else {}
+        about = asked.get("object")
+        resource = str(about.get("resource_type", "")) if isinstance(about, dict) else ""
+        may = call.viewer.may_everywhere(resource, str(asked.get("action", "")))
+        if may is None:
+            call.world.complain(f"authcheck: {name!r} asks what is not known here: {asked}")
+        found[name] = bool(may)
+    return answer(200, found)
+
+
+def list_users(call: Call) -> Answer:
+    """Answer with the users that the viewer can read and the search finds, by name."""
+    terms, problems = search.parse(call.query.get("q", ""), bare="search")
+    wanted = {key: search.single(terms, key, problems) for key in USER_KEYS}
+    problems += search.excess(terms, USER_KEYS, call.world.complain)
+    if problems:
+        raise Refusal(400, "Invalid user search query.", validations=problems)
+    found = [
+        user for user in call.world.users.values() if call.viewer.can_read_user(user) and _fits(user, wanted)
+    ]
+    found.sort(key=lambda user: user.username.lower())
+    page: list[JsonValue] = [shapes.user_json(user) for user in _page(call, found)]
+    return answer(200, {"users": page, "count": len(found)})
+
+
+def _fits(user: User, wanted: dict[str, str]) -> bool:
+    searched = wanted["search"]
+    if searched and searched not in user.email.lower() and searched not in user.username.lower():
+        return False
+    if wanted["name"] and wanted["name"] not in user.name.lower():
+        return False
+    if wanted["status"] and user.status not in wanted["status"].split(","):
+        return False
+    if wanted["role"] and not user.roles & set(wanted["role"].split(",")):
+        return False
+    return not wanted["github_com_user_id"] or str(user.github_id) == wanted["github_com_user_id"]
+
+
+def _page(call: Call, users: list[User]) -> list[User]:
+    bounds = {}
+    for key in ("offset", "limit"):
+        value = call.query.get(key, "0")
+        if not value.isdecimal():
+            call.world.complain(f"users.list: {key}={value!r} is no number")
+            problem = f'Query param "{key}" must be a valid positive integer: {value}'
+            raise Refusal(400, "Query parameters have invalid values.", validations=[(key, problem)])
+        bounds[key] = int(value)
+    end = bounds["offset"] + bounds["limit"] if bounds["limit"] else None
+    return users[bounds["offset"] : end]
+
+
+def get_user(call: Call) -> Answer:
+    """Answer with one user."""
+    return answer(200, shapes.user_json(call.user()))
+
+
+def list_organizations(call: Call) -> Answer:
+    """Answer with the organizations that the viewer can read."""
+    found = call.world.organizations.values()
+    return answer(200, [shapes.organization_json(o) for o in found if call.viewer.can_read_organization(o)])
+
+
+def list_own_organizations(call: Call) -> Answer:
+    """Answer with the organizations to which a user belongs."""
+    user = call.user()
+    found = call.world.organizations.values()
+    return answer(200, [shapes.organization_json(o) for o in found if o.id in user.org_roles])
+
+
+def list_members(call: Call) -> Answer:
+    """Answer with an organization's members, as far as the viewer can read them."""
+    organization = organization_of(call)
+    members = [user for user in call.world.users.values() if organization.id in user.org_roles]
+    visible = [user for user in members if organization.id in call.viewer.shared_memberships(user)]
+    return answer(200, [shapes.member_json(user, organization) for user in visible])
+
+
+def organization_of(call: Call) -> Organization:
+    """Return the `{organization}` of the path."""
+    found = call.world.find_organization(call.params["organization"])
+    if found is None or not call.viewer.can_read_organization(found):
+        raise not_found()
+    return found
+
+
+def list_tokens(call: Call) -> Answer:
+    """Answer with a user's named keys that have not expired, or with all."""
+    user = _keys_of(call)
+    now = call.world.agenda.now()
+    wants_expired = call.query.get("include_expired") == "true"
+    found = [
+        token
+        for token in call.world.tokens.values()
+        if token.user is user and token.login_type == "token" and (wants_expired or token.expires_at > now)
+    ]
+    return answer(200, [shapes.token_json(token) for token in found])
+
+
+def create_token(call: Call) -> Answer:
+    """Make a named key; its secret is in this answer and nowhere else."""
+    user = _keys_of(call, "create")
+    request = call.read(CREATE_TOKEN)
+    scopes = _scopes(request)
+    lifetime = _lifetime(call, user, request["lifetime"])
+    name = text(request, "token_name") or f"{user.username}-{call.world.ids.new_suffix()}"
+    if any(token.user is user and token.name == name for token in call.world.tokens.values()):
+        taken = [("name", "This value is already in use and should be unique.")]
+        raise Refusal(409, f"A token with name {quoted(name)} already exists.", validations=taken)
+    return answer(201, {"key": keep_token(call, user, name, lifetime, scopes).key})
+
+
+def keep_token(call: Call, user: User, name: str, lifetime: timedelta, scopes: tuple[str, ...]) -> Token:
+    """Add a key."""
+    world = call.world
+    key_id, secret = world.ids.new_token()
+    now = world.agenda.stamp()
+    token = Token(key_id, secret, user, name, now, now + lifetime, int(lifetime.total_seconds()), scopes)
+    world.tokens[key_id] = token
+    return token
+
+
+def _scopes(request: dict[str, JsonValue]) -> tuple[str, ...]:
+    listed = request["scopes"]
+    scopes = [str(scope) for scope in listed] if isinstance(listed, list) else []
+    scopes = scopes or [text(request, "scope") or "all"]
+    unknown = next((scope for scope in scopes if not is_known_scope(scope)), None)
+    if unknown is not None:
+        raise Refusal(
+            400, "Failed to create API key.", f"invalid or unsupported API key scope: {quoted(unknown)}"
+        )
+    return tuple(scopes)
+
+
+def _lifetime(call: Call, user: User, nanoseconds: JsonValue) -> timedelta:
+    settings = call.world.settings
+    asked = nanoseconds if isinstance(nanoseconds, int) else 0
+    limit = longest_lifetime(call, user)
+    if asked < 0:
+        raise Refusal(
+            400,
+            "Failed to validate create API key request.",
+            "lifetime must be positive number greater than 0",
+        )
+    if timedelta(microseconds=asked / 1000) > limit:
+        hours = int(limit.total_seconds() // 3600)
+        detail = f"lifetime must be less than {hours}h0m0s"
+        raise Refusal(400, "Failed to validate create API key request.", detail)
+    return timedelta(microseconds=asked // 1000) if asked else timedelta(days=settings.default_lifetime_days)
+
+
+def longest_lifetime(call: Call, user: User) -> timedelta:
+    """Return how long a user's key may live; an owner's is shorter."""
+    settings = call.world.settings
+    is_owner = "owner" in user.roles
+    return timedelta(days=settings.max_admin_lifetime_days if is_owner else settings.max_lifetime_days)
+
+
+def token_config(call: Call) -> Answer:
+    """Answer with how long a key may live."""
+    limit = longest_lifetime(call, _keys_of(call))
+    return answer(200, {"max_token_lifetime": int(limit.total_seconds()) * NANOSECONDS})
+
+
+def get_key(call: Call) -> Answer:
+    """Answer with one key by its id; this is how a client learns when its own ends."""
+    return answer(200, shapes.token_json(_key(call)))
+
+
+def delete_key(call: Call) -> Answer:
+    """Delete a key."""
+    del call.world.tokens[_key(call, "delete").id]
+    return Answer(204)
+
+
+def expire_key(call: Call) -> Answer:
+    """Let a key end now."""
+    _key(call, "update").expires_at = call.world.agenda.now()
+    return Answer(204)
+
+
+def _key(call: Call, action: str = "read") -> Token:
+    user = _keys_of(call, action)
+    found = call.world.tokens.get(call.params["keyid"])
+    if found is None or found.user is not user:
+        raise not_found()
+    return found
+
+
+def _keys_of(call: Call, action: str = "read") -> User:
+    user = call.user()
+    if not call.viewer.can_manage_keys_of(user, action):
+        raise not_found()
+    return user
+
+
+def get_preferences(call: Call) -> Answer:
+    """Answer with which notifications a user has turned on or off."""
+    return answer(200, _preferences(_with_preferences(call)))
+
+
+def put_preferences(call: Call) -> Answer:
+    """Turn notifications on or off."""
+    user = _with_preferences(call)
+    wanted = call.read(UPDATE_PREFERENCES)["template_disabled_map"]
+    for template_id, is_disabled in wanted.items() if isinstance(wanted, dict) else ():
+        if template_id not in TEMPLATE_IDS.values():
+            raise Refusal(400, "Unable to parse notification template UUID.", template_id)
+        user.disabled_notices[template_id] = bool(is_disabled)
+    user.preferences_at = call.world.agenda.stamp()
+    return answer(200, _preferences(user))
+
+
+def _with_preferences(call: Call) -> User:
+    user = call.user()
+    if user is not call.viewer.user and not call.viewer.is_site("owner"):
+        raise Refusal(403, "Forbidden.", NO_PERMISSION)
+    return user
+
+
+def _preferences(user: User) -> list[JsonValue]:
+    at = timestamp(user.preferences_at or user.created_at)
+    rows: list[JsonValue] = []
+    for template_id, is_disabled in user.disabled_notices.items():
+        row: Json = {"id": template_id, "disabled": is_disabled, "updated_at": at}
+        rows.append(row)
+    return rows

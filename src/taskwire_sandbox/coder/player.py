@@ -1,0 +1,135 @@
+"""Plays an agent's script on its terminal: one step after the other, in the agenda's time."""
+
+from collections import deque
+from collections.abc import Callable
+
+from taskwire_sandbox.coder.agentapi import AgentApi
+from taskwire_sandbox.coder.clock import Agenda
+from taskwire_sandbox.coder.steps import (
+    Ask,
+    Busy,
+    Complete,
+    Crash,
+    Fail,
+    Idle,
+    Report,
+    Rewrite,
+    Say,
+    Script,
+    Step,
+    Steps,
+    Wait,
+    Work,
+)
+from taskwire_sandbox.coder.terminal import dressed
+
+
+class Player:
+    """The mind of one agent."""
+
+    def __init__(
+        self, agenda: Agenda, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
+    ) -> None:
+        self._agenda = agenda
+        self._terminal = terminal
+        self._script = script
+        self._on_crash = on_crash
+        self._steps: deque[Step] = deque()
+        self._question: Ask | None = None
+        self._is_waiting = False
+        terminal.on_input = self.hear
+
+    def begin(self, steps: Steps) -> None:
+        """Do these steps now, before what is left of others."""
+        self._steps.extendleft(reversed(steps))
+        if not self._is_waiting:
+            self._go_on()
+
+    def hear(self, text: str) -> None:
+        """Go on with what an answer leads to, or with what the script does on any input."""
+        question, self._question = self._question, None
+        self.begin(question.then(text) if question else self._script.on_input(text))
+
+    def _go_on(self) -> None:
+        self._is_waiting = False
+        while self._steps and self._terminal.is_alive and not self._is_waiting and self._question is None:
+            self._do(self._steps.popleft())
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Work():
+                self._work(step)
+            case Say():
+                self._say(step)
+            case Ask():
+                self._ask(step)
+            case Complete(message, uri):
+                self._end("complete", message, uri)
+            case Fail(message, uri):
+                self._end("failed", message, uri)
+            case Crash():
+                self._on_crash()
+            case Wait(seconds):
+                self._pause(seconds)
+            case _:
+                self._do_at_once(step)
+
+    def _do_at_once(self, step: Rewrite | Report | Idle | Busy) -> None:
+        terminal = self._terminal
+        match step:
+            case Rewrite(text):
+                terminal.rewrites(text)
+            case Report(state, message, uri):
+                terminal.reports(state, message, uri)
+                terminal.screen_changed()
+            case Idle():
+                terminal.settles()
+            case Busy():
+                terminal.works()
+
+    def _work(self, step: Work) -> None:
+        self._terminal.works()
+        if step.report:
+            self._terminal.reports("working", step.report, step.uri)
+        self._pause(step.seconds, then=self._terminal.stops_working)
+
+    def _say(self, step: Say) -> None:
+        text = step.text if step.raw else dressed(step.text, self._terminal.columns)
+        if not step.seconds:
+            self._terminal.prints(text)
+            return
+        self._terminal.works()
+        lines = text.split("\n")
+        for index in range(1, len(lines)):
+            shown = "\n".join(lines[: index + 1])
+            self._agenda.book(step.seconds * index / len(lines), self._grows(shown, "\n".join(lines[:index])))
+        self._terminal.prints(lines[0])
+        self._pause(step.seconds, then=self._terminal.stops_working)
+
+    def _grows(self, shown: str, before: str) -> Callable[[], None]:
+        def grow() -> None:
+            content = self._terminal.messages[-1].content
+            if self._terminal.is_alive and content.endswith(before):
+                self._terminal.rewrites(content.removesuffix(before) + shown)
+
+        return grow
+
+    def _ask(self, step: Ask) -> None:
+        if step.report:
+            self._terminal.reports("working", step.report, "")
+        self._terminal.prints(dressed(step.text, self._terminal.columns))
+        self._terminal.stops_working()
+        self._question = step
+
+    def _end(self, state: str, message: str, uri: str) -> None:
+        self._terminal.reports(state, message, uri)
+        self._terminal.stops_working()
+
+    def _pause(self, seconds: float, then: Callable[[], None] | None = None) -> None:
+        def go_on() -> None:
+            if then is not None and self._terminal.is_alive:
+                then()
+            self._go_on()
+
+        self._is_waiting = True
+        self._agenda.book(seconds, go_on)

@@ -1,0 +1,98 @@
+"""What agents report to coderd: the app's statuses, and the snapshots that they leave behind."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Sequence
+
+from taskwire_sandbox.coder.rows import Agent, AppStatus, Message, Snapshot, Task, Workspace
+from taskwire_sandbox.coder.steps import MESSAGE_LIMIT
+from taskwire_sandbox.coder.wire import Json, Refusal, encode, timestamp
+from taskwire_sandbox.coder.world import World
+
+REPORT_STATES = ("working", "idle", "complete", "failure")
+SNAPSHOT_MESSAGES = 30
+SNAPSHOT_LIMIT = 64 * 1024  # bytes of the uploaded body
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|</?[A-Za-z!?][^<>]*>", re.DOTALL | re.IGNORECASE)
+
+Listener = Callable[[Workspace, AppStatus, AppStatus | None], None]
+
+
+class Reports:
+    """The receiving end of the agents' reports."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.on_report: Listener = lambda _workspace, _status, _before: None
+
+    def add(self, workspace: Workspace, agent: Agent, state: str, message: str, uri: str) -> AppStatus:
+        """Append a report to the app's history; `state` is in the report's spelling."""
+        if state not in REPORT_STATES:
+            raise Refusal(400, "Invalid state provided.", f"invalid state: {state!r}")
+        if len(message.encode()) > MESSAGE_LIMIT:
+            raise Refusal(
+                400,
+                "Message is too long.",
+                validations=[("message", "Message must be less than 160 characters.")],
+            )
+        world = self._world
+        status = AppStatus(
+            world.ids.new_uuid(), world.agenda.stamp(), state, sanitized(message), uri, agent.app.id, agent.id
+        )
+        before, workspace.latest_status = workspace.latest_status, status
+        agent.app.statuses.append(status)
+        world.touch(workspace)
+        self.on_report(workspace, status, before)
+        return status
+
+    def keep_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
+        """Store what a paused task shows as its log; a later one replaces it."""
+        task.snapshot = Snapshot(layout, list(messages), self._world.agenda.stamp())
+
+
+def sanitized(message: str) -> str:
+    """Return a message as Coder keeps it for a web page: without tags, and what is left escaped for HTML."""
+    plain = _TAG.sub("", _unquoted(message))
+    escaped = _ESCAPE.sub("", _escaped_for_html(html.unescape(plain)))
+    return " ".join("".join(c for c in escaped if c.isprintable() or c.isspace()).split())
+
+
+def _escaped_for_html(text: str) -> str:
+    """Escape as Go does, which writes quotes as numbers."""
+    return html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;")
+
+
+def _unquoted(message: str) -> str:
+    """Read backslashes as in a string of a program, where the whole message can be read so."""
+    try:
+        return str(json.loads(f'"{message}"'))
+    except ValueError:
+        return message
+
+
+def message_json(message: Message, offset_minutes: int = 0) -> Json:
+    """Return a message as agentapi has it."""
+    return {
+        "id": message.id,
+        "content": message.content,
+        "role": message.role,
+        "time": timestamp(message.time, message.nanoseconds, offset_minutes),
+    }
+
+
+def worth_keeping(messages: Sequence[Message]) -> list[Message]:
+    """Return the last messages that fit into a snapshot, as the agent's shutdown script picks them."""
+    kept = list(messages[-SNAPSHOT_MESSAGES:])
+    while len(kept) > 1 and _size(kept) > SNAPSHOT_LIMIT:
+        kept.pop(0)
+    if kept and _size(kept) > SNAPSHOT_LIMIT:
+        last = kept[0]
+        kept = [
+            Message(last.id, last.role, last.content[-SNAPSHOT_LIMIT // 4 :], last.time, last.nanoseconds)
+        ]
+    return kept
+
+
+def _size(messages: Sequence[Message]) -> int:
+    return len(encode({"messages": [message_json(message) for message in messages]}))

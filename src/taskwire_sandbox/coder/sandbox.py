@@ -1,0 +1,378 @@
+"""The stand-in as a whole: a server on loopback that is Coder for all who ask it, and its strings."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+from taskwire_sandbox.coder.builds import Builds
+from taskwire_sandbox.coder.calls import Deployment
+from taskwire_sandbox.coder.clock import Clock, RealClock
+from taskwire_sandbox.coder.faults import Fault, Trouble
+from taskwire_sandbox.coder.furnish import YEAR, Furnisher
+from taskwire_sandbox.coder.notices import Notices
+from taskwire_sandbox.coder.puppet import PuppetTask
+from taskwire_sandbox.coder.reports import Reports
+from taskwire_sandbox.coder.rows import (
+    ExternalAuth,
+    Organization,
+    Parameter,
+    Preset,
+    Task,
+    Template,
+    User,
+    Workspace,
+)
+from taskwire_sandbox.coder.server import Arrival, Hook, Seen, Server
+from taskwire_sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
+from taskwire_sandbox.coder.wire import encode
+from taskwire_sandbox.coder.world import Settings, World
+
+HOST = "127.0.0.1"
+PATIENCE_SECONDS = 20.0
+GOING_SECONDS = 0.05  # the answer to who sent it away still goes out
+
+
+@runtime_checkable
+class Stepped(Protocol):
+    """A clock that can be moved."""
+
+    def advance(self, seconds: float) -> None:
+        """Move on by so many seconds."""
+        ...
+
+
+class ScriptedCoder:
+    """Coder's stand-in, scripted in this process. Inside its context `url` is where it listens."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        seed: int = 1,
+        port: int = 0,
+        settings: Settings | None = None,
+        webhook_url: str = "",
+    ) -> None:
+        self.clock = clock or RealClock()
+        self.settings = settings or Settings()
+        self.world = World(self.clock, seed, self.settings)
+        reports = Reports(self.world)
+        self.notices = Notices(self.world)
+        builds = Builds(self.world, reports)
+        self.deployment = Deployment(self.world, reports, builds, self.notices)
+        self.furnish = Furnisher(self.world, builds)
+        self.webhook_url = webhook_url
+        self._server = Server(self.deployment, self.answer_control)
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._wake = asyncio.Event()
+        self._chores: set[asyncio.Task[None]] = set()
+        reports.on_report = self.notices.about_report
+        self.notices.on_round = self._deliver_notices
+        self._pulse = asyncio.Event()
+        self.furnish.organization("coder")
+        self.admin = self.furnish.user("admin", roles=("owner",), organizations={"coder": ()})
+        self.admin_token = self.furnish.token(self.admin, "admin").key
+        self.template = self.furnish.template("tasks-docker", display_name="Tasks on Docker")
+
+    async def answer_control(self, request: web.Request) -> web.StreamResponse | None:  # noqa: ARG002
+        """Answer a request to the control interface; None if this is not one."""
+        return None
+
+    async def __aenter__(self) -> Self:
+        """Listen, and let time pass."""
+        self._runner = web.AppRunner(self._server.application(), access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await self.come_back()
+        self.settings.access_url = self.settings.access_url or self.url
+        self._server.on_progress = self._pulsate
+        self.world.on_change = self._changed
+        if not isinstance(self.clock, Stepped):
+            self.world.agenda.on_booking = self._wake.set
+            self._start(self._keep_time())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening and let go of everything."""
+        self._server.release()
+        self._server.streams.close()
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Return the address, without a slash at its end."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def complaints(self) -> list[str]:
+        """Return what was asked in a way that the real Coder does not know; a test world wants none."""
+        return list(self.world.complaints)
+
+    @property
+    def requests(self) -> list[Seen]:
+        """Return the last ten thousand requests, the oldest first."""
+        return list(self._server.requests)
+
+    @property
+    def on_request(self) -> Hook | None:
+        """Return who hears of each call that takes effect, "before" and "after"; it may be awaitable."""
+        return self._server.on_request
+
+    @on_request.setter
+    def on_request(self, hook: Hook | None) -> None:
+        self._server.on_request = hook
+
+    @property
+    def on_arrival(self) -> Arrival | None:
+        """Return who may let each request go wrong as it arrives, before anything is planned for it."""
+        return self._server.on_arrival
+
+    @on_arrival.setter
+    def on_arrival(self, hook: Arrival | None) -> None:
+        self._server.on_arrival = hook
+
+    @property
+    def tasks(self) -> list[PuppetTask]:
+        """Return every task that exists, the oldest first."""
+        self.world.agenda.catch_up()
+        return [PuppetTask(self.deployment, task) for task in reversed(list(self.world.newest_tasks()))]
+
+    def add_organization(self, name: str, display_name: str = "") -> Organization:
+        """Add an organization."""
+        return self.furnish.organization(name, display_name)
+
+    def add_user(
+        self,
+        username: str,
+        *,
+        email: str = "",
+        name: str = "",
+        roles: Iterable[str] = (),
+        organizations: Mapping[str, Iterable[str]] | None = None,
+        github_id: int = 0,
+    ) -> User:
+        """Add a user, by default an ordinary member of the default organization."""
+        return self.furnish.user(
+            username, email=email, name=name, roles=roles, organizations=organizations, github_id=github_id
+        )
+
+    def add_token(
+        self, username: str, *, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
+    ) -> str:
+        """Add a key for a user and return what a client sends."""
+        return self.furnish.token(self.user(username), name, lifetime, scopes).key
+
+    def add_template(
+        self,
+        name: str,
+        *,
+        display_name: str = "",
+        organization: str = "default",
+        description: str = "",
+        presets: Iterable[Preset] = (),
+        parameters: Iterable[Parameter] = (),
+        external_auth: Iterable[ExternalAuth] = (),
+        script: Callable[[str], Script] = quiet,
+        plan: BuildPlan = INSTANT,
+        has_ai_task: bool = True,
+    ) -> Template:
+        """Add a template; its agents follow the script that the function picks for a prompt."""
+        return self.furnish.template(
+            name,
+            display_name=display_name,
+            organization=organization,
+            description=description,
+            presets=presets,
+            parameters=parameters,
+            external_auth=external_auth,
+            script=script,
+            plan=plan,
+            has_ai_task=has_ai_task,
+        )
+
+    def new_preset(
+        self, name: str, parameters: Mapping[str, str] | None = None, *, is_default: bool = False
+    ) -> Preset:
+        """Make a preset for a template that is still to be added."""
+        return self.furnish.preset(name, parameters, is_default=is_default)
+
+    def add_task(
+        self, username: str, prompt: str, *, name: str = "", template: Template | None = None
+    ) -> PuppetTask:
+        """Add a task as if it had been created in Coder's own pages."""
+        task = self.furnish.task(self.user(username), prompt, template or self.template, name)
+        self.world.agenda.catch_up()
+        return PuppetTask(self.deployment, task)
+
+    def fill(self, count: int, username: str, *, prefix: str = "filler") -> None:
+        """Add many tasks at once."""
+        owner = self.user(username)
+        for number in range(count):
+            self.furnish.task(owner, f"Filler {number}", self.template, f"{prefix}-{number:05d}")
+        self.world.agenda.catch_up()
+
+    def user(self, username: str) -> User:
+        """Return the user of that name or id."""
+        found = self.world.find_user(username)
+        if found is None:
+            raise LookupError(f"no user is called {username!r}")
+        return found
+
+    def task(self, name: str) -> PuppetTask:
+        """Return the task with this id, name, `owner/name`, or the only one whose name begins so."""
+        self.world.agenda.catch_up()
+        found = [task for task in self.world.tasks.values() if _is_called(task, name)]
+        found = found or [task for task in self.world.tasks.values() if task.name.startswith(name)]
+        if len(found) != 1:
+            names = ", ".join(task.name for task in found or list(self.world.tasks.values())[:20]) or "none"
+            raise LookupError(f"{len(found)} tasks are called {name!r}; there are: {names}")
+        return PuppetTask(self.deployment, found[0])
+
+    def share(self, task: str, username: str, role: str = "use") -> None:
+        """Share a task's workspace with a user: use, admin, or nothing to take it back."""
+        workspace = self.task(task).row.workspace
+        workspace.user_acl[self.user(username).id] = role
+        self.world.touch(workspace)
+
+    def suspend(self, username: str) -> None:
+        """Suspend a user; every key of theirs stops working."""
+        self.user(username).status = "suspended"
+
+    def misbehave(
+        self,
+        route: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        probability: float = 1.0,
+        skips: int = 0,
+        seed: int = 0,
+    ) -> Trouble:
+        """Go wrong with calls to routes that fit (`tasks.send`, `tasks.*`), so often or until `behave`."""
+        trouble = Trouble(route, fault, times, probability, skips)
+        trouble.dice.seed(seed)
+        return self._server.troubles.plan(trouble)
+
+    def behave(self) -> None:
+        """Forget all planned misbehaviour and cut the connections that hang."""
+        self._server.troubles.clear()
+        self._server.release()
+
+    async def go_away(self) -> None:
+        """Refuse every new connection until `come_back`."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+
+    async def come_back(self) -> None:
+        """Listen again, at the same address."""
+        if self._runner is None:
+            raise RuntimeError("the stand-in has not been entered")
+        self._site = web.TCPSite(self._runner, HOST, self._port, reuse_address=True)
+        await self._site.start()
+        self._port = int(self._runner.addresses[0][1])
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Be unreachable for as long as the block lasts."""
+        await self.go_away()
+        try:
+            yield
+        finally:
+            await self.come_back()
+
+    def go_away_for(self, seconds: float) -> None:
+        """Be unreachable for so many seconds of real time, beginning as soon as this is answered."""
+        self._start(self._go_away_for(seconds))
+
+    async def _go_away_for(self, seconds: float) -> None:
+        await asyncio.sleep(GOING_SECONDS)
+        async with self.away():
+            await asyncio.sleep(seconds)
+
+    async def advance(self, seconds: float) -> None:
+        """Move stepped time on; everything that falls due happens at its moment, in order."""
+        if not isinstance(self.clock, Stepped):
+            raise TypeError("only a stepped clock can be advanced")
+        end = self.clock.now() + timedelta(seconds=seconds)
+        agenda = self.world.agenda
+        agenda.catch_up()
+        while (due := agenda.next_due()) is not None and due <= end:
+            self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
+            agenda.run_next(due)
+        self.clock.advance(max(0.0, (end - self.clock.now()).total_seconds()))
+        await asyncio.sleep(0)
+
+    async def catch_up(self) -> None:
+        """Let happen what is due by a clock that somebody else has moved."""
+        self.world.agenda.catch_up()
+        await asyncio.sleep(0)
+
+    async def until(
+        self, description: str, condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Wait until the condition holds, looking after every request and change; say what never came."""
+        try:
+            async with asyncio.timeout(patience_seconds):
+                while not condition():
+                    self._pulse.clear()
+                    await self._pulse.wait()
+        except TimeoutError:
+            raise AssertionError(f"never happened: {description}") from None
+
+    def _changed(self, workspace: Workspace) -> None:
+        self._server.streams.changed(workspace.id)
+        self._pulsate()
+
+    def _pulsate(self) -> None:
+        self._pulse.set()
+
+    def _start(self, chore: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _keep_time(self) -> None:
+        agenda = self.world.agenda
+        while True:
+            agenda.catch_up()
+            self._wake.clear()
+            due = agenda.next_due()
+            wait = None if due is None else max(0.0, (due - self.clock.now()).total_seconds())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    def _deliver_notices(self) -> None:
+        waiting, self.notices.waiting = self.notices.waiting, []
+        if self.webhook_url and self._runner is not None:
+            self._start(self._post_notices([(str(each["msg_id"]), encode(each)) for each in waiting]))
+
+    async def _post_notices(self, notices: list[tuple[str, bytes]]) -> None:
+        async with ClientSession(timeout=ClientTimeout(total=60)) as session:
+            for message_id, body in notices:
+                headers = {"Content-Type": "application/json", "X-Message-Id": message_id}
+                # What the receiver does not take is tried again after five minutes; that is beyond any test.
+                with contextlib.suppress(ClientError, TimeoutError):
+                    async with session.post(self.webhook_url, data=body, headers=headers) as response:
+                        await response.read()
+
+
+def _is_called(task: Task, name: str) -> bool:
+    return name in (task.id, task.name, f"{task.owner.username}/{task.name}")

@@ -1,0 +1,301 @@
+"""Agents for the demo: several ways in which a task goes, written to be read as work that somebody asked for.
+
+`pick` chooses one by words of the prompt, so that whoever tries the demo can ask for each of them.
+"""
+
+import re
+from collections.abc import Callable
+
+from taskwire_sandbox.coder.steps import (
+    Ask,
+    BuildPlan,
+    Complete,
+    Fail,
+    Rewrite,
+    Say,
+    Script,
+    Step,
+    Steps,
+    Work,
+)
+
+REPOSITORY = "https://github.com/acme/shop"
+A_FEW_SECONDS = BuildPlan(queue=0.5, provision=2.0, connect=0.5, start=1.0, app=0.5, stop=1.5, delete=1.0)
+DISK_IS_FULL = "creating container: write /var/lib/docker/tmp/overlay2: no space left on device"
+A_BROKEN_BUILD = BuildPlan(
+    queue=0.5,
+    provision=2.0,
+    connect=0.5,
+    start=1.0,
+    app=0.5,
+    stop=1.5,
+    delete=1.0,
+    error=DISK_IS_FULL,
+    build_log=(
+        "docker_volume.home: Creating...",
+        "docker_volume.home: Creation complete after 1s",
+        "docker_image.workspace: Still creating... [10s elapsed]",
+        "docker_container.workspace[0]: Creating...",
+    ),
+)
+YES = frozenset(("yes", "yep", "yeah", "ok", "okay", "sure", "go", "drop", "1"))
+DO_IT = re.compile(r"\bdo (it|so|that)\b|\bplease do\b")
+NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "2"))
+# Who asks back has not decided yet.
+ASKS_BACK = frozenset(
+    ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
+)
+
+
+def _resumed() -> Steps:
+    return (
+        Work(1.5, "Picking up where I left off"),
+        Say("I am back. My changes are still in the working tree; tell me what comes next."),
+    )
+
+
+def _goes_on(pull_request: int) -> Callable[[str], Steps]:
+    return lambda text: _follow_up(text, pull_request)
+
+
+def _follow_up(text: str, pull_request: int) -> Steps:
+    topic = " ".join(text.split())[:60]
+    return (
+        Work(2, "Reading the new instruction"),
+        Say(f"Understood: {topic}"),
+        Work(4, "Making the change"),
+        Say("⏺ Bash(pytest -q)\n  ⎿  128 passed in 6.41s"),
+        Complete("Pushed the change", f"{REPOSITORY}/pull/{pull_request}"),
+    )
+
+
+FIXES_IT = Script(
+    steps=(
+        Work(2, "Looking for the cause"),
+        Say("I'll look at how the login handler remembers where the person came from.", seconds=1),
+        Say("⏺ Read(src/auth/login.py)\n  ⎿  Read 184 lines"),
+        Work(3, "Writing a test that fails"),
+        Say(
+            "The redirect is taken from the session, but the session is renewed one line before. "
+            "A test first, so that it stays mended.",
+            seconds=2,
+        ),
+        Say("⏺ Write(tests/auth/test_redirect.py)\n  ⎿  Wrote 41 lines"),
+        Say("⏺ Bash(pytest -q tests/auth)\n  ⎿  1 failed, 17 passed in 2.08s"),
+        Work(4, "Mending the redirect"),
+        Say(
+            "⏺ Update(src/auth/login.py)\n"
+            "  ⎿  Updated with 3 additions and 1 removal\n"
+            "       61 -    session.renew()\n"
+            '       61 +    target = session.pop("next", "/")\n'
+            "       62 +    session.renew()\n"
+            "       63 +    return redirect(target)"
+        ),
+        Say("⏺ Bash(pytest -q)\n  ⎿  127 passed in 6.38s"),
+        Work(2, "Opening a pull request"),
+        Say(
+            f"Done. People land on the page they came from, also when their session had run out. I opened "
+            f"{REPOSITORY}/pull/412 with the fix and its test."
+        ),
+        Complete("Opened a pull request with the fix and a test", f"{REPOSITORY}/pull/412"),
+    ),
+    on_input=_goes_on(412),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+
+# Its words fit whatever it was asked for.
+DOES_IT = Script(
+    steps=(
+        Work(2, "Reading the code"),
+        Say("I'll look at the code around this first, and at how its tests are written.", seconds=1),
+        Say("⏺ Bash(git ls-files | wc -l)\n  ⎿  412"),
+        Work(3, "Making the change"),
+        Say(
+            "There is a natural place for it. I make the change there, and test what it should do.", seconds=2
+        ),
+        Say("⏺ Bash(git diff --stat)\n  ⎿  3 files changed, 58 insertions(+), 9 deletions(-)"),
+        Work(3, "Running the tests"),
+        Say("⏺ Bash(pytest -q)\n  ⎿  131 passed in 6.52s"),
+        Work(2, "Opening a pull request"),
+        Say(
+            f"Done. The change is small and all tests pass. I opened {REPOSITORY}/pull/416 for you to review."
+        ),
+        Complete("Opened a pull request with the change", f"{REPOSITORY}/pull/416"),
+    ),
+    on_input=_goes_on(416),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+
+def _after_the_question(answer: str) -> Steps:
+    typed = answer.lower().replace("\u2019", "'")
+    words = set(re.findall(r"[a-z0-9']+", typed))
+    if words & ASKS_BACK:
+        return _asks_again(
+            "I would keep it until the two reports read the new columns: writing to both costs little, and "
+            "nothing breaks meanwhile."
+        )
+    if words & NO:
+        return _keeps_the_old_column()
+    if words & YES or DO_IT.search(typed):
+        return _drops_the_old_column()
+    return _asks_again(f"I am not sure what to make of “{' '.join(answer.split())[:80]}”.")
+
+
+def _asks_again(first: str) -> Steps:
+    again = "Shall I drop the old column now? Yes or no is enough."
+    return (Ask(f"{first}\n\n{again}", _after_the_question, "Asking again"),)
+
+
+def _drops_the_old_column() -> Steps:
+    return (
+        Work(3, "Writing the migration that drops the column"),
+        Say("⏺ Write(migrations/0042_drop_customer_name.py)\n  ⎿  Wrote 23 lines"),
+        Say("⏺ Bash(make migrate-check)\n  ⎿  forwards ok, backwards ok"),
+        Say(
+            "Both migrations are in. The second one can be rolled back; "
+            "it restores the names from the new columns."
+        ),
+        Complete("Split the name and dropped the old column", f"{REPOSITORY}/pull/413"),
+    )
+
+
+def _keeps_the_old_column() -> Steps:
+    return (
+        Work(2, "Keeping the old column, and writing to both"),
+        Say("⏺ Update(src/customers/models.py)\n  ⎿  Updated with 9 additions and 2 removals"),
+        Say(
+            "I left the old column in place and write to both for now. "
+            "A note in docs/migrations.md says when it can go."
+        ),
+        Complete("Split the name; the old column stays for now", f"{REPOSITORY}/pull/413"),
+    )
+
+
+ASKS_FIRST = Script(
+    steps=(
+        Work(3, "Reading the customer model"),
+        Say('⏺ Search(pattern: "customer_name")\n  ⎿  Found 14 files'),
+        Work(3, "Planning the migration"),
+        Say(
+            "The name can be split into two columns without losing anything: 48,210 of 48,216 rows are plain."
+        ),
+        Ask(
+            "One thing is yours to decide. Two reports outside this repository still read the old column:\n"
+            "  1. I drop it now, and the reports have to change this week.\n"
+            "  2. I keep it, and write to both until you tell me otherwise.\n\n"
+            "Shall I drop the old column now?",
+            _after_the_question,
+            "Needs a decision about the old column",
+        ),
+    ),
+    on_input=_goes_on(413),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+FAILS = Script(
+    steps=(
+        Work(3, "Reproducing the flaky test"),
+        Say(
+            "⏺ Bash(pytest -q tests/checkout/test_stock.py --count 200)\n  ⎿  3 failed, 197 passed in 41.20s"
+        ),
+        Work(4, "Comparing the three failures"),
+        Say(
+            "All three wait for the payment provider's test account, which answers 403 from here. "
+            "I cannot tell their flakiness from ours without it."
+        ),
+        Say(
+            "What I tried: the recorded answers in tests/fixtures (from before their API changed), "
+            "and the sandbox key from the vault (revoked on Monday)."
+        ),
+        Fail("No access to the payment provider's test account"),
+    ),
+    on_input=_goes_on(417),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+BREAKS_AT_FIRST = Script(
+    steps=DOES_IT.steps, on_input=_goes_on(416), on_resume=DOES_IT.steps, plan=A_BROKEN_BUILD
+)
+
+
+def _audited(number: int) -> Step:
+    area = ("checkout", "catalog", "customers", "shipping", "search", "reports")[number % 6]
+    findings = ("no finding", "no finding", "one unused import", "no finding", "a query in a loop, line 88")
+    path = f"src/{area}/module_{number:03d}.py"
+    return Say(f"⏺ Read({path})\n  ⎿  Read {60 + number * 7 % 340} lines: {findings[number % 5]}")
+
+
+def _table() -> Steps:
+    rows = [
+        "    ┌────────────┬───────┬──────────┐",
+        "    │ area       │ files │ findings │",
+        "    ├────────────┼───────┼──────────┤",
+    ]
+    rows += [f"    │ {area:<10} │ {files:>5} │ {found:>8} │" for area, files, found in FOUND]
+    return (Say("\n".join([*rows, "    └────────────┴───────┴──────────┘"])),)
+
+
+FOUND = (
+    ("checkout", 20, 4),
+    ("catalog", 20, 4),
+    ("customers", 20, 4),
+    ("shipping", 20, 4),
+    ("search", 20, 4),
+    ("reports", 20, 4),
+)
+
+READS_EVERYTHING = Script(
+    steps=(
+        Work(2, "Listing what there is to read"),
+        Say("I'll read every module once and write down what should not be there.", seconds=1),
+        *(step for number in range(120) for step in (Work(0.2), _audited(number))),
+        Work(2, "Writing the summary"),
+        *_table(),
+        Say(
+            "The one that matters is the query in a loop: it runs once for each line of an order. "
+            "The others are unused imports, which I removed."
+        ),
+        Complete("Read 120 modules: 24 findings, one of them slow", f"{REPOSITORY}/pull/414"),
+    ),
+    on_input=_goes_on(414),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+CLEARED = Script(
+    steps=(
+        Work(2, "Tidying the configuration"),
+        Say("I'll go through the settings one by one."),
+        Say("⏺ Read(config/defaults.toml)\n  ⎿  Read 96 lines"),
+        Work(3, "Compacting the conversation"),
+        Rewrite("⏺ Conversation compacted. Seven settings were read by nobody; I removed them."),
+        Complete("Removed seven settings that nobody reads", f"{REPOSITORY}/pull/415"),
+    ),
+    on_input=_goes_on(415),
+    on_resume=_resumed(),
+    plan=A_FEW_SECONDS,
+)
+
+BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
+    (("flaky", "fail", "payment"), FAILS),
+    (("migrat", "split", "column", "rename", "schema"), ASKS_FIRST),
+    (("gpu", "image", "disk", "docker"), BREAKS_AT_FIRST),
+    (("audit", "review", "every", "whole", "all files"), READS_EVERYTHING),
+    (("tidy", "clean", "config"), CLEARED),
+    (("login", "redirect"), FIXES_IT),
+)
+
+
+def pick(prompt: str) -> Script:
+    """Choose an agent by the first word of the prompt that one of them answers to, or one for any prompt."""
+    words = prompt.lower()
+    for known, script in BY_WORD:
+        if any(word in words for word in known):
+            return script
+    return DOES_IT

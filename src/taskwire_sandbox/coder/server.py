@@ -1,0 +1,324 @@
+"""The HTTP side: finds the route, checks the key, counts, misbehaves if told to, remembers every request."""
+
+import asyncio
+import socket
+import struct
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from aiohttp import web
+
+from taskwire_sandbox.coder.access import Viewer
+from taskwire_sandbox.coder.calls import Call, Deployment, Route
+from taskwire_sandbox.coder.faults import Fault, Troubles
+from taskwire_sandbox.coder.limits import RateLimit
+from taskwire_sandbox.coder.routes import RouteTable
+from taskwire_sandbox.coder.rows import Agent
+from taskwire_sandbox.coder.streams import Streams
+from taskwire_sandbox.coder.wire import (
+    NOT_FOUND,
+    ROUTE_NOT_FOUND,
+    SIGNED_OUT,
+    Answer,
+    Refusal,
+    answer,
+    go_time,
+)
+
+REQUESTS_KEPT = 10_000
+BODY_LIMIT = 64 * 1024 * 1024
+TOKEN_QUERIES = frozenset({"coder_session_token", "access_token"})
+BYPASS = "X-Coder-Bypass-Ratelimit"
+UNKNOWN_ROUTE = "unknown"
+KEY_PARTS = (10, 22)
+
+
+@dataclass(slots=True)
+class Seen:
+    """A request as it was seen, and what became of it. `fault` names the misbehaviour that it met."""
+
+    number: int
+    at: datetime
+    route: str
+    method: str
+    path: str
+    query: str
+    body: bytes
+    user: str = ""
+    status: int | None = None
+    has_executed: bool = False
+    fault: str = ""
+
+
+Hook = Callable[[Seen, str], Awaitable[None] | None]
+Arrival = Callable[[Seen], Fault | None]
+Outside = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+
+
+class Server:
+    """Answers requests for one deployment."""
+
+    def __init__(self, deployment: Deployment, outside: Outside) -> None:
+        self._deployment = deployment
+        self._world = deployment.world
+        self._routes = RouteTable()
+        self._limit = RateLimit(self._world.settings.requests_per_minute)
+        self._outside = outside
+        self._released = asyncio.Event()
+        self._waiting: set[asyncio.Event] = set()
+        self.troubles = Troubles()
+        self.streams = Streams()
+        self.requests: deque[Seen] = deque(maxlen=REQUESTS_KEPT)
+        self.on_request: Hook | None = None
+        self.on_arrival: Arrival | None = None
+        self.on_progress: Callable[[], None] = lambda: None
+
+    def application(self) -> web.Application:
+        """Return what aiohttp serves."""
+        application = web.Application(client_max_size=BODY_LIMIT)
+        application.router.add_route("*", "/{path:.*}", self.serve)
+        return application
+
+    def release(self) -> None:
+        """Let go of the requests that hang."""
+        self._released.set()
+        self._released = asyncio.Event()
+        for waiting in self._waiting:
+            waiting.set()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, or fail to."""
+        elsewhere = await self._outside(request)
+        if elsewhere is not None:
+            return elsewhere
+        path = request.rel_url.raw_path
+        found = self._routes.find(request.method, path, has_tasks=self._world.settings.tasks_enabled)
+        name = found[0].name if found else UNKNOWN_ROUTE
+        seen = self._remember(request, name)
+        fault = self._fault_for(seen) if found else None
+        seen.fault = fault.name if fault else ""
+        if fault is not None and fault.cuts and not fault.executes:
+            return _reset(request)
+        seen.body = await request.read()
+        self.on_progress()
+        return await self._behave(request, found, seen, fault or Fault(""))
+
+    async def _behave(
+        self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen, fault: Fault
+    ) -> web.StreamResponse:
+        if fault.hangs:
+            await self._released.wait()
+            return _reset(request)
+        if fault.delay_before:
+            await asyncio.sleep(fault.delay_before)
+        response = fault.answer or Answer(500)
+        if fault.executes:
+            await self._tell(seen, "before")
+            done = self._execute(request, found, seen)
+            response = fault.answer or done
+            seen.has_executed = True
+            self.on_progress()
+            await self._tell(seen, "after")
+            await self._let_pass(response.after_seconds)
+        if fault.delay_after:
+            await asyncio.sleep(fault.delay_after)
+        if fault.cuts:
+            return _reset(request)
+        seen.status = response.status
+        self.on_progress()
+        if response.watches:
+            return await self.streams.follow(
+                request, response.watches, lambda: self._execute(request, found, seen).body
+            )
+        return _written(response)
+
+    async def _let_pass(self, seconds: float) -> None:
+        """Wait by the deployment's clock, as far as nobody lets go of what hangs."""
+        if seconds:
+            over = asyncio.Event()
+            self._waiting.add(over)
+            self._world.agenda.book(seconds, over.set)
+            await over.wait()
+            self._waiting.discard(over)
+
+    async def _tell(self, seen: Seen, moment: str) -> None:
+        if self.on_request is not None:
+            waiting = self.on_request(seen, moment)
+            if waiting is not None:
+                await waiting
+
+    def _fault_for(self, seen: Seen) -> Fault | None:
+        """What goes wrong with a request: as somebody says who looks at each, else as it was planned."""
+        found = self.on_arrival(seen) if self.on_arrival is not None else None
+        return found or self.troubles.next_for(seen.route)
+
+    def _remember(self, request: web.Request, name: str) -> Seen:
+        self._world.arrivals += 1
+        url = request.rel_url
+        seen = Seen(
+            self._world.arrivals,
+            self._world.clock.now(),
+            name,
+            request.method,
+            url.path,
+            url.raw_query_string,
+            b"",
+        )
+        self.requests.append(seen)
+        return seen
+
+    def _execute(
+        self, request: web.Request, found: tuple[Route, dict[str, str]] | None, seen: Seen
+    ) -> Answer:
+        self._world.agenda.catch_up()
+        headers: dict[str, str] = {}
+        try:
+            headers = self._count_request(request)
+            if found is None:
+                return _with(self._unknown(seen), headers)
+            call = self._call(request, found, seen)
+            return _with(call.route.act(call), headers)
+        except Refusal as refusal:
+            return _with(refusal.answer(), headers)
+        except Exception:  # noqa: BLE001 - a fault of the stand-in must fail the test, not look like Coder's
+            self._world.complain(
+                f"the stand-in failed at {seen.method} {seen.path}: {traceback.format_exc()}"
+            )
+            return answer(500, {"message": "The stand-in itself failed; see its complaints."})
+
+    def _count_request(self, request: web.Request) -> dict[str, str]:
+        asker = self._user_of(_token(request))
+        if BYPASS in request.headers:
+            if asker is None or not asker.is_site("owner"):
+                self._world.complain(f"{BYPASS} was sent by somebody who is no owner")
+                raise _Plain(428, f"{BYPASS} header requires owner role")
+            return {}
+        key = asker.user.id if asker else str(request.remote)
+        may_pass, headers = self._limit.take((key, request.rel_url.raw_path), self._world.agenda.now())
+        if not may_pass:
+            text = f"You've been rate limited for sending more than {self._limit.limit} requests in 1m0s."
+            raise _Limited(text, headers)
+        return headers
+
+    def _unknown(self, seen: Seen) -> Answer:
+        if self._routes.knows(seen.path) and self._world.settings.tasks_enabled:
+            self._world.complain(f"{seen.method} {seen.path}: the route has no such method")
+            return Answer(405)
+        has_tasks = self._world.settings.tasks_enabled
+        if has_tasks or not self._routes.knows(seen.path):
+            self._world.complain(f"{seen.method} {seen.path}: no such route")
+        is_below_tasks = has_tasks and seen.path.startswith("/api/v2/tasks/")
+        return answer(404, {"message": NOT_FOUND if is_below_tasks else ROUTE_NOT_FOUND})
+
+    def _call(self, request: web.Request, found: tuple[Route, dict[str, str]], seen: Seen) -> Call:
+        route, params = found
+        query = {key: value for key, value in request.query.items() if key not in TOKEN_QUERIES}
+        for key in query.keys() - route.query:
+            self._world.complain(f"{route.name}: the query key {key!r} is not known to this route")
+        asker = self._asker(route, _token(request))
+        seen.user = asker.user.username if isinstance(asker, Viewer) else ""
+        return Call(self._deployment, route, params, query, seen.body, asker, seen.number)
+
+    def _asker(self, route: Route, token: str) -> Viewer | Agent | None:
+        if route.asker == "anyone":
+            return None
+        if route.asker == "agent":
+            agent = self._world.agent_tokens.get(token)
+            if agent is None or agent.is_deleted:
+                raise Refusal(401, "Workspace agent not authorized.", "The agent cannot authenticate.")
+            return agent
+        self._check(token)
+        viewer = self._user_of(token)
+        if viewer is None or viewer.user.status == "suspended":
+            mended = "Contact an admin to reactivate your account."
+            raise Refusal(401, f'User is not active (status = "suspended"). {mended}')
+        return viewer
+
+    def _check(self, token: str) -> None:
+        if not token:
+            raise Refusal(
+                401, SIGNED_OUT, 'Cookie "coder_session_token" or query parameter must be provided.'
+            )
+        parts = token.split("-")
+        if tuple(len(part) for part in parts) != KEY_PARTS:
+            raise Refusal(401, SIGNED_OUT, f"Invalid API key format: {_format_problem(parts)}")
+        key = self._world.tokens.get(parts[0])
+        if key is None:
+            raise Refusal(401, SIGNED_OUT, "API key is invalid.")
+        if key.secret != parts[1]:
+            raise Refusal(401, SIGNED_OUT, "API key secret is invalid.")
+        if key.expires_at <= self._world.agenda.now():
+            raise Refusal(401, SIGNED_OUT, f'API key expired at "{go_time(key.expires_at)}".')
+
+    def _user_of(self, token: str) -> Viewer | None:
+        key = self._world.tokens.get(token.partition("-")[0])
+        if key is None or key.key != token:
+            return None
+        return Viewer(key.user, key, self._world.settings.rules)
+
+
+class _Plain(Refusal):
+    """A refusal that is no JSON."""
+
+    def answer(self) -> Answer:
+        """Return the bare sentence."""
+        return Answer(self.status, self.message.encode() + b"\n", content_type="text/plain; charset=utf-8")
+
+
+class _Limited(Refusal):
+    """A refusal for asking too often."""
+
+    def __init__(self, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(429, message)
+        self._headers = headers
+
+    def answer(self) -> Answer:
+        """Return the 429 with the headers that say when to come back."""
+        return _with(super().answer(), self._headers)
+
+
+def _token(request: web.Request) -> str:
+    """Return the session token from where Coder looks for it, in its order."""
+    authorization = request.headers.get("Authorization", "")
+    bearer = authorization[7:] if authorization[:7].lower() == "bearer " else ""
+    sources = (
+        request.cookies.get("coder_session_token"),
+        request.query.get("coder_session_token"),
+        request.headers.get("Coder-Session-Token"),
+        bearer,
+        request.query.get("access_token"),
+    )
+    return next((source for source in sources if source), "")
+
+
+def _format_problem(parts: list[str]) -> str:
+    if len(parts) != len(KEY_PARTS):
+        return f"incorrect amount of API key parts, expected 2 got {len(parts)}"
+    if len(parts[0]) != KEY_PARTS[0]:
+        return f"invalid API key ID length, expected 10 got {len(parts[0])}"
+    return f"invalid API key secret length, expected 22 got {len(parts[1])}"
+
+
+def _with(response: Answer, headers: Mapping[str, str]) -> Answer:
+    return replace(response, headers={**headers, **response.headers})
+
+
+def _written(response: Answer) -> web.Response:
+    headers = dict(response.headers)
+    if response.content_type:
+        headers["Content-Type"] = response.content_type
+    return web.Response(status=response.status, body=response.body, headers=headers)
+
+
+def _reset(request: web.Request) -> web.Response:
+    """Reset the connection: the client sees no answer and cannot know how far the request came."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response(status=500)

@@ -1,0 +1,273 @@
+"""The Tasks API: list, get, create, edit, delete, pause, resume. What leads to the agent is elsewhere."""
+
+from collections.abc import Mapping
+
+from taskwire_sandbox.coder import search, shapes
+from taskwire_sandbox.coder.bodies import CREATE_TASK, UPDATE_INPUT, text
+from taskwire_sandbox.coder.build_shapes import build_json
+from taskwire_sandbox.coder.calls import Call
+from taskwire_sandbox.coder.derived import TASK_STATUSES, task_status, workspace_status
+from taskwire_sandbox.coder.ids import NIL
+from taskwire_sandbox.coder.names import complaint_about, generate
+from taskwire_sandbox.coder.rows import App, Build, Preset, Task, User, Version, Workspace
+from taskwire_sandbox.coder.wire import (
+    JSON_TYPE,
+    NO_PERMISSION,
+    UNAUTHORIZED,
+    Answer,
+    JsonValue,
+    Refusal,
+    answer,
+    not_found,
+    quoted,
+)
+
+KEYS = ("owner", "organization", "status")
+UNLICENSED = (
+    "Build is not permitted: Your license is not entitled to managed agents. "
+    "Please contact sales to continue using managed agents."
+)
+
+
+def list_tasks(call: Call) -> Answer:
+    """Answer with every task that the viewer can read and the query asks for, the newest first."""
+    wanted = _filter(call)
+    key = (call.viewer.user.id, call.viewer.powers(), *wanted)
+    body = call.world.kept_lists.get(key)
+    if body is None:
+        body = call.world.kept_lists[key] = _list(call, *wanted)
+    return Answer(200, body, content_type=JSON_TYPE)
+
+
+def _list(call: Call, owner: str, organization: str, status: str) -> bytes:
+    viewer, parts = call.viewer, []
+    sees_all = viewer.has_wide_view()
+    for task in call.world.newest_tasks():
+        if (owner and task.owner.id != owner) or not (sees_all or viewer.can_read_task(task)):
+            continue
+        if organization and task.workspace.organization.id != organization:
+            continue
+        its_status, body = shapes.task_bytes(task)
+        if not status or its_status == status:
+            parts.append(body)
+    return b'{"tasks":[' + b",".join(parts) + b'],"count":' + str(len(parts)).encode() + b"}\n"
+
+
+def _filter(call: Call) -> tuple[str, str, str]:
+    world, viewer = call.world, call.viewer
+    terms, problems = search.parse(call.query.get("q", ""), bare="owner")
+    owner, organization, status = (search.single(terms, key, problems) for key in KEYS)
+    if owner:
+        user = viewer.user if owner == "me" else world.find_user(owner)
+        if user is None or not viewer.can_read_user(user):
+            problems.append(("owner", _invalid("owner", "user", owner)))
+        owner = user.id if user else ""
+    if organization:
+        found = world.find_organization(organization)
+        if found is None or not viewer.can_read_organization(found):
+            problems.append(("organization", _invalid("organization", "organization", organization)))
+        organization = found.id if found else ""
+    problems += search.excess(terms, KEYS, world.complain)
+    if problems:
+        raise Refusal(400, "Invalid task search query.", validations=problems)
+    if status and status not in TASK_STATUSES and world.tasks:
+        world.complain(f"tasks.list: {status!r} is no status")
+        detail = f'fetch object: pq: invalid input value for enum task_status: "{status}"'
+        raise Refusal(500, "Internal error fetching tasks.", detail)
+    return owner, organization, status
+
+
+def _invalid(key: str, kind: str, value: str) -> str:
+    reason = "either does not exist, or you are unauthorized to view them"
+    if kind == "organization":
+        reason = "either does not exist, or you are unauthorized to view it"
+    return f"Query param {quoted(key)} has invalid value: {kind} {quoted(value)} {reason}"
+
+
+def get_task(call: Call) -> Answer:
+    """Answer with one task."""
+    return Answer(200, shapes.task_bytes(call.task())[1] + b"\n", content_type=JSON_TYPE)
+
+
+def create_task(call: Call) -> Answer:
+    """Make a task and its workspace, and queue the first build."""
+    owner = call.member()
+    request = call.read(CREATE_TASK)
+    version = _version(call, text(request, "template_version_id"))
+    name, display_name = _names(call, request)
+    _check_owner(call, owner, version)
+    _check_template(call, owner, version, name)
+    preset = _preset(call, text(request, "template_version_preset_id"))
+    _check_parameters(version, preset)
+    task = _insert(call, owner, version, name, display_name, text(request, "input"))
+    call.deployment.builds.add(
+        task.workspace, "start", "initiator", call.viewer.user, preset.id if preset else None
+    )
+    return answer(201, shapes.new_task_json(task))
+
+
+def _version(call: Call, version_id: str) -> Version:
+    version = call.world.versions.get(version_id)
+    if version is None or not call.viewer.can_read_template(version.template):
+        raise Refusal(400, "Template version not found or you do not have access to this resource")
+    if not version.has_ai_task:
+        raise Refusal(400, 'Template does not have a valid "coder_ai_task" resource.')
+    return version
+
+
+def _names(call: Call, request: Mapping[str, JsonValue]) -> tuple[str, str]:
+    name = str(request["name"])
+    if name and (complaint := complaint_about(name)):
+        raise Refusal(400, "Unable to create a Task with the provided name.", complaint)
+    display_name = str(request["display_name"]).strip()
+    if len(display_name.encode()) > 64:
+        raise Refusal(400, "Display name must be 64 characters or less.")
+    if name and display_name:
+        return name, display_name
+    made_name, made_display = generate(str(request["input"]), call.world.ids)
+    return name or made_name, display_name or made_display
+
+
+def _check_owner(call: Call, owner: User, version: Version) -> None:
+    viewer, organization = call.viewer, version.template.organization
+    if not viewer.can_read_user(owner) and organization.id not in viewer.shared_memberships(owner):
+        raise not_found()
+    if not viewer.can_create_in(organization, owner):
+        raise Refusal(
+            403,
+            "Unauthorized to create workspace.",
+            "You are unable to create a workspace in this organization. It is possible to have access to the "
+            "template, but not be able to create a workspace. Please contact an administrator about your "
+            "permissions if you feel this is an error.",
+        )
+    missing = [auth for auth in version.external_auth if not auth.is_optional and auth.id not in owner.linked]
+    if missing and call.world.settings.requires_external_auth:
+        raise Refusal(
+            403,
+            "External authentication is required to create a task with this template.",
+            f"Missing: {', '.join(auth.display_name for auth in missing)}",
+        )
+
+
+def _check_template(call: Call, owner: User, version: Version, name: str) -> None:
+    template = version.template
+    if not call.viewer.can_use_template(template):
+        raise Refusal(
+            403,
+            f"Unauthorized access to use the template {quoted(template.name)}.",
+            "Although you are able to view the template, you are unable to create a workspace using it. "
+            "Please contact an administrator about your permissions if you feel this is an error.",
+        )
+    if template.deprecation:
+        raise Refusal(
+            400,
+            f"Template {quoted(template.name)} has been deprecated, "
+            "and cannot be used to create a new workspace.",
+            template.deprecation,
+        )
+    if call.world.settings.lacks_agent_license:
+        raise Refusal(403, UNLICENSED)
+    if version.is_archived:
+        raise Refusal(
+            500,
+            "Archived template versions cannot be used to make a workspace.",
+            validations=[("template_version_id", "template version archived")],
+        )
+    workspace, task = call.world.find_workspace(owner, name), call.world.find_task(owner, name)
+    if task is not None and call.number <= task.arrivals:
+        # Both were under way at once: neither saw the other before the database did.
+        unique = 'pq: duplicate key value violates unique constraint "tasks_owner_id_name_unique_idx"'
+        raise Refusal(500, "Internal error creating task.", unique)
+    if workspace is not None or task is not None:
+        taken = [("name", "This value is already in use and should be unique.")]
+        raise Refusal(409, f"Workspace {quoted(name)} already exists.", validations=taken)
+
+
+def _preset(call: Call, preset_id: str) -> Preset | None:
+    """Return a preset, of whatever version it is: Coder does not compare."""
+    if preset_id == NIL:
+        return None
+    everyone = (preset for version in call.world.versions.values() for preset in version.presets)
+    found = next((preset for preset in everyone if preset.id == preset_id), None)
+    if found is None:
+        raise Refusal(500, "failed to fetch preset parameter values", "sql: no rows in result set")
+    return found
+
+
+def _check_parameters(version: Version, preset: Preset | None) -> None:
+    given = preset.parameters if preset else {}
+    lacking = [
+        (parameter.name, "Required parameter not provided; parameter value is null")
+        for parameter in version.parameters
+        if parameter.is_required and not parameter.default and parameter.name not in given
+    ]
+    if lacking:
+        raise Refusal(400, "Unable to validate parameters", validations=lacking)
+
+
+def _insert(call: Call, owner: User, version: Version, name: str, display_name: str, prompt: str) -> Task:
+    world = call.world
+    new, stamp = world.ids.new_uuid, world.agenda.stamp()
+    task_id = new()
+    workspace = Workspace(new(), name, owner, version.template, stamp, stamp, App(new()))
+    task = Task(task_id, name, display_name, owner, version, workspace, prompt, stamp)
+    task.arrivals = world.arrivals
+    world.keep_task(task)
+    return task
+
+
+def update_input(call: Call) -> Answer:
+    """Change the prompt of a paused task; it is used when the task is resumed."""
+    task = call.task()
+    prompt = text(call.read(UPDATE_INPUT), "input")
+    if not prompt.strip():
+        raise Refusal(400, "Task input is required.")
+    if task_status(task) != "paused":
+        raise Refusal(
+            409,
+            "Unable to update task input, task must be paused.",
+            "Please stop the task's workspace before updating the input.",
+        )
+    if not call.viewer.can_update_task(task):
+        raise Refusal(500, "Failed to update task input.", UNAUTHORIZED)
+    task.prompt = prompt
+    call.world.touch(task.workspace)
+    return Answer(204)
+
+
+def delete_task(call: Call) -> Answer:
+    """Queue the workspace's deletion; the task is gone at once, whatever comes of that."""
+    task = call.task()
+    _build(call, task.workspace, "delete", "initiator")
+    call.world.drop_task(task)
+    return Answer(202)
+
+
+def pause_task(call: Call) -> Answer:
+    """Queue a stop, whatever the task's status is."""
+    task = call.task()
+    build = _build(call, task.workspace, "stop", "task_manual_pause")
+    call.deployment.notices.about_build("Task Paused", task)
+    return _built(task, build)
+
+
+def resume_task(call: Call) -> Answer:
+    """Queue a start, unless the workspace runs; a failed build may be tried again so."""
+    task = call.task()
+    status = workspace_status(task.workspace.latest)
+    if status == "running":
+        detail = f"Workspace status is {quoted(status)}."
+        raise Refusal(409, "Task workspace is already running.", detail)
+    build = _build(call, task.workspace, "start", "task_resume")
+    call.deployment.notices.about_build("Task Resumed", task)
+    return _built(task, build)
+
+
+def _build(call: Call, workspace: Workspace, transition: str, reason: str) -> Build:
+    if not call.viewer.can_build(workspace, transition):
+        raise Refusal(403, f"You do not have permission to {transition} this workspace.", NO_PERMISSION)
+    return call.deployment.builds.add(workspace, transition, reason, call.viewer.user)
+
+
+def _built(task: Task, build: Build) -> Answer:
+    return answer(202, {"workspace_build": build_json(build, task.workspace, has_resources=False)})

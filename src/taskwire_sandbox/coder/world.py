@@ -1,0 +1,154 @@
+"""The deployment as it is: its rows, its settings, and the one place that marks a task as changed."""
+
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from taskwire_sandbox.coder.access import Rules
+from taskwire_sandbox.coder.clock import Agenda, Clock
+from taskwire_sandbox.coder.ids import Ids, as_uuid
+from taskwire_sandbox.coder.rows import (
+    Agent,
+    Build,
+    Organization,
+    Task,
+    Template,
+    Token,
+    User,
+    Version,
+    Workspace,
+)
+
+COMPLAINTS_KEPT = 1000
+FIRST_ROW = 4711
+
+
+@dataclass(slots=True)
+class Settings:
+    """What an operator of the deployment chose."""
+
+    version: str = "v2.34.1+8ab3f1c"
+    access_url: str = ""
+    tasks_enabled: bool = True
+    rules: Rules = field(default_factory=Rules)
+    requests_per_minute: int = 512
+    max_lifetime_days: int = 36500
+    max_admin_lifetime_days: int = 7
+    default_lifetime_days: int = 7
+    reports_become_working: bool = False  # as servers before February 2026 do
+    requires_external_auth: bool = False  # as servers after 2.34 do
+    lacks_agent_license: bool = False
+
+
+class World:
+    """All rows of one deployment. It knows no HTTP and waits for nothing."""
+
+    def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
+        self.clock = clock
+        # Two that are seeded alike are two all the same.
+        self.deployment_id = str(uuid.uuid4())
+        self.agenda = Agenda(clock)
+        self.agenda.on_trouble = self.complain
+        self.ids = Ids(seed)
+        self.settings = settings
+        self.complaints: deque[str] = deque(maxlen=COMPLAINTS_KEPT)
+        self.kept_lists: dict[tuple[str, ...], bytes] = {}
+        self.organizations: dict[str, Organization] = {}
+        self.users: dict[str, User] = {}
+        self.tokens: dict[str, Token] = {}
+        self.templates: dict[str, Template] = {}
+        self.versions: dict[str, Version] = {}
+        self.workspaces: dict[str, Workspace] = {}
+        self.builds: dict[str, tuple[Build, Workspace]] = {}
+        self.agents: dict[str, tuple[Agent, Workspace]] = {}
+        self.agent_tokens: dict[str, Agent] = {}
+        self.tasks: dict[str, Task] = {}
+        self.tasks_by_workspace: dict[str, Task] = {}
+        self.arrivals = 0
+        self._rows = FIRST_ROW
+        self.on_change: Callable[[Workspace], None] = lambda _workspace: None
+        self._users_by_name: dict[str, User] = {}
+        self._tasks_by_name: dict[tuple[str, str], Task] = {}
+        self._workspaces_by_name: dict[tuple[str, str], Workspace] = {}
+
+    def next_row(self) -> int:
+        """Return the id of the next line of a log: they are numbered through, whatever they belong to."""
+        self._rows += 1
+        return self._rows
+
+    def complain(self, text: str) -> None:
+        """Remember that somebody asked in a way the real one does not know."""
+        self.complaints.append(text)
+
+    def touch(self, workspace: Workspace) -> None:
+        """Note that something about the workspace, and so about its task, is different now."""
+        task = self.tasks_by_workspace.get(workspace.id)
+        if task is not None:
+            task.cached = None
+        self.kept_lists.clear()
+        self.on_change(workspace)
+
+    def keep_user(self, user: User) -> None:
+        """Add a user."""
+        self.users[user.id] = user
+        self._users_by_name[user.username.lower()] = user
+
+    def keep_task(self, task: Task) -> None:
+        """Add a task and its workspace."""
+        workspace = task.workspace
+        self.tasks[task.id] = task
+        self.tasks_by_workspace[workspace.id] = task
+        self._tasks_by_name[task.owner.id, task.name.lower()] = task
+        self.keep_workspace(workspace)
+
+    def keep_workspace(self, workspace: Workspace) -> None:
+        """Add a workspace."""
+        self.workspaces[workspace.id] = workspace
+        self._workspaces_by_name[workspace.owner.id, workspace.name.lower()] = workspace
+        self.kept_lists.clear()
+
+    def drop_task(self, task: Task) -> None:
+        """Delete a task, as Coder does: the row stays and nobody sees it again."""
+        if task.is_deleted:
+            return
+        task.is_deleted, task.snapshot = True, None
+        del self.tasks[task.id]
+        del self._tasks_by_name[task.owner.id, task.name.lower()]
+        self.kept_lists.clear()
+        self.on_change(task.workspace)
+
+    def drop_workspace(self, workspace: Workspace) -> None:
+        """Delete a workspace and with it the task that it belongs to."""
+        workspace.is_deleted = True
+        self._workspaces_by_name.pop((workspace.owner.id, workspace.name.lower()), None)
+        task = self.tasks_by_workspace.get(workspace.id)
+        if task is not None:
+            self.drop_task(task)
+
+    def find_user(self, name: str) -> User | None:
+        """Return the user with this id or username; an e-mail address finds nobody, as in Coder."""
+        known = as_uuid(name)
+        return self.users.get(known) if known else self._users_by_name.get(name.lower())
+
+    def find_task(self, owner: User, name: str) -> Task | None:
+        """Return the owner's task of that name."""
+        return self._tasks_by_name.get((owner.id, name.lower()))
+
+    def find_workspace(self, owner: User, name: str) -> Workspace | None:
+        """Return the owner's workspace of that name."""
+        return self._workspaces_by_name.get((owner.id, name.lower()))
+
+    def find_organization(self, name: str) -> Organization | None:
+        """Return the organization with this id or name, or the default one."""
+        known = as_uuid(name)
+        if known:
+            return self.organizations.get(known)
+        candidates = self.organizations.values()
+        return next(
+            (o for o in candidates if o.name == name.lower() or (name == "default" and o.is_default)), None
+        )
+
+    def newest_tasks(self) -> Iterator[Task]:
+        """Go through the tasks as the list shows them: the newest first."""
+        return iter(sorted(self.tasks.values(), key=lambda task: task.created_at, reverse=True))

@@ -1,0 +1,119 @@
+"""`taskwire demo`: the real bot and its own store between both stand-ins, with the page in a browser.
+
+Everything listens on this machine only, and nothing of it is kept. It ends where the bot's life ends.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from taskwire import settings as settings_of
+from taskwire.app.process import Process
+from taskwire.domain.errors import UserError
+from taskwire.domain.grammar import THREAD_VERBS, VERBS
+from taskwire.domain.secrets import Masker
+from taskwire.settings import Settings
+from taskwire.slack import manifest
+from taskwire.telemetry import configure_logs
+from taskwire_sandbox import page
+from taskwire_sandbox.coder import CoderSandbox, scripts
+from taskwire_sandbox.slack import SlackSandbox
+
+HOST = "127.0.0.1"
+PORT = 8000
+# So that it feels alive: nobody waits for a demo as they do for an agent.
+POLL_SECONDS, SETTLE_SECONDS = 1, 4
+# By the name that they sign in with; who looks at the page is the first.
+PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
+TEMPLATE = "tasks-docker"
+
+
+async def show(port: int | None) -> int:
+    """Run the demo until it is stopped; returns the exit code."""
+    # What is on this machine is reached without the proxy that the environment may name.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
+    with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:
+        async with CoderSandbox() as coder, _slack(coder, port) as slack:
+            settings = _settings(slack, coder, Path(kept))
+            # What the bot notes of a Coder that was made unreachable would flood the terminal.
+            configure_logs("error", "text", Masker(settings.secrets(), settings.tokens()).mask)
+            return await Process(settings, lambda: _announce(slack)).live()
+
+
+@contextlib.asynccontextmanager
+async def _slack(coder: CoderSandbox, wanted: int | None) -> AsyncIterator[SlackSandbox]:
+    _furnish_coder(coder)
+    async with contextlib.AsyncExitStack() as stack:
+        slack = await _listening(stack, coder, wanted)
+        for name, real_name in PEOPLE.items():
+            slack.add_user(name, real_name=real_name, email=f"{name}@example.com")
+        slack.add_channel("shop", list(PEOPLE))
+        slack.add_channel("general", list(PEOPLE))
+        slack.add_channel("checkout-team", ["alice", "bob"], kind="private")
+        yield slack
+
+
+def _furnish_coder(coder: CoderSandbox) -> None:
+    coder.add_user("taskwire", roles=("owner",))
+    for name, real_name in PEOPLE.items():
+        coder.add_user(name, name=real_name)
+    coder.template.script = scripts.pick
+    presets = [coder.new_preset("Small", is_default=True), coder.new_preset("Large")]
+    coder.add_template(
+        "tasks-kubernetes", display_name="Tasks on Kubernetes", presets=presets, script=scripts.pick
+    )
+
+
+def _settings(slack: SlackSandbox, coder: CoderSandbox, data_dir: Path) -> Settings:
+    return settings_of.given(
+        {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "CODER_URL": coder.url,
+            "CODER_SESSION_TOKEN": coder.add_token("taskwire"),
+            "TASKWIRE_DATA_DIR": str(data_dir),
+            "TASKWIRE_HTTP_ADDR": f"{HOST}:0",
+            "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
+            "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
+            "TASKWIRE_TEMPLATE": TEMPLATE,
+        }
+    )
+
+
+def _hints() -> Iterator[page.Hint]:
+    for verb in VERBS:
+        if not verb.not_yet:
+            yield page.Hint(f"{manifest.COMMAND} {verb.usage}", verb.meaning)
+    for thread_verb in THREAD_VERBS:
+        if not thread_verb.not_yet:
+            yield page.Hint(thread_verb.usage, thread_verb.meaning)
+
+
+async def _listening(
+    stack: contextlib.AsyncExitStack, coder: CoderSandbox, wanted: int | None
+) -> SlackSandbox:
+    """Listen on the port that was asked for, else on the usual one, else on any."""
+    for port in (PORT, 0) if wanted is None else (wanted,):
+        routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
+        slack = SlackSandbox(port=port, manifest=manifest.make(), routes=routes)
+        try:
+            return await stack.enter_async_context(slack)
+        except OSError:
+            continue
+        except OverflowError:
+            raise UserError(f"There is no port {port}.", "Leave --port out: any will do.") from None
+    raise UserError(
+        f"Port {wanted} is taken on this machine.", "Name another, or leave --port out: any will do."
+    )
+
+
+def _announce(slack: SlackSandbox) -> None:
+    print(  # noqa: T201 - the command line speaks here
+        "\n  Taskwire's demo is ready. Open this address in a browser:\n\n"
+        f"      {slack.backend.base_url}/\n\n"
+        "  Nothing leaves this machine, and nothing is kept. Ctrl-C ends it.\n",
+        flush=True,
+    )

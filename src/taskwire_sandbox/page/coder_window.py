@@ -1,0 +1,84 @@
+"""What Coder sees, for the page's side panel: its stand-in's control interface, cut down and passed on.
+
+The routes lie below /_control, where the Slack stand-in lets only pages of its own origin in.
+"""
+
+from collections.abc import Mapping
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+# What the buttons may do to a task: the page's word, and the string of the stand-in that it pulls.
+_STRINGS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
+_KEPT = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
+_SHOWN = 8
+_LAST_WORDS = 1_500
+_PATIENCE = ClientTimeout(total=5)
+
+Fields = Mapping[str, object]
+
+
+class CoderWindow:
+    """Serves /_control/coder for one stand-in of Coder, and remembers whether it was told to be away."""
+
+    def __init__(self, coder_url: str) -> None:
+        self._control = f"{coder_url.rstrip('/')}/_control"
+        self._is_away = False
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [
+            web.get("/_control/coder", self._look),
+            web.post("/_control/coder/away", self._go_away),
+            web.delete("/_control/coder/away", self._come_back),
+            web.post("/_control/coder/tasks/{task}/{string}", self._pull),
+        ]
+
+    async def _look(self, _: web.Request) -> web.Response:
+        status, state = await self._ask("GET", "state")
+        listed = _rows(state.get("tasks"))
+        newest = [await self._with_words(task) for task in listed[-_SHOWN:]]
+        shown = {"tasks": newest, "more": len(listed) - len(newest), "is_away": self._is_away}
+        return web.json_response(shown | {"error": state.get("error", "")}, status=status)
+
+    async def _with_words(self, task: Fields) -> dict[str, object]:
+        """Keep what the panel shows of a task, and add how the end of its agent's words reads."""
+        _, whole = await self._ask("GET", f"tasks/{task['id']}")
+        words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
+        kept = {key: task.get(key) for key in _KEPT}
+        return kept | {
+            "last_words": next((said for said in reversed(words) if said.strip()), "")[-_LAST_WORDS:]
+        }
+
+    async def _go_away(self, _: web.Request) -> web.Response:
+        rule = {"route": "*", "fault": "refused", "times": None}
+        status, answer = await self._ask("POST", "misbehave", rule)
+        self._is_away = status == 200
+        return web.json_response(answer, status=status)
+
+    async def _come_back(self, _: web.Request) -> web.Response:
+        status, answer = await self._ask("DELETE", "misbehave")
+        self._is_away = self._is_away and status != 200
+        return web.json_response(answer, status=status)
+
+    async def _pull(self, request: web.Request) -> web.Response:
+        string = _STRINGS.get(request.match_info["string"])
+        if string is None:
+            return web.json_response({"error": "there is no such string"}, status=404)
+        status, answer = await self._ask("POST", f"tasks/{request.match_info['task']}/{string}", {})
+        return web.json_response(answer if status != 200 else {}, status=status)
+
+    async def _ask(self, method: str, path: str, fields: Fields | None = None) -> tuple[int, Fields]:
+        """Ask the stand-in; one that cannot be reached is told as 502."""
+        try:
+            async with (
+                ClientSession(timeout=_PATIENCE) as session,
+                session.request(method, f"{self._control}/{path}", json=fields) as response,
+            ):
+                answer = await response.json()
+                return response.status, answer if isinstance(answer, dict) else {}
+        except (ClientError, TimeoutError, ValueError):
+            return 502, {"error": "the stand-in of Coder does not answer"}
+
+
+def _rows(found: object) -> list[Fields]:
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []

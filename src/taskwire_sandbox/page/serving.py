@@ -1,0 +1,56 @@
+"""Serves the page's own files and what it is told at start. What people say and do goes to /_control."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from taskwire_sandbox.page.coder_window import CoderWindow
+
+_FILES = Path(__file__).parent / "static"
+# Said here: a machine's own tables may say otherwise of .js, and browsers refuse modules of another type.
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# Nothing is fetched from anywhere else, whatever a message contains.
+_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
+_HEADERS = {
+    "Content-Security-Policy": f"{_POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A line of the command's grammar (`/task pause NAME`, `!pause`), offered while somebody types."""
+
+    usage: str
+    meaning: str
+
+
+def routes(*, coder_url: str = "", person: str = "", hints: Iterable[Hint] = ()) -> list[web.RouteDef]:
+    """List the page's routes. `person` is who one is at first; without `coder_url` Coder is not shown."""
+    told = {"person": person, "hints": [asdict(hint) for hint in hints], "coder_url": coder_url}
+
+    async def settings(_: web.Request) -> web.Response:
+        return web.json_response(told, headers=_HEADERS)
+
+    return [
+        web.get("/", _file("index.html")),
+        web.get("/page/settings.json", settings),
+        *(web.get(f"/page/{path.name}", _file(path.name)) for path in sorted(_FILES.iterdir())),
+        *(CoderWindow(coder_url).routes() if coder_url else ()),
+    ]
+
+
+def _file(name: str) -> Answer:
+    path = _FILES / name
+    headers = _HEADERS | {"Content-Type": f"{_TYPES[path.suffix]}; charset=utf-8"}
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(path, headers=headers)
+
+    return answer

@@ -1,0 +1,142 @@
+// The side panel "What Coder sees": the tasks of Coder's stand-in, what their agents got, and a little mischief.
+
+import { coder } from "./control.js";
+import { button as makeButton, el, note, reconcile, signButton, toast, waiting } from "./dom.js";
+import { confirmed } from "./confirm.js";
+
+const LOOK_AGAIN = 1000;
+const LAST_LINES = 6;
+// Signs of a terminal that many fonts lack, or show as a coloured picture.
+const PLAIN = { "⏺": "●", "⎿": "└" };
+const NOTHING = "No tasks yet. Create one in a channel.";
+
+export class CoderPanel {
+  constructor(node, button) {
+    Object.assign(this, { node, button, isOpen: false });
+    this.note = note(NOTHING);
+    this.list = el("div", { class: "tasks" });
+    this.away = makeButton("", () => this.toggleAway(), { class: "button small", "aria-pressed": "false" });
+    const title = el("div", {}, el("h2", {}, "What Coder sees"), note("Behind the scenes; not part of Slack"));
+    const tricks = el("div", { class: "coder-switch" }, this.away);
+    const body = el("div", { class: "coder-body" }, tricks, this.list, this.note);
+    const close = signButton("Close this panel", "✕", () => this.leave());
+    node.append(el("header", { class: "pane-head" }, title, close), body);
+    button.addEventListener("click", () => this.setOpen(!this.isOpen));
+  }
+
+  /** Close it; the focus goes back to what opens it. */
+  leave() {
+    this.setOpen(false);
+    this.button.focus();
+  }
+
+  setOpen(isOpen) {
+    this.isOpen = isOpen;
+    this.node.hidden = !isOpen;
+    this.button.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) this.look();
+  }
+
+  /** Look at Coder every second while somebody can see it. */
+  start() {
+    setInterval(() => this.isOpen && !document.hidden && this.look(), LOOK_AGAIN);
+  }
+
+  async look() {
+    try {
+      this.show(await coder.look());
+    } catch (refused) {
+      Object.assign(this.note, { textContent: refused.message, hidden: false });
+    }
+  }
+
+  show({ tasks, more, is_away: isAway }) {
+    this.isAway = isAway;
+    this.away.setAttribute("aria-pressed", String(isAway));
+    this.away.textContent = isAway ? "Coder is unreachable. Bring it back" : "Make Coder unreachable";
+    const words = more ? `And ${more} older tasks.` : NOTHING;
+    Object.assign(this.note, { textContent: words, hidden: !more && tasks.length > 0 });
+    const item = (task) => ({ key: task.id, signature: JSON.stringify(task), make: () => this.task(task) });
+    reconcile(this.list, [...tasks].reverse().map(item));
+  }
+
+  task(task) {
+    const about = el("span", { class: "note" }, `${task.owner} · build ${task.build}`);
+    const status = el("span", { class: `status ${task.status}` }, task.status);
+    const state = task.state && el("span", { class: `state ${task.state}` }, task.state);
+    const given = { class: "task", tabindex: "-1", "data-task": task.id, "data-name": task.name };
+    return el(
+      "article",
+      { ...given, "aria-label": `Task ${task.name}` },
+      el("h3", {}, task.name),
+      el("p", { class: "chips-line" }, status, state, about),
+      el("p", { class: "prompt" }, task.prompt),
+      this.inputs(task.inputs ?? []),
+      this.screen(task.last_words),
+      this.mischief(task),
+    );
+  }
+
+  inputs(inputs) {
+    if (!inputs.length) return null;
+    const list = el("ol", { class: "inputs" }, inputs.map((each) => el("li", {}, each)));
+    return [el("h4", {}, `What the agent got (${inputs.length})`), list];
+  }
+
+  screen(words) {
+    const lines = (words ?? "").split("\n").map((line) => line.trimEnd()).filter((line) => line.trim());
+    if (!lines.length) return null;
+    const end = lines.slice(-LAST_LINES).join("\n").replace(/[⏺⎿]/g, (sign) => PLAIN[sign]);
+    return el("pre", { class: "screen", tabindex: "0", "aria-label": "The end of its screen" }, el("span", {}, end));
+  }
+
+  mischief(task) {
+    const pull = (words, string, isShown, kind = "") => {
+      if (!isShown) return null;
+      const onClick = (event) => this.pull(event.currentTarget, task, string);
+      return makeButton(words, onClick, { class: `button small ${kind}`, "data-focus": string });
+    };
+    return el(
+      "div",
+      { class: "actions" },
+      pull("Pause by idle time-out", "time_out", task.status === "active"),
+      pull("Resume", "resume", task.status === "paused"),
+      pull("Crash the agent", "crash", task.status === "active"),
+      pull("Delete in Coder", "delete", true, "danger"),
+    );
+  }
+
+  async pull(button, task, string) {
+    const question = {
+      title: { text: "Delete it in Coder?" },
+      text: { text: `${task.name} goes away behind the bot's back. The bot should notice.` },
+      confirm: { text: "Delete it" },
+      style: "danger",
+    };
+    if (string === "delete" && !(await confirmed(question))) return;
+    await this.attempt(button, coder.pull(task.id, string));
+  }
+
+  toggleAway() {
+    return this.attempt(this.away, this.isAway ? coder.comeBack() : coder.goAway());
+  }
+
+  async attempt(button, promise) {
+    try {
+      await waiting(button, promise);
+    } catch (refused) {
+      toast(refused.message, "bad");
+    }
+    await this.look();
+  }
+
+  /** Show one task, by id or name; says so if it is gone. */
+  async showTask(name) {
+    this.setOpen(true);
+    await this.look();
+    const found = [...this.list.children].find((each) => [each.dataset.task, each.dataset.name].includes(name));
+    if (!found) return toast("Coder's stand-in has no such task any more.");
+    found.scrollIntoView({ block: "nearest" });
+    return found.focus();
+  }
+}

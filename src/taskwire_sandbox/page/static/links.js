@@ -1,0 +1,53 @@
+// Where links lead. Most open a new tab; what stands for a place of this demo opens that place here instead.
+
+import { toast } from "./dom.js";
+
+const PERMALINK = /^https:\/\/[\w-]+\.slack\.com\/archives\/([A-Z0-9]+)\/p(\d+)(\d{6})$/;
+// Where the stand-in's agents say that they push to. It does not exist, and nobody should land on its 404.
+const INVENTED = "https://github.com/acme/";
+
+/** Return the address if a browser may open it, else nothing. */
+export function safeAddress(address) {
+  try {
+    const url = new URL(String(address));
+    return ["http:", "https:", "mailto:"].includes(url.protocol) ? url.href : "";
+  } catch {
+    return "";
+  }
+}
+
+/** Make a link; an address that may not be opened shows as text. */
+export function linkNode(address, ...words) {
+  const href = safeAddress(address);
+  const node = document.createElement(href ? "a" : "span");
+  if (href) Object.assign(node, { href, target: "_blank", rel: "noopener noreferrer", className: "link" });
+  node.append(...words);
+  return node;
+}
+
+/** Read a message's permalink. */
+export function readPermalink(address) {
+  const url = new URL(address);
+  const found = PERMALINK.exec(url.origin + url.pathname);
+  if (!found) return null;
+  const ts = `${found[2]}.${found[3]}`;
+  return { channel: found[1], ts, thread: url.searchParams.get("thread_ts") || ts };
+}
+
+/** Open a place of this demo; false if the address leads elsewhere. */
+export function openHere(address, { world, coderUrl, showTask }) {
+  const message = readPermalink(address);
+  if (message) {
+    world.go(message.channel, message.thread);
+    return true;
+  }
+  if (coderUrl && address.startsWith(coderUrl)) {
+    showTask(decodeURIComponent(new URL(address).pathname.split("/").pop()));
+    return true;
+  }
+  if (address.startsWith(INVENTED)) {
+    toast(`The agent only pretends to work, so this page does not exist: ${address}`);
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,188 @@
+"""Block Kit as Slack enforces it: which blocks exist, their keys, lengths, counts, and where they may stand.
+
+Only rules that Slack documents or that were seen. Elements are in `element_rules`, the checks themselves in
+`shape_checks`.
+"""
+
+from taskwire_sandbox.slack.element_rules import (
+    ACCESSORIES,
+    ACTIONS,
+    BUTTON,
+    CONTEXT,
+    CONTEXT_ACTIONS,
+    IMAGE_KEYS,
+    INPUTS,
+    URL_SOURCE,
+    plain,
+    text,
+)
+from taskwire_sandbox.slack.errors import Json
+from taskwire_sandbox.slack.rich_text_rules import RICH_TEXT_REQUIRED, TABLE_CELLS, rich_text
+from taskwire_sandbox.slack.shape_checks import (
+    Check,
+    Report,
+    anything,
+    boolean,
+    items,
+    number,
+    one_of,
+    shape,
+    string,
+    typed,
+)
+
+MESSAGE, MODAL, HOME = "message", "modal", "home"
+MOST_BLOCKS = {MESSAGE: 50, MODAL: 100, HOME: 100}
+# All markdown blocks of a message together [Block Kit reference, markdown].
+MARKDOWN_TOGETHER = 12_000
+_EVERYWHERE = frozenset(
+    {"actions", "context", "divider", "header", "image", "input", "rich_text", "section", "video"}
+)
+_ONLY_MESSAGES = frozenset(
+    {
+        "card",
+        "carousel",
+        "container",
+        "context_actions",
+        "data_table",
+        "file",
+        "markdown",
+        "plan",
+        "table",
+        "task_card",
+    }
+)
+SURFACES = {MESSAGE: _EVERYWHERE | _ONLY_MESSAGES, MODAL: _EVERYWHERE | {"alert"}, HOME: _EVERYWHERE}
+
+_STATUS = one_of("pending", "in_progress", "complete", "error")
+
+
+def _block(required: dict[str, Check], **optional: Check) -> Check:
+    return shape({"type": anything} | required, {"block_id": string(255)} | optional)
+
+
+_TASK: Check = _block(
+    {"task_id": string(255), "title": string(3000)},
+    status=_STATUS,
+    details=rich_text,
+    output=rich_text,
+    sources=items(URL_SOURCE, 1, 50),
+)
+_CARD: Check = _block(
+    {},
+    hero_image=shape({"type": one_of("image")} | IMAGE_KEYS, {}),
+    icon=shape({"type": one_of("image")} | IMAGE_KEYS, {}),
+    title=text(150),
+    subtitle=text(150),
+    body=text(200),
+    actions=items(BUTTON, 1, 3),
+)
+_ROW: Check = items(TABLE_CELLS, 1, 20)
+
+BLOCKS: dict[str, Check] = {
+    "section": _block(
+        {}, text=text(3000), fields=items(text(2000), 1, 10), accessory=ACCESSORIES, expand=boolean
+    ),
+    "divider": _block({}),
+    "header": _block({"text": plain(150)}),
+    "image": _block(
+        {"alt_text": string(2000)}, image_url=string(3000), slack_file=anything, title=plain(2000)
+    ),
+    "actions": _block({"elements": items(ACTIONS, 1, 25)}),
+    "context": _block({"elements": items(CONTEXT, 1, 10)}),
+    "context_actions": _block({"elements": items(CONTEXT_ACTIONS, 1, 5)}),
+    "input": _block(
+        {"label": plain(2000), "element": INPUTS}, hint=plain(2000), optional=boolean, dispatch_action=boolean
+    ),
+    "markdown": _block({"text": string(12_000)}),
+    "rich_text": _block(RICH_TEXT_REQUIRED),
+    "file": _block({"external_id": string(255), "source": one_of("remote")}),
+    "video": _block(
+        {
+            "alt_text": string(2000),
+            "title": plain(200),
+            "video_url": string(3000),
+            "thumbnail_url": string(3000),
+        },
+        title_url=string(3000),
+        description=plain(200),
+        author_name=string(50),
+        provider_name=string(50),
+        provider_icon_url=string(3000),
+    ),
+    "table": _block({"rows": items(_ROW, 1, 100)}, column_settings=items(anything, 0, 20)),
+    "data_table": _block(
+        {"rows": items(_ROW, 2, 201)},
+        caption=string(255),
+        page_size=number(1, 100),
+        row_header_column_index=number(0, 19),
+    ),
+    "task_card": _TASK,
+    "plan": _block({"title": string(3000)}, tasks=items(_TASK, 0, 50)),
+    "card": _CARD,
+    "carousel": _block({"elements": items(_CARD, 1, 10)}),
+    "alert": _block({"text": text(200)}, level=one_of("default", "info", "warning", "error", "success")),
+}
+
+
+def _check_block(block: object, at: str, report: Report) -> None:
+    typed(BLOCKS)(block, at, report)
+    if (
+        isinstance(block, dict)
+        and block.get("type") == "section"
+        and not ("text" in block or "fields" in block)
+    ):
+        report.add("missing required field: text", at)
+
+
+BLOCKS["container"] = _block(
+    {"child_blocks": items(_check_block, 1, 10)},
+    title=plain(150),
+    rich_text_title=rich_text,
+    subtitle=text(150),
+    width=one_of("narrow", "standard", "wide", "full"),
+    icon=anything,
+    is_collapsible=boolean,
+    default_collapsed=boolean,
+    has_header_divider=boolean,
+)
+
+
+def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
+    """List what Slack would refuse in these blocks on this surface, in its manner of speaking."""
+    report = Report()
+    if not isinstance(blocks, list):
+        report.add("must be an array", at)
+        return report.messages
+    if len(blocks) > MOST_BLOCKS[surface]:
+        report.add(f"no more than {MOST_BLOCKS[surface]} items allowed", at)
+    for position, block in enumerate(blocks):
+        here = f"{at}/{position}"
+        _check_block(block, here, report)
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind in BLOCKS and kind not in SURFACES[surface]:
+            report.add(f"unsupported type: {kind}", f"{here}/type")
+    if not report.messages:
+        _check_together(blocks, at, report)
+    return report.messages
+
+
+def _check_together(blocks: list[Json], at: str, report: Report) -> None:
+    """Check what no block can be blamed for alone: repeated ids, and the length of all markdown blocks."""
+    seen: set[str] = set()
+    for position, block in enumerate(blocks):
+        block_id = block.get("block_id")
+        if block_id is not None and block_id in seen:
+            report.add(f"`block_id` {block_id} already exists", f"{at}/{position}/block_id")
+        seen.add(block_id or "")
+        _check_action_ids(block, f"{at}/{position}", report)
+    markdown = sum(len(block["text"]) for block in blocks if block["type"] == "markdown")
+    if markdown > MARKDOWN_TOGETHER:
+        report.add(f"markdown blocks must be less than {MARKDOWN_TOGETHER + 1} characters together", at)
+
+
+def _check_action_ids(block: Json, at: str, report: Report) -> None:
+    ids = [element.get("action_id") for element in block.get("elements", []) if isinstance(element, dict)]
+    given = [action_id for action_id in ids if action_id is not None]
+    for action_id in {action_id for action_id in given if given.count(action_id) > 1}:
+        report.add(f"`action_id` {action_id} already exists", f"{at}/elements")

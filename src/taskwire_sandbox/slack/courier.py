@@ -1,0 +1,135 @@
+"""How a payload reaches the app: tries, retries, what goes wrong on the way. The wire is a `Transport`."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from taskwire_sandbox.slack.errors import Json
+from taskwire_sandbox.slack.faults import DeliveryFault, Faults, Rule
+from taskwire_sandbox.slack.ledger import Delivery, Ledger
+from taskwire_sandbox.slack.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one try ended. `reason`: "acked" or Slack's retry reason; X-Slack-No-Retry clears `may_retry`."""
+
+    is_acked: bool
+    reason: str
+    payload: Json | None = None
+    may_retry: bool = True
+
+
+class Transport(Protocol):
+    """A way to the app: sockets or request URLs."""
+
+    async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
+        """Try once and wait for the ack until the deadline."""
+        ...
+
+    async def cut(self) -> None:
+        """Break the connections without a word."""
+        ...
+
+    async def refresh(self) -> None:
+        """Ask the app to connect anew."""
+        ...
+
+
+class Courier:
+    """Delivers: an event until it is acked or given up, an interaction once, while the person waits."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        faults: Faults,
+        ledger: Ledger,
+        tasks: Tasks,
+        retry_seconds: Sequence[float],
+    ) -> None:
+        self.transport = transport
+        self.retry_seconds = tuple(retry_seconds)
+        self._faults = faults
+        self._ledger = ledger
+        self._tasks = tasks
+        self._passed = asyncio.Event()
+
+    def deliver_event(self, name: str, payload: Json) -> Delivery:
+        """Bring an event to the app in the background."""
+        delivery = self._begin(Delivery("events_api", name, payload))
+        self._tasks.spawn(self._until_acked(delivery))
+        return delivery
+
+    async def deliver_now(self, delivery: Delivery) -> Outcome:
+        """Bring a command or an interaction to the app, once."""
+        self._begin(delivery)
+        reply = await self._try(delivery, 0, "")
+        failure = "dispatch_failed" if reply.reason == "connection_failed" else "operation_timeout"
+        self._end(delivery, "acked" if reply.is_acked else failure, reply)
+        return reply
+
+    def _begin(self, delivery: Delivery) -> Delivery:
+        self._ledger.deliveries.append(delivery)
+        self._ledger.change("delivery", delivery_kind=delivery.kind, name=delivery.name)
+        return delivery
+
+    def _end(self, delivery: Delivery, outcome: str, reply: Outcome) -> None:
+        delivery.outcome = outcome
+        delivery.reply = reply.payload
+        self._ledger.change("delivered", delivery_kind=delivery.kind, name=delivery.name, outcome=outcome)
+
+    async def _until_acked(self, delivery: Delivery) -> None:
+        reason = ""
+        for attempt, seconds in enumerate((0.0, *self.retry_seconds)):
+            if seconds:
+                await asyncio.sleep(seconds)
+            reply = await self._try(delivery, attempt, reason)
+            if reply.is_acked:
+                self._end(delivery, "acked", reply)
+                return
+            if not reply.may_retry:
+                break
+            reason = reply.reason
+        self._end(delivery, "gave_up", reply)
+
+    async def _try(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
+        names = (delivery.name, delivery.kind)
+        rule = self._faults.for_delivery(names, delivery.payload)
+        reply = await self._go_wrong(rule, delivery, attempt, reason) if rule else None
+        if reply is None:
+            reply = await self._send(delivery, attempt, reason)
+        return reply
+
+    async def _send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
+        delivery.sent_at = delivery.sent_at or time.time()
+        reply = await self.transport.send(delivery, attempt, reason)
+        delivery.attempts.append(reply.reason)
+        if reply.is_acked:
+            delivery.acked_at = delivery.acked_at or time.time()
+        if not reply.is_acked and reply.reason not in ("connection_failed", "connection_lost"):
+            self._ledger.complain(f"unacked {delivery.kind} {delivery.name}: {reply.reason}")
+        self._passed.set()
+        self._passed = asyncio.Event()
+        return reply
+
+    async def _go_wrong(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
+        """Do what the rule says; None if an ordinary try is still to be made."""
+        match rule.fault:
+            case DeliveryFault.LOST:
+                delivery.attempts.append("lost")
+                return Outcome(is_acked=False, reason="timeout")
+            case DeliveryFault.LATE:
+                await asyncio.sleep(rule.seconds)
+            case DeliveryFault.OUT_OF_ORDER:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._passed.wait(), rule.seconds)
+            case DeliveryFault.TWICE:
+                self._tasks.spawn(self._send(delivery, attempt, reason))
+            case DeliveryFault.CUT:
+                self._tasks.spawn(self.transport.cut())
+            case DeliveryFault.REFRESH:
+                await self.transport.refresh()
+        return None

@@ -1,0 +1,112 @@
+"""How Slack is made to misbehave: rules for calls and for deliveries, by count or by chance."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from taskwire_sandbox.slack.errors import Json
+
+
+class CallFault(StrEnum):
+    """What goes wrong with a call; `THEN` means that it was executed first."""
+
+    LATE = "late"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    ERROR = "error"
+    NONSENSE = "nonsense"
+    REFUSE = "refuse"
+    HANG = "hang"
+    DONE_THEN_LATE = "done_then_late"
+    DONE_THEN_SERVER_ERROR = "done_then_server_error"
+    DONE_THEN_ERROR = "done_then_error"
+    DONE_THEN_NONSENSE = "done_then_nonsense"
+    DONE_THEN_CUT = "done_then_cut"
+    DONE_THEN_HANG = "done_then_hang"
+
+    @property
+    def executes(self) -> bool:
+        """Say whether the call takes effect all the same."""
+        return self is CallFault.LATE or self.value.startswith("done_then_")
+
+
+class DeliveryFault(StrEnum):
+    """What goes wrong with a payload on its way to the app."""
+
+    TWICE = "twice"
+    LATE = "late"
+    OUT_OF_ORDER = "out_of_order"
+    LOST = "lost"
+    CUT = "cut"
+    REFRESH = "refresh"
+
+
+@dataclass
+class Rule:
+    """One misbehaviour. `name` is a method, an event type, a command or an interaction type; "*" is any."""
+
+    name: str
+    fault: CallFault | DeliveryFault
+    times: int | None = 1
+    probability: float = 1.0
+    seconds: float = 1.0
+    error: str = "internal_error"
+    where: Callable[[Json], bool] | None = None
+    hits: int = 0
+
+    def fits(self, names: tuple[str, ...], body: Json) -> bool:
+        """Say whether this rule still speaks of this call or payload."""
+        if self.name != "*" and self.name not in names:
+            return False
+        if self.times is not None and self.hits >= self.times:
+            return False
+        return self.where is None or self.where(body)
+
+
+class Faults:
+    """The rules in force; the first that fits wins. Chance comes from the sandbox's seed."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.rules: list[Rule] = []
+        self._chance = chance
+
+    def add(
+        self,
+        name: str,
+        fault: CallFault | DeliveryFault,
+        *,
+        times: int | None = 1,
+        probability: float = 1.0,
+        seconds: float = 1.0,
+        error: str = "internal_error",
+        where: Callable[[Json], bool] | None = None,
+    ) -> Rule:
+        """Make the next `times` matching calls or deliveries go wrong (None: all of them)."""
+        rule = Rule(name, fault, times, probability, seconds, error, where)
+        self.rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Behave from now on."""
+        self.rules.clear()
+
+    def for_call(self, method: str, arguments: Json) -> Rule | None:
+        """Take the rule for a call, if one strikes."""
+        return self._take(CallFault, (method,), arguments)
+
+    def for_delivery(self, names: tuple[str, ...], payload: Json) -> Rule | None:
+        """Take the rule for a delivery, if one strikes."""
+        return self._take(DeliveryFault, names, payload)
+
+    def _take(
+        self, family: type[CallFault] | type[DeliveryFault], names: tuple[str, ...], body: Json
+    ) -> Rule | None:
+        for rule in self.rules:
+            if not isinstance(rule.fault, family) or not rule.fits(names, body):
+                continue
+            if rule.probability < 1.0 and self._chance.random() >= rule.probability:
+                continue
+            rule.hits += 1
+            return rule
+        return None

@@ -1,0 +1,130 @@
+"""What happened, for whoever checks it: calls, deliveries, complaints, and a stream of changes to wait on."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from taskwire_sandbox.slack.errors import Json
+
+Phase = Literal["before", "after"]
+T = TypeVar("T")
+_KEPT = 10_000
+# A condition may depend on what is no change of ours (the bot's own state): look again at least this often.
+_LOOK_AGAIN_SECONDS = 0.05
+# In a storm, look once at a handful of changes, not once at each.
+_GATHER_SECONDS = 0.002
+
+
+@dataclass
+class Call:
+    """One call of the Web API; `outcome` is "ok", Slack's error, or what was done to the answer instead.
+
+    `person` is whose response URL it came by.
+    """
+
+    number: int
+    method: str
+    arguments: Json
+    at: float
+    executed: bool = False
+    outcome: str = "pending"
+    answer: Json | None = None
+    person: str = ""
+
+
+@dataclass
+class Delivery:
+    """One payload for the app; `attempts` says how each try ended.
+
+    `sent_at` is when it was first put on the wire, `acked_at` when the app first took it.
+    """
+
+    kind: Literal["events_api", "slash_commands", "interactive"]
+    name: str
+    payload: Json
+    attempts: list[str] = field(default_factory=list)
+    outcome: str = "pending"
+    reply: Json | None = None
+    sent_at: float | None = None
+    acked_at: float | None = None
+
+
+OnCall = Callable[[Phase, Call], Awaitable[None] | None]
+
+
+class Ledger:
+    """Keeps the last calls and deliveries, all complaints, and wakes whoever waits for a change."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.calls: deque[Call] = deque(maxlen=_KEPT)
+        self.deliveries: deque[Delivery] = deque(maxlen=_KEPT)
+        self.complaints: list[str] = []
+        self.excused: list[str] = []
+        self.on_call: OnCall | None = None
+        self.sequence = 0
+        self._excuses: list[str] = []
+        self._changed = asyncio.Event()
+        self._streams: set[asyncio.Queue[Json]] = set()
+
+    def begin(self, method: str, arguments: Json) -> Call:
+        """Write down that a call has arrived."""
+        number = self.calls[-1].number + 1 if self.calls else 1
+        call = Call(number, method, arguments, self._clock())
+        self.calls.append(call)
+        return call
+
+    async def tell(self, phase: Phase, call: Call) -> None:
+        """Let the test act right before or right after the execution of a call."""
+        if self.on_call is None:
+            return
+        answer = self.on_call(phase, call)
+        if answer is not None:
+            await answer
+
+    def complain(self, sentence: str) -> None:
+        """Write down something that a correct app would not have done."""
+        excused = any(excuse in sentence for excuse in self._excuses)
+        (self.excused if excused else self.complaints).append(sentence)
+        self.change("complaint", sentence=sentence, excused=excused)
+
+    def excuse(self, part: str) -> None:
+        """Set aside every complaint that contains `part`, past and future (into `excused`)."""
+        self._excuses.append(part)
+        self.excused += [sentence for sentence in self.complaints if part in sentence]
+        self.complaints[:] = [sentence for sentence in self.complaints if part not in sentence]
+
+    def change(self, kind: str, **what: object) -> None:
+        """Announce a change to streams and waiters."""
+        self.sequence += 1
+        for stream in self._streams:
+            stream.put_nowait({"sequence": self.sequence, "kind": kind} | what)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
+        """Wait until `condition` gives something true and return it; TimeoutError names `what`."""
+        ends = time.monotonic() + seconds
+        changed = self._changed
+        while not (value := condition()):
+            if time.monotonic() > ends:
+                raise TimeoutError(f"waited {seconds:g} s for {what}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _LOOK_AGAIN_SECONDS)
+                await asyncio.sleep(_GATHER_SECONDS)
+            changed = self._changed
+        return value
+
+    def subscribe(self) -> asyncio.Queue[Json]:
+        """Open a stream of changes."""
+        stream: asyncio.Queue[Json] = asyncio.Queue()
+        self._streams.add(stream)
+        return stream
+
+    def unsubscribe(self, stream: asyncio.Queue[Json]) -> None:
+        """Close a stream of changes."""
+        self._streams.discard(stream)

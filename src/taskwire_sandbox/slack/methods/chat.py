@@ -1,0 +1,163 @@
+"""chat.*: what the app says."""
+
+from taskwire_sandbox.slack import messages
+from taskwire_sandbox.slack.backend import Backend
+from taskwire_sandbox.slack.errors import ApiError, Json
+from taskwire_sandbox.slack.methods import content
+from taskwire_sandbox.slack.methods.spec import joined, method, needs_scope, visible
+from taskwire_sandbox.slack.workspace import PUBLIC, Channel
+
+
+def _place(slack: Backend, channel_id: str) -> Channel:
+    """Find where to post; a person's id means the direct messages with that person."""
+    if channel_id in slack.workspace.users:
+        return slack.workspace.open_direct([slack.app.bot_user_id, channel_id])
+    channel = visible(slack, channel_id)
+    is_in = slack.app.bot_user_id in channel.members
+    may_post_anyway = channel.kind == PUBLIC and "chat:write.public" in slack.app.manifest.scopes
+    if not is_in and not may_post_anyway:
+        raise ApiError("not_in_channel")
+    return channel
+
+
+def _post_message(slack: Backend, arguments: Json) -> Json:
+    channel = _place(slack, arguments["channel"])
+    if channel.is_archived:
+        raise ApiError("is_archived")
+    if any(arguments.get(key) for key in ("username", "icon_emoji", "icon_url")):
+        needs_scope(slack, "chat:write.customize")
+    body = content.body(slack, arguments, too_long="msg_blocks_too_long")
+    body["text"] = body["text"][: content.TEXT_TRUNCATED]
+    metadata, warnings = content.metadata(slack, arguments.get("metadata"))
+    body |= content.identity(slack, arguments) | _thread(channel, arguments)
+    message = messages.write(slack, channel, body, metadata)
+    shown = messages.show(channel, message["ts"], with_metadata=True)
+    return {"channel": channel.id, "ts": message["ts"], "message": shown} | _warned(warnings)
+
+
+def _thread(channel: Channel, arguments: Json) -> Json:
+    """Find the thread to post to; a reply's ts means its thread."""
+    thread_ts = arguments.get("thread_ts")
+    if not thread_ts:
+        return {}
+    parent = channel.messages.get(thread_ts)
+    if parent is None or parent.body.get("subtype") == "tombstone":
+        raise ApiError("cannot_reply_to_message")
+    found: Json = {"thread_ts": parent.body.get("thread_ts", thread_ts)}
+    return found | ({"subtype": "thread_broadcast"} if arguments.get("reply_broadcast") else {})
+
+
+def _warned(warnings: list[str]) -> Json:
+    if not warnings:
+        return {}
+    return {"warning": ",".join(warnings), "response_metadata": {"warnings": warnings}}
+
+
+def _own_message(slack: Backend, arguments: Json, not_ours: str) -> tuple[Channel, str]:
+    """Find a message of the app's own that is still there."""
+    channel = visible(slack, arguments["channel"])
+    ts = arguments["ts"]
+    stored = channel.messages.get(ts)
+    if stored is None or stored.body.get("subtype") == "tombstone":
+        raise ApiError("message_not_found")
+    if stored.body.get("bot_id") != slack.app.bot_id:
+        raise ApiError(not_ours)
+    return channel, ts
+
+
+def _update(slack: Backend, arguments: Json) -> Json:
+    channel, ts = _own_message(slack, arguments, "cant_update_message")
+    if channel.is_archived:
+        raise ApiError("is_inactive")
+    stored = channel.messages[ts]
+    if len(arguments.get("text") or "") > content.TEXT_EDITED:
+        raise ApiError("msg_too_long")
+    body = content.body(slack, arguments, too_long="msg_too_long")
+    warnings: list[str] = []
+    if arguments.get("metadata") not in (None, ""):
+        stored.metadata, warnings = content.metadata(slack, arguments["metadata"])
+    # What is left out stays; an empty list removes it [chat.update].
+    gone = tuple(key for key in ("blocks", "attachments") if arguments.get(key) == [])
+    message = messages.rewrite(slack, channel, ts, body, editor=slack.app.bot_user_id, without=gone)
+    return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warned(warnings)
+
+
+def _delete(slack: Backend, arguments: Json) -> Json:
+    channel, ts = _own_message(slack, arguments, "cant_delete_message")
+    messages.remove(slack, channel, ts)
+    return {"channel": channel.id, "ts": ts}
+
+
+def _post_ephemeral(slack: Backend, arguments: Json) -> Json:
+    channel = joined(slack, arguments["channel"])
+    if channel.is_archived:
+        raise ApiError("is_archived")
+    if arguments["user"] not in channel.members:
+        raise ApiError("user_not_in_channel")
+    if len(arguments.get("text") or "") > content.TEXT_TRUNCATED:
+        raise ApiError("msg_too_long")
+    body = content.body(slack, arguments, too_long="msg_too_long")
+    thread_ts = _thread(channel, arguments).get("thread_ts")
+    said = messages.whisper(slack, channel.id, arguments["user"], body, "chat.postEphemeral", thread_ts)
+    return {"message_ts": said.ts}
+
+
+def _permalink(slack: Backend, arguments: Json) -> Json:
+    channel = visible(slack, arguments["channel"])
+    stored = channel.messages.get(arguments["message_ts"])
+    if stored is None:
+        raise ApiError("message_not_found")
+    thread_ts = stored.body.get("thread_ts")
+    return {"channel": channel.id, "permalink": slack.permalink(channel.id, stored.body["ts"], thread_ts)}
+
+
+_CONTENT = "text blocks:json attachments:json markdown_text link_names:bool parse as_user:bool"
+
+METHODS = (
+    method(
+        "chat.postMessage",
+        _post_message,
+        f"channel! {_CONTENT} thread_ts reply_broadcast:bool metadata:json unfurl_links:bool"
+        " unfurl_media:bool mrkdwn:bool username icon_emoji icon_url current_draft_last_updated_ts",
+        tier=0,
+        scopes="chat:write",
+        errors="cannot_reply_to_message channel_not_found invalid_blocks invalid_blocks_format is_archived"
+        " invalid_metadata_format markdown_text_conflict metadata_too_large msg_blocks_too_long no_text"
+        " not_in_channel too_many_attachments",
+    ),
+    method(
+        "chat.update",
+        _update,
+        f"channel! ts! {_CONTENT} reply_broadcast:bool metadata:json file_ids:json unfurled_attachments:json",
+        tier=3,
+        scopes="chat:write",
+        errors="cant_update_message channel_not_found invalid_blocks invalid_blocks_format is_inactive"
+        " invalid_metadata_format markdown_text_conflict message_not_found metadata_too_large msg_too_long"
+        " no_text too_many_attachments",
+    ),
+    method(
+        "chat.delete",
+        _delete,
+        "channel! ts! as_user:bool",
+        tier=3,
+        scopes="chat:write",
+        errors="cant_delete_message channel_not_found message_not_found",
+    ),
+    method(
+        "chat.postEphemeral",
+        _post_ephemeral,
+        f"channel! user! {_CONTENT} thread_ts username icon_emoji icon_url",
+        tier=4,
+        scopes="chat:write",
+        errors="cannot_reply_to_message channel_not_found invalid_blocks invalid_blocks_format is_archived"
+        " markdown_text_conflict msg_too_long no_text not_in_channel too_many_attachments"
+        " user_not_in_channel",
+    ),
+    method(
+        "chat.getPermalink",
+        _permalink,
+        "channel! message_ts!",
+        tier=0,
+        errors="channel_not_found message_not_found",
+    ),
+)

@@ -1,0 +1,201 @@
+"""What people do with messages: write, edit, delete, react, share files and links, join and leave."""
+
+import uuid
+from collections.abc import Sequence
+
+from taskwire_sandbox.slack import messages
+from taskwire_sandbox.slack import text as words
+from taskwire_sandbox.slack.backend import Backend, Ephemeral
+from taskwire_sandbox.slack.errors import Json, PersonCannot
+from taskwire_sandbox.slack.events import emit
+from taskwire_sandbox.slack.file_store import Attachment
+from taskwire_sandbox.slack.workspace import IM, PUBLIC, Channel, User
+
+
+class Posting:
+    """A person's acts on messages, and what can be seen of them. People and places go by id or name."""
+
+    backend: Backend
+
+    def _here(self, user: str, channel: str) -> tuple[User, Channel]:
+        """Find a person in a conversation that is open to them."""
+        workspace = self.backend.workspace
+        person, place = workspace.user(user), workspace.channel(channel)
+        if person.id not in place.members:
+            raise PersonCannot(f"{person.name} is not in {place.name or place.id}")
+        return person, place
+
+    def _message(self, channel: Channel, ts: str) -> Json:
+        if ts not in channel.messages:
+            raise PersonCannot(f"there is no message {ts} in {channel.name or channel.id}")
+        return channel.messages[ts].body
+
+    async def post(
+        self,
+        user: str,
+        channel: str,
+        text: str,
+        thread_ts: str | None = None,
+        *,
+        files: Sequence[Attachment] = (),
+        broadcast: bool = False,
+        blocks: list[Json] | None = None,
+    ) -> str:
+        """Write a message or a reply; returns its ts. `@handle` and `#channel` become mentions."""
+        person, place = self._here(user, channel)
+        self._check_open(place)
+        stored = words.typed(text, self.backend.workspace)
+        body: Json = {"client_msg_id": str(uuid.uuid4())} | self._author(person)
+        body |= {"text": stored, "blocks": blocks or words.rich_text(stored)}
+        if thread_ts is not None:
+            parent = self._message(place, thread_ts)
+            body["thread_ts"] = parent.get("thread_ts", thread_ts)
+        if broadcast:
+            body["subtype"] = "thread_broadcast"
+        if files:
+            body |= {"subtype": "file_share", "upload": False}
+            body["files"] = [self._attach(person, attachment) for attachment in files]
+        message = messages.write(self.backend, place, body)
+        self._note_shares(place, message)
+        return str(message["ts"])
+
+    def _check_open(self, place: Channel) -> None:
+        app = self.backend.app
+        if place.is_archived:
+            raise PersonCannot(f"{place.name} is archived")
+        if place.kind == IM and app.bot_user_id in place.members and not app.manifest.messages_enabled:
+            raise PersonCannot("sending messages to this app has been turned off")
+
+    def _author(self, person: User) -> Json:
+        author: Json = {"user": person.id, "team": person.team_id}
+        if person.team_id != self.backend.workspace.team_id:
+            author |= {"user_team": person.team_id, "source_team": person.team_id}
+        return author
+
+    def _attach(self, person: User, attachment: Attachment) -> Json:
+        slack = self.backend
+        size = len(attachment.content)
+        made = slack.files.add(slack.ids.unique("F"), attachment.name, person.id, size, slack.ids.clock())
+        made.content, made.is_uploaded, made.is_complete = attachment.content, True, True
+        made.mimetype = attachment.mimetype or made.mimetype
+        made.filetype = attachment.filetype or made.filetype
+        return made.payload(slack.base_url, slack.workspace.domain)
+
+    def _note_shares(self, place: Channel, message: Json) -> None:
+        for item in message.get("files", []):
+            share = (place.id, place.kind == PUBLIC, message["ts"], message.get("thread_ts"))
+            self.backend.files.files[item["id"]].shares.append(share)
+
+    async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> str:
+        """Write a message to the bot, by mentioning it; the app gets two events for it."""
+        return await self.post(user, channel, f"<@{self.backend.app.bot_user_id}> {text}", thread_ts)
+
+    async def post_as_bot(self, channel: str, text: str, thread_ts: str | None = None) -> str:
+        """Let another app's bot write a message (subtype bot_message)."""
+        place = self.backend.workspace.channel(channel)
+        body: Json = {"subtype": "bot_message", "bot_id": "B0OTHERBOT", "username": "otherbot"}
+        body |= {"text": words.posted(text)} | ({"thread_ts": thread_ts} if thread_ts else {})
+        return str(messages.write(self.backend, place, body)["ts"])
+
+    async def edit(self, user: str, channel: str, ts: str, text: str) -> None:
+        """Change one's own message."""
+        person, place = self._here(user, channel)
+        if self._message(place, ts).get("user") != person.id:
+            raise PersonCannot("only one's own messages can be edited")
+        stored = words.typed(text, self.backend.workspace)
+        changes: Json = {"text": stored, "blocks": words.rich_text(stored)}
+        messages.rewrite(self.backend, place, ts, changes, editor=person.id)
+
+    async def delete(self, user: str, channel: str, ts: str) -> None:
+        """Delete one's own message."""
+        person, place = self._here(user, channel)
+        if self._message(place, ts).get("user") != person.id:
+            raise PersonCannot("only one's own messages can be deleted")
+        messages.remove(self.backend, place, ts)
+
+    async def unfurl(self, channel: str, ts: str, url: str, title: str = "A page") -> None:
+        """Let Slack itself unfurl a link of a message: it is rewritten, and not marked as edited."""
+        place = self.backend.workspace.channel(channel)
+        kept = self._message(place, ts).get("attachments", [])
+        shown: Json = {
+            "from_url": url,
+            "original_url": url,
+            "title": title,
+            "fallback": title,
+            "id": len(kept) + 1,
+        }
+        messages.rewrite(self.backend, place, ts, {"attachments": [*kept, shown]}, editor=None)
+
+    async def react(self, user: str, channel: str, ts: str, name: str) -> None:
+        """Add a reaction."""
+        person, place = self._here(user, channel)
+        self._message(place, ts)
+        if not messages.react(self.backend, place, ts, name.strip(":"), person.id):
+            raise PersonCannot(f"{person.name} has reacted with {name} already")
+
+    async def unreact(self, user: str, channel: str, ts: str, name: str) -> None:
+        """Take one's own reaction away."""
+        person, place = self._here(user, channel)
+        self._message(place, ts)
+        if not messages.unreact(self.backend, place, ts, name.strip(":"), person.id):
+            raise PersonCannot(f"{person.name} has not reacted with {name}")
+
+    async def join(self, user: str, channel: str) -> None:
+        """Join a conversation, or be added to it (`user` may be the bot)."""
+        person, place = self.backend.workspace.user(user), self.backend.workspace.channel(channel)
+        if person.id not in place.members:
+            messages.join(self.backend, place, person.id)
+
+    async def leave(self, user: str, channel: str) -> None:
+        """Leave a conversation, or be removed from it (`user` may be the bot)."""
+        person, place = self._here(user, channel)
+        messages.leave(self.backend, place, person.id)
+
+    async def archive(self, user: str, channel: str) -> None:
+        """Archive a conversation."""
+        person, place = self._here(user, channel)
+        place.is_archived = True
+        self.backend.ledger.change("archived", channel=place.id, user=person.id)
+        event: Json = {"type": "channel_archive", "channel": place.id, "user": person.id}
+        emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
+
+    async def unarchive(self, user: str, channel: str) -> None:
+        """Bring an archived conversation back."""
+        person, place = self._here(user, channel)
+        place.is_archived = False
+        self.backend.ledger.change("unarchived", channel=place.id, user=person.id)
+        kind = "channel_unarchive" if place.type == "channel" else "group_unarchive"
+        event: Json = {"type": kind, "channel": place.id, "user": person.id}
+        emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
+
+    def messages(self, channel: str) -> list[Json]:
+        """List what stands in a conversation, oldest first, without replies in threads; with metadata."""
+        place = self.backend.workspace.channel(channel)
+        return [
+            messages.show(place, ts, with_metadata=True)
+            for ts, stored in place.messages.items()
+            if stored.body.get("thread_ts", ts) == ts or stored.body.get("subtype") == "thread_broadcast"
+        ]
+
+    def thread(self, channel: str, ts: str) -> list[Json]:
+        """List a thread: its parent, then the replies."""
+        place = self.backend.workspace.channel(channel)
+        self._message(place, ts)
+        return [messages.show(place, at, with_metadata=True) for at in (ts, *place.messages[ts].replies)]
+
+    def message(self, channel: str, ts: str) -> Json:
+        """Show one message."""
+        place = self.backend.workspace.channel(channel)
+        self._message(place, ts)
+        return messages.show(place, ts, with_metadata=True)
+
+    def ephemerals(self, user: str) -> list[Ephemeral]:
+        """List what only this person sees, oldest first."""
+        person = self.backend.workspace.user(user)
+        return [said for said in self.backend.ephemerals if said.user == person.id]
+
+    def reactions(self, channel: str, ts: str) -> dict[str, list[str]]:
+        """Show who has reacted with what."""
+        place = self.backend.workspace.channel(channel)
+        self._message(place, ts)
+        return {name: list(users) for name, users in place.messages[ts].reactions.items()}

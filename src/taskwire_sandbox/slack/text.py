@@ -1,0 +1,139 @@
+"""What a person types and a program posts, turned into what Slack stores and sends.
+
+Slack keeps `&`, `<` and `>` as entities, addresses as `<url>` or `<url|label>`, people and places by id.
+"""
+
+import re
+
+from taskwire_sandbox.slack.errors import Json
+from taskwire_sandbox.slack.workspace import Workspace
+
+_TOKEN = re.compile(
+    r"<(?:@[UW]\w+|#C\w+|!(?:here|channel|everyone|subteam\^\w+|date\^[^<>]+)|(?:https?|mailto):[^<>\s|]+)(?:\|[^<>]*)?>"
+)
+_URL = re.compile(r"https?://[^\s<>|]*[^\s<>|.,;:!?)\]'\"]")
+_ENTITY = re.compile(r"&(?:amp|lt|gt);")
+_FENCE = re.compile(r"```\n?(.*?)\n?```", re.DOTALL)
+_STYLED = re.compile(r"`([^`\n]+)`")
+
+
+def escape(text: str) -> str:
+    """Replace the three control characters by their entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unescape(text: str) -> str:
+    """Undo `escape`."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _split(text: str, pattern: re.Pattern[str]) -> list[tuple[str, bool]]:
+    """Cut into (piece, does it match)."""
+    pieces, at = [], 0
+    for match in pattern.finditer(text):
+        pieces += [(text[at : match.start()], False), (match.group(), True)]
+        at = match.end()
+    pieces.append((text[at:], False))
+    return [piece for piece in pieces if piece[0]]
+
+
+def _link_and_escape(text: str) -> str:
+    return "".join(f"<{escape(piece)}>" if is_url else escape(piece) for piece, is_url in _split(text, _URL))
+
+
+def typed(text: str, workspace: Workspace) -> str:
+    """Turn what a person typed into a stored message; known `@handle` and `#channel` become mentions."""
+    pieces = _split(text, _TOKEN)
+    return "".join(
+        piece if is_token else _mentions(piece, workspace, named=False) for piece, is_token in pieces
+    )
+
+
+def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
+    """Turn a command's text into what the app gets; with `should_escape`, mentions carry id and name."""
+    if not should_escape:
+        return escape(text)
+    pieces = _split(text, _TOKEN)
+    return "".join(
+        _named(piece, workspace) if is_token else _mentions(piece, workspace, named=True)
+        for piece, is_token in pieces
+    )
+
+
+def _named(token: str, workspace: Workspace) -> str:
+    """Add the name to a mention by id."""
+    if "|" in token or token[1] not in "@#":
+        return token
+    found = workspace.users.get(token[2:-1]) or workspace.channels.get(token[2:-1])
+    return f"{token[:-1]}|{found.name}>" if found else token
+
+
+def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
+    """Replace `@handle` and `#channel` where they name somebody or some place."""
+    tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
+    tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
+    pieces = []
+    for piece, is_mention in _split(text, re.compile(r"(?<![\w/@#.])[@#][\w.-]*\w")):
+        token = tokens.get(piece.lower()) if is_mention else None
+        if token is None:
+            pieces.append(_link_and_escape(piece))
+        else:
+            pieces.append(_named(token, workspace) if named else token)
+    return "".join(pieces)
+
+
+def posted(text: str) -> str:
+    """Turn what a program posted into what Slack stores: stray `&<>` escaped, bare addresses linked."""
+    pieces = []
+    for piece, is_token in _split(text, _TOKEN):
+        if is_token:
+            pieces.append(piece)
+            continue
+        for part, is_entity in _split(piece, _ENTITY):
+            pieces.append(part if is_entity else _link_and_escape(part))
+    return "".join(pieces)
+
+
+def links(text: str) -> list[str]:
+    """List the addresses in a stored text."""
+    tokens = (piece[1:-1].split("|")[0] for piece, is_token in _split(text, _TOKEN) if is_token)
+    return [unescape(token) for token in tokens if token.startswith("http")]
+
+
+def rich_text(text: str) -> list[Json]:
+    """Make the rich_text block that Slack's client sends along with a stored text."""
+    elements: list[Json] = []
+    at = 0
+    for match in _FENCE.finditer(text):
+        elements += _section(text[at : match.start()])
+        code = {"type": "text", "text": unescape(match.group(1))}
+        elements.append({"type": "rich_text_preformatted", "elements": [code], "border": 0})
+        at = match.end()
+    elements += _section(text[at:])
+    return [{"type": "rich_text", "block_id": "typed", "elements": elements}] if elements else []
+
+
+def _section(text: str) -> list[Json]:
+    elements: list[Json] = []
+    for piece, is_token in _split(text, _TOKEN):
+        if is_token:
+            elements.append(_element(piece[1:-1]))
+            continue
+        for part, is_code in _split(piece, _STYLED):
+            plain = unescape(part[1:-1] if is_code else part)
+            elements.append({"type": "text", "text": plain} | ({"style": {"code": True}} if is_code else {}))
+    return [{"type": "rich_text_section", "elements": elements}] if elements else []
+
+
+def _element(token: str) -> Json:
+    """Turn the inside of one `<…>` into a rich text element."""
+    target, _, label = token.partition("|")
+    if target.startswith("@"):
+        return {"type": "user", "user_id": target[1:]}
+    if target.startswith("#"):
+        return {"type": "channel", "channel_id": target[1:]}
+    if target.startswith("!subteam^"):
+        return {"type": "usergroup", "usergroup_id": target.removeprefix("!subteam^")}
+    if target.startswith("!"):
+        return {"type": "broadcast", "range": target[1:]}
+    return {"type": "link", "url": unescape(target)} | ({"text": unescape(label)} if label else {})

@@ -1,0 +1,101 @@
+"""Dialogs and Home tabs as people have them open. Which shapes are allowed is in `view_rules`."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from taskwire_sandbox.slack.errors import Json
+
+MAX_STACK = 3
+# Keys of a view that the app gives and Slack keeps.
+_GIVEN = ("type", "blocks", "private_metadata", "callback_id", "title", "submit", "close", "clear_on_close")
+_ALSO_GIVEN = ("notify_on_close", "external_id", "submit_disabled")
+_EMPTY: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": False}
+
+
+@dataclass(eq=False)
+class View:
+    """One dialog or Home tab. `entered` is what the person has put in, by block id and action id."""
+
+    id: str
+    user: str
+    given: Json
+    hash: str
+    root_id: str
+    previous_id: str | None = None
+    entered: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        """Either modal or home."""
+        return str(self.given["type"])
+
+
+class ViewStacks:
+    """Each person's open dialogs (the last is on top) and Home tab."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, list[View]] = {}
+        self.home: dict[str, View] = {}
+        self._revision = 0
+
+    def stack(self, user: str) -> list[View]:
+        """Give this person's open dialogs."""
+        return self.open.setdefault(user, [])
+
+    def find(self, view_id: str) -> View | None:
+        """Find an open view by id."""
+        return next((view for view in self._all() if view.id == view_id), None)
+
+    def find_external(self, external_id: str) -> View | None:
+        """Find an open view by the app's own id."""
+        return next((view for view in self._all() if view.given.get("external_id") == external_id), None)
+
+    def _all(self) -> list[View]:
+        return [view for stack in self.open.values() for view in stack] + list(self.home.values())
+
+    def new_hash(self, now: float) -> str:
+        """Make a hash for a version of a view."""
+        self._revision += 1
+        return f"{int(now)}.{hashlib.sha256(str(self._revision).encode()).hexdigest()[:8]}"
+
+    def drop(self, view: View) -> None:
+        """Close a dialog."""
+        stack = self.stack(view.user)
+        if view in stack:
+            stack.remove(view)
+
+
+def given(view: Json) -> Json:
+    """Keep what Slack keeps of a view that an app gave, every block and element with an id."""
+    kept = _EMPTY | {key: view[key] for key in (*_GIVEN, *_ALSO_GIVEN) if key in view}
+    kept["blocks"] = with_ids(json.loads(json.dumps(view.get("blocks", []))))
+    return kept
+
+
+def with_ids(blocks: list[Json]) -> list[Json]:
+    """Give every block and interactive element that has no id one of Slack's making."""
+    for number, block in enumerate(blocks):
+        block.setdefault("block_id", f"slack{number}")
+        for position, element in enumerate(elements(block)):
+            if element.get("type") != "image":
+                element.setdefault("action_id", f"slack{number}.{position}")
+    return blocks
+
+
+def elements(block: Json) -> list[Json]:
+    """List the elements of a block that a person can act on."""
+    kind = block.get("type")
+    if kind in ("actions", "context_actions"):
+        return list(block.get("elements", []))
+    if kind == "section" and "accessory" in block:
+        return [block["accessory"]]
+    if kind == "input":
+        return [block["element"]]
+    if kind == "card":
+        return list(block.get("actions", []))
+    if kind == "carousel":
+        return [element for card in block.get("elements", []) for element in elements(card)]
+    if kind == "container":
+        return [element for child in block.get("child_blocks", []) for element in elements(child)]
+    return []
