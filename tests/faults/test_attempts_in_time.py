@@ -21,7 +21,7 @@ from taskwire.redis import connection, embedded
 from taskwire.slack.outbound import Metadata
 from taskwire_sandbox.slack import SlackSandbox
 from tests.process.processes import until
-from tests.store.engine import TestClock
+from tests.queue.engine import TestClock
 
 from .dependencies import KEYS, TIMES, open_dependencies
 from .proxy import FaultProxy, proxy

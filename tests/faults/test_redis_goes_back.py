@@ -23,7 +23,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.write_log import WriteLog
 from taskwire.slack.outbound import Metadata
 from taskwire_sandbox.slack import SlackSandbox
-from tests.store.engine import TestClock
+from tests.queue.engine import TestClock
 
 from .dependencies import KEYS, open_dependencies
 

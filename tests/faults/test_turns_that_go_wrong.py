@@ -22,7 +22,7 @@ from taskwire.redis import connection, embedded
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import NoCapacity
 from taskwire_sandbox.slack import SlackSandbox
-from tests.store.engine import NOON_MS, TestClock
+from tests.queue.engine import NOON_MS, TestClock
 
 from .dependencies import KEYS, TIMES, new_worker, open_dependencies
 

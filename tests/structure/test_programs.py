@@ -12,7 +12,7 @@ from tests.programs import find_openssl
 
 ROOT = Path(__file__).parents[2]
 # Each starts a program that such a machine does not have.
-STARTING = ("tests/store/test_tls.py", "tests/sandbox/test_page_safety.py", "tests/process/test_demo.py")
+STARTING = ("tests/redis/test_tls.py", "tests/sandbox/test_page_safety.py", "tests/process/test_demo.py")
 
 
 async def _tests(*words: str, **environment: str) -> tuple[int, str]:

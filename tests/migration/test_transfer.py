@@ -26,8 +26,7 @@ from taskwire.state.notes import Notes
 from taskwire.state.owner import Owner, Ownership
 from tests.faults.proxy import FaultProxy
 from tests.process.conftest import free_port, redis_on
-
-from .engine import LIST, job
+from tests.queue.engine import LIST, job
 
 US, OTHERS = (Owner(app, "d-1", "https://coder.example.com") for app in ("U0BOT", "U0OTHER"))
 THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))

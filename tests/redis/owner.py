@@ -1,4 +1,4 @@
-"""A process that owns an embedded store, for tests to kill: `python -m tests.store.owner DIRECTORY`.
+"""A process that owns an embedded store, for tests to kill: `python -m tests.redis.owner DIRECTORY`.
 
 It prints the store's URL once it runs. It ends with 0 after SIGTERM, with 1 and a sentence if the store dies,
 and with 2 and a sentence if it cannot have the directory.

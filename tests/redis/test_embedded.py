@@ -33,7 +33,7 @@ async def starts() -> AsyncIterator[Starts]:
     owners: list[Process] = []
 
     async def start(data_dir: Path) -> Process:
-        command = (sys.executable, "-m", "tests.store.owner", str(data_dir))
+        command = (sys.executable, "-m", "tests.redis.owner", str(data_dir))
         owner = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         owners.append(owner)
         return owner

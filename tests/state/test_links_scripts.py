@@ -11,8 +11,7 @@ from taskwire.domain.transitions import LinkState, Observed
 from taskwire.queue.batch import Batch
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.observations import MOST_LOOKS, Observations, Poll, StoredObservation
-
-from .engine import NOON_MS, Engine
+from tests.queue.engine import NOON_MS, Engine
 
 NOON = datetime.fromtimestamp(NOON_MS / 1000, UTC)
 TASK = TaskId("task-1")

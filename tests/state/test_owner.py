@@ -4,8 +4,7 @@ import pytest
 
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
-
-from .engine import Engine
+from tests.queue.engine import Engine
 
 US = Owner("U0BOT", "d-1", "https://coder.example.com")
 

@@ -1,0 +1,1 @@
+"""Tests of the one client of Redis, on real servers."""

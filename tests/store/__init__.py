@@ -1,1 +1,0 @@
-"""Tests of the one door to Redis, on real servers."""
