@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tests.bench.acks import measure_acks
+from tests.bench.backfill import measure_backfill
 from tests.bench.costs import measure_costs
 from tests.bench.delays import measure_delays, measure_hints
 from tests.bench.figures import HEAD, Figure, machine
-from tests.bench.gaps import measure_gaps
 from tests.bench.load import measure_load
 from tests.bench.masking import measure_masking
 from tests.bench.polls import measure_growth, measure_stalls, measure_sweeps
@@ -27,14 +27,14 @@ MEASURES: dict[str, Measure] = {
     "requests": measure_requests,
     "poll": measure_sweeps,
     "growth": measure_growth,
-    "stall": measure_stalls,
+    "stalls": measure_stalls,
     "load": measure_load,
     "costs": measure_costs,
     "masking": measure_masking,
     "delay": measure_delays,
     "hints": measure_hints,
     "posts": measure_posts,
-    "gaps": measure_gaps,
+    "backfill": measure_backfill,
     "start": measure_starts,
 }
 

@@ -101,8 +101,9 @@ local claim, ttl, step, token, is_promised = ARGV[3], ARGV[4], ARGV[5], ARGV[7],
 local limit, steps, outcome = limit_of(ARGV[6]), checked(step), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
   if is_full(steps) then return 'rejected' end
-  outcome, step = apply_limit(limit, claim, nil, step)
-  steps = checked(step)
+  local chosen
+  outcome, chosen = apply_limit(limit, claim, nil, step)
+  if chosen ~= step then steps = checked(chosen) end
 end
 local before = seen_before(claim, ttl, token, is_promised, outcome)
 if before then return before end
@@ -127,8 +128,9 @@ if not link and is_ours ~= '1' then return 'not_ours' end
 local limit, steps, outcome = limit_of(ARGV[11], link), checked(step, link), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
   if link and is_full(steps) then return 'rejected' end
-  outcome, step = apply_limit(limit, claim, link or thread, step)
-  steps = checked(step, link)
+  local chosen
+  outcome, chosen = apply_limit(limit, claim, link or thread, step)
+  if chosen ~= step then step, steps = chosen, checked(chosen, link) end
 end
 local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'parked')
 if before then return before end

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -20,6 +21,9 @@ SWITCHING = 101
 PING_SECONDS = 5
 # What has just come in is in hand after less than this.
 QUIET_SECONDS = 0.02
+# When many payloads come together, the first are acknowledged before the last are parsed. No payload waits
+# for longer than this: while Redis is away, an acknowledgement takes seconds.
+MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02
 
 
 class Socket:
@@ -40,7 +44,7 @@ class Socket:
         _use_each_address_once(client)
         client.message_listeners.append(self._heard)
         client.socket_mode_request_listeners[:] = [self._take]
-        self._in_hand = 0
+        self._in_flight = _InFlight()
         self._connecting: asyncio.Task[None] | None = None
         self._welcomed = welcomed
         self._welcomed_at: float | None = None
@@ -66,17 +70,14 @@ class Socket:
             self._welcomed(int(str(message.get("num_connections") or 0)))
 
     async def _take(self, _client: object, request: SocketModeRequest) -> None:
-        self._in_hand += 1
-        try:
+        async with self._in_flight:
             await self._handler.handle(self._handler.client, request)
-        finally:
-            self._in_hand -= 1
 
     async def _answered(self) -> None:
         """Wait until Slack has an answer to all that it has brought; anything else is a failure to people."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
-            if not self._in_hand and self._handler.client.message_queue.empty():
+            if not self._in_flight.count and self._handler.client.message_queue.empty():
                 return
 
     async def close(self, within_seconds: float) -> None:
@@ -90,6 +91,54 @@ class Socket:
             closing = self._handler.close_async()  # type: ignore[no-untyped-call] # Bolt's own gap
             await asyncio.wait_for(closing, within_seconds)
         await self._handler.client.aiohttp_client_session.close()
+
+
+class _InFlight:
+    """Payloads without an acknowledgement: some are worked on, the rest wait a moment, in their order."""
+
+    def __init__(self) -> None:
+        self._working = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._working + len(self._waiting)
+
+    async def __aenter__(self) -> None:
+        if self._working >= MOST_IN_FLIGHT or self._waiting:
+            loop = asyncio.get_running_loop()
+            place = loop.create_future()
+            self._waiting.append(place)
+            self._timer = self._timer or loop.call_later(LONGEST_WAIT_SECONDS, self._let_all_go)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if place.cancelled():
+                    self._waiting.remove(place)
+                else:
+                    await self.__aexit__()
+                raise
+        else:
+            self._working += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._working -= 1
+        if self._waiting and self._working < MOST_IN_FLIGHT:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._working += 1
+        self._waiting.popleft().set_result(None)
+        if not self._waiting and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _let_all_go(self) -> None:
+        self._timer = None
+        while self._waiting:
+            self._let_go()
 
 
 def _use_each_address_once(client: SocketModeClient) -> None:

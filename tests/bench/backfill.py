@@ -39,7 +39,7 @@ DAYS = 30
 EACH = "reading each thread at its pace"
 
 
-async def measure_gaps(directory: Path) -> Sequence[Figure]:
+async def measure_backfill(directory: Path) -> Sequence[Figure]:
     """From the start of a process after an hour's absence until each of the missed replies is found."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     # The bot runs in this process, and what it logs is no figure.
