@@ -9,11 +9,11 @@ import pytest
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire import transport
-from taskwire.slack import manifest
+from taskwire.slack import manifest, socket_mode
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
 from taskwire.slack.rate_limits import Unlimited
-from taskwire.slack.socket_mode import Socket
+from taskwire.slack.socket_mode import MOST_IN_FLIGHT, InFlight, Socket
 from taskwire_sandbox.slack import SlackSandbox
 
 
@@ -92,3 +92,80 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
         await closing
 
     assert answer.ok, answer
+
+
+async def test_many_that_come_together_all_begin_while_none_is_acknowledged() -> None:
+    """A store that answers nobody for seconds must not keep the last of them from being tried at all."""
+    many, begun, written = 3 * MOST_IN_FLIGHT, 0, asyncio.Event()
+
+    async def taking(ack: AsyncAck) -> None:
+        nonlocal begun
+        begun += 1
+        await written.wait()
+        await ack()
+
+    async with SlackSandbox(manifest=manifest.make()) as slack, _connecting(slack, taking=taking):
+        slack.add_user("alice")
+        slack.add_channel("general", ["alice"])
+        await slack.connected()
+        typed = [
+            slack.command("alice", "general", "/task", f"create task {number}") for number in range(many)
+        ]
+        answers = asyncio.gather(*typed)
+
+        await slack.until(lambda: begun == many, "all of them to begin")
+        written.set()
+
+        assert all(answer.ok for answer in await answers)
+
+
+async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first are acknowledged before the last are parsed."""
+    monkeypatch.setattr(socket_mode, "LONGEST_WAIT_SECONDS", 60.0)
+    in_flight, begun = InFlight(), list[int]()
+    may_end = [asyncio.Event() for _ in range(MOST_IN_FLIGHT + 3)]
+
+    async def take(number: int) -> None:
+        async with in_flight:
+            begun.append(number)
+            await may_end[number].wait()
+
+    tasks = [asyncio.create_task(take(number)) for number in range(len(may_end))]
+    await asyncio.sleep(0)
+    at_first = list(begun)
+    may_end[5].set()
+    await tasks[5]
+    await asyncio.sleep(0)
+    then = list(begun)
+    for event in may_end:
+        event.set()
+    await asyncio.gather(*tasks)
+
+    assert at_first == list(range(MOST_IN_FLIGHT))
+    assert then == list(range(MOST_IN_FLIGHT + 1))
+    assert begun == list(range(MOST_IN_FLIGHT + 3))
+
+
+async def test_one_that_is_broken_off_gives_its_place_back() -> None:
+    """Whatever ends in the middle, while it waits or works, keeps nobody else waiting."""
+    in_flight, may_end = InFlight(), asyncio.Event()
+
+    async def take() -> None:
+        async with in_flight:
+            await may_end.wait()
+
+    async with in_flight:
+        working = [asyncio.create_task(take()) for _ in range(MOST_IN_FLIGHT - 1)]
+        waiting = [asyncio.create_task(take()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        await asyncio.gather(waiting[0], return_exceptions=True)
+    # This place has just gone to the next that waits, which is broken off before it runs again.
+    waiting[1].cancel()
+    await asyncio.gather(waiting[1], return_exceptions=True)
+    may_end.set()
+    await asyncio.gather(*working, waiting[2])
+
+    assert in_flight.count == 0

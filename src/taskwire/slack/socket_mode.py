@@ -44,7 +44,7 @@ class Socket:
         _use_each_address_once(client)
         client.message_listeners.append(self._heard)
         client.socket_mode_request_listeners[:] = [self._take]
-        self._in_flight = _InFlight()
+        self._in_flight = InFlight()
         self._connecting: asyncio.Task[None] | None = None
         self._welcomed = welcomed
         self._welcomed_at: float | None = None
@@ -93,7 +93,7 @@ class Socket:
         await self._handler.client.aiohttp_client_session.close()
 
 
-class _InFlight:
+class InFlight:
     """Payloads without an acknowledgement: some are worked on, the rest wait a moment, in their order."""
 
     def __init__(self) -> None:
