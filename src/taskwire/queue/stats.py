@@ -24,7 +24,7 @@ QUEUES = (
     "card",
     "duplicates",
     "lost_threads",
-    "read",
+    "backfill",
 )
 
 _LOOK = f"""
