@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from taskwire.domain.agent_screens import CALLS, RESULTS, SAYS
 from taskwire.domain.terminal import fenced_rows
 
 # Below this nobody wraps a text, and above it no terminal goes.
@@ -24,9 +25,9 @@ _RESULT_LINES = 3
 _CALLS = 5
 _CALLS_KEPT = 3
 
-_SAYS = re.compile(r"\s{0,3}[⏺●] ")
-_CALLED = re.compile(r"\s{0,3}[⏺●•] ")
-_RESULT = re.compile(r"\s{1,6}[⎿└] ?\s{0,3}")
+_SAYS = re.compile(rf"\s{{0,3}}[{SAYS}] ")
+_CALLED = re.compile(rf"\s{{0,3}}[{CALLS}] ")
+_RESULT = re.compile(rf"\s{{1,6}}[{RESULTS}] ?\s{{0,3}}")
 _SHOWN_CALL = re.compile(r"▸ ")
 _EARLIER = re.compile(r"▸ … ([0-9]{1,6}) earlier steps")
 _HIDDEN = re.compile(r"\s*… \+?([0-9]{1,6}) (?:more )?lines?\b")

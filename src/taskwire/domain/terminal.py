@@ -8,6 +8,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from taskwire.domain.agent_screens import BANNER, BOXED_BANNER, STATUS
+
 _LINK = re.compile(
     r"\x1b\]8;[^;\x07\x1b\n]*;([^\x07\x1b\n]*)(?:\x07|\x1b\\)([^\x1b\x07\n]*)\x1b\]8;[^\x07\x1b\n]*(?:\x07|\x1b\\)"
 )
@@ -38,22 +40,6 @@ _ART = "▁▂▃▄▅▆▇█▀▔▌▐▍▎▏▖▗▘▙▚▛▜▝▞
 _BAR = re.compile(r"[▌▍▎▏┃] ?")
 _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 
-# What a start-up box shows, and the same where no box is drawn around it.
-_BOXED_BANNER = re.compile(r"Welcome to (?:Claude|Codex|OpenAI)|>_ OpenAI Codex|/help for help|^Aider v[0-9]")
-_BANNER = re.compile(
-    r"^✻ Welcome to |^/help for help|^cwd: [/~]|^>_ OpenAI Codex|^Claude Code v[0-9]|^Aider v[0-9.]+$"
-    r"|^(?:Main|Weak|Editor) model: |^Model: .{1,80} edit format|^Git repo: \S{1,80} with |^Repo-map: using "
-    r"|^Use /help <|^/(?:init|status|approvals|model|review) - |^To get started, describe a task or "
-)
-_STATUS = re.compile(
-    r"(?:esc|ctrl[+-]c) to (?:interrupt|exit|quit)|Ctrl-C again to exit|\? for shortcuts"
-    r"|\(shift\+tab to cycle|[0-9]% context left|^Context left until auto-compact|⏎ send"
-    r"|bypass permissions on|auto-accept edits on|ctrl\+t to (?:show|hide) "
-    r"|^Tokens: [0-9.,k]+ sent|^tokens used: [0-9]|^Token usage: total="
-    r"|^(?:⎿ {1,3}|※ ?|└ )?Tip: |^[✻✽✶✳✢✦✧·\u2217◐◓◑◒] ?[\w' -]{1,40}(?:…|\.\.\.)"
-    r"|^[✻✽✶✳✢✦✧·\u2217] ?\w{1,20} for [0-9]+[smh]|^Worked for [0-9]|^[\u2800-\u28ff]"
-    r"|^[>\u276f\u203a]$|^> Try \""
-)
 # A prompt in which nothing was sent yet stands last on the screen.
 _PROMPTS = (">", "\u276f", "\u203a")
 # So many characters are looked through in a few milliseconds.
@@ -147,7 +133,7 @@ def _end_of_box(rows: list[str], at: int) -> int:
 def _box(rows: list[str]) -> list[str]:
     inside = [_unframed(row) for row in rows]
     said = [line.strip() for line in inside if line.strip()]
-    if not said or said[0].startswith(_PROMPTS) or any(_BOXED_BANNER.search(line) for line in said):
+    if not said or said[0].startswith(_PROMPTS) or any(BOXED_BANNER.search(line) for line in said):
         return [""]
     return ["", *(_line(line) for line in inside if line.strip()), ""]
 
@@ -155,7 +141,7 @@ def _box(rows: list[str]) -> list[str]:
 def _line(row: str) -> str:
     line = _unframed(row).rstrip()
     said = line.strip()
-    if len(said) <= _STATUS_LENGTH and (_STATUS.search(said) or _BANNER.search(said)):
+    if len(said) <= _STATUS_LENGTH and (STATUS.search(said) or BANNER.search(said)):
         return ""
     return line
 
