@@ -57,7 +57,7 @@ end
 for _, each in ipairs({'at', 'arrived'}) do seen[#seen + 1] = redis.call('HGET', KEYS[2], each) or '' end
 seen = table.concat(seen, ' ')
 """
-_LOOK = _SEEN + "return seen"
+_LOOK = _SEEN + "\nreturn seen\n"
 _FENCE = (
     _SEEN
     + """

@@ -40,8 +40,13 @@ if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then
   return redis.error_reply('ELSEWHERE {_TAKEN_OVER}')
 end
 """
-_WRITE = _MINE + "return redis.call(ARGV[2], KEYS[2], unpack(ARGV, 3))"
-_LEAVE = _MINE + "return redis.call('HSET', KEYS[1], 'state', 'left', 'at', redis.call('TIME')[1] .. '000')"
+_WRITE = _MINE + "\nreturn redis.call(ARGV[2], KEYS[2], unpack(ARGV, 3))\n"
+_LEAVE = (
+    _MINE
+    + """
+return redis.call('HSET', KEYS[1], 'state', 'left', 'at', redis.call('TIME')[1] .. '000')
+"""
+)
 _OPEN = (
     _MINE
     + """

@@ -33,11 +33,11 @@ NEAR = 4
 # (token, job, held_until, takes, attempt, trouble, format…). While a list is held only its holder moves its
 # due time. A version is a number that the list never gives twice, so that a job that came back under its old
 # id is not taken for the one that went.
-_LISTS = f"""
-local NEAR, IN_TURN, FIRST_DRAWING = {NEAR}, {2 * LANE}, '{FIRST_DRAWING}'
+_LISTS = (
+    write_log.LUA + f"""
+local NEAR, IN_TURN, FIRST_DRAWING = {NEAR}, 2 * {LANE}, '{FIRST_DRAWING}'
 """
-_LISTS += write_log.LUA
-_LISTS += """
+    """
 local prefix = ARGV[1]
 local function clock()
   if stamp ~= '' then return tonumber(stamp) end
@@ -181,6 +181,7 @@ local function set_aside(name, key, beginning, lowest, highest)
   end
 end
 """
+)
 
 # A step that is written before its link is known names it `@` in the first word of each operation.
 _CHECKS = """
@@ -327,7 +328,7 @@ function ops.adopt(kept, link)
 end
 """
 
-LUA = _LISTS + _CHECKS + _LETTERS + _OPERATIONS
+LUA = _LISTS + _LETTERS + _CHECKS + _OPERATIONS
 
 Word = str | int
 

@@ -91,9 +91,9 @@ end
 
 # What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
 _ACCEPT = (
-    _FULL
-    + user_limits.LUA
+    user_limits.LUA
     + _CLAIMED
+    + _FULL
     + """
 -- script: inbox.claim (claims)
 -- ARGV: prefix, time, claim, ttl, step, limit, token, is_promised?
@@ -113,9 +113,9 @@ return outcome
 )
 
 _ACCEPT_IN_THREAD = (
-    _FULL
-    + user_limits.LUA
+    user_limits.LUA
     + _CLAIMED
+    + _FULL
     + """
 -- script: inbox.claim_in_thread (claims)
 -- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, step, unknown, limit, token,

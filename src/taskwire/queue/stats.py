@@ -31,10 +31,10 @@ _LOOK = f"""
 -- script: stats.look
 -- ARGV: prefix, time
 local kinds, found = {{}}, {{whole(redis.call('ZCARD', letters_order))}}
-local due = redis.call('ZRANGE', ready, 0, {MOST_LISTS - 1}, 'WITHSCORES')
+local due = redis.call('ZRANGE', ready, 0, {MOST_LISTS} - 1, 'WITHSCORES')
 -- What waits for a newer version is no less there.
 for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
-  local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, {MOST_LISTS - 1}, 'WITHSCORES')
+  local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, {MOST_LISTS} - 1, 'WITHSCORES')
   for _, each in ipairs(there) do due[#due + 1] = each end
 end
 for i = 1, #due, 2 do
