@@ -53,6 +53,9 @@ CALLS: dict[str, Call] = {
     "me": Call(lambda c: c.me(), "GET /api/v2/users/me", 200, USER),
     "get_user": Call(lambda c: c.get_user("alice"), "GET /api/v2/users/alice", 200, USER),
     "list_users": Call(
+        lambda c: c.list_users("alice"), "GET /api/v2/users?q=alice&limit=100&offset=0", 200, FOUND
+    ),
+    "list_users_by_email": Call(
         lambda c: c.list_users_by_email("alice@example.com"),
         "GET /api/v2/users?q=alice@example.com&limit=100&offset=0",
         200,
@@ -64,6 +67,9 @@ CALLS: dict[str, Call] = {
     "list_presets": Call(lambda c: c.list_presets("v"), "GET /api/v2/templateversions/v/presets"),
     "list_tasks_raw": Call(
         lambda c: c.list_tasks_raw(), "GET /api/v2/tasks", 200, {"tasks": [TASK], "count": 1}
+    ),
+    "list_tasks_raw_by_owner": Call(
+        lambda c: c.list_tasks_raw("owner:me"), "GET /api/v2/tasks?q=owner:me", 200, {"tasks": [], "count": 0}
     ),
     "get_task": Call(lambda c: c.get_task(ID), f"GET /api/v2/tasks/me/{ID}", 200, TASK),
     "get_task_by_name": Call(
@@ -107,3 +113,19 @@ CALLS: dict[str, Call] = {
     "list_reports": Call(lambda c: c.list_reports("a", "app"), "GET /api/v2/workspaceagents/a", 200, AGENT),
     "find_token_end": Call(lambda c: c.find_token_end(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY),
 }
+
+RIGHT: JsonValue = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
+# These take a refusal or an odd answer for one that says nothing.
+TOLERANT_CALLS: dict[str, Call] = {
+    "find_may_connect": Call(
+        lambda c: c.find_may_connect(),
+        "POST /api/v2/authcheck",
+        200,
+        {"connects": True},
+        {"checks": {"connects": RIGHT}},
+    ),
+    "list_missing_scopes": Call(
+        lambda c: c.list_missing_scopes(), "GET /api/v2/users/me/keys/abcdefghij", 200, KEY
+    ),
+}
+EVERY_CALL = CALLS | TOLERANT_CALLS

@@ -1,6 +1,8 @@
 """References of Slack's and Coder's own, which lie beside the repository and not in it.
 
-Where they are absent nothing else is, and what they would have been held against says so.
+The tables of this folder say what Taskwire relies on, and all else is held against them. Where the references
+are at hand, the tables are held against the references, and the stand-ins as a whole; elsewhere these few
+tests say that they are not run.
 """
 
 import os

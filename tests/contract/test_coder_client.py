@@ -1,154 +1,220 @@
-"""The client against Coder's own contract: its reference as data, and bodies written from its source."""
+"""The client against the table: it calls these routes and reads these fields, and no others."""
 
+import inspect
 import json
 import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydantic import BaseModel, JsonValue
+from pydantic import AliasChoices, BaseModel, JsonValue
 
 from taskwire.coder import lists, models
+from taskwire.coder.client import CoderClient
 from taskwire.coder.errors import UnexpectedCoderAnswer
-from tests.coder.calls import CALLS, Call
+from taskwire.coder.lists import TaskEntry
+from tests.coder.calls import EVERY_CALL, Call
 
-from . import references
+from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
 
-
-class Operation(BaseModel):
-    """What the reference says of one method of one path."""
-
-    responses: dict[str, JsonValue]
-
-
-class Reference(BaseModel):
-    """The part of the reference that this asks."""
-
-    paths: dict[str, dict[str, Operation]]
-    definitions: dict[str, dict[str, JsonValue]]
+# The list of tasks is cut into tasks before it is read.
+MODELS = {name: getattr(models, name) for name in TYPES if name != "TaskList"}
+ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
+SAMPLES: dict[str, JsonValue] = {
+    "str": "words", "int": 7, "bool": True, "uuid": ID, "time": "2026-06-18T10:40:02Z"
+}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    """Coder's reference."""
-    return Reference.model_validate_json(references.read("coder-tasks.swagger.json"))
+def row_of(call: Call) -> str:
+    """Return the row of the route that a call asks, or say that there is none."""
+    method, _, target = call.line.partition(" ")
+    path = urlsplit(target).path
+    fitting = [
+        row
+        for row in ROUTES
+        if row.startswith(f"{method} ") and re.fullmatch(re.sub(r"{\w+}", "[^/]+", path_of(row)), path)
+    ]
+    return fitting[0] if fitting else f"not in the table: {call.line}"
 
 
-@pytest.fixture(scope="module")
-def bodies() -> dict[str, list[str]]:
-    """The samples of the facts, by their number."""
-    chapter = references.read("../facts/coder-api.md").partition("\n## 10. ")[2]
-    found: dict[str, list[str]] = {}
-    for section in chapter.split("\n### ")[1:]:
-        blocks = re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)
-        found[section.split()[0]] = blocks
+def asked(call: Call) -> set[str]:
+    """Return the names in a call's query."""
+    return set(parse_qs(urlsplit(call.line.partition(" ")[2]).query, keep_blank_values=True))
+
+
+def sent(call: Call) -> set[str]:
+    """Return the names in a call's body."""
+    return set(call.sends) if isinstance(call.sends, dict) else set()
+
+
+def sample(field: Field, is_full: bool) -> JsonValue:
+    """Return a value of a field's kind."""
+    if field.kind in TYPES:
+        value: JsonValue = sample_of(field.kind, is_full=is_full)
+    elif field.kind in WORDS:
+        value = WORDS[field.kind].split()[-1]
+    else:
+        value = SAMPLES[field.kind]
+    return [value] if field.is_list else value
+
+
+def sample_of(name: str, *, is_full: bool) -> dict[str, JsonValue]:
+    """Return a value of a type: with all that may be there, or with no more than must be there."""
+    return {field.name: sample(field, is_full) for field in fields(name) if is_full or not field.is_optional}
+
+
+def names_read(model: type[BaseModel]) -> dict[str, str]:
+    """Return the names of the fields that a model reads, as Coder writes them, and as the model has them."""
+    found = {}
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        written = alias.choices[0] if isinstance(alias, AliasChoices) else field.alias or name
+        found[str(written)] = name
     return found
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_every_call_is_one_of_coders(reference: Reference, call: Call) -> None:
+def read_back(value: object) -> JsonValue:
+    """Return what was read as Coder wrote it."""
+    if isinstance(value, BaseModel):
+        return {written: read_back(getattr(value, name)) for written, name in names_read(type(value)).items()}
+    if isinstance(value, tuple):
+        return [read_back(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    assert isinstance(value, str | int)
+    return value
+
+
+@pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
+def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
     """Its path, its method, and the status that the client takes for success."""
-    method, _, target = call.line.partition(" ")
-    path = target.partition("?")[0]
-    fitting = [known for known in reference.paths if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
-    operations = [reference.paths[known].get(method.lower()) for known in fitting]
+    row = row_of(call)
 
-    answers = [status for operation in operations if operation for status in operation.responses]
+    assert row in ROUTES
+    assert call.status == ROUTES[row].status
 
-    assert str(call.status) in answers
+
+def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
+    """What nobody asks does not belong into the table, and what is asked must be in it."""
+    queries: dict[str, set[str]] = {row: set() for row in ROUTES}
+    bodies: dict[str, set[str]] = {row: set() for row in ROUTES}
+    rows = set()
+
+    for call in EVERY_CALL.values():
+        row = row_of(call)
+        rows.add(row)
+        queries[row] |= asked(call)
+        bodies[row] |= sent(call)
+
+    assert rows == ROUTES.keys()
+    assert queries == {row: set(route.query.split()) for row, route in ROUTES.items()}
+    assert bodies == {row: set(route.sends.split()) for row, route in ROUTES.items()}
+
+
+async def test_every_call_of_the_client_is_tried() -> None:
+    """A new call that is missing from `tests/coder/calls.py` would go past the table."""
+    tried: set[str] = set()
+
+    class Named:
+        def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+            tried.add(name)
+
+            async def nothing(*_: object, **__: object) -> None:
+                return None
+
+            return nothing
+
+    for call in EVERY_CALL.values():
+        await call.ask(cast("CoderClient", Named()))
+
+    public = {
+        name
+        for name, method in inspect.getmembers(CoderClient, inspect.iscoroutinefunction)
+        if not name.startswith("_")
+    }
+    assert tried == public
+
+
+def test_every_type_that_is_read_is_in_the_table() -> None:
+    """One model for each type."""
+    named = {
+        name
+        for name, found in vars(models).items()
+        if inspect.isclass(found) and issubclass(found, BaseModel) and found.__module__ == models.__name__
+    }
+
+    assert {name for name in named if not name.startswith("_")} == MODELS.keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
+    """A misspelt one would be absent for ever and nobody would notice."""
+    assert names_read(MODELS[name]).keys() == {field.name for field in fields(name)}
+
+
+def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
+    """The list is searched without reading whole tasks."""
+    assert set(TaskEntry.__struct_fields__) <= {field.name for field in fields("Task")}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_everything_that_the_table_promises_is_read(name: str) -> None:
+    """No value is lost, at any depth."""
+    told = sample_of(name, is_full=True)
+
+    assert read_back(models.read(MODELS[name], json.dumps(told).encode(), name)) == told
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_may_be_absent_may_be_absent(name: str) -> None:
+    """It may also be null, where it is an object, a list or an id."""
+    told = sample_of(name, is_full=False)
+    nulls = {
+        field.name: None
+        for field in fields(name)
+        if field.is_optional and (field.is_list or field.kind not in ("str", "bool"))
+    }
+
+    absent = models.read(MODELS[name], json.dumps(told).encode(), name)
+    null = models.read(MODELS[name], json.dumps(told | nulls).encode(), name)
+
+    assert absent == null
+
+
+def test_the_words_that_are_known_are_those_of_the_table() -> None:
+    """The last member of each stands for a word that nobody knows."""
+    for known in (models.TaskStatus, models.TaskState, models.WorkspaceStatus):
+        assert [word.value for word in list(known)[:-1]] != []
+        assert {word.value for word in list(known)[:-1]} == set(WORDS[known.__name__].split())
+
+
+def test_the_history_of_an_agent_has_its_own_word_for_failure() -> None:
+    """Everywhere else it is the task's word."""
+    words = [models.AgentReport.model_construct(state_word=word) for word in WORDS["ReportState"].split()]
+
+    assert {report.state.value for report in words} == set(WORDS["TaskState"].split())
+
+
+def test_types_and_words_of_the_table_are_all_used() -> None:
+    """A type stands in an answer or in another type; words stand in a type."""
+    answers = {route.answer.strip("[]") for route in ROUTES.values()} - {""}
+    kinds = {field.kind for name in TYPES for field in fields(name)}
+
+    assert TYPES.keys() == answers | (kinds & TYPES.keys())
+    assert kinds - TYPES.keys() - SAMPLES.keys() == WORDS.keys()
 
 
 @pytest.mark.parametrize(
-    ("name", "definition"),
+    "refusal",
     [
-        ("create_task", "codersdk.CreateTaskRequest"),
-        ("send", "codersdk.TaskSendRequest"),
-        ("edit_input", "codersdk.UpdateTaskInputRequest"),
+        '{"message":"Invalid query.","validations":[{"field":"owner","detail":"Nobody has this name."}]}',
+        '{"message":"Route not found."}',
+        '{"message":"You are signed out.","detail":"The key has expired."}',
     ],
 )
-def test_every_field_that_is_sent_is_one_of_coders(reference: Reference, name: str, definition: str) -> None:
-    """Coder passes over what it does not know, so that a misspelt field would go unseen."""
-    sent, known = CALLS[name].sends, reference.definitions[definition]["properties"]
-
-    assert isinstance(sent, dict)
-    assert isinstance(known, dict)
-    assert sent.keys() <= known.keys()
-
-
-READ: list[tuple[type[BaseModel], str]] = [
-    (models.BuildInfo, "codersdk.BuildInfoResponse"),
-    (models.User, "codersdk.User"),
-    (models.Task, "codersdk.Task"),
-    (models.CurrentState, "codersdk.TaskStateEntry"),
-    (models.AgentHealth, "codersdk.WorkspaceAgentHealth"),
-    (models.LogEntry, "codersdk.TaskLogEntry"),
-    (models.TaskLogs, "codersdk.TaskLogsResponse"),
-    (models.Template, "codersdk.Template"),
-    (models.Build, "codersdk.WorkspaceBuild"),
-    (models.ProvisionerJob, "codersdk.ProvisionerJob"),
-    (models.Workspace, "codersdk.Workspace"),
-    (models.BuildLog, "codersdk.ProvisionerJobLog"),
-    (models.Agent, "codersdk.WorkspaceAgent"),
-    (models.AgentApp, "codersdk.WorkspaceApp"),
-    (models.AgentReport, "codersdk.WorkspaceAppStatus"),
-    (models.ApiKey, "codersdk.APIKey"),
-]
-
-
-@pytest.mark.parametrize(("model", "definition"), READ)
-def test_every_field_that_is_read_is_one_of_coders(
-    reference: Reference, model: type[BaseModel], definition: str
-) -> None:
-    """A misspelt one would be absent for ever and nobody would notice."""
-    known = reference.definitions[definition]["properties"]
-    wanted = {field.alias or name for name, field in model.model_fields.items()}
-
-    assert isinstance(known, dict)
-    assert wanted <= known.keys()
-
-
-def test_the_samples_of_tasks_are_read(bodies: dict[str, list[str]]) -> None:
-    """Working, idle, paused; and just created."""
-    tasks = [models.parse_task(item) for item in lists.cut(bodies["10.1"][0].encode())]
-    created = models.parse_task(bodies["10.2"][0].encode())
-
-    assert [(task.status, task.current_state and task.current_state.state) for task in tasks] == [
-        ("active", "working"),
-        ("active", "idle"),
-        ("paused", "idle"),
-    ]
-    assert [task.workspace_agent_health and task.workspace_agent_health.healthy for task in tasks] == [
-        True,
-        True,
-        None,
-    ]
-    assert (created.status, created.workspace_status, created.current_state) == ("pending", "pending", None)
-
-
-def test_the_samples_of_logs_are_read(bodies: dict[str, list[str]]) -> None:
-    """Live, snapshot, none; the fourth is a refusal."""
-    live = models.read(models.TaskLogs, bodies["10.4"][0].encode(), "live")
-    snapshot, none, refusal = bodies["10.5"][0].splitlines()
-
-    assert ([entry.is_input for entry in live.logs], live.snapshot) == ([False, True, False], False)
-    assert models.read(models.TaskLogs, snapshot.encode(), "snapshot").snapshot
-    assert models.read(models.TaskLogs, none.encode(), "none").snapshot
-    assert "message" in json.loads(refusal)
-
-
-def test_the_samples_of_builds_templates_and_presets_are_read(bodies: dict[str, list[str]]) -> None:
-    """The sample of a build leaves its times out."""
-    build = bodies["10.7"][0].replace('"created_at":"..."', '"created_at":"2026-06-18T10:00:00Z"')
-
-    started = models.read(models.Started, build.encode(), "pause").workspace_build
-    templates = models.read_list(models.Template, bodies["10.8"][0].encode(), "templates")
-    presets = models.read_list(models.Preset, bodies["10.9"][0].encode(), "presets")
-
-    assert (started.build_number, started.transition, started.reason) == (2, "stop", "task_manual_pause")
-    assert [template.name for template in templates] == ["tasks-docker"]
-    assert [preset.is_default for preset in presets] == [True]
-
-
-def test_a_refusal_is_never_taken_for_a_list(bodies: dict[str, list[str]]) -> None:
-    """The samples of errors, as they would come with a status that lies."""
-    for line in bodies["10.6"][0].splitlines():
-        with pytest.raises(UnexpectedCoderAnswer):
-            lists.cut(line.encode())
+def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
+    """Something before Coder may answer with a status that lies."""
+    with pytest.raises(UnexpectedCoderAnswer):
+        lists.cut(refusal.encode())

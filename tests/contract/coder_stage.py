@@ -1,0 +1,71 @@
+"""A deployment of the Coder stand-in that has one of everything, and a task in any state."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
+from tests.sandbox.coder_people import Reply, Scene, scene
+
+STATES = ("fresh", "working", "paused", "broken")
+# A task whose workspace has stopped or failed has no agent, and no log that it could read.
+REFUSED: Mapping[tuple[str, str], int] = {
+    ("broken", "/api/v2/tasks/{user}/{task}/logs"): 409,
+    ("paused", "/api/v2/workspaceagents/{workspaceagent}"): 404,
+    ("broken", "/api/v2/workspaceagents/{workspaceagent}"): 404,
+    ("paused", "/api/v2/workspaceagents/{workspaceagent}/logs"): 404,
+    ("broken", "/api/v2/workspaceagents/{workspaceagent}/logs"): 404,
+}
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Scene]:
+    """Set up the deployment."""
+    async with scene() as found:
+        sandbox = found.sandbox
+        sandbox.add_template(
+            "full",
+            presets=[sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)],
+            parameters=[Parameter("region", default="us")],
+            external_auth=[ExternalAuth("gh", "GitHub")],
+        )
+        yield found
+
+
+def add_task(stage: Scene, state: str) -> None:
+    """Add Alice's task `it`, in a state."""
+    task = stage.sandbox.add_task("alice", "Do <it> & more", name="it")
+    stage.sandbox.share("it", "admin", "use")
+    if state == "working":
+        task.becomes("failed", "No access", "https://example.com/1")
+        task.says("Something")
+    elif state == "paused":
+        task.pause()
+    elif state == "broken":
+        task.pause()
+        task.resume()
+        task.build_fails()
+
+
+def filled(stage: Scene, path: str) -> str:
+    """Return a path with its parameters filled in."""
+    sandbox = stage.sandbox
+    full = next(each for each in sandbox.world.templates.values() if each.name == "full")
+    values = {
+        "user": "alice",
+        "organization": "coder",
+        "templatename": "full",
+        "templateversion": full.active.id,
+        "keyid": stage.alice.token.partition("-")[0],
+        "task": "it",
+    }
+    if "{workspace" in path:
+        workspace = sandbox.task("it").row.workspace
+        running = next(build for build in workspace.builds if build.agent is not None)
+        values |= {"workspace": workspace.id, "workspacebuild": running.id}
+        values |= {"workspaceagent": running.agent.id if running.agent else ""}
+    return path.format_map(values)
+
+
+async def answer(stage: Scene, method: str, path: str, body: object = None) -> Reply:
+    """Let Alice ask for a path."""
+    return await stage.alice.asks(method, filled(stage, path), body)

@@ -1,0 +1,313 @@
+"""The table, and the whole Coder stand-in, against Coder's reference as data, where that is at hand."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator, FormatChecker
+
+from taskwire.coder import lists, models
+from taskwire_sandbox.coder.routes import ALL_ROUTES
+from tests.sandbox.coder_people import TASKS
+
+from . import references
+from .coder_stage import REFUSED, STATES, add_task, answer, stage
+from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+# What the reference calls a type, where it is not the table's own name.
+NAMES = {
+    "BuildInfo": "BuildInfoResponse",
+    "UserPage": "GetUsersResponse",
+    "Role": "SlimRole",
+    "ApiKey": "APIKey",
+    "TaskList": "TasksListResponse",
+    "AgentHealth": "WorkspaceAgentHealth",
+    "CurrentState": "TaskStateEntry",
+    "TaskLogs": "TaskLogsResponse",
+    "LogEntry": "TaskLogEntry",
+    "Build": "WorkspaceBuild",
+    "LatestAppStatus": "WorkspaceAppStatus",
+    "BuildLog": "ProvisionerJobLog",
+    "Agent": "WorkspaceAgent",
+    "AgentApp": "WorkspaceApp",
+    "AgentReport": "WorkspaceAppStatus",
+    "AgentLifecycle": "WorkspaceAgentLifecycle",
+    "LogType": "TaskLogType",
+    "Transition": "WorkspaceTransition",
+    "JobStatus": "ProvisionerJobStatus",
+    "ReportState": "WorkspaceAppStatusState",
+}
+PLAIN = {"int": "integer", "bool": "boolean"}
+# Pause and resume answer with two types of one form.
+STARTED = ("PauseTaskResponse", "ResumeTaskResponse")
+
+# The reference is made from Go's types and does not say where a pointer may be null; the server's code does.
+MAY_BE_NULL = {
+    "codersdk.Task": ("workspace_agent_lifecycle", "workspace_agent_health", "current_state"),
+    "codersdk.WorkspaceBuild": ("deadline", "max_deadline", "template_version_preset_id"),
+    "codersdk.Workspace": ("latest_app_status", "deleting_at", "dormant_at", "next_start_at"),
+}
+# Keys that the server writes in Go's own case, where the reference has them in lower case.
+GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
+# What a real server was seen to write otherwise than the reference has it.
+MEASURED: dict[tuple[str, str], dict[str, Any]] = {
+    ("codersdk.APIKey", "allow_list"): {"type": "array", "items": {"type": "string"}},
+    ("codersdk.APIKey", "scope"): {"type": "string"},
+    ("codersdk.APIKey", "scopes"): {"type": "array", "items": {"type": "string"}},
+}
+# Routes that Coder has and the reference, which was cut to what concerns tasks, has not.
+NOT_IN_THE_REFERENCE = {
+    "authcheck",
+    "users.organizations",
+    "tokens.config",
+    "keys.expire",
+    "organizations.members",
+    "templates.get",
+    "templates.versions",
+}
+ONE = f"{TASKS}/{{user}}/{{task}}"
+VERSION = "/api/v2/templateversions/{templateversion}"
+WORKSPACE = "/api/v2/workspaces/{workspace}"
+KEYS = "/api/v2/users/{user}/keys"
+PREFERENCES = "/api/v2/users/{user}/notifications/preferences"
+# What the stand-in can be asked for besides the routes of the table.
+OTHER_READS = (
+    "/api/v2/organizations",
+    "/api/v2/organizations/{organization}/templates",
+    "/api/v2/organizations/{organization}/templates/{templatename}",
+    VERSION,
+    f"{VERSION}/rich-parameters",
+    f"{VERSION}/external-auth",
+    f"{KEYS}/tokens",
+    PREFERENCES,
+    f"{WORKSPACE}/builds",
+    f"{WORKSPACE}/acl",
+    "/api/v2/workspacebuilds/{workspacebuild}",
+    "/api/v2/workspaceagents/{workspaceagent}/logs",
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Coder's reference, made strict: no key that it does not name, null only where Go has a pointer."""
+
+    paths: dict[str, Any]
+    definitions: dict[str, Any]
+
+    def path_like(self, path: str) -> str | None:
+        """Return the reference's spelling of a path, whose parameters may be called otherwise."""
+        wanted = re.sub(r"{\w+}", "{}", path)
+        return next((known for known in self.paths if re.sub(r"{\w+}", "{}", known) == wanted), None)
+
+    def problems(self, path: str, method: str, status: int, body: object) -> list[str]:
+        """Return what the reference has against an answer."""
+        responses = self.paths[self.path_like(path) or ""][method.lower()]["responses"]
+        if str(status) not in responses:
+            return [f"status {status} instead of {', '.join(responses)}"]
+        schema = {**responses[str(status)].get("schema", {}), "definitions": self.definitions}
+        checker = FormatChecker(formats=("uuid", "email"))
+        checker.checks("date-time")(lambda value: bool(RFC_3339.fullmatch(str(value))))
+        found = Draft4Validator(schema, format_checker=checker).iter_errors(body)
+        return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in found]
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    """Coder's reference."""
+    data = json.loads(references.read("coder-tasks.swagger.json"))
+    definitions = deepcopy(data["definitions"])
+    for name, definition in definitions.items():
+        properties = definition.get("properties", {})
+        if properties and name not in GO_KEYS:
+            definition["additionalProperties"] = False
+        for each in properties.values():
+            if "allOf" in each:
+                # A field's own list is an excerpt for the documentation: it leaves out the reasons of tasks.
+                each.pop("enum", None)
+        for key in MAY_BE_NULL.get(name, ()):
+            properties[key] = {"anyOf": [properties[key], {"type": "null"}]}
+    for (name, key), shape in MEASURED.items():
+        definitions[name]["properties"][key] = shape
+    return Reference(data["paths"], definitions)
+
+
+def _wrong_routes(reference: Reference) -> Iterator[str]:
+    """Yield what the reference has against the table's routes."""
+    for row, route in ROUTES.items():
+        method, _, path = row.partition(" ")
+        known = reference.paths.get(path, {}).get(method.lower())
+        if known is None:
+            yield row
+            continue
+        parameters = {each["name"]: each for each in known.get("parameters", [])}
+        answer = known["responses"].get(str(route.status))
+        # The reference leaves out that templates are searched.
+        if answer is None or not set(route.query.split()) - {"q"} <= parameters.keys():
+            yield f"{row}: status or query"
+            continue
+        sent = parameters.get("request", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+        taken = reference.definitions[sent]["properties"].keys() if sent else set()
+        if not set(route.sends.split()) <= taken:
+            yield f"{row}: body"
+        promised = _reference_name(answer.get("schema", {}))
+        wanted = STARTED if route.answer == "Started" else (_called(route.answer),)
+        if route.answer and promised not in wanted:
+            yield f"{row}: answers with {promised}"
+
+
+def _wrong_fields(reference: Reference) -> Iterator[str]:
+    """Yield what the reference has against the table's types."""
+    for name in TYPES.keys() - {"Started", "Rights"}:
+        known = reference.definitions[f"codersdk.{_called(name)}"]["properties"]
+        for field in fields(name):
+            written = field.name.lower() if name == "Preset" else field.name
+            if written not in known:
+                yield f"{name}.{field.name}"
+            elif not _fits(field, known[written]):
+                yield f"{name}.{field.name}: {known[written]}"
+
+
+def _called(kind: str) -> str:
+    """Return the reference's name of a type or of words."""
+    name = kind.strip("[]")
+    called = NAMES.get(name, name)
+    return f"[{called}]" if kind.startswith("[") else called
+
+
+def _reference_name(schema: dict[str, Any]) -> str:
+    """Return the name to which a schema refers, in brackets if it is a list of it."""
+    if schema.get("type") == "array":
+        return f"[{_reference_name(schema['items'])}]"
+    for each in (schema, *schema.get("allOf", ()), *schema.get("anyOf", ())):
+        if "$ref" in each:
+            return str(each["$ref"]).rpartition("codersdk.")[2]
+    return str(schema.get("type", ""))
+
+
+def _fits(field: Field, known: dict[str, Any]) -> bool:
+    """Return whether the reference has this kind for a field."""
+    if field.kind == "uuid":
+        return known.get("format") == "uuid"
+    if field.kind == "time":
+        return known.get("format") == "date-time"
+    kind = PLAIN.get(field.kind, "string" if field.kind == "str" else _called(field.kind))
+    # A word of Coder's that is not looked into is a string to us.
+    found = _reference_name(known)
+    is_word = kind == "string" and found == "BuildReason"
+    return is_word or found == (f"[{kind}]" if field.is_list else kind)
+
+
+def test_the_table_is_what_coder_documents(reference: Reference) -> None:
+    """Routes, statuses, arguments, types, fields and words."""
+    documented = {name: set(reference.definitions[f"codersdk.{_called(name)}"]["enum"]) for name in WORDS}
+
+    assert list(_wrong_routes(reference)) == ["POST /api/v2/authcheck"], "it is not in the reference"
+    assert list(_wrong_fields(reference)) == []
+    assert {name: set(known.split()) for name, known in WORDS.items()} == documented
+
+
+def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> None:
+    """Paths and methods are the reference's, but for a written list."""
+    unknown = set()
+    for route in ALL_ROUTES:
+        path = reference.path_like(route.pattern)
+        if path is None or route.method.lower() not in reference.paths[path]:
+            unknown.add(route.name)
+
+    assert unknown == NOT_IN_THE_REFERENCE
+
+
+async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(reference: Reference) -> None:
+    """Every answer to a read has the reference's keys and kinds, whatever the task is at."""
+    paths = [*(path_of(row) for row in ROUTES if row.startswith("GET ")), *OTHER_READS]
+    found: dict[tuple[str, str], list[str]] = {}
+
+    for state in STATES:
+        async with stage() as deployment:
+            add_task(deployment, state)
+            for path in paths:
+                reply = await answer(deployment, "GET", path)
+                if (state, path) in REFUSED:
+                    assert reply.status == REFUSED[state, path]
+                else:
+                    found[state, path] = reference.problems(path, "GET", reply.status, reply.json)
+
+    assert len(found) == len(STATES) * len(paths) - len(REFUSED)
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
+
+
+async def test_what_is_changed_is_answered_as_coder_promises(reference: Reference) -> None:
+    """Each write has the reference's status, and its shape where it answers with more than a status."""
+    found: dict[str, list[str]] = {}
+    async with stage() as deployment:
+        sandbox = deployment.sandbox
+        body = {"template_version_id": sandbox.template.active.id, "input": "Do it", "name": "it"}
+        steps: list[tuple[str, str, object]] = [
+            ("POST", f"{TASKS}/{{user}}", body),
+            ("POST", f"{ONE}/send", {"input": "hello"}),
+            ("POST", f"{ONE}/pause", None),
+            ("PATCH", f"{ONE}/input", {"input": "Do that"}),
+            ("POST", f"{ONE}/resume", None),
+            ("PATCH", f"{WORKSPACE}/acl", {"user_roles": {sandbox.admin.id: "use"}}),
+            ("DELETE", f"{WORKSPACE}/acl", None),
+            ("POST", f"{KEYS}/tokens", {"token_name": "bot"}),
+            ("PUT", PREFERENCES, {"template_disabled_map": {"d4a6271c-cced-4ed0-84ad-afd02a9c7799": False}}),
+            ("DELETE", ONE, None),
+        ]
+
+        for method, path, sent in steps:
+            reply = await answer(deployment, method, path, sent)
+            got = reply.json if reply.text else {}
+            found[f"{method} {path}"] = reference.problems(path, method, reply.status, got)
+
+    assert found == {f"{method} {path}": [] for method, path, _ in steps}
+
+
+async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) -> None:
+    """Errors are Coder's one form, with details and validations only where there are any."""
+    schema = {"$ref": "#/definitions/codersdk.Response", "definitions": reference.definitions}
+    validator = Draft4Validator(schema)
+
+    async with stage() as deployment:
+        for query in ("nonsense:", "owner:nobody", "status:active status:active"):
+            reply = await deployment.alice.asks("GET", TASKS, query={"q": query})
+            assert list(validator.iter_errors(reply.json)) == []
+            assert reply.status == 400
+
+
+def test_the_samples_of_the_facts_are_read() -> None:
+    """They were written from Coder's source: tasks, logs, a build, templates, presets and refusals."""
+    chapter = references.read("../facts/coder-api.md").partition("\n## 10. ")[2]
+    bodies = {
+        section.split()[0]: re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)[0:1]
+        for section in chapter.split("\n### ")[1:]
+    }
+    # The sample of a build leaves its times out.
+    build = bodies["10.7"][0].replace('"created_at":"..."', '"created_at":"2026-06-18T10:00:00Z"')
+
+    tasks = [models.parse_task(item) for item in lists.cut(bodies["10.1"][0].encode())]
+    created = models.parse_task(bodies["10.2"][0].encode())
+    live = models.read(models.TaskLogs, bodies["10.4"][0].encode(), "live")
+    snapshot, none, _ = (line.encode() for line in bodies["10.5"][0].splitlines())
+    started = models.read(models.Started, build.encode(), "pause").workspace_build
+    templates = models.read_list(models.Template, bodies["10.8"][0].encode(), "templates")
+    presets = models.read_list(models.Preset, bodies["10.9"][0].encode(), "presets")
+
+    seen = [(task.status, task.current_state and task.current_state.state) for task in tasks]
+    assert seen == [("active", "working"), ("active", "idle"), ("paused", "idle")]
+    health = [task.workspace_agent_health and task.workspace_agent_health.healthy for task in tasks]
+    assert health == [True, True, None]
+    assert (created.status, created.workspace_status, created.current_state) == ("pending", "pending", None)
+    assert ([entry.is_input for entry in live.logs], live.snapshot) == ([False, True, False], False)
+    assert models.read(models.TaskLogs, snapshot, "snapshot").snapshot
+    assert models.read(models.TaskLogs, none, "none").snapshot
+    assert (started.build_number, started.transition, started.reason) == (2, "stop", "task_manual_pause")
+    assert [template.name for template in templates] == ["tasks-docker"]
+    assert [preset.is_default for preset in presets] == [True]
+    assert len(bodies["10.6"][0].splitlines()) == 8
