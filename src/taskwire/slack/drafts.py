@@ -1,4 +1,4 @@
-"""Drafts: what is about to be sent, with its secrets masked and looked at against Slack's limits.
+"""Drafts: what is about to be sent, with its secrets masked and its text within Slack's limits.
 
 Masked is what people read. What comes back to us is not: a masked response URL answers nobody, and what
 stands in a field would be sent off as it stands there.
@@ -19,7 +19,7 @@ _FIELD = "initial_value"
 
 
 class Drafts:
-    """Makes what is sent out of what is meant; raises `limits.Invalid` for what Slack would refuse."""
+    """Makes what is sent out of what is meant; raises `limits.Invalid` for what Slack would spoil."""
 
     def __init__(self, mask: Callable[[str], str], mask_own: Callable[[str], str] = str) -> None:
         self.mask = mask
@@ -34,9 +34,7 @@ class Drafts:
 
     def view(self, meant: View) -> Block:
         """Return a dialog's content as it is sent."""
-        ready = View(content=self._block(meant.content))
-        limits.check_view(ready)
-        return ready.content
+        return self._block(meant.content)
 
     def file(self, text: str) -> bytes:
         """Return a file's content as it is sent."""
