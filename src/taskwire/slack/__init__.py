@@ -1,1 +1,1 @@
-"""The client for Slack: payloads in, Web API calls out, its limits, and what each error means."""
+"""The client for Slack: incoming payloads, Web API calls, limits, and the meaning of each error."""

@@ -1,7 +1,7 @@
-"""The Bolt app: which listener takes which payload is its business, and nothing else is.
+"""Makes the Bolt app, which chooses the listener for each payload.
 
-It verifies nothing and logs nothing. Its middlewares write whole payloads into logs of their own, which copy
-their level, and what people say is in no log; so what went wrong is said here instead, without any value.
+Bolt verifies nothing here and logs nothing. Its middlewares write whole payloads into their own loggers, and
+what people write must not be in any log. This module logs errors instead, without values from the payload.
 """
 
 import logging
@@ -20,9 +20,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from taskwire.slack.models import Identity
 from taskwire.telemetry import Metrics, Seldom, logger
 
-# Where an error comes from that Bolt itself has at a payload, before any listener.
+# An exception whose frames are all in these files comes from Bolt itself, before any listener.
 _BOLTS = (str(Path(slack_bolt.__file__).parent), __file__)
-# What Slack calls its payloads; what else stands there is said nowhere.
+# Slack's types of payloads. Any other type is logged as "other", because anybody may have written it.
 _KINDS = (
     *("block_actions", "block_suggestion", "event_callback", "interactive_message", "message_action"),
     *("shortcut", "view_closed", "view_submission", "workflow_step_edit"),
@@ -31,10 +31,10 @@ _log = logger("taskwire.slack.bolt")
 
 
 class _App(AsyncApp):
-    """Makes nothing anew for each payload that nobody here asks for."""
+    """Skips the work that Bolt does for each payload although no listener uses it."""
 
     def _init_context(self, req: AsyncBoltRequest) -> None:
-        """Give a request what all have: Bolt makes a log and a client for each, and reads the environment."""
+        """Fill a request's context with shared objects. Bolt would make new ones for each request."""
         req.context["logger"] = self.logger
         req.context["client"] = self.client
         req.context["token"] = None
@@ -42,7 +42,7 @@ class _App(AsyncApp):
 
 
 def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncApp:
-    """Make the app, without listeners; who asks it has made sure that a payload is Slack's."""
+    """Make the app, without listeners. The caller must have verified that payloads come from Slack."""
 
     async def authorize() -> AuthorizeResult:
         return AuthorizeResult(
@@ -53,22 +53,24 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         )
 
     silent = logging.getLogger("taskwire.slack.bolt.silent")
-    # Each log that Bolt makes is as disabled as the one that it is given.
+    # Bolt disables its own loggers if the given one is disabled.
     silent.disabled = True
     app = _App(
-        # Without a name Bolt reads the source of everything that is being called. Its logs have that name.
+        # Without a name, Bolt reads the source files of its callers. Its loggers get this name.
         name=silent.name,
-        # With a token in its client Bolt asks auth.test at the first payload, and drops that if it fails.
+        # If the client had a token, Bolt would call auth.test at the first payload and drop it if the call
+        # failed.
         client=client,
         authorize=authorize,
         logger=silent,
-        # In Socket Mode there is no signature, and in HTTP mode `requests` has verified it.
+        # Socket Mode has no signatures, and in HTTP mode `signatures` has verified them.
         request_verification_enabled=False,
-        # Or Bolt looks every 10 ms whether a listener has acked. Ours end with the ack: see `Behind`.
+        # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack: see
+        # `Background`.
         process_before_response=True,
-        # What we have said ourselves shows who reads it; all else of it is left alone by `Entry`.
+        # Messages of the bot show who can read them (`shared_thread`). `Ingress` ignores them otherwise.
         ignoring_self_events_enabled=False,
-        # Else it warns, with the payload.
+        # Otherwise Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,
     )
     app.error(_failing(metrics))
@@ -76,15 +78,15 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
 
 
 async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
-    """Let the listener carry out a request; raises nothing."""
+    """Run the listener for a request. Raises nothing."""
     try:
         return await app.async_dispatch(request)
-    except Exception as error:  # noqa: BLE001 - Bolt fails at telling `_failed` of what it could not read
+    except Exception as error:  # # noqa: BLE001 - Bolt itself fails while it passes an unreadable payload to `_failed`
         return _failed(error) or BoltResponse(status=500)
 
 
 def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
-    """Make what hears of errors; of what nobody takes there may be much, so that is said seldom."""
+    """Return Bolt's error handler. It warns rarely about payloads without a listener: there may be many."""
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = Seldom(_log.warning, "a payload that nobody here takes; does the Slack app have our manifest?")
 
@@ -104,10 +106,10 @@ def _kind(body: Mapping[str, object]) -> str:
 
 
 def _failed(error: Exception) -> BoltResponse | None:
-    """Say what went wrong, and where, without a word of the payload."""
+    """Log an exception and where it was raised, without any value from the payload."""
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in _frames(error)]
     if all(place.startswith(_BOLTS) for place in where):
-        # Bolt could not read it, so it is not what Slack sends.
+        # Bolt could not read the payload, so Slack did not send it.
         return BoltResponse(status=400)
     _log.error("unexpected exception while handling a payload", error=type(error).__name__, where=where)
     return None

@@ -1,6 +1,6 @@
-"""Calls of the Web API: each made once, each sorted into one of the three outcomes.
+"""Makes calls of the Web API: each call once, and each result sorted into one of the three outcomes.
 
-It ends at Slack's answer as it is; what it says is for `outbound` and `answers`.
+This module returns Slack's answers unparsed. `outbound` and `models` read them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
@@ -24,14 +24,14 @@ from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
 from taskwire.slack.rate_limits import EVERYTHING, RateLimits
 
-# Slack recommends no more than 200 a page, and answers large pages late.
+# Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
 PAGE = 200
-# A thread or an hour of a channel that has not ended after this many pages is not read any further.
+# Longest sequence of pages that is read. A thread or channel that goes on after them raises an error.
 PAGES = 50
 
 
 class Method(StrEnum):
-    """The methods that are called."""
+    """The Web API methods that Taskwire calls."""
 
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
@@ -66,7 +66,7 @@ class _Answered(NamedTuple):
 
 
 class Calls:
-    """Makes calls with one client, and remembers when Slack answered last by its own clock."""
+    """Makes calls with one client, and remembers when Slack last answered by its own clock."""
 
     def __init__(self, client: AsyncWebClient, rate_limits: RateLimits, clock: SlackClock) -> None:
         self.last_answer_at: datetime | None = None
@@ -86,9 +86,9 @@ class Calls:
         is_reserved: bool = False,
         fine: str = "",
     ) -> SlackAnswer:
-        """Make one call and return its documented success; `fine` is an error that is as good.
+        """Make one call and return its successful answer. `fine` is an error that counts as success.
 
-        It takes its own place, unless its caller has done so before an attempt (`has_room`).
+        The call takes a place in the rate limits, unless the caller has taken it already (`is_reserved`).
         """
         if not is_reserved:
             await self._reserve(call, method, where, priority)
@@ -130,9 +130,9 @@ class Calls:
         seconds: float,
         priority: Priority = Priority.POST,
     ) -> AsyncIterator[SlackAnswer]:
-        """Yield all messages of a thread or a channel's top since (and at) a moment, page by page.
+        """Yield the messages of a thread, or of a channel's top level, from `since` on, page by page.
 
-        Without a moment there is only the first page.
+        A message at `since` is included. Without `since`, only the first page is read.
         """
         method = Method.REPLIES if thread_ts else Method.HISTORY
         cursor = ""
@@ -140,7 +140,7 @@ class Calls:
             page = self._page(channel, thread_ts, since, cursor)
             answer = await self.ask(method, seconds, page, priority=priority)
             for message in payload_fields.rows(answer, "messages"):
-                # A thread's root comes with every page, whatever was asked for.
+                # Slack returns a thread's root with every page, even if it is older than `since`.
                 ts = payload_fields.ts(message, "ts")
                 if ts and (since is None or microseconds(ts) >= microseconds(since)):
                     yield message
@@ -156,7 +156,7 @@ class Calls:
     async def history_page(
         self, channel: ChannelId, latest: Ts, limit: int, seconds: float, priority: Priority
     ) -> SlackAnswer:
-        """Return the page of a channel's top that ends with (and at) a moment."""
+        """Return the page of a channel's top-level messages up to `latest`, including one at `latest`."""
         page = self._client.conversations_history(channel=channel, latest=latest, inclusive=True, limit=limit)
         return await self.ask(Method.HISTORY, seconds, page, priority=priority)
 
@@ -183,7 +183,7 @@ class Calls:
         )
 
     def _note_time(self, body: SlackAnswer, date: str, sent: float) -> None:
-        """Remember Slack's own clock; what stands before Slack may have another."""
+        """Learn Slack's time from an answer. Answers of proxies are ignored: they may have another clock."""
         if "ok" not in body:
             return
         with suppress(ValueError):
@@ -193,7 +193,7 @@ class Calls:
 
 
 async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:
-    """Await an answer of any kind: the SDK raises those that are no success, with the request inside."""
+    """Return any kind of answer. The SDK raises an answer that is no success, with the answer inside."""
     answer: object
     try:
         answer = await call
@@ -203,6 +203,6 @@ async def _answered(call: Awaitable[AsyncSlackResponse]) -> _Answered:
         body = answer.data if isinstance(answer.data, dict) else {}
         return _Answered(answer.status_code, body, answer.headers)
     if isinstance(answer, aiohttp.ClientResponse):
-        # So come those that claim to be JSON and are not.
+        # The SDK returns this type for an answer that claims to be JSON and is not.
         return _Answered(answer.status, {}, answer.headers)
     raise TypeError(f"the SDK answered with {type(answer).__name__}")

@@ -1,7 +1,7 @@
-"""The Web API client as it must be: it asks once, waits only so long, and follows nothing.
+"""Makes the Web API client: it sends each request once, with a timeout, and follows no redirects.
 
-slack_sdk 3.48 as it comes repeats a request whose connection was cut, makes a session for each call, sends
-requests to a proxy that NO_PROXY excludes, follows redirects, and stumbles over answers that are not JSON.
+By default slack_sdk 3.48 repeats a request whose connection was cut, makes a session for each call, ignores
+NO_PROXY, follows redirects, and fails on answers that are not JSON. The client made here does none of that.
 """
 
 import logging
@@ -14,7 +14,7 @@ from taskwire import transport
 
 
 class _Client(AsyncWebClient):
-    """Follows no redirect, and hands on an answer that is no JSON object as an empty one."""
+    """Follows no redirects, and returns an empty object for an answer that is not a JSON object."""
 
     async def _request(
         self,
@@ -23,7 +23,7 @@ class _Client(AsyncWebClient):
         api_url: str,
         req_args: dict[str, Any],  # the SDK's own type
     ) -> dict[str, Any]:
-        """Ask once."""
+        """Send one request."""
         arguments = req_args | {"allow_redirects": False}
         answer = await super()._request(http_verb=http_verb, api_url=api_url, req_args=arguments)
         if isinstance(answer["data"], dict):
@@ -34,12 +34,12 @@ class _Client(AsyncWebClient):
 def make_client(
     token: str | None, base_url: str, *, session: aiohttp.ClientSession | None = None
 ) -> AsyncWebClient:
-    """Make the client over a session of `transport.make_session`; whoever makes it closes its session.
+    """Make a client that uses a session of `transport.make_session`. The caller must close the session.
 
-    Call it inside the running loop. How long a call may take is said with each call, in `outbound`.
+    Call this inside the running event loop. `outbound` sets a timeout for each call.
     """
     proxy = transport.proxy_for(base_url)
-    # At its own level (none) the SDK writes out every request, and with it what people say, for the log.
+    # Without a level, the SDK logs every request, including what people write.
     logger = logging.getLogger("taskwire.slack.sdk")
     logger.setLevel(logging.INFO)
     client = _Client(
@@ -49,6 +49,6 @@ def make_client(
         retry_handlers=[],
         logger=logger,
     )
-    # Without one it has taken what the environment names, whatever NO_PROXY says.
+    # The SDK takes a proxy from the environment and ignores NO_PROXY.
     client.proxy = proxy
     return client

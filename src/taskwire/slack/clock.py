@@ -1,9 +1,9 @@
-"""What time it is at Slack: by our own clock, moved no further than Slack's answers demand.
+"""Estimates Slack's time: our own clock, corrected only as far as Slack's answers require.
 
-Messages and clicks bear Slack's time, commands bear none; so that they can be ordered among each other, a
-command gets the time that Slack's clock shows when it comes. An answer's `Date` tells that to the second,
-the ts of a message that we have posted to the duration of the call. A clock of ours that is right to that is
-left alone.
+Messages and clicks carry Slack's time, and commands carry none. A command gets the time that Slack's clock
+shows when the command arrives, so that all three can be ordered. The `Date` header of an answer shows Slack's
+time to the second. The ts of a posted message shows it to the duration of the call. If our own clock agrees
+with these, it is not corrected.
 """
 
 import math
@@ -12,27 +12,28 @@ from datetime import UTC, datetime, timedelta
 
 from taskwire.domain.ids import Ts, microseconds
 
-# Two moments are told in order; but a clock that was set back by more than this goes on from there.
+# Returned times always increase, unless a clock was set back by more than this. Then they follow the new
+# clock.
 STEP = timedelta(seconds=2)
 MICROSECOND = timedelta(microseconds=1)
 
 
 class SlackClock:
-    """Slack's clock, as far as one process knows it. `ours` is seconds since 1970 by our own."""
+    """Slack's clock, as far as one process knows it. `ours` returns our own time in seconds since 1970."""
 
     def __init__(self, ours: Callable[[], float]) -> None:
         self._ours = ours
-        # Slack's clock is ahead of ours by no less and no more than this.
+        # Slack's clock is ahead of ours by at least `_least` and at most `_most` seconds.
         self._least = -math.inf
         self._most = math.inf
         self._told = datetime.min.replace(tzinfo=UTC)
 
     def ours(self) -> float:
-        """Seconds since 1970 by our own clock."""
+        """Return our own time in seconds since 1970."""
         return self._ours()
 
     def now(self) -> datetime:
-        """Slack's time; later than any moment told before, as long as nobody sets a clock."""
+        """Return Slack's time. It is later than every time returned before, unless a clock was set."""
         now = datetime.fromtimestamp(self._ours() + self._ahead(), UTC)
         if now <= self._told < now + STEP:
             now = self._told + MICROSECOND
@@ -40,17 +41,17 @@ class SlackClock:
         return now
 
     def answered(self, date: datetime, sent: float) -> None:
-        """Learn from the `Date` of an answer that has just come, to a call sent at `sent` by our clock."""
-        # It is cut to whole seconds.
+        """Learn from the `Date` of an answer that has just arrived. `sent` is our time at the request."""
+        # `Date` is cut to whole seconds.
         self._showed(date.timestamp(), date.timestamp() + 1.0, sent)
 
     def posted(self, ts: Ts, sent: float) -> None:
-        """Learn from the ts that a message has got, in a call sent at `sent` by our clock."""
+        """Learn from the ts of a message that was just posted. `sent` is our time at the request."""
         at = microseconds(ts) / 1_000_000
         self._showed(at, at, sent)
 
     def brought(self, ts: Ts) -> None:
-        """Learn from something that bears its time and has just come: it is not later than that there."""
+        """Learn from the ts of a payload that has just arrived: Slack's clock shows at least this time."""
         least = microseconds(ts) / 1_000_000 - self._ours()
         if least <= self._most:
             self._least = max(self._least, least)
@@ -58,7 +59,8 @@ class SlackClock:
     def _showed(self, earliest: float, latest: float, sent: float) -> None:
         least, most = earliest - self._ours(), latest - sent
         if least > self._most or most < self._least:
-            # One of the clocks has been set.
+            # The new limits contradict the old ones, so one of the clocks was set. The old limits no longer
+            # hold.
             self._least, self._most = least, most
         else:
             self._least, self._most = max(self._least, least), min(self._most, most)

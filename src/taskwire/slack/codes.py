@@ -1,8 +1,8 @@
-"""The errors that Slack names for the methods called here, by what they mean for us.
+"""Slack's documented error codes for the methods that we call, grouped by their meaning for us.
 
-What stands on no list may be anything: `errors` takes it as unknown. Of what is documented that is meant for
-update_failed and file_update_failed, and for internal_error, fatal_error, service_unavailable and
-request_timeout. From the method reference: https://docs.slack.dev/reference/methods
+A code on no list counts as an unknown outcome in `errors`. These documented codes are left out for that
+reason: update_failed, file_update_failed, internal_error, fatal_error, service_unavailable and
+request_timeout. Source: https://docs.slack.dev/reference/methods
 """
 
 

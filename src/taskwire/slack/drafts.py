@@ -1,7 +1,7 @@
-"""Drafts: what is about to be sent, with its secrets masked and its text within Slack's limits.
+"""Prepares what is sent: masks secrets and checks texts against Slack's limits.
 
-Masked is what people read. What comes back to us is not: a masked response URL answers nobody, and what
-stands in a field would be sent off as it stands there.
+Text that people read is masked. Values that Slack returns to us are not masked: a masked response URL would
+not work. The content of a field is not masked either, because the person would submit the mask.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,15 @@ from taskwire.domain.message import Block, Message, View
 from taskwire.domain.mrkdwn import names_quoted
 from taskwire.slack import limits
 
-# What we read again ourselves.
+# Keys whose values only Taskwire reads again.
 _OURS = frozenset({"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"})
-# What a person may send off as it is. Whoever opens a dialog may see the prompt in Coder too.
+# Content of a field, which a person may submit unchanged. A person who may open the dialog may see the prompt
+# in Coder too.
 _FIELD = "initial_value"
 
 
 class Drafts:
-    """Makes what is sent out of what is meant; raises `limits.Invalid` for what Slack would spoil."""
+    """Prepares messages, dialogs and files. Raises `limits.Invalid` for what Slack would cut or drop."""
 
     def __init__(self, mask: Callable[[str], str], mask_own: Callable[[str], str] = str) -> None:
         self.mask = mask
@@ -51,7 +52,7 @@ class Drafts:
         }
 
     def _is_secret_field(self, key: str, value: JsonValue) -> bool:
-        """Whether a field would show one of our own tokens: then it is left empty."""
+        """Return whether a field contains one of our own tokens. Such a field is left empty."""
         return key == _FIELD and isinstance(value, str) and self._mask_own(value) != value
 
     def _masked(self, node: JsonValue) -> JsonValue:

@@ -1,4 +1,4 @@
-"""What Slack's answers mean for whoever asked: done, certainly not done, or unknown.
+"""What Slack's answers mean for a caller: done, certainly not done, or unknown.
 
     NotDone
     ├── Refused
@@ -30,7 +30,7 @@ from taskwire.slack import codes, payload_fields
 
 
 class SlackRefused(Refused):
-    """Slack said no; `code` is its word for why."""
+    """Slack refused the call. `code` is Slack's error code."""
 
     def __init__(self, method: str, code: str, remarks: str = "") -> None:
         super().__init__(f"{method}: {code}" + (f" ({remarks})" if remarks else ""))
@@ -39,35 +39,35 @@ class SlackRefused(Refused):
 
 
 class ChannelProblem(SlackRefused):
-    """The channel is not there, not ours, archived, or takes no such message."""
+    """The channel does not exist or is archived, or the bot may not post this message there."""
 
 
 class MessageGone(SlackRefused):
-    """The message, or the root of the thread, is not there."""
+    """The message, or the root message of the thread, does not exist."""
 
 
 class DialogGone(SlackRefused):
-    """The dialog cannot be opened or changed any more."""
+    """The dialog can no longer be opened or changed."""
 
 
 class TokenProblem(SlackRefused):
-    """The token is not, or no longer, good, or lacks a scope."""
+    """The token is invalid or expired, or lacks a scope."""
 
 
 class ForeignAddress(SlackRefused):
-    """The address is not one of this Slack's; nothing was sent to it."""
+    """The URL does not belong to Slack. Nothing was sent to it."""
 
 
 class SlackRateLimited(TryLater):
-    """Too many calls; `after_seconds` from Retry-After."""
+    """Slack's rate limit was exceeded. `after_seconds` comes from Retry-After."""
 
 
 class NoCapacity(TryLater):
-    """Our own pace leaves no place for this call yet."""
+    """Our own rate limiter has no place for this call yet."""
 
 
 class SlackTrouble(Unknown):
-    """Slack, or something before it, failed; `code` is its word for it, if it had one."""
+    """Slack, or a proxy in front of it, failed. `code` is Slack's error code, if there was one."""
 
     def __init__(self, method: str, status: int, code: str = "") -> None:
         super().__init__(f"{method}: {status} {code}".rstrip())
@@ -76,7 +76,7 @@ class SlackTrouble(Unknown):
 
 
 class UnexpectedSlackAnswer(Unknown):
-    """The answer makes no sense."""
+    """The answer is not one that Slack documents."""
 
     def __init__(self, method: str, reason: str) -> None:
         super().__init__(f"{method}: {reason}")
@@ -93,7 +93,7 @@ _KINDS: tuple[tuple[frozenset[str], type[SlackRefused]], ...] = (
 
 
 def sort(method: str, status: int, body: object, retry_after: str = "", *, secret: str = "") -> OutsideError:
-    """Return the error for an answer that is not a success; `secret` is kept out of its text."""
+    """Return the error for an answer that is not a success. `secret` is removed from the error's text."""
     code = _code(payload_fields.text(body, "error"))
     if status == 429 or (status < 500 and code in codes.LIMITED):
         return SlackRateLimited(f"{method}: {code or status}", _seconds(retry_after))
@@ -106,12 +106,12 @@ def sort(method: str, status: int, body: object, retry_after: str = "", *, secre
 
 
 def _code(error: str) -> str:
-    """Take for a code only what looks like one: if Slack did not write it, anything may stand there."""
+    """Return the error code if it looks like one. A proxy may have written anything in its place."""
     return error if re.fullmatch(r"[a-z][a-z0-9_]{2,60}", error) else ""
 
 
 def _remarks(body: object, secret: str) -> str:
-    """Return what Slack says of a scope that is missing and of malformed arguments, for the log."""
+    """Return what Slack says about missing scopes and malformed arguments, for the log."""
     needed = payload_fields.text(body, "needed")
     remarks = payload_fields.strings(body, "response_metadata", "messages")
     said = "; ".join(([f"needed: {needed}"] if needed else []) + remarks)[:500]

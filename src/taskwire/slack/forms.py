@@ -1,14 +1,14 @@
-"""What a person entered in a dialog's inputs and menus, as plain strings.
+"""Reads what a person entered in a dialog's inputs and menus, as plain strings.
 
-One value a block, by its block id; several choices are joined by commas. It ends there: what a value means
-is known to whoever made the dialog.
+There is one value for each block, by block id; several choices are joined by commas. The code that made the
+dialog knows what a value means.
 """
 
 from collections.abc import Mapping
 
 from taskwire.slack import payload_fields
 
-# Where each kind of element keeps what was chosen. [Slack: view_submission, state.values]
+# The keys under which each kind of element stores its choice. [Slack: view_submission, state.values]
 _ONE = (
     "value",
     "selected_conversation",
@@ -21,7 +21,7 @@ _SEVERAL = ("selected_conversations", "selected_channels", "selected_users")
 
 
 def values(state: object) -> dict[str, str]:
-    """Return what was entered, by block id; what was left empty is not there."""
+    """Return what was entered, by block id. Empty inputs are left out."""
     found: dict[str, str] = {}
     for block_id, elements in payload_fields.part(state, "values").items():
         if not isinstance(elements, Mapping):
@@ -33,7 +33,7 @@ def values(state: object) -> dict[str, str]:
 
 
 def entered(element: object) -> str:
-    """Return what was entered in one element, or what a pressed button stands for."""
+    """Return what was entered in one element, or the value of a pressed button."""
     if option := payload_fields.part(element, "selected_option"):
         return payload_fields.text(option, "value")
     if options := payload_fields.rows(element, "selected_options"):

@@ -1,7 +1,7 @@
-"""Addresses that Slack hands out: a person's response URL, an upload, a private file.
+"""Requests to URLs that Slack hands out: a response URL, an upload URL, a private file.
 
-They lie outside the Web API and answer in their own ways, but in the same three outcomes. Nothing is asked
-of a host that is not this Slack's own, and the bot's token goes to private files alone.
+They do not belong to the Web API and answer in other formats, but with the same three outcomes. No request
+goes to a host that is not Slack's, and the bot's token is sent only for private files.
 """
 
 import codecs
@@ -18,10 +18,10 @@ from taskwire.slack import errors
 from taskwire.slack.rate_limits import RateLimits
 
 _CHUNK = 64 * 1024
-# No answer to a response URL or an upload is longer; what is, is not Slack's.
+# Longest answer of a response URL or an upload. Slack's answers are shorter.
 _ANSWER_BYTES = 64 * 1024
 
-# What response URLs say in a few words instead of an error code. A number alone says it too.
+# A used or expired response URL answers with one of these statuses and a few words instead of an error code.
 _OVER = (404, 410)
 
 
@@ -39,7 +39,7 @@ class _Fetched:
 
 
 class Addresses:
-    """Asks there over one session; follows no redirect and repeats nothing."""
+    """Makes these requests over one session. Follows no redirects and repeats nothing."""
 
     def __init__(
         self, session: aiohttp.ClientSession, base_url: str, token: str, rate_limits: RateLimits
@@ -50,7 +50,7 @@ class Addresses:
         self._token = token
 
     async def respond(self, url: str, message: dict[str, object], seconds: float) -> None:
-        """Answer a person's act."""
+        """Answer a command or a click through its response URL."""
         self._need_slacks("response_url", url)
         with blaming("Slack"):
             reply = await self._ask("response_url", "POST", url, seconds, _ANSWER_BYTES, json=message)
@@ -59,14 +59,14 @@ class Addresses:
             await self._need_success("response_url", reply)
 
     async def upload(self, url: str, content: bytes, seconds: float) -> None:
-        """Give Slack a file's bytes; doing it again does no harm."""
+        """Upload a file's bytes. Repeating an upload is harmless."""
         self._need_slacks("upload", url)
         with blaming("Slack"):
             reply = await self._ask("upload", "POST", url, seconds, _ANSWER_BYTES, data=content)
             await self._need_success("upload", reply)
 
     async def download(self, url: str, limit_bytes: int, seconds: float) -> str | None:
-        """Read a file as text; None if it is longer than the limit, or no text."""
+        """Read a file as text; None if the file is longer than the limit or is not text."""
         self._need_slacks("download", url)
         headers = {"Authorization": f"Bearer {self._token}"}
         with blaming("Slack"):
@@ -100,7 +100,7 @@ class Addresses:
 
 
 def is_slacks(url: str, base_url: str) -> bool:
-    """Return whether an address is this Slack's: its host or one below, and as private as the API."""
+    """Return whether a URL is Slack's: its host or a subdomain, over HTTPS unless the API itself is local."""
     try:
         found, own = urlsplit(url), urlsplit(base_url)
         ports = found.port, own.port
@@ -128,7 +128,7 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
-    """Read the body, or give up on one that is longer."""
+    """Return the body; None if it is longer than the limit."""
     content = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         content += chunk
@@ -139,7 +139,8 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
 
 
 def _text(content: bytes) -> str | None:
-    # Of other encodings only those that say so are known: half a file in wrong letters helps nobody.
+    # Apart from UTF-8, only UTF-16 with a byte order mark is decoded. A guessed encoding would give wrong
+    # letters.
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         words = content.decode("utf-16" if is_wide else "utf-8-sig")
@@ -149,7 +150,7 @@ def _text(content: bytes) -> str | None:
 
 
 def _sorted(what: str, reply: _Fetched) -> OutsideError:
-    """Sort what is no success: these addresses speak in status codes, and any 4xx is a plain no."""
+    """Sort an answer that is no success. Every 4xx except 429 is a refusal."""
     if reply.status == 429 or reply.status >= 500 or reply.status < 400:
         return errors.sort(what, reply.status, None, reply.retry_after)
     if reply.status in (401, 403):

@@ -1,9 +1,9 @@
-"""Payloads in: what Slack brings becomes one typed value each, and nothing raw goes further.
+"""Parses Slack's payloads into typed values. No code after this module sees a raw payload.
 
-Nothing here raises, whatever arrives; what means nothing to us is `Ignored`, with the reason. `delivery` is
-the id by which it is claimed: a message's is the same for its message event, its mention and the thread that
-is read later, so that each is taken once whichever comes first. It ends at what the payload itself shows: who
-a person is, and whether a thread is linked, is not asked here.
+Nothing here raises, whatever arrives. A payload without meaning for us becomes `Ignored`, with the reason.
+`delivery` is the id under which the inbox claims a payload. A message has the same id in its message event,
+in its mention and in the history of its thread, so it is handled once, whichever of them arrives first. This
+module reads only the payload. It does not look up who a person is or whether a thread is linked.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,14 @@ from taskwire.slack.forms import entered, values
 
 Body = Mapping[str, object]
 
-# What a person writes, as it stands and with what Slack adds to its name.
+# Subtypes of messages that a person has written: none, with a file, and a reply that is also sent to the
+# channel.
 _WRITTEN = ("", "file_share", "thread_broadcast")
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """Nothing for us; `reason` is for the log."""
+    """A payload without meaning for us. `reason` is for the log."""
 
     reason: str
 
@@ -44,9 +45,9 @@ class WrittenMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreadMessage(WrittenMessage):
-    """A reply in a thread; `parent_is_bots` unless the payload shows that somebody else wrote its root.
+    """A reply in a thread. `parent_is_bots` is false if the payload shows another author of the root.
 
-    `marks` are the reactions that we have put on it, where its history tells of them.
+    `marks` are our own reactions on the message. Only a message from a thread's history has them.
     """
 
     thread_ts: Ts
@@ -56,20 +57,20 @@ class ThreadMessage(WrittenMessage):
 
 @dataclass(frozen=True, kw_only=True)
 class DirectMessage(WrittenMessage):
-    """A message to the bot alone, outside the threads that the bot began."""
+    """A direct message to the bot, outside the threads that the bot began."""
 
     thread_ts: Ts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mention(WrittenMessage):
-    """A message that names the bot; its message event has the same `delivery`."""
+    """A message that mentions the bot. Its message event has the same `delivery`."""
 
     thread_ts: Ts | None = None
     parent_is_bots: bool = False
 
     def in_thread(self) -> ThreadMessage:
-        """Return the reply that a mention in a thread also is, as its message event would have been."""
+        """Return a mention in a thread as the reply that its message event would be parsed into."""
         if self.thread_ts is None:
             raise ValueError("the mention stands in no thread")
         return ThreadMessage(
@@ -87,7 +88,7 @@ class Mention(WrittenMessage):
 
 @dataclass(frozen=True, kw_only=True)
 class Edited(WrittenMessage):
-    """A reply that now says something else."""
+    """A reply whose text or files its author has changed."""
 
     thread_ts: Ts
     edited_ts: Ts
@@ -96,7 +97,7 @@ class Edited(WrittenMessage):
 
 @dataclass(frozen=True)
 class Deleted:
-    """A message of a thread that is not there any more; `at` is when it was deleted."""
+    """A message of a thread that was deleted. `at` is the time of the deletion."""
 
     channel: ChannelId
     thread_ts: Ts
@@ -104,13 +105,13 @@ class Deleted:
     delivery: str
     at: Ts
     parent_is_bots: bool = False
-    # Who had written it, where Slack says so.
+    # The author of the deleted message, if Slack names them.
     person: UserId | None = None
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A conversation that may take our messages again: we were invited, or it is archived no more."""
+    """A conversation that may accept our messages again: the bot has joined, or it was unarchived."""
 
     channel: ChannelId
     delivery: str
@@ -118,7 +119,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Changed:
-    """Somebody, or who is in a user group, is not what it was."""
+    """A user's profile or rights, or the members of a user group, have changed."""
 
     id: str
     is_group: bool
@@ -136,9 +137,9 @@ class Typed:
 
 @dataclass(frozen=True)
 class Clicked:
-    """A button pressed or a menu used; `button` is None if it is not one of ours by name.
+    """A pressed button or a used menu. `button` is None if we do not know its action id.
 
-    `values` is what the person has entered around it so far, by block id.
+    `values` is what the person has entered so far in the same dialog or message, by block id.
     """
 
     button: Button | None
@@ -158,7 +159,7 @@ class Clicked:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A dialog sent off; `values` is what was entered, by block id, several choices joined by commas."""
+    """A submitted dialog. `values` is what was entered, by block id; several choices are joined by commas."""
 
     dialog: Dialog
     values: Mapping[str, str]
@@ -169,10 +170,10 @@ class Submitted:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a payload comes from, as far as it shows.
+    """The origin of a payload, as far as the payload shows it.
 
-    `team_id` is the workspace it was brought for, `actor_team_id` that of the person who acted: None where
-    a shared channel does not tell.
+    `team_id` is the workspace to which Slack delivered the payload. `actor_team_id` is the workspace of the
+    person who acted; it is None where a shared channel does not name it.
     """
 
     team_id: str
@@ -184,7 +185,7 @@ class Source:
 def message_event(
     body: Body, bot: UserId | None = None
 ) -> ThreadMessage | DirectMessage | Edited | Deleted | Ignored:
-    """Read a message event; `bot` is our own user, which the event's authorization names too."""
+    """Parse a message event. `bot` is our own user; without it, the event's authorization names the user."""
     bot = bot or _bot_user(body)
     event = payload_fields.part(body, "event")
     channel = payload_fields.channel(event, "channel")
@@ -200,7 +201,7 @@ def message_event(
 
 
 def opened(body: Body, bot: UserId | None = None) -> Opened | Ignored:
-    """Read the event that somebody has joined a conversation, or that it is archived no more."""
+    """Parse the event that somebody has joined a conversation, or that a conversation was unarchived."""
     event = payload_fields.part(body, "event")
     channel, delivery = payload_fields.channel(event, "channel"), payload_fields.text(body, "event_id")
     is_somebody_else = payload_fields.user(event, "user") != (bot or _bot_user(body))
@@ -210,7 +211,7 @@ def opened(body: Body, bot: UserId | None = None) -> Opened | Ignored:
 
 
 def changed(body: Body) -> Changed | Ignored:
-    """Read the event that somebody's profile or rights have changed, or who is in a user group."""
+    """Parse the event that a user's profile or rights, or the members of a user group, have changed."""
     event = payload_fields.part(body, "event")
     person = payload_fields.user(event, "user", "id")
     if person is not None:
@@ -220,7 +221,7 @@ def changed(body: Body) -> Changed | Ignored:
 
 
 def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
-    """Read a message of a thread's history: as its event would have been, in its present words."""
+    """Parse a message from a thread's history like its message event, with its present text."""
     ts, thread_ts = payload_fields.ts(message, "ts"), payload_fields.ts(message, "thread_ts")
     words = _words(message, channel, bot_user)
     if isinstance(words, Ignored):
@@ -236,7 +237,7 @@ def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> Threa
 
 
 def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
-    """Read a mention of the bot; `bot` is our own user."""
+    """Parse a mention of the bot. `bot` is our own user."""
     event = payload_fields.part(body, "event")
     channel, bot_user = payload_fields.channel(event, "channel"), bot or _bot_user(body)
     if channel is None:
@@ -252,7 +253,7 @@ def mention(body: Body, bot: UserId | None = None) -> Mention | Ignored:
 
 
 def shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
-    """The thread in which something was said, if people of another company can read it and we began it."""
+    """Return the thread of a message event, if another company can read it and the bot may have begun it."""
     event = payload_fields.part(body, "event")
     channel, thread_ts = payload_fields.channel(event, "channel"), payload_fields.ts(event, "thread_ts")
     if channel is None or thread_ts is None or not payload_fields.flag(body, "is_ext_shared_channel"):
@@ -262,12 +263,12 @@ def shared_thread(body: Body, bot: UserId) -> ThreadRef | None:
 
 
 def event_ts(body: Body) -> Ts | None:
-    """When an event happened, by Slack's clock."""
+    """Return when an event happened, by Slack's clock."""
     return payload_fields.ts(body, "event", "event_ts")
 
 
 def command(body: Body, now: datetime) -> Typed | Ignored:
-    """Read a slash command, typed now."""
+    """Parse a slash command. A command carries no time, so it gets `now`."""
     person, channel = payload_fields.user(body, "user_id"), payload_fields.channel(body, "channel_id")
     trigger = payload_fields.text(body, "trigger_id")
     if person is None or channel is None or not trigger:
@@ -282,7 +283,7 @@ def command(body: Body, now: datetime) -> Typed | Ignored:
 
 
 def click(body: Body) -> Clicked | Ignored:
-    """Read a press of a button or a use of a menu."""
+    """Parse a pressed button or a used menu."""
     action = next(iter(payload_fields.rows(body, "actions")), {})
     action_id, action_ts = payload_fields.text(action, "action_id"), payload_fields.ts(action, "action_ts")
     person = payload_fields.user(body, "user", "id")
@@ -291,7 +292,7 @@ def click(body: Body) -> Clicked | Ignored:
     place, view = payload_fields.part(body, "container"), payload_fields.part(body, "view")
     thread_ts = payload_fields.ts(place, "thread_ts") or payload_fields.ts(body, "message", "thread_ts")
     if thread_ts == payload_fields.ts(place, "message_ts"):
-        # A root stands in the channel, whatever hangs from it.
+        # A root message counts as a message of the channel, even if it has replies.
         thread_ts = None
     return Clicked(
         button=Button(action_id) if action_id in list(Button) else None,
@@ -311,7 +312,7 @@ def click(body: Body) -> Clicked | Ignored:
 
 
 def submission(body: Body) -> Submitted | Ignored:
-    """Read a dialog that was sent off."""
+    """Parse a submitted dialog."""
     view = payload_fields.part(body, "view")
     person, callback = payload_fields.user(body, "user", "id"), payload_fields.text(view, "callback_id")
     view_id, view_hash = payload_fields.text(view, "id"), payload_fields.text(view, "hash")
@@ -329,7 +330,7 @@ def submission(body: Body) -> Submitted | Ignored:
 
 
 def source(body: Body) -> Source:
-    """Read what any payload shows of where it comes from."""
+    """Return the origin of any payload."""
     event = payload_fields.part(body, "event")
     first = next(iter(payload_fields.rows(body, "authorizations")), {})
     team = _team(body, first)
@@ -347,7 +348,7 @@ def source(body: Body) -> Source:
 
 
 def _bot_user(body: Body) -> UserId | None:
-    """Return our own user: an event is brought for the installation that its authorization names."""
+    """Return our own user. An event's authorization names the installation for which it was delivered."""
     return next(
         (
             payload_fields.user(row, "user_id")
@@ -359,9 +360,10 @@ def _bot_user(body: Body) -> UserId | None:
 
 
 def _team(body: Body, authorization: Body) -> str:
-    """Return the workspace for which a payload was brought.
+    """Return the workspace to which a payload was delivered.
 
-    In a shared channel an event's own `team_id` may be the other side's; its authorization's is ours.
+    In a shared channel, the `team_id` of an event may be the other company's. The `team_id` of its
+    authorization is always ours.
     """
     found = (
         payload_fields.text(body, "view", "app_installed_team_id"),
@@ -374,7 +376,7 @@ def _team(body: Body, authorization: Body) -> str:
 
 
 def _actor_team(body: Body, event: Body, team: str) -> str | None:
-    """Return the workspace of whoever acted; in Slack Connect only the event's own fields have it."""
+    """Return the workspace of the person who acted. In Slack Connect only the event's own fields have it."""
     if not event:
         return (
             payload_fields.text(body, "user", "team_id")
@@ -384,7 +386,7 @@ def _actor_team(body: Body, event: Body, team: str) -> str | None:
         )
     told = payload_fields.text(event, "user_team") or payload_fields.text(event, "team")
     if told.startswith("E"):
-        # The id of an organisation instead of a workspace: ours is known by its own.
+        # This is the id of an organisation instead of a workspace. Ours is recognised by its own id.
         is_ours = told in (
             payload_fields.text(body, "enterprise_id"),
             payload_fields.text(body, "context_enterprise_id"),
@@ -406,7 +408,7 @@ _Words = tuple[ChannelId, Ts, UserId, str, str, str, tuple[FileRef, ...]]
 
 
 def _words(message: Body, channel: ChannelId, bot_user: UserId | None) -> _Words | Ignored:
-    """Return what every written message has, in the order of `Written`."""
+    """Return the fields of every written message, in the order of `WrittenMessage`."""
     ts, person = payload_fields.ts(message, "ts"), payload_fields.user(message, "user")
     subtype = payload_fields.text(message, "subtype")
     if _is_bots(message) or person == "USLACKBOT" or (person is not None and person == bot_user):
@@ -446,7 +448,8 @@ def _changed(event: Body, channel: ChannelId, bot_user: UserId | None) -> Edited
     ts, thread_ts = payload_fields.ts(now, "ts"), payload_fields.ts(now, "thread_ts")
     if payload_fields.text(now, "subtype") == "tombstone":
         return _deleted(event, before, channel, ts, bot_user)
-    # An unfurled link, a first reply and a pin change a message too: only words and files are the person's.
+    # An unfurled link, a first reply and a pin change a message too. A person changes only its text and its
+    # files.
     is_same = payload_fields.text(now, "text") == payload_fields.text(before, "text")
     if is_same and _file_ids(now) == _file_ids(before):
         return Ignored("nothing that a person changed")
@@ -486,5 +489,5 @@ def _deleted(
 
 
 def _may_be_ours(reply: Body, bot_user: UserId | None) -> bool:
-    """Tell whether we may have begun the thread of a reply; not every server names who has."""
+    """Return whether the bot may have begun a reply's thread. Not every payload names the root's author."""
     return bot_user is not None and payload_fields.user(reply, "parent_user_id") in (None, bot_user)

@@ -1,10 +1,11 @@
-"""Slack's limits whose violation nobody would notice, checked before anything is sent.
+"""Checks texts and metadata against Slack's limits before they are sent.
 
-Slack refuses blocks and dialogs that break its rules; the stand-in has these rules, and the tests hold every
-message against them. Slack does not refuse the following, but spoils it. A violation is a defect of ours:
-`Invalid` names it. Nothing is shortened here.
+Slack refuses blocks and dialogs that break its rules. The stand-in has the same rules, and the tests check
+every message against them. This module checks the limits below, most of which Slack enforces silently. A
+violation is a defect of ours: `Invalid` names it. Nothing is shortened here.
 
-- A posted text of more than 40,000 characters is cut. An edited text may have 4,000 (`msg_too_long`).
+- A posted text of more than 40,000 characters is cut. An edited text of more than 4,000 is refused
+  (`msg_too_long`).
 - A message without a text shows nothing in notifications.
 - Metadata with an unusual event type, or of more than 8,000 bytes, is dropped with a warning. Reading back a
   post of unknown outcome depends on its metadata.
@@ -21,7 +22,7 @@ METADATA_BYTES = 8_000
 
 
 class Invalid(ValueError):
-    """Slack would spoil this: a defect of ours."""
+    """Slack would cut or drop a part of this, or refuse it. This is a defect of ours."""
 
 
 def check_message(message: Message, most_text: int) -> None:

@@ -1,7 +1,7 @@
-"""The Slack app that Taskwire needs, as data and as the YAML that Slack's page takes.
+"""The manifest of the Slack app, as data and as YAML for Slack's page.
 
-It asks for what the code uses and for nothing more; a test compares it with the code. It ends at the text:
-nothing here talks to Slack.
+It asks only for the scopes and events that the code uses; a test compares it with the code. Nothing here
+talks to Slack.
 """
 
 import json
@@ -16,7 +16,7 @@ REQUEST_PATH = "/slack/events"
 NAME = "Taskwire"
 COLOR = "#1f3a4d"
 
-# What each scope is for.
+# Scopes, with the purpose of each.
 SCOPES: Mapping[str, str] = {
     "app_mentions:read": "hear @Taskwire",
     "channels:history": "read the replies in a task's thread, also those missed; find its own messages again",
@@ -39,15 +39,15 @@ SCOPES: Mapping[str, str] = {
 }
 EVENTS = (
     *("app_mention", "message.channels", "message.groups", "message.im", "message.mpim"),
-    # A channel takes its messages again: somebody has invited it, or brought the channel back.
+    # A channel accepts the bot's messages again: the bot was invited, or the channel was unarchived.
     *("member_joined_channel", "channel_unarchive", "group_unarchive"),
-    # What somebody may do has changed: they left, became a guest, or are in another group.
+    # A person's rights have changed: they left, became a guest, or are in another user group.
     *("user_change", "subteam_updated", "subteam_members_changed"),
 )
 
 
 def make(request_url: str = "") -> Manifest:
-    """Make the manifest: for Socket Mode, or for HTTP mode with the address at which Slack finds us."""
+    """Return the manifest for Socket Mode, or for HTTP mode if there is a request URL."""
     settings: dict[str, ManifestValue] = {
         "event_subscriptions": {**_at(request_url, "request_url"), "bot_events": list(EVENTS)},
         "interactivity": {"is_enabled": True, **_at(request_url, "request_url")},
@@ -90,7 +90,7 @@ def _at(request_url: str, key: str) -> dict[str, ManifestValue]:
 
 
 def to_yaml(manifest: Manifest) -> str:
-    """Write a manifest as YAML: maps, lists of maps or words, words and booleans are all that it has."""
+    """Return a manifest as YAML. It supports maps, lists of maps or strings, strings and booleans."""
     return "\n".join(_map(manifest, "")) + "\n"
 
 
@@ -117,6 +117,6 @@ def _list(values: Iterable[ManifestValue], indent: str) -> Iterator[str]:
 
 
 def _word(value: ManifestValue) -> str:
-    """Write a scalar: bare if it is plainly a word, else as JSON, whose quoted strings are YAML's too."""
+    """Write a scalar: a plain word without quotes, anything else as JSON. A JSON string is valid YAML too."""
     is_plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w.:/-]*(?: [\w.|-]+)*", value)
     return str(value) if is_plain else json.dumps(value, ensure_ascii=False)

@@ -1,6 +1,7 @@
-"""What Slack tells of itself, its people and its places, as far as it is needed here.
+"""Typed values for what Slack's answers say about workspaces, users, channels and messages.
 
-Each value is read from one answer; an answer that lacks what it must have is `Nonsense`.
+They have only the fields that Taskwire needs. An answer without a required field raises
+`UnexpectedSlackAnswer`.
 """
 
 from collections.abc import Mapping
@@ -18,21 +19,21 @@ SlackAnswer = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who we are in which workspace."""
+    """The bot's own user and the workspace in which it is installed."""
 
     team_id: str
     team_name: str
     bot_user_id: UserId
     bot_id: str
     enterprise_id: str | None = None
-    # Installed for an organization, and not for this one workspace.
+    # The app is installed for a whole organization instead of this one workspace.
     is_org_wide: bool = False
 
 
 class Profile(BaseModel):
-    """A person or a bot. `is_guest` holds for both of Slack's kinds of guest.
+    """A person or a bot. `is_guest` is true for both kinds of guests that Slack has.
 
-    `teams` are the workspaces in which they are members: in an organization there may be several.
+    `teams` are the workspaces of which the person is a member. In an organization there may be several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,8 +53,8 @@ class Profile(BaseModel):
 class Channel(BaseModel):
     """A conversation, as the bot sees it.
 
-    `is_public`: every member of the workspace can read it. `is_shared`: people of another company can.
-    `other` is with whom we talk in a direct conversation.
+    `is_public`: every member of the workspace can read it. `is_shared`: people of another company can read
+    it. `other` is the other person in a direct conversation.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,9 +67,9 @@ class Channel(BaseModel):
 
 
 def identity(answer: SlackAnswer) -> Identity:
-    """Read auth.test."""
+    """Parse the answer of auth.test."""
     bot_user = payload_fields.user(answer, "user_id")
-    # Whoever is installed for an organization may belong to no one workspace.
+    # An app that is installed for an organization may have no workspace of its own.
     team = payload_fields.text(answer, "team_id") or payload_fields.text(answer, "enterprise_id")
     if bot_user is None or not team:
         raise UnexpectedSlackAnswer("auth.test", "the answer is not whole")
@@ -83,7 +84,7 @@ def identity(answer: SlackAnswer) -> Identity:
 
 
 def profile(answer: SlackAnswer) -> Profile:
-    """Read users.info."""
+    """Parse the answer of users.info."""
     found = _profile(payload_fields.part(answer, "user"))
     if found is None:
         raise UnexpectedSlackAnswer("users.info", "no user in the answer")
@@ -91,7 +92,7 @@ def profile(answer: SlackAnswer) -> Profile:
 
 
 def profiles(answer: SlackAnswer) -> tuple[Profile, ...]:
-    """Read users.list."""
+    """Parse the answer of users.list."""
     found = (_profile(row) for row in payload_fields.rows(answer, "members"))
     return tuple(each for each in found if each is not None)
 
@@ -108,9 +109,9 @@ def _profile(told: SlackAnswer) -> Profile | None:
         or payload_fields.text(told, "profile", "real_name")
         or name,
         email=payload_fields.text(told, "profile", "email") or None,
-        # An answer without it has confirmed nothing.
+        # An answer without this field does not confirm the address.
         is_email_confirmed=payload_fields.flag(told, "is_email_confirmed"),
-        # Slackbot is a bot that does not say so.
+        # Slackbot has no flag that says it is a bot.
         is_bot=payload_fields.flag(told, "is_bot")
         or payload_fields.flag(told, "is_workflow_bot")
         or found == "USLACKBOT",
@@ -130,7 +131,7 @@ def _profile(told: SlackAnswer) -> Profile | None:
 
 
 def channel(answer: SlackAnswer) -> Channel:
-    """Read conversations.info."""
+    """Parse the answer of conversations.info."""
     told = payload_fields.part(answer, "channel")
     found = payload_fields.channel(told, "id")
     if found is None:
@@ -146,7 +147,7 @@ def channel(answer: SlackAnswer) -> Channel:
 
 
 def share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
-    """Read from files.info the first message of a channel that shows the file."""
+    """Return the first message of a channel that shows a file, from the answer of files.info."""
     shares = payload_fields.part(answer, "file", "shares")
     shown = [row for reach in ("public", "private") for row in payload_fields.rows(shares, reach, channel_id)]
     found = [ts for row in shown if (ts := payload_fields.ts(row, "ts"))]
@@ -154,7 +155,7 @@ def share(answer: SlackAnswer, channel_id: ChannelId) -> Ts | None:
 
 
 def need_text(method: str, answer: SlackAnswer, *path: str) -> str:
-    """Return the string without which this answer is no success."""
+    """Return the string at a path. Raises `UnexpectedSlackAnswer` if it is missing or empty."""
     found = payload_fields.text(answer, *path)
     if not found:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
@@ -162,7 +163,7 @@ def need_text(method: str, answer: SlackAnswer, *path: str) -> str:
 
 
 def need_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
-    """Return the ts without which this answer is no success."""
+    """Return the ts at a path. Raises `UnexpectedSlackAnswer` if it is missing."""
     found = payload_fields.ts(answer, *path)
     if found is None:
         raise UnexpectedSlackAnswer(method, f"ok, but without {'.'.join(path)}")
@@ -170,9 +171,10 @@ def need_ts(method: str, answer: SlackAnswer, *path: str) -> Ts:
 
 
 class RootsPage(NamedTuple):
-    """One page of a channel's top: the last reply under each message, None where there is none.
+    """One page of a channel's top-level messages.
 
-    `oldest_us` is how far back it goes; 0 where the channel begins.
+    `latest_replies` has the ts of the last reply to each message; None if there is no reply. `oldest_us` is
+    the oldest time that the page covers; 0 if the page reaches the beginning of the channel.
     """
 
     latest_replies: dict[Ts, Ts | None]
@@ -181,16 +183,16 @@ class RootsPage(NamedTuple):
 
     @property
     def span_us(self) -> int:
-        """How much time it shows."""
+        """Length of the period that the page covers."""
         return self.newest_us - self.oldest_us
 
     def covers(self, ts: Ts) -> bool:
-        """Whether a message of that time would be on it."""
+        """Return whether the page covers this time, so that a message of that time would be on it."""
         return microseconds(ts) >= self.oldest_us
 
 
 def roots(answer: SlackAnswer, latest: Ts) -> RootsPage:
-    """Read a page of a channel's history that was asked for from a moment on back."""
+    """Parse a page of a channel's history that ends with `latest`."""
     found: dict[Ts, Ts | None] = {}
     oldest = latest
     for message in payload_fields.rows(answer, "messages"):
@@ -199,7 +201,8 @@ def roots(answer: SlackAnswer, latest: Ts) -> RootsPage:
             continue
         oldest = min(oldest, ts, key=microseconds)
         last = payload_fields.ts(message, "latest_reply")
-        # Where there are replies and it is not said when the last one came, it is not known.
+        # If a message has replies but no `latest_reply`, the time of the last reply is unknown: leave the
+        # message out.
         if thread_ts in (None, ts) and (last or not payload_fields.number(message, "reply_count")):
             found[ts] = last
     is_end = not payload_fields.flag(answer, "has_more")

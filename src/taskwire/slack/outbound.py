@@ -1,10 +1,11 @@
-"""Out to Slack: the only place that calls its Web API.
+"""Calls Slack's Web API. No other module sends anything to Slack.
 
-Every message is masked and looked at against Slack's limits before it is sent; every failure comes as one of
-the three outcomes that `errors` draws; nothing is repeated. What is posted carries metadata, by which it is
-found again when nobody knows whether it arrived. Every call takes a place in Slack's limits (`Room`); for the
-two that are attempts, posting a message and showing a file, the caller asks `make_room` before it begins.
-It ends at typed values, and the token leaves only in its header.
+Before a message is sent, its secrets are masked and it is checked against Slack's limits. Every failure is
+raised as one of the outcomes that `errors` lists, and no call is repeated here. Posted messages carry
+metadata, so that a message can be found again when the outcome of its post is unknown. Each call takes a
+place in Slack's rate limits. Posting a message and sharing a file are attempts with an intent record: for
+these two, the caller takes the place with `reserve` before the attempt begins. This module returns typed
+values. The bot's token is sent only in the Authorization header.
 """
 
 import asyncio
@@ -31,48 +32,52 @@ from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAn
 from taskwire.slack.rate_limits import Limiter, RateLimits
 
 EVENT_TYPE = "taskwire_message"
-# Messages that are looked at in one call when a channel is scanned; Slack gives 999. So many of ours are
-# 2 MB, which takes 15 ms to read.
+# Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,
+# which takes 15 ms to parse.
 SCANNED = 500
-# Who is in very many channels costs one call all the same.
+# Conversations that one call returns. With Slack's maximum, even a member of very many channels costs one
+# call.
 LONG_PAGE = 999
 _EVERYWHERE = "public_channel,private_channel,mpim,im"
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """By what a message of ours is recognised; `id` is the same however often it is tried."""
+    """Identifies a message of ours. `id` stays the same however often the post is tried."""
 
     id: str
     kind: str
     task_id: str | None = None
 
     def payload(self) -> dict[str, str]:
-        """Return it as the message carries it."""
+        """Return the metadata's payload as the message carries it."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
 class ThreadReading(NamedTuple):
-    """What was said in a thread: by people, oldest first, and by us, by the ids of our messages."""
+    """A thread's content: replies from people, oldest first, and the ids of our own messages."""
 
     replies: list[inbound.ThreadMessage]
     ours: frozenset[str]
 
 
 class Traces(NamedTuple):
-    """The reactions that we have put on a message, and the ids of what we have said after it, in order."""
+    """What the bot left in a thread about one message.
+
+    `marks` are our reactions on the message. `ours` are the ids of our later messages, in order.
+    """
 
     marks: frozenset[str]
     ours: list[str]
 
 
-# So many of a workspace's people are looked at in one go.
+# Number of people that `list_some_profiles` asks for.
 PEOPLE = 100
 
 
 @dataclass(frozen=True)
 class SlackTimeouts:
-    """How long each kind of call may take in all, in seconds; `post` is what a deadline counts on."""
+    """Longest duration of each kind of call, in seconds. The deadline of an attempt relies on `post`."""
 
     post: float = 15.0
     change: float = 15.0
@@ -81,7 +86,7 @@ class SlackTimeouts:
 
 
 class Outbound:
-    """What the bot can do in Slack. The client is one of `client.make_client`."""
+    """Everything that the bot does in Slack. `client` must come from `client.make_client`."""
 
     def __init__(
         self,
@@ -106,34 +111,40 @@ class Outbound:
 
     @property
     def last_answer_at(self) -> datetime | None:
-        """When Slack answered last, by its own clock; a root message is read back from a minute before."""
+        """When Slack last answered, by Slack's own clock.
+
+        A search for a root message of ours begins a minute before this time.
+        """
         return self._calls.last_answer_at
 
     def now(self) -> datetime:
-        """What time it is at Slack, by whose clock messages and clicks are ordered."""
+        """Return the present time by Slack's clock, which orders messages and clicks."""
         return self._clock.now()
 
     def brought(self, ts: Ts) -> None:
-        """Note that Slack has just brought something that bears this time."""
+        """Note that a payload with this ts has just arrived from Slack."""
         self._clock.brought(ts)
 
     @property
     def granted_scopes(self) -> frozenset[str] | None:
-        """What the token of the last call may do, if Slack said so."""
+        """The scopes of the token that made the last call; None if Slack did not name them."""
         return self._calls.granted
 
     async def reserve(self, method: str, channel: str = "", priority: Priority = Priority.POST) -> None:
-        """Take a place for one attempt, or raise `NoRoom`, which says when there may be one."""
+        """Take a place for one attempt. Raise `NoCapacity` if none is free; it says when to ask again."""
         await self._room.take(method, channel, priority)
 
     async def identity(self) -> Identity:
-        """Ask who we are."""
+        """Return the workspace and the user of the bot."""
         answer = await self._calls.ask(Method.IDENTITY, self.timeouts.read, self._client.auth_test())
         self._identity = models.identity(answer)
         return self._identity
 
     async def open_socket(self, app_token: str) -> str:
-        """Ask where Socket Mode may connect, once and soon; `TokenProblem` if Slack refuses that token."""
+        """Return the URL for Socket Mode, which works once and soon expires.
+
+        Raises `TokenProblem` if Slack refuses the app token.
+        """
         call = self._client.apps_connections_open(app_token=app_token)
         answer = await self._calls.ask(Method.OPEN_SOCKET, self.timeouts.read, call)
         return models.need_text(Method.OPEN_SOCKET, answer, "url")
@@ -146,7 +157,7 @@ class Outbound:
         *,
         thread_ts: Ts | None = None,
     ) -> Ts:
-        """Post a message; a `transport.deadline` around it holds."""
+        """Post a message. A surrounding `transport.deadline` applies to the call."""
         ready = self._drafts.message(message)
         call = self._client.chat_postMessage(
             channel=channel,
@@ -166,9 +177,9 @@ class Outbound:
     async def find_copies(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts | None, message_id: str
     ) -> list[Ts]:
-        """Return the messages of ours with this id in a thread, or at the top of a channel, oldest first.
+        """Return our messages with this id, oldest first, in a thread or at the top level of a channel.
 
-        Without `since` one page is read: the newest of a channel.
+        Without `since`, only one page is read. In a channel that is the newest page.
         """
         own = self._identity or await self.identity()
         found = {
@@ -181,7 +192,7 @@ class Outbound:
     async def list_replies(
         self, channel: ChannelId, thread_ts: Ts, since: Ts, priority: Priority = Priority.POST
     ) -> ThreadReading:
-        """Return what has been said in a thread since (and at) a moment."""
+        """Return the messages of a thread from `since` on, including a message at `since`."""
         own = self._identity or await self.identity()
         found: dict[Ts, inbound.ThreadMessage] = {}
         ours: set[str] = set()
@@ -194,21 +205,21 @@ class Outbound:
         return ThreadReading(sorted(found.values(), key=lambda read: microseconds(read.ts)), frozenset(ours))
 
     async def list_roots(self, channel: ChannelId, latest: Ts) -> RootsPage:
-        """Return when the last reply was written under each message of a channel, from a moment on back."""
+        """Return one page of a channel's messages up to `latest`, with the time of the last reply to each."""
         answer = await self._calls.history_page(
             channel, latest, SCANNED, self.timeouts.read, Priority.CATCHING_UP
         )
         return models.roots(answer, latest)
 
     async def find_metadata(self, channel: ChannelId, ts: Ts) -> Metadata | None:
-        """Return by what a thread's root of ours is recognised; None if it is not ours."""
+        """Return the metadata of a thread's root message; None if the root is not ours."""
         own = self._identity or await self.identity()
         async for message in self._calls.messages(channel, ts, ts, self.timeouts.read):
             return _metadata_of(message, own) if payload_fields.ts(message, "ts") == ts else None
         return None
 
     async def find_traces(self, channel: ChannelId, thread_ts: Ts, ts: Ts) -> Traces:
-        """Return what shows in a thread of how we dealt with one message of it."""
+        """Return our reactions on one message of a thread, and our messages after it."""
         own = self._identity or await self.identity()
         marks, ours = frozenset[str](), []
         async for message in self._calls.messages(channel, thread_ts, ts, self.timeouts.read):
@@ -228,13 +239,13 @@ class Outbound:
         *,
         is_reserved: bool = False,
     ) -> None:
-        """Replace a message of ours, its blocks and its metadata; takes a place unless that was done."""
+        """Replace the text, blocks and metadata of a message of ours. Takes a place unless `is_reserved`."""
         ready = self._drafts.message(message, limits.EDITED_TEXT)
         call = self._client.chat_update(
             channel=channel,
             ts=ts,
             text=ready.text,
-            # Left out they would stay.
+            # An update without blocks would keep the old ones.
             blocks=_blocks(ready),
             metadata=_metadata(meta),
         )
@@ -248,21 +259,21 @@ class Outbound:
         )
 
     async def reserve_update(self, channel: ChannelId, ts: Ts, priority: Priority = Priority.CARD) -> None:
-        """Take a place for one edit of a message, or raise `NoRoom`."""
+        """Take a place for one edit of a message, or raise `NoCapacity`."""
         await self._room.take(Method.UPDATE, _place(channel, ts), priority)
 
     async def delete(self, channel: ChannelId, ts: Ts) -> None:
-        """Delete a message of ours; `MessageGone` if it is not there."""
+        """Delete a message of ours. Raises `MessageGone` if it does not exist."""
         call = self._client.chat_delete(channel=channel, ts=ts)
         await self._calls.ask(Method.DELETE, self.timeouts.change, call)
 
     async def add_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
-        """React to a message; that we already have is success."""
+        """Add our reaction to a message. An existing one counts as success."""
         call = self._client.reactions_add(channel=channel, timestamp=ts, name=name)
         await self._receipt(Method.REACT, call, "already_reacted")
 
     async def remove_reaction(self, channel: ChannelId, ts: Ts, name: str) -> None:
-        """Take our reaction back; that there is none is success."""
+        """Remove our reaction from a message. A missing one counts as success."""
         call = self._client.reactions_remove(channel=channel, timestamp=ts, name=name)
         await self._receipt(Method.UNREACT, call, "no_reaction")
 
@@ -272,7 +283,7 @@ class Outbound:
         await self._calls.ask(method, self.timeouts.change, call, priority=Priority.RECEIPT, fine=fine)
 
     async def respond(self, response_url: str, message: Message, *, replace_original: bool = False) -> None:
-        """Answer a person's act so that only they see it; shown at most once."""
+        """Answer a command or a click, visible only to its author. Slack shows the message at most once."""
         ready = self._drafts.message(message)
         said: dict[str, object] = {"text": ready.text, "blocks": _blocks(ready)}
         said |= {"response_type": "ephemeral", "replace_original": replace_original}
@@ -286,7 +297,7 @@ class Outbound:
         thread_ts: Ts | None = None,
         priority: Priority = Priority.POST,
     ) -> None:
-        """Show a message to one member of a channel; shown at most once."""
+        """Show a message to one member of a channel only. Slack shows it at most once."""
         ready = self._drafts.message(message)
         call = self._client.chat_postEphemeral(
             channel=channel, user=user, text=ready.text, blocks=_blocks(ready) or None, thread_ts=thread_ts
@@ -294,41 +305,41 @@ class Outbound:
         await self._calls.ask(Method.POST_EPHEMERAL, self.timeouts.change, call, priority=priority)
 
     async def open_view(self, trigger_id: str, view: View) -> str:
-        """Open a dialog and return its id; `DialogGone` if the trigger is older than 3 s."""
+        """Open a dialog and return its id. Raises `DialogGone` if the trigger is older than 3 s."""
         call = self._client.views_open(trigger_id=trigger_id, view=self._drafts.view(view))
         answer = await self._calls.ask(Method.OPEN_VIEW, self.timeouts.change, call)
         return models.need_text(Method.OPEN_VIEW, answer, "view", "id")
 
     async def update_view(self, view_id: str, view: View) -> None:
-        """Replace a dialog's content; `DialogGone` if it is closed."""
+        """Replace a dialog's content. Raises `DialogGone` if the dialog is closed."""
         call = self._client.views_update(view_id=view_id, view=self._drafts.view(view))
         await self._calls.ask(Method.UPDATE_VIEW, self.timeouts.change, call)
 
     async def get_profile(self, user: UserId) -> Profile:
-        """Return who somebody is."""
+        """Return a user's profile."""
         call = self._client.users_info(user=user)
         return models.profile(await self._calls.ask(Method.USER, self.timeouts.read, call))
 
     async def list_some_profiles(self) -> tuple[Profile, ...]:
-        """Return who some of the workspace's people are, as one page shows them."""
+        """Return the profiles of one page of the workspace's people."""
         answer = await self._calls.ask(
             Method.USERS, self.timeouts.read, self._client.users_list(limit=PEOPLE)
         )
         return models.profiles(answer)
 
     async def find_user_by_email(self, email: str) -> UserId | None:
-        """Return the person of this workspace with an address."""
+        """Return the member of this workspace with an e-mail address."""
         call = self._client.users_lookupByEmail(email=email)
         answer = await self._calls.ask(Method.USER_BY_EMAIL, self.timeouts.read, call, fine="users_not_found")
         return payload_fields.user(answer, "user", "id")
 
     async def get_channel(self, channel: ChannelId) -> Channel:
-        """Return what a conversation is; `ChannelProblem` if we cannot see it."""
+        """Return a conversation. Raises `ChannelProblem` if the bot cannot see it."""
         call = self._client.conversations_info(channel=channel)
         return models.channel(await self._calls.ask(Method.CHANNEL, self.timeouts.read, call))
 
     async def list_channels_of(self, user: UserId) -> frozenset[ChannelId]:
-        """Return the conversations that somebody is in, as far as we can see them."""
+        """Return the conversations of which somebody is a member, as far as the bot can see them."""
         found: set[ChannelId] = set()
         cursor = ""
         for _ in range(PAGES):
@@ -353,7 +364,7 @@ class Outbound:
         return frozenset(UserId(user) for user in payload_fields.strings(answer, "users"))
 
     async def list_teams(self) -> frozenset[str]:
-        """Return the workspaces for which we are installed."""
+        """Return the workspaces in which the app is installed."""
         found: set[str] = set()
         cursor = ""
         for _ in range(PAGES):
@@ -370,20 +381,20 @@ class Outbound:
         return frozenset(found)
 
     async def get_permalink(self, channel: ChannelId, ts: Ts) -> str:
-        """Return a message's address."""
+        """Return the URL of a message."""
         call = self._client.chat_getPermalink(channel=channel, message_ts=ts)
         answer = await self._calls.ask(Method.PERMALINK, self.timeouts.read, call)
         return models.need_text(Method.PERMALINK, answer, "permalink")
 
     async def open_direct(self, user: UserId) -> ChannelId:
-        """Return the direct messages with a person."""
+        """Return the direct conversation with a person."""
         call = self._client.conversations_open(users=user)
         answer = await self._calls.ask(Method.OPEN_DIRECT, self.timeouts.change, call)
         return ChannelId(models.need_text(Method.OPEN_DIRECT, answer, "channel", "id"))
 
     async def start_upload(self, name: str, text: str) -> str:
-        """Give Slack a text as a file and return its id; nobody sees it before `complete_upload`."""
-        # A whole log: some hundred milliseconds, beside the loop.
+        """Upload a text as a file and return its id. Nobody sees the file before `complete_upload`."""
+        # Masking a whole log takes some hundred milliseconds, so it runs in a thread beside the event loop.
         content = await asyncio.to_thread(self._drafts.file, text)
         call = self._client.files_getUploadURLExternal(filename=self._drafts.mask(name), length=len(content))
         answer = await self._calls.ask(Method.START_UPLOAD, self.timeouts.change, call)
@@ -395,7 +406,7 @@ class Outbound:
     async def complete_upload(
         self, file_id: str, title: str, channel: ChannelId, thread_ts: Ts | None = None
     ) -> None:
-        """Show an uploaded file in a channel or thread; a `transport.deadline` around it holds."""
+        """Share an uploaded file in a channel or thread. A `transport.deadline` around it applies."""
         call = self._client.files_completeUploadExternal(
             files=[{"id": file_id, "title": self._drafts.mask(title)}],
             channel_id=channel,
@@ -406,7 +417,7 @@ class Outbound:
     async def has_file(
         self, channel: ChannelId, thread_ts: Ts | None, since: Ts, name: str, text: str
     ) -> bool:
-        """Return whether we have shown a file of this name and length there since a moment."""
+        """Return whether the bot has shared a file of this name and length there since a moment."""
         own = self._identity or await self.identity()
         sought = (self._drafts.mask(name), len(await asyncio.to_thread(self._drafts.file, text)))
         async for message in self._calls.messages(channel, thread_ts, since, self.timeouts.read):
@@ -416,13 +427,13 @@ class Outbound:
         return False
 
     async def find_share(self, file_id: str, channel: ChannelId) -> Ts | None:
-        """Return the message that shows a file; Slack makes it some time after the upload is complete."""
+        """Return the message that shows a file. Slack makes it some time after the upload is complete."""
         call = self._client.files_info(file=file_id)
         answer = await self._calls.ask(Method.FILE, self.timeouts.read, call, fine="file_not_found")
         return models.share(answer, channel)
 
     async def download(self, url: str, limit_bytes: int) -> str | None:
-        """Read a person's file as text; None if it is longer than the limit, or no text."""
+        """Read a person's file as text; None if the file is longer than the limit or is not text."""
         return await self._addresses.download(url, limit_bytes, self.timeouts.file)
 
 
@@ -431,7 +442,7 @@ def _blocks(message: Message) -> list[dict[str, JsonValue]]:
 
 
 def _place(channel: ChannelId, ts: Ts) -> str:
-    """For which message an edit takes a place."""
+    """Return the key of the rate limit for edits of one message."""
     return f"{channel}:{ts}"
 
 
@@ -452,7 +463,7 @@ def _metadata_of(message: SlackAnswer, own: Identity) -> Metadata | None:
 
 
 def is_copy(message: SlackAnswer, own: Identity, message_id: str) -> bool:
-    """Return whether a message is ours and has the id: anybody may post metadata that says so."""
+    """Return whether a message has this id and is ours: other apps can post the same metadata."""
     metadata = payload_fields.part(message, "metadata")
     is_own = payload_fields.user(message, "user") == own.bot_user_id
     return (

@@ -1,6 +1,6 @@
-"""Reading JSON from outside without trusting its shape: what is not there is empty, and nothing raises.
+"""Reads values from JSON of unknown shape. A missing or wrong value is read as empty; nothing raises.
 
-It ends at plain values: what they mean is for `inbound` and `answers` to say.
+The results are plain values. `inbound` and `models` interpret them.
 """
 
 import json
@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from taskwire.domain.ids import ChannelId, Ts, UserId, find_channel, find_ts
 from taskwire.domain.jobs import FileRef
 
-# As `ids` has it for conversations.
+# The same characters as for conversations in `domain/ids.py`.
 _USER = re.compile(r"[UW][A-Za-z0-9_-]{1,40}")
 _NOTHING: Mapping[str, object] = {}
 
 
 def at(value: object, *path: str) -> object:
-    """Return what stands at the path of keys, or None."""
+    """Return the value at a path of keys, or None."""
     for key in path:
-        # Parsed JSON is a dict, which is recognised ten times as fast as a Mapping. This is called often.
+        # Parsed JSON consists of dicts, and a check for dict is ten times as fast as for Mapping. This runs
+        # often.
         if not isinstance(value, dict):
             return None
         value = value.get(key)
@@ -32,12 +33,12 @@ def text(value: object, *path: str) -> str:
 
 
 def _whole(words: str) -> str:
-    """Replace half characters (lone surrogates), which JSON may carry and UTF-8 may not."""
+    """Replace lone surrogates, which JSON may contain and UTF-8 may not."""
     return words if words.isascii() else words.encode("utf-8", "replace").decode()
 
 
 def flag(value: object, *path: str) -> bool:
-    """Return whether the path holds `true`, or the word for it: a command's payload is a form."""
+    """Return whether the path holds `true` or "true": a command's payload is a form and has only strings."""
     return at(value, *path) in (True, "true")
 
 
@@ -66,7 +67,7 @@ def strings(value: object, *path: str) -> list[str]:
 
 
 def user(value: object, *path: str) -> UserId | None:
-    """Return the id of a person or a bot's user."""
+    """Return the id of a person or of a bot's user."""
     found = text(value, *path)
     return UserId(found) if _USER.fullmatch(found) else None
 
@@ -82,7 +83,7 @@ def ts(value: object, *path: str) -> Ts | None:
 
 
 def files(message: object) -> tuple[FileRef, ...]:
-    """Return the files of a message; one that Slack no longer holds has no URL."""
+    """Return the files of a message. A file that Slack no longer stores has no URL."""
     return tuple(_file(row) for row in rows(message, "files") if text(row, "id"))
 
 
@@ -103,7 +104,7 @@ def blocks(message: object) -> str:
 
 
 def marks(message: object, user_id: UserId) -> frozenset[str]:
-    """Return the reactions that somebody has put on a message."""
+    """Return the names of a user's reactions on a message."""
     return frozenset(
         text(row, "name") for row in rows(message, "reactions") if user_id in strings(row, "users")
     )

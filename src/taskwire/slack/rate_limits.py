@@ -1,6 +1,7 @@
-"""Waits for capacity in Slack's rate limits before each call; more important calls go first.
+"""Waits for capacity in Slack's rate limits before each call.
 
-The limits themselves are kept by a `Limiter`, for all processes together. This module calls nothing.
+A `Limiter` keeps the limits for all processes together and lets more important calls go first. This module
+makes no calls to Slack.
 """
 
 import asyncio
@@ -15,26 +16,26 @@ from taskwire.domain.priority import Priority
 from taskwire.slack import errors
 from taskwire.telemetry import logger
 
-# How long a method rests if Slack limits it without saying for how long.
+# How long a method rests if Slack rate-limits it without a Retry-After.
 REST_SECONDS = 10.0
-# A 429 that is not in Slack's own words tells nothing of the method.
+# Stands for all methods. A 429 without Slack's own error code does not show which method it concerns.
 EVERYTHING = "*"
-# For how long a call waits for its place where nobody could make it later: Slack takes an answer by a
-# response URL for half an hour, and the answer itself still has to be made.
+# How long a call that nobody would repeat waits for its place. Slack accepts an answer by response URL for
+# half an hour; five minutes are left for making the answer itself.
 PATIENCE_SECONDS = 25 * 60.0
-# Who waits looks at least so often whether those ahead are gone.
+# A waiting call asks for a place at least this often, because the calls ahead of it may be gone.
 LONGEST_SLEEP_SECONDS = 10.0
-# So often a call is made again that Slack had no room for.
+# How many refusals by Slack are followed by another try.
 MOST_REFUSALS = 10
 ASKING_SECONDS = 1.0
-# These need a trigger, which lives three seconds.
+# These methods need a trigger, which expires after three seconds.
 WITH_TRIGGER, TRIGGER_SECONDS = ("views.open",), 1.5
 
 _log = logger("taskwire.slack.rate_limits")
 
 
 class Limiter(Protocol):
-    """The pace that all replicas keep together."""
+    """The rate limiter that all replicas share."""
 
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
@@ -43,28 +44,28 @@ class Limiter(Protocol):
         ...
 
     async def rest(self, method: str, seconds: float) -> None:
-        """Let nobody call this method before that; `EVERYTHING`: no method at all."""
+        """Block all calls of this method for that time. `EVERYTHING` blocks all methods."""
         ...
 
 
 class Unlimited:
-    """For calls that are made before anybody knows whose limits count."""
+    """A limiter without limits, for calls before the workspace, and so its limits, is known."""
 
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """There is always room."""
+        """Return 0: a place is always free."""
         del method, where, priority, claimant
         return 0.0
 
     async def rest(self, method: str, seconds: float) -> None:
-        """Nobody is told: who called knows how long to wait."""
+        """Do nothing. The caller gets Slack's waiting time with the error."""
         del method, seconds
 
 
 @dataclass(frozen=True)
 class _Patience:
-    """Until when calls wait for their places, by the loop's clock, and what steps aside meanwhile."""
+    """How long calls may wait for their places, by the event loop's clock, and what to do while they wait."""
 
     until: float
     aside: "Aside"
@@ -78,9 +79,10 @@ _patience: ContextVar[_Patience | None] = ContextVar("taskwire_patience", defaul
 
 @contextlib.contextmanager
 def claiming(name: str) -> Iterator[None]:
-    """Ask for room in this name inside the block, and do not wait there: whoever bears it comes again.
+    """Inside the block, take places under this name and raise `NoCapacity` instead of waiting.
 
-    Outside of such a block nobody comes again, so a call waits for its place.
+    The name belongs to a job, which the queue tries again. Outside such a block nobody tries again, so a call
+    waits for its place.
     """
     before = _claimant.set(name)
     try:
@@ -91,9 +93,9 @@ def claiming(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(aside: Aside) -> Iterator[None]:
-    """Wait for places inside the block, for all of them together no longer than an answer is of use.
+    """Inside the block, wait for places, but all together only as long as the answer is useful.
 
-    `aside` lets others go on while nothing is done but wait.
+    `aside` is entered during each wait, so that others can go on.
     """
     until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     before = _claimant.set(""), _patience.set(_Patience(until, aside))
@@ -105,10 +107,10 @@ def waiting(aside: Aside) -> Iterator[None]:
 
 
 async def until_taken(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that nobody else repeats again while Slack answers that it was too much.
+    """Make a call and repeat it while Slack rate-limits it. Use this only for calls that nobody else repeats.
 
-    Its method rests meanwhile, and the call waits for its place as any other. Only for what may be done anew
-    from its beginning.
+    Meanwhile the method rests, and the repeated call waits for a place like any other. The call must be safe
+    to repeat from its beginning.
     """
     for _ in range(MOST_REFUSALS):
         with contextlib.suppress(errors.SlackRateLimited):
@@ -117,10 +119,10 @@ async def until_taken(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that is shared with others: where there was no place for it, wait as this caller would.
+    """Make a call that several callers share. If it has no capacity, wait as this caller would wait.
 
-    It is made in a name of its own, so it does not wait itself. Raises NoRoom to a caller who comes again,
-    and when an answer is of no use any more.
+    The shared call takes its place under its own name and does not wait. Raises `NoCapacity` if this caller
+    is tried again by the queue, or if the answer would come too late to be useful.
     """
     now = asyncio.get_running_loop().time
     patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)
@@ -136,13 +138,13 @@ async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class RateLimits:
-    """Places for calls: one is taken before each; none is given while Slack wants no more."""
+    """Takes a place before each call. There is none while a method rests."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
     async def take(self, method: str, where: str = "", priority: Priority = Priority.POST) -> None:
-        """Take a place for one call, or raise `NoRoom`, which says when there may be one."""
+        """Take a place for one call, or raise `NoCapacity`, which says when to ask again."""
         claimant = _claimant.get()
         if not claimant:
             await self._wait(method, where, priority)
@@ -150,7 +152,7 @@ class RateLimits:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
-        """Take a place for what nobody would do later; where the limiter does not answer there is room."""
+        """Wait for a place for a call that nobody would repeat. Return if the limiter does not answer."""
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
         patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)
@@ -159,8 +161,8 @@ class RateLimits:
             try:
                 async with asyncio.timeout(ASKING_SECONDS):
                     seconds = await self._limiter.wait(method, where, priority, claimant)
-            except Exception as error:  # noqa: BLE001 - what Slack allows it can say itself, for as long as that
-                # Mostly the store is away, which is said once where work is taken from it.
+            except Exception as error:  # # noqa: BLE001 - without the limiter, Slack itself still limits calls
+                # Usually Redis is unreachable. The worker logs that once.
                 _log.debug("rate limiter unreachable, call goes ahead", method=method, error=str(error))
                 return
             if seconds == 0:
@@ -171,7 +173,7 @@ class RateLimits:
                 await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))
 
     async def closed(self, method: str, seconds: float | None) -> None:
-        """Slack said that it was too much: nobody calls this method for as long as it said."""
-        # What Slack said counts, also where the others cannot be told.
+        """Let a method rest after Slack has rate-limited it."""
+        # This caller still gets Slack's error if the other processes cannot be told.
         with contextlib.suppress(Exception):
             await self._limiter.rest(method, REST_SECONDS if seconds is None else seconds)

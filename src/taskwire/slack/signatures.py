@@ -1,7 +1,8 @@
-"""Slack's requests in HTTP mode: whether Slack has signed one, and what Bolt may read of it.
+"""Verifies Slack's requests in HTTP mode, and parses them for Bolt.
 
-All is judged on the raw bytes, before anything is read into them: who does not know the signing secret gets
-no further than a comparison. Nothing here raises but `Refused`, whatever arrives, and nothing keeps a body.
+The signature is checked on the raw bytes before anything is parsed. A sender without the signing secret
+therefore causes no more work than a comparison. Functions here raise only `RequestRefused`, whatever arrives.
+No body is stored.
 """
 
 import hashlib
@@ -17,16 +18,17 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
-# So old may a request be: https://docs.slack.dev/authentication/verifying-requests-from-slack
+# Oldest accepted request, in seconds: https://docs.slack.dev/authentication/verifying-requests-from-slack
 MOST_SECONDS_APART = 300
-# More than Slack's own form of a payload ever has; what a form costs grows with its fields.
+# Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
 MOST_FIELDS = 100
-# Of the headers, which nobody signs, Bolt gets these: others steer it (X-Slack-Bolt-Lazy-Function-Name).
+# The signature does not cover headers. Bolt gets only these: others control it
+# (X-Slack-Bolt-Lazy-Function-Name).
 _PASSED_ON = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
-# Slack sends these two, in UTF-8 and not compressed.
+# Slack sends these two content types, in UTF-8 and uncompressed.
 _KIND = re.compile(
     r"application/(json|x-www-form-urlencoded)(?:\s*;\s*charset=\"?utf-8\"?)?", re.ASCII | re.IGNORECASE
 )
@@ -36,14 +38,14 @@ REASONS: tuple[Why, ...] = ("headers", "time", "signature", "body")
 
 
 class Headers(Protocol):
-    """Headers as they came: several may have one name."""
+    """A request's headers. Several headers may have the same name."""
 
     def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]:
-        """Return all values of a name."""
+        """Return all values of a header."""
 
 
 class RequestRefused(Exception):
-    """A request that goes no further; `why` is what is counted."""
+    """The request is refused. `why` is the label of the metric that counts it."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(why)
@@ -51,19 +53,19 @@ class RequestRefused(Exception):
 
     @property
     def status(self) -> int:
-        """401 for who has not shown to be Slack, 400 for what Slack itself would not send."""
+        """401 if the sender has not proved to be Slack; 400 if the body is not one that Slack sends."""
         return 400 if self.why == "body" else 401
 
 
 class Signatures:
-    """Tells Slack's requests from others, by the app's signing secret."""
+    """Recognises Slack's requests by the app's signing secret."""
 
     def __init__(self, secret: str, now: Callable[[], float] = time.time) -> None:
         self._secret = secret.encode()
         self._now = now
 
     def claim(self, headers: Headers) -> tuple[str, str]:
-        """Return timestamp and signature; Refused if they cannot be Slack's, whatever the body is."""
+        """Return the timestamp and the signature. Raises `RequestRefused` if they cannot be Slack's."""
         timestamp, signature = _only(headers, TIMESTAMP_HEADER), _only(headers, SIGNATURE_HEADER)
         if not _TIMESTAMP.fullmatch(timestamp) or not _SIGNATURE.fullmatch(signature):
             raise RequestRefused("headers")
@@ -72,7 +74,7 @@ class Signatures:
         return timestamp, signature
 
     def check(self, claim: tuple[str, str], body: bytes | memoryview) -> None:
-        """Raise Refused unless whoever made the claim knows the secret, and wrote this body."""
+        """Raise `RequestRefused` unless the signature in `claim` was made with the secret for this body."""
         timestamp, signature = claim
         signed = hmac.new(self._secret, b"v0:%s:" % timestamp.encode(), hashlib.sha256)
         signed.update(body)
@@ -81,10 +83,11 @@ class Signatures:
 
 
 def read(headers: Headers, body: bytes) -> AsyncBoltRequest:
-    """Read a request whose signature is right; Refused if it is not what Slack sends.
+    """Parse a request with a verified signature. Raises `RequestRefused` if Slack would not send it.
 
-    The address's query is left out: it is not signed. Bolt gets what was read and not the text: it would read
-    it again, and takes a command that says "payload" for a form that lacks one.
+    The query string is left out because the signature does not cover it. Bolt gets the parsed body instead of
+    the text: it would parse the text again, and it mistakes a command whose text contains "payload" for a
+    form.
     """
     try:
         passed_on = {name: list(headers.getall(name, ()))[:1] for name in _PASSED_ON}
@@ -95,7 +98,7 @@ def read(headers: Headers, body: bytes) -> AsyncBoltRequest:
         found = _object(body.decode(), is_json=kind[1].lower() == "json")
         return AsyncBoltRequest(body=found, headers=kept, mode="socket_mode")
     except Exception as error:
-        # What Bolt raises at a value of another kind than it awaits is not said anywhere.
+        # Bolt raises undocumented exceptions for values of an unexpected type.
         raise RequestRefused("body") from error
 
 
@@ -109,7 +112,7 @@ def _refuse(word: str) -> object:
 
 
 def _object(text: str, *, is_json: bool) -> dict[str, object]:
-    """Return the object that this is in JSON, or as a form, or as the payload of a form; else ValueError."""
+    """Return the object in a JSON text, a form, or the `payload` field of a form. Else raise ValueError."""
     if is_json or text.startswith("{"):
         found = json.loads(text, parse_constant=_refuse)
     else:

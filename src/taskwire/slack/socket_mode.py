@@ -1,7 +1,8 @@
-"""Socket Mode: the connection over which Slack's payloads come, kept up by the SDK.
+"""Socket Mode: the WebSocket over which Slack delivers payloads.
 
-It adds what the SDK lacks: an address that has been used once is not used again, NO_PROXY holds, and a Slack
-that is away is a warning and no stack trace. What comes over it is Bolt's, and so the listeners'.
+The SDK keeps the connection open. This module adds three things: a URL is used only once, NO_PROXY is
+respected, and an unreachable Slack is logged as a warning without a traceback. Bolt passes the payloads to
+the listeners.
 """
 
 import asyncio
@@ -19,27 +20,28 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 SWITCHING = 101
 PING_SECONDS = 5
-# What has just come in is in hand after less than this.
+# A payload that has just arrived is in `InFlight` or in the SDK's queue within this time.
 QUIET_SECONDS = 0.02
-# When many payloads come together, the first are acknowledged before the last are parsed. No payload waits
-# for longer than this: while Redis is away, an acknowledgement takes seconds.
+# When many payloads arrive together, Slack gets the acknowledgement of the first before the last are parsed.
+# No payload waits for longer than this, because an acknowledgement takes seconds while Redis is unreachable.
 MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02
 
 
 class Socket:
-    """One connection of Socket Mode. `url` is the address for its first try, from `Outbound.open_socket`.
+    """One Socket Mode connection. `url` is the address for the first try, from `Outbound.open_socket`.
 
-    `welcomed` hears each time that Slack opens it how many the app has, all processes together.
+    `welcomed` is called each time Slack opens the connection, with the app's number of connections in all
+    processes.
     """
 
     def __init__(
         self, app: AsyncApp, app_token: str, url: str, welcomed: Callable[[int], None] = lambda _: None
     ) -> None:
-        # The SDK waits as long between two tries as between two pings.
+        # The SDK waits for the same time between two tries to connect as between two pings.
         self._handler = AsyncSocketModeHandler(app, app_token, _calm_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
         client.wss_uri = url
-        # Without one it has taken what the environment names, whatever NO_PROXY says.
+        # The SDK takes a proxy from the environment and ignores NO_PROXY.
         client.proxy = app.client.proxy
         _use_each_address_once(client)
         client.message_listeners.append(self._heard)
@@ -50,16 +52,16 @@ class Socket:
         self._welcomed_at: float | None = None
 
     def start(self) -> None:
-        """Connect, and go on trying until it succeeds."""
+        """Start to connect. Tries go on until one succeeds."""
         connecting = self._handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap
         self._connecting = asyncio.create_task(connecting, name="socket")
 
     async def is_connected(self) -> bool:
-        """Whether payloads can come."""
+        """Return whether payloads can arrive."""
         return bool(await self._handler.client.is_connected())
 
     async def age_seconds(self) -> float:
-        """How long the present connection has been open; 0 without one."""
+        """Return for how many seconds the present connection has been open; 0 without a connection."""
         if self._welcomed_at is None or not await self.is_connected():
             return 0.0
         return time.monotonic() - self._welcomed_at
@@ -74,14 +76,14 @@ class Socket:
             await self._handler.handle(self._handler.client, request)
 
     async def _answered(self) -> None:
-        """Wait until Slack has an answer to all that it has brought; anything else is a failure to people."""
+        """Wait until every delivered payload is acknowledged. Slack shows people an error for any other."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
             if not self._in_flight.count and self._handler.client.message_queue.empty():
                 return
 
     async def close(self, within_seconds: float) -> None:
-        """Answer what has come, say goodbye if Slack listens (each within that time), and let go."""
+        """Acknowledge what has arrived, then close. Each of the two steps takes at most `within_seconds`."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
@@ -94,7 +96,7 @@ class Socket:
 
 
 class InFlight:
-    """Payloads without an acknowledgement: some are worked on, the rest wait a moment, in their order."""
+    """Limits how many payloads are handled at once. The others wait for a moment, in the order of arrival."""
 
     def __init__(self) -> None:
         self._working = 0
@@ -103,7 +105,7 @@ class InFlight:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of payloads that are being handled or wait."""
         return self._working + len(self._waiting)
 
     async def __aenter__(self) -> None:
@@ -142,7 +144,7 @@ class InFlight:
 
 
 def _use_each_address_once(client: SocketModeClient) -> None:
-    """Let a try that failed ask for a new address: each opens one connection, and not for long."""
+    """Make the SDK ask for a new URL after a failed try. A URL opens one connection and soon expires."""
 
     async def failed(*_: object) -> None:
         client.wss_uri = None
@@ -159,7 +161,10 @@ def _use_each_address_once(client: SocketModeClient) -> None:
 
 
 def _calm_logger() -> logging.Logger:
-    """A log for the SDK: at its "debug" it writes out what people say, as "error" every try that fails."""
+    """Return a logger for the SDK that hides what people write, and errors about each failed try to connect.
+
+    At level DEBUG the SDK logs whole payloads. It logs each failed try as an error.
+    """
     logger = logging.getLogger("taskwire.slack.socket")
     logger.setLevel(logging.INFO)
     logger.addFilter(_calm)
@@ -168,7 +173,7 @@ def _calm_logger() -> logging.Logger:
 
 def _calm(record: logging.LogRecord) -> bool:
     if str(record.msg).startswith("Unsuccessful Bolt execution result"):
-        # Why a payload was not taken is said by whoever did not take it.
+        # The listener that refused the payload has logged the reason.
         return False
     if record.levelno > logging.WARNING:
         record.levelno, record.levelname = logging.WARNING, "WARNING"
