@@ -1,8 +1,8 @@
-"""A strict stand-in of Coder's Tasks API: a real server on loopback, with agents that follow a script.
+"""The stand-in for Coder's Tasks API: a real HTTP server on loopback, whose agents follow scripts.
 
-It is judged by what Coder does, not by what the bot happens to need, and imports nothing of the rest. Start
-with `CoderSandbox`; agents' behaviour is written in `steps`, ready-made agents are in `scripts`, misbehaviour
-is in `faults`.
+The stand-in is strict. It does what Coder does, not only what the bot needs. It imports nothing from
+`taskwire`. Start it with `CoderSandbox`. `steps` describes what agents do, `scripts` has ready-made agents,
+and `faults` makes the server misbehave.
 """
 
 from taskwire_sandbox.coder.clock import Clock, RealClock, SteppedClock

@@ -1,6 +1,6 @@
-"""Who may do what: Coder's roles, as far as tasks and what surrounds them are concerned.
+"""Coder's roles: who may do what with tasks, and with the rows that belong to them.
 
-What a key's scopes forbid is forbidden too; what they hold is UNVERIFIED for the composites.
+The scopes of a key restrict its user further. UNVERIFIED: which permissions the composite scopes contain.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ ACTIONS = {
 
 
 def is_known_scope(scope: str) -> bool:
-    """Say whether a key may be made with this scope."""
+    """Say whether a key can be created with this scope."""
     if scope in ("all", "coder:all") or scope in COMPOSITES or scope.startswith("coder:templates."):
         return True
     resource, _, action = scope.partition(":")
@@ -52,14 +52,14 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody who asks: a user, through a key."""
+    """The user who sends a request, together with the key that is used."""
 
     user: User
     token: Token
     rules: Rules
 
     def has_scope(self, permission: str) -> bool:
-        """Say whether the key reaches this far, whatever its user may do."""
+        """Say whether the key's scopes include the permission. The user's own rights are not checked."""
         granted = self.token.scopes
         if "all" in granted or "coder:all" in granted:
             return True
@@ -69,7 +69,7 @@ class Viewer:
         )
 
     def powers(self) -> str:
-        """Return what tells two views of the same user apart: roles, memberships and scopes."""
+        """Return a text that tells two views of one user apart: roles, memberships, scopes and rules."""
         memberships = {key: sorted(roles) for key, roles in sorted(self.user.org_roles.items())}
         return f"{sorted(self.user.roles)} {memberships} {self.token.scopes} {self.rules}"
 
@@ -86,11 +86,11 @@ class Viewer:
         return organization.id in self.user.org_roles
 
     def acl_role(self, workspace: Workspace) -> str:
-        """Return the role that the workspace was shared with: use, admin or nothing."""
+        """Return the role by which the workspace is shared with the user: `use`, `admin` or empty."""
         return workspace.user_acl.get(self.user.id, "") if self.rules.shares_workspaces else ""
 
     def may_everywhere(self, resource: str, action: str) -> bool | None:
-        """Say whether the viewer may do this to everybody's, as far as the stand-in knows; else None."""
+        """Say whether the viewer may do this to the rows of every user. None: the stand-in does not know."""
         match resource, action:
             case "workspace", "application_connect":
                 is_let = self.is_site("owner") and self.rules.owner_may_access_workspaces
@@ -101,11 +101,11 @@ class Viewer:
         return is_let and self.has_scope(f"{resource}:{action}")
 
     def has_wide_view(self) -> bool:
-        """Say whether every task can be read."""
+        """Say whether the viewer can read every task."""
         return self.is_site("owner") and self.has_scope("task:read")
 
     def can_read_task(self, task: Task) -> bool:
-        """Say whether the task exists for the viewer."""
+        """Say whether the viewer can read the task; if not, Coder says that it does not exist."""
         return self.has_scope("task:read") and self._reaches(task.workspace)
 
     def can_update_task(self, task: Task) -> bool:
@@ -115,13 +115,13 @@ class Viewer:
         return self._rules_over(task.workspace) or self.acl_role(task.workspace) == "admin"
 
     def can_read_workspace(self, workspace: Workspace) -> bool:
-        """Say whether the workspace exists for the viewer."""
+        """Say whether the viewer can read the workspace; if not, Coder says that it does not exist."""
         if not self.has_scope("workspace:read"):
             return False
         return self._reaches(workspace) or self.is_site("template-admin")
 
     def can_connect(self, workspace: Workspace) -> bool:
-        """Say whether the viewer reaches the app inside; an organization's admin does not."""
+        """Say whether the viewer may reach the app in the workspace. The organization's admin may not."""
         if not self.has_scope("workspace:application_connect"):
             return False
         if workspace.owner is self.user or self.acl_role(workspace):
@@ -129,7 +129,7 @@ class Viewer:
         return self.is_site("owner") and self.rules.owner_may_access_workspaces
 
     def can_build(self, workspace: Workspace, transition: str) -> bool:
-        """Say whether the viewer may start, stop or delete; who was given a share may not delete."""
+        """Say whether the viewer may start, stop or delete. A share does not allow deletion."""
         if not self.has_scope(f"workspace:{transition}"):
             return False
         if self._rules_over(workspace):
@@ -137,13 +137,13 @@ class Viewer:
         return transition != "delete" and bool(self.acl_role(workspace))
 
     def can_share(self, workspace: Workspace) -> bool:
-        """Say whether the viewer may change with whom the workspace is shared."""
+        """Say whether the viewer may share the workspace and end its shares."""
         return self.has_scope("workspace:share") and (
             self._rules_over(workspace) or self.acl_role(workspace) == "admin"
         )
 
     def can_create_in(self, organization: Organization, owner: User) -> bool:
-        """Say whether the viewer may make a task and a workspace there for that user."""
+        """Say whether the viewer may create a task and its workspace for that user in the organization."""
         if not (self.has_scope("task:create") and self.has_scope("workspace:create")):
             return False
         if self.is_in(organization, "organization-workspace-creation-ban"):
@@ -153,7 +153,7 @@ class Viewer:
         return owner is self.user and self.is_member(organization)
 
     def can_read_user(self, user: User) -> bool:
-        """Say whether the user exists for the viewer."""
+        """Say whether the viewer can read the user; if not, Coder says that the user does not exist."""
         if not self.has_scope("user:read"):
             return False
         if user is self.user or self.is_site(*READS_USERS):
@@ -163,7 +163,7 @@ class Viewer:
         )
 
     def shared_memberships(self, user: User) -> set[str]:
-        """Return the organizations in which the viewer can read that the user is a member."""
+        """Return the ids of the organizations in which the viewer can see the user's membership."""
         if self.can_read_user(user) and user is not self.user:
             return set(user.org_roles)
         if not self.rules.shares_workspaces and user is not self.user:
@@ -171,7 +171,7 @@ class Viewer:
         return set(user.org_roles) & set(self.user.org_roles)
 
     def can_read_organization(self, organization: Organization) -> bool:
-        """Say whether the organization exists for the viewer."""
+        """Say whether the viewer can read the organization; if not, Coder says that it does not exist."""
         if not self.has_scope("organization:read"):
             return False
         return self.is_member(organization) or self.is_site(
@@ -179,7 +179,7 @@ class Viewer:
         )
 
     def can_read_template(self, template: Template) -> bool:
-        """Say whether the template exists for the viewer."""
+        """Say whether the viewer can read the template; if not, Coder says that it does not exist."""
         if not self.has_scope("template:read"):
             return False
         if self._curates(template) or self.is_site("auditor"):
@@ -189,7 +189,7 @@ class Viewer:
         return template.readable_by is None or self.user.id in template.readable_by
 
     def can_use_template(self, template: Template) -> bool:
-        """Say whether the viewer may make a workspace from the template."""
+        """Say whether the viewer may create a workspace from the template."""
         if not self.has_scope("template:use"):
             return False
         return self._curates(template) or template.usable_by is None or self.user.id in template.usable_by

@@ -1,4 +1,4 @@
-"""Routes into a workspace and out of it: send, logs, the agent's own page, its reports and snapshots."""
+"""Routes between a workspace and its users: input, logs, the agent's page, its reports and snapshots."""
 
 import json
 from datetime import datetime
@@ -14,6 +14,7 @@ from taskwire_sandbox.coder.reports import SNAPSHOT_LIMIT
 from taskwire_sandbox.coder.rows import Agent, LogLine, Message, Task, Workspace
 from taskwire_sandbox.coder.wire import Answer, JsonValue, Refusal, answer, not_found, quoted
 
+# Seconds after which Coder stops trying to reach an agent, and answers 502.
 DIAL_SECONDS = 30.0
 NO_STATUS = "Failed to get status from task app."
 NO_MESSAGES = "Failed to get messages from task app."
@@ -21,7 +22,7 @@ NO_AGENT = "Agent doesn't exist with that id, or you do not have access to it."
 
 
 def send_input(call: Call) -> Answer:
-    """Type an input into the agent's terminal, if it waits for one."""
+    """Type an input into the agent's terminal if the agent waits for one."""
     task = call.task()
     words = text(call.read(SEND), "input")
     if not words:
@@ -43,7 +44,7 @@ def send_input(call: Call) -> Answer:
 
 
 def read_log(call: Call) -> Answer:
-    """Answer with the whole conversation: live, or what was kept of it."""
+    """Answer with the whole conversation: from the running agent, or from the snapshot."""
     task = call.task()
     status = task_status(task)
     if status in ("paused", "pending", "initializing"):
@@ -74,7 +75,7 @@ def _entries(program: AgentApi, task: Task) -> list[JsonValue]:
 
 
 def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
-    """Return the program that an active task talks to, or refuse as Coder does."""
+    """Return the program of an active task, or refuse with Coder's answer."""
     status, workspace = task_status(task), task.workspace
     if status in ("pending", "initializing"):
         detail = "The task is resuming. Wait for the task to become active before sending messages."
@@ -99,7 +100,7 @@ def _program(call: Call, task: Task, unanswered: str) -> AgentApi:
 
 
 def get_agent(call: Call) -> Answer:
-    """Answer with an agent, its apps, and every report of theirs."""
+    """Answer with an agent, its apps, and all their reports."""
     return answer(200, agent_json(*_readable(call)))
 
 
@@ -111,7 +112,7 @@ def agent_log(call: Call) -> Answer:
 
 
 def _readable(call: Call) -> tuple[Agent, Workspace]:
-    """Return the `{workspaceagent}` of the path; those of builds that others have followed are gone."""
+    """Return the `{workspaceagent}` of the path. The agents of older builds are not found."""
     found = call.world.agents.get(call.uuid("workspaceagent"))
     is_gone = found is None or found[0].is_deleted or found[1].is_deleted
     if found is None or is_gone or not call.viewer.can_read_workspace(found[1]):
@@ -120,7 +121,7 @@ def _readable(call: Call) -> tuple[Agent, Workspace]:
 
 
 def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
-    """Return the lines of a log between `after` and `before`."""
+    """Return the lines of a log between the ids `after` and `before` of the query."""
     bounds = {}
     for key in ("after", "before"):
         value = call.query.get(key, "")
@@ -135,7 +136,7 @@ def within(call: Call, lines: list[LogLine]) -> list[LogLine]:
 
 
 def upload_snapshot(call: Call) -> Answer:
-    """Keep the last messages of an agent whose workspace is being stopped."""
+    """Store the last messages of an agent whose workspace is stopping."""
     task_id = as_uuid(call.params["task"])
     if task_id is None:
         raise Refusal(400, "Invalid task ID format.", f"invalid UUID length: {len(call.params['task'])}")
@@ -181,7 +182,7 @@ def _message(found: dict[str, object]) -> Message:
 
 
 def report_status(call: Call) -> Answer:
-    """Take an agent's report about itself."""
+    """Accept an agent's report about itself."""
     agent, workspace = _own_workspace(call)
     request = call.read(APP_STATUS)
     slug = text(request, "app_slug")

@@ -1,7 +1,7 @@
-"""The program inside a workspace: the terminal of an agent, its conversation, and the watcher of its screen.
+"""The program in a workspace: the agent's terminal, its conversation, and the watcher of its screen.
 
-It stands for agentapi and `coder exp mcp server` together: POST /message and GET /messages on one side,
-reports to coderd on the other. What the agent decides to do is in `player`.
+It stands for agentapi and `coder exp mcp server` together. It takes POST /message and GET /messages, and it
+reports to coderd. It does not decide what the agent does; that is in `player`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,17 +11,17 @@ from taskwire_sandbox.coder.rows import Agent, Message, Task
 from taskwire_sandbox.coder.terminal import banner, padded, submitted
 from taskwire_sandbox.coder.world import World
 
-SETTLE_SECONDS = 2.0  # agentapi calls a screen stable that has not changed for so long
+SETTLE_SECONDS = 2.0  # agentapi calls a screen stable if it has not changed for this time
 
 ReportSink = Callable[[str, str, str], object]
 
 
 class Rejected(Exception):
-    """The program inside does not take a message, or does not answer."""
+    """The program does not accept a message, or does not answer."""
 
 
 class AgentApi:
-    """One run of the program, from a start of the workspace to its end."""
+    """One run of the program, from its start until it ends or the workspace stops."""
 
     def __init__(self, world: World, task: Task, agent: Agent, report: ReportSink) -> None:
         self._world = world
@@ -41,14 +41,17 @@ class AgentApi:
         self.on_input: Callable[[str], None] = lambda _text: None
 
     def open(self, history: Sequence[Message]) -> None:
-        """Show the greeting, or what a kept history holds."""
+        """Show the greeting, or the messages of a kept history."""
         self.messages = list(history) if history else []
         if not self.messages:
             self._append("agent", banner(self.columns))
         self.screen_changed()
 
     def type_prompt(self, prompt: str) -> None:
-        """Type the task's prompt, as agentapi does once the agent is up; what leaves it is an input."""
+        """Type the task's prompt, as agentapi does when the agent is up.
+
+        If the prompt closes the paste, what follows counts as further input.
+        """
         self._append("user", prompt)
         self._append("agent", "")
         self._task.inputs += submitted(prompt)[1:]
@@ -56,7 +59,10 @@ class AgentApi:
         self._watch("working")
 
     def post_message(self, text: str) -> None:
-        """Take an input as POST /message does: it is trimmed, not empty, and the screen has to be stable."""
+        """Accept an input as POST /message does.
+
+        It is trimmed, must not be empty, and needs a stable screen.
+        """
         self.stumble("message")
         text = text.strip()
         if not text:
@@ -79,44 +85,44 @@ class AgentApi:
         self.stumble("message_unlogged")
 
     def stumble(self, part: str) -> None:
-        """Fail if this part of the program was told to, so many times."""
+        """Raise an error if a test has told this part of the program to fail, and count it."""
         left = self.troubles.get(part, 0)
         if left:
             self.troubles[part] = left - 1
             raise Rejected(f"agentapi: {part.replace('_', ' ')}: context deadline exceeded")
 
     def prints(self, text: str) -> None:
-        """Let the present turn's message grow."""
+        """Append text to the agent's message of the present turn."""
         last = self._present_turn()
         last.content = f"{last.content}\n\n{text}" if last.content else text
         self._redrawn(last)
 
     def rewrites(self, text: str) -> None:
-        """Replace the present turn's message, as a terminal that is drawn anew does."""
+        """Replace the agent's message of the present turn, as a redrawn terminal does."""
         last = self._present_turn()
         last.content = text
         self._redrawn(last)
 
     def works(self) -> None:
-        """Let the screen move until it is told to stop."""
+        """Keep the screen changing until `stops_working` or `settles`."""
         self._is_busy = True
         self.status = "running"
         self._cancel_settling()
 
     def stops_working(self) -> None:
-        """Let the screen come to rest; it is stable after two seconds."""
+        """Stop changing the screen. It is stable after two seconds."""
         self._is_busy = False
         self.screen_changed()
 
     def screen_changed(self) -> None:
-        """Note a change on the screen; without another one it is stable soon."""
+        """Note a change of the screen. Without another change it is stable after two seconds."""
         self.status = "running"
         self._cancel_settling()
         if not self._is_busy:
             self._settling = self._world.agenda.book(SETTLE_SECONDS, self.settles)
 
     def settles(self) -> None:
-        """Be stable now; the watcher takes that for idle."""
+        """Make the screen stable now. The screen watcher reports idle."""
         if not self.is_alive:
             return
         self._is_busy = False
@@ -125,18 +131,18 @@ class AgentApi:
         self._watch("idle")
 
     def reports(self, state: str, message: str, uri: str) -> None:
-        """Let the agent report about itself through its tool."""
+        """Report as the agent does through its tool. A report of idle becomes working, as in Coder."""
         said = "failure" if state == "failed" else state
         if said == "idle" or self._world.settings.reports_become_working:
             said = "working"
         self._tell(said, message, uri)
 
     def tells(self, state: str, message: str, uri: str) -> None:
-        """Report exactly this, whoever would have said it."""
+        """Report exactly this state, without the rules that `reports` and the screen watcher follow."""
         self._tell("failure" if state == "failed" else state, message, uri, is_forced=True)
 
     def dies(self) -> None:
-        """End the program; nothing is reported any more."""
+        """End the program. It reports nothing afterwards."""
         self.is_alive = False
         self._cancel_settling()
 
@@ -154,7 +160,10 @@ class AgentApi:
             self._world.agenda.book(SETTLE_SECONDS / 2, lambda: self._works_after(told))
 
     def _works_after(self, end: tuple[str, str, str]) -> None:
-        """Take the last of what is drawn for work, as the watcher of a screen sometimes does."""
+        """Report working once more after the end.
+
+        The real screen watcher sometimes takes the last output for work.
+        """
         if self._last == end:
             self._watch("working")
 

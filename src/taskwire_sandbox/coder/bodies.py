@@ -1,4 +1,4 @@
-"""Request bodies, read as Go's decoder reads them and refused in its words."""
+"""Request bodies: decoded as Go decodes them, and refused in Go's words."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ ZEROS: dict[str, JsonValue] = {
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A Go struct: its name, and the kind of each of its JSON fields."""
+    """A Go struct: its name, and the kind of each JSON field."""
 
     name: str
     fields: dict[str, str]
@@ -64,7 +64,10 @@ APP_STATUS = Struct(
 
 
 def read(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> dict[str, JsonValue]:
-    """Return every field of the struct, zero where absent; refuse what Go would not decode."""
+    """Return every field of the struct, with Go's zero value for absent ones.
+
+    Refuse what Go cannot decode.
+    """
     found = _object(raw, struct, complain)
     values = {name: ZEROS[kind] for name, kind in struct.fields.items()}
     for key, value in found.items():
@@ -78,7 +81,7 @@ def read(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> dict[st
 
 
 def text(values: dict[str, JsonValue], name: str) -> str:
-    """Return a field that is known to hold a string."""
+    """Return a field that holds a string."""
     value = values[name]
     return value if isinstance(value, str) else ""
 
@@ -88,7 +91,7 @@ def _object(raw: bytes, struct: Struct, complain: Callable[[str], None]) -> Json
         source = raw.decode("utf-8", "replace").lstrip()
         if not source:
             raise _refused("EOF")
-        # Go's decoder reads one value and does not look at what follows it.
+        # Go's decoder reads one value and ignores what follows it.
         value, _ = json.JSONDecoder().raw_decode(source)
     except json.JSONDecodeError as error:
         complain(f"{struct.name}: the body is not JSON")

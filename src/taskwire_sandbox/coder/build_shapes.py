@@ -1,4 +1,4 @@
-"""How workspaces, builds and agents look as JSON, key by key in the order in which the server emits them."""
+"""The JSON of workspaces, builds and agents, with the keys in the order of the real server."""
 
 from taskwire_sandbox.coder import derived
 from taskwire_sandbox.coder.ids import NIL
@@ -11,7 +11,7 @@ AGENTAPI_URL = "http://localhost:3284"
 
 
 def build_json(build: Build, workspace: Workspace, *, has_resources: bool = True) -> Json:
-    """Return a build; right after its creation it has no resources."""
+    """Return a build. A build that was just created has no resources."""
     owner = workspace.owner
     resources: list[JsonValue] = [_resource(build, workspace)] if build.agent and has_resources else []
     avatar: Json = {"workspace_owner_avatar_url": owner.avatar_url} if owner.avatar_url else {}
@@ -98,7 +98,7 @@ def _resource(build: Build, workspace: Workspace) -> Json:
 
 
 def agent_json(agent: Agent, workspace: Workspace) -> Json:
-    """Return an agent with its apps; the task's app is not the only one."""
+    """Return an agent with its apps. The task's app is not the only one."""
     apps: list[JsonValue] = [_editor_json(agent), _app_json(agent, workspace)]
     return {
         "id": agent.id,
@@ -179,7 +179,7 @@ def _app_json(agent: Agent, workspace: Workspace) -> Json:
 
 
 def status_json(status: AppStatus, workspace: Workspace) -> Json:
-    """Return one report; its state is spelled `failure`, not `failed`."""
+    """Return one report. A failed report has the state `failure` here; a task has `failed`."""
     return {
         "id": status.id,
         "created_at": timestamp(status.created_at),

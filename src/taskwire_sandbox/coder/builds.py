@@ -1,4 +1,4 @@
-"""Starting, stopping and deleting workspaces: builds that take their time, and what runs when they have."""
+"""Builds: how workspaces start, stop and are deleted over time, and the programs that run in them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ BUILD_IS_ACTIVE = "A workspace build is already active."
 
 
 class Builds:
-    """The provisioner, and the programs that run in the workspaces which it has started."""
+    """The provisioner, with the programs in the workspaces that it has started."""
 
     def __init__(self, world: World, reports: Reports) -> None:
         self._world = world
@@ -31,7 +31,7 @@ class Builds:
         initiator: User,
         preset_id: str | None = None,
     ) -> Build:
-        """Queue a build; refuse it while another one runs."""
+        """Queue a build. Refuse it while another build of the workspace runs."""
         world = self._world
         if workspace.builds and workspace.latest.is_running:
             raise Refusal(409, BUILD_IS_ACTIVE, BUILD_IS_ACTIVE)
@@ -54,32 +54,32 @@ class Builds:
         return build
 
     def plan_of(self, workspace: Workspace) -> BuildPlan:
-        """Return how this workspace's builds go: the script's way, or the template's."""
+        """Return the plan for this workspace's builds: the script's own, or the template's."""
         return self.script_of(workspace).plan or workspace.template.plan
 
     def script_of(self, workspace: Workspace) -> Script:
-        """Return what the agent in this workspace will do."""
+        """Return the script of the agent in this workspace."""
         task = self._world.tasks_by_workspace.get(workspace.id)
         return workspace.template.script(task.prompt if task else "")
 
     def program_of(self, task: Task) -> AgentApi | None:
-        """Return the running program of a task, if it runs."""
+        """Return the running program of a task, or None."""
         return self.programs.get(task.workspace.id)
 
     def crash(self, workspace: Workspace) -> None:
-        """End the agent's program; its health check notices."""
+        """End the agent's program. The app becomes unhealthy."""
         self._end_program(workspace)
         workspace.app.health = "unhealthy"
         self._changed(workspace)
 
     def restart(self, task: Task, agent: Agent) -> None:
-        """End the agent's program and start it again; what it had kept in memory is gone."""
+        """Restart the agent's program. Its history is lost."""
         self._end_program(task.workspace)
         self._histories.pop(task.workspace.id, None)
         self._run_program(task, agent, is_resumed=True)
 
     def break_latest(self, workspace: Workspace, error: str) -> None:
-        """Let the latest build have failed, whatever it was at."""
+        """Mark the latest build as failed, in whatever state it is."""
         self._fail(workspace.latest, workspace, error)
 
     def _begin(self, build: Build, workspace: Workspace) -> None:
@@ -112,7 +112,7 @@ class Builds:
         self._later(plan.connect, build, workspace, self._connected)
 
     def _forget_agents(self, workspace: Workspace) -> None:
-        """Delete the agents of earlier builds: they can be read no more, and their keys are no good."""
+        """Delete the agents of earlier builds. They are not found any more, and their tokens stop working."""
         for build in workspace.builds:
             if build.agent is not None:
                 build.agent.is_deleted = True

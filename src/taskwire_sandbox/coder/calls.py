@@ -1,4 +1,4 @@
-"""One request on its way through: what was asked, by whom, and the look-ups that every route shares."""
+"""One request while it is answered: its route, its sender, and the look-ups that all routes share."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskwire_sandbox.coder.world import World
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The parts that a request may set in motion."""
+    """The parts of the deployment that a request can use."""
 
     world: World
     reports: Reports
@@ -26,19 +26,19 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route: its name for tests, how it is asked for, and what answers it."""
+    """A route: its name for tests, its method and path, and the function that answers it."""
 
     name: str
     method: str
     pattern: str
     act: "Callable[[Call], Answer]"
     query: frozenset[str] = frozenset()
-    asker: str = "user"  # or "agent", or "anyone"
+    asker: str = "user"  # kind of key that the route needs: "user", "agent", or "anyone" for none
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has found its route and whose key has been checked."""
+    """A request with a known route and a checked key."""
 
     deployment: Deployment
     route: Route
@@ -46,33 +46,33 @@ class Call:
     query: Mapping[str, str]
     body: bytes
     asker: Viewer | Agent | None
-    number: int = 0  # as which it arrived
+    number: int = 0  # its number in the order of arrival
 
     @property
     def world(self) -> World:
-        """Return the rows."""
+        """Return the deployment's rows."""
         return self.deployment.world
 
     @property
     def viewer(self) -> Viewer:
-        """Return who asks, on a route for users."""
+        """Return the user who sends the request. This is for routes that need a user's key."""
         if not isinstance(self.asker, Viewer):
             raise LookupError(f"{self.route.name} is no route for users")
         return self.asker
 
     def read(self, struct: Struct) -> dict[str, JsonValue]:
-        """Return the body's fields."""
+        """Return the fields of the body."""
         return read(self.body, struct, self.world.complain)
 
     def user(self) -> User:
-        """Return the `{user}` of the path if the viewer can read it."""
+        """Return the `{user}` of the path if the viewer can read the user."""
         found = self._named_user()
         if found is None or not self.viewer.can_read_user(found):
             raise not_found()
         return found
 
     def member(self) -> User:
-        """Return the `{user}` of the path if the viewer can read it, or a membership of it."""
+        """Return the `{user}` of the path if the viewer can read the user or a membership of the user."""
         found = self._named_user()
         if found is None:
             raise not_found()
@@ -81,7 +81,10 @@ class Call:
         return found
 
     def task(self) -> Task:
-        """Return the `{task}` of the path: by id whoever the `{user}` is, else by that user's name for it."""
+        """Return the `{task}` of the path.
+
+        An id finds it under every `{user}`; a name only under its owner.
+        """
         owner, name = self.member(), self.params["task"]
         known = as_uuid(name)
         found = self.world.tasks.get(known) if known else None
@@ -108,7 +111,7 @@ class Call:
         return found
 
     def uuid(self, name: str) -> str:
-        """Return a path parameter that has to be a UUID."""
+        """Return a path parameter that must be a UUID."""
         known = as_uuid(self.params[name])
         if known is None:
             self.world.complain(f"{self.route.name}: {self.params[name]!r} is no uuid")

@@ -1,7 +1,7 @@
-"""Time for the stand-in: a clock that runs, a clock that is stepped, and the agenda of what happens when.
+"""Time for the stand-in: a real clock, a stepped clock, and the schedule of future actions.
 
-Nothing else here asks the operating system for the time. What is booked in the agenda sees the moment for
-which it was booked as "now", however late it is run, so that stepped and real time leave the same traces.
+No other module of the stand-in reads the system clock. A scheduled action always sees its own due time as
+"now", even if it runs later. Stepped and real time therefore leave the same timestamps.
 """
 
 import heapq
@@ -16,43 +16,43 @@ A_MORNING_IN_JUNE = datetime(2026, 6, 18, 10, 40, 2, 511000, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """Says what time it is, aware and in UTC."""
+    """Tells the time, aware and in UTC."""
 
     def now(self) -> datetime:
-        """Return the present."""
+        """Return the present time."""
         ...
 
 
 class RealClock:
-    """The operating system's time."""
+    """The operating system's clock."""
 
     def now(self) -> datetime:
-        """Return the present."""
+        """Return the present time."""
         return datetime.now(UTC)
 
 
 class SteppedClock:
-    """Time that stands still until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self, start: datetime = A_MORNING_IN_JUNE) -> None:
         self._now = start
 
     def now(self) -> datetime:
-        """Return the present."""
+        """Return the present time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move on by so many seconds; time never goes back."""
+        """Move the clock forward by this number of seconds; it never goes back."""
         self.move_to(self._now + timedelta(seconds=seconds))
 
     def move_to(self, moment: datetime) -> None:
-        """Move on to the moment; one that has passed changes nothing."""
+        """Move the clock forward to this moment; a past moment changes nothing."""
         self._now = max(self._now, moment)
 
 
 @dataclass(order=True, slots=True)
 class Booking:
-    """One thing that happens at a time; it may be called off until then."""
+    """One scheduled action. It can be cancelled until it runs."""
 
     due: datetime
     number: int
@@ -60,12 +60,12 @@ class Booking:
     is_off: bool = field(default=False, compare=False)
 
     def call_off(self) -> None:
-        """Make sure that it does not happen."""
+        """Cancel the action."""
         self.is_off = True
 
 
 class Agenda:
-    """What will happen, in order of time and then of booking."""
+    """The schedule: all future actions, ordered by due time and then by the order of booking."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -77,16 +77,16 @@ class Agenda:
         self.on_trouble: Callable[[str], None] = lambda _text: None
 
     def now(self) -> datetime:
-        """Return the moment of what is being run, or the clock's."""
+        """Return the due time of the action that is running, or else the clock's time."""
         return self._moment or self._clock.now()
 
     def stamp(self) -> datetime:
-        """Return now, but never the same time twice and never an earlier one, like rows of a database."""
+        """Return the present time, but always later than the last stamp, like the rows of a database."""
         self._last_stamp = max(self.now(), self._last_stamp + MICROSECOND)
         return self._last_stamp
 
     def book(self, seconds: float, action: Callable[[], None]) -> Booking:
-        """Let the action happen so many seconds from now."""
+        """Schedule the action for `seconds` from now."""
         self._booked += 1
         booking = Booking(self.now() + timedelta(seconds=seconds), self._booked, action)
         heapq.heappush(self._heap, booking)
@@ -94,13 +94,13 @@ class Agenda:
         return booking
 
     def next_due(self) -> datetime | None:
-        """Return when the next thing happens."""
+        """Return the due time of the next action, or None."""
         while self._heap and self._heap[0].is_off:
             heapq.heappop(self._heap)
         return self._heap[0].due if self._heap else None
 
     def run_next(self, until: datetime) -> bool:
-        """Run the next thing if it is due by then; say whether there was one."""
+        """Run the next action if it is due by `until`. Return whether one was run."""
         due = self.next_due()
         if due is None or due > until:
             return False
@@ -115,7 +115,7 @@ class Agenda:
         return True
 
     def catch_up(self) -> int:
-        """Run all that is due by the clock, in order; return how much that was."""
+        """Run all actions that are due, in order. Return how many ran."""
         if self._moment is not None:
             return 0
         done = 0

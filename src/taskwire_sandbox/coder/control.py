@@ -1,4 +1,7 @@
-"""The control interface: what tests do in-process, over HTTP for other processes. Coder has none of it."""
+"""The control interface: gives other processes over HTTP the controls that tests use directly.
+
+Coder has no such interface.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,15 +20,15 @@ Fields = Mapping[str, JsonValue]
 
 
 class CoderSandbox(ScriptedCoder):
-    """Coder's stand-in, scripted in this process or over its control interface."""
+    """The stand-in for Coder, controlled from this process or over its control interface."""
 
     async def answer_control(self, request: web.Request) -> web.StreamResponse | None:
-        """Answer a request to the control interface; None if this is not one."""
+        """Answer a request to the control interface, or return None if the request is not one."""
         return await Control(self).answer(request)
 
 
 class Control:
-    """Answers what begins with /_control; errors come back as 400 or 404 with a sentence."""
+    """Answers requests below /_control. An error is answered with 400, 404 or 409 and a sentence."""
 
     def __init__(self, sandbox: ScriptedCoder) -> None:
         self._sandbox = sandbox
@@ -42,7 +45,7 @@ class Control:
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse | None:
-        """Answer a control request; None if it is not one."""
+        """Answer a control request, or return None if the request is not one."""
         if not request.path.startswith(f"{PREFIX}/"):
             return None
         parts = request.path.removeprefix(f"{PREFIX}/").split("/")

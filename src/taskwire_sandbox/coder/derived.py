@@ -19,7 +19,10 @@ class State(NamedTuple):
 
 
 def task_status(task: Task) -> str:
-    """Return the status: the build's, then the agent's, then the app's, as the database's view has it."""
+    """Return the task's status.
+
+    The build decides first, then the agent, then the app, as in Coder's database view.
+    """
     build = task.workspace.latest
     by_build = _build_status(build)
     if by_build != "active":
@@ -55,7 +58,7 @@ def _app_status(agent: Agent | None) -> str:
 
 
 def workspace_status(build: Build) -> str:
-    """Return the status that a workspace has by its latest build."""
+    """Return the workspace's status, which follows from its latest build."""
     if build.job_status in ("pending", "canceling", "canceled", "failed"):
         return build.job_status
     running, done = {
@@ -67,7 +70,10 @@ def workspace_status(build: Build) -> str:
 
 
 def current_state(task: Task, status: str) -> State | None:
-    """Return the last report if it belongs to this start, or what stands for it during initializing."""
+    """Return the last report if it came after the latest start.
+
+    While the task initializes, return Coder's own text.
+    """
     workspace = task.workspace
     build, report = workspace.latest, workspace.latest_status
     if report is not None and (build.transition != "start" or report.created_at > build.created_at):
@@ -94,14 +100,14 @@ def _initializing_message(workspace: Workspace) -> str:
 
 
 def agent_connection(agent: Agent) -> str:
-    """Return whether coderd hears of the agent: connecting, connected, disconnected."""
+    """Return the agent's connection to coderd: connecting, connected or disconnected."""
     if agent.connected_at is None:
         return "connecting"
     return "connected" if agent.disconnected_at is None else "disconnected"
 
 
 def agent_health(agent: Agent) -> tuple[bool, str]:
-    """Return whether the agent is healthy, and why not."""
+    """Return whether the agent is healthy, and the reason if not."""
     connection = agent_connection(agent)
     if connection == "connecting":
         return False, "agent has not yet connected"

@@ -1,4 +1,4 @@
-"""Misbehaviour on demand: what goes wrong with which calls, how often, and on which side of the effect."""
+"""Faults on demand: how which calls fail, how often, and before or after their effect."""
 
 import random
 from collections.abc import Mapping
@@ -10,29 +10,29 @@ from taskwire_sandbox.coder.wire import Answer, answer
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to go wrong. `executes` says whether the call has its effect all the same."""
+    """One kind of fault. `executes` says whether the call still has its effect."""
 
     name: str
     executes: bool = True
     delay_before: float = 0.0
     delay_after: float = 0.0
-    answer: Answer | None = None  # instead of the real one
+    answer: Answer | None = None  # sent instead of the real answer
     cuts: bool = False  # the connection is reset instead of an answer
-    hangs: bool = False  # there is no answer until the stand-in is told to behave
+    hangs: bool = False  # no answer until the stand-in is told to behave
 
 
 def late(seconds: float) -> Fault:
-    """Wait, then do it and answer."""
+    """Wait, then execute the call and answer."""
     return Fault("late", delay_before=seconds)
 
 
 def late_after(seconds: float) -> Fault:
-    """Do it, then wait, then answer."""
+    """Execute the call, wait, then answer."""
     return Fault("late_after", delay_after=seconds)
 
 
 def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
-    """Answer 429 without doing anything."""
+    """Answer 429 without executing the call."""
     body = {"message": f"You've been rate limited for sending more than {limit} requests in 1m0s."}
     plain = answer(429, body)
     return Fault(
@@ -43,39 +43,39 @@ def too_many(retry_after: int = 60, limit: int = 512) -> Fault:
 
 
 def server_error(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
-    """Answer 500 without doing anything."""
+    """Answer 500 without executing the call."""
     return Fault("server_error", executes=False, answer=answer(status, {"message": message}))
 
 
 def bad_gateway(
     message: str = "Failed to reach task app endpoint.", detail: str = "context deadline exceeded"
 ) -> Fault:
-    """Answer 502 with one of Coder's messages, without doing anything."""
+    """Answer 502 with one of Coder's messages, without executing the call."""
     return Fault("bad_gateway", executes=False, answer=answer(502, {"message": message, "detail": detail}))
 
 
 def nonsense(body: bytes = b"<html>Bad gateway</html>", status: int = 200) -> Fault:
-    """Do it and answer what is no JSON."""
+    """Execute the call and answer with a body that is not JSON."""
     return Fault("nonsense", answer=Answer(status, body, content_type="text/html"))
 
 
 def refused() -> Fault:
-    """Close the connection without reading the request or doing anything."""
+    """Close the connection without reading the request or executing the call."""
     return Fault("refused", executes=False, cuts=True)
 
 
 def cut_after() -> Fault:
-    """Do it, then reset the connection."""
+    """Execute the call, then reset the connection."""
     return Fault("cut_after", cuts=True)
 
 
 def error_after(message: str = "An internal server error occurred.", status: int = 500) -> Fault:
-    """Do it, then answer 500."""
+    """Execute the call, then answer 500."""
     return Fault("error_after", answer=answer(status, {"message": message}))
 
 
 def hang() -> Fault:
-    """Take the request and neither do anything nor answer."""
+    """Accept the request, but neither execute the call nor answer."""
     return Fault("hang", executes=False, hangs=True)
 
 
@@ -94,18 +94,18 @@ MAKERS = {
 
 
 def named(name: str, options: Mapping[str, str | int | float]) -> Fault:
-    """Make a fault by its name, for the control interface."""
+    """Make a fault from its name, for the control interface."""
     if name not in MAKERS:
         raise LookupError(f"no fault is called {name!r}; there are {', '.join(MAKERS)}")
     if name == "nonsense" and "body" in options:
         return nonsense(str(options["body"]).encode())
     maker = MAKERS[name]
-    return maker(**options)  # type: ignore[operator, no-any-return]  # options come from JSON; a wrong one is told
+    return maker(**options)  # type: ignore[operator, no-any-return]  # from JSON; a wrong option raises
 
 
 @dataclass(slots=True)
 class Trouble:
-    """A fault that waits for calls to routes that fit a pattern, so often or with a probability."""
+    """A planned fault for calls to routes that match a pattern, limited by a count or a probability."""
 
     pattern: str
     fault: Fault
@@ -117,11 +117,11 @@ class Trouble:
 
     @property
     def is_over(self) -> bool:
-        """Say whether it has happened as often as it should."""
+        """Say whether the fault has happened `times` times."""
         return self.times is not None and self.hits >= self.times
 
     def strikes(self, route: str) -> bool:
-        """Say whether it happens to this call, and count it."""
+        """Say whether the fault happens to this call, and count it."""
         if self.is_over or not fnmatchcase(route, self.pattern):
             return False
         if self.skips:
@@ -134,22 +134,22 @@ class Trouble:
 
 
 class Troubles:
-    """All misbehaviour that is planned; the oldest that fits goes first."""
+    """All planned faults. Where several match a call, the oldest one happens."""
 
     def __init__(self) -> None:
         self._planned: list[Trouble] = []
 
     def plan(self, trouble: Trouble) -> Trouble:
-        """Add one."""
+        """Add a planned fault."""
         self._planned.append(trouble)
         return trouble
 
     def clear(self) -> None:
-        """Behave from now on."""
+        """Remove all planned faults."""
         self._planned.clear()
 
     def next_for(self, route: str) -> Fault | None:
-        """Return what goes wrong with this call, if anything does."""
+        """Return the fault for this call, or None."""
         for trouble in self._planned:
             if trouble.strikes(route):
                 self._planned = [each for each in self._planned if not each.is_over]

@@ -1,4 +1,7 @@
-"""Furnishing a deployment: organizations, people, keys, templates, and tasks by the thousand."""
+"""Adds rows to a deployment directly: organizations, users, keys, templates and tasks.
+
+It does not go through the API, so Coder's rules for requests do not apply.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -28,14 +31,14 @@ YEAR = timedelta(days=365)
 
 
 class Furnisher:
-    """Puts rows into a world."""
+    """Adds rows to one world."""
 
     def __init__(self, world: World, builds: Builds) -> None:
         self._world = world
         self._builds = builds
 
     def organization(self, name: str, display_name: str = "") -> Organization:
-        """Add an organization; the first one is the default."""
+        """Add an organization. The first one is the default."""
         world = self._world
         is_first = not world.organizations
         made = Organization(
@@ -54,7 +57,7 @@ class Furnisher:
         organizations: Mapping[str, Iterable[str]] | None = None,
         github_id: int = 0,
     ) -> User:
-        """Add a user; without organizations it is a member of the default one."""
+        """Add a user. If no organizations are given, the user belongs to the default one."""
         world = self._world
         if unknown := set(roles) - SITE_ROLES.keys():
             raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
@@ -81,7 +84,7 @@ class Furnisher:
     def token(
         self, user: User, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> Token:
-        """Add a key, whatever the lifetimes that Coder would allow."""
+        """Add a key. Coder's limits of lifetimes do not apply."""
         world = self._world
         if unknown := [scope for scope in scopes if not is_known_scope(scope)]:
             raise ValueError(f"no such scope: {', '.join(unknown)}")
@@ -128,7 +131,7 @@ class Furnisher:
         return made
 
     def version(self, template: Template, *, has_ai_task: bool = True) -> Version:
-        """Add a version to a template; it becomes the active one."""
+        """Add a version to a template. It becomes the active one."""
         world = self._world
         name = f"v{len(template.versions) + 1}"
         made = Version(world.ids.new_uuid(), template, name, world.agenda.stamp(), has_ai_task=has_ai_task)
@@ -144,11 +147,11 @@ class Furnisher:
         is_default: bool = False,
         description: str = "",
     ) -> Preset:
-        """Make a preset, for a template that is still to be added."""
+        """Make a preset for a template that is not added yet."""
         return Preset(self._world.ids.new_uuid(), name, dict(parameters or {}), is_default, description)
 
     def task(self, owner: User, prompt: str, template: Template, name: str = "") -> Task:
-        """Add a task as if it had been created in Coder's own pages; its first build is queued."""
+        """Add a task as if somebody had created it on Coder's own pages. Its first build is queued."""
         world = self._world
         made_name, display_name = generate(prompt, world.ids)
         new, stamp = world.ids.new_uuid, world.agenda.stamp()

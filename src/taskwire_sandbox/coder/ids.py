@@ -1,4 +1,4 @@
-"""Ids as Coder makes them, drawn from a seed, so that a run can be repeated."""
+"""Ids as Coder makes them, drawn from a seed so that a run can be repeated."""
 
 import random
 import string
@@ -8,7 +8,7 @@ ALPHANUMERIC = string.ascii_letters + string.digits
 
 
 class Ids:
-    """A source of ids that gives the same ones for the same seed."""
+    """A source of ids. The same seed gives the same ids."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose; nothing here is a secret
@@ -18,15 +18,15 @@ class Ids:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def new_token(self) -> tuple[str, str]:
-        """Return the two halves of an API key: an id of 10 characters and a secret of 22."""
+        """Return the two parts of an API key: an id of 10 characters and a secret of 22."""
         return self._letters(10), self._letters(22)
 
     def new_suffix(self) -> str:
-        """Return what Coder appends to a name that it made up: four hexadecimal digits."""
+        """Return the four hexadecimal digits that Coder appends to a generated name."""
         return f"{self._random.getrandbits(16):04x}"
 
     def new_nanoseconds(self) -> int:
-        """Return the last three digits that a Go program's time has and ours lacks."""
+        """Return the last three digits of a time: Go has nanoseconds, and Python only microseconds."""
         return self._random.randrange(1000)
 
     def _letters(self, count: int) -> str:
@@ -34,7 +34,7 @@ class Ids:
 
 
 def as_uuid(text: str) -> str | None:
-    """Return the canonical form of a UUID in one of the spellings that Go's parser takes, or None."""
+    """Return the canonical form of a UUID in a spelling that Go's parser accepts, or None."""
     if len(text) not in (32, 36, 38, 45):
         return None
     try:

@@ -1,20 +1,24 @@
-"""The API's rate limit: so many requests a minute for each user and path, in a sliding window."""
+"""The API's rate limit: a number of requests a minute for each user and path, in a sliding window."""
 
 from datetime import datetime
 
 WINDOW_SECONDS = 60
+# The number of counted keys above which old keys are dropped.
 PRUNE_ABOVE = 20_000
 
 
 class RateLimit:
-    """Counts requests by key; the previous minute counts for the part of it that the window still covers."""
+    """Counts requests by key.
+
+    The previous minute counts for the part that the sliding window still covers.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     def take(self, key: tuple[str, str], now: datetime) -> tuple[bool, dict[str, str]]:
-        """Count a request; say whether it may pass, and what the headers tell of it."""
+        """Count a request if it may pass. Return whether it may pass, and the rate limit headers."""
         if self.limit <= 0:
             return True, {}
         seconds = now.timestamp()

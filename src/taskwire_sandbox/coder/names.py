@@ -1,18 +1,19 @@
-"""Names: the rules for one that is given, and the making of one from a prompt."""
+"""Names of tasks: the rules for a given name, and the generation of a name from a prompt."""
 
 import re
 
 from taskwire_sandbox.coder.ids import Ids
 
+# All limits count characters.
 LIMIT = 32
-SLUG_LIMIT = 27  # the suffix takes the other five
+SLUG_LIMIT = 27  # the suffix needs the other five
 DISPLAY_LIMIT = 64
 VALID = re.compile(r"^[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*$")
 FALLBACKS = ("amber-heron", "brisk-otter", "calm-lynx", "dapper-finch", "eager-newt")
 
 
 def complaint_about(name: str) -> str:
-    """Return why Coder does not take the name, or nothing."""
+    """Return why Coder refuses the name, or an empty text."""
     if len(name) > LIMIT:
         return "must be <= 32 characters"
     if not name:
@@ -23,7 +24,7 @@ def complaint_about(name: str) -> str:
 
 
 def generate(prompt: str, ids: Ids) -> tuple[str, str]:
-    """Return a name and a display name made from a prompt."""
+    """Return a name and a display name generated from a prompt."""
     line = re.sub(r"[\n\r\t]+", " ", prompt)
     slug = re.sub(r"\s+", "-", _whole_words(line, SLUG_LIMIT).lower())
     slug = re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]+", "", slug)).strip("-")

@@ -1,7 +1,7 @@
-"""Coder's notifications about tasks: which there are, who gets them, and their delivery to a webhook.
+"""Coder's notifications about tasks: their kinds, their recipients, and their payloads for a webhook.
 
-The stand-in keeps the real one's traps: nothing is signed, delivery is a matter of seconds, the four about
-the state are off until their receiver turns them on, and a second pause on one day is not told.
+The stand-in has the traps of the real server. Nothing is signed. Delivery takes seconds. The four kinds about
+states are off until the recipient turns them on. A second pause on the same day is not announced.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from taskwire_sandbox.coder.rows import AppStatus, Task, Workspace
 from taskwire_sandbox.coder.wire import Json, JsonValue, timestamp
 from taskwire_sandbox.coder.world import World
 
-FETCH_SECONDS = 0.1  # sent so soon, while what it announces is still under way
+FETCH_SECONDS = 0.1  # delivery starts so soon that the announced change may not be finished
 TEMPLATE_IDS = {
     "Task Working": "bd4b7168-d05e-4e19-ad0f-3593b77aa90f",
     "Task Idle": "d4a6271c-cced-4ed0-84ad-afd02a9c7799",
@@ -38,7 +38,7 @@ OFF_BY_DEFAULT = frozenset(TEMPLATE_IDS[name] for name in BY_STATE.values())
 
 
 class Notices:
-    """The queue of notifications that wait for the next round of delivery."""
+    """The queue of notifications for the next round of delivery."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -48,7 +48,7 @@ class Notices:
         self._has_round = False
 
     def about_report(self, workspace: Workspace, status: AppStatus, before: AppStatus | None) -> None:
-        """Queue what a report is worth telling; a first `working` and a repeated state are not."""
+        """Queue a notification about a report. A first `working` and an unchanged state are not announced."""
         task = self._world.tasks_by_workspace.get(workspace.id)
         agent = workspace.latest.agent
         if task is None or agent is None or agent.lifecycle != "ready":
@@ -61,7 +61,7 @@ class Notices:
         self._queue(BY_STATE[status.state], task, {}, minute)
 
     def about_build(self, name: str, task: Task, reason: str = "manual") -> None:
-        """Queue that a task was paused or resumed."""
+        """Queue the notification that a task was paused or resumed."""
         labels: Json = {"task_id": task.id}
         if name == "Task Paused":
             labels["pause_reason"] = reason

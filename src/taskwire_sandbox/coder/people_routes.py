@@ -1,4 +1,4 @@
-"""Routes about people: users, organizations and their members, keys, wishes about notifications."""
+"""Routes about users: rights, organizations and their members, keys, and notification preferences."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ NANOSECONDS = 1_000_000_000
 
 
 def build_info(call: Call) -> Answer:
-    """Answer with the server's version; nobody has to sign in for that."""
+    """Answer with the server's version. This needs no key."""
     settings = call.world.settings
     return answer(
         200,
@@ -47,7 +47,7 @@ def build_info(call: Call) -> Answer:
 
 
 def check_rights(call: Call) -> Answer:
-    """Answer with what the viewer may do, by the names that were given to each question."""
+    """Answer for each named check whether the viewer has that right."""
     checks = call.read(AUTH_CHECK)["checks"]
     found: Json = {}
     for name, check in checks.items() if isinstance(checks, dict) else ():
@@ -62,7 +62,7 @@ def check_rights(call: Call) -> Answer:
 
 
 def list_users(call: Call) -> Answer:
-    """Answer with the users that the viewer can read and the search finds, by name."""
+    """Answer with the users that match the search and that the viewer can read, sorted by name."""
     terms, problems = search.parse(call.query.get("q", ""), bare="search")
     wanted = {key: search.single(terms, key, problems) for key in USER_KEYS}
     problems += search.excess(terms, USER_KEYS, call.world.complain)
@@ -114,14 +114,14 @@ def list_organizations(call: Call) -> Answer:
 
 
 def list_own_organizations(call: Call) -> Answer:
-    """Answer with the organizations to which a user belongs."""
+    """Answer with the organizations that a user belongs to."""
     user = call.user()
     found = call.world.organizations.values()
     return answer(200, [shapes.organization_json(o) for o in found if o.id in user.org_roles])
 
 
 def list_members(call: Call) -> Answer:
-    """Answer with an organization's members, as far as the viewer can read them."""
+    """Answer with the members of an organization whom the viewer can read."""
     organization = organization_of(call)
     members = [user for user in call.world.users.values() if organization.id in user.org_roles]
     visible = [user for user in members if organization.id in call.viewer.shared_memberships(user)]
@@ -137,7 +137,7 @@ def organization_of(call: Call) -> Organization:
 
 
 def list_tokens(call: Call) -> Answer:
-    """Answer with a user's named keys that have not expired, or with all."""
+    """Answer with a user's named keys. Expired keys are included only if the query asks for them."""
     user = _keys_of(call)
     now = call.world.agenda.now()
     wants_expired = call.query.get("include_expired") == "true"
@@ -150,7 +150,7 @@ def list_tokens(call: Call) -> Answer:
 
 
 def create_token(call: Call) -> Answer:
-    """Make a named key; its secret is in this answer and nowhere else."""
+    """Create a named key. Its secret is in this answer only."""
     user = _keys_of(call, "create")
     request = call.read(CREATE_TOKEN)
     scopes = _scopes(request)
@@ -202,20 +202,20 @@ def _lifetime(call: Call, user: User, nanoseconds: JsonValue) -> timedelta:
 
 
 def longest_lifetime(call: Call, user: User) -> timedelta:
-    """Return how long a user's key may live; an owner's is shorter."""
+    """Return the longest lifetime of a user's key. It is shorter for a site owner."""
     settings = call.world.settings
     is_owner = "owner" in user.roles
     return timedelta(days=settings.max_admin_lifetime_days if is_owner else settings.max_lifetime_days)
 
 
 def token_config(call: Call) -> Answer:
-    """Answer with how long a key may live."""
+    """Answer with the longest lifetime of a key."""
     limit = longest_lifetime(call, _keys_of(call))
     return answer(200, {"max_token_lifetime": int(limit.total_seconds()) * NANOSECONDS})
 
 
 def get_key(call: Call) -> Answer:
-    """Answer with one key by its id; this is how a client learns when its own ends."""
+    """Answer with one key by its id. A client learns here when its own key expires."""
     return answer(200, shapes.token_json(_key(call)))
 
 
@@ -226,7 +226,7 @@ def delete_key(call: Call) -> Answer:
 
 
 def expire_key(call: Call) -> Answer:
-    """Let a key end now."""
+    """Let a key expire now."""
     _key(call, "update").expires_at = call.world.agenda.now()
     return Answer(204)
 
@@ -247,7 +247,7 @@ def _keys_of(call: Call, action: str = "read") -> User:
 
 
 def get_preferences(call: Call) -> Answer:
-    """Answer with which notifications a user has turned on or off."""
+    """Answer with the notifications that a user has turned on or off."""
     return answer(200, _preferences(_with_preferences(call)))
 
 

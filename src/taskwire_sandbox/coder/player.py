@@ -1,4 +1,4 @@
-"""Plays an agent's script on its terminal: one step after the other, in the agenda's time."""
+"""Plays an agent's script: runs its steps one after the other, at their times, on the agent's terminal."""
 
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from taskwire_sandbox.coder.terminal import dressed
 
 
 class Player:
-    """The mind of one agent."""
+    """The player of one agent's script."""
 
     def __init__(
         self, agenda: Agenda, terminal: AgentApi, script: Script, on_crash: Callable[[], None]
@@ -40,13 +40,15 @@ class Player:
         terminal.on_input = self.hear
 
     def begin(self, steps: Steps) -> None:
-        """Do these steps now, before what is left of others."""
+        """Run these steps now, before the steps that are left."""
         self._steps.extendleft(reversed(steps))
         if not self._is_waiting:
             self._go_on()
 
     def hear(self, text: str) -> None:
-        """Go on with what an answer leads to, or with what the script does on any input."""
+        """Run the steps that follow an answer to the agent's open question, or the script's steps for an
+        input.
+        """
         question, self._question = self._question, None
         self.begin(question.then(text) if question else self._script.on_input(text))
 

@@ -1,4 +1,4 @@
-"""A task's strings, for tests and the demo: what its agent says and does, and what befalls it."""
+"""The controls of one task, for tests and the demo: they move its agent, its workspace and its builds."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,12 +11,16 @@ from taskwire_sandbox.coder.steps import fitting
 from taskwire_sandbox.coder.terminal import dressed
 
 STATES = ("working", "idle", "complete", "failed")
+# Seconds until Coder notices that an agent has lost its connection. In Coder it is less than a minute.
 NOTICED_SECONDS = 40.0
 PARTS = ("status", "messages", "message", "message_after_typing", "message_unlogged")
 
 
 class PuppetTask:
-    """One task, from behind the curtain. Every call first lets happen what is due."""
+    """One task, seen and moved from outside Coder's API.
+
+    Most calls first run the scheduled actions that are due.
+    """
 
     def __init__(self, deployment: Deployment, task: Task) -> None:
         self._deployment = deployment
@@ -35,35 +39,38 @@ class PuppetTask:
 
     @property
     def status(self) -> str:
-        """Return Coder's status of it."""
+        """Return the status that Coder derives for it."""
         self._world.agenda.catch_up()
         return task_status(self.row)
 
     @property
     def state(self) -> str | None:
-        """Return the agent's state as the list shows it."""
+        """Return the agent's state as the task list shows it."""
         found = current_state(self.row, self.status)
         return found.state if found else None
 
     @property
     def prompt(self) -> str:
-        """Return the prompt as it is now."""
+        """Return the present prompt."""
         return self.row.prompt
 
     @property
     def is_deleted(self) -> bool:
-        """Say whether it is gone."""
+        """Say whether the task is deleted."""
         return self.row.is_deleted
 
     @property
     def inputs(self) -> list[str]:
-        """Return what was sent to the agent, in the order in which it arrived; over all restarts."""
+        """Return all inputs that reached the agent, in order of arrival.
+
+        They survive restarts of the agent.
+        """
         self._world.agenda.catch_up()
         return list(self.row.inputs)
 
     @property
     def log(self) -> list[Message]:
-        """Return the running agent's conversation."""
+        """Return the conversation of the running agent."""
         return self._program().messages
 
     @property
@@ -74,22 +81,25 @@ class PuppetTask:
 
     @property
     def is_stable(self) -> bool:
-        """Say whether the agent would take an input now."""
+        """Say whether the agent accepts an input now."""
         return self._program().status == "stable"
 
     @property
     def program(self) -> AgentApi | None:
-        """Return what runs in the workspace, if anything does."""
+        """Return the program that runs in the workspace, or None."""
         self._world.agenda.catch_up()
         return self._deployment.builds.program_of(self.row)
 
     @property
     def agent_token(self) -> str:
-        """Return the token with which the present build's agent speaks to Coder."""
+        """Return the token with which the latest build's agent authenticates to Coder."""
         return self._agent().token
 
     def becomes(self, state: str, message: str = "", uri: str = "") -> None:
-        """Report a state now; complete and failed are followed by idle two seconds later, as in life."""
+        """Report a state now.
+
+        Two seconds after complete or failed the agent reports idle, as real agents do.
+        """
         if state not in STATES:
             raise ValueError(f"a task's state is one of {', '.join(STATES)}, not {state!r}")
         program = self._program()
@@ -102,21 +112,24 @@ class PuppetTask:
             program.stops_working()
 
     def says(self, text: str, *, is_dressed: bool = False) -> None:
-        """Let the agent's present message grow by a paragraph; dressed, it looks as a terminal prints it."""
+        """Append a paragraph to the agent's present message.
+
+        `is_dressed` formats it as a terminal prints it.
+        """
         program = self._program()
         was_stable = program.status == "stable"
         program.prints(dressed(text, program.columns) if is_dressed else text)
         self._rest_if(program, was_stable=was_stable)
 
     def rewrites(self, text: str) -> None:
-        """Replace the agent's present message under its id."""
+        """Replace the text of the agent's present message; the message keeps its id."""
         program = self._program()
         was_stable = program.status == "stable"
         program.rewrites(text)
         self._rest_if(program, was_stable=was_stable)
 
     def status_is(self, status: str) -> None:
-        """Force Coder's status, by the app, the agent or the build that it comes from."""
+        """Force a status by changing the row that Coder derives it from: the app, the agent or the build."""
         self._world.agenda.catch_up()
         ways: dict[str, Callable[[], None]] = {
             "active": self._is_well,
@@ -132,58 +145,58 @@ class PuppetTask:
         self._world.touch(self.row.workspace)
 
     def build_fails(self, error: str = "no space left on device") -> None:
-        """Let the latest build have failed."""
+        """Mark the latest build as failed."""
         self._world.agenda.catch_up()
         self._deployment.builds.break_latest(self.row.workspace, error)
 
     def hears(self, text: str) -> None:
-        """Take an input that somebody types in Coder's own pages."""
+        """Send an input to the agent as somebody does on Coder's own pages."""
         self._program().post_message(text)
 
     def pads_what_it_hears(self) -> None:
-        """Let inputs stand in the log as the terminal shows them, and not as they were sent."""
+        """Show inputs in the log as the terminal pads them, not as they were sent."""
         self._program().pads_inputs = True
 
     def loses_its_log(self) -> None:
-        """Let the program's conversation be empty."""
+        """Empty the conversation of the agent's program."""
         self._program().messages.clear()
 
     def begins_anew(self) -> None:
-        """End the agent's program and start it again within the same build; it counts from 0."""
+        """Restart the agent's program within the same build. Its message ids start again at 0."""
         program = self._program()
         self._deployment.builds.restart(self.row, program.agent)
 
     def crashes(self) -> None:
-        """End the agent's program; its app becomes unhealthy."""
+        """End the agent's program. Its app becomes unhealthy."""
         self._program()
         self._deployment.builds.crash(self.row.workspace)
 
     def pause_by_timeout(self) -> None:
-        """Stop the workspace because nobody used it; what is due is done at once."""
+        """Pause the task as Coder does when nobody uses the workspace. Actions that are due run at once."""
         self._stop("task_auto_pause", "idle timeout")
 
     def pause(self) -> None:
-        """Pause it as somebody does in Coder's own pages."""
+        """Pause the task as somebody does on Coder's own pages."""
         self._stop("task_manual_pause", "manual")
 
     def resume(self) -> None:
-        """Resume it as somebody does in Coder's own pages."""
+        """Resume the task as somebody does on Coder's own pages."""
         self._world.agenda.catch_up()
         self._deployment.builds.add(self.row.workspace, "start", "task_resume", self.row.owner)
         self._deployment.notices.about_build("Task Resumed", self.row)
         self._world.agenda.catch_up()
 
     def deleted_elsewhere(self) -> None:
-        """Delete the workspace, and with it the task, as somebody does in Coder's own pages."""
+        """Delete the workspace and its task as somebody does on Coder's own pages."""
         self._world.agenda.catch_up()
         self._deployment.builds.add(self.row.workspace, "delete", "initiator", self.row.owner)
         self._world.drop_task(self.row)
         self._world.agenda.catch_up()
 
     def agent_is_unreachable(self) -> None:
-        """Cut the agent off: the task stays active, and calls into it fail with 502 after half a minute.
+        """Disconnect the agent. The task stays active, and calls to the agent fail with 502 after 30 seconds.
 
-        Coder notices within a minute; then the agent's health says so.
+        Coder notices within a minute and then reports the agent as unhealthy.
         """
         self._connection_is(is_up=False)
 
@@ -192,10 +205,10 @@ class PuppetTask:
         self._connection_is(is_up=True)
 
     def agentapi_fails(self, part: str, times: int = 1) -> None:
-        """Let the program inside fail at one of its parts.
+        """Let one part of the agent's program fail `times` times.
 
-        `message_after_typing` and `message_unlogged` fail though the agent has the words; after the latter
-        they become no entry of the log, and only the screen has moved.
+        With `message_after_typing` and `message_unlogged` the agent gets the input although the call fails.
+        With `message_unlogged` the input also gets no entry in the log; only the screen changes.
         """
         if part not in PARTS:
             raise ValueError(f"the program inside has no part {part!r}")

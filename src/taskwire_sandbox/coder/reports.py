@@ -1,4 +1,4 @@
-"""What agents report to coderd: the app's statuses, and the snapshots that they leave behind."""
+"""What agents send to coderd: reports of their state, and snapshots of their last messages."""
 
 import html
 import json
@@ -11,6 +11,7 @@ from taskwire_sandbox.coder.wire import Json, Refusal, encode, timestamp
 from taskwire_sandbox.coder.world import World
 
 REPORT_STATES = ("working", "idle", "complete", "failure")
+# The shutdown script uploads at most this many messages.
 SNAPSHOT_MESSAGES = 30
 SNAPSHOT_LIMIT = 64 * 1024  # bytes of the uploaded body
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -20,14 +21,17 @@ Listener = Callable[[Workspace, AppStatus, AppStatus | None], None]
 
 
 class Reports:
-    """The receiving end of the agents' reports."""
+    """Receives the agents' reports."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.on_report: Listener = lambda _workspace, _status, _before: None
 
     def add(self, workspace: Workspace, agent: Agent, state: str, message: str, uri: str) -> AppStatus:
-        """Append a report to the app's history; `state` is in the report's spelling."""
+        """Append a report to the app's history.
+
+        `state` is spelled as in reports (`failure`, not `failed`).
+        """
         if state not in REPORT_STATES:
             raise Refusal(400, "Invalid state provided.", f"invalid state: {state!r}")
         if len(message.encode()) > MESSAGE_LIMIT:
@@ -47,24 +51,24 @@ class Reports:
         return status
 
     def keep_snapshot(self, task: Task, messages: Sequence[Message], layout: str = "agentapi") -> None:
-        """Store what a paused task shows as its log; a later one replaces it."""
+        """Store the log of a paused task. It replaces an older snapshot."""
         task.snapshot = Snapshot(layout, list(messages), self._world.agenda.stamp())
 
 
 def sanitized(message: str) -> str:
-    """Return a message as Coder keeps it for a web page: without tags, and what is left escaped for HTML."""
+    """Return a message as Coder stores it for web pages: without tags, and escaped for HTML."""
     plain = _TAG.sub("", _unquoted(message))
     escaped = _ESCAPE.sub("", _escaped_for_html(html.unescape(plain)))
     return " ".join("".join(c for c in escaped if c.isprintable() or c.isspace()).split())
 
 
 def _escaped_for_html(text: str) -> str:
-    """Escape as Go does, which writes quotes as numbers."""
+    """Escape for HTML as Go does, which writes quotes as numbers."""
     return html.escape(text, quote=False).replace("'", "&#39;").replace('"', "&#34;")
 
 
 def _unquoted(message: str) -> str:
-    """Read backslashes as in a string of a program, where the whole message can be read so."""
+    """Resolve backslash escapes if the whole message is valid as a string literal."""
     try:
         return str(json.loads(f'"{message}"'))
     except ValueError:
@@ -72,7 +76,7 @@ def _unquoted(message: str) -> str:
 
 
 def message_json(message: Message, offset_minutes: int = 0) -> Json:
-    """Return a message as agentapi has it."""
+    """Return a message in agentapi's form."""
     return {
         "id": message.id,
         "content": message.content,
@@ -82,7 +86,7 @@ def message_json(message: Message, offset_minutes: int = 0) -> Json:
 
 
 def worth_keeping(messages: Sequence[Message]) -> list[Message]:
-    """Return the last messages that fit into a snapshot, as the agent's shutdown script picks them."""
+    """Return the last messages that fit into a snapshot, chosen as the agent's shutdown script does."""
     kept = list(messages[-SNAPSHOT_MESSAGES:])
     while len(kept) > 1 and _size(kept) > SNAPSHOT_LIMIT:
         kept.pop(0)

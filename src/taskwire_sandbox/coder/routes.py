@@ -1,4 +1,4 @@
-"""Every route that the stand-in knows, with the query keys that the real one reads."""
+"""All routes of the stand-in, each with the query keys that the real server reads."""
 
 from taskwire_sandbox.coder import agent_routes, people_routes, task_routes, template_routes, workspace_routes
 from taskwire_sandbox.coder.calls import Route
@@ -135,7 +135,7 @@ ALL_ROUTES = TASK_ROUTES + OTHER_ROUTES
 
 
 class RouteTable:
-    """Finds the route of a request; a fixed word in a pattern goes before a parameter."""
+    """Finds the route of a request. A literal path part goes before a parameter."""
 
     def __init__(self) -> None:
         self._by_length: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
@@ -145,9 +145,9 @@ class RouteTable:
             self._by_length.setdefault((route.method, len(parts)), []).append((parts, route))
 
     def find(self, method: str, path: str, *, has_tasks: bool) -> tuple[Route, dict[str, str]] | None:
-        """Return the route and the path's parameters."""
+        """Return the route and the path parameters, or None."""
         if path.startswith(f"{EXPERIMENTAL}/tasks"):
-            path = V2 + path.removeprefix(EXPERIMENTAL)  # kept by the real one as an alias
+            path = V2 + path.removeprefix(EXPERIMENTAL)  # the real server keeps this path as an alias
         asked = path.strip("/").split("/")
         for parts, route in self._by_length.get((method, len(asked)), ()):
             params = _matched(parts, asked)
@@ -156,7 +156,7 @@ class RouteTable:
         return None
 
     def knows(self, path: str) -> bool:
-        """Say whether the path exists with another method."""
+        """Say whether any method has this path."""
         return any(
             self.find(method, path, has_tasks=True) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         )

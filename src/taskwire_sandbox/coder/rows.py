@@ -1,4 +1,4 @@
-"""Coder's tables, as plain rows. What is derived from them is in `derived`, their JSON in `shapes`."""
+"""Coder's tables as plain rows. Derived values are in `derived`, the JSON is in `shapes`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ORGANIZATION_ROLES = {
 
 @dataclass(slots=True, eq=False)
 class Organization:
-    """A tenant; one of them is the default."""
+    """A tenant. One of them is the default."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class Organization:
 
 @dataclass(slots=True, eq=False)
 class User:
-    """A person or a service account. `org_roles` has a key for each organization the user belongs to."""
+    """A person or a service account. `org_roles` has a key for each organization of the user."""
 
     id: str
     username: str
@@ -54,7 +54,7 @@ class User:
 
 @dataclass(slots=True, eq=False)
 class Token:
-    """An API key. `key` is what a client sends; only `id` is ever shown again."""
+    """An API key. Clients send `key`; after its creation Coder shows only `id`."""
 
     id: str
     secret: str
@@ -68,7 +68,7 @@ class Token:
 
     @property
     def key(self) -> str:
-        """Return what goes into the session token header."""
+        """Return the value of the session token header."""
         return f"{self.id}-{self.secret}"
 
 
@@ -86,7 +86,7 @@ class Preset:
 
 @dataclass(slots=True, eq=False)
 class Parameter:
-    """A rich parameter; one that is required and has no default needs a preset."""
+    """A rich parameter. A required one without a default needs a preset."""
 
     name: str
     default: str = ""
@@ -96,7 +96,7 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class ExternalAuth:
-    """An account elsewhere that a template wants linked."""
+    """An external account that a template needs."""
 
     id: str
     display_name: str
@@ -106,7 +106,7 @@ class ExternalAuth:
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """One version of a template; this is what a task is made from."""
+    """One version of a template. A task is created from a version."""
 
     id: str
     template: "Template"
@@ -121,7 +121,7 @@ class Version:
 
 @dataclass(slots=True, eq=False)
 class Template:
-    """A template, who may see and use it, and how the agents made from it behave."""
+    """A template, who may see and use it, and how its agents behave."""
 
     id: str
     name: str
@@ -146,13 +146,13 @@ class Template:
 
     @property
     def active(self) -> Version:
-        """Return the version that new workspaces get."""
+        """Return the version for new workspaces."""
         return self.versions[-1]
 
 
 @dataclass(slots=True, eq=False)
 class AppStatus:
-    """One report: what an agent, or the watcher of its screen, said at a time."""
+    """One report by an agent or by the watcher of its screen."""
 
     id: str
     created_at: datetime
@@ -165,7 +165,7 @@ class AppStatus:
 
 @dataclass(slots=True, eq=False)
 class App:
-    """The app through which the agent is reached, with every report, oldest first."""
+    """The app that leads to the agent, with all reports, the oldest first."""
 
     id: str
     health: str = "initializing"
@@ -240,7 +240,7 @@ class Snapshot:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """An entry of the agent's conversation; its id is its place in the list."""
+    """An entry of the agent's conversation. Its id is its index in the list."""
 
     id: int
     role: str
@@ -251,7 +251,7 @@ class Message:
 
 @dataclass(slots=True, eq=False)
 class Workspace:
-    """What a task runs in."""
+    """The workspace that a task runs in."""
 
     id: str
     name: str
@@ -268,7 +268,7 @@ class Workspace:
 
     @property
     def organization(self) -> Organization:
-        """Return where it belongs."""
+        """Return the workspace's organization, which is the template's."""
         return self.template.organization
 
     @property
@@ -279,7 +279,7 @@ class Workspace:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A task. `cached` is its status and JSON until something about it changes."""
+    """A task. `cached` holds its status and JSON until the task changes."""
 
     id: str
     name: str
@@ -294,4 +294,4 @@ class Task:
     typed_prompt: str | None = None
     inputs: list[str] = field(default_factory=list)
     cached: tuple[str, bytes] | None = None
-    arrivals: int = -1  # how many requests had arrived when a request made it
+    arrivals: int = -1  # requests that had arrived when one created this task; -1: none created it

@@ -1,4 +1,7 @@
-"""The stand-in as a whole: a server on loopback that is Coder for all who ask it, and its strings."""
+"""The stand-in as a whole: a server on loopback that answers as Coder, with controls for tests.
+
+`control` offers the same controls over HTTP.
+"""
 
 import asyncio
 import contextlib
@@ -34,20 +37,20 @@ from taskwire_sandbox.coder.world import Settings, World
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 20.0
-GOING_SECONDS = 0.05  # the answer to who sent it away still goes out
+GOING_SECONDS = 0.05  # the answer to the request that asked for this is still sent
 
 
 @runtime_checkable
 class Stepped(Protocol):
-    """A clock that can be moved."""
+    """A clock that a test can move."""
 
     def advance(self, seconds: float) -> None:
-        """Move on by so many seconds."""
+        """Move the clock forward by this number of seconds."""
         ...
 
 
 class ScriptedCoder:
-    """Coder's stand-in, scripted in this process. Inside its context `url` is where it listens."""
+    """The stand-in for Coder, controlled from this process. Inside its context it listens at `url`."""
 
     def __init__(
         self,
@@ -82,11 +85,11 @@ class ScriptedCoder:
         self.template = self.furnish.template("tasks-docker", display_name="Tasks on Docker")
 
     async def answer_control(self, request: web.Request) -> web.StreamResponse | None:  # noqa: ARG002
-        """Answer a request to the control interface; None if this is not one."""
+        """Answer a request to the control interface, or return None if the request is not one."""
         return None
 
     async def __aenter__(self) -> Self:
-        """Listen, and let time pass."""
+        """Start listening, and start the schedule if the clock is a real one."""
         self._runner = web.AppRunner(self._server.application(), access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await self.come_back()
@@ -101,7 +104,7 @@ class ScriptedCoder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening and let go of everything."""
+        """Stop listening, and end all requests, streams and background tasks."""
         self._server.release()
         self._server.streams.close()
         for chore in self._chores:
@@ -112,22 +115,22 @@ class ScriptedCoder:
 
     @property
     def url(self) -> str:
-        """Return the address, without a slash at its end."""
+        """Return the base URL without a slash at its end."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def complaints(self) -> list[str]:
-        """Return what was asked in a way that the real Coder does not know; a test world wants none."""
+        """Return the complaints: requests that the real Coder does not know. A test expects none."""
         return list(self.world.complaints)
 
     @property
     def requests(self) -> list[Seen]:
-        """Return the last ten thousand requests, the oldest first."""
+        """Return the last 10,000 requests, the oldest first."""
         return list(self._server.requests)
 
     @property
     def on_request(self) -> Hook | None:
-        """Return who hears of each call that takes effect, "before" and "after"; it may be awaitable."""
+        """Return the hook that is called "before" and "after" each request takes effect. It may be async."""
         return self._server.on_request
 
     @on_request.setter
@@ -136,7 +139,10 @@ class ScriptedCoder:
 
     @property
     def on_arrival(self) -> Arrival | None:
-        """Return who may let each request go wrong as it arrives, before anything is planned for it."""
+        """Return the hook that may choose a fault for an arriving request.
+
+        It goes before the planned faults.
+        """
         return self._server.on_arrival
 
     @on_arrival.setter
@@ -145,7 +151,7 @@ class ScriptedCoder:
 
     @property
     def tasks(self) -> list[PuppetTask]:
-        """Return every task that exists, the oldest first."""
+        """Return every existing task, the oldest first."""
         self.world.agenda.catch_up()
         return [PuppetTask(self.deployment, task) for task in reversed(list(self.world.newest_tasks()))]
 
@@ -163,7 +169,7 @@ class ScriptedCoder:
         organizations: Mapping[str, Iterable[str]] | None = None,
         github_id: int = 0,
     ) -> User:
-        """Add a user, by default an ordinary member of the default organization."""
+        """Add a user. By default it is an ordinary member of the default organization."""
         return self.furnish.user(
             username, email=email, name=name, roles=roles, organizations=organizations, github_id=github_id
         )
@@ -171,7 +177,7 @@ class ScriptedCoder:
     def add_token(
         self, username: str, *, name: str = "", lifetime: timedelta = YEAR, scopes: tuple[str, ...] = ("all",)
     ) -> str:
-        """Add a key for a user and return what a client sends."""
+        """Add a key for a user and return the session token that a client sends."""
         return self.furnish.token(self.user(username), name, lifetime, scopes).key
 
     def add_template(
@@ -188,7 +194,7 @@ class ScriptedCoder:
         plan: BuildPlan = INSTANT,
         has_ai_task: bool = True,
     ) -> Template:
-        """Add a template; its agents follow the script that the function picks for a prompt."""
+        """Add a template. `script` chooses the agent's script for a prompt."""
         return self.furnish.template(
             name,
             display_name=display_name,
@@ -205,33 +211,33 @@ class ScriptedCoder:
     def new_preset(
         self, name: str, parameters: Mapping[str, str] | None = None, *, is_default: bool = False
     ) -> Preset:
-        """Make a preset for a template that is still to be added."""
+        """Make a preset for a template that is not added yet."""
         return self.furnish.preset(name, parameters, is_default=is_default)
 
     def add_task(
         self, username: str, prompt: str, *, name: str = "", template: Template | None = None
     ) -> PuppetTask:
-        """Add a task as if it had been created in Coder's own pages."""
+        """Add a task as if somebody had created it on Coder's own pages."""
         task = self.furnish.task(self.user(username), prompt, template or self.template, name)
         self.world.agenda.catch_up()
         return PuppetTask(self.deployment, task)
 
     def fill(self, count: int, username: str, *, prefix: str = "filler") -> None:
-        """Add many tasks at once."""
+        """Add `count` tasks at once."""
         owner = self.user(username)
         for number in range(count):
             self.furnish.task(owner, f"Filler {number}", self.template, f"{prefix}-{number:05d}")
         self.world.agenda.catch_up()
 
     def user(self, username: str) -> User:
-        """Return the user of that name or id."""
+        """Return the user with this name or id."""
         found = self.world.find_user(username)
         if found is None:
             raise LookupError(f"no user is called {username!r}")
         return found
 
     def task(self, name: str) -> PuppetTask:
-        """Return the task with this id, name, `owner/name`, or the only one whose name begins so."""
+        """Return the task with this id, name or `owner/name`, or the only task whose name starts so."""
         self.world.agenda.catch_up()
         found = [task for task in self.world.tasks.values() if _is_called(task, name)]
         found = found or [task for task in self.world.tasks.values() if task.name.startswith(name)]
@@ -241,13 +247,13 @@ class ScriptedCoder:
         return PuppetTask(self.deployment, found[0])
 
     def share(self, task: str, username: str, role: str = "use") -> None:
-        """Share a task's workspace with a user: use, admin, or nothing to take it back."""
+        """Share a task's workspace with a user. `role` is `use`, `admin`, or empty to end the share."""
         workspace = self.task(task).row.workspace
         workspace.user_acl[self.user(username).id] = role
         self.world.touch(workspace)
 
     def suspend(self, username: str) -> None:
-        """Suspend a user; every key of theirs stops working."""
+        """Suspend a user. All keys of the user stop working."""
         self.user(username).status = "suspended"
 
     def misbehave(
@@ -260,18 +266,21 @@ class ScriptedCoder:
         skips: int = 0,
         seed: int = 0,
     ) -> Trouble:
-        """Go wrong with calls to routes that fit (`tasks.send`, `tasks.*`), so often or until `behave`."""
+        """Plan a fault for calls to routes that match a pattern (`tasks.send`, `tasks.*`).
+
+        The fault happens `times` times, or until `behave` if `times` is None.
+        """
         trouble = Trouble(route, fault, times, probability, skips)
         trouble.dice.seed(seed)
         return self._server.troubles.plan(trouble)
 
     def behave(self) -> None:
-        """Forget all planned misbehaviour and cut the connections that hang."""
+        """Forget all planned faults, and reset the connections that hang."""
         self._server.troubles.clear()
         self._server.release()
 
     async def go_away(self) -> None:
-        """Refuse every new connection until `come_back`."""
+        """Close all connections and refuse new ones until `come_back`."""
         if self._site is not None:
             await self._site.stop()
             self._site = None
@@ -281,7 +290,7 @@ class ScriptedCoder:
                     connection.transport.abort()
 
     async def come_back(self) -> None:
-        """Listen again, at the same address."""
+        """Listen again at the same address."""
         if self._runner is None:
             raise RuntimeError("the stand-in has not been entered")
         self._site = web.TCPSite(self._runner, HOST, self._port, reuse_address=True)
@@ -290,7 +299,7 @@ class ScriptedCoder:
 
     @contextlib.asynccontextmanager
     async def away(self) -> AsyncIterator[None]:
-        """Be unreachable for as long as the block lasts."""
+        """Be unreachable inside the block."""
         await self.go_away()
         try:
             yield
@@ -298,7 +307,10 @@ class ScriptedCoder:
             await self.come_back()
 
     def go_away_for(self, seconds: float) -> None:
-        """Be unreachable for so many seconds of real time, beginning as soon as this is answered."""
+        """Be unreachable for `seconds` of real time.
+
+        This starts just after the answer to the present request.
+        """
         self._start(self._go_away_for(seconds))
 
     async def _go_away_for(self, seconds: float) -> None:
@@ -307,7 +319,7 @@ class ScriptedCoder:
             await asyncio.sleep(seconds)
 
     async def advance(self, seconds: float) -> None:
-        """Move stepped time on; everything that falls due happens at its moment, in order."""
+        """Move a stepped clock forward. Every scheduled action runs at its own moment, in order."""
         if not isinstance(self.clock, Stepped):
             raise TypeError("only a stepped clock can be advanced")
         end = self.clock.now() + timedelta(seconds=seconds)
@@ -320,14 +332,17 @@ class ScriptedCoder:
         await asyncio.sleep(0)
 
     async def catch_up(self) -> None:
-        """Let happen what is due by a clock that somebody else has moved."""
+        """Run the scheduled actions that are due, after a test has moved the clock itself."""
         self.world.agenda.catch_up()
         await asyncio.sleep(0)
 
     async def until(
         self, description: str, condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        """Wait until the condition holds, looking after every request and change; say what never came."""
+        """Wait until the condition holds.
+
+        It is checked after every request and change. On timeout, name it.
+        """
         try:
             async with asyncio.timeout(patience_seconds):
                 while not condition():
@@ -368,7 +383,7 @@ class ScriptedCoder:
         async with ClientSession(timeout=ClientTimeout(total=60)) as session:
             for message_id, body in notices:
                 headers = {"Content-Type": "application/json", "X-Message-Id": message_id}
-                # What the receiver does not take is tried again after five minutes; that is beyond any test.
+                # Coder repeats a failed delivery after five minutes. No test waits for that long.
                 with contextlib.suppress(ClientError, TimeoutError):
                     async with session.post(self.webhook_url, data=body, headers=headers) as response:
                         await response.read()

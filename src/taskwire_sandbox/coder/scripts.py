@@ -1,6 +1,6 @@
-"""Agents for the demo: several ways in which a task goes, written to be read as work that somebody asked for.
+"""Ready-made agents for the demo. Each shows one way in which a task can go, told as plausible work.
 
-`pick` chooses one by words of the prompt, so that whoever tries the demo can ask for each of them.
+`pick` chooses an agent by words in the prompt, so a person who tries the demo can ask for each of them.
 """
 
 import re
@@ -41,7 +41,7 @@ A_BROKEN_BUILD = BuildPlan(
 YES = frozenset(("yes", "yep", "yeah", "ok", "okay", "sure", "go", "drop", "1"))
 DO_IT = re.compile(r"\bdo (it|so|that)\b|\bplease do\b")
 NO = frozenset(("no", "nope", "don't", "not", "keep", "leave", "skip", "wait", "2"))
-# Who asks back has not decided yet.
+# A person who asks back has not decided yet.
 ASKS_BACK = frozenset(
     ("what", "which", "why", "how", "recommend", "suggest", "advise", "think", "would", "should")
 )
@@ -105,7 +105,7 @@ FIXES_IT = Script(
 )
 
 
-# Its words fit whatever it was asked for.
+# The texts fit any prompt.
 DOES_IT = Script(
     steps=(
         Work(2, "Reading the code"),
@@ -293,7 +293,7 @@ BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
 
 
 def pick(prompt: str) -> Script:
-    """Choose an agent by the first word of the prompt that one of them answers to, or one for any prompt."""
+    """Choose the first agent one of whose words is in the prompt, or the agent that fits any prompt."""
     words = prompt.lower()
     for known, script in BY_WORD:
         if any(word in words for word in known):

@@ -1,4 +1,4 @@
-"""The search query of lists (`q`): its grammar, and the errors that break its rules."""
+"""The search query of lists (`q`): its grammar, and the errors for queries that break it."""
 
 from collections.abc import Callable, Collection
 
@@ -9,7 +9,7 @@ Terms = dict[str, list[str]]
 
 
 def parse(query: str, bare: str) -> tuple[Terms, Problems]:
-    """Split a query into its terms; a word without a key counts for the key `bare`."""
+    """Split a query into terms. A word without a key belongs to the key `bare`."""
     terms: Terms = {}
     problems: Problems = []
     for element in _split(query.lower(), " ", keeps_quotes=True):
@@ -26,7 +26,7 @@ def parse(query: str, bare: str) -> tuple[Terms, Problems]:
 
 
 def single(terms: Terms, key: str, problems: Problems) -> str:
-    """Return the one value of a key, or nothing; two of them are a problem."""
+    """Return the only value of a key, or an empty text. More than one value is a problem."""
     values = terms.get(key, [])
     if len(values) > 1:
         text = (
@@ -38,7 +38,7 @@ def single(terms: Terms, key: str, problems: Problems) -> str:
 
 
 def boolean(terms: Terms, key: str, problems: Problems) -> bool | None:
-    """Return a key's truth value, as Go reads it, or None if it is not there."""
+    """Return a key's boolean as Go parses it, or None if the key is absent or wrong."""
     text = single(terms, key, problems)
     if text in ("1", "t", "true"):
         return True

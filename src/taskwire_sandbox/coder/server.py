@@ -1,4 +1,7 @@
-"""The HTTP side: finds the route, checks the key, counts, misbehaves if told to, remembers every request."""
+"""The HTTP server: finds the route, checks the key, applies limits and faults, records requests.
+
+What a route answers is in the `*_routes` modules.
+"""
 
 import asyncio
 import socket
@@ -33,12 +36,13 @@ BODY_LIMIT = 64 * 1024 * 1024
 TOKEN_QUERIES = frozenset({"coder_session_token", "access_token"})
 BYPASS = "X-Coder-Bypass-Ratelimit"
 UNKNOWN_ROUTE = "unknown"
+# The lengths of the two parts of an API key: its id and its secret.
 KEY_PARTS = (10, 22)
 
 
 @dataclass(slots=True)
 class Seen:
-    """A request as it was seen, and what became of it. `fault` names the misbehaviour that it met."""
+    """A recorded request and its result. `fault` is the name of the fault that it met, or empty."""
 
     number: int
     at: datetime
@@ -59,7 +63,7 @@ Outside = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 class Server:
-    """Answers requests for one deployment."""
+    """Answers HTTP requests for one deployment."""
 
     def __init__(self, deployment: Deployment, outside: Outside) -> None:
         self._deployment = deployment
@@ -77,20 +81,20 @@ class Server:
         self.on_progress: Callable[[], None] = lambda: None
 
     def application(self) -> web.Application:
-        """Return what aiohttp serves."""
+        """Return the application that aiohttp serves."""
         application = web.Application(client_max_size=BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self.serve)
         return application
 
     def release(self) -> None:
-        """Let go of the requests that hang."""
+        """End the requests that a fault keeps hanging or a delay keeps waiting."""
         self._released.set()
         self._released = asyncio.Event()
         for waiting in self._waiting:
             waiting.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, or fail to."""
+        """Answer one request, or misbehave as a fault says."""
         elsewhere = await self._outside(request)
         if elsewhere is not None:
             return elsewhere
@@ -136,7 +140,7 @@ class Server:
         return _written(response)
 
     async def _let_pass(self, seconds: float) -> None:
-        """Wait by the deployment's clock, as far as nobody lets go of what hangs."""
+        """Wait by the deployment's clock, or until `release`."""
         if seconds:
             over = asyncio.Event()
             self._waiting.add(over)
@@ -151,7 +155,7 @@ class Server:
                 await waiting
 
     def _fault_for(self, seen: Seen) -> Fault | None:
-        """What goes wrong with a request: as somebody says who looks at each, else as it was planned."""
+        """Return the fault for a request. The `on_arrival` hook decides first, then the planned faults."""
         found = self.on_arrival(seen) if self.on_arrival is not None else None
         return found or self.troubles.next_for(seen.route)
 
@@ -183,7 +187,7 @@ class Server:
             return _with(call.route.act(call), headers)
         except Refusal as refusal:
             return _with(refusal.answer(), headers)
-        except Exception:  # noqa: BLE001 - a fault of the stand-in must fail the test, not look like Coder's
+        except Exception:  # noqa: BLE001 - an error of the stand-in must fail the test, not look like Coder's
             self._world.complain(
                 f"the stand-in failed at {seen.method} {seen.path}: {traceback.format_exc()}"
             )
@@ -261,27 +265,27 @@ class Server:
 
 
 class _Plain(Refusal):
-    """A refusal that is no JSON."""
+    """A refusal with a plain text body."""
 
     def answer(self) -> Answer:
-        """Return the bare sentence."""
+        """Return the sentence alone, without JSON."""
         return Answer(self.status, self.message.encode() + b"\n", content_type="text/plain; charset=utf-8")
 
 
 class _Limited(Refusal):
-    """A refusal for asking too often."""
+    """The refusal of a request over the rate limit."""
 
     def __init__(self, message: str, headers: Mapping[str, str]) -> None:
         super().__init__(429, message)
         self._headers = headers
 
     def answer(self) -> Answer:
-        """Return the 429 with the headers that say when to come back."""
+        """Return the 429 with the rate limit headers."""
         return _with(super().answer(), self._headers)
 
 
 def _token(request: web.Request) -> str:
-    """Return the session token from where Coder looks for it, in its order."""
+    """Return the session token. The sources are tried in Coder's order."""
     authorization = request.headers.get("Authorization", "")
     bearer = authorization[7:] if authorization[:7].lower() == "bearer " else ""
     sources = (
@@ -314,7 +318,7 @@ def _written(response: Answer) -> web.Response:
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Reset the connection: the client sees no answer and cannot know how far the request came."""
+    """Reset the connection. The client sees no answer and cannot know how far its request came."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")

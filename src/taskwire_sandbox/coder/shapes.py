@@ -1,4 +1,4 @@
-"""How rows look as JSON, key by key in the order in which the server emits them: tasks, people, templates."""
+"""The JSON of tasks, users and templates, with the keys in the order of the real server."""
 
 from taskwire_sandbox.coder import derived
 from taskwire_sandbox.coder.ids import NIL
@@ -25,7 +25,7 @@ OLD_SCOPES = ("all", "application_connect")
 
 
 def task_bytes(task: Task) -> tuple[str, bytes]:
-    """Return a task's status and its JSON; both are kept until the task changes."""
+    """Return a task's status and JSON. Both are cached until the task changes."""
     if task.cached is None:
         status = derived.task_status(task)
         task.cached = (status, encode(task_json(task, status)))
@@ -33,7 +33,7 @@ def task_bytes(task: Task) -> tuple[str, bytes]:
 
 
 def task_json(task: Task, status: str) -> Json:
-    """Return a task as the list and a get show it."""
+    """Return a task as the list and a single get show it."""
     workspace, template = task.workspace, task.workspace.template
     build = workspace.latest
     agent = build.agent
@@ -68,7 +68,7 @@ def task_json(task: Task, status: str) -> Json:
 
 
 def new_task_json(task: Task) -> Json:
-    """Return a task as the answer to its creation shows it: its first build is known to be on its way."""
+    """Return a task as the answer to its creation shows it, with its first build pending."""
     started: Json = {
         "timestamp": timestamp(task.workspace.latest.created_at),
         "state": "working",
@@ -91,7 +91,7 @@ def _state_json(task: Task, status: str) -> JsonValue:
 
 
 def health_json(is_healthy: bool, reason: str) -> Json:
-    """Return an agent's health; a healthy one has no reason."""
+    """Return an agent's health. A healthy agent has no reason."""
     return {"healthy": is_healthy, "reason": reason} if reason else {"healthy": is_healthy}
 
 
@@ -103,7 +103,7 @@ def log_entry(message: Message, offset_minutes: int = 0) -> Json:
 
 
 def snapshot_json(snapshot: Snapshot | None) -> Json:
-    """Return the log of a task whose agent does not run."""
+    """Return the log of a task whose agent is not running."""
     if snapshot is None:
         return {"logs": [], "snapshot": True}
     logs: list[JsonValue] = [log_entry(message) for message in snapshot.messages]
@@ -111,7 +111,7 @@ def snapshot_json(snapshot: Snapshot | None) -> Json:
 
 
 def user_json(user: User) -> Json:
-    """Return a user as those see it who may."""
+    """Return a user as permitted viewers see it."""
     organizations: list[JsonValue] = list(user.org_roles)
     roles: list[JsonValue] = [{"name": name, "display_name": SITE_ROLES[name]} for name in sorted(user.roles)]
     named: Json = {"name": user.name} if user.name else {}
@@ -190,7 +190,7 @@ def token_json(token: Token) -> Json:
 
 
 def template_json(template: Template) -> Json:
-    """Return a template; whether it is one for tasks is not in it."""
+    """Return a template. The real server does not say here whether it is for tasks."""
     organization = template.organization
     never: Json = {"P50": None, "P95": None}
     return {
@@ -272,7 +272,7 @@ def _import_job(version: Version) -> Json:
 
 
 def preset_json(preset: Preset) -> Json:
-    """Return a preset; its keys have no JSON names and so are Go's own."""
+    """Return a preset. Its keys are Go's field names, because Coder's struct has no JSON names."""
     parameters: list[JsonValue] = [
         {"Name": name, "Value": value} for name, value in preset.parameters.items()
     ]
@@ -306,7 +306,7 @@ def parameter_json(parameter: Parameter) -> Json:
 
 
 def external_auth_json(auth: ExternalAuth, user: User, access_url: str) -> Json:
-    """Return an account that a template wants linked, and whether the asker has."""
+    """Return an external account that a template needs, and whether the user has linked it."""
     return {
         "id": auth.id,
         "type": auth.kind,

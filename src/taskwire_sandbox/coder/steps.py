@@ -1,4 +1,4 @@
-"""The language of an agent's behaviour: a few typed steps, and how its workspace is built."""
+"""The steps of which agents' scripts consist, and the plan by which a workspace is built."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ MESSAGE_LIMIT = 160  # bytes; Coder refuses a longer report with "Message is too
 
 
 def fitting(message: str) -> str:
-    """Return the message if Coder takes a report that long; an author's mistake is told at once."""
+    """Return the message if Coder accepts a report of its length.
+
+    Raise an error otherwise, so that a script's author sees the mistake at once.
+    """
     if len(message.encode()) > MESSAGE_LIMIT:
         raise ValueError(
             f"Message is too long. {len(message.encode())} bytes of {MESSAGE_LIMIT}: {message!r}"
@@ -17,7 +20,7 @@ def fitting(message: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The screen moves for so long; a report, if there is one, comes at the beginning."""
+    """The screen changes for `seconds`. A report, if there is one, is sent at the start."""
 
     seconds: float
     report: str = ""
@@ -29,7 +32,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """The agent prints something, line by line over so many seconds; `raw` has no terminal's dress."""
+    """The agent prints a text line by line over `seconds`. `raw` leaves out the terminal's formatting."""
 
     text: str
     seconds: float = 0.0
@@ -38,14 +41,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The terminal is drawn anew: what the agent has said in this turn is replaced."""
+    """The terminal is redrawn: this text replaces what the agent has printed in this turn."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The agent reports about itself; one that says idle is taken for working, as Coder does."""
+    """The agent reports about itself. A report of idle becomes working, as in Coder."""
 
     state: str
     message: str
@@ -57,7 +60,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The agent says something, falls still, and goes on with what the answer leads to."""
+    """The agent asks, stops working, and continues with the steps that `then` returns for the answer."""
 
     text: str
     then: "Callable[[str], Steps]" = lambda _answer: ()
@@ -69,7 +72,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The agent reports that it is done and falls still; two seconds later it is idle."""
+    """The agent reports that it is done and stops working. Two seconds later it is idle."""
 
     message: str
     uri: str = ""
@@ -80,7 +83,7 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The agent reports that it failed and falls still; two seconds later it is idle."""
+    """The agent reports that it failed and stops working. Two seconds later it is idle."""
 
     message: str
     uri: str = ""
@@ -91,24 +94,24 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The agent's program ends; its app becomes unhealthy."""
+    """The agent's program ends. Its app becomes unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing moves on the screen; after two seconds of it the watcher takes the agent for idle."""
+    """The screen does not change. After two seconds the screen watcher reports the agent as idle."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The screen is stable at once, without the two seconds that it takes to be believed."""
+    """The agent is idle at once, without the two seconds for which the screen must not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The screen moves from now on, until somebody pulls the strings."""
+    """The screen changes from now on, until a test uses its controls."""
 
 
 Step = Work | Say | Rewrite | Report | Ask | Complete | Fail | Crash | Wait | Idle | Busy
@@ -117,18 +120,18 @@ Steps = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """How long each part of a build takes, in seconds, and what goes wrong in it."""
+    """How long each part of a build takes, in seconds, and how the build fails."""
 
     queue: float = 0.0
     provision: float = 0.0
     connect: float = 0.0
     start: float = 0.0
     app: float = 0.0
-    flicker: float = 0.0  # the app is unhealthy for so long before it is up
+    flicker: float = 0.0  # seconds for which the app is unhealthy before it is healthy
     stop: float = 0.0
     delete: float = 0.0
-    error: str = ""  # why a start build fails; empty: it does not
-    broken_builds: int = 1  # how many start builds fail so, before one succeeds
+    error: str = ""  # the error of a failing start build; empty: it succeeds
+    broken_builds: int = 1  # how many start builds fail before one succeeds
     build_log: tuple[str, ...] = ()
     stop_error: str = ""
     delete_error: str = ""
@@ -146,7 +149,7 @@ def _nothing(_text: str) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What an agent does: at first, after a resume, and on input that no step waits for."""
+    """What an agent does at first, after a resume, and on input that no step waits for."""
 
     steps: Steps
     on_input: Callable[[str], Steps] = _nothing
@@ -167,7 +170,7 @@ ECHO = Script(steps=(Idle(),), on_input=_echo, on_resume=(Idle(),))
 
 
 def quiet(_prompt: str) -> Script:
-    """Choose the agent that does nothing by itself and is busy after an input: the tests' puppet."""
+    """Choose the agent that tests control: it does nothing by itself, and it is busy after an input."""
     return QUIET
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events: one workspace's present, and again whenever it changes."""
+"""Server-sent events: a stream of one workspace, now and after every change."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,14 @@ class Streams:
             self.changed(workspace_id)
 
     def changed(self, workspace_id: str) -> None:
-        """Wake those who watch this workspace."""
+        """Wake the streams of this workspace."""
         for watcher in self._watchers.get(workspace_id, ()):
             watcher.set()
 
     async def follow(
         self, request: web.Request, workspace_id: str, present: Callable[[], bytes]
     ) -> web.StreamResponse:
-        """Send the workspace now and after every change, until the other side goes."""
+        """Send the workspace now and after every change, until the client disconnects."""
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",

@@ -1,4 +1,7 @@
-"""The Tasks API: list, get, create, edit, delete, pause, resume. What leads to the agent is elsewhere."""
+"""The routes of the Tasks API: list, get, create, edit, delete, pause, resume.
+
+The routes that lead to the agent are in `agent_routes`.
+"""
 
 from collections.abc import Mapping
 
@@ -30,7 +33,7 @@ UNLICENSED = (
 
 
 def list_tasks(call: Call) -> Answer:
-    """Answer with every task that the viewer can read and the query asks for, the newest first."""
+    """Answer with all tasks that match the query and that the viewer can read, the newest first."""
     wanted = _filter(call)
     key = (call.viewer.user.id, call.viewer.powers(), *wanted)
     body = call.world.kept_lists.get(key)
@@ -90,7 +93,7 @@ def get_task(call: Call) -> Answer:
 
 
 def create_task(call: Call) -> Answer:
-    """Make a task and its workspace, and queue the first build."""
+    """Create a task and its workspace, and queue the first build."""
     owner = call.member()
     request = call.read(CREATE_TASK)
     version = _version(call, text(request, "template_version_id"))
@@ -175,7 +178,7 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
         )
     workspace, task = call.world.find_workspace(owner, name), call.world.find_task(owner, name)
     if task is not None and call.number <= task.arrivals:
-        # Both were under way at once: neither saw the other before the database did.
+        # The two requests overlapped: both passed the check of names, and the database refuses the second.
         unique = 'pq: duplicate key value violates unique constraint "tasks_owner_id_name_unique_idx"'
         raise Refusal(500, "Internal error creating task.", unique)
     if workspace is not None or task is not None:
@@ -184,7 +187,7 @@ def _check_template(call: Call, owner: User, version: Version, name: str) -> Non
 
 
 def _preset(call: Call, preset_id: str) -> Preset | None:
-    """Return a preset, of whatever version it is: Coder does not compare."""
+    """Return a preset. It may belong to any version: Coder does not check that."""
     if preset_id == NIL:
         return None
     everyone = (preset for version in call.world.versions.values() for preset in version.presets)
@@ -217,7 +220,7 @@ def _insert(call: Call, owner: User, version: Version, name: str, display_name: 
 
 
 def update_input(call: Call) -> Answer:
-    """Change the prompt of a paused task; it is used when the task is resumed."""
+    """Change the prompt of a paused task. The agent gets it when the task is resumed."""
     task = call.task()
     prompt = text(call.read(UPDATE_INPUT), "input")
     if not prompt.strip():
@@ -236,7 +239,7 @@ def update_input(call: Call) -> Answer:
 
 
 def delete_task(call: Call) -> Answer:
-    """Queue the workspace's deletion; the task is gone at once, whatever comes of that."""
+    """Queue the workspace's deletion. The task is gone at once, even if that build fails."""
     task = call.task()
     _build(call, task.workspace, "delete", "initiator")
     call.world.drop_task(task)
@@ -244,7 +247,7 @@ def delete_task(call: Call) -> Answer:
 
 
 def pause_task(call: Call) -> Answer:
-    """Queue a stop, whatever the task's status is."""
+    """Queue a stop build, whatever the task's status is."""
     task = call.task()
     build = _build(call, task.workspace, "stop", "task_manual_pause")
     call.deployment.notices.about_build("Task Paused", task)
@@ -252,7 +255,7 @@ def pause_task(call: Call) -> Answer:
 
 
 def resume_task(call: Call) -> Answer:
-    """Queue a start, unless the workspace runs; a failed build may be tried again so."""
+    """Queue a start build unless the workspace is running. This also repeats a failed build."""
     task = call.task()
     status = workspace_status(task.workspace.latest)
     if status == "running":

@@ -1,4 +1,4 @@
-"""Routes about templates, their versions, and what those ask for."""
+"""Routes about templates and their versions, presets, parameters and external accounts."""
 
 from taskwire_sandbox.coder import search, shapes
 from taskwire_sandbox.coder.calls import Call
@@ -13,7 +13,7 @@ TEMPLATE_KEYS = (
 
 
 def list_templates(call: Call) -> Answer:
-    """Answer with the templates that the viewer can read and the query asks for."""
+    """Answer with the templates that match the query and that the viewer can read."""
     return _list(call, list(call.world.templates.values()))
 
 
@@ -77,7 +77,7 @@ def get_template_by_name(call: Call) -> Answer:
 
 
 def list_versions(call: Call) -> Answer:
-    """Answer with a template's versions, the newest first, without the archived ones."""
+    """Answer with a template's versions, the newest first, without archived ones."""
     versions = [version for version in reversed(_template(call).versions) if not version.is_archived]
     return answer(200, [shapes.version_json(version) for version in versions])
 
@@ -88,7 +88,10 @@ def get_version(call: Call) -> Answer:
 
 
 def list_presets(call: Call) -> Answer:
-    """Answer with a version's presets; none is `null`, since Go writes a nil slice so."""
+    """Answer with a version's presets.
+
+    Without presets the answer is `null`, because Go encodes a nil slice so.
+    """
     presets = call.version().presets
     return answer(200, [shapes.preset_json(preset) for preset in presets] if presets else None)
 
@@ -99,7 +102,7 @@ def list_parameters(call: Call) -> Answer:
 
 
 def list_external_auth(call: Call) -> Answer:
-    """Answer with what has to be linked, and whether the asker has linked it."""
+    """Answer with the external accounts that a version needs, and whether the viewer has linked each."""
     version, user = call.version(), call.viewer.user
     url = call.world.settings.access_url
     return answer(200, [shapes.external_auth_json(each, user, url) for each in version.external_auth])

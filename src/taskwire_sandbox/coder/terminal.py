@@ -1,16 +1,15 @@
-"""An agent's terminal: how it shows text (a frame around the greeting, bullets, a width, padding), and how it
-takes what is pasted."""
+"""An agent's terminal: how it formats the text that it shows, and how it reads a text that is pasted."""
 
 import re
 import textwrap
 
 COLUMNS = 80
-REGISTRY_COLUMNS = 67  # with which the modules of Coder's registry start agentapi
+REGISTRY_COLUMNS = 67  # the width with which the modules of Coder's registry start agentapi
 BULLET = "⏺ "
 
 
 def banner(columns: int = COLUMNS, directory: str = "/home/coder/project") -> str:
-    """Return the greeting in its box, which is the conversation's first message."""
+    """Return the greeting in its box. It is the first message of a conversation."""
     lines = [
         "✻ Welcome to your coding agent!",
         "",
@@ -24,12 +23,12 @@ def banner(columns: int = COLUMNS, directory: str = "/home/coder/project") -> st
 
 
 def dressed(text: str, columns: int = COLUMNS) -> str:
-    """Return paragraphs as the terminal prints them: a bullet each, hard-wrapped, padded to the width."""
+    """Return paragraphs as the terminal prints them: hard-wrapped, padded, each with a bullet."""
     return "\n\n".join(_paragraph(part, columns) for part in text.strip("\n").split("\n\n"))
 
 
 def padded(text: str, columns: int = COLUMNS) -> str:
-    """Return lines as a terminal gives them back: filled up with blanks, each with a carriage return."""
+    """Return lines as a terminal returns them: padded with blanks, each with a carriage return."""
     return "".join(f"{line:<{columns}}\r\n" for line in text.split("\n"))
 
 
@@ -38,10 +37,10 @@ _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1b.?|.", re.DOTALL)
 
 
 def submitted(text: str) -> list[str]:
-    """Return what a program gets of a text that agentapi pastes, each part as it was submitted.
+    """Return the inputs that a program receives when agentapi pastes this text.
 
-    agentapi puts it between the marks of a paste, filters nothing, and presses return. The program leaves the
-    paste at its first end mark, and takes a return outside of it for the end of an input.
+    agentapi puts the text between the marks of a paste, filters nothing, and presses return. The program
+    leaves the paste at the first end mark in the text. Outside a paste, a return ends an input.
     """
     inputs, typed, is_pasting = [], "", False
     for key in _KEY.findall(f"{PASTE_BEGINS}{text}{PASTE_ENDS}\r"):

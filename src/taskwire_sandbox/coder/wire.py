@@ -1,4 +1,4 @@
-"""What goes over the wire, as a Go server writes it: JSON, times, and answers that refuse."""
+"""What is sent to clients, encoded as a Go server encodes it: JSON, times, and refusals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,18 +26,18 @@ _ESCAPES = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, ready to be written."""
+    """One HTTP answer, ready to be sent."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
-    watches: str = ""  # the workspace whose changes follow, on a stream
-    after_seconds: float = 0.0  # so long, by the deployment's clock, it takes until this is said
+    watches: str = ""  # id of the workspace whose changes are streamed after the body
+    after_seconds: float = 0.0  # delay of this answer, by the deployment's clock
 
 
 class Refusal(Exception):
-    """Coder says no: a status, a message, and perhaps more."""
+    """A refusal of Coder: a status and a message, sometimes with a detail or validations."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Refusal(Exception):
         after_seconds: float = 0.0,
     ) -> None:
         super().__init__(message)
-        self.after_seconds = after_seconds  # it is answered so late
+        self.after_seconds = after_seconds  # delay of the answer, by the deployment's clock
         self.status = status
         self.message = message
         self.detail = detail
         self.validations = validations
 
     def answer(self) -> Answer:
-        """Return the answer in Coder's form, without the keys that are empty."""
+        """Return the answer in Coder's form, without empty keys."""
         body: Json = {"message": self.message}
         if self.detail:
             body["detail"] = self.detail
@@ -66,23 +66,23 @@ class Refusal(Exception):
 
 
 def not_found() -> Refusal:
-    """Return the one 404 that hides whether something exists."""
+    """Return the 404 that Coder gives both for a missing row and for one that the viewer may not see."""
     return Refusal(404, NOT_FOUND)
 
 
 def encode(value: JsonValue) -> bytes:
-    """Write JSON as Go does: compact, in the order given, with HTML's characters escaped."""
+    """Encode JSON as Go does: compact, keys in the given order, HTML characters escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_ESCAPES).encode("utf-8", "replace")
 
 
 def answer(status: int, value: JsonValue) -> Answer:
-    """Return a JSON answer; Go's encoder ends it with a line break."""
+    """Return a JSON answer. It ends with a line break, because Go's encoder writes one."""
     return Answer(status, encode(value) + b"\n", content_type=JSON_TYPE)
 
 
 def timestamp(moment: datetime, nanoseconds: int = 0, offset_minutes: int = 0) -> str:
-    """Write a time as Go does: RFC 3339 without the fraction's trailing zeros, Z or an offset."""
+    """Format a time as Go does: RFC 3339, without trailing zeros in the fraction, with Z or an offset."""
     zone = timezone(timedelta(minutes=offset_minutes))
     local = moment.astimezone(zone)
     fraction = f".{local.microsecond:06d}{nanoseconds:03d}".rstrip("0").rstrip(".")
@@ -91,12 +91,12 @@ def timestamp(moment: datetime, nanoseconds: int = 0, offset_minutes: int = 0) -
 
 
 def go_time(moment: datetime) -> str:
-    """Write a time as Go prints it in a sentence."""
+    """Format a time as Go prints it in a sentence."""
     local = moment.astimezone(UTC)
     fraction = f".{local.microsecond:06d}".rstrip("0").rstrip(".")
     return local.strftime("%Y-%m-%d %H:%M:%S") + fraction + " +0000 UTC"
 
 
 def quoted(text: str) -> str:
-    """Write a string as Go's %q does, which for ordinary text is JSON's way."""
+    """Quote a string as Go's %q does. For ordinary text that is the same as JSON."""
     return json.dumps(text, ensure_ascii=False)

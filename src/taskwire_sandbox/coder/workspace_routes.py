@@ -1,4 +1,4 @@
-"""Routes about workspaces: themselves, their builds and logs, and with whom they are shared."""
+"""Routes about workspaces: their state, builds, build logs and shares."""
 
 from taskwire_sandbox.coder.agent_routes import within
 from taskwire_sandbox.coder.bodies import CREATE_BUILD, UPDATE_ACL, text
@@ -27,7 +27,7 @@ def get_workspace(call: Call) -> Answer:
 
 
 def watch_workspace(call: Call) -> Answer:
-    """Answer with the workspace now and whenever it changes."""
+    """Answer with a stream: the workspace now, and again after every change."""
     workspace = call.workspace()
     body = encode(workspace_json(workspace, call.world.tasks_by_workspace.get(workspace.id)))
     return Answer(200, body, watches=workspace.id)
@@ -60,7 +60,7 @@ def get_build(call: Call) -> Answer:
 
 
 def build_log(call: Call) -> Answer:
-    """Answer with what the provisioner printed."""
+    """Answer with the provisioner's output."""
     build, _ = _build(call)
     lines = within(call, build.logs)
     if call.query.get("format") == "text":
@@ -72,7 +72,7 @@ def build_log(call: Call) -> Answer:
 
 
 def get_acl(call: Call) -> Answer:
-    """Answer with whom the workspace is shared with."""
+    """Answer with the users with whom the workspace is shared."""
     workspace = call.workspace()
     users: list[JsonValue] = []
     for user_id, role in workspace.user_acl.items():
@@ -89,7 +89,7 @@ def get_acl(call: Call) -> Answer:
 
 
 def patch_acl(call: Call) -> Answer:
-    """Share the workspace, and its task with it, or take a share back."""
+    """Share the workspace and its task with users, or end shares."""
     workspace = _shareable(call)
     request = call.read(UPDATE_ACL)
     roles = request["user_roles"]
@@ -111,7 +111,7 @@ def patch_acl(call: Call) -> Answer:
 
 
 def delete_acl(call: Call) -> Answer:
-    """Take all shares back."""
+    """End all shares."""
     workspace = _shareable(call)
     workspace.user_acl.clear()
     call.world.touch(workspace)

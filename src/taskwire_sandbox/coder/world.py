@@ -1,4 +1,4 @@
-"""The deployment as it is: its rows, its settings, and the one place that marks a task as changed."""
+"""All rows and settings of one deployment. Every change of a task goes through `World.touch`."""
 
 import uuid
 from collections import deque
@@ -20,13 +20,15 @@ from taskwire_sandbox.coder.rows import (
     Workspace,
 )
 
+# How many complaints are kept; older ones are dropped.
 COMPLAINTS_KEPT = 1000
+# Ids of log lines start after this number, which is arbitrary.
 FIRST_ROW = 4711
 
 
 @dataclass(slots=True)
 class Settings:
-    """What an operator of the deployment chose."""
+    """The settings that the deployment's operator chose."""
 
     version: str = "v2.34.1+8ab3f1c"
     access_url: str = ""
@@ -36,17 +38,17 @@ class Settings:
     max_lifetime_days: int = 36500
     max_admin_lifetime_days: int = 7
     default_lifetime_days: int = 7
-    reports_become_working: bool = False  # as servers before February 2026 do
-    requires_external_auth: bool = False  # as servers after 2.34 do
+    reports_become_working: bool = False  # servers before February 2026 do this
+    requires_external_auth: bool = False  # servers after 2.34 do this
     lacks_agent_license: bool = False
 
 
 class World:
-    """All rows of one deployment. It knows no HTTP and waits for nothing."""
+    """All rows of one deployment. This class knows no HTTP and never waits."""
 
     def __init__(self, clock: Clock, seed: int, settings: Settings) -> None:
         self.clock = clock
-        # Two that are seeded alike are two all the same.
+        # This id is not drawn from the seed: two deployments with one seed must have different ids.
         self.deployment_id = str(uuid.uuid4())
         self.agenda = Agenda(clock)
         self.agenda.on_trouble = self.complain
@@ -73,16 +75,19 @@ class World:
         self._workspaces_by_name: dict[tuple[str, str], Workspace] = {}
 
     def next_row(self) -> int:
-        """Return the id of the next line of a log: they are numbered through, whatever they belong to."""
+        """Return the id of the next log line. All logs of the deployment share one sequence."""
         self._rows += 1
         return self._rows
 
     def complain(self, text: str) -> None:
-        """Remember that somebody asked in a way the real one does not know."""
+        """Record a complaint.
+
+        It tells of a request that the real Coder does not know, or of a stand-in's bug.
+        """
         self.complaints.append(text)
 
     def touch(self, workspace: Workspace) -> None:
-        """Note that something about the workspace, and so about its task, is different now."""
+        """Note that the workspace, and with it its task, has changed."""
         task = self.tasks_by_workspace.get(workspace.id)
         if task is not None:
             task.cached = None
@@ -109,7 +114,7 @@ class World:
         self.kept_lists.clear()
 
     def drop_task(self, task: Task) -> None:
-        """Delete a task, as Coder does: the row stays and nobody sees it again."""
+        """Delete a task as Coder does: the row stays, but no request finds it."""
         if task.is_deleted:
             return
         task.is_deleted, task.snapshot = True, None
@@ -119,7 +124,7 @@ class World:
         self.on_change(task.workspace)
 
     def drop_workspace(self, workspace: Workspace) -> None:
-        """Delete a workspace and with it the task that it belongs to."""
+        """Delete a workspace and its task."""
         workspace.is_deleted = True
         self._workspaces_by_name.pop((workspace.owner.id, workspace.name.lower()), None)
         task = self.tasks_by_workspace.get(workspace.id)
@@ -127,20 +132,20 @@ class World:
             self.drop_task(task)
 
     def find_user(self, name: str) -> User | None:
-        """Return the user with this id or username; an e-mail address finds nobody, as in Coder."""
+        """Return the user with this id or username. An e-mail address finds nobody, as in Coder."""
         known = as_uuid(name)
         return self.users.get(known) if known else self._users_by_name.get(name.lower())
 
     def find_task(self, owner: User, name: str) -> Task | None:
-        """Return the owner's task of that name."""
+        """Return the owner's task with this name."""
         return self._tasks_by_name.get((owner.id, name.lower()))
 
     def find_workspace(self, owner: User, name: str) -> Workspace | None:
-        """Return the owner's workspace of that name."""
+        """Return the owner's workspace with this name."""
         return self._workspaces_by_name.get((owner.id, name.lower()))
 
     def find_organization(self, name: str) -> Organization | None:
-        """Return the organization with this id or name, or the default one."""
+        """Return the organization with this id or name. The name `default` finds the default organization."""
         known = as_uuid(name)
         if known:
             return self.organizations.get(known)
@@ -150,5 +155,5 @@ class World:
         )
 
     def newest_tasks(self) -> Iterator[Task]:
-        """Go through the tasks as the list shows them: the newest first."""
+        """Return the tasks in the order of Coder's list: the newest first."""
         return iter(sorted(self.tasks.values(), key=lambda task: task.created_at, reverse=True))
