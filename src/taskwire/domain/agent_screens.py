@@ -1,7 +1,7 @@
-"""What each coding agent draws around its own words on its terminal, as one table.
+"""A table of what each coding agent draws around its own text on its terminal.
 
-`terminal` drops banners and status lines; `prose` reads the marks before words, tool calls and their results.
-A new agent is a new row. The patterns are compiled here into one for all agents: a log does not say which
+`terminal` drops banners and status lines. `prose` reads the marks before text, tool calls and their results.
+A new agent is a new row. The patterns of all agents are compiled into one, because a log does not say which
 agent wrote it.
 """
 
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentScreen:
-    """Patterns of one agent's screen; each is searched for in one line without blanks at its ends."""
+    """Patterns of one agent's screen. Each is searched for in a single line without blanks at its ends."""
 
     name: str
     # Lines that the agent shows when it starts.
     banner: tuple[str, ...] = ()
-    # The same, where they stand in a box: one such line gives the whole box away.
+    # The same in a box. One such line makes the whole box a banner.
     boxed_banner: tuple[str, ...] = ()
     # Status bars, spinners and hints.
     status: tuple[str, ...] = ()
-    # Characters before what the agent says, before a call of a tool, and before the call's result.
+    # The marks before the agent's text, before a tool call, and before the result of a call.
     says: str = ""
     calls: str = ""
     results: str = ""
@@ -88,7 +88,7 @@ SCREENS = (
             # Spinners of other agents: half circles before a word, and Braille dots.
             r"^[◐◓◑◒] ?[\w' -]{1,40}(?:…|\.\.\.)",
             r"^[\u2800-\u28ff]",
-            # A prompt in which nothing is typed.
+            # An empty prompt.
             r"^[>\u276f\u203a]$",
         ),
     ),

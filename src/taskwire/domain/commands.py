@@ -1,12 +1,12 @@
-"""What was typed after `/task`, as a typed command.
+"""Parses the text after `/task` into a typed command.
 
-The text comes as Slack sends it: escaped, with people and links as tokens. What a command carries to an agent
-is what the person typed; what a refusal quotes of it is inert among mrkdwn. Who may do it, and which task a
-name means, is decided elsewhere.
+The text is as Slack sends it: escaped, with people and links as tokens. A command for an agent carries
+exactly what the person typed. A refusal quotes the text escaped for mrkdwn. Other modules decide who may run
+a command, and which task a name means.
 
-A first word that is no verb opens the form with the whole text in it: a stray sentence starts nothing.
-The exception is a slip: a word that is nearly a verb, followed by nothing or by what that verb takes, is
-answered with the verb that was meant. A verb followed by what it does not take is answered with its usage.
+If the first word is not a verb, the form opens with the whole text in it, so that a stray sentence starts
+nothing. A typing error is the exception. A word that is nearly a verb gets a suggestion, if nothing follows
+it or if the verb's own arguments follow. A verb with wrong arguments gets its usage.
 """
 
 import re
@@ -37,15 +37,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TASK_URL = re.compile(r"https?://([^/?#\s]+)(?:/[^?#\s]*?)?/(?:tasks/|@)([^/?#\s]+)/([^/?#\s]+)")
 _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|([^<>]*))?>")
-# Coder's own rule for names of tasks; "new" is a page of its.
+# Coder's own rule for task names. "new" is taken by a page of Coder's.
 _NEW_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 _LIST_OPTIONS = (CommandOption("owner", "whose tasks"), CommandOption("page", "which page"))
 
 
 class ListFilter(StrEnum):
-    """Which tasks `list` shows: mine, all I may see, those that need me, or those of one state.
+    """Which tasks `list` shows: mine, all that I may see, those that need me, or those in one state.
 
-    A state is a word of a card, or a status of Coder's.
+    A state is a word from a card, or one of Coder's statuses.
     """
 
     MINE = "mine"
@@ -66,7 +66,7 @@ class ListFilter(StrEnum):
 
 @dataclass(frozen=True)
 class TaskName:
-    """How a person names a task: by name (or its beginning), by id, or by a link, whose host is kept."""
+    """A task as a person names it: by name or its beginning, by id, or by a link. A link's host is kept."""
 
     name: str = ""
     owner: str = ""
@@ -75,8 +75,8 @@ class TaskName:
 
     @classmethod
     def parse(cls, text: str) -> "TaskName":
-        """Read NAME, owner/NAME, an id, or a link to the task; raises UserError for anything else."""
-        # Slack makes a link of an address, and a mention of an owner's name with a sign before it.
+        """Parse NAME, owner/NAME, an id, or a link to the task. Raise UserError for anything else."""
+        # Slack turns an address into a link, and an owner's name behind an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
         plain = (address_of(text) if is_link else as_seen(text)).strip(QUOTES)
         if found := _TASK_URL.match(plain):
@@ -97,13 +97,13 @@ class TaskName:
         return cls("" if is_id else low, owner.lower(), low if is_id else "", host.lower())
 
     def __str__(self) -> str:
-        """Say it as a person would type it."""
+        """The name as a person would type it."""
         return "/".join(part for part in (self.owner, self.name or self.id) if part)
 
 
 @dataclass(frozen=True)
 class SlackPerson:
-    """Somebody who was picked in Slack: an id, and the name Slack sent with it."""
+    """A person who was picked in Slack: the id, and the name that Slack sent with it."""
 
     id: UserId
     name: str = ""
@@ -111,7 +111,10 @@ class SlackPerson:
 
 @dataclass(frozen=True)
 class Create:
-    """Start a task with exactly this prompt; `behind` is what was taken from its end for options."""
+    """Start a task with exactly this prompt.
+
+    `behind` is the text that was taken from the end of the prompt as options.
+    """
 
     prompt: AgentText
     template: str | None = None
@@ -123,7 +126,7 @@ class Create:
 
 @dataclass(frozen=True)
 class OpenForm:
-    """Open the form with this text as its prompt, and what was already chosen."""
+    """Open the form with this text as the prompt, and with the options that were given."""
 
     text: str = ""
     template: str | None = None
@@ -134,7 +137,7 @@ class OpenForm:
 
 @dataclass(frozen=True)
 class List:
-    """Show tasks; a name as `owner` is a Coder user's."""
+    """Show tasks. An `owner` that is a string is the name of a Coder user."""
 
     filter: ListFilter = ListFilter.ALL
     owner: SlackPerson | str | None = None
@@ -150,7 +153,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Logs:
-    """Show what the agent wrote last, or send all of it."""
+    """Show the agent's latest output, or send the whole log."""
 
     name: TaskName
     full: bool = False
@@ -158,7 +161,7 @@ class Logs:
 
 @dataclass(frozen=True)
 class Send:
-    """Give the agent this text."""
+    """Send the agent this text."""
 
     name: TaskName
     text: AgentText
@@ -187,7 +190,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace a paused task's prompt by this text."""
+    """Replace the prompt of a paused task by this text."""
 
     name: TaskName
     text: AgentText
@@ -195,7 +198,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Attach:
-    """Give the task a thread here."""
+    """Give the task a thread in this channel."""
 
     name: TaskName
 
@@ -209,26 +212,26 @@ class Detach:
 
 @dataclass(frozen=True)
 class Mute:
-    """Call nobody for the task."""
+    """Mention nobody in the task's notices."""
 
     name: TaskName
 
 
 @dataclass(frozen=True)
 class Unmute:
-    """Call people for the task again."""
+    """Mention people in the task's notices again."""
 
     name: TaskName
 
 
 @dataclass(frozen=True)
 class Templates:
-    """Show the templates this person may use."""
+    """Show the templates that this person may use."""
 
 
 @dataclass(frozen=True)
 class Help:
-    """Show the grammar, or one verb's."""
+    """Show all commands, or the help of one verb."""
 
     verb: str | None = None
 
@@ -238,7 +241,7 @@ Command = Create | OpenForm | List | OneTask | Logs | Send | Edit | Templates | 
 
 
 def parse(text: str) -> Command:
-    """Read what was typed after `/task`, as Slack sent it; raises UserError for what cannot be done."""
+    """Parse the text after `/task`, as Slack sent it. Raise UserError for a command that cannot be done."""
     text = text.strip()
     word, rest = first_word(text)
     if not word or asks_for_help(word):
@@ -271,7 +274,7 @@ def _create(rest: str, _: Verb) -> Command:
 
 
 def reads_behind(error: UserError, behind: str) -> UserError:
-    """The same refusal, which says what was taken for options: it may have been meant as text."""
+    """Add to a refusal which text was read as options, since it may have been meant as text."""
     if not behind:
         return error
     return UserError(
@@ -399,7 +402,7 @@ def _too_much(verb: Verb, rest: str) -> UserError:
 
 
 def _refuse_thread_verb(word: str, rest: str) -> None:
-    """Refuse `watch NAME` and the like; what goes on like a sentence is one."""
+    """Refuse `watch NAME` and the like. A thread verb that is followed by anything else begins a sentence."""
     verb = find_thread_verb(word.removeprefix("!"))
     if verb is None or not (not rest or _is_name(rest)):
         return
@@ -432,7 +435,7 @@ def _meant(word: str) -> list[Verb]:
 
 
 def _fits(verb: Verb, rest: str, word: str) -> bool:
-    """Tell whether what follows is what the verb takes, rather than the rest of a sentence."""
+    """Whether the rest of the text is what the verb takes, and not the rest of a sentence."""
     name, more = first_word(rest)
     if not rest:
         return len(word) > 1
@@ -457,7 +460,7 @@ def _is_name(word: str) -> bool:
 
 
 def _is_task_like(word: str) -> bool:
-    """Tell a task's name from a word of a sentence: names that Coder makes have hyphens."""
+    """Whether a word is a task's name and not a word of a sentence: names that Coder makes have hyphens."""
     try:
         name = TaskName.parse(word)
     except UserError:
@@ -474,7 +477,7 @@ def _either(words: tuple[str, ...]) -> str:
 
 
 def _cut(text: str, limit: int = 60) -> str:
-    """Quote what was typed between code marks."""
+    """Shorten and escape typed text, so that it can be quoted between code marks."""
     flat = " ".join(text.replace("`", "'").split())
     return escape_mrkdwn(without_calls(flat if len(flat) <= limit else flat[: limit - 1] + "…"))
 

@@ -1,7 +1,7 @@
-"""What can be clicked: the action ids of buttons and the callback ids of dialogs.
+"""The action ids of buttons and the callback ids of dialogs.
 
-A button's value is the id of what it acts on (a link's, mostly), never what follows from it: that is
-looked up, and checked, when it is clicked.
+A button's value is the id of the object that it acts on, usually a link. The value does not say what the
+button does to it: the click's handler looks that up and checks it.
 """
 
 from enum import StrEnum
@@ -19,11 +19,11 @@ class Button(StrEnum):
     DETACH = "task.detach"
     MUTE = "task.mute"
     UNMUTE = "task.unmute"
-    # Links that only open a page; Slack sends a click for them all the same.
+    # These only open a page. Slack sends a click for them all the same.
     OPEN_CODER = "open.coder"
     OPEN_LINK = "open.link"
     OPEN_THREAD = "open.thread"
-    # A value of these is the id of the job that waits for a person's word, after its link's id and a blank.
+    # The value of these is the link's id, a blank, and the id of the job that waits for a person's decision.
     ARRIVED = "input.arrived"
     SEND_AGAIN = "input.again"
     DROP_INPUT = "input.drop"
@@ -32,12 +32,12 @@ class Button(StrEnum):
     RETRY_AND_SEND = "input.retry"
     RESUME_AND_SEND = "held.send"
     DROP_HELD = "held.drop"
-    # A value of these names what was asked, kept for a while.
+    # The value of these names a note that keeps the request for a while.
     CREATE_ANOTHER = "create.another"
     PAUSE_TO_EDIT = "edit.pause"
     LIST_PAGE = "list.page"
     NEW_TASK = "form.open"
-    # After its link's id and a blank: under which note the answer is kept.
+    # The value is the link's id, a blank, and the key of the note that keeps the answer.
     SHOW_ANSWER = "answer.show"
 
 

@@ -1,8 +1,9 @@
-"""What an agent wrote since the last excerpt, made readable and harmless.
+"""Makes excerpts: what an agent has written since the last excerpt, readable and harmless.
 
-A log's last entry grows and is rewritten while the agent works, ids begin again after a resume, and old lines
-can fall off; a cursor says what was told, by the fingerprints of its last lines. A snapshot never holds news.
-What comes out calls nobody, shows no secret that the given mask knows, and has no control characters.
+The last entry of a log grows and is rewritten while the agent works. Ids begin again after a resume, and old
+lines can be lost. So a cursor records what was already shown, as fingerprints of the last lines. A snapshot
+never counts as news. An excerpt mentions nobody, has no secret that the given mask knows, and has no control
+characters.
 """
 
 import re
@@ -15,17 +16,17 @@ from taskwire.domain.mrkdwn import without_calls
 from taskwire.domain.prose import readable
 from taskwire.domain.terminal import lines_of
 
-# A message takes 3,000 characters a block; the rest is room for the note and for escaping.
+# A block of a message takes 3,000 characters. The rest is for the note about left-out lines and for escaping.
 LONGEST_CHARACTERS = 2_800
 LONGEST_LINES = 60
-# Of a longer log the end is read: a million characters take a second, and as a file wait in the store.
+# Only the end of a longer log is read: a million characters take a second, and as a file they wait in Redis.
 LONGEST_LOG = 1_000_000
-# As many lines at most: each costs some microseconds, however short it is.
+# The most lines of a log that are read: each line costs some microseconds, even a short one.
 MOST_LINES = 50_000
 _REMEMBERED = 40
-# Of a word that is longer the end may be read: no token has so many letters.
+# A cut may fall inside a word of more than 10,000 characters: no token is that long.
 _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
-# So many lines in a row are no coincidence.
+# Three matching lines in a row are no coincidence.
 _SURE = 3
 
 Mask = Callable[[str], str]
@@ -33,7 +34,7 @@ Mask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class LogLine:
-    """One entry of a task's log: what was typed, or what the agent wrote until the next input."""
+    """One entry of a task's log: an input, or the agent's output until the next input."""
 
     id: int
     is_input: bool
@@ -43,20 +44,20 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a task's log was told: in which build, to which entry, and which lines of it."""
+    """The position up to which a task's log was shown: the build, the entry, and the lines of that entry."""
 
     build: int
     id: int
     count: int = 0
     told: str = ""
     tail: tuple[str, ...] = ()
-    # The last input before that entry: its time tells this history from another with the same ids.
+    # When the last input before that entry was made. It tells this log from another one with the same ids.
     asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A text for people: its end if it is long, and all of it for a file."""
+    """A text for people. `text` is only the end of a long text. `full_text` is all of it, for a file."""
 
     text: str
     is_cut: bool
@@ -64,8 +65,8 @@ class Excerpt:
 
 
 def clean(text: str) -> str:
-    """Make one entry's text readable; cleaning again changes nothing."""
-    # A joined paragraph can look like another kind of line. Each round drops or joins, so this ends.
+    """Make the text of one entry readable. A second call changes nothing."""
+    # A joined paragraph can look like another kind of line. Each round removes or joins lines, so this ends.
     for _ in range(8):
         cleaned = readable(lines_of(text))
         if cleaned == text:
@@ -77,7 +78,7 @@ def clean(text: str) -> str:
 def since(
     log: Sequence[LogLine], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
-    """Tell what is new, and how far that is; without news the first is None and the cursor may still move."""
+    """Return the news and the next cursor. Without news the first is None, and the cursor may still move."""
     outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
     if is_snapshot or not outputs:
         return None, cursor
@@ -89,19 +90,20 @@ def since(
         lines = _news(lines, cursor)
     moved = _moved(log, entries[-1], build)
     if cursor is not None and not any(line.strip() for line in lines):
-        # A screen that shrank, was cleared, or is new and empty may still show again what was told.
+        # A screen that became shorter, was cleared, or is new and empty may show old lines again later. So
+        # the fingerprints of the old lines stay.
         return None, replace(cursor, build=build, id=moved.id, asked_at=moved.asked_at)
     news = _finished("\n".join(lines), mask)
     return (cut(news) if news else None), moved
 
 
 def told(log: Sequence[LogLine], *, build: int, mask: Mask) -> Cursor | None:
-    """Count all that is there as told: where a task that has worked before gets its thread."""
+    """Make a cursor that counts the whole log as shown, for a task that has worked without a thread."""
     return since(log, None, build=build, mask=mask)[1]
 
 
 def last(log: Sequence[LogLine], *, mask: Mask) -> Excerpt | None:
-    """Show what the agent wrote last, told or not."""
+    """Return the agent's last output, even if it was shown before."""
     for line in reversed(log):
         if not line.is_input and (text := _finished(mask(line.content), mask)):
             return cut(text)
@@ -109,7 +111,7 @@ def last(log: Sequence[LogLine], *, mask: Mask) -> Excerpt | None:
 
 
 def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
-    """Write a whole log for a file; what was typed is quoted."""
+    """Write the whole log for a file, with the inputs quoted."""
     parts = []
     for line in log:
         text = _finished(mask(line.content), mask)
@@ -120,7 +122,7 @@ def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
 
 
 def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG, most_lines: int = MOST_LINES) -> list[LogLine]:
-    """Keep the end of a log that is too long to be read whole; where it begins, say how much is left out."""
+    """Keep the end of a log that is too long to read whole, and note how much is left out before it."""
     kept: list[LogLine] = []
     room, lines = longest, most_lines
     for line in sorted(log, key=lambda line: line.id, reverse=True):
@@ -128,7 +130,7 @@ def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG, most_lines: int =
             break
         content = _end(line.content, room, lines)
         kept.insert(0, line if content is line.content else replace(line, content=content))
-        # One that was cut is the last: nothing before it is shown.
+        # After an entry that was cut, the loop ends: no older entry is shown.
         room -= len(line.content)
         lines -= line.content.count("\n") + 1
     left_out = sum(len(line.content) for line in log) - sum(len(line.content) for line in kept)
@@ -140,7 +142,7 @@ def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG, most_lines: int =
 
 def _end(text: str, characters: int, lines: int) -> str:
     if len(text) > characters:
-        # From the first whole word on: of half a secret nobody can tell that it is one.
+        # Begin at a whole word: the mask cannot recognise half of a secret.
         text = text[-characters:]
         part = _PART_OF_WORD.match(text)
         text = text[part.end() if part else 0 :]
@@ -150,11 +152,11 @@ def _end(text: str, characters: int, lines: int) -> str:
 
 
 def cut(text: str, *, lines: int = LONGEST_LINES, characters: int = LONGEST_CHARACTERS) -> Excerpt:
-    """Keep a text's end within these limits, and say how much is left out."""
+    """Keep the end of a text within these limits, and note how much is left out."""
     rows = text.split("\n")
     if len(rows) <= lines and len(text) <= characters:
         return Excerpt(text, is_cut=False, full_text=text)
-    # Two lines and some characters are for the note and for a fence that has to be opened again.
+    # Two lines and 100 characters are reserved for the note and for a code fence that has to be opened again.
     start, room = len(rows), characters - 100
     while start and len(rows) - start < lines - 2 and len(rows[start - 1]) < room:
         start -= 1
@@ -176,7 +178,7 @@ def _counted(rows: int) -> str:
 
 
 def _open_fence(rows: list[str]) -> list[str]:
-    """The fence that opens code which goes on below, if one does."""
+    """Return the line that opens a code fence, if that code continues below these rows."""
     fence = ""
     for row in rows:
         said = row.strip()
@@ -195,7 +197,7 @@ def _is_same_history(log: Sequence[LogLine], cursor: Cursor, build: int) -> bool
     if cursor.asked_at is None:
         return build == cursor.build
     is_there = any(line.is_input and line.at == cursor.asked_at for line in log)
-    # A log may have lost its beginning, and that input with it.
+    # The log may have lost its beginning, and the input at `asked_at` with it.
     has_lost_it = min(line.id for line in log) > 0 and all(line.at > cursor.asked_at for line in log)
     return is_there or (has_lost_it and build == cursor.build)
 
@@ -205,7 +207,7 @@ def _fingerprint(line: str) -> str:
 
 
 def _news(lines: list[str], cursor: Cursor) -> list[str]:
-    """What follows the lines that were told; all of them if nothing told is found."""
+    """Return the lines after those that were shown; all lines if none of the shown ones is found."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
     behind = _behind_told(prints, cursor)
@@ -217,7 +219,8 @@ def _news(lines: list[str], cursor: Cursor) -> list[str]:
 def _behind_told(prints: list[str], cursor: Cursor) -> int:
     if _fingerprint("".join(prints[: cursor.count])) == cursor.told and len(prints) >= cursor.count:
         return cursor.count
-    # The screen was redrawn. Its last told lines may be others now; the nearest before them still show where.
+    # The screen was redrawn, so its last shown lines may have changed. The nearest unchanged lines before
+    # them still show the place.
     is_whole = cursor.count == len(cursor.tail)
     for known in range(len(cursor.tail), 0, -1):
         matches = [
@@ -234,7 +237,7 @@ def _at(prints: list[str], wanted: str) -> list[int]:
 
 
 def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
-    """How many lines before this place, it included, are the last ones that were told."""
+    """Count the matching lines up to this place, backwards, against the end of `tail`."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
         length += 1

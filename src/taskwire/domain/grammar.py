@@ -1,6 +1,6 @@
-"""The words people may type, as tables: the slash command's verbs and options, and the verbs of a thread.
+"""Tables of the words that people may type: the slash command's verbs and options, and a thread's verbs.
 
-Help is made from these tables, and `commands` and `replies` read by them. Nothing is parsed here.
+Help is made from these tables. `commands` and `replies` parse by them. This module parses nothing.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ Takes = Literal["nothing", "name", "name and full", "name and text", "filter", "
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of `/task`. `not_yet` is what to do instead where this version cannot do it."""
+    """A verb of `/task`. If this version cannot do it, `not_yet` says what to do instead."""
 
     name: str
     usage: str
@@ -36,7 +36,7 @@ class CommandOption:
 class ThreadVerb:
     """A verb in a task's thread, written `!name` or after a mention of the bot.
 
-    `button` does the same on the card.
+    `button` names the button on the card that does the same.
     """
 
     name: str
@@ -174,10 +174,10 @@ THREAD_VERBS = (
     ),
 )
 
-# What a list is narrowed by, as it is offered; Coder's statuses are taken besides.
+# The filters that help offers for `list`. Coder's statuses are accepted too.
 FILTERS = ("mine", "all", "needs-me", "working", "done", "failed", "paused")
 
-# Words that people bring along from other tools.
+# Words that people know from other tools.
 ELSEWHERE = {
     "ls": "list",
     "show": "status",
@@ -193,7 +193,7 @@ ELSEWHERE = {
 
 
 def find_verb(word: str) -> Verb | None:
-    """Find a verb by its name or a synonym, in any case: phones begin with a capital."""
+    """Find a verb by its name or a synonym, in any case: phones begin with a capital letter."""
     low = word.lower()
     return next((verb for verb in VERBS if low == verb.name or low in verb.synonyms), None)
 
@@ -204,7 +204,7 @@ def find_thread_verb(word: str) -> ThreadVerb | None:
 
 
 def nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[str, ...]:
-    """Find what was meant by a slip of the hand: at most three known words, the nearest first."""
+    """Find at most three known words that a mistyped word may mean, the nearest first."""
     low = word.lower()
     slips = slips or (1 if len(low) <= 5 else 2)
     scored = sorted((_distance(low, name.lower(), slips), name) for name in known)
@@ -214,7 +214,7 @@ def nearest(word: str, known: Iterable[str], slips: int | None = None) -> tuple[
 
 
 def _distance(one: str, other: str, enough: int) -> int:
-    """Letters to add, drop, change or swap with their neighbour; stops counting beyond `enough`."""
+    """Count the letters to add, drop, change or swap with a neighbour; stop counting beyond `enough`."""
     if abs(len(one) - len(other)) > enough:
         return enough + 1
     before: list[int] = []

@@ -1,7 +1,7 @@
-"""Jobs: one intended effect each, written down with everything needed to carry it out.
+"""Jobs: one intended effect each, stored with everything that is needed to carry it out.
 
-A job's id never changes and is derived from what it stands for, so that the same intent written twice is one
-job. Which list a job stands in decides its order; what it needs to be carried out is its `work`.
+A job's id is derived from what the job stands for and never changes, so the same intent written twice is one
+job. The order of jobs depends on their queue. `work` says what a job has to do.
 """
 
 from typing import Annotated, Literal, NamedTuple, NewType, Self
@@ -16,32 +16,32 @@ from taskwire.domain.transitions import Event, Notice
 
 QueueName = NewType("QueueName", str)
 
-# A message's ts in microseconds needs 51 bits; a sorted set keeps 53. Three lanes fit.
+# A message's ts in microseconds needs 51 bits. A score of a sorted set has 53, so three lanes fit.
 LANE = 2**51
-# The id of the drawing that gives a new card its task and its buttons.
+# The id of the job that draws a new card's task and buttons for the first time.
 FIRST_DRAWING = "card:first"
-# What the ids of replies begin with.
+# The ids of replies begin with this.
 REPLY = "reply:"
-# The text of what refuses a verb and not a reply, where too many wait.
+# The text of an answer that refuses a verb, and not a reply, because too many wait.
 ASKED = "asked"
-# What a job's work has learned from what was tried, or asked of a person.
+# The fields in which a job's work records what its tries, or the answer of a person, have shown.
 _TRIED = {"waits", "unreached_ms", "looks", "errors", "was_rejected", "was_repeated"}
 LEARNED = frozenset(_TRIED | {"asked", "is_confirmed", "settles", "outcome"})
 
 
 class Work(BaseModel):
-    """What a job has to do; each kind is one class."""
+    """What a job has to do. Each kind of job is one class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def anew(self) -> Self:
-        """The same as it was before anything was tried or asked."""
+        """Return the work as it was before any try and any question."""
         fields = type(self).model_fields
         return self.model_copy(update={name: fields[name].default for name in LEARNED & fields.keys()})
 
 
 class Requester(BaseModel):
-    """Who asked, from where, when, and how they can be answered privately."""
+    """The person who asked, the place, the time, and how to answer them privately."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,7 +50,7 @@ class Requester(BaseModel):
     at: Ts
     thread_ts: Ts | None = None
     response_url: str | None = None
-    # The channel is where something is to go, or where a message stands, and not where Slack saw them write.
+    # `channel` is where something shall be posted, or where a message is, and not where the person wrote.
     is_elsewhere: bool = False
 
 
@@ -72,7 +72,7 @@ ReceiptState = Literal["taken", "waiting", "delivered", "failed", "none"]
 
 
 class CreateRequested(Work):
-    """Queue `intake`. Somebody asked for a new task."""
+    """Queue `intake`. A person asked for a new task."""
 
     kind: Literal["create_requested"] = "create_requested"
     requester: Requester
@@ -81,14 +81,14 @@ class CreateRequested(Work):
     preset: str | None = None
     name: str | None = None
     organization: str | None = None
-    # What was taken from the end of the prompt for options.
+    # The text that was taken from the end of the prompt as options.
     behind: str = ""
-    # Asked once more, on purpose: under which note the first asking is kept.
+    # If the person asked for another task on purpose: the key of the note that keeps the first request.
     kept: str = ""
 
 
 class ActRequested(Work):
-    """Queue `intake`. Somebody asked something of a task that they named."""
+    """Queue `intake`. A person asked for something to be done to a task that they named."""
 
     kind: Literal["act_requested"] = "act_requested"
     requester: Requester
@@ -98,24 +98,24 @@ class ActRequested(Work):
 
 
 class AnswerPrivately(Work):
-    """Queue `handed_over_answers`. An answer for one person that a process which stopped has not shown."""
+    """Queue `handed_over_answers`. A private answer that a stopping process did not show."""
 
     kind: Literal["answer_privately"] = "answer_privately"
     requester: Requester
     message: Message
-    # In the place of the message whose button they pressed.
+    # The answer replaces the message whose button the person pressed.
     is_instead: bool = False
 
 
 class PostCard(Work):
-    """Queue `to_coder`. Post the card, whose ts becomes the thread."""
+    """Queue `to_coder`. Post the card. Its ts becomes the thread."""
 
     kind: Literal["post_card"] = "post_card"
     requester: Requester
 
 
 class ReadThread(Work):
-    """Reading: what was said in a link's thread while nobody listened, or knew that it was ours."""
+    """Queue `backfill:threads`. Read a link's thread for messages that the bot missed."""
 
     kind: Literal["read_thread"] = "read_thread"
     link: LinkId
@@ -129,9 +129,10 @@ class Root(NamedTuple):
 
 
 class ScanChannel(Work):
-    """Channels: which of these threads have something new since a moment; the newest root comes first.
+    """Queue `backfill:channels`. Find out which of these threads have something new since a moment.
 
-    `span_us` is how much time the last page of the channel's history has shown.
+    The newest root comes first. `span_us` is the time in microseconds that the last page of the channel's
+    history covered.
     """
 
     kind: Literal["scan_channel"] = "scan_channel"
@@ -142,7 +143,7 @@ class ScanChannel(Work):
 
 
 class FindThread(Work):
-    """Queue `lost_threads`. Somebody wrote in a thread whose card is ours, and of which nothing is known."""
+    """Queue `lost_threads`. A person wrote in a thread whose card is ours, but whose link is not known."""
 
     kind: Literal["find_thread"] = "find_thread"
     channel: ChannelId
@@ -151,18 +152,18 @@ class FindThread(Work):
 
 
 class CreateTask(Work):
-    """Queue `to_coder`. Create the task in Coder and bind it to the link."""
+    """Queue `to_coder`. Create the task in Coder and join it to the link."""
 
     kind: Literal["create_task"] = "create_task"
     requester: Requester
-    # An attempt was made whose outcome was not known: a task of this name may be ours.
+    # An earlier attempt had an unknown outcome, so a task of this name may be ours.
     was_tried: bool = False
-    # How many attempts Coder has answered with an error.
+    # The number of attempts that Coder answered with an error.
     errors: int = 0
 
 
 class Reply(Work):
-    """Queue `to_coder`. What a person wrote in the thread, for the agent."""
+    """Queue `to_coder`. A person's message in the thread, for the agent."""
 
     kind: Literal["reply"] = "reply"
     person: UserId
@@ -170,56 +171,56 @@ class Reply(Work):
     text: str
     blocks: str = ""
     files: tuple[FileRef, ...] = ()
-    # What is known of it so far, so that a later turn need not find out again.
+    # What is known of the reply so far, so that a later lease need not find it out again.
     was_away: bool = False
     is_from_command: bool = False
-    # Its author may steer; before that is known it stands where no other reply holds it up.
+    # The author may steer. Before that is known, the reply is in a lane where no other reply delays it.
     is_admitted: bool = False
     is_confirmed: bool = False
-    # The files that stay behind, on a person's word.
+    # A person agreed to send the reply without its files.
     is_without_files: bool = False
     left_out: tuple[str, ...] = ()
-    # Which question its delivery settles, and what that says then.
+    # The question that the delivery answers, and the text that the question then shows.
     settles: str = ""
     outcome: str = ""
-    # What a person was asked about it.
+    # The question that a person was asked about the reply.
     asked: Literal["", "files", "stale", "outcome_unknown"] = ""
     was_rejected: bool = False
     was_repeated: bool = False
     waits: int = 0
-    # Since when Coder has not reached the agent, which could take it otherwise.
+    # Since when Coder has not reached the agent, although the agent could otherwise take the reply.
     unreached_ms: int = 0
 
 
 class ParkedBatch(Work):
-    """Queue `to_coder`. What another version kept before a thread's link was known, in a way of its own."""
+    """Queue `to_coder`. A batch that another version parked in its own format before the link was known."""
 
     kind: Literal["parked_batch"] = "parked_batch"
     batch: str
 
 
 class Act(Work):
-    """Queue `to_coder`. Something asked of this link's task."""
+    """Queue `to_coder`. A person asked for something to be done to the link's task."""
 
     kind: Literal["act"] = "act"
     requester: Requester
     verb: ActVerb
     text: AgentText = AgentText("")
-    # Under which note the text is kept, where a button stands for it.
+    # The key of the note that keeps the text, if a button stands for it.
     kept: str = ""
-    # Found in the thread after the bot had been away.
+    # Backfill found the message after the bot had been away.
     was_away: bool = False
-    # What runs but cannot be reached is stopped first.
+    # A workspace that runs but cannot be reached is stopped first.
     is_retry: bool = False
-    # Waits for the workspace to stop, where a person has just asked for that.
+    # The job waits until the workspace has stopped, because the person has just asked for a pause.
     is_patient: bool = False
-    # Asked for together with something else, which answers.
+    # Another job of the same request gives the answer.
     is_part: bool = False
     waits: int = 0
 
 
 class DecideHeld(Work):
-    """Queue `to_coder`. Send or drop the replies that a person's pause holds."""
+    """Queue `to_coder`. Send or drop the replies that are held because a person paused the task."""
 
     kind: Literal["decide_held"] = "decide_held"
     requester: Requester
@@ -227,7 +228,7 @@ class DecideHeld(Work):
 
 
 class DecideReply(Work):
-    """Queue `to_coder`. A person's word on a reply that waits for it: held, in doubt, or not delivered."""
+    """Queue `to_coder`. A person decided about a reply that was held, in doubt or not delivered."""
 
     kind: Literal["decide_reply"] = "decide_reply"
     requester: Requester
@@ -236,14 +237,14 @@ class DecideReply(Work):
 
 
 class ApplyEvent(Work):
-    """Queue `to_thread`. Something has happened to the link; what follows is decided in its turn."""
+    """Queue `to_thread`. Something has happened to the link. The handler decides what follows."""
 
     kind: Literal["apply_event"] = "apply_event"
     event: Event
 
 
 class PostNotice(Work):
-    """Queue `to_thread`. Post a notice, with what the agent wrote once that has been read."""
+    """Queue `to_thread`. Post a notice. `written` is the agent's output, once that has been read."""
 
     kind: Literal["post_notice"] = "post_notice"
     notice: Notice
@@ -251,9 +252,9 @@ class PostNotice(Work):
 
 
 class PostText(Work):
-    """Queue `to_thread`. Post an answer whose words are settled; `is_call`: somebody has to answer it.
+    """Queue `to_thread`. Post a finished text. `is_call`: it mentions somebody who has to answer it.
 
-    `about` is what it asks about, if it has buttons for that: a reply's job, or something of the task's.
+    `about` is what the text asks about, if it has buttons: a reply's job, or something about the task.
     """
 
     kind: Literal["post_text"] = "post_text"
@@ -263,9 +264,9 @@ class PostText(Work):
 
 
 class SettleQuestion(Work):
-    """Queue `to_thread`. A question loses its buttons and says what became of it, so far or for good.
+    """Queue `to_thread`. Replace a question's buttons by what became of it, so far or for good (`is_last`).
 
-    It is the newest about this, unless `place` says which.
+    `place` says which question. Without it, the newest one about this is meant.
     """
 
     kind: Literal["settle_question"] = "settle_question"
@@ -281,7 +282,7 @@ Asking = Literal[
 
 
 class AnswerInThread(Work):
-    """Queue `thread_answers`. Answer what a person asked in the thread, with what is true by then."""
+    """Queue `thread_answers`. Answer a person's question in the thread with what is true by then."""
 
     kind: Literal["answer_in_thread"] = "answer_in_thread"
     requester: Requester
@@ -292,7 +293,7 @@ class AnswerInThread(Work):
 
 
 class ShowAnswer(Work):
-    """Queue `thread_answers`. Show to everybody in the thread what one person was answered."""
+    """Queue `thread_answers`. Show one person's private answer to everybody in the thread."""
 
     kind: Literal["show_answer"] = "show_answer"
     requester: Requester
@@ -300,24 +301,24 @@ class ShowAnswer(Work):
 
 
 class ReplyChanged(Work):
-    """Queue `to_coder`. A person edited or deleted a message; `now` is the input that it is now, if any."""
+    """Queue `to_coder`. A person edited or deleted a message. `now` is the input that it is now, if any."""
 
     kind: Literal["reply_changed"] = "reply_changed"
     ts: Ts
     what: Literal["edited", "deleted"]
     now: Reply | None = None
-    # What it says if it begins with `!` and so is no input: the words of one that was sent as it is.
+    # The message as input although it begins with `!`, for a reply that was sent as it is.
     as_it_is: Reply | None = None
-    # Who had written what is deleted, where Slack says so.
+    # The author of a deleted message, if Slack says so.
     person: UserId | None = None
-    # Found when the thread was read after a gap; then the words that it replaces, since what is not in these
-    # words any more has been changed by something newer.
+    # `was_away`: backfill found the change. `instead_of` is the text that it replaces. If the reply has
+    # another text by now, a newer change has happened, and this one is dropped.
     was_away: bool = False
     instead_of: str = ""
 
 
 class ShareFile(Work):
-    """Queue `to_thread`. Put a text into a thread, or into direct messages, as a file."""
+    """Queue `to_thread`. Upload a text as a file to a thread or to direct messages."""
 
     kind: Literal["share_file"] = "share_file"
     channel: ChannelId
@@ -330,16 +331,16 @@ class ShareFile(Work):
 
 
 class DrawCard(Work):
-    """Queue `card`. Bring the card up to date."""
+    """Queue `card`. Update the card."""
 
     kind: Literal["draw_card"] = "draw_card"
 
 
 class Receipt(Work):
-    """Queue `receipts`. The reaction that a reply should have now.
+    """Queue `receipts`. Show the reaction that belongs to the reply's newest state.
 
-    With a `stray` the state that shows stays: a stopped process may have put the stray there too late, and
-    taken the right one away.
+    With a `stray`, the state stays the same. A stopped process may have added the stray reaction too late and
+    removed the right one.
     """
 
     kind: Literal["receipt"] = "receipt"
@@ -349,7 +350,7 @@ class Receipt(Work):
 
 
 class Alert(Work):
-    """Queue `direct_messages`. An administrator hears of a trouble."""
+    """Queue `direct_messages`. Tell an administrator about a problem."""
 
     kind: Literal["alert"] = "alert"
     person: UserId
@@ -357,7 +358,7 @@ class Alert(Work):
 
 
 class MessagePerson(Work):
-    """Queue `direct_messages`. One person hears of something in their direct messages."""
+    """Queue `direct_messages`. Send one person a direct message."""
 
     kind: Literal["message_person"] = "message_person"
     person: UserId
@@ -365,20 +366,20 @@ class MessagePerson(Work):
 
 
 class ChannelOpened(Work):
-    """Queue `intake`. A channel takes messages again that had been closed to us."""
+    """Queue `intake`. A channel that was closed to us accepts messages again."""
 
     kind: Literal["channel_opened"] = "channel_opened"
     channel: ChannelId
 
 
 class Reopened(Work):
-    """Queue `to_thread`. A thread takes messages again: post what it missed, read what was written there."""
+    """Queue `to_thread`. A thread accepts messages again: post what it missed, read what people wrote."""
 
     kind: Literal["reopened"] = "reopened"
 
 
 class RemoveDuplicateMessage(Work):
-    """Queue `duplicates`. A message may have been posted twice; keep one copy."""
+    """Queue `duplicates`. A message may have been posted twice: keep one copy."""
 
     kind: Literal["remove_duplicate_message"] = "remove_duplicate_message"
     channel: ChannelId
@@ -389,7 +390,7 @@ class RemoveDuplicateMessage(Work):
 
 
 class ReportDuplicateInput(Work):
-    """Queue `duplicates`. An input may have been delivered twice; tell the thread if so."""
+    """Queue `duplicates`. An input may have been delivered twice: tell the thread if so."""
 
     kind: Literal["report_duplicate_input"] = "report_duplicate_input"
     ts: Ts
@@ -434,9 +435,9 @@ AnyWork = Annotated[
 class Job(BaseModel):
     """One intended effect.
 
-    `tries` counts the turns in a row that failed to bring it about, since when, and how many of them for a
-    reason that nobody expected. `written_ms` is when it was first written, if it has been given up since and
-    was sent again. `looked` is which attempt was looked for in vain, and how often.
+    `tries` counts the failed tries in a row, `failing_since_ms` is when they began, and `surprises` is how
+    many of them had an unexpected reason. `written_ms` is when the job was first written, if it was given up
+    and sent again. `looked` names the attempt that was last looked for and not found, and how often.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -451,103 +452,103 @@ class Job(BaseModel):
 
     @property
     def is_sent_again(self) -> bool:
-        """Whether it was given up once: what it was to do may have been done before that."""
+        """Whether the job was given up once. Its effect may have happened before that."""
         return self.written_ms > 0
 
     def afresh(self, written_ms: int) -> "Job":
-        """The same job as if nothing had been tried, but knowing since when it may have been done."""
+        """Return the job as never tried, but with the time since which its effect may have happened."""
         return Job(id=self.id, work=self.work.anew(), written_ms=self.written_ms or written_ms)
 
     def knowing(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
-        """The same job with something learned: these fields of its work are others now."""
+        """Return the job with these fields of its work replaced."""
         return self.model_copy(update={"work": self.work.model_copy(update=changes)})
 
     def looks(self, attempt: str) -> int:
-        """How often this attempt was looked for in vain."""
+        """Return how often this attempt was looked for and not found."""
         which, _, count = self.looked.rpartition(" ")
         return int(count) if which == attempt and count else 0
 
     def looked_for(self, attempt: str) -> "Job":
-        """The same job after one more look that did not find this attempt."""
+        """Count one more look that did not find this attempt."""
         return self.model_copy(update={"looked": f"{attempt} {self.looks(attempt) + 1}"})
 
     def failed_again(self, since_ms: int) -> "Job":
-        """The same job after one more turn that did not bring it about; `since_ms` if this is the first."""
+        """Count one more failed try. `since_ms` is kept only if it is the first."""
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
 
 
 def intake(person: str) -> QueueName:
-    """The list of what one person asked that names no known link."""
+    """The queue of a person's requests that name no known link."""
     return QueueName(f"intake:{person}")
 
 
 def to_coder(link: str) -> QueueName:
-    """The list of calls to Coder about one link."""
+    """The queue of calls to Coder about one link."""
     return QueueName(f"to_coder:{link}")
 
 
 def to_thread(link: str) -> QueueName:
-    """The list of what has happened to one link and is told of it."""
+    """The queue of what happened to one link and of the messages about it."""
     return QueueName(f"to_thread:{link}")
 
 
 def thread_answers(link: str) -> QueueName:
-    """The list of what people ask for in one link's thread; nothing that calls anybody stands behind it."""
+    """The queue of people's questions in one link's thread, so that no notice waits behind them."""
     return QueueName(f"thread_answers:{link}")
 
 
 def receipts(link: str) -> QueueName:
-    """The list of states that the receipts in one link's thread should show."""
+    """The queue of receipts in one link's thread."""
     return QueueName(f"receipts:{link}")
 
 
 def card(link: str) -> QueueName:
-    """The list in which one link's card is drawn; none of its receipts stands behind that."""
+    """The queue of drawings of one link's card, so that no receipt waits behind them."""
     return QueueName(f"card:{link}")
 
 
 def duplicates(link: str) -> QueueName:
-    """The list of what a stopped process may have left double."""
+    """The queue of effects that a stopped process may have repeated."""
     return QueueName(f"duplicates:{link}")
 
 
 def lost_threads(channel: str, ts: str) -> QueueName:
-    """The list of a thread whose link is not known, or not yet."""
+    """The queue of a thread whose link is not known, or not known yet."""
     return QueueName(f"lost_threads:{channel}:{ts}")
 
 
-# The lists of the threads that are to be read, and of the channels that are to be looked through for such;
-# all replicas together read one of each at a time.
+# The queues of threads to read and of channels to scan for such threads. All replicas together work on one
+# job of each at a time.
 BACKFILL_THREADS = QueueName("backfill:threads")
 BACKFILL_CHANNELS = QueueName("backfill:channels")
 
 
 def link_of(name: str) -> LinkId:
-    """The link that a list belongs to."""
+    """Return the link that a queue belongs to."""
     return LinkId(name.partition(":")[2])
 
 
 def urgent(ts: str) -> int:
-    """The score of what goes ahead of all else: pause, delete, detach, and what people do to input."""
+    """The score in the first lane: pause, delete, detach, and what people do about input that waits."""
     return microseconds(ts)
 
 
 def soon(ts: str) -> int:
-    """The score of what waits for no agent and so for no input: resume, edit, mute, who wrote a reply."""
+    """The score in the second lane, without a wait for the agent: resume, edit, mute, unchecked replies."""
     return LANE + microseconds(ts)
 
 
 def newest_first(ts: str) -> int:
-    """The score of a thread that is to be read: the latest news goes first."""
+    """The score of a thread to read: the thread with the latest message goes first."""
     return -microseconds(ts)
 
 
 def in_turn(ts: str) -> int:
-    """The score of input, which is delivered in the order in which it was written."""
+    """The score in the third lane: input, in the order in which people wrote it."""
     return 2 * LANE + microseconds(ts)
 
 
 def score_of(verb: ActVerb, ts: str) -> int:
-    """The score of something asked of a task."""
+    """The score of a request about a task."""
     return urgent(ts) if verb in ("pause", "delete", "detach") else soon(ts)

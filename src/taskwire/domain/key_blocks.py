@@ -1,7 +1,7 @@
-"""Private keys in their blocks, as PEM, OpenSSH and PGP write them: what stands between first and last line.
+"""Finds private keys in PEM, OpenSSH and PGP blocks: everything between the first and the last line.
 
-A key may be longer than any window, so only its first and last line are looked for, and what stands between
-them is masked whatever it is. Where one of the two was cut off, all is masked that looks like a key.
+A key may be longer than any window. So the search looks only for the first and the last line, and everything
+between them is masked. If one of the two was cut off, the lines that look like a key are masked.
 """
 
 import re
@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from taskwire.domain.windows import MASK, Span, finds
 
 _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-# What stands before a line of a key: blanks, the edge of a box, a quote's or a diff's sign, a line's number.
+# What may precede a line of a key: blanks, the edge of a box, a quote's or a diff's mark, a line number.
 _BEFORE = r"(?:[\s│┃|>+]|\\[rnt]|[0-9]{1,6}[\t :|│])"
 _HEADERS = re.compile(rf"(?:{_BEFORE}{{1,20}}+[A-Za-z-]{{1,20}}: [^\n\\]{{0,100}}){{0,5}}")
 _LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{16,}}+")
-# The last line may be short; a word of a sentence is not alone on its line.
+# The last line may be short. It must be alone on its line, unlike a word of a sentence.
 _ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
 _LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
 _BREAK = re.compile(r"\n|\\n")
 _INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|]*(?:\\r)?")
-# So far back a key is looked for whose first line is not there; of RSA with 16,384 bits it has 13,000.
+# How far back, in characters, the search for a key without its first line goes. A key of RSA with 16,384 bits
+# has 13,000.
 _FARTHEST = 40_000
 
 
 def key_blocks(text: str) -> Iterator[Span]:
-    """Find what is to be masked of each key; its first and last line stay."""
+    """Find the part of each key to mask. The first and the last line stay."""
     begins: int | None = None
     free = 0
     for edge in finds(_EDGE, text):
@@ -41,7 +42,7 @@ def key_blocks(text: str) -> Iterator[Span]:
 
 
 def _without_end(text: str, begins: int | None, limit: int) -> Iterator[Span]:
-    """What looks like a key behind a first line whose last line was cut off."""
+    """Find the lines that look like a key after a first line, if the last line was cut off."""
     if begins is None:
         return
     headers = _HEADERS.match(text, begins, limit)
@@ -54,12 +55,12 @@ def _without_end(text: str, begins: int | None, limit: int) -> Iterator[Span]:
 
 
 def _first_line(text: str, free: int, end: int) -> int:
-    """Where the key begins whose last line stands at `end`, and whose first line was cut off."""
+    """Return where a key begins whose last line starts at `end` and whose first line was cut off."""
     farthest = max(free, end - _FARTHEST)
     breaks = [(found.start(), found.end()) for found in _BREAK.finditer(text, farthest, end)]
     first = line_end = end
     is_key = False
-    # From the last line up; a checksum and the last line itself may be short.
+    # The lines are tried upwards. A checksum and the last line before it may be short.
     for number, (break_start, behind) in enumerate([*breaks[::-1], (farthest, farthest)]):
         line = _INNER_LINE.fullmatch(text, behind, line_end)
         if line is None:

@@ -1,4 +1,4 @@
-"""The bond between one Slack thread and one Coder task."""
+"""The link between one Slack thread and one Coder task."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ HOUR = 3_600_000_000
 
 
 class LinkRecord(BaseModel):
-    """What a link is: made with the intent, completed when the card is posted and the task exists."""
+    """What a link joins. It is written with the intent, and complete when the card and the task exist."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +22,7 @@ class LinkRecord(BaseModel):
     channel: ChannelId
     made_at: Ts
     requested_by: UserId
-    # Whom notices call: the task's owner in Slack, where known.
+    # The person whom notices mention: the task's owner in Slack, if known.
     owner_slack: UserId | None = None
     owner_id: str = ""
     owner_name: str = ""
@@ -40,17 +40,17 @@ class LinkRecord(BaseModel):
 
     @property
     def thread(self) -> ThreadRef | None:
-        """The thread, once the card has been posted."""
+        """The thread; None until the card is posted."""
         return None if self.thread_ts is None else ThreadRef(self.channel, self.thread_ts)
 
     @property
     def has_other_clock(self) -> bool:
-        """Whether Slack's clock is hours behind ours: by it, the card is older than what asked for it."""
+        """Whether Slack's clock is hours behind ours: the card seems over an hour older than its request."""
         return self.thread_ts is not None and microseconds(self.made_at) - microseconds(self.thread_ts) > HOUR
 
 
 class Hold(BaseModel):
-    """A pause that a person asked for: replies written before it wait for their word."""
+    """A pause that a person asked for. Replies written before it wait for a person's decision."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,36 +71,38 @@ class Link(BaseModel):
     seen: Observation | None = None
     hold: Hold | None = None
     ended: LinkEnd | None = None
-    # The address of the thread that its task has got since.
+    # The address of the thread to which the task has moved.
     moved_to: str = ""
-    # Why there is no task, as mrkdwn, if that is how the link ended.
+    # Why there is no task, as mrkdwn, if the link ended in that way.
     failure: str = ""
-    # What the failed build of its workspace says, where that was told; it speaks of this build alone.
+    # The number of the failed build, a blank, and its error as the thread was told it. It holds for this
+    # build only.
     broken: str = ""
     is_muted: bool = False
-    # The card was deleted and has been posted anew.
+    # The card was deleted and posted again.
     has_moved: bool = False
-    # It may have been, at some time from then on, but its channel was closed before that could be read.
+    # The card may have been posted again since this moment, but the channel was closed before that could be
+    # checked.
     maybe_moved_since: Ts | None = None
-    # Slack's word for why nothing can be posted in the thread any more; empty as long as it can.
+    # Slack's error code that says why the thread accepts no more messages; empty as long as it accepts them.
     closed: str = ""
-    # Where the last excerpt ended, and what the card last showed.
+    # The cursor of the last excerpt, and what the card last showed.
     cursor: str = ""
     drawn: str = ""
     last_input_ts: Ts | None = None
 
     @property
     def id(self) -> LinkId:
-        """The link's own id."""
+        """The link's id."""
         return self.record.id
 
     @property
     def broken_why(self) -> str:
-        """Why the workspace's present build failed, in its own words; empty if that is not known."""
+        """Why the workspace's present build failed, in Coder's words; empty if that is not known."""
         build, _, why = self.broken.partition(" ")
         return why if build == f"{self.state.build}" else ""
 
     @property
     def title(self) -> str:
-        """What people call the task."""
+        """The task's name for people."""
         return self.record.title or self.record.name

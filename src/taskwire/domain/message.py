@@ -1,4 +1,4 @@
-"""A message for Slack: a text that is enough by itself, and blocks that say it better."""
+"""A message for Slack: a text that is complete by itself, and blocks that show the same in a better form."""
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -6,7 +6,7 @@ Block = dict[str, JsonValue]
 
 
 class Message(BaseModel):
-    """What is posted. `text` is what a notification shows and is never empty."""
+    """A message to post. `text` is what a notification shows, and is never empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -15,7 +15,7 @@ class Message(BaseModel):
 
 
 class AgentOutput(BaseModel):
-    """What the agent wrote, read once, so that every try of its notice brings the same."""
+    """The agent's output for a notice. It is read once, so that every try of the notice posts the same."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,7 +25,7 @@ class AgentOutput(BaseModel):
 
 
 class View(BaseModel):
-    """A dialog or a Home page, as Slack takes it."""
+    """A dialog or a Home page, in Slack's format."""
 
     model_config = ConfigDict(frozen=True)
 

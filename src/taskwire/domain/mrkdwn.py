@@ -1,7 +1,8 @@
-"""Slack's own text: what its tokens and entities stand for, and how to put foreign text among them.
+"""Slack's mrkdwn: what its tokens and entities stand for, and how to put text from outside among them.
 
-Slack writes `<@U1>`, `<#C1>`, `<!here>` and `<https://…|label>` for what people see, and `&amp; &lt; &gt;`
-for the three characters it uses for that. Here are single tokens only; what a message means, `replies` says.
+Slack writes `<@U1>`, `<#C1>`, `<!here>` and `<https://…|label>` for mentions and links, and `&amp; &lt; &gt;`
+for the three characters that these use. This module handles single tokens. `replies` decides what a whole
+message means.
 """
 
 import re
@@ -12,9 +13,9 @@ from typing import NamedTuple
 
 _TOKEN_OR_ENTITY = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
 _ENTITIES = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
-# No text from outside has these control characters by the time it stands among our own words.
+# Text from outside has lost these control characters before it stands among our own words.
 _NAME_BEGINS, _NAME_ENDS = "\x0e", "\x0f"
-# What our own words are made of.
+# The parts of our own words.
 _PART = re.compile(
     r"\x0e(?P<name>[^\x0e\x0f]*)\x0f|`(?P<code>[^`\n]+)`|\*(?P<bold>[^*\n]+)\*|:(?P<emoji>warning):"
     r"|<@(?P<person>[A-Z0-9]+)>|<#(?P<channel>[A-Z0-9]+)>"
@@ -26,17 +27,17 @@ _PERSON = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 _CHANNEL = re.compile(r"<#([A-Z0-9]+)(?:\|[^<>]*)?>")
 _GROUP = re.compile(r"<!subteam\^([A-Z0-9]+)(?:\|[^<>]*)?>")
 _CALLS_ALL = re.compile(r"<!(?:here|channel|everyone|group)(?:\|[^<>]*)?>")
-# Where a token or a bare word would call somebody. `<!DOCTYPE html>` and `<!-- … -->` call nobody and stay.
+# Tokens and bare words that would notify somebody. `<!DOCTYPE html>` and `<!-- … -->` notify nobody and stay.
 _LIVE_TOKEN = re.compile(r"<(?=@[A-Z0-9]{2}|!(?:here|channel|everyone|group|subteam)\b|#[CDG][A-Z0-9])")
-# The sign comes before the look behind it: a plain letter is found fast.
+# The @ comes before the lookbehind, because a search for a plain character is fast.
 _LIVE_WORD = re.compile(r"@(?<!\w@)(?=(?:here|channel|everyone)\b)", re.IGNORECASE)
-# Word joiner: shows nothing, breaks no line, and is part of no mention.
+# Word joiner: it shows nothing, breaks no line, and cannot be part of a mention.
 _JOINER = "\u2060"
 
 
 @dataclass(frozen=True)
 class Names:
-    """Names by Slack id, without the sign before them; what is missing is shown by its id."""
+    """Names by Slack id, without the @ or # before them. An id without a name is shown itself."""
 
     users: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Mentions:
-    """The ids a text mentions, each once and in order; `is_call` if it calls a whole channel."""
+    """The ids that a text mentions, each once and in order. `is_call`: it notifies a whole channel."""
 
     users: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -54,27 +55,27 @@ class Mentions:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nothing of a text can be seen: blanks, and letters without any width."""
+    """Whether a text shows nothing: it has only blanks and characters without width."""
     return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
 
 
 def escape_mrkdwn(text: str) -> str:
-    """Make text from outside inert where Slack expects mrkdwn."""
+    """Escape text from outside for a place where Slack expects mrkdwn."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def as_name(text: str) -> str:
-    """Put an escaped name among our own words so that none of its marks is read as markup."""
+    """Mark an escaped name among our own words, so that nothing in it is read as markup."""
     return f"{_NAME_BEGINS}{text}{_NAME_ENDS}"
 
 
 def names_quoted(text: str) -> str:
-    """Show the names that `as_name` has put there where nothing can be bold."""
+    """Put quotation marks around the names that `as_name` has marked, for places without bold text."""
     return text.replace(_NAME_BEGINS, "\u201c").replace(_NAME_ENDS, "\u201d")
 
 
 def has_name(text: str) -> bool:
-    """Tell whether `as_name` has put a name into a text of ours."""
+    """Whether a text of ours has a name that `as_name` has marked."""
     return _NAME_BEGINS in text
 
 
@@ -86,7 +87,7 @@ class Part(NamedTuple):
 
 
 def parts_of(words: str) -> Iterator[Part]:
-    """Take our own words apart; what is shown of them is not escaped any more."""
+    """Split our own words into parts. The visible text of each part is unescaped."""
     at = 0
     for found in _PART.finditer(words):
         if found.start() > at:
@@ -99,18 +100,18 @@ def parts_of(words: str) -> Iterator[Part]:
 
 
 def unescape(text: str) -> str:
-    """Turn Slack's three entities back, once: what a person typed as `&lt;` stays `&lt;`."""
+    """Decode Slack's three entities once: `&lt;` that a person typed stays `&lt;`."""
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0], found[0]), text)
 
 
 def without_calls(text: str) -> str:
-    """Break every mention in text that is not ours, so that it reads the same and calls nobody."""
+    """Break every mention in text from outside: it looks the same and notifies nobody."""
     broken = _LIVE_TOKEN.sub("<" + _JOINER, text)
     return _LIVE_WORD.sub("@" + _JOINER, broken)
 
 
 def mentions(text: str) -> Mentions:
-    """List whom and what a text mentions, so that names can be fetched."""
+    """List the ids that a text mentions, so that their names can be fetched."""
     return Mentions(
         users=tuple(dict.fromkeys(_PERSON.findall(text))),
         channels=tuple(dict.fromkeys(_CHANNEL.findall(text))),
@@ -120,13 +121,13 @@ def mentions(text: str) -> Mentions:
 
 
 def as_seen(text: str, names: Names | None = None) -> str:
-    """Say what a person sees: entities decoded, people and channels by name, links as their address."""
+    """Write a text as a person sees it: entities decoded, people and channels by name, links as addresses."""
     known = names or Names()
     return _TOKEN_OR_ENTITY.sub(lambda found: _ENTITIES.get(found[0]) or _seen(found[0], known), text)
 
 
 def address_of(token: str) -> str:
-    """The address in a link token; any other text as it is."""
+    """Return the address in a link token, or any other text unchanged."""
     body = token[1:-1] if token.startswith("<") and token.endswith(">") else token
     return unescape(body.partition("|")[0])
 
@@ -158,7 +159,8 @@ def _link(address: str, label: str) -> str:
     if not label:
         return address
     if _bare(label) == _bare(address):
-        # Slack makes links of bare words (`README.md` becomes http://README.md): the word is what was typed.
+        # Slack turns bare words into links (`README.md` becomes http://README.md). The person typed only the
+        # word.
         return address if _ADDRESS.match(label) else label
     return f"{label} ({address})"
 

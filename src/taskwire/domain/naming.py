@@ -1,24 +1,27 @@
-"""Names for new tasks: from a prompt, or near one that is taken. Whether one is free, Coder knows."""
+"""Makes names for new tasks: from a prompt, or similar to a name that is taken.
+
+Only Coder knows whether a name is free.
+"""
 
 import hashlib
 import re
 import unicodedata
 
-# Coder's own limits: coderd/taskname for names, 64 for what people read.
+# Coder's limits: 32 for names (coderd/taskname), 64 for titles.
 NAME_LENGTH = 32
 TITLE_LENGTH = 64
 SUFFIX = 6
 
 
 def digest(*parts: str) -> str:
-    """Sixteen characters that stand for these parts, always the same."""
+    """Return 16 characters that are always the same for these parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def name_for(prompt: str, salt: str) -> str:
-    """The person's words, cut, and six characters of the intent's hash: the same at every try.
+    """Shorten the prompt, and append six characters of the intent's hash: every try makes the same name.
 
-    Letters lose their accents; of a prompt without any Latin letter or digit only `task` is left.
+    Letters lose their accents. A prompt without any Latin letter or digit becomes `task`.
     """
     plain = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", re.sub("['`]", "", plain)).strip("-")
@@ -29,13 +32,13 @@ def name_for(prompt: str, salt: str) -> str:
 
 
 def near(name: str, number: int) -> str:
-    """The same name with a number behind it."""
+    """Return the name with a number at its end."""
     ending = f"-{number}"
     return name[: NAME_LENGTH - len(ending)].rstrip("-") + ending
 
 
 def title_for(prompt: str) -> str:
-    """The prompt's first line, cut at a word: what people call the task until Coder says otherwise."""
+    """Cut the prompt's first line at a word. It is the title until Coder has one."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), prompt)
     if len(line) <= TITLE_LENGTH:
         return line
@@ -44,13 +47,13 @@ def title_for(prompt: str) -> str:
 
 
 def new_title_for(prompt: str) -> str:
-    """The title after a new prompt, as Coder makes one: it keeps the first one for ever."""
+    """Make a title for a new prompt as Coder would, since Coder itself keeps the first title for ever."""
     title = title_for(prompt)
     return title[:1].upper() + title[1:]
 
 
 def says_the_same(title: str, prompt: str) -> bool:
-    """Tell whether a title says all that the prompt says: case, blanks and a last full stop do not count."""
+    """Whether a title says all that the prompt says, apart from case, blanks and a full stop at the end."""
     return _bare(title) == _bare(prompt)
 
 

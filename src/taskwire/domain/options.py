@@ -1,10 +1,10 @@
-"""Reading options from what was typed: `name=VALUE`, `--name VALUE`, `--name=VALUE`.
+"""Parses options from typed text: `name=VALUE`, `--name VALUE`, `--name=VALUE`.
 
-What counts as an option: `--word`, and a lower-case `word=` (a known word in any case). All else begins
-the rest: a URL with `=` in it, `x == y`, `DEBUG=1`, a list's `- item`. A lone `--` ends the options. Phones
-turn `--` into a long dash and quotes into curly ones; both are read as meant. Values stay as Slack sent them.
+An option is `--word`, or a lower-case `word=` (a known word in any case). Anything else begins the rest: a
+URL with `=` in it, `x == y`, `DEBUG=1`, an item `- item` of a list. A lone `--` ends the options. Phones turn
+`--` into a long dash and quotes into curly ones, so both are accepted. Values stay as Slack sent them.
 
-They stand before a text, or behind it: there only what is surely an option to its last letter is one.
+Options stand before a text or behind it. Behind it, only known options with complete values count.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import CommandOption, nearest
 
 _WORD = re.compile(r"(?:<[^<>\n]*>|[^\s<]|<)+")
-# Two hyphens, or the em or en dash that a phone makes of them.
+# Two hyphens, or the em or en dash into which a phone turns them.
 _DASH = "(?:--|[\u2014\u2013])"
 _END = re.compile(_DASH + r"(?:\s+|$)")
 _FLAG = re.compile(_DASH + r"([A-Za-z][A-Za-z0-9_-]*)(?=[=\s]|$)")
@@ -25,37 +25,37 @@ _BOUNDARY = re.compile(r"(?:^|(?<=\s))(?=\S)")
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u00ab\u00bb'
 _SINGLE = "'\u2018\u2019\u201a\u201b"
 QUOTES = _DOUBLE + _SINGLE + "`"
-# A single closing quote is also an apostrophe, so it must stand before a space.
+# A single closing quote is also an apostrophe, so a space must follow it.
 _CLOSING = {mark: re.compile(f"[{_DOUBLE}]") for mark in _DOUBLE} | {
     mark: re.compile(rf"[{_SINGLE}](?=\s|$)") for mark in _SINGLE
 }
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """Split off the first word, never inside one of Slack's tokens; the rest is trimmed at its front."""
+    """Split off the first word, but never inside one of Slack's tokens. The rest is trimmed at its front."""
     found = _WORD.match(text.lstrip())
     return (found[0], text.lstrip()[found.end() :].lstrip()) if found else ("", "")
 
 
 def asks_for_help(word: str) -> bool:
-    """Tell whether a word is one of those by which command lines are asked for help."""
+    """Whether a word asks for help, as on a command line."""
     return word.lower() in ("?", "-h", "--help", "\u2014help", "\u2013help")
 
 
 def take_options(
     text: str, options: Sequence[CommandOption], *, has_text: bool = True
 ) -> tuple[dict[str, str], str]:
-    """Take all options from the front of a text: their values by name, and what follows them.
+    """Take all options from the front of a text. Return their values by name, and the rest.
 
-    `has_text` says that a text of the person's own may follow, which may look like an option. Raises
-    UserError for an unknown option, one without a value, one given twice, and an open quote.
+    `has_text`: the rest may be the person's own text, which may look like an option. Raise UserError for an
+    unknown option, one without a value, one given twice, and an open quote.
     """
     given, rest, _ = _front(text, options, has_text=has_text)
     return given, rest
 
 
 class Around(NamedTuple):
-    """A text with its options before and behind it; those behind also as they were typed."""
+    """A text, and the options before and behind it. `behind` is how the latter were typed."""
 
     given: dict[str, str]
     text: str
@@ -63,9 +63,9 @@ class Around(NamedTuple):
 
 
 def take_around(text: str, options: Sequence[CommandOption]) -> Around:
-    """Take all options from the front and the end of a text; after a lone `--` all is text.
+    """Take all options from the front and the end of a text. After a lone `--` everything is text.
 
-    Raises UserError as `take_options` does; what stands at the end and is no known option is text.
+    Raise UserError as `take_options` does, but leave an unknown option at the end in the text.
     """
     given, rest, is_ended = _front(text, options, has_text=True)
     behind = ""
@@ -78,7 +78,7 @@ def take_around(text: str, options: Sequence[CommandOption]) -> Around:
 
 
 def _begin_of_end(text: str, options: Sequence[CommandOption]) -> int | None:
-    """Where the options begin with which a text ends, if it does."""
+    """Return where the options at the end of a text begin; None if it does not end with options."""
     for found in _BOUNDARY.finditer(text):
         word = _attempt(text[found.end() :], options)
         if word is None or not any(_is(word, option) for option in options):
@@ -93,7 +93,7 @@ def _begin_of_end(text: str, options: Sequence[CommandOption]) -> int | None:
 def _front(
     text: str, options: Sequence[CommandOption], *, has_text: bool
 ) -> tuple[dict[str, str], str, bool]:
-    """Take options from the front; the rest, and whether a lone `--` has said that it is text."""
+    """Take options from the front. Return also the rest, and whether a lone `--` marked it as text."""
     given: dict[str, str] = {}
     while True:
         text = text.lstrip()

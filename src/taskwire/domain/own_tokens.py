@@ -1,9 +1,10 @@
-"""Our own tokens, found by their value in whatever dress: they give away the whole deployment.
+"""Finds our own tokens by their value in any disguise, because a leaked token opens the whole deployment.
 
-A token is recognised by its letters and digits alone. So it is found in upper case, with unseen letters or
-Markdown's marks in it, broken over lines, encoded for a URL, and in base64. Nobody writes so many letters in
-this order by chance. A short token can stand in a text by chance: it is found as it is, as a word of its own,
-and not at all if it is a plain word like `taskwire`, a name of a field, or a number.
+A long token is recognised by its letters and digits alone. So it is found in upper case, with invisible
+characters or Markdown's marks in it, broken over lines, encoded for a URL, and in base64. Nobody writes that
+many characters in this order by chance. A short token may stand in a text by chance. It is found only
+unchanged and as a word of its own, and not at all if it is a plain word like `taskwire`, a field's name, or a
+number.
 """
 
 import json
@@ -15,41 +16,43 @@ from urllib.parse import quote
 
 from taskwire.domain.agent_text import WIDTHLESS
 
-# A shorter value would mask ordinary words everywhere.
+# In characters. A shorter value would mask ordinary words everywhere.
 SHORTEST = 6
-# So many letters and digits stand in no text by chance; in base64, which says nothing, fewer are enough.
+# That many letters and digits appear in no text by chance. In base64 fewer are enough, because it has no
+# words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()
 _DROPPED = bytes(set(range(256)) - set(_PLAIN) - set(_PLAIN.upper()))
-# What may stand between two letters of a token: no quotation mark, which ends a string in JSON, but for one
-# that is a part of the token.
+# What may stand between two letters of a token. A quotation mark ends a string in JSON, so it is excluded,
+# unless it is a part of the token.
 _BETWEEN = r"[^A-Za-z0-9\"]*+"
-# Begun where a run of backslashes begins: anew at each of a hundred thousand, it would take minutes.
+# A match begins only at the start of a run of backslashes. A match at each backslash of 100,000 would take
+# minutes.
 _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 
 
 class _Form(NamedTuple):
-    """How one token may be written; `anchor` are letters without which it cannot stand in a text."""
+    """One way to write a token. A text without the letters of `anchor` cannot have it."""
 
     anchor: bytes
     pattern: re.Pattern[str]
 
 
 class OwnTokens:
-    """Knows our own tokens, and where they stand in a text."""
+    """Finds our own tokens in a text."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
         self._forms = [form for token in sorted(set(tokens)) for form in _forms(token)]
 
     def find(self, text: str) -> list[tuple[int, int]]:
-        """Where tokens of ours stand, in order; they may overlap."""
+        """Return where our tokens stand, in order. Results may overlap."""
         letters = _letters(text)
         forms = (form for form in self._forms if form.anchor in letters)
         return sorted(found.span() for form in forms for found in form.pattern.finditer(text))
 
     def may_be_in_json(self, text: str) -> bool:
-        """Whether a token may stand in a string of a JSON text, however deep; false means surely not."""
+        """Whether a token may be in a string of a JSON text, at any depth. False means certainly not."""
         views = [_letters(text)]
         if "\\" in text:
             views.append(_letters(_ESCAPES.sub("", text)))
@@ -57,12 +60,12 @@ class OwnTokens:
 
 
 def is_plain_word(token: str) -> bool:
-    """Whether a token is a short word, name or number: it stands in texts that have nothing to do with it."""
+    """Whether a token is a short word, name or number, which also stands in unrelated texts."""
     return len(token) < _CERTAIN and re.fullmatch("[A-Za-z_]+|[0-9]+", token) is not None
 
 
 def is_json(text: str) -> bool:
-    """Whether a text is an object or a list in JSON; one nested too deep to be read is none."""
+    """Whether a text is a JSON object or list. One that is nested too deep to parse counts as none."""
     if not text.startswith(("{", "[")):
         return False
     try:
@@ -100,7 +103,7 @@ def _longest_word(token: str) -> bytes:
 
 
 def _in_any_case(token: str) -> Iterator[str]:
-    """A pattern for each letter; a sign may be missing, or be encoded, for a URL more than once."""
+    """Yield a pattern for each letter. A sign may be missing, or be encoded for a URL, even several times."""
     for letter in token:
         if letter.isascii() and letter.isalnum():
             yield f"[{letter.lower()}{letter.upper()}]"
@@ -111,7 +114,7 @@ def _in_any_case(token: str) -> Iterator[str]:
 
 
 def _in_base64(token: str) -> Iterator[str]:
-    """What is the same in base64 whatever stands around the token, which may begin at each of three bits."""
+    """Yield the base64 characters that do not depend on the text around it, for each of three bit offsets."""
     for before in range(3):
         encoded = b64encode(b"\0" * before + token.encode()).decode()
         yield encoded[(0, 2, 3)[before] : (before + len(token.encode())) * 8 // 6]

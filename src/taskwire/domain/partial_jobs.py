@@ -1,7 +1,7 @@
-"""Jobs that a newer version has written, as far as this one understands them.
+"""Reads jobs of a newer version as far as this version understands them.
 
-For what people do about them: an author wants their words back. Nothing that was read like this is carried
-out unasked.
+The result is only for people, for example for an author who wants their text back. No job that was read like
+this is carried out without asking.
 """
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -10,7 +10,7 @@ from taskwire.domain.jobs import Job, Reply
 
 
 def read_roughly(body: str) -> Job | None:
-    """Read a job; of one that this version does not know whatever it understands, if it is a reply."""
+    """Read a job. If this version does not know it, read the fields that it knows, if the job is a reply."""
     try:
         return Job.model_validate_json(body)
     except ValidationError:

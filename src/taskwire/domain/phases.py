@@ -1,4 +1,4 @@
-"""What Coder says about a task, and the one phase that a person sees."""
+"""What Coder says about a task, and the single phase that people see."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from taskwire.domain.ids import TaskId, to_ms
 
 
 class Phase(StrEnum):
-    """The present of a task in one word."""
+    """The present state of a task in one word."""
 
     STARTING = "starting"
     WORKING = "working"
@@ -24,14 +24,14 @@ class Phase(StrEnum):
     OTHER = "other"
 
 
-# A card that comes to one of these is drawn before others.
+# A card that shows one of these is drawn before other cards.
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
 
 
 class Report(BaseModel):
-    """What the agent said of itself at one moment. `id` names it for ever where the history can be read.
+    """What the agent said about itself at one moment. `id` is stable where the history can be read.
 
-    Each start of a workspace has an agent of its own; where it is not known which this was, it is empty.
+    Each start of a workspace has its own agent. `agent_id` is empty if it is not known which agent reported.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,21 +45,21 @@ class Report(BaseModel):
 
     @property
     def is_finish(self) -> bool:
-        """Whether the agent says that it has come to an end."""
+        """Whether the agent says that it has ended."""
         return self.state in ("complete", "failed")
 
     def says_the_same_as(self, other: "Report") -> bool:
-        """Whether this is only the screen standing still after the other."""
+        """Whether the two reports differ only in their time, because the screen has not changed."""
         return (self.message, self.uri) == (other.message, other.uri)
 
 
 def is_agent_lost(*, is_active: bool, is_healthy: bool | None, is_script_failed: bool) -> bool:
-    """Whether Coder has lost the agent of a task: it waits half a minute for each call, and nothing comes."""
+    """Whether Coder has lost a task's agent: each call then waits half a minute and fails."""
     return is_active and is_healthy is False and not is_script_failed
 
 
 class Observation(BaseModel):
-    """A task as one list of Coder showed it."""
+    """A task as Coder's list showed it once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,34 +76,34 @@ class Observation(BaseModel):
     agent_id: str | None = None
     app_id: str | None = None
     is_healthy: bool | None = None
-    # Its startup script failed, which makes it unhealthy; it takes input all the same.
+    # The startup script failed. That makes the agent unhealthy, but it still takes input.
     is_script_failed: bool = False
     created_at: datetime
     report: Report | None = None
 
     @property
     def is_active(self) -> bool:
-        """Whether the agent's own word counts."""
+        """Whether the task is active, so that the agent's own report counts."""
         return self.status == "active"
 
     @property
     def is_lost(self) -> bool:
-        """Whether Coder has lost the agent, so that nothing can be sent to it or read of it."""
+        """Whether Coder has lost the agent, so that nothing can be sent to it or read from it."""
         return is_agent_lost(
             is_active=self.is_active, is_healthy=self.is_healthy, is_script_failed=self.is_script_failed
         )
 
     @property
     def is_build_failed(self) -> bool:
-        """Whether the workspace could not be started or stopped; that does not pass by itself."""
+        """Whether the workspace could not be started or stopped. This does not end by itself."""
         return self.status == "error" and self.workspace_status in ("failed", "canceled")
 
     @property
     def is_coming_up(self) -> bool:
-        """Whether the workspace is on its way to active."""
+        """Whether the workspace is starting."""
         return self.status in ("pending", "initializing")
 
     @property
     def report_ms(self) -> int:
-        """When the agent last reported, in milliseconds; 0 if it never did."""
+        """The time of the agent's last report in milliseconds; 0 if it never reported."""
         return 0 if self.report is None else to_ms(self.report.at)

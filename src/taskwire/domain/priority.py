@@ -1,20 +1,20 @@
-"""Priority: which call goes first when Slack's rate limits are short."""
+"""Decides which call goes first when Slack's rate limits are short."""
 
 from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """What a call to Slack is for; the lower goes first."""
+    """The purpose of a call to Slack. A lower number goes first."""
 
-    # Somebody is mentioned, or asked something that waits for their word.
+    # A message that mentions somebody or asks a question.
     CALL = 0
-    # Everything else that is said, and what has to be read or looked up for it.
+    # Any other message, and the reads and look-ups that it needs.
     POST = 1
     RECEIPT = 2
-    # A new card has neither its task nor its buttons before that.
+    # The drawing that gives a new card its task and its buttons.
     FIRST_CARD = 3
-    # A card whose task has come to an end shows this for long; others change again soon.
+    # A card whose task has ended shows this for long. Other cards soon change again.
     FINAL_CARD = 4
     CARD = 5
-    # Threads that are read because nobody had listened for a while.
+    # Backfill of threads.
     CATCHING_UP = 6

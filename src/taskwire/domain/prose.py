@@ -1,8 +1,8 @@
-"""Plain lines of an agent's screen as a text that people like to read.
+"""Turns the plain lines of an agent's screen into a text that is easy to read.
 
-Paragraphs that the terminal wrapped are joined again; code, tables, lists and diffs keep their lines. A call
-of a tool is one line with the first lines of its result, and a long run of calls keeps the last ones. The
-marks that an agent's screen puts before what it says are taken away.
+Paragraphs that the terminal wrapped are joined again. Code, tables, lists and diffs keep their lines. A tool
+call is one line with the first lines of its result. Of a long run of calls the last ones stay. The marks that
+an agent's screen puts before the agent's words are removed.
 """
 
 import re
@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from taskwire.domain.agent_screens import CALLS, RESULTS, SAYS
 from taskwire.domain.terminal import fenced_rows
 
-# Below this nobody wraps a text, and above it no terminal goes.
+# The widths, in characters, at which a text may have been wrapped. Nobody wraps below 40, and no terminal is
+# wider than 240.
 _SHORTEST, _LONGEST = 40, 240
-# Of a short text nobody can tell how wide its terminal was: most have 80 columns, those that Coder's own
-# modules start have 67. Inside frames and indents about five less are left.
+# The width of the terminal cannot be found from a short text. Most terminals have 80 columns, and those that
+# Coder's own modules start have 67. Frames and indents take about five of them.
 _USUAL_WIDTHS = (67, 80)
 _FRAME, _OVER = 6, 2
-# So many lines that end where the next word had no room are no coincidence; nobody writes lines longer than
-# usual by hand, so that of those fewer are enough.
+# Three lines that end where the next word had no room are no coincidence. For lines longer than usual two are
+# enough, because nobody writes such lines by hand.
 _SURE, _SURE_IF_LONG = 3, 2
 _RESULT_LINES = 3
 _CALLS = 5
@@ -37,36 +38,36 @@ _LIST_MARK = re.compile(r"(?:[-*+•◦▪☐☒✓✔✗□■] |[0-9]{1,3}[.)]
 _NO_PROSE = re.compile(
     r"[|#>▸↳@$+~}\])]|```|//|/\*|<!--|<\w|-{3}|={3}|[-*+•◦▪☐☒] |[0-9]{1,3}[.)] |[0-9]{1,5} [+-]? "
 )
-# A line of prose may begin with such a word, too, where a terminal broke it.
+# A line of prose may also begin with such a word, if a terminal broke it there.
 _KEYWORD = re.compile(
     r"(?:def|class|import|return|const|let|var|func|fn|public|private|elif|else|async|SELECT|FROM) "
     r"|from \S{1,80} import |(?:if|for|while|with) .{1,200}[:{]$"
 )
-# A statement of a program, or an item of its lists.
+# A statement of a program, or an item of a list in a program.
 _STATEMENT = re.compile(r"[=()\[\]<>].{0,200};$|^[\"'].{0,200}[\"'],$")
 
 
 @dataclass(frozen=True)
 class _Width:
-    """How wide the terminal was: a line is full if the next word would have gone beyond `full`."""
+    """The width of the terminal. A line is full if the next word would have gone beyond `full`."""
 
     full: int
     widest: int
     shortest: int = _SHORTEST
-    # Whether the text itself tells it; of a usual width it is only known that the text fits it.
+    # Whether the width was found in the text. Of a usual width it is only known that the text fits.
     is_found: bool = False
 
 
 @dataclass
 class _Call:
-    """One call of a tool: the line that says which, and its result."""
+    """One tool call: its head line and its result."""
 
     head: str
     result: list[str] = field(default_factory=list)
     hidden: int = 0
 
     def lines(self) -> list[str]:
-        """Show the call with the beginning of its result."""
+        """Show the call with the first lines of its result."""
         limit = 1 if self.result and _SUMMED_UP.match(self.result[0]) else _RESULT_LINES
         rest = len(self.result) - limit
         shown = self.result if rest <= 1 else self.result[:limit]
@@ -77,7 +78,7 @@ class _Call:
 
 
 def readable(lines: list[str]) -> str:
-    """Make one text of an agent's lines; a text made here comes back as it is."""
+    """Turn an agent's lines into one text. A second call changes nothing."""
     told = _unmarked(_without_long_runs(_with_short_calls(lines)))
     return "\n".join(_tidy(_joined(told)))
 
@@ -101,7 +102,7 @@ def _with_short_calls(lines: list[str]) -> list[str]:
 
 
 def _result_at(lines: list[str], at: int) -> int | None:
-    """Where the result of the call that begins here stands, a few lines below; None if this is no call."""
+    """Find where the result of the call at this line begins, a few lines below; None if this is no call."""
     if not _CALLED.match(lines[at]):
         return None
     for first in range(at + 1, min(at + 5, len(lines))):
@@ -115,7 +116,7 @@ def _result_at(lines: list[str], at: int) -> int | None:
 def _end_of_result(lines: list[str], first: int) -> int:
     end = first + 1
     while end < len(lines):
-        # A result may have a blank line in it.
+        # A result may contain a blank line.
         below = lines[end] or lines[min(end + 1, len(lines) - 1)]
         if not below.startswith("    "):
             break
@@ -157,7 +158,7 @@ def _without_long_runs(lines: list[str]) -> list[str]:
 
 
 def _runs(lines: list[str]) -> Iterator[list[list[str]]]:
-    """Yield calls that follow each other as one run, and every other line as a run of its own."""
+    """Yield consecutive calls as one run, and every other line as its own run."""
     run: list[list[str]] = []
     blanks: list[str] = []
     for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
@@ -177,7 +178,7 @@ def _runs(lines: list[str]) -> Iterator[list[list[str]]]:
 
 
 def _unmarked(lines: list[str]) -> list[str]:
-    """Take away the mark before what the agent says, and the indent that it gave to the following lines."""
+    """Remove the mark before the agent's words, and the indent that it gave to the following lines."""
     shown = []
     is_said = False
     for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
@@ -207,7 +208,7 @@ def _joined(lines: list[str]) -> list[str]:
 
 
 def _kept_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield each line, and whether it stays as it is: code, and the calls of tools."""
+    """Yield each line, and whether it stays unchanged: code and tool calls do."""
     is_called = False
     for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
         is_called = line.startswith("▸ ") or (is_called and line.startswith(" "))
@@ -215,14 +216,14 @@ def _kept_rows(lines: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _width(lines: list[str]) -> _Width:
-    """Find out from a text how wide the terminal was that wrapped it.
+    """Find out how wide the terminal was that wrapped a text.
 
-    No line of a wrapped text is longer than the longest, and before each break the next word had no room in
-    that. Lines that somebody broke on purpose have their ends here and there, or begin with capitals.
+    In a wrapped text the next word after each break had no room within the longest line. Lines that a person
+    broke on purpose end at different widths, or the next line begins with a capital.
     """
     breaks = list(_breaks(lines))
     longest = max((len(above) for above, _ in breaks), default=0)
-    # A mark before what is said, and its indent, may have been taken away.
+    # A mark before the agent's words, and its indent, may have been removed.
     edge = longest - _OVER
     full = [below for above, below in breaks if len(above) + 1 + len(_first_word(below)) > edge]
     goes_on = sum(not below.lstrip()[0].isupper() for below in full)
@@ -236,19 +237,19 @@ def _width(lines: list[str]) -> _Width:
 
 
 def _breaks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each line of prose with the one below, where that may go on with it."""
+    """Yield each line of prose with the line below, if that may continue it."""
     above, column = "", 0
     for line, is_kept in _kept_rows(lines):
         goes_on = bool(above) and not is_kept and _may_go_on(above, line, column)
         if goes_on:
             yield above, line
-        # Below a list's item its text goes on in one column.
+        # The text below a list's item continues in one column.
         column = column if goes_on else _text_starts(line)
         above = "" if is_kept else line
 
 
 def _may_go_on(above: str, line: str, column: int) -> bool:
-    """Tell whether a line may be the rest of the one above, whose text begins in this column."""
+    """Whether a line may continue the line above, whose text begins in this column."""
     said = line.strip()
     if not said or _NO_PROSE.match(said) or "  " in said or said.endswith("{") or _STATEMENT.search(said):
         return False
@@ -270,12 +271,12 @@ class _Paragraph:
         self._column = _text_starts(self._last)
 
     def takes(self, line: str) -> bool:
-        """Tell whether a line goes on with this, because its first word had no room above."""
+        """Whether a line continues this paragraph, because its first word had no room on the line above."""
         if not self._parts or not _may_go_on(self._last, line, self._column):
             return False
         if not self._width.is_found and (_KEYWORD.match(line.strip()) or _KEYWORD.match(self._last.strip())):
             return False
-        # What was joined already is judged by its whole length, so that joining again changes nothing.
+        # Lines that were joined already count with their whole length, so that joining again changes nothing.
         above = self._length if self._length <= self._width.widest else len(self._last)
         is_full = above + 1 + len(_first_word(line)) > self._width.full
         is_sentence = self._last.rstrip().endswith((".", "!", "?")) and line.lstrip()[0].isupper()
@@ -284,8 +285,8 @@ class _Paragraph:
         return is_full and self._width.shortest <= above <= self._width.widest
 
     def add(self, line: str) -> None:
-        """Go on with a line."""
-        # A long word that fills the line to its edge was cut, not wrapped: an address, mostly.
+        """Append a line."""
+        # A long word that fills the line to its edge was cut and not wrapped. It is usually an address.
         is_cut = (
             len(self._last) >= self._width.widest - 2 * _OVER
             and len(self._last) - self._last.rfind(" ") > self._width.widest // 2
@@ -295,7 +296,7 @@ class _Paragraph:
         self._last = line
 
     def lines(self) -> list[str]:
-        """It all in one line, or nothing if there is nothing."""
+        """Return the paragraph as one line, or no line if it is empty."""
         return ["".join(self._parts)] if self._parts else []
 
 
@@ -309,14 +310,14 @@ def _is_prose(line: str) -> bool:
 
 
 def _text_starts(line: str) -> int:
-    """Where an item's text begins, for a list; where the line begins, for all else."""
+    """Return the column where a list item's text begins; where the line begins, for any other line."""
     said = line.lstrip()
     mark = _LIST_MARK.match(said)
     return len(line) - len(said) + (mark.end() if mark else 0)
 
 
 def _tidy(lines: list[str]) -> list[str]:
-    """Drop blank lines at both ends and all but one between; take away an indent that all lines share."""
+    """Drop blank lines at both ends, keep one of several between, and remove an indent of all lines."""
     shown: list[str] = []
     for line, is_fenced in zip(lines, fenced_rows(lines), strict=True):
         text = line.rstrip()

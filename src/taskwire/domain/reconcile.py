@@ -1,9 +1,9 @@
-"""An input in doubt: what the agent's log says of one whose answer was lost.
+"""Reconciles an input in doubt: what the agent's log says of an input whose answer was lost.
 
-A log lies. Its newest entry grows and is rewritten while the agent works; a program that starts anew counts
-from 0 again, within the same build too; words may have been typed without becoming an entry; and other
-people type as well. So nothing is believed but this: the log goes on from where it was marked, and then it
-either shows the words once, or has stood still to the last character. All else is for a person to say.
+A log is unreliable. Its newest entry grows and is rewritten while the agent works. A program that starts anew
+counts from 0 again, even within the same build. An input may have been typed without becoming an entry. Other
+people type as well. So only two cases are proof, and both need a log that continues from the mark. Either the
+log shows the input once after it, or it has not changed at all. In all other cases a person decides.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.naming import digest
 
-# "there": the agent has it. "not_there": nothing has reached it. "unclear": nobody can know.
+# "there": the agent has the input. "not_there": nothing has reached it. "unclear": nobody can know.
 Finding = Literal["there", "not_there", "unclear"]
 Decision = Literal["delivered", "look again", "send again", "ask"]
 
-# The agent's clock and Slack's may differ by so much.
+# The agent's clock and Slack's may differ by this much.
 SKEW = timedelta(minutes=10)
-# A log that cannot be read for so long, though Coder answers, is not going to say anything.
+# In milliseconds. A log that cannot be read for this long, although Coder answers, will not become readable.
 UNREADABLE_MS = 120_000
 
 
@@ -38,8 +38,8 @@ class ConversationEntry(BaseModel):
 class Mark(BaseModel):
     """Where a live log ended before an input was sent.
 
-    `last` stands for the newest entry, which may still change; `before` for all the others, which do not.
-    `is_prompt`: the words are those of the prompt, which had not been typed yet.
+    `last` is the digest of the newest entry, which may still change. `before` is that of all the others,
+    which do not. `is_prompt`: the input has the text of the prompt, which had not been typed yet.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,7 +53,7 @@ class Mark(BaseModel):
 
 
 def mark(text: str, prompt: str, build: int, log: Sequence[ConversationEntry]) -> Mark:
-    """Mark where the log ends, before these words are sent."""
+    """Mark where the log ends before this text is sent."""
     return Mark(
         text=text,
         build=build,
@@ -65,18 +65,18 @@ def mark(text: str, prompt: str, build: int, log: Sequence[ConversationEntry]) -
 
 
 def find(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> Finding:
-    """What a live log says of the words; before they can no longer land only "there" counts."""
+    """Return what a live log says of the input. While the input may still land, only "there" is proof."""
     copies = count(marked, build, log)
     if copies is None:
         return "unclear"
     if copies == 1 and not marked.is_prompt:
         return "there"
-    # An agent that has got something moves its screen, and with it the newest entry.
+    # An agent that got an input changes its screen, and with it the newest entry.
     return "not_there" if _stands_still(marked, log) else "unclear"
 
 
 def count(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> int | None:
-    """How often the words stand behind the mark; None if this is not the log that was marked."""
+    """Count the copies of the input after the mark; None if this is not the log that was marked."""
     if not _goes_on(marked, build, log):
         return None
     newer = (entry for entry in log if entry.is_input and entry.id > marked.last_id)
@@ -86,10 +86,11 @@ def count(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> int | N
 def decide(
     found: Finding | None, since_landed_ms: int, *, was_rejected: bool, was_repeated: bool
 ) -> Decision:
-    """What follows from a finding, or from a log that cannot be read.
+    """Decide what follows from a finding; None is a log that cannot be read.
 
-    `since_landed_ms`: for how long it can no longer land. `was_rejected`: the agent's side said that it
-    failed while it took the words. `was_repeated`: they are sent again already, which is done once.
+    `since_landed_ms` is how long ago the input could last land. `was_rejected`: the agent's side reported an
+    error while it took the input. `was_repeated`: the input is a second delivery already, and there is no
+    third.
     """
     if found == "there":
         return "delivered"
@@ -99,9 +100,10 @@ def decide(
 
 
 def find_since(text: str, written: datetime, log: Sequence[ConversationEntry]) -> Finding:
-    """What a live log without a mark says of words written at a moment of Slack's clock.
+    """Return what a live log without a mark says of a text written at a moment of Slack's clock.
 
-    For when Redis has gone back in time: earlier words may read the same, and the clocks differ.
+    It is for the time after Redis has lost data. Earlier inputs may have the same text, and the clocks
+    differ.
     """
     same = [entry.at for entry in log if entry.is_input and plain(entry.text) == plain(text)]
     if not [at for at in same if at > written - SKEW]:
@@ -110,12 +112,12 @@ def find_since(text: str, written: datetime, log: Sequence[ConversationEntry]) -
 
 
 def plain(text: str) -> str:
-    """Words as they compare: what a terminal or a paste does to blanks at the ends of lines is no change."""
+    """Normalise a text for comparison: a terminal or a paste may change blanks at the ends of lines."""
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
 def _goes_on(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> bool:
-    """Whether this is the log that was marked, and not that of another start."""
+    """Whether this is the log that was marked, and not the log of another start."""
     older = [entry for entry in log if entry.id <= marked.last_id]
     if build != marked.build or (older[-1].id if older else -1) != marked.last_id:
         return False
@@ -123,7 +125,7 @@ def _goes_on(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> bool
 
 
 def _stands_still(marked: Mark, log: Sequence[ConversationEntry]) -> bool:
-    """Whether the newest entry is the same; a log that shows nothing may go on showing nothing."""
+    """Whether the newest entry has not changed. An empty log proves nothing, because it may stay empty."""
     return bool(log) and _last(log) == marked.last
 
 
@@ -136,7 +138,7 @@ def _last(log: Sequence[ConversationEntry]) -> str:
 
 
 class ResumeNote(BaseModel):
-    """What reading a resume back needs: the build before it."""
+    """The note for reconciling a resume: the build before it."""
 
     what: Literal["resume"] = "resume"
     build: int

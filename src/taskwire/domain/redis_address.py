@@ -1,6 +1,7 @@
-"""REDIS_URL: where Redis is, or the sentinels that know where it is, and what is wrong with what was given.
+"""Parses REDIS_URL: the address of Redis, or of the sentinels that know it.
 
-It ends at a checked `Address`; nobody is asked here. No text quotes the URL: a wrong one may be all password.
+The result is a checked `Address`. This module opens no connection. No error quotes the URL, because a wrong
+URL may consist of a password alone.
 """
 
 import re
@@ -17,7 +18,7 @@ TLS_OPTIONS = frozenset(
     f"ssl_{name}"
     for name in ("ca_certs", "ca_path", "certfile", "keyfile", "password", "cert_reqs", "check_hostname")
 )
-# What the sentinels themselves ask for; the user and password of the URL are Redis's.
+# Options for the sentinels themselves. The user and password of the URL are those of Redis.
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 EXAMPLE = (
     "It looks like redis://host:6379/0, rediss://… for TLS, unix:///path/to/socket, or "
@@ -30,9 +31,10 @@ HostPort = tuple[str, int]
 
 @dataclass(frozen=True)
 class Address:
-    """Where the store is. `url` is one that redis-py takes; `where` is the place without secrets, for people.
+    """The address of the store. `url` is for redis-py. `where` is the place without secrets, for people.
 
-    With `sentinels` the host of `url` means nothing: they are asked for the present one of `master`.
+    With `sentinels`, the host in `url` means nothing: the sentinels are asked for the present server of
+    `master`.
     """
 
     url: str
@@ -44,17 +46,17 @@ class Address:
 
     @property
     def scheme(self) -> str:
-        """How the server itself is spoken to: redis, rediss or unix."""
+        """The protocol of the server itself: redis, rediss or unix."""
         return urlsplit(self.url).scheme
 
 
 def read(url: str) -> Address:
-    """Check a REDIS_URL and take it apart; UserError if it is no good."""
+    """Check and parse a REDIS_URL. Raise UserError if it is wrong."""
     try:
         parts = urlsplit(url)
-        # Several hosts have several ports, which `port` does not understand.
+        # A URL of sentinels has several hosts and ports, which `port` cannot parse.
         port = parts.port if parts.scheme in PLAIN else None
-    except ValueError:  # its own text quotes the URL
+    except ValueError:  # the error's own text quotes the URL
         raise UserError("REDIS_URL is not a URL.", f"{EXAMPLE} {ESCAPES}") from None
     if parts.fragment:
         raise UserError("REDIS_URL has a # in it.", ESCAPES)
@@ -108,7 +110,7 @@ def _node(place: str) -> HostPort:
 
 
 def _check_options(parts: SplitResult, known: frozenset[str]) -> None:
-    """Refuse what redis-py would let override ours, time-outs and retries above all, or not understand."""
+    """Refuse options that override our timeouts or retries in redis-py, or that it does not know."""
     allowed = known | TLS_OPTIONS if parts.scheme.startswith("rediss") else known
     if not allowed.issuperset(parse_qs(parts.query, keep_blank_values=True)):
         raise UserError(
@@ -119,11 +121,11 @@ def _check_options(parts: SplitResult, known: frozenset[str]) -> None:
 
 def _database(parts: SplitResult, in_path: str) -> int:
     database = parse_qs(parts.query, keep_blank_values=True).get("db", [in_path])[0]
-    if not re.fullmatch(r"\d*", database):  # redis-py would quietly take 0
+    if not re.fullmatch(r"\d*", database):  # redis-py would silently use 0
         raise UserError("REDIS_URL ends in something that is not the number of a database.", EXAMPLE)
     return int(database or "0")
 
 
 def _named(database: int) -> str:
-    """The database as part of a place; the first one goes without saying."""
+    """Return the database as part of the place; nothing for the first database."""
     return f"/{database}" if database else ""

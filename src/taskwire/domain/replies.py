@@ -1,14 +1,16 @@
-"""What a message in a task's thread is: a verb, input for the agent, or neither.
+"""Decides what a message in a task's thread is: a verb, input for the agent, or neither.
 
-`read` decides by what the message says alone; who wrote it and whether they may steer is decided elsewhere.
+`read` decides by the message alone. Other modules decide who wrote it and whether they may steer.
 
-- Verbs match exactly: `pause the music` is input, and `!pause now` is no verb. A text behind a verb belongs
-  to it only where the verb has its `!`: `@Taskwire edit the readme` is input, `!edit TEXT` edits the prompt.
-- A reply that begins with `!` and is no verb is not input either: agents take it for a shell command.
-- What names another person and not the bot is said to that person; so is a call to a group or channel.
+- Verbs match exactly: `pause the music` is input, and `!pause now` is not a verb. Text after a verb belongs
+  to it only if the verb has its `!`: `@Taskwire edit the readme` is input, `!edit TEXT` edits the prompt.
+- A reply that begins with `!` and is not a verb is not input either, because agents run it as a shell
+  command.
+- A message that mentions another person and not the bot is for that person. A mention of a group or a channel
+  counts in the same way.
 
-Texts in the results are Markdown in which people, channels and links are still Slack's tokens: `mentions`
-lists what to look up, and `to_agent_text` writes them as the person saw them.
+Texts in the results are Markdown in which people, channels and links are still Slack's tokens. `mentions`
+lists the ids to look up, and `to_agent_text` writes what the person saw.
 """
 
 import re
@@ -23,7 +25,7 @@ from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import Mentions, Names, as_seen, escape_mrkdwn, mentions, without_calls
 from taskwire.domain.rich_text import from_blocks, from_mrkdwn
 
-# Found in the thread after the bot was away: older than this, a person is asked before it is sent.
+# If backfill finds a message that is older than this, a person is asked before it is sent.
 STALE = timedelta(hours=1)
 
 __all__ = [
@@ -50,7 +52,7 @@ _BANG = re.compile(r"(!?)([A-Za-z]+)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Order:
-    """A verb of the thread. `not_yet` says what to do instead where this version cannot do it."""
+    """A verb of the thread. If this version cannot do it, `not_yet` says what to do instead."""
 
     name: str
     argument: str = ""
@@ -59,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True)
 class NotAVerb:
-    """It begins with `!` and is no verb: offer the nearest, and to send `text` as it is."""
+    """Text that begins with `!` and is not a verb: offer the nearest verbs, and to send `text` as it is."""
 
     text: str
     nearest: tuple[str, ...]
@@ -67,12 +69,12 @@ class NotAVerb:
 
 @dataclass(frozen=True)
 class Aside:
-    """Said to other people; the agent does not get it."""
+    """A message to other people; the agent does not get it."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """For the agent; `text` is empty if the message has only files, or only a mention of the bot."""
+    """Input for the agent. `text` is empty if the message has only files, or only a mention of the bot."""
 
     text: str
     is_to_bot: bool = False
@@ -82,7 +84,7 @@ Meaning = Order | NotAVerb | Aside | Input
 
 
 def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[Block] = ()) -> Meaning:
-    """Tell what a message is; `text` and `blocks` are as Slack sent them."""
+    """Decide what a message is. `text` and `blocks` are as Slack sent them."""
     whole = for_agent(normalised(text, blocks))
     mentioned = mentions(whole)
     said = _after_mention(whole, bot)
@@ -96,23 +98,23 @@ def read(text: str, bot: UserId, author: UserId | None = None, blocks: Sequence[
 
 
 def begins_with_mark(text: str, bot: UserId, blocks: Sequence[Block] = ()) -> bool:
-    """Whether a message begins with `!`, behind the bot's name or without it."""
+    """Whether a message begins with `!`, with or without the bot's name before it."""
     return is_command(to_agent_text(_after_mention(for_agent(normalised(text, blocks)), bot)))
 
 
 def normalised(text: str, blocks: Sequence[Block] = ()) -> str:
-    """Write a message as Markdown with Slack's tokens in it, from its blocks where they say it all."""
+    """Turn a message into Markdown with Slack's tokens, from its blocks if they contain all of it."""
     rich = from_blocks(blocks, text)
     return from_mrkdwn(text) if rich is None else rich
 
 
 def to_agent_text(text: str, names: Names | None = None) -> AgentText:
-    """Write a text of a reply as the person saw it: what the agent gets."""
+    """Write a reply's text as the person saw it, for the agent."""
     return for_agent(as_seen(text, names))
 
 
 def nearest_verbs(said: str) -> tuple[str, ...]:
-    """List the verbs that may be meant by what begins with `!` and is none."""
+    """List the verbs that a text may mean which begins with `!` and is not a verb."""
     word = re.match(r"!+\s*([A-Za-z]*)", said)
     names = [verb.name for verb in THREAD_VERBS if not verb.not_yet]
     close = nearest(word[1], names) if word and word[1] else ()
@@ -125,7 +127,7 @@ def _after_mention(text: str, bot: UserId) -> str:
 
 def _verb(said: str, *, has_mention: bool) -> Order | NotAVerb | None:
     found = _BANG.fullmatch(said)
-    # A link's label may bring the mark too.
+    # The label of a link may also begin with the mark.
     is_marked = is_command(to_agent_text(said))
     if found is not None and (is_marked or has_mention):
         verb = find_thread_verb(found[2])

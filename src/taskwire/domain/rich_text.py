@@ -1,7 +1,8 @@
-"""Slack's formatted messages as Markdown, with Slack's tokens for people, channels and links left in it.
+"""Turns Slack's formatted messages into Markdown that keeps Slack's tokens for people, channels and links.
 
-Two sources, one result: `rich_text` blocks, which say exactly what a person saw, and a message's mrkdwn text
-for messages that have none. Its entities are still in; `mrkdwn.as_seen` finishes it once names are known.
+There are two sources with the same result: `rich_text` blocks, which have exactly what a person saw, and the
+mrkdwn text of a message without such blocks. Entities stay encoded. `mrkdwn.as_seen` decodes them once names
+are known.
 """
 
 import re
@@ -14,7 +15,7 @@ from taskwire.domain.mrkdwn import escape_mrkdwn, unescape
 
 BlockNode = dict[str, JsonValue]
 _STYLES = (("strike", "~~"), ("italic", "_"), ("bold", "**"))
-# Four columns nest a list under a bullet as well as under a number.
+# Four columns nest a list under a bullet and also under a number.
 _INDENT = "    "
 _EDGES = re.compile(r"(\s*)(.*?)(\s*)", re.DOTALL)
 _MARKUP = re.compile(
@@ -27,7 +28,7 @@ _MARKUP = re.compile(
 
 
 def from_mrkdwn(text: str) -> str:
-    """Write a message's mrkdwn text as Markdown where its marks are unambiguous; code stays as it is."""
+    """Turn a message's mrkdwn into Markdown where its marks are unambiguous. Code stays unchanged."""
     return _MARKUP.sub(_remarked, text).strip()
 
 
@@ -35,7 +36,7 @@ def _remarked(found: re.Match[str]) -> str:
     kind = found.lastgroup
     if kind == "fence":
         inside = found[0][3:-3]
-        # Markdown takes what follows the opening marks for a language, so code begins on its own line.
+        # Markdown reads the text after an opening fence as a language, so the code begins on its own line.
         return "```\n" + inside.strip("\n") + "\n```" if "\n" in inside else found[0]
     if kind == "bold":
         return f"**{found['bold']}**"
@@ -45,9 +46,9 @@ def _remarked(found: re.Match[str]) -> str:
 
 
 def from_blocks(blocks: Sequence[Block], text: str) -> str | None:
-    """Write rich_text blocks as Markdown; None if there are none, or others among them.
+    """Turn rich_text blocks into Markdown; None if there are none, or if there are other blocks too.
 
-    Whether blocks carry entities is not documented; the message's text, which always does, decides.
+    Slack does not document whether blocks have entities. The message's text always has them, so it decides.
     """
     if not blocks or any(block.get("type") != "rich_text" for block in blocks):
         return None
@@ -74,7 +75,7 @@ def _joined(parts: list[tuple[str, str]]) -> str:
     lines: list[str] = []
     previous = ""
     for kind, text in parts:
-        # After a list or a quote Markdown would read a plain line as its continuation.
+        # After a list or a quote, Markdown would read a plain line as its continuation.
         if previous in ("list", "quote") and kind != previous and text:
             lines.append("")
         lines.append(text.removesuffix("\n"))
@@ -124,7 +125,7 @@ def _styled(node: BlockNode, text: str) -> str:
         return _code(text)
     marks = "".join(mark for name, mark in reversed(_STYLES) if style.get(name))
     closing = "".join(mark for name, mark in _STYLES if style.get(name))
-    # Marks beside a space mark nothing in Markdown, and none reaches over a line's end.
+    # In Markdown a mark beside a space has no effect, and no mark reaches over the end of a line.
     return "\n".join(_wrapped(line, marks, closing) for line in text.split("\n"))
 
 

@@ -1,9 +1,9 @@
-"""What secrets look like: of each kind what is kept to recognise it by, and what is masked behind it.
+"""Patterns of secrets: for each kind, the part that is kept to recognise it, and the part that is masked.
 
-Written for texts of a million characters that somebody made to be slow to read. So every pattern costs no
-more than the text's length: what may stand before a secret is bounded, and a body is one class of characters,
-taken once from a fixed start, which holds no mask. Where it can, a pattern begins with plain letters, which
-are found ten times as fast as a class.
+Somebody can make a text of a million characters that is slow to search. So each pattern's cost is at most
+linear in the length of the text. The text before a secret is bounded. The secret itself is one character
+class, matched once from a fixed start, and contains no mask. Where possible, a pattern begins with plain
+letters, because a search for these is ten times as fast as a search for a class.
 """
 
 import re
@@ -13,19 +13,19 @@ _QUOTE = "[\"']?"
 _GAP = "[ \t]{0,4}"
 _IS = f"{_QUOTE}{_GAP}[:=]{_GAP}{_QUOTE}"
 _HAS_DIGIT = r"(?=[^\s0-9]{0,64}[0-9])"
-# A word of a sentence has neither.
+# A likely secret has a digit or at least 20 characters. A word of a sentence has neither.
 _LIKELY = rf"(?:{_HAS_DIGIT}|(?=[^\s\"'•]{{20}}))"
 _VALUE = r"[^\s\"'$<>{}()•]"
 # The border between two cells of a table.
 _CELL = r"[ \t]{0,80}[|│┃][ \t]{0,80}"
 _BASE64 = "[A-Za-z0-9+/=]"
-# Neither a word nor a path is like these.
+# These match neither words nor paths.
 _MIXED = (
     r"(?=[^\s0-9]{0,40}[0-9])(?=[^\sA-Z]{0,40}[A-Z])(?=[^\sa-z]{0,40}[a-z])(?![^\s/]{0,40}/[^\s/]{0,40}/)"
 )
 _HEX = r"(?=[0-9a-f]{32})"
 
-# `PWD` by itself is where a shell is.
+# `PWD` alone is a shell's working directory, so it is not listed.
 _PASSWORDS = ("password", "passwd", "passphrase", "_pass", "_pwd", ";pwd")
 _NAMES = (
     *_PASSWORDS,
@@ -42,14 +42,14 @@ _HEADERS = (
     "x-api-key",
     *(f"{of}-token" for of in ("private", "session", "access", "auth", "gitlab", "vault")),
 )
-# About a secret, and none itself.
+# A name with one of these endings describes a secret and does not hold it.
 _ABOUT = "(?!_(?:URL|URI|FILE|PATH|DIR|NAME|TTL|TYPE|COUNT|LIMIT|LENGTH|SIZE)=)"
-# With blanks around them they make a text between quotation marks a sentence about passwords.
+# A quoted text with one of these, and blanks around it, is a sentence about passwords and not a password.
 _OF_SENTENCES = (
     "must|should|cannot|can't|can not|could not|may not|do not|does not|don't|is not|isn't|is required"
     "|is invalid|is incorrect|at least"
 )
-# Values and code that stand where a secret may stand.
+# Values and code that are no secret, although they stand in the place of one.
 _NO_VALUE = (
     r"(?!(?i:none|null|true|false|undefined)\b)(?![0-9.]+\b)"
     r"(?!(?:[A-Za-z_]\w{0,40}\.){1,4}[A-Za-z_]\w{0,40}\b)"
@@ -57,18 +57,18 @@ _NO_VALUE = (
 
 
 def _word(letters: str, before: str = "A-Za-z0-9") -> str:
-    """Plain letters at the beginning of a word; the look behind them comes after what is found fast."""
+    """Match plain letters at the beginning of a word. The letters come first because they are found fast."""
     return f"{re.escape(letters)}(?<![{before}]{re.escape(letters)})"
 
 
 def _after(names: Iterable[str], sign: str, before: str = "", then: str = "") -> str:
-    """A sign behind one of these names, in any case: signs are found fast, and letters stand everywhere."""
+    """Match a sign behind one of these names, in any case. The sign comes first because it is rarer."""
     looks = (f"(?<={before}(?i:{re.escape(name)}){sign})" for name in names)
     return f"{sign}{f'(?={then})' if then else ''}(?:{'|'.join(looks)}){then}"
 
 
 def _in_quotes(mark: str, only: str = "") -> str:
-    """All to the closing mark; where a text was cut before it, to the sign that says so or to the end."""
+    """Match up to the closing mark; in a text that was cut before it, up to the `…` or to the end."""
     sentence = rf"(?i:(?:[^{mark}\n]{{0,80}} )?(?:{_OF_SENTENCES}) )"
     closed = rf"[^{mark}\n•]{{4,}}+(?={mark})"
     cut = rf"[^{mark}\n•…]{{1,}}+(?=…)|[^{mark}\n•…]{{4,}}+(?=\Z)"
@@ -81,7 +81,7 @@ _BY_PREFIX = (
     (_word("gl") + "(?:pat|dt|rt|soat|ptt|cbt|imt|ft|agent|oas)-", "[A-Za-z0-9_.-]{16,}"),
     (_word("xox") + r"[a-z](?:\.xox[a-z])?-", "[A-Za-z0-9-]{8,}"),
     (_word("xapp-"), "[A-Za-z0-9-]{8,}"),
-    # The digit tells a key from a word with hyphens, and so does the lack of one: `sk-fading-circle-2`.
+    # A key has a digit and does not begin with words and hyphens: `sk-fading-circle-2` is not a key.
     (
         _word("sk-", "A-Za-z0-9_-") + "(?:(?:ant|proj|svcacct|admin|or-v1)-)?",
         rf"{_HAS_DIGIT}(?![a-z]{{1,20}}-[a-z])[A-Za-z0-9_-]{{16,}}",
@@ -101,7 +101,7 @@ _BY_PREFIX = (
     (_word("npm_"), "[A-Za-z0-9]{30,}"),
     (_word("hf_"), "[A-Za-z0-9]{30,}"),
     (_word("do") + "[por]_v1_", "[a-f0-9]{32,}"),
-    # Of a Telegram bot: its number, and a key of 35. In an address `bot` stands before it.
+    # A Telegram bot's token: the bot's number, and a key of 35 characters. In an address `bot` precedes it.
     (
         "[0-9]{8,12}:(?<![0-9]{13}:)",
         "(?=[^A-Z]{0,34}[A-Z])(?=[^0-9]{0,34}[0-9])[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
@@ -118,7 +118,7 @@ _BY_PREFIX = (
         r"[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]+)?",
     ),
     (r"https://hooks\.slack\.com/[a-z]{1,20}/", "[A-Za-z0-9/_-]{8,}"),
-    # Coder's session token: an id of ten and a secret of 22.
+    # Coder's session token: an id of 10 characters and a secret of 22.
     (
         "(?<![A-Za-z0-9_-])",
         rf"(?=[A-Za-z0-9]{{10}}-){_HAS_DIGIT}[A-Za-z0-9]{{10}}-[A-Za-z0-9]{{22}}(?![A-Za-z0-9_-])",
@@ -131,10 +131,11 @@ _BY_NAME = (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
     ),
-    # In settings and arguments: what ends with such a name, or is likely a secret.
+    # In settings and arguments: the value of any name that ends like a password's, and a likely secret behind
+    # another name.
     (_after(_PASSWORDS, "=", "[A-Za-z0-9_.-]") + _QUOTE, rf"{_NO_VALUE}{_VALUE}{{4,}}+(?![(\[])"),
     (_after(_NAMES, "=") + _QUOTE, rf"{_NO_VALUE}{_LIKELY}(?:(?!&){_VALUE}){{6,}}+(?![(\[])"),
-    # Between quotation marks a password may have blanks in it.
+    # Between quotation marks a password may contain blanks.
     *((_after(_PASSWORDS, "=") + mark, _in_quotes(mark)) for mark in "\"'"),
     *((f"PASSW(?:OR)?D[A-Z0-9_]{{0,20}}={mark}", _in_quotes(mark)) for mark in "\"'"),
     *(
@@ -144,14 +145,14 @@ _BY_NAME = (
         )
         for mark in "\"'"
     ),
-    # In YAML and in prose: a value that is surely no word.
+    # In YAML and in prose: a value that is certainly not a word.
     (
         _after(_NAMES, ":") + rf"(?<!(?i:unexpected token):)[ \t]{{1,4}}{_QUOTE}",
         f"(?:{_MIXED}|{_HEX})[A-Za-z0-9+/=_.-]{{16,}}",
     ),
     # In XML.
     (_after(_NAMES, ">"), rf"{_LIKELY}[^\s\"'<>•]{{6,}}(?=</)"),
-    # In a file of passwords for hosts.
+    # In a .netrc file.
     (r"login\s{1,4}[^\s•]{1,80}\s{1,40}password\s{1,4}", r"[^\s•]{2,}"),
     (rf"[?&](?i:(?:[a-z]{{1,20}}_)?(?:{_NAMED}|sig)=)", r"[^\s&#\"'<>•]+"),
     (_after(_NAMES, "[\"']", then=rf"{_GAP}:{_GAP}[\"']"), rf"{_LIKELY}[^\s\"'•]{{6,}}"),
@@ -166,12 +167,12 @@ _BY_NAME = (
         "[A-Za-z0-9/+=]{16,}",
     ),
     (rf"(?i:session[ _]?token{_CELL})", "[A-Za-z0-9/+=]{16,}"),
-    # A list of AWS's: first the key's id, then the key.
+    # A list of AWS's: the key's id comes first, then the key.
     (r"A(?:KIA|SIA)[A-Z0-9]{16}[\s,|:]{1,20}", "[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"),
     (rf"(?i:aws_session_token{_IS})", "[A-Za-z0-9/+=]{16,}"),
     (_after(("accountkey", "sharedaccesskey"), "="), f"{_BASE64}{{16,}}"),
     (f"client-key-data{_IS}", f"{_BASE64}{{16,}}"),
-    # A file of Docker's; base64 has more than small letters.
+    # Docker's configuration file. A value in base64 has other characters than lower-case letters.
     (rf"[\"']auth[\"']{_GAP}:{_GAP}[\"']", rf"(?=[a-z]{{0,64}}[A-Z0-9+/=]){_BASE64}{{8,}}"),
     (rf"_auth(?:Token)?{_GAP}={_GAP}{_QUOTE}", rf"{_VALUE}{{6,}}"),
 )
@@ -185,7 +186,7 @@ _BY_HEADER = (
     (r"[Bb]earer[ \t\\]{1,4}", _HAS_DIGIT + "[A-Za-z0-9._~+/=-]{16,}"),
     (_after(_HEADERS, "[:=]") + f"{_GAP}{_QUOTE}", rf"{_LIKELY}[^\s\"'$<{{•]{{4,}}"),
     (_after(_HEADERS, "[\"']", then=f"{_GAP}[:=]{_GAP}{_QUOTE}"), rf"{_LIKELY}[^\s\"'$<{{•]{{4,}}"),
-    # All of them, with what is said of them.
+    # All cookies of the header, with their attributes.
     (rf"(?i:cookie(?:{_QUOTE}{_GAP}[:=]|[ \t]){_GAP}{_QUOTE})", r"(?=[^\s=;,\"'•]{1,100}=)[^\r\n\"'•]+"),
 )
 
@@ -200,20 +201,21 @@ _BY_COMMAND = (
     (rf"(?i:--(?:[a-z]{{1,20}}-){{0,3}}{_NAMED}[ \t]{{1,4}}{_QUOTE})", r"[^\s\"'$<•-][^\s\"'•]{3,}"),
 )
 
-# What of a command's words is a password; `kept` is what stands before it, with its quotation mark.
+# The arguments of commands that are passwords. The group `kept` is the text before a password, with its
+# quotation mark.
 _LINE_OF_COMMAND = (
     r"\b(?:[^\n|;&\\\"']{1,40}+|\"[^\"\n]{0,200}\"|'[^'\n]{0,200}'|[\"']|\\[\s\S]?|&(?![\s&])){0,300}+"
 )
 _GLOBAL_OPTIONS = r"(?:[ \t]{1,4}--?[A-Za-z-]{1,20}(?:[= \t][^\s-]\S{0,80})?){0,3}"
 _CLIENTS = "docker|podman|nerdctl|buildah|skopeo|oras|crane|helm|oc|cf|az|argocd"
 _BY_ARGUMENT = (
-    # A user and a password, or a cookie.
+    # A user's name with a password, or a cookie.
     ("curl", r"[ \t](?:-[a-zA-Z]{0,5}u|--user|--proxy-user)(?:=|[ \t]{0,4})", r"[^\s:\"'•]{1,100}:"),
     ("curl", r"[ \t]-[a-zA-Z]{0,5}b[ \t]{0,4}", r"[^\s:;=\"'•]{1,100}="),
-    # Behind a blank stands the database.
+    # Behind `-p` and a blank comes the name of the database.
     ("(?:mysql(?:dump|admin|import|show|check|slap|sh)?|mariadb(?:-[a-z]{1,10})?)", "[ \t]-p", ""),
     ("mongo(?:sh|dump|restore|export|import|stat|top)?", "[ \t]-p[ \t]{0,4}", ""),
-    # What follows is another command's.
+    # The words behind the password belong to another command.
     ("sshpass", "(?<=sshpass)[ \t]{1,4}(?:-v[ \t]{1,4})?-p[ \t]{0,4}", ""),
     (
         f"(?:{_CLIENTS}){_GLOBAL_OPTIONS}(?:[ \t]{{1,4}}(?:registry|auth|acr))?[ \t]{{1,4}}login",
@@ -242,21 +244,21 @@ def _arguments() -> Iterable[tuple[re.Pattern[str], re.Pattern[str]]]:
         yield re.compile(rf"(?<![A-Za-z0-9-]){command}{_LINE_OF_COMMAND}"), re.compile(values)
 
 
-# A command with all its words, and which of them are secret.
+# For each command: a pattern for the whole command line, and one for the secret arguments in it.
 COMMANDS = tuple(_arguments())
 
-# Each has the group `kept`; what is behind it is the secret.
+# Each pattern has the group `kept`. The text behind it is the secret.
 PATTERNS = tuple(
     re.compile(f"(?P<kept>{kept}){secret}")
     for kept, secret in (*_BY_PREFIX, *_BY_NAME, *_BY_HEADER, *_BY_COMMAND)
 )
 
-# Without one of these a single line holds nothing that a pattern finds: most lines are done with at once.
+# No pattern finds anything in a single line that lacks all of these. So most lines need no further search.
 HINT = re.compile(
     r"(?i:pass|pwd=|secret|token|key|auth|cookie|bearer|curl|login|zip|7z|ldap|keygen|mysql|mariadb|mongo|redis-cli|[?&](?:[a-z]{1,20}_)?sig=)"
     r"|gh[pousr]_|github_pat|gl[a-z]{2,5}-|xox[a-z]|xapp-|sk-|k_live_|k_test_|whsec_|shp[a-z]{2}_|lin_|gl[sc]a?_|sntry|gsk_|xai-|sq0|AT[AC]TT3|npm_|hf_|do[por]_v1_|dckr_|pypi-|AKIA|ASIA|AIza"
     r"|ya29|hv[bsr]\.|SG\.|eyJ|hooks\.slack|KEY|://[^\s/]*@|[A-Za-z0-9]{10}-[A-Za-z0-9]{22}|[0-9]{8}:"
 )
 
-# What tells one kind of token from another, and no more.
+# The beginnings of tokens that show the kind of the token and nothing else.
 KINDS = re.compile(r"gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox[a-z](?:\.xox[a-z])?-|xapp-|sk-|npm_|pypi-|AKIA")

@@ -1,11 +1,11 @@
-"""Masking what must not be posted, stored or logged: the tokens we know by value, and what looks like one.
+"""Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
 
-Enough stays to recognise a secret by (`ghp_•••`), never a part of it. Masking is for text that people read:
-it prefers to mask a word too many, and it is no proof that nothing secret is left. What the bot itself has to
-read again must not be masked.
+A mask keeps the kind of a secret (`ghp_•••`), but never a part of it. Masking is for text that people read.
+It rather masks a word too many, and it does not prove that no secret is left. A text that the bot has to read
+again must not be masked.
 
-The regular expressions look at a window at a time, so that other threads go on meanwhile: a log
-of a million characters is masked beside the loop, and holds it up for some milliseconds at a time.
+The regular expressions search one window at a time, so that other threads can run. A log of a million
+characters is masked outside the event loop, and blocks the loop for some milliseconds at a time.
 """
 
 import json
@@ -22,22 +22,24 @@ from taskwire.domain.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_wo
 from taskwire.domain.secret_patterns import COMMANDS, HINT, KINDS, PATTERNS
 from taskwire.domain.windows import MARGIN, MASK, Span, finds, replaced
 
-# A terminal 80 columns wide breaks a long token at its edge, or inside a box a little before it.
+# A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
+# of this many characters counts as full.
 _FULL_LINE = 70
 # What may stand where a terminal broke a token: padding, a box's edges, the next line's indentation.
 _EDGE = r"[ \t]{0,200}(?:[│┃|][ \t]{0,200})?"
 _BREAK = rf"(?:{_EDGE}\r?\n{_EDGE})?"
-# Of most lines of this length a hint tells that they hold no secret.
+# A single line of up to this many characters is first searched for hints. Most lines have none.
 _LINE = 500
-# A mask can bring two parts of a secret together, which is rare; more often than this nobody means it.
+# The most rounds of masking. A mask rarely brings two parts of a secret together, and hardly ever several
+# times.
 _ROUNDS = 4
-# A string in JSON, its quotation marks included.
+# A string in JSON, with its quotation marks.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _WIDTHLESS = re.compile(f"[{WIDTHLESS}]+")
 
 
 class Masker:
-    """Masks secrets in text; give it all whose value is known, and which of them are tokens of our own."""
+    """Masks secrets in text. `known` are all secrets known by value, `own` are our own tokens among them."""
 
     def __init__(self, known: Iterable[str] = (), own: Iterable[str] = ()) -> None:
         values = {value.strip() for value in known}
@@ -50,7 +52,7 @@ class Masker:
         self._own = OwnTokens(own)
 
     def mask(self, text: str) -> str:
-        """Mask every secret in a text; masking again changes nothing."""
+        """Mask every secret in a text. A second call changes nothing."""
         if len(text) <= _LINE and "\n" not in text and not self._may_hold(text):
             return text
         for _ in range(_ROUNDS):
@@ -61,16 +63,17 @@ class Masker:
         return text
 
     def mask_own(self, text: str) -> str:
-        """Mask only our own tokens, by value: for what people wrote, and has to be kept as it is."""
-        # A short one may become a word of its own when the one beside it goes.
+        """Mask only our own tokens, by value, in text from people that must otherwise stay unchanged."""
+        # When a token is masked, a short token beside it may become a word of its own.
         while found := self._own.find(text):
             text = replaced(text, (Span(start, end) for start, end in found))
         return text
 
     def mask_own_in_json(self, text: str) -> str:
-        """Mask our own tokens in each string of a JSON text by itself, JSON within JSON too.
+        """Mask our own tokens in each string of a JSON text separately, also in JSON within a string.
 
-        All else stays as it was written: scripts look for parts of it, and people may have typed it.
+        Everything else keeps its spelling, because Lua scripts search for parts of it, and people may have
+        typed it.
         """
         if not self._own.may_be_in_json(text):
             return text
@@ -82,7 +85,7 @@ class Masker:
         written = found.group()
         value: str = json.loads(written)
         masked = self.mask_own_in_json(value)
-        # Half of a surrogate pair can be sent only as an escape.
+        # Half of a surrogate pair can only be sent as an escape sequence.
         return written if masked == value else json.dumps(masked, ensure_ascii=not _is_sendable(masked))
 
     def _may_hold(self, line: str) -> bool:
@@ -113,15 +116,15 @@ class Masker:
 
 def _as_written(value: str) -> str:
     written = _BREAK.join(re.escape(letter) for letter in value)
-    # A plain word beside a slash is a part of a path, such as `.taskwire/store.sock`.
+    # A plain word beside a slash is part of a path, such as `.taskwire/store.sock`.
     return f"(?<!/){written}(?!/)" if is_plain_word(value) else written
 
 
 def masked_beginning(mask: Callable[[str], str], text: str, longest: int) -> str:
-    """Mask a text and keep its beginning, without looking at all that is behind it.
+    """Mask a text and keep its beginning, without a search of all the rest.
 
-    Half of a secret is not recognised. So more is looked at than is kept, and what was looked
-    at besides is left out again, however far masks have let it move up.
+    Half of a secret is not recognised. So MARGIN more characters are masked than are kept. What remains of
+    these is removed again, however far masks have moved it towards the beginning.
     """
     looked_at = text[: longest + MARGIN]
     masked = mask(looked_at)
@@ -137,11 +140,12 @@ def _is_sendable(text: str) -> bool:
 
 
 def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
-    """A text without letters that take no room, and how to find what stands there in the whole text."""
+    """Remove characters without width. Return also a function that maps spans back to the whole text."""
     chunks: list[str] = []
     kept: list[str] = []
     at, length = 0, 0
-    # Of each run of them: where it was in the text that is left, and how much had gone by then.
+    # For each run of such characters: its place in the text without them, and how many are removed up to its
+    # end.
     places, gone = [], [0]
     for found in finds(_WIDTHLESS, text):
         start, end = found.span()
@@ -151,7 +155,7 @@ def _without_widthless(text: str) -> tuple[str, Callable[[Span], Span]]:
         gone.append(gone[-1] + end - start)
         at = end
         if len(kept) >= MARGIN:
-            # Joining all of them at once would hold up the loop.
+            # Joining all of them at once would block the event loop.
             chunks.append("".join(kept))
             kept = []
 
@@ -175,7 +179,7 @@ def _recognisable(text: str, start: int, end: int) -> Span:
 
 
 def _broken_over_lines(text: str) -> Iterator[Span]:
-    """Find what a terminal broke at its edge; every line keeps its place."""
+    """Find secrets that a terminal broke at its edge. Every line keeps its place."""
     for parts in _runs(text):
         run = "".join(text[start:end] for start, end in parts)
         edges = [0]
@@ -187,7 +191,7 @@ def _broken_over_lines(text: str) -> Iterator[Span]:
 
 
 def _runs(text: str) -> Iterator[list[tuple[int, int]]]:
-    """List what may be one word: a full line's last, whole lines after it, and the next one's first."""
+    """Yield what may be one word: the end of a full line, whole lines after it, the start of the next."""
     parts: list[tuple[int, int]] = []
     at = 0
     while (end := text.find("\n", at)) >= 0 or parts:
@@ -209,7 +213,7 @@ def _indentation(text: str, at: int, end: int) -> int:
 
 
 def _secrets_over(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
-    """What of a run is a secret that goes over an edge; the others are found where they stand."""
+    """Yield the secrets of a run that cross the end of a line. The others are found in their lines."""
     for found in finds(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
             yield found.end("kept"), found.end()
@@ -218,7 +222,7 @@ def _secrets_over(pattern: re.Pattern[str], run: str, edges: list[int]) -> Itera
 def _in_their_lines(
     text: str, parts: list[tuple[int, int]], edges: list[int], secrets: Iterable[tuple[int, int]]
 ) -> Iterator[Span]:
-    """Place what is secret in a run: the mask where it begins, nothing in the lines where it goes on."""
+    """Place a run's secrets: the mask goes where a secret begins, and its other lines get nothing."""
     for first, behind in secrets:
         line = bisect_right(edges, first) - 1
         instead = MASK
@@ -227,7 +231,7 @@ def _in_their_lines(
             start = max(begins, begins + first - edges[line])
             end = min(ends, begins + behind - edges[line])
             if start == begins and end == ends and not instead:
-                # Nothing is left before them.
+                # The line has no text before these blanks any more.
                 end += len(text[end : end + MARGIN]) - len(text[end : end + MARGIN].lstrip(" "))
             yield Span(start, end, instead)
             line, instead = line + 1, ""

@@ -1,7 +1,7 @@
-"""A terminal's screen as plain lines: no escape codes, no padding, no boxes, no spinners or status bars.
+"""Turns a terminal's screen into plain lines, without escape codes, padding, boxes, spinners and status bars.
 
-What is left is what the agent wrote, still line by line as the terminal broke it; `prose` makes it readable.
-Each line is judged by itself, or within its box, so that a screen that grows keeps the lines it had.
+The result is the agent's own text, still broken into the terminal's lines. `prose` makes it readable. Each
+line is judged by itself or within its box, so that the lines of a growing screen stay the same.
 """
 
 import re
@@ -21,7 +21,7 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\r\n])", re.MULTILINE)
-# Controls, marks that turn the direction of text, and characters that take no room.
+# Control characters, characters that change the direction of text, and characters without width.
 _UNSEEN = dict.fromkeys(
     [*range(9), *range(11, 32), *range(0x7F, 0xA0), 0x200B, *range(0x202A, 0x202F), 0xFEFF]
 )
@@ -40,22 +40,22 @@ _ART = "▁▂▃▄▅▆▇█▀▔▌▐▍▎▏▖▗▘▙▚▛▜▝▞
 _BAR = re.compile(r"[▌▍▎▏┃] ?")
 _FENCE = re.compile(r"[ \t]*(`{3,})([^`\n]*)")
 
-# A prompt in which nothing was sent yet stands last on the screen.
+# The marks of a prompt. A prompt whose text was not sent yet is the last line of the screen.
 _PROMPTS = (">", "\u276f", "\u203a")
-# So many characters are looked through in a few milliseconds.
+# In characters: a search of this many takes a few milliseconds.
 _PIECE = 32_768
-# No status bar is longer than a wide terminal; a paragraph that speaks of one may be.
+# In characters: a status bar is not longer than a wide terminal. A paragraph that mentions one may be.
 _STATUS_LENGTH = 160
 
 
 def without_escapes(text: str) -> str:
-    """Drop what a terminal obeys and shows nothing of; the address of a link is kept beside its label."""
+    """Remove what a terminal obeys without showing it. A link's address is kept beside its label."""
     text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
     return "".join(map(_shown, _pieces(text)))
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut a text behind lines, and what is longer anywhere: no look at a piece holds up the loop."""
+    """Cut a text after lines, and longer lines anywhere, so that no search blocks the event loop."""
     at = 0
     while at < len(text):
         end = text.rfind("\n", at, at + _PIECE) + 1 or at + _PIECE
@@ -69,7 +69,7 @@ def _shown(text: str) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """List what an agent wrote, line by line, without the frame that its terminal put around it."""
+    """List what an agent wrote, line by line, without the frame that its terminal drew around it."""
     rows = [row.rstrip() for row in without_escapes(text).split("\n")]
     fenced = fenced_rows(rows)
     lines: list[str] = []
@@ -91,7 +91,7 @@ def _without_prompt(lines: list[str]) -> list[str]:
 
 
 def fenced_rows(rows: list[str]) -> list[bool]:
-    """Tell which rows belong to fenced code, its fences included; an open fence is none."""
+    """Tell which rows belong to fenced code, with its fences. A fence that is never closed does not count."""
     closing: dict[int, list[int]] = {}
     for at, row in enumerate(rows):
         if (bare := row.strip()) and len(bare) >= 3 and not bare.strip("`"):
@@ -111,14 +111,14 @@ def fenced_rows(rows: list[str]) -> list[bool]:
 
 def _link(found: re.Match[str]) -> str:
     address, label = found[1], found[2]
-    # A user's name before the host hides where it leads.
+    # An address with a user's name before its host can mislead people about the host, so it is not shown.
     is_web = re.match("https?://[^/?#@\\\\]+(?:[/?#]|$)", address) is not None
     is_web = is_web and address.rstrip("/") != label.strip().rstrip("/")
     return f"{label} ({address})" if is_web and label.strip() else label
 
 
 def _end_of_box(rows: list[str], at: int) -> int:
-    """Where the box that begins here ends, or `at` if none begins here."""
+    """Return where the box that begins at this row ends, or `at` if no box begins here."""
     if not rows[at].lstrip().startswith(tuple(_TOP)):
         return at
     for end in range(at + 1, len(rows)):
@@ -147,10 +147,10 @@ def _line(row: str) -> str:
 
 
 def _unframed(row: str) -> str:
-    """Take a row out of its frame: a border becomes empty, a title and the row's own words stay."""
+    """Remove the frame of a row. A border becomes empty; a title and the row's own text stay."""
     said = row.strip()
     if not said.strip(_FRAME + _ART + " "):
-        # Three of them make a border or a picture; less may be a word of a text.
+        # Three frame characters are a border or a picture. One or two may belong to a text.
         return "" if len(said) > 2 or said in _UPRIGHT else row
     if said[0] in _ART and said[1:2] in (*_ART, " ") and said[0] not in "▌▍▎▏":
         return ""

@@ -1,10 +1,10 @@
-"""What has happened to a link, and what follows.
+"""Decides what follows from an event of a link.
 
-`after` is the one place that decides it: a pure function from a link's story, one event and the time to the
-next story, the notices to post and the time at which to look again. Events of one link are folded one at a
-time. Times that decide are `now_ms`, Redis's clock; the agent's own times only order its reports.
+`reduce` is the only place that decides this. It is a pure function from a link's state, one event and the
+time to the next state, the notices to post and the time of the next look. Events of one link are applied one
+at a time. Decisions use `now_ms`, the time of Redis's clock. The agent's own times only order its reports.
 
-Ends where words begin: a notice says what is told and to whom it matters, not how it is put.
+This module writes no text: a notice says what is told and whom it concerns.
 """
 
 from datetime import datetime
@@ -15,25 +15,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskwire.domain.ids import UserId, to_ms
 from taskwire.domain.phases import Observation, Phase, Report
 
-# An agent that is active and has never reported is waiting, after this long.
+# In milliseconds. An active agent that has never reported counts as waiting after this time.
 SILENT_START_MS = 30_000
-# The agent's app is unhealthy before it is up: an error this soon after a start may be a flicker.
+# In milliseconds. The agent's app is unhealthy until it is up, so an error this soon after a start may pass.
 START_GRACE_MS = 300_000
 
-# In these somebody is waited for.
+# In these phases the task waits for a person.
 NEEDING = (Phase.NEEDS_YOU, Phase.FAILED, Phase.BROKEN)
 
 NoticeKind = Literal["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
 
 
 class FrozenModel(BaseModel):
-    """A frozen value that Redis can hold."""
+    """A frozen value that can be stored in Redis."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Notice(FrozenModel):
-    """A change that somebody may have to know. `id` is the same however often it is tried."""
+    """A change that somebody may have to know. `id` is the same at every try."""
 
     kind: NoticeKind
     id: str
@@ -44,27 +44,27 @@ class Notice(FrozenModel):
 
 
 class Observed(FrozenModel):
-    """Coder's list showed the task. `reports` is the agent's history, oldest first, where it was read."""
+    """Coder's list showed the task. `reports` is the agent's history, oldest first, if it was read."""
 
     event: Literal["observed"] = "observed"
     seen: Observation
     reports: tuple[Report, ...] = ()
-    # When a paused task was told to stop, where that is known.
+    # When a paused task was told to stop, if that is known.
     stopped_at: datetime | None = None
     is_baseline: bool = False
 
 
 class Delivered(FrozenModel):
-    """The agent has an input. Reports after `last_report_at` belong to the turn that this begins."""
+    """The agent got an input. Reports after `last_report_at` belong to the turn that this input begins."""
 
     event: Literal["delivered"] = "delivered"
     last_report_at: datetime | None = None
 
 
 class Acted(FrozenModel):
-    """A person paused, resumed or retried the task here; `build` is the one that this made.
+    """A person paused, resumed or retried the task in Slack. `build` is the build that this made.
 
-    What has to be stopped before it can be tried again is no pause: `retry` names that build.
+    A stop that precedes another start is not a pause: `retry` names the build of that stop.
     """
 
     event: Literal["acted"] = "acted"
@@ -74,13 +74,13 @@ class Acted(FrozenModel):
 
 
 class TimerFired(FrozenModel):
-    """A time at which to look again has come."""
+    """The time of the next look has come."""
 
     event: Literal["time_came"] = "time_came"
 
 
 class Vanished(FrozenModel):
-    """The task is no longer in Coder; `by` is who deleted it from Slack, if somebody did."""
+    """The task is no longer in Coder. `by` is the person who deleted it from Slack, if a person did."""
 
     event: Literal["vanished"] = "vanished"
     by: UserId | None = None
@@ -90,7 +90,7 @@ Event = Annotated[Observed | Delivered | Acted | TimerFired | Vanished, Field(di
 
 
 def may_call(event: Event) -> bool:
-    """Whether somebody may be called by what follows from this event, as far as it shows by itself."""
+    """Whether this event may lead to a mention, as far as the event alone shows."""
     match event:
         case TimerFired():
             return True
@@ -107,7 +107,7 @@ class Rules(NamedTuple):
 
 
 class LinkState(FrozenModel):
-    """What is known of a link's task, and what has been told of it."""
+    """What is known of a link's task, and what the thread was told of it."""
 
     phase: Phase = Phase.STARTING
     word: str = ""
@@ -119,7 +119,7 @@ class LinkState(FrozenModel):
     last_report: Report | None = None
     report_build: int = 0
     finished: Report | None = None
-    # The last of what was reported before the present turn; Coder repeats its words while the agent works.
+    # The last report before the present turn. Coder repeats its text while the agent works.
     before_turn: Report | None = None
     idle_ms: int | None = None
     error_ms: int | None = None
@@ -129,44 +129,44 @@ class LinkState(FrozenModel):
     is_need_told: bool = False
     need_told_of: str = ""
     error_told_build: int = 0
-    # An error that came back after the agent had been well for a while is told again, under an id of its own.
+    # An error that returns after the agent was well for a while is told again, under another id.
     is_error_again: bool = False
     pause_told_build: int = 0
-    # How it stood when its workspace was stopped: a question and a failure wait on.
+    # The phase when the workspace was stopped. A question or a failure stays open during a pause.
     paused_from: Phase | None = None
     acted: Acted | None = None
-    # Where the agent's history can be read, also after the workspace has stopped.
+    # Where the agent's history can be read, even after the workspace has stopped.
     agent_id: str | None = None
     app_id: str | None = None
 
     @property
     def has_reported(self) -> bool:
-        """Whether the agent has said something of itself since the workspace's last build."""
+        """Whether the agent has reported since the workspace's last build."""
         return self.last_report is not None and self.report_build == self.build
 
     @property
     def present_report(self) -> Report | None:
-        """The last report, unless the agent works on something that came after it."""
+        """The last report; None if the agent works on something newer."""
         last, old = self.last_report, self.before_turn
         is_old = last is not None and old is not None and last.says_the_same_as(old)
         return None if is_old and self.phase is Phase.WORKING else last
 
     @property
     def open_phase(self) -> Phase:
-        """The phase, or while it is paused the one in which it needs somebody, if it does."""
+        """The phase; during a pause the phase before it, if the task waited for a person then."""
         before = self.paused_from
         is_paused = self.phase in (Phase.PAUSING, Phase.PAUSED)
         return before if is_paused and before is not None and before in NEEDING else self.phase
 
     @property
     def grace_ends_ms(self) -> int:
-        """Until when an error is start-up's flicker; 0 for one that came later."""
+        """The time until which an error may be one of a start; 0 for an error that came later."""
         is_early = self.error_ms is not None and self.error_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
 
 class Transition(NamedTuple):
-    """What follows an event."""
+    """What follows from an event."""
 
     state: LinkState
     notices: tuple[Notice, ...] = ()
@@ -174,7 +174,7 @@ class Transition(NamedTuple):
 
 
 def reduce(state: LinkState, event: Event, rules: Rules, now_ms: int) -> Transition:
-    """Decide what follows an event."""
+    """Decide what follows from an event."""
     match event:
         case Observed():
             told, notices = _observed(state, event, rules, now_ms)
@@ -193,7 +193,7 @@ def reduce(state: LinkState, event: Event, rules: Rules, now_ms: int) -> Transit
 
 
 def initial_state(event: Observed, rules: Rules, now_ms: int) -> LinkState:
-    """Tell how a task that no link watches stands: as if it had been seen when it last reported."""
+    """Return the state of a task without a link, as if it had been observed when it last reported."""
     reported = [event.seen.created_at] + [report.at for report in event.reports]
     seen_ms = min(now_ms, max(event.seen.report_ms, *(to_ms(moment) for moment in reported)))
     first = reduce(LinkState(), event.model_copy(update={"is_baseline": True}), rules, seen_ms)
@@ -210,7 +210,7 @@ def _vanished(state: LinkState, event: Vanished, now_ms: int) -> Transition:
 
 
 def _delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
-    """Begin a turn; what the agent reported since the input was sent already belongs to it."""
+    """Begin a turn. The agent's reports since the input was sent belong to it already."""
     report, since = state.last_report, event.last_report_at
     is_answered = report is not None and (since is None or report.at > since)
     keeps_finish = state.finished is not None and (since is None or state.finished.at > since)
@@ -221,7 +221,7 @@ def _delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
             "finished": state.finished if keeps_finish else None,
             "before_turn": earlier,
             "idle_ms": now_ms if is_idle else None,
-            # An agent that never reports has its time anew.
+            # An agent that never reports gets its whole time again.
             "active_ms": state.active_ms if state.active_ms is None or state.has_reported else now_ms,
             "is_need_told": False,
             "phase": Phase.WORKING if state.status == "active" and not keeps_finish else state.phase,
@@ -235,7 +235,7 @@ def _observed(state: LinkState, event: Observed, rules: Rules, now_ms: int) -> t
     if state.phase is Phase.GONE:
         state = state.model_copy(update={"phase": Phase.STARTING})
     if seen.report is None and event.reports:
-        # Coder shows no report that is older than the start: all of these belong to what was before it.
+        # Coder shows no report that is older than the start. So all reports in the history precede the start.
         state, notices = _folded(state, event, now_ms)
     finished = state.finished
     state = _with_build(state, seen, now_ms)
@@ -257,7 +257,7 @@ def _observed(state: LinkState, event: Observed, rules: Rules, now_ms: int) -> t
 
 
 def _standing(state: LinkState) -> Phase:
-    """How a story stands by itself, before a stop of its workspace hides that."""
+    """Return the phase that the task itself is in, before a stop of its workspace hides it."""
     if state.finished is not None:
         return _STANDING[state.finished.state]
     if state.phase in (Phase.PAUSING, Phase.PAUSED) and state.paused_from is not None:
@@ -266,7 +266,7 @@ def _standing(state: LinkState) -> Phase:
 
 
 def _resting(state: LinkState, seen: Observation) -> LinkState:
-    """Note how it stands where that was found out with the stop, or when it is seen for the first time."""
+    """Set `paused_from` if it became known only with the stop, or at the first observation."""
     if state.finished is not None or state.idle_ms is not None:
         return state.model_copy(update={"paused_from": _standing(state)})
     if state.paused_from is Phase.STARTING and state.last_report is None and seen.report is not None:
@@ -280,7 +280,7 @@ _STANDING = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": Phase.FA
 def _stood_still(
     state: LinkState, event: Observed, finished: Report | None, rules: Rules
 ) -> tuple[LinkState, list[Notice]]:
-    """Need somebody for a turn that had ended before the workspace was stopped, if nobody was told of it."""
+    """Call somebody for a turn that had ended before the workspace was stopped, if nobody was told of it."""
     last, old, stopped = state.last_report, state.before_turn, event.stopped_at
     ended = state.finished or finished
     if last is None or stopped is None or last.state != "idle" or state.is_need_told:
@@ -304,7 +304,7 @@ def _stopped_being_active(state: LinkState, seen: Observation, now_ms: int) -> L
 
 
 def _came_up(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Become active; an agent that was idle before a short error says so no second time."""
+    """Become active. An agent that was idle before a short error does not report that again."""
     last = state.last_report
     is_waiting = last is not None and state.has_reported and state.finished is None and last.state == "idle"
     update = {"active_ms": now_ms, "idle_ms": now_ms if is_waiting else None}
@@ -314,7 +314,7 @@ def _came_up(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
 
 
 def _known(state: LinkState, seen: Observation) -> LinkState:
-    """Take what stands at first sight as told: an agent at rest, a broken workspace. What follows is news."""
+    """Treat the first sight as told: an idle agent, a broken workspace. Only later changes are news."""
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")
     update: dict[str, object] = {"is_need_told": seen.is_active and not is_busy}
@@ -324,7 +324,7 @@ def _known(state: LinkState, seen: Observation) -> LinkState:
 
 
 def _with_build(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """A new build releases what stuck; a start begins a turn."""
+    """Apply a new build: it clears what the last build left. A start also begins a turn."""
     if seen.build == state.build:
         return state
     is_up = seen.is_active or seen.is_coming_up or seen.workspace_status in ("starting", "running")
@@ -362,14 +362,14 @@ _KNOWN = ("pending", "initializing", "active", "paused", "error", "unknown")
 
 
 def _phase_of(state: LinkState, seen: Observation) -> Phase:
-    """The phase that the status alone gives; time has its say in `_judged`."""
+    """Return the phase that the status alone gives. `_judged` adds what depends on the time."""
     match seen.status:
         case "pending" | "initializing":
             return Phase.STARTING
         case "active":
             return _active_phase(state)
         case "unknown":
-            # Only a stop or a deletion is unknown while its job waits for a provisioner.
+            # While its job waits for a provisioner, only a stop or a deletion has the status unknown.
             return Phase.PAUSING if seen.workspace_status in ("pending", "stopping") else Phase.UNCLEAR
         case "paused":
             return Phase.PAUSED
@@ -388,7 +388,7 @@ def _active_phase(state: LinkState) -> Phase:
         return state.phase
     if not state.has_reported:
         return Phase.STARTING
-    # It was idle before Coder lost sight of it for a moment.
+    # The agent was idle before Coder lost sight of it for a moment.
     return Phase.NEEDS_YOU if state.is_need_told else Phase.WORKING
 
 
@@ -396,7 +396,7 @@ _BEFORE_IDLE = frozenset({Phase.STARTING, Phase.WORKING, Phase.NEEDS_YOU, Phase.
 
 
 def _folded(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, list[Notice]]:
-    """Fold in every report that is newer than the last one folded, in order."""
+    """Apply every report that is newer than the last applied one, in order."""
     notices: list[Notice] = []
     unread = () if event.seen.report is None else (event.seen.report,)
     for report in event.reports or unread:
@@ -412,7 +412,7 @@ def _folded(state: LinkState, event: Observed, now_ms: int) -> tuple[LinkState, 
 
 
 def _with_present(state: LinkState, seen: Observation, now_ms: int) -> LinkState:
-    """Let the newest report count for this start if the list says so, though it was read before."""
+    """Let the newest report count for this start if the list shows it, even if it was read before."""
     last = state.last_report
     if last is None or seen.report is None or not seen.is_active or state.report_build == state.build:
         return state
@@ -451,7 +451,7 @@ def _who(state: LinkState, verb: str) -> UserId | None:
 def _judged(
     before: LinkState, state: LinkState, notices: list[Notice], rules: Rules, now_ms: int
 ) -> Transition:
-    """Let time have its say: what has settled is told, what has not is looked at again."""
+    """Apply the time: tell what has settled, and set the time of the next look for the rest."""
     deadlines = []
     idle_from = _idle_from(state)
     if idle_from is not None and state.status == "active" and state.finished is None:
@@ -475,7 +475,7 @@ def _judged(
 
 
 def _idle_from(state: LinkState) -> int | None:
-    """Since when the agent waits: since it said so, or 30 s after a start in which it never spoke."""
+    """Return since when the agent waits: since its report, or 30 s after a start without reports."""
     if state.idle_ms is not None:
         return state.idle_ms
     if state.has_reported or state.active_ms is None:
@@ -484,7 +484,7 @@ def _idle_from(state: LinkState) -> int | None:
 
 
 def _needs_you(state: LinkState) -> tuple[LinkState, list[Notice]]:
-    """Need somebody. A report that was not told may still be: it can turn out to answer an input."""
+    """Enter NEEDS_YOU. A report without a notice may get one later, if it turns out to answer an input."""
     report = state.last_report
     about = report.id if report is not None and state.has_reported else f"build-{state.build}"
     needing = state.model_copy(update={"phase": Phase.NEEDS_YOU})

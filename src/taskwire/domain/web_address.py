@@ -1,11 +1,11 @@
-"""Whether a setting is the address of a web site. `domain/redis_address.py` does the same for Redis."""
+"""Checks that a setting is the address of a web site. `domain/redis_address.py` does the same for Redis."""
 
 import re
 from urllib.parse import urlsplit
 
 
 def check(value: str) -> None:
-    """Raise what `must` be, unless it is the address of a web site and no more."""
+    """Raise ValueError, which says what the value must be, if it is not a plain web address."""
     try:
         parts = urlsplit(value)
         is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -1,17 +1,18 @@
-"""Looking through a long text a piece at a time, and putting something in the place of what was found."""
+"""Searches a long text one window at a time, and replaces what was found."""
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 MASK = "•••"
-# A pattern looks at so many characters at once, and so many further for what begins in them, so that other
-# threads go on meanwhile. Only a match that reaches the end of these is matched anew in the whole text.
+# A pattern searches WINDOW characters at once, and MARGIN more for matches that begin in the window, so that
+# other threads can run in between. Only a match that reaches the end of both is matched again in the whole
+# text.
 WINDOW, MARGIN = 8_192, 2_048
 
 
 class Span(NamedTuple):
-    """A part of a text, and what stands in its place."""
+    """A part of a text, and the text that replaces it."""
 
     start: int
     end: int
@@ -19,7 +20,7 @@ class Span(NamedTuple):
 
 
 def finds(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Find each match, a window at a time."""
+    """Yield each match, one window at a time."""
     at, length = 0, len(text)
     while at < length:
         edge = min(at + WINDOW + MARGIN, length)
@@ -29,7 +30,7 @@ def finds(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
             continue
         start = found.start()
         if found.end() == edge < length:
-            # Whether it ends there, or is one at all, the rest of the text says.
+            # Only the rest of the text shows where the match ends, or whether there is one.
             found = pattern.match(text, start)
         if found is not None:
             yield found
@@ -37,12 +38,12 @@ def finds(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
 
 
 def replaced(text: str, spans: Iterable[Span]) -> str:
-    """Put something in the place of each span; where some overlap, what the first of them says counts."""
+    """Replace each span. Of overlapping spans the first one counts."""
     parts: list[str] = []
     end = 0
     for span in spans:
         if span.start >= end:
-            # Never longer than what it stands for: what fitted a message still does.
+            # The replacement is never longer than the span, so that a text that fitted a message still fits.
             parts += [text[end : span.start], span.instead[: span.end - span.start]]
         end = max(end, span.end)
     return "".join([*parts, text[end:]])
