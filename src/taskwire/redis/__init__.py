@@ -1,1 +1,1 @@
-"""The client for Redis: connections, the embedded store, every key's name, and what a failed call means."""
+"""The client for Redis: connections, the embedded store, all key names, and the outcomes of failed calls."""

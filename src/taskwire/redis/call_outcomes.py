@@ -1,12 +1,12 @@
-"""Lines to a server: connections that tell what is known of a call that failed.
+"""Redis connections that tell whether a failed call may have been carried out.
 
     RedisError
-    ├── redis-py's own   of unknown outcome, unless nothing had left: see `leaving`
-    └── Away             surely nothing was carried out: this server takes no writes now
+    ├── redis-py's own   unknown outcome, unless no byte was sent: see `leaving`
+    └── RedisAway        certainly not done: this server accepts no writes now
 
-A server that is no master any more, cut from its replicas, or not ready yet refuses before it has carried out
-a word of a script. Its connection is dropped with the refusal, so that the next call looks for the master
-anew. Ends at a connected line; who the master is the `sentinels` know.
+A server refuses a script before its first command if it is no longer the master, has lost its replicas, or is
+not ready yet. Such a refusal closes the connection, so that the next call looks for the master again. This
+module manages connections only; `sentinels` finds the master.
 """
 
 import contextlib
@@ -23,17 +23,18 @@ from redis.typing import EncodableT
 
 from taskwire.redis.sentinels import Masters
 
-# Redis 7 and Valkey begin the answer of a failed script with the command's own code; 6.2 has it further on.
+# Error codes of a server that accepts no writes. Redis 7 and Valkey begin the error of a failed script with
+# the command's own code. In Redis 6.2 the code is further on in the text.
 REFUSALS = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "UNBLOCKED")
 
 
 class RedisAway(RedisConnectionError):
-    """Surely nothing was carried out: the server that was reached is not one that takes writes now."""
+    """Certainly nothing was done: the reached server accepts no writes now."""
 
 
 @dataclass
 class Sent:
-    """What is known of one call: whether a byte of it may have left."""
+    """Whether any byte of a call may have been sent."""
 
     is_possible: bool = False
 
@@ -44,7 +45,7 @@ _sent: ContextVar[Sent | None] = ContextVar("taskwire_redis_sent", default=None)
 
 @contextlib.contextmanager
 def leaving() -> Iterator[Sent]:
-    """Note of the calls in this block whether any of them may have been sent."""
+    """Record whether any call in this block may have been sent."""
     sent = Sent()
     before = _sent.set(sent)
     try:
@@ -54,7 +55,7 @@ def leaving() -> Iterator[Sent]:
 
 
 def is_refusal(error: RedisError) -> bool:
-    """Whether an answer says that this server takes no writes now."""
+    """Return whether an error says that this server accepts no writes now."""
     if isinstance(error, ReadOnlyError | BusyLoadingError):
         return True
     text = f"{error.status_code or ''} {error}".lstrip()
@@ -64,31 +65,31 @@ def is_refusal(error: RedisError) -> bool:
 
 
 class _Line(AbstractConnection):
-    """What all kinds of connections have in common."""
+    """The common part of all kinds of connections."""
 
     _is_open = False
 
     async def connect(self) -> None:
-        """Connect, unless that is done; nothing of a call has left before."""
+        """Connect if not connected yet. No byte of a call is sent before."""
         if self.is_connected:
             return
         self._is_open = False
-        await super().connect()  # type: ignore[no-untyped-call] # redis-py says nothing of it
+        await super().connect()  # type: ignore[no-untyped-call] # redis-py has no types here
         await self._look()
         self._is_open = True
 
     async def _look(self) -> None:
-        """See that this is a server to talk to."""
+        """Check that this is a usable server."""
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
-        """Write a call as it is sent, in C as redis-py does it where it is not asynchronous."""
-        packed: list[bytes] = _serializer.pack(*args)  # type: ignore[arg-type] # redis-py's own slip
+        """Serialise a call in C. redis-py itself does so only in its synchronous client."""
+        packed: list[bytes] = _serializer.pack(*args)  # type: ignore[arg-type] # a wrong type in redis-py
         return packed
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
-        """Send a call, and note that it may have left."""
+        """Send a call, and record that it may have been sent."""
         if not self.is_connected:
             await self.connect()
         sent = _sent.get()
@@ -99,12 +100,12 @@ class _Line(AbstractConnection):
     async def read_response(
         self,
         disable_decoding: bool = False,
-        timeout: float | None = None,  # noqa: ASYNC109 - as redis-py has it
+        timeout: float | None = None,  # noqa: ASYNC109 - redis-py's signature
         *,
         disconnect_on_error: bool = True,
         push_request: bool | None = False,
     ) -> object:
-        """Read an answer; a refusal drops the connection and raises `Away`."""
+        """Read an answer. If it is a refusal, close the connection and raise `RedisAway`."""
         try:
             return await super().read_response(
                 disable_decoding, timeout, disconnect_on_error=disconnect_on_error, push_request=push_request
@@ -117,22 +118,22 @@ class _Line(AbstractConnection):
 
 
 class Line(_Line, Connection):
-    """A line over TCP."""
+    """A connection over TCP."""
 
 
 class TlsLine(_Line, SSLConnection):
-    """A line over TLS."""
+    """A connection over TLS."""
 
 
 class UnixLine(_Line, UnixDomainSocketConnection):
-    """A line through a Unix socket."""
+    """A connection through a Unix socket."""
 
 
 class _ToTheMaster(_Line):
-    """A line to whom the sentinels call the master when it connects, and to nobody else.
+    """A connection to the server that the sentinels name as master.
 
-    The pool calls `connect` before each use, so that a line to an earlier master goes as soon as any line of
-    this process has heard of a newer one.
+    The pool calls `connect` before each use. A connection to an earlier master is therefore closed as soon as
+    any connection of this process has learnt of a newer master.
     """
 
     masters: Masters
@@ -140,7 +141,7 @@ class _ToTheMaster(_Line):
     port: int
 
     async def connect(self) -> None:
-        """Ask for the master, connect to it, and see that it is one."""
+        """Ask the sentinels for the master, connect to it, and check that it is a master."""
         if self.is_connected:
             if self.masters.last == (self.host, self.port):
                 return
@@ -152,7 +153,7 @@ class _ToTheMaster(_Line):
         try:
             await self.send_command("ROLE", check_health=False)
             role = await self.read_response()
-        except ResponseError:  # not permitted: then its refusals will tell
+        except ResponseError:  # ROLE is not permitted; then the server's refusals of calls show its role
             return
         if isinstance(role, list) and role and role[0] not in ("master", b"master"):
             await self.disconnect(nowait=True)
@@ -160,21 +161,21 @@ class _ToTheMaster(_Line):
 
 
 class MasterLine(_ToTheMaster, Connection):
-    """A line over TCP that follows the master."""
+    """A TCP connection that follows the master."""
 
 
 class MasterTlsLine(_ToTheMaster, SSLConnection):
-    """A line over TLS that follows the master."""
+    """A TLS connection that follows the master."""
 
 
 class Lines(BlockingConnectionPool):
-    """A pool of lines; more calls than connections wait their turn."""
+    """A connection pool. A call waits for a free connection if all are in use."""
 
     masters: Masters | None = None
 
     def make_connection(self) -> AbstractConnection:
-        """Make a line that knows whom to follow."""
-        line: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call] # nor of this
+        """Make a connection that follows the master if there are sentinels."""
+        line: AbstractConnection = super().make_connection()  # type: ignore[no-untyped-call] # no types
         if isinstance(line, _ToTheMaster) and self.masters is not None:
             line.masters = self.masters
         return line

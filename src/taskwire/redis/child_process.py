@@ -1,8 +1,9 @@
-"""Become another program, as a child that does not outlive its parent.
+"""Runs another program in a child process that does not outlive its parent.
 
-Run as a script, by path, in a fresh and isolated interpreter: `tether.py PARENT_PID PROGRAM ARGUMENT...`. It
-ties itself to its parent and then replaces itself with the program. It is a script and no `preexec_fn`, since
-Python between fork and exec can deadlock in a process that has threads. Standard library only.
+Run this file as a script, by path, in a fresh and isolated interpreter: `child_process.py PARENT_PID PROGRAM
+ARGUMENT...`. The script binds itself to its parent, then replaces itself with the program. It is not a
+`preexec_fn`, because Python code between fork and exec can deadlock in a process with threads. It imports
+only the standard library.
 """
 
 import ctypes
@@ -14,14 +15,15 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    """Tie this process to its parent, then turn into the program."""
+    """Bind this process to its parent, then replace it with the program."""
     parent, program = int(sys.argv[1]), sys.argv[2:]
-    os.umask(0o077)  # what the store writes is its owner's alone
-    if sys.platform == "linux":  # macOS has nothing like it: there, only the lock keeps a second writer out
+    os.umask(0o077)  # only the owner may read the store's files
+    if sys.platform == "linux":  # macOS has no such call: there only the lock keeps a second writer out
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        sys.exit("The parent ended before its store began")  # no signal comes for a death before prctl
-    os.execv(program[0], program)  # noqa: S606 - the program that embedded.py has chosen
+        # prctl sends no signal if the parent died before the call.
+        sys.exit("The parent ended before its store began")
+    os.execv(program[0], program)  # noqa: S606 - embedded.py chooses the program
 
 
 if __name__ == "__main__":

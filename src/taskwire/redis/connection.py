@@ -1,11 +1,11 @@
-"""The two ways to reach Redis, and what has to be true of the one that is reached.
+"""Makes the two clients for Redis, and checks the server that they reach.
 
-Neither client retries on its own: redis-py's default repeats a command whose answer was lost, which makes
-one write two. Whoever may repeat a command does so itself, and cuts a shorter time with `asyncio.timeout`; a
-call that is cut takes its connection with it, so that a late answer cannot become another call's.
+Neither client retries. By default redis-py repeats a command whose answer was lost, which would write twice.
+A caller that may repeat a command does so itself. For a shorter timeout it uses `asyncio.timeout`: a
+cancelled call closes its connection, so that a late answer cannot reach another call.
 
-No connection is kept in SUBSCRIBE, where Redis refuses all else and a lost word is lost; waiting is done with
-BLPOP and BRPOP on the client that is made for it.
+No connection uses SUBSCRIBE. In that mode Redis refuses all other commands, and a message that is missed is
+lost. Waiting uses BLPOP and BRPOP on the blocking client.
 """
 
 import re
@@ -38,12 +38,13 @@ from taskwire.redis.write_log import WriteLog
 OLDEST = (6, 2)
 
 CONNECT_SECONDS = 2.0
-COMMAND_SECONDS = 5.0  # for an answer; a disk that has to sync each write can stall for a second or two
-BLOCK_SECONDS = 2.0  # the longest that a caller may ask `blocking` to wait
-BLOCKING_SECONDS = BLOCK_SECONDS + 3.0  # longer than any block, or an idle wait would look like a dead server
-POOL_SECONDS = 5.0  # for a free connection
+COMMAND_SECONDS = 5.0  # for an answer; a disk that syncs each write can stall for one or two seconds
+BLOCK_SECONDS = 2.0  # longest wait that a caller may request on the blocking client
+# Longer than any such wait, so that an idle wait does not look like a dead server.
+BLOCKING_SECONDS = BLOCK_SECONDS + 3.0
+POOL_SECONDS = 5.0  # for a free connection of the pool
 COMMAND_CONNECTIONS, BLOCKING_CONNECTIONS = 32, 4
-HEALTH_CHECK_SECONDS = 30  # a firewall forgets idle connections without a word
+HEALTH_CHECK_SECONDS = 30  # firewalls drop idle connections silently
 
 E = TypeVar("E", bound=RedisError)
 
@@ -60,10 +61,11 @@ _MASTER_LINES: Mapping[str, type[AbstractConnection]] = {
 
 @dataclass
 class Connections:
-    """The two clients of a process. `where` is the server's place without its password, for people.
+    """The two Redis clients of a process. `where` is the server's address without its password, for people.
 
-    `copies` is how many replicas have to have a promise before it is given; `check` and `learn_copies` note
-    it. `is_own`: the server is this process's own, so that a new one has all that the last one had.
+    `copies` is the number of replicas that must have a claim or an intent record before it counts. `check`
+    and `learn_copies` set it. `is_own` is true for the embedded store of this process: a newly started server
+    then has all data of the last one.
     """
 
     commands: Redis
@@ -75,7 +77,7 @@ class Connections:
     written: WriteLog = field(default_factory=WriteLog)
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         await self.blocking.aclose()
         await self.commands.aclose()
         if self.masters is not None:
@@ -92,7 +94,7 @@ class Connections:
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """What the server tells of itself. None: it does not tell, as managed ones often do not."""
+    """What the server says about itself. None: the server does not say, which is common for managed ones."""
 
     engine: str
     version: str | None
@@ -102,22 +104,22 @@ class StoreHealth:
     fsync: str | None
     eviction: str | None
     replicas: int | None = None
-    # How many of them a write needs, as the server has it: `min-replicas-to-write`.
+    # `min-replicas-to-write`: the number of replicas that a write needs.
     copies: int | None = None
     used_bytes: int | None = None
-    # What it may use of the machine's memory; 0: all of it.
+    # Memory limit of the server; 0: no limit.
     most_bytes: int | None = None
 
     @property
     def is_managed(self) -> bool:
-        """Whether its configuration is kept from us, as whoever rents one out does."""
+        """Return whether we cannot read the server's configuration, as with managed servers."""
         return self.fsync is None
 
 
 def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = False) -> Connections:  # noqa: A001 - read as `connection.open`; no file is opened here
-    """Make both clients; nothing is sent before the first command. UserError if the URL is no good.
+    """Make both clients. Nothing is sent before the first command. Raises `UserError` for an invalid URL.
 
-    With `is_raw` they give bytes, whatever those are.
+    With `is_raw` the clients return undecoded bytes.
     """
     address = redis_address.read(url)
     masters = _masters(address) if address.sentinels else None
@@ -130,7 +132,7 @@ def _client(
     address: Address, masters: Masters | None, answer_seconds: float, connections: int, *, is_raw: bool
 ) -> Redis:
     options = cast("dict[str, Any]", parse_url(address.url))
-    # By the scheme alone redis-py would choose lines of its own, for TLS and for a Unix socket.
+    # Without this, redis-py would choose its own connection classes for TLS and for Unix sockets.
     options["connection_class"] = (_LINES if masters is None else _MASTER_LINES)[address.scheme]
     pool = Lines(
         **options,
@@ -141,15 +143,15 @@ def _client(
         retry=Retry(NoBackoff(), 0),
         health_check_interval=HEALTH_CHECK_SECONDS,
         decode_responses=not is_raw,
-        driver_info=None,  # or each connection looks up redis-py's version, and takes a round trip to tell it
-        protocol=2,  # the same shapes from every server, and no HELLO, which some proxies do not know
+        driver_info=None,  # saves the round trip that tells the server redis-py's version
+        protocol=2,  # answers have the same shapes on every server, and some proxies do not know HELLO
     )
     pool.masters = masters
     return Redis.from_pool(pool)
 
 
 def _masters(address: Address) -> Masters:
-    """The sentinels, reached as Redis is, but with a name and password of their own."""
+    """Return clients for the sentinels. They share Redis's TLS options, but not its user and password."""
     kind = SSLConnection if address.scheme == "rediss" else Connection
     options = cast("dict[str, Any]", parse_url(address.url))
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
@@ -175,9 +177,9 @@ def _masters(address: Address) -> Masters:
 
 
 async def check(connections: Connections) -> StoreHealth:
-    """Ask the server what it is, and note how many copies a promise needs.
+    """Ask the server what it is, and store how many replicas a claim or an intent record needs.
 
-    UserError if it cannot be reached, is too old, or is a Cluster.
+    Raises `UserError` if the server cannot be reached, is too old, or is a Redis Cluster.
     """
     try:
         await connections.commands.ping()
@@ -207,7 +209,7 @@ async def check(connections: Connections) -> StoreHealth:
 
 
 async def learn_copies(connections: Connections) -> None:
-    """Note anew how many copies a promise needs: it may be set otherwise by now, or on another master."""
+    """Read `min-replicas-to-write` again. It may have changed, or the master may be another one."""
     configured = await _configured(connections.commands, "min-replicas-to-write")
     if configured is not None:
         connections.copies = int(configured)
@@ -216,7 +218,7 @@ async def learn_copies(connections: Connections) -> None:
 async def _told(client: Redis) -> Mapping[str, str]:
     try:
         info = await client.info()
-    except ResponseError:  # not permitted, or taken out, as a managed server may
+    except ResponseError:  # a managed server may forbid or remove INFO
         return {}
     return {name: str(value) for name, value in info.items()}
 
@@ -229,7 +231,7 @@ async def _configured(client: Redis, name: str) -> str | None:
 
 
 async def _copies(client: Redis, told: Mapping[str, str]) -> int | None:
-    """How many replicas a write needs; where the configuration is kept from us, INFO says if it is any."""
+    """Return how many replicas a write needs. Without CONFIG, INFO only shows whether it is any."""
     configured = await _configured(client, "min-replicas-to-write")
     if configured is not None:
         return int(configured)
@@ -242,7 +244,7 @@ def _refuse_unsupported(told: Mapping[str, str], where: str) -> None:
             f"{where} is a Redis Cluster, which Taskwire does not support yet.",
             "Set REDIS_URL to a single primary, which may have replicas.",
         )
-    version = told.get("redis_version", "")  # Valkey says here with which Redis it is compatible
+    version = told.get("redis_version", "")  # Valkey gives here the Redis version with which it is compatible
     if version and tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
         raise UserError(
             f"{where} runs Redis {version}; Taskwire needs 6.2 or later.", "Use a newer Redis, or any Valkey."
@@ -261,7 +263,7 @@ def _unreachable(where: str, error: BaseException) -> UserError:
 
 
 def _caused_by(error: BaseException | None, kind: type[E]) -> E | None:
-    """What lies behind an error, if it is of this kind."""
+    """Return the first cause of this kind in an error's chain of causes."""
     while error is not None:
         if isinstance(error, kind):
             return error

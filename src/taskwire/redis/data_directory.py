@@ -1,11 +1,12 @@
-"""The data directory of the embedded store: who may use it, where its server listens, what its server said.
+"""The data directory of the embedded store: its locks, its safety, and its server's socket and log.
 
-Two locks guard it. `owner.lock` is held by the Taskwire that runs there; `store.lock` by it *and* by the
-server, which inherits it, so that no second server can write the same files while the first is still dying.
-Whoever has the first lock but not the second knows that the server is an orphan, and may ask it to end.
-The locks belong to the files and not to their path, so two spellings of one directory are one directory.
+Two locks guard the directory. The Taskwire process that runs there holds `owner.lock`. That process and its
+server both hold `store.lock`: the server inherits it, so no second server can write the same files while the
+first is still ending. A process that has the first lock but cannot get the second knows that the server has
+lost its owner, and may ask the server to end. The locks belong to the files and not to their paths, so two
+spellings of one path mean one directory.
 
-The server itself is `embedded`'s.
+`embedded` starts and ends the server itself.
 """
 
 import asyncio
@@ -23,16 +24,17 @@ from typing import TextIO
 from taskwire.domain.errors import UserError
 
 LOG_BYTES = 1_000_000
-# So many symbolic links does Linux follow on one way.
+# Linux follows at most 40 symbolic links when it resolves a path.
 MOST_LINKS = 40
-# From SIGTERM on an owner has 20 s; a second start has waited for some of them already.
+# How long a second process waits for an owner that is ending, in seconds. An owner ends within 20 s after
+# SIGTERM; the second process has waited for a part of that already.
 ENDING, ENDING_SECONDS = "ending", 15.0
-# A server that lost its owner ends at once, but may have much to close.
+# How long a server without an owner may take to end, in seconds. It ends at once, but may have much to close.
 ORPHAN_SECONDS = 3.0
 
 OWNER_LOCK, STORE_LOCK, LOG, SOCKET = "owner.lock", "store.lock", "store.log", "store.sock"
 
-# What the system or the server says when it cannot go on, and what a person can do about it.
+# Messages of the operating system or the server, with what a person can do about them.
 REMEDIES = {
     "permission denied": "Let this user write to all of it, or set TASKWIRE_DATA_DIR to another directory.",
     "read-only": "Set TASKWIRE_DATA_DIR to a directory that can be written.",
@@ -45,7 +47,7 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def explained(data_dir: Path) -> Iterator[None]:
-    """Turn what the system refuses into a sentence; never put it around somebody else's code."""
+    """Turn an OSError of our own file access into a `UserError`. Do not put it around a caller's code."""
     try:
         yield
     except OSError as error:
@@ -56,9 +58,9 @@ def explained(data_dir: Path) -> Iterator[None]:
 
 
 def remedy(reason: str, data_dir: Path) -> str:
-    """Choose what a person can do about what the system or the server said."""
-    # Where even looking is forbidden this says no, and Path.exists raises.
-    look = f"Look into {data_dir / LOG}, or set" if os.path.exists(data_dir / LOG) else "Set"  # noqa: PTH110 - as said
+    """Return what a person can do about a message of the operating system or the server."""
+    # `os.path.exists` returns False if even looking is forbidden; `Path.exists` raises.
+    look = f"Look into {data_dir / LOG}, or set" if os.path.exists(data_dir / LOG) else "Set"  # noqa: PTH110 - see above
     return _known_remedy(reason) or f"{look} TASKWIRE_DATA_DIR to another directory."
 
 
@@ -70,10 +72,10 @@ def _known_remedy(reason: str) -> str | None:
 async def locked(
     data_dir: Path, wait_seconds: float, end_orphan: Callable[[Path], Awaitable[None]]
 ) -> AsyncIterator[TextIO]:
-    """Hold both locks; yields the one that the server is to inherit. UserError if they are not free in time.
+    """Hold both locks. Yield `store.lock`, which the server inherits.
 
-    `end_orphan` is given the socket of a server whose Taskwire is gone. On Linux that one is about to end
-    anyway; elsewhere nothing told it that its parent died.
+    Raises `UserError` if a lock is not free in time. `end_orphan` gets the socket of a server whose owner is
+    gone. On Linux that server ends by itself. Other systems do not tell a process that its parent has died.
     """
     deadline = asyncio.get_running_loop().time() + wait_seconds
     with contextlib.ExitStack() as files:
@@ -93,22 +95,22 @@ async def locked(
 def _open_locks(data_dir: Path) -> tuple[TextIO, TextIO]:
     require_safe(data_dir)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # What leads there may have been made just now, with whatever rights this process gives.
+    # `mkdir` may have just created parents, with the permissions of this process's umask.
     require_safe(data_dir)
-    # Appending neither needs the file to exist nor empties what another holder wrote.
+    # Mode "a+" creates the file if needed, and keeps what another holder has written.
     owner = (data_dir / OWNER_LOCK).open("a+", encoding="utf-8")
     return owner, (data_dir / STORE_LOCK).open("a+", encoding="utf-8")
 
 
 def require_safe(data_dir: Path) -> None:
-    """Raise UserError where others may change it, or what leads to it; what is not there yet passes."""
+    """Raise `UserError` if other users can change the directory or a parent. Missing ones are accepted."""
     for directory in (*_ways_to(data_dir), data_dir):
         if directory.exists():
             _require_ours(directory, data_dir)
 
 
 def _ways_to(data_dir: Path) -> Iterator[Path]:
-    """The directories that lead to this one, from / on, and to whatever symbolic links on the way name."""
+    """Yield all parent directories from / on, and those of the targets of symbolic links among them."""
     found, links = [data_dir.absolute()], 0
     for path in found:
         for each in (*reversed(path.parents), path):
@@ -119,14 +121,14 @@ def _ways_to(data_dir: Path) -> Iterator[Path]:
 
 
 def _require_ours(directory: Path, data_dir: Path) -> None:
-    """Raise UserError where others may change it: they could give us tasks to carry out, and files to follow.
+    """Raise `UserError` if other users can change a directory: they could then give us jobs and files.
 
-    In a directory on the way they could put another one in the data directory's place, unless the sticky bit
-    leaves that to the owner of what is in it.
+    In a parent directory they could replace the data directory with another one. The sticky bit prevents
+    that: then only the owner of an entry can replace it.
     """
     found, is_it = directory.stat(), directory == data_dir
     is_roots = found.st_uid == 0
-    # Clusters mount a volume as root's, for one group of the process.
+    # Kubernetes mounts a volume as root's, with one of the process's groups.
     is_own_group = found.st_gid == os.getegid() or (is_roots and found.st_gid in os.getgroups())
     name = "it" if is_it else f"{directory}"
     group = "its group" if is_it else f"the group of {directory}"
@@ -158,7 +160,7 @@ async def _take(lock: TextIO, deadline: float) -> bool:
 
 
 async def _take_from_ending(owner: TextIO) -> bool:
-    """Wait for an owner that is ending for as long as that may take it."""
+    """If the present owner is ending, wait until it has ended and take its lock."""
     owner.seek(0)
     if ENDING not in owner.read().splitlines():
         return False
@@ -166,7 +168,7 @@ async def _take_from_ending(owner: TextIO) -> bool:
 
 
 def announce_end(data_dir: Path) -> None:
-    """Tell whoever waits for this directory that its owner, this process, is ending."""
+    """Tell a process that waits for this directory that its owner, this process, is ending."""
     with contextlib.suppress(OSError):
         (data_dir / OWNER_LOCK).write_text(f"{os.getpid()}\n{ENDING}\n", encoding="utf-8")
 
@@ -200,12 +202,12 @@ def _does_not_end(data_dir: Path, lock: TextIO) -> UserError:
 
 
 def record(lock: TextIO, server_pid: int, path: Path) -> None:
-    """Write down, in its lock, which server runs and where it listens."""
+    """Write the server's process id and its socket into its lock file."""
     _write(lock, f"{server_pid}\n{path}\n")
 
 
 def recorded_socket(data_dir: Path) -> Path | None:
-    """Read where the last server listens, or listened."""
+    """Return the socket of the last server, which may have ended."""
     try:
         lines = (data_dir / STORE_LOCK).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -214,13 +216,13 @@ def recorded_socket(data_dir: Path) -> Path | None:
 
 
 def place_socket(data_dir: Path) -> Path:
-    """Choose where the server will listen: in the data directory if that works, else in a temporary one.
+    """Choose the server's socket: in the data directory if that works, else in a temporary directory.
 
-    The path of a unix socket has at most 107 bytes on Linux and 103 on macOS (sun_path), and some shared
-    volumes take no sockets at all.
+    The path of a Unix socket has at most 107 bytes on Linux and 103 on macOS (sun_path). Some shared volumes
+    allow no sockets at all.
     """
     if previous := recorded_socket(data_dir):
-        remove_socket(previous, data_dir)  # a killed one left it
+        remove_socket(previous, data_dir)  # a killed server leaves its socket
     path = data_dir / SOCKET
     path.unlink(missing_ok=True)
     return path if _can_listen(path) else Path(tempfile.mkdtemp(prefix="taskwire-")) / SOCKET
@@ -237,7 +239,7 @@ def _can_listen(path: Path) -> bool:
 
 
 def remove_socket(path: Path, data_dir: Path) -> None:
-    """Remove a socket, and the directory that was made for it."""
+    """Remove a socket, and the temporary directory that was made for it."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
         if path.parent != data_dir:
@@ -245,24 +247,25 @@ def remove_socket(path: Path, data_dir: Path) -> None:
 
 
 def fresh_log(data_dir: Path) -> TextIO:
-    """Open a new log for the server; the one of the last run is kept beside it."""
+    """Open a new log for the server. The log of the last run is kept beside it."""
     log = data_dir / LOG
     if log.exists():
         log.replace(log.with_suffix(".log.old"))
-    return log.open("a", encoding="utf-8")  # appending, so that it can be shortened under the server's hands
+    # In append mode, so that the log can be truncated while the server writes.
+    return log.open("a", encoding="utf-8")
 
 
 def shorten_log(data_dir: Path) -> None:
-    """Empty the server's log if it has grown beyond LOG_BYTES."""
+    """Truncate the server's log if it is longer than LOG_BYTES."""
     with contextlib.suppress(OSError):
         if (data_dir / LOG).stat().st_size > LOG_BYTES:
             os.truncate(data_dir / LOG, 0)
 
 
 def last_words(data_dir: Path) -> str:
-    """Read why the server ended: of its log's last lines the one that has a remedy, else the last.
+    """Return why the server ended: of the last lines of its log one that has a remedy, else the last line.
 
-    Without process id, time and level. The last is not always the reason: it may be "Exiting".
+    The last line may be only "Exiting". Process id, time and level are removed.
     """
     try:
         text = (data_dir / LOG).read_text(encoding="utf-8", errors="replace").rstrip()

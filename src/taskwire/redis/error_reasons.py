@@ -1,4 +1,4 @@
-"""Why a server was not reached, in the system's words; redis-py's own are for programmers."""
+"""Says why a server could not be reached, in the system's words. redis-py's words are for programmers."""
 
 import os
 import ssl
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-# What to do where a server shows a certificate that is not trusted here.
+# What to do if the server's certificate is not trusted here.
 TRUST = "Name the authority of its certificate as ?ssl_ca_certs=/path/to/file in REDIS_URL."
 
 
 def reason(error: BaseException | None) -> str:
-    """Say what lies at the bottom of an error."""
+    """Return the root cause of an error, in words for the operator."""
     last = error
     for each in _behind(error):
         if isinstance(each, RedisTimeoutError | TimeoutError):
@@ -21,12 +21,12 @@ def reason(error: BaseException | None) -> str:
         if isinstance(each, OSError) and each.errno:
             return os.strerror(each.errno) if each.errno > 0 else str(each.strerror)
         last = each
-    # Where in a script it happened is for programmers too.
+    # The position in a script is only for programmers.
     return str(last).partition(" script: ")[0].rstrip(".")
 
 
 def is_distrust(error: BaseException | None) -> bool:
-    """Whether a server has shown a certificate that is not trusted here."""
+    """Return whether the server's certificate is not trusted here."""
     return any(isinstance(each, ssl.SSLCertVerificationError) for each in _behind(error))
 
 

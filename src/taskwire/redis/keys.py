@@ -1,8 +1,8 @@
-"""Every key in Redis, made in one place.
+"""Makes every Redis key.
 
-All keys of a workspace carry its `{hash tag}`, so that a script that touches several of them stays within
-one slot. Before it stands a word of the operator's, by which several installations share one Redis. Each key
-either has a time to live or stands in `PERMANENT`, with its reason.
+All keys of a workspace contain its `{hash tag}`, so that all keys of one script are in one slot. They begin
+with a prefix that the operator can set, so that several installations can share one Redis. Each key either
+has a time to live or is in `PERMANENT`, with the reason.
 """
 
 import fnmatch
@@ -42,22 +42,22 @@ class Keys:
 
     @property
     def prefix(self) -> str:
-        """What every key of this workspace begins with."""
+        """The beginning of every key of this workspace."""
         return f"{self.installation}:{{{self.team}}}:"
 
     def named(self, *parts: str) -> str:
-        """The key of these parts."""
+        """Return the key with these parts."""
         return self.prefix + ":".join(parts)
 
     def link(self, link_id: str, part: str = "") -> str:
-        """A link's own hash, or one of the records beside it (`taken`, `receipts`)."""
+        """Return the key of a link's own hash, or of a record beside it (`taken`, `receipts`)."""
         return self.named("link", link_id, part) if part else self.named("link", link_id)
 
     def reply(self, link_id: str, job_id: str) -> str:
-        """The key of a reply that was not delivered and that a button may send again."""
+        """Return the key of an undelivered reply that a button can send again."""
         return self.named("notes", "reply", link_id, job_id)
 
     def is_permanent(self, key: str) -> bool:
-        """Whether this key may stay without a time to live."""
+        """Return whether this key may have no time to live."""
         name = key.removeprefix(self.prefix)
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in PERMANENT)

@@ -1,8 +1,9 @@
-"""Sentinels: who the master is now, by what most of them know.
+"""Finds the present master through the sentinels.
 
-All are asked at once, and the newest configuration among the answers of a majority counts: one of them alone
-may have been cut off together with a master that was replaced. No older one is followed afterwards, which
-also tells a line to an earlier master that it is one. Ends at an address.
+All sentinels are asked at once. The newest configuration among the answers of a majority counts, because a
+single sentinel may have been cut off together with a master that was replaced. An older configuration is not
+followed afterwards. Connections compare their server with the last master found here. This module only
+returns an address.
 """
 
 import asyncio
@@ -17,16 +18,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from taskwire.domain.redis_address import Address, HostPort
 from taskwire.redis.error_reasons import TRUST, is_distrust, reason
 
-# For one sentinel to answer; the others are not waited for that long once a majority has.
+# How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has
+# answered.
 ANSWER_SECONDS = 1.0
 CONNECTIONS = 8
 NO_SUCH_MASTER = "No such master"
 
 
 class NoMaster(RedisConnectionError):
-    """The sentinels name no master that could be reached; nothing was sent to any.
+    """The sentinels name no reachable master. Nothing was sent to any server.
 
-    `sentence` and `hint` are for whoever runs Taskwire.
+    `sentence` and `hint` are for the operator.
     """
 
     def __init__(self, sentence: str, hint: str) -> None:
@@ -37,7 +39,7 @@ class NoMaster(RedisConnectionError):
 
 @dataclass(frozen=True)
 class SentinelView:
-    """What one sentinel says of the master."""
+    """One sentinel's answer about the master."""
 
     master: HostPort
     epoch: int
@@ -45,7 +47,7 @@ class SentinelView:
 
 
 class Masters:
-    """The masters that follow one another under one name."""
+    """The successive masters that the sentinels know under one name."""
 
     def __init__(self, address: Address, sentinels: Sequence[Redis]) -> None:
         self.last: HostPort | None = None
@@ -54,10 +56,11 @@ class Masters:
         self._sentinels = sentinels
 
     async def find(self) -> HostPort:
-        """The present master; NoMaster if the sentinels do not know one."""
+        """Return the present master. Raises `NoMaster` if the sentinels do not know one."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
         if self._is_old(seen):
-            # Who has replaced a master knows it first; only all of them together may have begun anew.
+            # The sentinels that replaced a master learn of it first, so an older answer is out of date. Only
+            # if all sentinels give an older answer, their configuration may have started again from zero.
             seen, errors = await self._ask(len(self._sentinels))
             if self._is_old(seen) and errors and self.last is not None:
                 return self.last
@@ -77,11 +80,11 @@ class Masters:
         return bool(seen) and max(one.epoch for one in seen) < self._epoch
 
     async def survey(self) -> tuple[list[SentinelView], list[RedisError]]:
-        """What each sentinel says, and what kept the others from it."""
+        """Return each sentinel's answer, and the errors of those that did not answer."""
         return await self._ask(len(self._sentinels))
 
     async def close(self) -> None:
-        """Give the connections to the sentinels back."""
+        """Close the connections to the sentinels."""
         for sentinel in self._sentinels:
             await sentinel.aclose()
 
@@ -115,7 +118,7 @@ class Masters:
         )
 
     def _trouble(self, errors: Sequence[RedisError]) -> NoMaster:
-        """Say why nobody names a master; what is wrong with the settings before what passes by itself."""
+        """Return why no sentinel names a master. Wrong settings come before temporary problems."""
         where, name = self._address.where, self._address.master
         if any(isinstance(error, AuthenticationError | NoPermissionError) for error in errors):
             return NoMaster(

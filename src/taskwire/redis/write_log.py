@@ -1,17 +1,17 @@
-"""What this process has written: each call that writes leaves its number in the store.
+"""Records the writing calls of this process: each one stores its number in Redis.
 
-A server that is another one, or was started anew, has lost nothing of a process's if it has the numbers of
-all calls that it answered lately: what is lost is always what was written last. Ends at the numbers; who has
-to find theirs is decided in `rewinds`.
+Redis may run on another server or may have been restarted. It has lost nothing of a process if it has the
+numbers of all calls that it recently answered, because a loss always removes the newest writes. This module
+only keeps the numbers; `queue/data_loss.py` decides when to compare them.
 """
 
 import secrets
 import time
 from collections import deque
 
-# So many of the latest calls are remembered here, and more than that in the store.
+# Number of the latest calls that the process remembers. Redis keeps more of them.
 REMEMBERED = 2_000
-# A process looks this long after it has found another server, at the latest.
+# A process compares its numbers at most this many seconds after it has noticed another server.
 LOOKS_WITHIN_SECONDS = 15.0
 
 LUA = f"""
@@ -25,7 +25,7 @@ end
 
 
 class WriteLog:
-    """The calls of one process that write, and which of them were answered."""
+    """The writing calls of one process, and which of them were answered."""
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(6)
@@ -33,16 +33,16 @@ class WriteLog:
         self._answered: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
 
     def begin(self) -> int:
-        """The number of the next call."""
+        """Return the number of the next call."""
         self._count += 1
         return self._count
 
     def answered(self, number: int) -> None:
-        """Remember that a call was carried out."""
+        """Record that a call was carried out."""
         self._answered.append((time.monotonic(), number))
 
     def lately(self) -> tuple[int, ...] | None:
-        """The calls that have to be in the store; None if they are too many to be known any more."""
+        """Return the calls that must be in Redis; None if there were too many to remember them all."""
         is_full = len(self._answered) == REMEMBERED
         if is_full and self._answered[0][0] > time.monotonic() - LOOKS_WITHIN_SECONDS:
             return None

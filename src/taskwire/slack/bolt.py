@@ -81,7 +81,7 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
     """Run the listener for a request. Raises nothing."""
     try:
         return await app.async_dispatch(request)
-    except Exception as error:  # # noqa: BLE001 - Bolt itself fails while it passes an unreadable payload to `_failed`
+    except Exception as error:  # noqa: BLE001 - Bolt fails at unreadable payloads before it calls `_failed`
         return _failed(error) or BoltResponse(status=500)
 
 

@@ -161,7 +161,7 @@ class RateLimits:
             try:
                 async with asyncio.timeout(ASKING_SECONDS):
                     seconds = await self._limiter.wait(method, where, priority, claimant)
-            except Exception as error:  # # noqa: BLE001 - without the limiter, Slack itself still limits calls
+            except Exception as error:  # noqa: BLE001 - without the limiter, Slack itself still limits calls
                 # Usually Redis is unreachable. The worker logs that once.
                 _log.debug("rate limiter unreachable, call goes ahead", method=method, error=str(error))
                 return
