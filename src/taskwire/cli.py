@@ -151,7 +151,7 @@ def _sentences(error: SettingsError | UserError) -> list[str]:
 
 
 def _doctor(words: argparse.Namespace) -> int:
-    is_about_letters = words.letters or words.resend or words.forget
+    is_about_letters = words.dead_letters or words.resend or words.forget
     try:
         loaded = settings_of.load()
     except SettingsError as error:
