@@ -1,6 +1,6 @@
-"""`taskwire demo`: the real bot and its own store between both stand-ins, with the page in a browser.
+"""`taskwire demo`: runs the real bot with its own store between both stand-ins, with a page for a browser.
 
-Everything listens on this machine only, and nothing of it is kept. It ends where the bot's life ends.
+Everything listens on this machine only, and nothing is kept. The demo ends when the bot ends.
 """
 
 import contextlib
@@ -23,21 +23,21 @@ from taskwire_sandbox.slack import SlackSandbox
 
 HOST = "127.0.0.1"
 PORT = 8000
-# So that it feels alive: nobody waits for a demo as they do for an agent.
+# Shorter than the defaults, because a person who tries the demo does not wait as for a real agent.
 POLL_SECONDS, SETTLE_SECONDS = 1, 4
-# By the name that they sign in with; who looks at the page is the first.
+# Display names by user name. The first person is the one whose view the page shows at first.
 PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Chen"}
 TEMPLATE = "tasks-docker"
 
 
 async def show(port: int | None) -> int:
-    """Run the demo until it is stopped; returns the exit code."""
-    # What is on this machine is reached without the proxy that the environment may name.
+    """Run the demo until it is stopped. Return the exit code."""
+    # The environment may name a proxy. Servers on this machine must be reached without it.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{HOST},localhost"
     with tempfile.TemporaryDirectory(prefix="taskwire-demo-", ignore_cleanup_errors=True) as kept:
         async with CoderSandbox() as coder, _slack(coder, port) as slack:
             settings = _settings(slack, coder, Path(kept))
-            # What the bot notes of a Coder that was made unreachable would flood the terminal.
+            # While Coder is made unreachable, the bot's warnings would flood the terminal.
             configure_logs("error", "text", Masker(settings.secrets(), settings.tokens()).mask)
             return await Process(settings, lambda: _announce(slack)).live()
 
@@ -95,7 +95,7 @@ def _hints() -> Iterator[page.Hint]:
 async def _listening(
     stack: contextlib.AsyncExitStack, coder: CoderSandbox, wanted: int | None
 ) -> SlackSandbox:
-    """Listen on the port that was asked for, else on the usual one, else on any."""
+    """Listen on the wanted port. Without one, try the usual port, and any free port if that is taken."""
     for port in (PORT, 0) if wanted is None else (wanted,):
         routes = page.routes(coder_url=coder.url, person=next(iter(PEOPLE)), hints=_hints())
         slack = SlackSandbox(port=port, manifest=manifest.make(), routes=routes)
@@ -111,7 +111,7 @@ async def _listening(
 
 
 def _announce(slack: SlackSandbox) -> None:
-    print(  # noqa: T201 - the command line speaks here
+    print(  # noqa: T201 - the command prints for its user
         "\n  Taskwire's demo is ready. Open this address in a browser:\n\n"
         f"      {slack.backend.base_url}/\n\n"
         "  Nothing leaves this machine, and nothing is kept. Ctrl-C ends it.\n",

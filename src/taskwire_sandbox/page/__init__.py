@@ -1,7 +1,7 @@
-"""The demo's page: a stand-in of Slack's window in the browser, and beside it what Coder sees.
+"""The demo's page: a stand-in for Slack's window in the browser, with a panel that shows Coder.
 
-It stands on the control interface of the Slack stand-in and knows nothing else of it: `routes` gives what
-`SlackSandbox(routes=...)` serves along, so that page and control interface have one origin.
+The page uses only the control interface of the Slack stand-in. `routes` is passed to
+`SlackSandbox(routes=...)`, so the page and the control interface have the same origin.
 """
 
 from taskwire_sandbox.page.serving import Hint, routes

@@ -1,15 +1,16 @@
-"""What Coder sees, for the page's side panel: its stand-in's control interface, cut down and passed on.
+"""The page's panel about Coder: passes a part of the Coder stand-in's control interface on to the page.
 
-The routes lie below /_control, where the Slack stand-in lets only pages of its own origin in.
+The routes are below /_control, where the Slack stand-in admits only pages of its own origin.
 """
 
 from collections.abc import Mapping
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-# What the buttons may do to a task: the page's word, and the string of the stand-in that it pulls.
+# The page's word for each allowed action on a task, and the stand-in's control that it uses.
 _STRINGS = {"time_out": "pause_by_timeout", "resume": "resume", "crash": "crash", "delete": "delete"}
 _KEPT = ("id", "name", "owner", "prompt", "status", "state", "build", "inputs")
+# How many of the newest tasks are shown, and how many characters of an agent's last message.
 _SHOWN = 8
 _LAST_WORDS = 1_500
 _PATIENCE = ClientTimeout(total=5)
@@ -18,7 +19,7 @@ Fields = Mapping[str, object]
 
 
 class CoderWindow:
-    """Serves /_control/coder for one stand-in of Coder, and remembers whether it was told to be away."""
+    """Serves /_control/coder for one Coder stand-in, and remembers whether it was made unreachable."""
 
     def __init__(self, coder_url: str) -> None:
         self._control = f"{coder_url.rstrip('/')}/_control"
@@ -41,7 +42,7 @@ class CoderWindow:
         return web.json_response(shown | {"error": state.get("error", "")}, status=status)
 
     async def _with_words(self, task: Fields) -> dict[str, object]:
-        """Keep what the panel shows of a task, and add how the end of its agent's words reads."""
+        """Return what the panel shows of a task, with the end of its agent's last message."""
         _, whole = await self._ask("GET", f"tasks/{task['id']}")
         words = [str(message.get("content", "")) for message in _rows(whole.get("log"))]
         kept = {key: task.get(key) for key in _KEPT}
@@ -68,7 +69,7 @@ class CoderWindow:
         return web.json_response(answer if status != 200 else {}, status=status)
 
     async def _ask(self, method: str, path: str, fields: Fields | None = None) -> tuple[int, Fields]:
-        """Ask the stand-in; one that cannot be reached is told as 502."""
+        """Send a request to the Coder stand-in. Answer 502 if it cannot be reached."""
         try:
             async with (
                 ClientSession(timeout=_PATIENCE) as session,

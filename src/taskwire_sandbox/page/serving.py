@@ -1,4 +1,4 @@
-"""Serves the page's own files and what it is told at start. What people say and do goes to /_control."""
+"""Serves the page's own files and its settings. The page sends what people do to /_control, not here."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -9,9 +9,10 @@ from aiohttp import web
 from taskwire_sandbox.page.coder_window import CoderWindow
 
 _FILES = Path(__file__).parent / "static"
-# Said here: a machine's own tables may say otherwise of .js, and browsers refuse modules of another type.
+# The types are fixed here. A machine's own tables may differ for .js, and browsers refuse modules of another
+# type.
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# Nothing is fetched from anywhere else, whatever a message contains.
+# The page loads nothing from other origins, whatever a message contains.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 _HEADERS = {
     "Content-Security-Policy": f"{_POLICY}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -25,14 +26,17 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Hint:
-    """A line of the command's grammar (`/task pause NAME`, `!pause`), offered while somebody types."""
+    """A line of the command grammar (`/task pause NAME`, `!pause`). The page offers it during typing."""
 
     usage: str
     meaning: str
 
 
 def routes(*, coder_url: str = "", person: str = "", hints: Iterable[Hint] = ()) -> list[web.RouteDef]:
-    """List the page's routes. `person` is who one is at first; without `coder_url` Coder is not shown."""
+    """List the page's routes.
+
+    `person` is the first user of the page. Without `coder_url` Coder is not shown.
+    """
     told = {"person": person, "hints": [asdict(hint) for hint in hints], "coder_url": coder_url}
 
     async def settings(_: web.Request) -> web.Response:

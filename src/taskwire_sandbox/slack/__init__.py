@@ -1,4 +1,7 @@
-"""A strict stand-in of Slack on loopback: Web API, Socket Mode, Events API, and the people in it."""
+"""A strict stand-in for Slack on loopback: Web API, Socket Mode, Events API, and the people who use Slack.
+
+It does what Slack does, not only what the bot needs. It imports nothing from `taskwire`.
+"""
 
 from taskwire_sandbox.slack.backend import Ephemeral
 from taskwire_sandbox.slack.errors import PersonCannot

@@ -1,4 +1,4 @@
-"""The parts of the sandbox, put together once by `server` and passed to everything that acts on them."""
+"""The parts of the stand-in, assembled once by `server` and passed to every module that acts on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ VERIFICATION_TOKEN = "verification"  # noqa: S105 - a deprecated field of every 
 
 @dataclass(frozen=True)
 class App:
-    """The installed app: who it is and what it was granted."""
+    """The installed app: its ids, tokens and manifest."""
 
     app_id: str
     bot_id: str
@@ -39,7 +39,7 @@ class App:
 
 @dataclass
 class Ephemeral:
-    """A message that only `user` sees; `source`: chat.postEphemeral, response_url or ack."""
+    """A message that only `user` sees. `source` is chat.postEphemeral, response_url or ack."""
 
     ts: str
     channel: str
@@ -51,7 +51,7 @@ class Ephemeral:
 
 @dataclass
 class Backend:
-    """Everything there is."""
+    """All parts of the stand-in."""
 
     app: App
     ids: Ids
@@ -75,6 +75,6 @@ class Backend:
         return {"id": self.workspace.team_id, "domain": self.workspace.domain}
 
     def permalink(self, channel: str, ts: str, thread_ts: str | None = None) -> str:
-        """Make the address of a message."""
+        """Return the permalink of a message."""
         address = f"https://{self.workspace.domain}.slack.com/archives/{channel}/p{ts.replace('.', '')}"
         return f"{address}?thread_ts={thread_ts}&cid={channel}" if thread_ts and thread_ts != ts else address

@@ -1,7 +1,7 @@
-"""Block Kit as Slack enforces it: which blocks exist, their keys, lengths, counts, and where they may stand.
+"""The rules of Block Kit: which blocks exist, where they are allowed, their keys, lengths and counts.
 
-Only rules that Slack documents or that were seen. Elements are in `element_rules`, the checks themselves in
-`shape_checks`.
+Only rules that Slack documents, or that were observed, are here. The rules for elements are in
+`element_rules`, and the checks that all rules consist of in `shape_checks`.
 """
 
 from taskwire_sandbox.slack.element_rules import (
@@ -32,8 +32,9 @@ from taskwire_sandbox.slack.shape_checks import (
 )
 
 MESSAGE, MODAL, HOME = "message", "modal", "home"
+# The most blocks on each surface.
 MOST_BLOCKS = {MESSAGE: 50, MODAL: 100, HOME: 100}
-# All markdown blocks of a message together [Block Kit reference, markdown].
+# The most characters in all markdown blocks of a message together [Block Kit reference, markdown].
 MARKDOWN_TOGETHER = 12_000
 _EVERYWHERE = frozenset(
     {"actions", "context", "divider", "header", "image", "input", "rich_text", "section", "video"}
@@ -149,7 +150,7 @@ BLOCKS["container"] = _block(
 
 
 def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
-    """List what Slack would refuse in these blocks on this surface, in its manner of speaking."""
+    """List the reasons for which Slack would refuse these blocks on this surface, in Slack's format."""
     report = Report()
     if not isinstance(blocks, list):
         report.add("must be an array", at)
@@ -168,7 +169,7 @@ def problems(blocks: object, surface: str, at: str = "/blocks") -> list[str]:
 
 
 def _check_together(blocks: list[Json], at: str, report: Report) -> None:
-    """Check what no block can be blamed for alone: repeated ids, and the length of all markdown blocks."""
+    """Check rules that span blocks: ids must differ, and all markdown blocks together have a limit."""
     seen: set[str] = set()
     for position, block in enumerate(blocks):
         block_id = block.get("block_id")

@@ -1,15 +1,15 @@
-"""The control interface: what other processes and the demo's page do and see, as JSON below /_control.
+"""The control interface: what other processes and the demo's page can do and see, as JSON below /_control.
 
 GET  /_control/state                        workspace, app, sockets
 GET  /_control/messages?channel=&thread_ts= a conversation, or one thread
-GET  /_control/ephemerals?user=             what only this person sees
+GET  /_control/ephemerals?user=             messages that only this person sees
 GET  /_control/views?user=                  open dialogs (the last is on top) and the Home tab
-GET  /_control/files/{id}                   what a shared file holds
+GET  /_control/files/{id}                   the content of a shared file
 GET  /_control/calls?after=                 the last calls, after a number
-GET  /_control/deliveries                   the last payloads and what became of them
-GET  /_control/complaints                   what a correct app would not have done
+GET  /_control/deliveries                   the last payloads and their results
+GET  /_control/complaints                   what a correct app would not do
 POST /_control/act                          {"act": "post", ...}: any act of a person, by its Python name
-POST /_control/faults                       {"name", "fault", ...}; DELETE: behave from now on
+POST /_control/faults                       {"name", "fault", ...}; DELETE removes all faults
 GET  /_control/stream                       a websocket of changes: {"sequence", "kind", ...}
 """
 
@@ -39,6 +39,7 @@ _ACTS = frozenset(
     }
 )
 _LOOPBACK = ("127.0.0.1", "localhost")
+# The most calls and deliveries in one answer.
 _SHOWN = 500
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,7 +47,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep other web pages from driving the control interface through a person's browser."""
+    """Refuse requests that other web pages make to the control interface through a person's browser."""
     if request.path.startswith("/_control"):
         origin = request.headers.get("Origin")
         is_foreign = origin is not None and urlparse(origin).netloc != request.host
@@ -115,7 +116,7 @@ class Control:
         found = self._slack.files.files.get(request.match_info["file"])
         if found is None or not found.is_complete:
             return web.json_response({"error": "no such file"}, status=404)
-        # Never shown as a page: it would run with this origin's rights.
+        # A browser must not show the file as a page: the file's scripts would run with this origin's rights.
         headers = {"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
         return web.Response(body=found.content, content_type="application/octet-stream", headers=headers)
 
@@ -197,6 +198,6 @@ async def _forward(stream: web.WebSocketResponse, changes: asyncio.Queue[Json]) 
 
 
 def _attachment(item: Json) -> Attachment:
-    """Read a file of a posted message: `text`, or `base64`."""
+    """Read a file of a posted message: `text` or `base64`."""
     content = b64decode(item["base64"]) if "base64" in item else str(item.get("text", "")).encode()
     return Attachment(item["name"], content, item.get("mimetype"))

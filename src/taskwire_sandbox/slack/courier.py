@@ -1,4 +1,4 @@
-"""How a payload reaches the app: tries, retries, what goes wrong on the way. The wire is a `Transport`."""
+"""Delivery of payloads to the app: attempts, retries and faults. A `Transport` does the sending."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,10 @@ from taskwire_sandbox.slack.tasks import Tasks
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one try ended. `reason`: "acked" or Slack's retry reason; X-Slack-No-Retry clears `may_retry`."""
+    """How one attempt ended. `reason` is "acked" or Slack's retry reason.
+
+    `may_retry` is false if the app answered with X-Slack-No-Retry.
+    """
 
     is_acked: bool
     reason: str
@@ -27,20 +30,23 @@ class Transport(Protocol):
     """A way to the app: sockets or request URLs."""
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Try once and wait for the ack until the deadline."""
+        """Make one attempt, and wait for the ack until the deadline."""
         ...
 
     async def cut(self) -> None:
-        """Break the connections without a word."""
+        """Break the connections without notice."""
         ...
 
     async def refresh(self) -> None:
-        """Ask the app to connect anew."""
+        """Ask the app to connect again."""
         ...
 
 
 class Courier:
-    """Delivers: an event until it is acked or given up, an interaction once, while the person waits."""
+    """Delivers payloads.
+
+    An event is retried until it is acked or given up. An interaction gets one attempt.
+    """
 
     def __init__(
         self,
@@ -58,13 +64,13 @@ class Courier:
         self._passed = asyncio.Event()
 
     def deliver_event(self, name: str, payload: Json) -> Delivery:
-        """Bring an event to the app in the background."""
+        """Deliver an event in the background, with retries."""
         delivery = self._begin(Delivery("events_api", name, payload))
         self._tasks.spawn(self._until_acked(delivery))
         return delivery
 
     async def deliver_now(self, delivery: Delivery) -> Outcome:
-        """Bring a command or an interaction to the app, once."""
+        """Deliver a command or an interaction once, and wait for the result."""
         self._begin(delivery)
         reply = await self._try(delivery, 0, "")
         failure = "dispatch_failed" if reply.reason == "connection_failed" else "operation_timeout"
@@ -116,7 +122,7 @@ class Courier:
         return reply
 
     async def _go_wrong(self, rule: Rule, delivery: Delivery, attempt: int, reason: str) -> Outcome | None:
-        """Do what the rule says; None if an ordinary try is still to be made."""
+        """Apply the fault. Return None if the payload must still be sent normally."""
         match rule.fault:
             case DeliveryFault.LOST:
                 delivery.attempts.append("lost")

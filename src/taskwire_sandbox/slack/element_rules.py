@@ -1,4 +1,7 @@
-"""The elements of Block Kit: texts, options, buttons, menus, inputs, and which of them a block may hold."""
+"""The rules for Block Kit's elements: texts, options, buttons, menus and inputs.
+
+The last part lists which elements each kind of block may hold.
+"""
 
 from taskwire_sandbox.slack.rich_text_rules import rich_text
 from taskwire_sandbox.slack.shape_checks import (
@@ -18,17 +21,17 @@ _LONGEST = 3000
 
 
 def plain(most: int) -> Check:
-    """Make a check for a plain_text object."""
+    """Make a check for a plain_text object with at most `most` characters."""
     return shape({"type": one_of("plain_text"), "text": string(most)}, {"emoji": boolean})
 
 
 def mrkdwn(most: int) -> Check:
-    """Make a check for a mrkdwn object."""
+    """Make a check for a mrkdwn object with at most `most` characters."""
     return shape({"type": one_of("mrkdwn"), "text": string(most)}, {"verbatim": boolean})
 
 
 def text(most: int) -> Check:
-    """Make a check for either kind of text."""
+    """Make a check for a text object of either type."""
     return typed({"plain_text": plain(most), "mrkdwn": mrkdwn(most)})
 
 
@@ -66,7 +69,7 @@ def _field(**optional: Check) -> Check:
 
 
 def _needs_choices(menu: Check) -> Check:
-    """Add that a static menu has either options or groups."""
+    """Add the rule that a static menu has either options or option groups."""
 
     def check(value: object, at: str, report: Report) -> None:
         menu(value, at, report)

@@ -1,13 +1,13 @@
-"""How the sandbox says no: to a program (`ApiError`) and to a person at the client (`PersonCannot`)."""
+"""How the stand-in refuses: `ApiError` for a program, `PersonCannot` for a person at Slack's client."""
 
 from typing import Any
 
-# Slack's payloads are open JSON by nature, and this package is about nothing else: one alias for all.
+# Slack's payloads are open JSON, and this package handles little else. All modules share this alias.
 Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """An `ok: false` answer of the Web API; `extra` is merged into the body."""
+    """An `ok: false` answer of the Web API. `extra` is merged into the body."""
 
     def __init__(self, error: str, **extra: object) -> None:
         super().__init__(error)
@@ -16,9 +16,9 @@ class ApiError(Exception):
 
 
 class PersonCannot(Exception):
-    """A person cannot do this in Slack's client (no such button, not a member, an empty required field)."""
+    """A person cannot do this in Slack's client: no such button, not a member, an empty required field."""
 
 
 def invalid_arguments(*messages: str) -> ApiError:
-    """Make Slack's answer to malformed arguments."""
+    """Return Slack's error for malformed arguments."""
     return ApiError("invalid_arguments", response_metadata={"messages": [f"[ERROR] {m}" for m in messages]})

@@ -1,4 +1,7 @@
-"""Which events the app gets: subscribed to, covered by its scopes, from conversations that its bot is in."""
+"""Which events the app gets, and their envelope.
+
+The app must have subscribed to the event and have its scope, and its bot must be in the conversation.
+"""
 
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend
 from taskwire_sandbox.slack.errors import Json
@@ -13,7 +16,7 @@ MESSAGE_EVENTS = {
 
 
 def emit(slack: Backend, event: Json, channel: Channel | None, *, bot_must_be_in: bool = True) -> None:
-    """Deliver `event` in Slack's envelope, if the app is to have it."""
+    """Deliver `event` in Slack's envelope if the app gets such events."""
     kind = event["type"]
     subscription = MESSAGE_EVENTS[channel.type] if kind == "message" and channel else kind
     if not slack.app.manifest.wants(subscription):

@@ -1,4 +1,4 @@
-"""How Slack is made to misbehave: rules for calls and for deliveries, by count or by chance."""
+"""Faults on demand: rules that make calls and deliveries fail, limited by a count or a probability."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from taskwire_sandbox.slack.errors import Json
 
 
 class CallFault(StrEnum):
-    """What goes wrong with a call; `THEN` means that it was executed first."""
+    """The faults of a call. With `DONE_THEN_...` the call is executed first."""
 
     LATE = "late"
     RATE_LIMITED = "rate_limited"
@@ -27,12 +27,12 @@ class CallFault(StrEnum):
 
     @property
     def executes(self) -> bool:
-        """Say whether the call takes effect all the same."""
+        """Say whether the call still takes effect."""
         return self is CallFault.LATE or self.value.startswith("done_then_")
 
 
 class DeliveryFault(StrEnum):
-    """What goes wrong with a payload on its way to the app."""
+    """The faults of a payload's delivery to the app."""
 
     TWICE = "twice"
     LATE = "late"
@@ -44,7 +44,7 @@ class DeliveryFault(StrEnum):
 
 @dataclass
 class Rule:
-    """One misbehaviour. `name` is a method, an event type, a command or an interaction type; "*" is any."""
+    """One planned fault. `name` is a method, event type, command or interaction type; "*" matches any."""
 
     name: str
     fault: CallFault | DeliveryFault
@@ -56,7 +56,7 @@ class Rule:
     hits: int = 0
 
     def fits(self, names: tuple[str, ...], body: Json) -> bool:
-        """Say whether this rule still speaks of this call or payload."""
+        """Say whether this rule still applies to this call or payload."""
         if self.name != "*" and self.name not in names:
             return False
         if self.times is not None and self.hits >= self.times:
@@ -65,7 +65,7 @@ class Rule:
 
 
 class Faults:
-    """The rules in force; the first that fits wins. Chance comes from the sandbox's seed."""
+    """The active rules. The first matching rule applies. Probabilities use the stand-in's seed."""
 
     def __init__(self, chance: random.Random) -> None:
         self.rules: list[Rule] = []
@@ -82,21 +82,21 @@ class Faults:
         error: str = "internal_error",
         where: Callable[[Json], bool] | None = None,
     ) -> Rule:
-        """Make the next `times` matching calls or deliveries go wrong (None: all of them)."""
+        """Make the next `times` matching calls or deliveries fail. None means all of them."""
         rule = Rule(name, fault, times, probability, seconds, error, where)
         self.rules.append(rule)
         return rule
 
     def clear(self) -> None:
-        """Behave from now on."""
+        """Remove all rules."""
         self.rules.clear()
 
     def for_call(self, method: str, arguments: Json) -> Rule | None:
-        """Take the rule for a call, if one strikes."""
+        """Return the rule for a call, and count it; None if none applies."""
         return self._take(CallFault, (method,), arguments)
 
     def for_delivery(self, names: tuple[str, ...], payload: Json) -> Rule | None:
-        """Take the rule for a delivery, if one strikes."""
+        """Return the rule for a delivery, and count it; None if none applies."""
         return self._take(DeliveryFault, names, payload)
 
     def _take(

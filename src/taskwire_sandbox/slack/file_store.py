@@ -1,4 +1,4 @@
-"""Files: what people attach and what the app uploads in three steps, and where they were shared."""
+"""Files: attachments of people, three-step uploads of the app, and the messages that share them."""
 
 import mimetypes
 import secrets
@@ -28,7 +28,7 @@ class Attachment:
 
 @dataclass
 class SharedFile:
-    """A file that Slack holds. `shares` are (channel id, is it public, ts, thread ts)."""
+    """A file in Slack. `shares` holds (channel id, is it public, ts, thread ts)."""
 
     id: str
     name: str
@@ -44,7 +44,7 @@ class SharedFile:
     shares: list[tuple[str, bool, str, str | None]] = field(default_factory=list)
 
     def payload(self, base_url: str, domain: str) -> Json:
-        """Render as messages and files.info do."""
+        """Return the file as messages and files.info show it."""
         private = f"{base_url}/files-pri/{self.id}/{self.name}"
         is_snippet = self.mimetype.startswith("text/") and self.filetype in _SNIPPETS.values()
         answer: Json = {"id": self.id, "created": self.created, "timestamp": self.created, "name": self.name}
@@ -56,7 +56,7 @@ class SharedFile:
         return answer | {"file_access": "visible"}
 
     def shares_payload(self) -> Json:
-        """Render `shares` of files.info: by visibility and channel."""
+        """Return the `shares` of files.info, by visibility and channel."""
         shares: Json = {}
         for channel, is_public, ts, thread_ts in self.shares:
             place = shares.setdefault("public" if is_public else "private", {}).setdefault(channel, [])
@@ -66,13 +66,13 @@ class SharedFile:
 
 @dataclass
 class FileStore:
-    """All files by id, and the upload addresses that are open."""
+    """All files by id, and the open upload addresses."""
 
     files: dict[str, SharedFile] = field(default_factory=dict)
     uploads: dict[str, str] = field(default_factory=dict)
 
     def add(self, file_id: str, name: str, user: str, size: int, now: float) -> SharedFile:
-        """Make room for a file; its type is guessed from its name."""
+        """Add a file without content. Its type follows from its name."""
         made = SharedFile(file_id, name, user, size, int(now))
         ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
         made.mimetype = mimetypes.guess_type(name)[0] or (
@@ -85,7 +85,7 @@ class FileStore:
         return made
 
     def open_upload(self, file_id: str) -> str:
-        """Open an upload address for a file and return its secret part."""
+        """Open an upload address for a file and return the secret part of the address."""
         secret = secrets.token_urlsafe(24)
         self.uploads[secret] = file_id
         return secret

@@ -1,4 +1,7 @@
-"""What people do to the app: commands, clicks, dialogs, shortcuts, Home. Each returns what is seen."""
+"""What people do with the app: commands, clicks, dialogs, shortcuts, Home.
+
+Each act returns what the person sees.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,7 +31,10 @@ from taskwire_sandbox.slack.workspace import Channel, User
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of an act. `failure` is what Slack says if the app failed; `reply` is the ack's body."""
+    """The result of an act.
+
+    `failure` is what Slack shows if the app failed; `reply` is the body of the ack.
+    """
 
     failure: str = ""
     error: str = ""
@@ -38,19 +44,22 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Say whether the app took it."""
+        """Say whether the app accepted the act."""
         return not self.failure
 
 
 class Interacting(Posting):
-    """A person's acts on the app."""
+    """A person's acts that go to the app."""
 
     backend: Backend
 
     async def _deliver(
         self, kind: Literal["slash_commands", "interactive"], name: str, payload: Json
     ) -> tuple[Outcome, str]:
-        """Bring it to the app while the person waits; returns the reply and Slack's error, if any."""
+        """Deliver the payload while the person waits.
+
+        Return the reply, and Slack's error or an empty text.
+        """
         if kind == "interactive" and not self.backend.app.manifest.interactive:
             raise PersonCannot("this app is not configured to handle interactive responses")
         delivery = Delivery(kind, name, payload)
@@ -60,7 +69,10 @@ class Interacting(Posting):
     async def command(
         self, user: str, channel: str, command: str, text: str = "", *, thread_ts: str | None = None
     ) -> Answer:
-        """Use a slash command (its name and text, or the whole line); only its answer is seen."""
+        """Use a slash command: its name and text, or the whole line.
+
+        Only the app's answer is shown.
+        """
         person, here = self._here(user, channel)
         name, _, rest = command.partition(" ")
         declared = self.backend.app.manifest.command(name)
@@ -100,7 +112,7 @@ class Interacting(Posting):
         }
 
     def _show_reply(self, person: User, here: Channel, reply: Json | None) -> None:
-        """Show what the ack of a command said."""
+        """Show the message in the ack of a command."""
         if not reply:
             return
         try:
@@ -120,7 +132,7 @@ class Interacting(Posting):
         *,
         block_id: str | None = None,
     ) -> Answer:
-        """Press a button, or choose in a menu, of a message (also one that only this person sees)."""
+        """Press a button or choose in a menu of a message. The message may be ephemeral."""
         person, here = self._here(user, channel)
         whispered = next((said for said in self.ephemerals(person.id) if said.ts == message_ts), None)
         body = whispered.body if whispered else self.message(here.id, message_ts)
@@ -135,7 +147,7 @@ class Interacting(Posting):
         )
 
     def _where(self, here: Channel, ts: str, body: Json, whispered: Ephemeral | None) -> Json:
-        """Render where a message stands; Slack does not send an ephemeral message along."""
+        """Return the fields that say where a message is. Slack leaves an ephemeral message itself out."""
         thread_ts = whispered.thread_ts if whispered else body.get("thread_ts")
         container: Json = {"type": "message", "message_ts": ts, "channel_id": here.id}
         container |= {"is_ephemeral": whispered is not None} | ({"thread_ts": thread_ts} if thread_ts else {})
@@ -169,7 +181,7 @@ class Interacting(Posting):
         *,
         block_id: str | None = None,
     ) -> Answer:
-        """Press a button, or choose in a menu, of a dialog or of the Home tab."""
+        """Press a button or choose in a menu of a dialog or the Home tab."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         block, element = find_element(shown.given["blocks"], action_id, value=value, block_id=block_id)
         if element["type"] not in ("button", "overflow"):
@@ -185,7 +197,7 @@ class Interacting(Posting):
         return Answer(_trouble(error), error, reply.payload, payload["trigger_id"])
 
     async def suggest(self, user: str, view: View | str, action_id: str, typed: str) -> list[Json]:
-        """Type into a menu whose options the app gives; returns what is offered."""
+        """Type into a menu whose options come from the app. Return the options."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         block, element = find_element(shown.given["blocks"], action_id)
         payload = start(self.backend, "block_suggestion", person)
@@ -200,7 +212,7 @@ class Interacting(Posting):
         return [*offered.get("options", []), *(option for group in groups for option in group["options"])]
 
     async def submit(self, user: str, view: View | str, values: Json | None = None) -> Submitted:
-        """Fill a dialog (values by action id or block id) and submit it."""
+        """Fill in a dialog (values by action id or block id) and submit it."""
         await self.enter(user, view, values or {})
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         check_entered(shown)
@@ -213,13 +225,13 @@ class Interacting(Posting):
         return follow(self.backend, shown, reply.payload or {})
 
     async def enter(self, user: str, view: View | str, values: Json) -> None:
-        """Fill a dialog (values by action id or block id) without submitting it."""
+        """Fill in a dialog (values by action id or block id) without submitting it."""
         shown = self._view(user, view)
         for key, value in values.items():
             self._enter(shown, key, value)
 
     def _enter(self, view: View, key: str, value: object) -> None:
-        """Put a value into the input with this action id, or in the block with this id."""
+        """Set the value of the input with this action id, or of the input block with this id."""
         blocks = view.given["blocks"]
         by_block = next(
             (block for block in blocks if block["block_id"] == key and block["type"] == "input"), None
@@ -228,7 +240,7 @@ class Interacting(Posting):
         view.entered.setdefault(block["block_id"], {})[element["action_id"]] = entered(element, value)
 
     async def close(self, user: str, view: View | str) -> None:
-        """Close a dialog; the app hears of it if it asked to."""
+        """Close a dialog. The app gets a view_closed payload if the view has `notify_on_close`."""
         person, shown = self.backend.workspace.user(user), self._view(user, view)
         self.backend.views.drop(shown)
         self.backend.ledger.change("view_closed", user=person.id, view_id=shown.id)
@@ -260,7 +272,7 @@ class Interacting(Posting):
         return await self._interact(person, payload, here, ts, body.get("thread_ts"))
 
     async def open_home(self, user: str, tab: Literal["home", "messages"] = "home") -> View | None:
-        """Open the app's Home; returns the tab as it stands now."""
+        """Open the app's Home. Return the tab as it is before the app can change it."""
         person, app = self.backend.workspace.user(user), self.backend.app
         direct = self.backend.workspace.open_direct([app.bot_user_id, person.id])
         view = self.backend.views.home.get(person.id)
@@ -272,11 +284,11 @@ class Interacting(Posting):
         return view
 
     def views(self, user: str) -> list[View]:
-        """List this person's open dialogs; the last is on top."""
+        """List this person's open dialogs. The last one is on top."""
         return list(self.backend.views.stack(self.backend.workspace.user(user).id))
 
     def home(self, user: str) -> View | None:
-        """Show this person's Home tab."""
+        """Return this person's Home tab, or None."""
         return self.backend.views.home.get(self.backend.workspace.user(user).id)
 
     def _view(self, user: str, view: View | str) -> View:

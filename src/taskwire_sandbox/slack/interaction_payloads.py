@@ -1,4 +1,4 @@
-"""What the app gets when a person presses, submits or closes something, and the values entered."""
+"""The payloads that the app gets when a person presses, submits or closes something."""
 
 from taskwire_sandbox.slack.backend import VERIFICATION_TOKEN, Backend
 from taskwire_sandbox.slack.errors import Json, PersonCannot
@@ -40,7 +40,7 @@ def _options(element: Json) -> list[Json]:
 
 
 def _option(element: Json, value: str) -> Json:
-    """Find an option by its value or its words."""
+    """Find an option by its value or its text."""
     for option in _options(element):
         if value in (option["value"], option["text"]["text"]):
             return dict(option)
@@ -50,7 +50,7 @@ def _option(element: Json, value: str) -> Json:
 
 
 def entered(element: Json, value: object) -> Json:
-    """Turn what a person chose or typed into the part of the state that belongs to this element."""
+    """Return the view state of this element for what the person chose or typed."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
         return {"type": kind, "value": None if value in (None, "") else str(value)}
@@ -67,7 +67,7 @@ def entered(element: Json, value: object) -> Json:
 
 
 def initial(element: Json) -> Json:
-    """Give the state of an element that nobody has touched."""
+    """Return the view state of an element that nobody has changed."""
     kind = element["type"]
     if kind in _TEXT_INPUTS:
         return {"type": kind, "value": element.get("initial_value") or None}
@@ -84,7 +84,7 @@ def initial(element: Json) -> Json:
 
 
 def state(view: View) -> Json:
-    """Give the `state` of a view: every input and menu with what was entered, or was there at first."""
+    """Return the `state` of a view: each input and menu with its entered or its initial value."""
     values: Json = {}
     for block in view.given["blocks"]:
         for element in elements(block):
@@ -96,7 +96,7 @@ def state(view: View) -> Json:
 
 
 def view_payload(slack: Backend, view: View) -> Json:
-    """Render a view as Slack sends it."""
+    """Return a view as Slack sends it."""
     shown: Json = {"id": view.id, "team_id": slack.workspace.team_id} | view.given | {"hash": view.hash}
     shown |= {"state": state(view), "previous_view_id": view.previous_id, "root_view_id": view.root_id}
     shown |= {"app_id": slack.app.app_id, "app_installed_team_id": slack.workspace.team_id}
@@ -106,22 +106,22 @@ def view_payload(slack: Backend, view: View) -> Json:
 
 
 def actor(user: User) -> Json:
-    """Render the person of an interaction."""
+    """Return the person of an interaction."""
     return {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id}
 
 
 def place(channel: Channel) -> Json:
-    """Render the conversation of an interaction."""
+    """Return the conversation of an interaction."""
     return {"id": channel.id, "name": place_name(channel)}
 
 
 def place_name(channel: Channel) -> str:
-    """Name a conversation as commands and interactions do."""
+    """Return a conversation's name as commands and interactions show it."""
     return COMMAND_NAMES.get(channel.kind, channel.name)
 
 
 def start(slack: Backend, kind: str, user: User) -> Json:
-    """Make what all interaction payloads share."""
+    """Return the fields that all interaction payloads share."""
     payload: Json = {"type": kind, "token": VERIFICATION_TOKEN, "api_app_id": slack.app.app_id}
     org = slack.workspace.enterprise_id
     payload |= {"team": slack.team, "user": actor(user)}
@@ -131,7 +131,7 @@ def start(slack: Backend, kind: str, user: User) -> Json:
 
 
 def action(slack: Backend, block: Json, element: Json, value: object) -> Json:
-    """Render one pressed element."""
+    """Return one pressed element as an entry of `actions`."""
     made: Json = {"action_id": element["action_id"], "block_id": block["block_id"], "type": element["type"]}
     if element["type"] == "button":
         made |= {key: element[key] for key in ("text", "value", "style", "url") if key in element}
@@ -145,7 +145,7 @@ def action(slack: Backend, block: Json, element: Json, value: object) -> Json:
 def find_element(
     blocks: list[Json], action_id: str, *, value: object = None, block_id: str | None = None
 ) -> tuple[Json, Json]:
-    """Find what a person presses: by action id, and by block or a button's value where several share it."""
+    """Find the element that a person presses. The block id, or a button's value, tells duplicates apart."""
     for block in blocks:
         if block_id is not None and block.get("block_id") != block_id:
             continue

@@ -1,4 +1,4 @@
-"""What happened, for whoever checks it: calls, deliveries, complaints, and a stream of changes to wait on."""
+"""A record of what happened, for tests: calls, deliveries, complaints, and a stream of changes."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,19 @@ from taskwire_sandbox.slack.errors import Json
 
 Phase = Literal["before", "after"]
 T = TypeVar("T")
+# The number of calls and of deliveries that are kept.
 _KEPT = 10_000
-# A condition may depend on what is no change of ours (the bot's own state): look again at least this often.
+# seconds; a condition may depend on state that the ledger does not see, such as the bot's own
 _LOOK_AGAIN_SECONDS = 0.05
-# In a storm, look once at a handful of changes, not once at each.
+# Seconds; when many changes come at once, one check is made for several of them.
 _GATHER_SECONDS = 0.002
 
 
 @dataclass
 class Call:
-    """One call of the Web API; `outcome` is "ok", Slack's error, or what was done to the answer instead.
+    """One call of the Web API. `outcome` is "ok", Slack's error, or the fault that replaced the answer.
 
-    `person` is whose response URL it came by.
+    `person` is the person whose response URL was called.
     """
 
     number: int
@@ -38,9 +39,9 @@ class Call:
 
 @dataclass
 class Delivery:
-    """One payload for the app; `attempts` says how each try ended.
+    """One payload for the app. `attempts` holds the result of each attempt.
 
-    `sent_at` is when it was first put on the wire, `acked_at` when the app first took it.
+    `sent_at` is the time of the first attempt, and `acked_at` the time of the first ack.
     """
 
     kind: Literal["events_api", "slash_commands", "interactive"]
@@ -57,7 +58,7 @@ OnCall = Callable[[Phase, Call], Awaitable[None] | None]
 
 
 class Ledger:
-    """Keeps the last calls and deliveries, all complaints, and wakes whoever waits for a change."""
+    """Keeps the last calls and deliveries and all complaints. Each change wakes everything that waits."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -72,14 +73,14 @@ class Ledger:
         self._streams: set[asyncio.Queue[Json]] = set()
 
     def begin(self, method: str, arguments: Json) -> Call:
-        """Write down that a call has arrived."""
+        """Record a call that has arrived."""
         number = self.calls[-1].number + 1 if self.calls else 1
         call = Call(number, method, arguments, self._clock())
         self.calls.append(call)
         return call
 
     async def tell(self, phase: Phase, call: Call) -> None:
-        """Let the test act right before or right after the execution of a call."""
+        """Let the test act just before or just after the execution of a call."""
         if self.on_call is None:
             return
         answer = self.on_call(phase, call)
@@ -87,13 +88,13 @@ class Ledger:
             await answer
 
     def complain(self, sentence: str) -> None:
-        """Write down something that a correct app would not have done."""
+        """Record something that a correct app would not do."""
         excused = any(excuse in sentence for excuse in self._excuses)
         (self.excused if excused else self.complaints).append(sentence)
         self.change("complaint", sentence=sentence, excused=excused)
 
     def excuse(self, part: str) -> None:
-        """Set aside every complaint that contains `part`, past and future (into `excused`)."""
+        """Move every complaint that contains `part`, past and future, to `excused`."""
         self._excuses.append(part)
         self.excused += [sentence for sentence in self.complaints if part in sentence]
         self.complaints[:] = [sentence for sentence in self.complaints if part not in sentence]
@@ -107,7 +108,7 @@ class Ledger:
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` gives something true and return it; TimeoutError names `what`."""
+        """Wait until `condition` returns a true value, and return it. A TimeoutError names `what`."""
         ends = time.monotonic() + seconds
         changed = self._changed
         while not (value := condition()):

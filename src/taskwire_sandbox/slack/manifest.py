@@ -1,10 +1,10 @@
-"""What the app was granted: its manifest, in the shape of Slack's schema, read into what is asked of it."""
+"""The app's manifest: reads what the app was granted from Slack's manifest format."""
 
 from dataclasses import dataclass, field
 
 from taskwire_sandbox.slack.errors import Json
 
-# All but chat:write.public, which would hide that the bot was not invited.
+# All bot scopes except chat:write.public, which would hide that the bot was not invited.
 SCOPES = (
     "app_mentions:read", "assistant:write", "bookmarks:write", "channels:history", "channels:join",
     "channels:manage", "channels:read", "chat:write", "chat:write.customize", "commands", "files:read",
@@ -13,7 +13,7 @@ SCOPES = (
     "pins:write", "reactions:read", "reactions:write", "team:read", "usergroups:read", "users:read",
     "users:read.email",
 )  # fmt: skip
-# What each subscribed event type needs; message.* stands for the type of the conversation.
+# The scope that each event type needs. message.* differs by the type of the conversation.
 EVENT_SCOPES = {
     "app_mention": "app_mentions:read",
     "app_home_opened": "",
@@ -40,7 +40,7 @@ EVENT_SCOPES = {
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command as the manifest declares it."""
+    """A slash command that the manifest declares."""
 
     name: str
     should_escape: bool
@@ -49,7 +49,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The app's grants. Without a manifest everything is granted, and any command or shortcut exists."""
+    """The app's grants. Without a manifest, everything is granted and every command and shortcut exists."""
 
     name: str = "Taskwire"
     scopes: frozenset[str] = frozenset(SCOPES)
@@ -78,19 +78,19 @@ class Manifest:
         return self.shortcuts is None or self.shortcuts.get(callback_id) == kind
 
     def wants(self, event_type: str) -> bool:
-        """Say whether the app subscribed to this and may have it."""
+        """Say whether the app subscribed to this event and has its scope."""
         scope = EVENT_SCOPES.get(event_type, "")
         return event_type in self.events and (not scope or scope in self.scopes)
 
     def unfurls(self, host: str) -> bool:
-        """Say whether links to this host are the app's to unfurl."""
+        """Say whether the app may unfurl links to this host."""
         if self.unfurl_domains is None:
             return True
         return any(host == domain or host.endswith("." + domain) for domain in self.unfurl_domains)
 
 
 def read(raw: Json | None) -> Manifest:
-    """Read a manifest dict; None grants everything."""
+    """Read a manifest. None grants everything."""
     if raw is None:
         return Manifest()
     features, settings = raw.get("features", {}), raw.get("settings", {})

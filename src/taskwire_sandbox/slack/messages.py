@@ -1,6 +1,6 @@
-"""Messages: written, changed, removed, reacted to, read; and the events that follow from each.
+"""Messages and reactions: their changes, the resulting events, and how they are shown.
 
-Both people's acts and the Web API come through here; who may do what is decided by them.
+People's acts and the Web API both use this module. They check permissions themselves, before.
 """
 
 from urllib.parse import urlparse
@@ -15,7 +15,7 @@ _REPLIERS_SHOWN = 5
 
 
 def render(stored: Stored, *, with_metadata: bool = False) -> Json:
-    """Show a message as the history does."""
+    """Return a message as the history shows it."""
     body = dict(stored.body)
     if stored.reactions:
         body["reactions"] = [
@@ -28,7 +28,7 @@ def render(stored: Stored, *, with_metadata: bool = False) -> Json:
 
 
 def show(channel: Channel, ts: str, *, with_metadata: bool = False) -> Json:
-    """Show a message of a channel, a parent with the count of its replies."""
+    """Return a message of a channel. A thread's parent includes the count of its replies."""
     stored = channel.messages[ts]
     body = render(stored, with_metadata=with_metadata)
     if stored.replies:
@@ -44,7 +44,7 @@ def show(channel: Channel, ts: str, *, with_metadata: bool = False) -> Json:
 
 
 def write(slack: Backend, channel: Channel, body: Json, metadata: Json | None = None) -> Json:
-    """Store a new message and tell of it; a reply carries `thread_ts`. Returns it as shown."""
+    """Store a new message and emit its events. A reply has `thread_ts`. Return the message as shown."""
     ts = slack.ids.ts()
     message: Json = {"type": "message"} | body | {"ts": ts, "team": body.get("team", slack.workspace.team_id)}
     parent = channel.messages.get(message.get("thread_ts", ""))
@@ -109,7 +109,10 @@ def rewrite(
     editor: str | None,
     without: tuple[str, ...] = (),
 ) -> Json:
-    """Change a stored message and tell of it. Without an `editor` it is Slack's own doing, and no edit."""
+    """Change a stored message and emit the event.
+
+    Without an `editor` Slack changed it, so it is not marked as edited.
+    """
     stored = channel.messages[ts]
     before = show(channel, ts)
     stored.body |= changes
@@ -130,7 +133,7 @@ def _tell_of_change(slack: Backend, channel: Channel, ts: str, before: Json, mom
 
 
 def remove(slack: Backend, channel: Channel, ts: str) -> None:
-    """Delete a message; a parent with replies leaves a tombstone, as Slack does."""
+    """Delete a message. A parent with replies leaves a tombstone, as in Slack."""
     stored = channel.messages[ts]
     before, moment = show(channel, ts), slack.ids.ts()
     if stored.replies:
@@ -150,7 +153,7 @@ def remove(slack: Backend, channel: Channel, ts: str) -> None:
 
 
 def react(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bool:
-    """Add a reaction; False if it is there already."""
+    """Add a reaction. Return False if the user has already added it."""
     users = channel.messages[ts].reactions.setdefault(name, [])
     if user in users:
         return False
@@ -160,7 +163,7 @@ def react(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bo
 
 
 def unreact(slack: Backend, channel: Channel, ts: str, name: str, user: str) -> bool:
-    """Take a reaction away; False if there is none of this person."""
+    """Remove a reaction. Return False if the user has not added it."""
     reactions = channel.messages[ts].reactions
     if user not in reactions.get(name, []):
         return False
@@ -182,7 +185,7 @@ def _tell_of_reaction(slack: Backend, channel: Channel, ts: str, name: str, user
 def whisper(
     slack: Backend, channel: str, user: str, body: Json, source: str, thread_ts: str | None = None
 ) -> Ephemeral:
-    """Show a message to one person only."""
+    """Show an ephemeral message to one person."""
     said = Ephemeral(slack.ids.ts(), channel, user, body, source, thread_ts)
     slack.ephemerals.append(said)
     slack.ledger.change(
@@ -192,7 +195,7 @@ def whisper(
 
 
 def join(slack: Backend, channel: Channel, user: str) -> None:
-    """Add a member, with the message and the event that follow."""
+    """Add a member, with the join message and event."""
     channel.members.append(user)
     slack.ledger.change("joined", channel=channel.id, user=user)
     write(

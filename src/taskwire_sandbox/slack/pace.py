@@ -1,9 +1,9 @@
-"""Slack's rate limits: a sliding minute for each method by its tier, and posting by channel.
+"""Slack's rate limits: a sliding minute for each method, by its tier, and a rate of posts for each channel.
 
-Tiers are those of the method reference. What it calls "special" is chat.postMessage's second a channel (with
-a short burst) within "several hundred a minute" of the workspace, and the same generous minute for the rest.
-The bursts above a tier that Slack may let pass are not: nobody can count on them. Who was told when to come
-back, and comes sooner, is sent away again.
+The tiers are those of Slack's method reference. A "special" tier has 300 calls a minute here. For
+chat.postMessage Slack allows one post a second in a channel, with a short burst, within "several hundred a
+minute" for the workspace. Slack may allow bursts above a tier, but no app can rely on them, so the stand-in
+allows none. A call that comes before its Retry-After has passed is refused again.
 """
 
 import math
@@ -11,14 +11,16 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
+# Calls a minute by tier. Tier 0 is "special".
 PER_MINUTE = {1: 1, 2: 20, 3: 50, 4: 100, 0: 300}
+# Seconds between two posts in a channel, and the number of posts that may come at once.
 POST_SECONDS = 1.0
 POST_BURST = 3
 _MINUTE = 60.0
 
 
 class Pace:
-    """Decides whether a call may go ahead; off unless `is_on`."""
+    """Decides whether a call is allowed. It allows every call unless `is_on`."""
 
     def __init__(self, *, is_on: bool, clock: Callable[[], float] = time.time) -> None:
         self.is_on = is_on
@@ -31,7 +33,7 @@ class Pace:
         self._closed_until: dict[str, float] = {}
 
     def wait(self, method: str, tier: int, channel: str) -> int:
-        """Count this call, or return the seconds to wait (`Retry-After`)."""
+        """Count this call and return 0, or return the seconds to wait (`Retry-After`)."""
         if not self.is_on:
             return 0
         now, closes = self._clock(), method
@@ -46,7 +48,7 @@ class Pace:
         return 0
 
     def close(self, what: str, seconds: int) -> None:
-        """Let nothing of a method pass before that."""
+        """Refuse all calls under this name for `seconds`."""
         self._closed_until[what] = max(self._closed_until.get(what, 0.0), self._clock() + seconds)
 
     def _closed(self, what: str, now: float) -> float:

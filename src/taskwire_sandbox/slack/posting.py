@@ -1,4 +1,7 @@
-"""What people do with messages: write, edit, delete, react, share files and links, join and leave."""
+"""What people do with messages: write, edit, delete, react, share files and links, join and leave.
+
+What goes to the app for an answer (commands, clicks, dialogs) is in `interacting`.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -13,12 +16,12 @@ from taskwire_sandbox.slack.workspace import IM, PUBLIC, Channel, User
 
 
 class Posting:
-    """A person's acts on messages, and what can be seen of them. People and places go by id or name."""
+    """A person's acts on messages, and what the person sees. People and channels are given by id or name."""
 
     backend: Backend
 
     def _here(self, user: str, channel: str) -> tuple[User, Channel]:
-        """Find a person in a conversation that is open to them."""
+        """Return a person and a conversation that the person is in."""
         workspace = self.backend.workspace
         person, place = workspace.user(user), workspace.channel(channel)
         if person.id not in place.members:
@@ -41,7 +44,7 @@ class Posting:
         broadcast: bool = False,
         blocks: list[Json] | None = None,
     ) -> str:
-        """Write a message or a reply; returns its ts. `@handle` and `#channel` become mentions."""
+        """Write a message or a reply and return its ts. `@handle` and `#channel` become mentions."""
         person, place = self._here(user, channel)
         self._check_open(place)
         stored = words.typed(text, self.backend.workspace)
@@ -87,7 +90,7 @@ class Posting:
             self.backend.files.files[item["id"]].shares.append(share)
 
     async def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> str:
-        """Write a message to the bot, by mentioning it; the app gets two events for it."""
+        """Write a message that mentions the bot. The app gets two events for it."""
         return await self.post(user, channel, f"<@{self.backend.app.bot_user_id}> {text}", thread_ts)
 
     async def post_as_bot(self, channel: str, text: str, thread_ts: str | None = None) -> str:
@@ -98,7 +101,7 @@ class Posting:
         return str(messages.write(self.backend, place, body)["ts"])
 
     async def edit(self, user: str, channel: str, ts: str, text: str) -> None:
-        """Change one's own message."""
+        """Change the person's own message."""
         person, place = self._here(user, channel)
         if self._message(place, ts).get("user") != person.id:
             raise PersonCannot("only one's own messages can be edited")
@@ -107,14 +110,14 @@ class Posting:
         messages.rewrite(self.backend, place, ts, changes, editor=person.id)
 
     async def delete(self, user: str, channel: str, ts: str) -> None:
-        """Delete one's own message."""
+        """Delete the person's own message."""
         person, place = self._here(user, channel)
         if self._message(place, ts).get("user") != person.id:
             raise PersonCannot("only one's own messages can be deleted")
         messages.remove(self.backend, place, ts)
 
     async def unfurl(self, channel: str, ts: str, url: str, title: str = "A page") -> None:
-        """Let Slack itself unfurl a link of a message: it is rewritten, and not marked as edited."""
+        """Let Slack itself unfurl a link. The message changes, but it is not marked as edited."""
         place = self.backend.workspace.channel(channel)
         kept = self._message(place, ts).get("attachments", [])
         shown: Json = {
@@ -134,20 +137,20 @@ class Posting:
             raise PersonCannot(f"{person.name} has reacted with {name} already")
 
     async def unreact(self, user: str, channel: str, ts: str, name: str) -> None:
-        """Take one's own reaction away."""
+        """Remove the person's own reaction."""
         person, place = self._here(user, channel)
         self._message(place, ts)
         if not messages.unreact(self.backend, place, ts, name.strip(":"), person.id):
             raise PersonCannot(f"{person.name} has not reacted with {name}")
 
     async def join(self, user: str, channel: str) -> None:
-        """Join a conversation, or be added to it (`user` may be the bot)."""
+        """Join a conversation, or be added to it. `user` may be the bot."""
         person, place = self.backend.workspace.user(user), self.backend.workspace.channel(channel)
         if person.id not in place.members:
             messages.join(self.backend, place, person.id)
 
     async def leave(self, user: str, channel: str) -> None:
-        """Leave a conversation, or be removed from it (`user` may be the bot)."""
+        """Leave a conversation, or be removed from it. `user` may be the bot."""
         person, place = self._here(user, channel)
         messages.leave(self.backend, place, person.id)
 
@@ -160,7 +163,7 @@ class Posting:
         emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
 
     async def unarchive(self, user: str, channel: str) -> None:
-        """Bring an archived conversation back."""
+        """Unarchive a conversation."""
         person, place = self._here(user, channel)
         place.is_archived = False
         self.backend.ledger.change("unarchived", channel=place.id, user=person.id)
@@ -169,7 +172,7 @@ class Posting:
         emit(self.backend, event | {"event_ts": self.backend.ids.ts()}, place)
 
     def messages(self, channel: str) -> list[Json]:
-        """List what stands in a conversation, oldest first, without replies in threads; with metadata."""
+        """List the messages of a conversation with metadata, the oldest first, without replies in threads."""
         place = self.backend.workspace.channel(channel)
         return [
             messages.show(place, ts, with_metadata=True)
@@ -184,18 +187,18 @@ class Posting:
         return [messages.show(place, at, with_metadata=True) for at in (ts, *place.messages[ts].replies)]
 
     def message(self, channel: str, ts: str) -> Json:
-        """Show one message."""
+        """Return one message."""
         place = self.backend.workspace.channel(channel)
         self._message(place, ts)
         return messages.show(place, ts, with_metadata=True)
 
     def ephemerals(self, user: str) -> list[Ephemeral]:
-        """List what only this person sees, oldest first."""
+        """List the messages that only this person sees, the oldest first."""
         person = self.backend.workspace.user(user)
         return [said for said in self.backend.ephemerals if said.user == person.id]
 
     def reactions(self, channel: str, ts: str) -> dict[str, list[str]]:
-        """Show who has reacted with what."""
+        """Return the users of each reaction on a message."""
         place = self.backend.workspace.channel(channel)
         self._message(place, ts)
         return {name: list(users) for name, users in place.messages[ts].reactions.items()}

@@ -1,4 +1,4 @@
-"""The Events API over HTTP: signed requests to the app's request URL, with Slack's retry headers."""
+"""The HTTP transport: signed requests to the app's request URLs, with Slack's retry headers."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 class RequestUrl:
-    """Posts payloads to the URLs of the manifest, or all of them to `override`."""
+    """Sends payloads to the URLs of the manifest, or all of them to `override`."""
 
     def __init__(self, manifest: Manifest, secret: str, *, ack_seconds: float) -> None:
         self.override = ""
@@ -59,7 +59,7 @@ class RequestUrl:
         return headers | {"User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)"}
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Post the payload and take a 200 in time as its ack."""
+        """Send the payload. A 200 within the deadline is its ack."""
         url = self._url(delivery)
         if not url:
             return Outcome(is_acked=False, reason="connection_failed")
@@ -91,7 +91,7 @@ class RequestUrl:
             return Outcome(is_acked=False, reason="connection_failed")
 
     async def verify(self) -> bool:
-        """Do the handshake that Slack does when the URL is entered: the app must return the challenge."""
+        """Send the challenge that Slack sends when a URL is entered. Return whether the app answers it."""
         challenge = secrets.token_hex(16)
         request: Json = {"type": "url_verification", "challenge": challenge, "token": "verification"}
         reply = await self.send(Delivery("events_api", "url_verification", request), 0, "")
@@ -103,18 +103,18 @@ class RequestUrl:
         await self.close()
 
     async def refresh(self) -> None:
-        """Forget the connections to the app; there is nothing to ask over HTTP."""
+        """Close the connections to the app. Over HTTP Slack cannot ask the app to reconnect."""
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
 def _payload(text: str) -> Json | None:
-    """Read an ack's body: JSON, or plain words to show."""
+    """Read the body of an ack: JSON, or plain text that is shown as it is."""
     if not text.strip():
         return None
     try:

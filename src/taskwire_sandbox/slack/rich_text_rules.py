@@ -1,4 +1,4 @@
-"""Rich text and table cells: the parts of Block Kit that are made of elements within elements."""
+"""The rules for rich text and table cells: the parts of Block Kit that nest elements in elements."""
 
 from taskwire_sandbox.slack.shape_checks import (
     Check,
@@ -15,7 +15,7 @@ from taskwire_sandbox.slack.shape_checks import (
 _STYLE = shape(
     {}, dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight", "unlink"), boolean)
 )
-# Slack gives no limit for one text; all blocks together are bounded.
+# Slack documents no limit for one text here. Only the sum over all blocks is limited.
 _LONGEST = 40_000
 
 

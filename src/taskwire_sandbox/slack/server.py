@@ -1,4 +1,4 @@
-"""The stand-in of Slack, put together: a real server on loopback, and the Python interface for tests."""
+"""The stand-in as a whole: a server on loopback that answers as Slack, and the Python interface for tests."""
 
 import random
 import socket
@@ -38,7 +38,7 @@ _GOODBYE_SECONDS = 0.5
 
 
 class SlackSandbox(Interacting):
-    """A workspace with one installed app. Use as an async context manager."""
+    """A workspace with one installed app. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class SlackSandbox(Interacting):
         return self
 
     async def _dated(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Let every answer bear the time of the clock that messages bear."""
+        """Set the Date header from the same clock as message timestamps."""
         response.headers["Date"] = formatdate(self._clock(), usegmt=True)
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,7 +132,7 @@ class SlackSandbox(Interacting):
                 await self._runner.cleanup()
 
     async def come_back(self) -> None:
-        """Listen (again), on the same port as before."""
+        """Start listening, or listen again on the same port."""
         if self._runner is None:
             raise RuntimeError("the sandbox has not been entered")
         listening = socket.socket()
@@ -163,7 +163,7 @@ class SlackSandbox(Interacting):
 
     @property
     def api_url(self) -> str:
-        """The Web API's base address."""
+        """The base URL of the Web API."""
         return f"{self.backend.base_url}/api/"
 
     @property
@@ -188,7 +188,7 @@ class SlackSandbox(Interacting):
 
     @property
     def workspace(self) -> Workspace:
-        """People and places; they may be changed at any time."""
+        """People and conversations. A test may change them at any time."""
         return self.backend.workspace
 
     @property
@@ -198,17 +198,17 @@ class SlackSandbox(Interacting):
 
     @property
     def deliveries(self) -> deque[Delivery]:
-        """The last payloads for the app and what became of them."""
+        """The last payloads for the app, with their results."""
         return self.backend.ledger.deliveries
 
     @property
     def complaints(self) -> list[str]:
-        """What a correct app would not have done."""
+        """Complaints: what a correct app would not do."""
         return self.backend.ledger.complaints
 
     @property
     def on_call(self) -> OnCall | None:
-        """What is called right before and right after the execution of each call."""
+        """The hook that is called just before and just after the execution of each call."""
         return self.backend.ledger.on_call
 
     @on_call.setter
@@ -234,7 +234,7 @@ class SlackSandbox(Interacting):
         team_id: str = "",
         deleted: bool = False,
     ) -> User:
-        """Add a person; the address is name@domain.test unless given ("" for none)."""
+        """Add a person. The e-mail address is name@domain.test by default; "" means none."""
         workspace = self.backend.workspace
         user = User(workspace.ids.stable("U"), name, real_name or name.title())
         user.email = f"{name}@{workspace.domain}.test" if email is None else email or None
@@ -254,7 +254,7 @@ class SlackSandbox(Interacting):
         with_bot: bool = True,
         is_ext_shared: bool = False,
     ) -> Channel:
-        """Add a conversation of these people (and the bot)."""
+        """Add a conversation of these people, with the bot by default."""
         ids = [self.backend.workspace.user(member).id for member in members]
         if with_bot:
             ids.append(self.bot_user_id)
@@ -269,7 +269,7 @@ class SlackSandbox(Interacting):
         return group
 
     async def change_user(self, user: str, **changes: object) -> None:
-        """Change somebody's profile or rights, and tell the app, as Slack does."""
+        """Change a person's profile or rights, and send the app Slack's event."""
         person = self.backend.workspace.user(user)
         for name, value in changes.items():
             if not hasattr(person, name):
@@ -282,7 +282,7 @@ class SlackSandbox(Interacting):
         emit(self.backend, event, None)
 
     async def change_group(self, group: str, members: Iterable[str]) -> None:
-        """Change who is in a user group (by id), and tell the app in both of Slack's ways."""
+        """Change the members of a user group (by id), and send the app both of Slack's events."""
         workspace, found = self.backend.workspace, self.backend.workspace.groups[group]
         before, now = list(found.members), [workspace.user(member).id for member in members]
         found.members[:] = now
@@ -297,19 +297,19 @@ class SlackSandbox(Interacting):
         emit(self.backend, event, None)
 
     def direct(self, user: str) -> Channel:
-        """Find or make this person's direct conversation with the bot."""
+        """Return this person's direct conversation with the bot. It is created if necessary."""
         return self.backend.workspace.open_direct([self.bot_user_id, self.backend.workspace.user(user).id])
 
     async def connected(self, count: int = 1, seconds: float = 10.0) -> None:
-        """Wait until the app has so many sockets open."""
+        """Wait until the app has at least `count` open sockets."""
         await self.until(lambda: len(self.sockets.connections) >= count, f"{count} sockets", seconds)
 
     async def until(self, condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
-        """Wait until `condition` gives something true and return it; TimeoutError names `what`."""
+        """Wait until `condition` returns a true value, and return it. A TimeoutError names `what`."""
         return await self.backend.ledger.until(condition, what, seconds)
 
     async def settled(self, seconds: float = 10.0) -> None:
-        """Wait until no delivery and no share is under way."""
+        """Wait until no delivery and no file share is in progress."""
         await self.until(lambda: self.backend.tasks.is_idle, "deliveries to end", seconds)
 
 

@@ -1,4 +1,4 @@
-"""Small checks, put together into the rules of Block Kit. Each reports what is wrong, and where."""
+"""Small checks of which the rules of Block Kit consist. Each reports what is wrong, and where."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """What is wrong, in Slack's manner: the trouble and a JSON pointer."""
+    """A list of problems in Slack's format: each has a text and a JSON pointer."""
 
     messages: list[str] = field(default_factory=list)
 
     def add(self, trouble: str, at: str) -> None:
-        """Write down one trouble."""
+        """Add one problem."""
         self.messages.append(f"[ERROR] {trouble} [json-pointer:{at}]")
 
 
@@ -19,11 +19,11 @@ Check = Callable[[object, str, Report], None]
 
 
 def anything(_value: object, _at: str, _report: Report) -> None:
-    """Accept."""
+    """Accept any value."""
 
 
 def string(most: int, least: int = 1) -> Check:
-    """Make a check for a string of this length."""
+    """Make a check for a string with `least` to `most` characters."""
 
     def check(value: object, at: str, report: Report) -> None:
         if not isinstance(value, str):
@@ -43,7 +43,7 @@ def boolean(value: object, at: str, report: Report) -> None:
 
 
 def number(least: int, most: int) -> Check:
-    """Make a check for an integer in this range."""
+    """Make a check for an integer from `least` to `most`."""
 
     def check(value: object, at: str, report: Report) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -63,7 +63,7 @@ def one_of(*words: str) -> Check:
 
 
 def items(each: Check, least: int, most: int) -> Check:
-    """Make a check for a list of this length whose items pass `each`."""
+    """Make a check for a list of `least` to `most` items that each pass `each`."""
 
     def check(value: object, at: str, report: Report) -> None:
         if not isinstance(value, list):
@@ -80,7 +80,7 @@ def items(each: Check, least: int, most: int) -> Check:
 
 
 def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
-    """Make a check for an object with exactly these keys."""
+    """Make a check for an object that has all required keys and no unknown ones."""
     known = required | optional
 
     def check(value: object, at: str, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""The other addresses that an app uses: response URLs, uploads, and downloads of what people attached."""
+"""The other addresses that an app calls: response URLs, file uploads and file downloads."""
 
 import json
 from urllib.parse import parse_qs
@@ -21,7 +21,7 @@ _TRUE = (True, "true", 1, "1")
 
 
 class SideDoors:
-    """Serves /respond, /upload and /files-pri. Rules for misbehaviour know the first two as methods."""
+    """Serves /respond, /upload and /files-pri. Faults can name the first two like methods."""
 
     def __init__(self, slack: Backend, api: WebApi) -> None:
         self._slack = slack
@@ -97,7 +97,7 @@ class SideDoors:
         found = self._slack.files.files.get(request.match_info["file"])
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token != app.bot_token or "files:read" not in app.manifest.scopes:
-            # Slack answers a download without the right token with its sign-in page.
+            # Slack answers a download without a valid token with a redirect to its sign-in page.
             self._slack.ledger.complain("a file was fetched without a token that may read it")
             raise web.HTTPFound("/signin")
         if found is None or not found.is_complete:
@@ -131,7 +131,7 @@ def _response_body(text: str, content_type: str) -> Json:
 
 
 def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
-    """Do what the app asked for by a response URL: delete, replace, or say something new."""
+    """Do what the app asks through a response URL: delete, replace, or post a new message."""
     if body.get("delete_original") in _TRUE:
         _delete_original(slack, ticket)
         return
@@ -143,13 +143,13 @@ def respond(slack: Backend, ticket: ResponseUrl, body: Json) -> None:
 
 
 def say(slack: Backend, channel_id: str, user: str, said: Json, body: Json, *, source: str) -> None:
-    """Show an answer to the person, or post it for all if `body` says `in_channel`."""
+    """Show an answer to the person, or post it for everyone if `body` says `in_channel`."""
     channel = slack.workspace.channels[channel_id]
     if body.get("response_type") == "in_channel":
         thread = {"thread_ts": body["thread_ts"]} if body.get("thread_ts") else {}
         messages.write(slack, channel, said | content.identity(slack, {}) | thread)
     else:
-        # Only what everybody sees is put into a thread: without `in_channel` a `thread_ts` means nothing.
+        # Only a message for everyone can be in a thread. Without `in_channel` Slack ignores `thread_ts`.
         messages.whisper(slack, channel_id, user, said, source)
 
 

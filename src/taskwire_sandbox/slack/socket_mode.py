@@ -1,4 +1,7 @@
-"""Socket Mode: tickets, connections and frames. Each payload goes to one of at most ten connections."""
+"""The Socket Mode transport: tickets, connections and frames.
+
+Each payload goes to one connection. There are at most ten.
+"""
 
 import asyncio
 import contextlib
@@ -16,13 +19,13 @@ from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.ledger import Delivery, Ledger
 
 MAX_CONNECTIONS = 10
-# Slack says so to an app that still lives when its connection is about to be recycled.
+# Slack's hello message announces this lifetime of a connection.
 _APPROXIMATE_CONNECTION_SECONDS = 18_060
 
 
 @dataclass(eq=False)
 class Connection:
-    """One open socket and the payloads on it that wait for their ack."""
+    """One open socket, and its payloads that wait for an ack."""
 
     socket: web.WebSocketResponse
     request: web.Request
@@ -31,7 +34,7 @@ class Connection:
     is_leaving: bool = False
 
     def abort(self) -> None:
-        """Break the TCP connection without closing the socket."""
+        """Break the TCP connection without closing the websocket."""
         if self.request.transport is not None:
             self.request.transport.abort()
 
@@ -59,7 +62,8 @@ class SocketMode:
         self._ping_seconds = ping_seconds
         self._tickets: set[str] = set()
         self._issued: set[str] = set()
-        # By kind: else what the bot's own posts bring would decide which of two has the next command.
+        # Counted by kind. Otherwise events of the bot's own posts would decide which connection gets the next
+        # command.
         self._turns: Counter[str] = Counter()
         self._count = 0
 
@@ -70,7 +74,7 @@ class SocketMode:
         return made
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Take a connection and keep it until either side leaves."""
+        """Accept a connection and keep it until either side closes it."""
         ticket = request.query.get("ticket", "")
         if ticket not in self._tickets:
             return web.Response(status=401, text="invalid ticket")
@@ -79,7 +83,7 @@ class SocketMode:
         try:
             await socket.prepare(request)
         except ConnectionError:
-            # Who asked has gone meanwhile.
+            # The client disconnected meanwhile.
             return web.Response()
         if len(self.connections) >= MAX_CONNECTIONS:
             await self._say_goodbye(socket, "too_many_websockets")
@@ -138,7 +142,7 @@ class SocketMode:
         return usable[self._turns[kind] % len(usable)]
 
     async def send(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        """Put the payload on one connection and wait for its ack."""
+        """Send the payload on one connection and wait for its ack."""
         connection = self._choose(delivery.kind)
         if connection is None:
             return Outcome(is_acked=False, reason="connection_failed")
@@ -151,7 +155,7 @@ class SocketMode:
         if delivery.kind == "events_api":
             envelope |= {"retry_attempt": attempt, "retry_reason": "timeout" if reason else ""}
         try:
-            # A frozen app stops reading: then sending blocks too, and the deadline is for both.
+            # A frozen app stops reading, and then sending blocks too. The deadline covers both.
             async with asyncio.timeout(self.ack_seconds):
                 await connection.socket.send_json(envelope)
                 payload = await acked
@@ -170,12 +174,12 @@ class SocketMode:
             )
 
     async def warn(self) -> None:
-        """Tell every connection that it will be recycled soon; nothing else happens yet."""
+        """Tell every connection that it will be recycled soon. The connections stay open."""
         for connection in list(self.connections):
             await self._say_goodbye(connection.socket, "warning")
 
     async def refresh(self) -> None:
-        """Recycle every open connection: the app is asked to connect anew, then the old socket is closed."""
+        """Recycle every connection: ask the app to reconnect, then close the old sockets."""
         leaving = [connection for connection in self.connections if not connection.is_leaving]
         for connection in leaving:
             connection.is_leaving = True
@@ -187,10 +191,10 @@ class SocketMode:
             connection.abort()
 
     async def cut(self) -> None:
-        """Break every connection without a word."""
+        """Break every connection without notice."""
         self._close_all(list(self.connections))
 
     async def close(self) -> None:
-        """Close every connection as a server that goes down does."""
+        """Close every connection as a server does when it shuts down."""
         for connection in list(self.connections):
             await connection.socket.close(code=1001)

@@ -1,4 +1,4 @@
-"""What follows when a person submits a dialog: Slack's own checks first, then what the app's ack says."""
+"""What happens when a person submits a dialog: Slack's own checks, then what the app's ack asks for."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,10 @@ _EMPTY: tuple[object, ...] = (None, "", [])
 
 @dataclass(frozen=True)
 class Submitted:
-    """What the person sees after submitting: errors by block id, or the dialog that is on top now, if any."""
+    """The result of submitting.
+
+    `errors` are by block id. `view` is the dialog that is now on top, or None.
+    """
 
     failure: str = ""
     error: str = ""
@@ -22,12 +25,12 @@ class Submitted:
 
     @property
     def ok(self) -> bool:
-        """Say whether the dialog was taken."""
+        """Say whether the app accepted the dialog."""
         return not self.failure and not self.errors
 
 
 def check_entered(view: View) -> None:
-    """Refuse what Slack's client refuses before the app hears of it: required fields, lengths."""
+    """Make the checks of Slack's client, before the app gets the submission: required fields and lengths."""
     values = state(view)["values"]
     for block in view.given["blocks"]:
         if block["type"] != "input":
@@ -51,7 +54,7 @@ def _check_length(label: str, element: Json, chosen: object) -> None:
 
 
 def follow(slack: Backend, view: View, reply: Json) -> Submitted:
-    """Do what the ack of a submission says."""
+    """Do what the ack of a submission asks for."""
     kind = reply.get("response_action")
     if kind == "errors":
         return _show_errors(slack, view, reply)

@@ -1,11 +1,11 @@
-"""What the sandbox does in the background (deliveries, retries, shares). Ends with it; can be waited for."""
+"""Background work of the stand-in: deliveries, retries, file shares. It ends with the stand-in."""
 
 import asyncio
 from collections.abc import Coroutine
 
 
 class Tasks:
-    """A set of running coroutines; a failure in one of them is raised by `stop`."""
+    """A set of running coroutines. `stop` raises the first failure of one of them."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[object]] = set()
@@ -24,11 +24,11 @@ class Tasks:
 
     @property
     def is_idle(self) -> bool:
-        """Say whether nothing is under way."""
+        """Say whether nothing is running."""
         return not self._running
 
     async def stop(self) -> None:
-        """Cancel what runs; raises the first failure that nobody has seen."""
+        """Cancel everything that runs. Raise the first failure, if there was one."""
         running = list(self._running)
         for task in running:
             task.cancel()

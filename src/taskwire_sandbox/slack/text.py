@@ -1,6 +1,6 @@
-"""What a person types and a program posts, turned into what Slack stores and sends.
+"""How Slack stores and sends the text that people type and programs post.
 
-Slack keeps `&`, `<` and `>` as entities, addresses as `<url>` or `<url|label>`, people and places by id.
+Slack stores `&`, `<` and `>` as entities, links as `<url>` or `<url|label>`, and mentions by id.
 """
 
 import re
@@ -18,7 +18,7 @@ _STYLED = re.compile(r"`([^`\n]+)`")
 
 
 def escape(text: str) -> str:
-    """Replace the three control characters by their entities."""
+    """Replace Slack's three control characters by entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -28,7 +28,7 @@ def unescape(text: str) -> str:
 
 
 def _split(text: str, pattern: re.Pattern[str]) -> list[tuple[str, bool]]:
-    """Cut into (piece, does it match)."""
+    """Split into (piece, does it match the pattern)."""
     pieces, at = [], 0
     for match in pattern.finditer(text):
         pieces += [(text[at : match.start()], False), (match.group(), True)]
@@ -42,7 +42,7 @@ def _link_and_escape(text: str) -> str:
 
 
 def typed(text: str, workspace: Workspace) -> str:
-    """Turn what a person typed into a stored message; known `@handle` and `#channel` become mentions."""
+    """Return a typed text as Slack stores it. Known `@handle` and `#channel` become mentions."""
     pieces = _split(text, _TOKEN)
     return "".join(
         piece if is_token else _mentions(piece, workspace, named=False) for piece, is_token in pieces
@@ -50,7 +50,7 @@ def typed(text: str, workspace: Workspace) -> str:
 
 
 def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
-    """Turn a command's text into what the app gets; with `should_escape`, mentions carry id and name."""
+    """Return a command's text as the app gets it. With `should_escape`, mentions have an id and a name."""
     if not should_escape:
         return escape(text)
     pieces = _split(text, _TOKEN)
@@ -61,7 +61,7 @@ def command(text: str, workspace: Workspace, *, should_escape: bool) -> str:
 
 
 def _named(token: str, workspace: Workspace) -> str:
-    """Add the name to a mention by id."""
+    """Add the name to a mention that has only an id."""
     if "|" in token or token[1] not in "@#":
         return token
     found = workspace.users.get(token[2:-1]) or workspace.channels.get(token[2:-1])
@@ -69,7 +69,7 @@ def _named(token: str, workspace: Workspace) -> str:
 
 
 def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
-    """Replace `@handle` and `#channel` where they name somebody or some place."""
+    """Replace each `@handle` and `#channel` that names a known person or channel."""
     tokens = {f"@{user.name}".lower(): f"<@{user.id}>" for user in workspace.users.values()}
     tokens |= {f"#{c.name}".lower(): f"<#{c.id}|{c.name}>" for c in workspace.channels.values() if c.name}
     pieces = []
@@ -83,7 +83,7 @@ def _mentions(text: str, workspace: Workspace, *, named: bool) -> str:
 
 
 def posted(text: str) -> str:
-    """Turn what a program posted into what Slack stores: stray `&<>` escaped, bare addresses linked."""
+    """Return a posted text as Slack stores it: stray `&<>` are escaped, bare URLs become links."""
     pieces = []
     for piece, is_token in _split(text, _TOKEN):
         if is_token:
@@ -95,13 +95,13 @@ def posted(text: str) -> str:
 
 
 def links(text: str) -> list[str]:
-    """List the addresses in a stored text."""
+    """List the URLs in a stored text."""
     tokens = (piece[1:-1].split("|")[0] for piece, is_token in _split(text, _TOKEN) if is_token)
     return [unescape(token) for token in tokens if token.startswith("http")]
 
 
 def rich_text(text: str) -> list[Json]:
-    """Make the rich_text block that Slack's client sends along with a stored text."""
+    """Return the rich_text block that Slack's client sends with a stored text."""
     elements: list[Json] = []
     at = 0
     for match in _FENCE.finditer(text):
@@ -126,7 +126,7 @@ def _section(text: str) -> list[Json]:
 
 
 def _element(token: str) -> Json:
-    """Turn the inside of one `<…>` into a rich text element."""
+    """Return the rich text element for the inside of one `<…>`."""
     target, _, label = token.partition("|")
     if target.startswith("@"):
         return {"type": "user", "user_id": target[1:]}

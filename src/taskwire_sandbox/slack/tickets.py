@@ -1,4 +1,4 @@
-"""What a person's act hands to the app: a trigger id (3 s, once) and a response URL (30 min, 5 times)."""
+"""What the app gets with a person's act: a trigger id (3 s, once) and a response URL (30 min, 5 times)."""
 
 import secrets
 from collections.abc import Callable
@@ -12,7 +12,7 @@ RESPONSE_URL_USES = 5
 
 @dataclass
 class Trigger:
-    """The right to open one dialog for `user`; `view_id` is the dialog it was pressed in, if any."""
+    """The right to open one dialog for `user`. `view_id` is the dialog in which the person acted, or None."""
 
     id: str
     user: str
@@ -23,7 +23,7 @@ class Trigger:
 
 @dataclass
 class ResponseUrl:
-    """The right to answer a person's act. `ephemeral` or `message_ts` is what the act was on."""
+    """The right to answer a person's act. `message_ts` is the message on which the person acted, or None."""
 
     token: str
     user: str
@@ -37,7 +37,7 @@ class ResponseUrl:
 
 @dataclass
 class Tickets:
-    """All triggers and response URLs that were handed out."""
+    """All triggers and response URLs that were issued."""
 
     clock: Callable[[], float]
     trigger_seconds: float
@@ -46,13 +46,13 @@ class Tickets:
     response_urls: dict[str, ResponseUrl] = field(default_factory=dict)
 
     def trigger(self, user: str, view_id: str | None = None) -> str:
-        """Hand out a trigger id."""
+        """Issue a trigger id."""
         made = f"{int(self.clock() * 1000)}.{secrets.randbelow(10**9)}.{secrets.token_hex(16)}"
         self.triggers[made] = Trigger(made, user, self.clock() + self.trigger_seconds, view_id)
         return made
 
     def redeem(self, trigger_id: str) -> Trigger:
-        """Use a trigger id; raises Slack's errors for one that is unknown, expired or used."""
+        """Use a trigger id. Raise Slack's error if it is unknown, expired or used."""
         trigger = self.triggers.get(trigger_id)
         if trigger is None:
             raise ApiError("invalid_trigger_id")
@@ -73,7 +73,7 @@ class Tickets:
         message_ts: str | None = None,
         is_ephemeral: bool = False,
     ) -> str:
-        """Hand out a response URL; `kind` is its first path segment (commands, actions, app)."""
+        """Issue a response URL. `kind` is its first path segment: commands, actions or app."""
         token = secrets.token_urlsafe(18)
         expires = self.clock() + RESPONSE_URL_SECONDS
         self.response_urls[token] = ResponseUrl(

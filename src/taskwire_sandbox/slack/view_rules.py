@@ -1,11 +1,11 @@
-"""What Slack refuses in a dialog or Home tab, beyond its blocks."""
+"""The rules for dialogs and the Home tab, except those for their blocks."""
 
 from taskwire_sandbox.slack.block_rules import HOME, MODAL, problems
 from taskwire_sandbox.slack.element_rules import plain
 from taskwire_sandbox.slack.errors import Json
 from taskwire_sandbox.slack.shape_checks import Check, Report, anything, boolean, one_of, shape, string
 
-# Larger views are answered with view_too_large.
+# Slack answers a larger view with view_too_large. The number is in bytes of JSON.
 VIEW_BYTES = 250_000
 _SHARED: dict[str, Check] = {
     "private_metadata": string(3000, least=0),
@@ -22,7 +22,7 @@ _HOME = shape({"type": one_of("home"), "blocks": anything}, _SHARED)
 
 
 def view_problems(view: Json, kind: str) -> list[str]:
-    """List what Slack would refuse in this view."""
+    """List the reasons for which Slack would refuse this view."""
     report = Report()
     (_MODAL if kind == "modal" else _HOME)(view, "/view", report)
     blocks = view.get("blocks", [])

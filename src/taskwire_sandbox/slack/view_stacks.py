@@ -1,4 +1,4 @@
-"""Dialogs and Home tabs as people have them open. Which shapes are allowed is in `view_rules`."""
+"""The open dialogs and Home tabs of each person. The rules for their content are in `view_rules`."""
 
 import hashlib
 import json
@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from taskwire_sandbox.slack.errors import Json
 
+# The most dialogs on top of each other.
 MAX_STACK = 3
-# Keys of a view that the app gives and Slack keeps.
+# The keys of a view that Slack keeps from what the app sends.
 _GIVEN = ("type", "blocks", "private_metadata", "callback_id", "title", "submit", "close", "clear_on_close")
 _ALSO_GIVEN = ("notify_on_close", "external_id", "submit_disabled")
 _EMPTY: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "clear_on_close": False}
@@ -15,7 +16,7 @@ _EMPTY: Json = {"private_metadata": "", "callback_id": "", "external_id": "", "c
 
 @dataclass(eq=False)
 class View:
-    """One dialog or Home tab. `entered` is what the person has put in, by block id and action id."""
+    """One dialog or Home tab. `entered` is what the person has entered, by block id and action id."""
 
     id: str
     user: str
@@ -32,7 +33,7 @@ class View:
 
 
 class ViewStacks:
-    """Each person's open dialogs (the last is on top) and Home tab."""
+    """Each person's open dialogs (the last one is on top) and Home tab."""
 
     def __init__(self) -> None:
         self.open: dict[str, list[View]] = {}
@@ -40,7 +41,7 @@ class ViewStacks:
         self._revision = 0
 
     def stack(self, user: str) -> list[View]:
-        """Give this person's open dialogs."""
+        """Return this person's open dialogs."""
         return self.open.setdefault(user, [])
 
     def find(self, view_id: str) -> View | None:
@@ -48,14 +49,14 @@ class ViewStacks:
         return next((view for view in self._all() if view.id == view_id), None)
 
     def find_external(self, external_id: str) -> View | None:
-        """Find an open view by the app's own id."""
+        """Find an open view by the app's external id."""
         return next((view for view in self._all() if view.given.get("external_id") == external_id), None)
 
     def _all(self) -> list[View]:
         return [view for stack in self.open.values() for view in stack] + list(self.home.values())
 
     def new_hash(self, now: float) -> str:
-        """Make a hash for a version of a view."""
+        """Return a new hash for a version of a view."""
         self._revision += 1
         return f"{int(now)}.{hashlib.sha256(str(self._revision).encode()).hexdigest()[:8]}"
 
@@ -67,14 +68,14 @@ class ViewStacks:
 
 
 def given(view: Json) -> Json:
-    """Keep what Slack keeps of a view that an app gave, every block and element with an id."""
+    """Return what Slack keeps of a view from the app. Every block and element gets an id."""
     kept = _EMPTY | {key: view[key] for key in (*_GIVEN, *_ALSO_GIVEN) if key in view}
     kept["blocks"] = with_ids(json.loads(json.dumps(view.get("blocks", []))))
     return kept
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """Give every block and interactive element that has no id one of Slack's making."""
+    """Add ids to blocks and interactive elements that have none."""
     for number, block in enumerate(blocks):
         block.setdefault("block_id", f"slack{number}")
         for position, element in enumerate(elements(block)):
@@ -84,7 +85,7 @@ def with_ids(blocks: list[Json]) -> list[Json]:
 
 
 def elements(block: Json) -> list[Json]:
-    """List the elements of a block that a person can act on."""
+    """List the elements of a block that a person can use."""
     kind = block.get("type")
     if kind in ("actions", "context_actions"):
         return list(block.get("elements", []))

@@ -1,4 +1,4 @@
-"""The Web API's door: reads a request, runs the method, answers as Slack does or as badly as told to."""
+"""The Web API's HTTP endpoint: reads a request, runs the method, and answers as Slack or a fault says."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ from taskwire_sandbox.slack.ledger import Call
 from taskwire_sandbox.slack.methods import all_methods
 from taskwire_sandbox.slack.methods.spec import COMMON_ERRORS, Method, needs_scope, parse
 
-# Bolt sets it as a default of its clients; Slack takes it everywhere.
+# Bolt adds it by default to each call of its clients. Slack accepts it everywhere.
 _ADDED_BY_THE_SDK = {"team_id"}
 _NONSENSE = "<html><body>Bad gateway</body></html>"
 
 
 class TooFast(Exception):
-    """A rate limit was hit."""
+    """The call exceeds a rate limit."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(f"retry after {seconds} s")
@@ -27,7 +27,7 @@ class TooFast(Exception):
 
 
 async def read_arguments(request: web.Request) -> tuple[Json, bool]:
-    """Read query and body; returns the arguments and whether the body was JSON."""
+    """Read query and body. Return the arguments, and whether the body was JSON."""
     arguments: Json = dict(request.query)
     if not request.can_read_body:
         return arguments, False
@@ -47,7 +47,7 @@ class WebApi:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Let go of the requests that were left hanging."""
+        """End the requests that a fault keeps hanging."""
         self._closing.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -67,7 +67,7 @@ class WebApi:
     async def misbehave(
         self, request: web.Request, call: Call, execute: Callable[[], web.Response]
     ) -> web.StreamResponse:
-        """Execute a call and answer it; a rule may strike before or after."""
+        """Execute a call and answer it. A fault may apply before or after."""
         ledger = self._slack.ledger
         await ledger.tell("before", call)
         rule = self._slack.faults.for_call(call.method, call.arguments)
@@ -123,7 +123,7 @@ class WebApi:
         return web.json_response(answer, headers=self._scopes(token))
 
     def _scopes(self, token: str) -> dict[str, str]:
-        """What Slack says, in a header, that a token may do."""
+        """Return the header in which Slack names the scopes of a token."""
         app = self._slack.app
         granted = {app.bot_token: sorted(app.manifest.scopes), app.app_token: ["connections:write"]}
         return {"X-OAuth-Scopes": ",".join(granted[token])} if token in granted else {}

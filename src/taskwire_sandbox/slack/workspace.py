@@ -1,4 +1,4 @@
-"""Who and what is in the workspace: people, conversations, user groups. What is said is in `messages`."""
+"""The workspace: people, conversations and user groups. How messages are written is in `messages`."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ PRIVATE: Final = "private"
 IM: Final = "im"
 MPIM: Final = "mpim"
 CHANNEL_TYPES = {PUBLIC: "channel", PRIVATE: "group", IM: "im", MPIM: "mpim"}
-# What a slash command calls a conversation that has no name a stranger may see.
+# The names that Slack uses in slash commands for conversations whose names are private.
 COMMAND_NAMES = {PRIVATE: "privategroup", IM: "directmessage"}
 
 
@@ -26,7 +26,7 @@ class User:
     name: str
     real_name: str = ""
     email: str | None = None
-    # Not every answer has it.
+    # None leaves the field out of the payload, because not every answer of Slack has it.
     is_email_confirmed: bool | None = True
     tz: str = "Etc/UTC"
     is_bot: bool = False
@@ -34,7 +34,7 @@ class User:
     is_ultra_restricted: bool = False
     is_stranger: bool = False
     team_id: str = ""
-    # Of an organization: its id and all workspaces of it in which this person is.
+    # The id of the organization, and the ids of its workspaces that this person is in.
     enterprise_id: str = ""
     teams: list[str] = field(default_factory=list)
     deleted: bool = False
@@ -42,7 +42,7 @@ class User:
     app_id: str | None = None
 
     def payload(self, *, with_email: bool) -> Json:
-        """Render as users.info does; the address only with the scope for it."""
+        """Return the user as users.info shows it. The e-mail address needs its scope."""
         real_name = self.real_name or self.name
         profile: Json = {
             "real_name": real_name,
@@ -82,7 +82,7 @@ class User:
 
 @dataclass
 class UserGroup:
-    """A user group (`@handle` for several people)."""
+    """A user group: one `@handle` for several people."""
 
     id: str
     handle: str
@@ -90,7 +90,7 @@ class UserGroup:
     is_disabled: bool = False
 
     def payload(self, team_id: str, *, with_users: bool) -> Json:
-        """Render as usergroups.list does."""
+        """Return the group as usergroups.list shows it."""
         answer: Json = {"id": self.id, "team_id": team_id, "is_usergroup": True, "is_subteam": True}
         answer |= {"name": self.handle, "handle": self.handle, "description": "", "is_external": False}
         answer |= {"date_delete": 1 if self.is_disabled else 0, "user_count": len(self.members)}
@@ -101,7 +101,7 @@ class UserGroup:
 
 @dataclass
 class Stored:
-    """A message as it stands: `body` as Slack sends it, without what is counted or asked for separately."""
+    """A stored message. `body` is what Slack sends, without metadata, reactions and reply counts."""
 
     body: Json
     metadata: Json | None = None
@@ -111,7 +111,7 @@ class Stored:
 
 @dataclass
 class Channel:
-    """A conversation of any kind; `messages` by ts, in the order in which they were written."""
+    """A conversation of any kind. `messages` is by ts, in the order of writing."""
 
     id: str
     name: str
@@ -128,7 +128,7 @@ class Channel:
         return CHANNEL_TYPES[self.kind]
 
     def payload(self, viewer: str, team_id: str) -> Json:
-        """Render as conversations.info does for `viewer`."""
+        """Return the conversation as conversations.info shows it to `viewer`."""
         answer: Json = {"id": self.id, "created": self.created, "is_archived": self.is_archived}
         if self.kind == IM:
             other = next((member for member in self.members if member != viewer), viewer)
@@ -147,14 +147,14 @@ class Channel:
 
 
 class Workspace:
-    """The directory: finds people and places by id, or by the name that a test or a person would use."""
+    """The directory. It finds people and conversations by id or name."""
 
     def __init__(self, ids: Ids, team_id: str, domain: str) -> None:
         self.ids = ids
         self.team_id = team_id
         self.domain = domain
-        # The organization that the workspace belongs to, if to one, and the workspaces for which the app is
-        # installed, if it is installed for the whole of that.
+        # The organization of the workspace, or "". If the app is installed for the whole organization,
+        # `org_teams` lists the workspaces with the app.
         self.enterprise_id = ""
         self.org_teams: tuple[str, ...] = ()
         self.users: dict[str, User] = {}
@@ -162,7 +162,7 @@ class Workspace:
         self.groups: dict[str, UserGroup] = {}
 
     def user(self, reference: str) -> User:
-        """Find a person by id or handle; KeyError if there is none."""
+        """Return a person by id or handle. Raise KeyError if there is none."""
         found = self.find_user(reference)
         if found is None:
             raise KeyError(f"no user {reference!r}")
@@ -176,7 +176,7 @@ class Workspace:
         return next((user for user in self.users.values() if user.name.lower() == handle), None)
 
     def channel(self, reference: str) -> Channel:
-        """Find a conversation by id or name; KeyError if there is none."""
+        """Return a conversation by id or name. Raise KeyError if there is none."""
         found = self.find_channel(reference)
         if found is None:
             raise KeyError(f"no channel {reference!r}")
@@ -193,7 +193,7 @@ class Workspace:
     def add_channel(
         self, name: str, kind: str, members: list[str], *, is_ext_shared: bool = False
     ) -> Channel:
-        """Make a conversation of these people."""
+        """Create a conversation of these people."""
         prefix = "D" if kind == IM else "C"
         channel = Channel(
             self.ids.stable(prefix), name, kind, members=list(members), is_ext_shared=is_ext_shared
@@ -208,7 +208,7 @@ class Workspace:
         return next((channel for channel in direct if set(channel.members) == wanted), None)
 
     def open_direct(self, people: list[str]) -> Channel:
-        """Find or make the direct conversation of exactly these people."""
+        """Return the direct conversation of exactly these people. It is created if necessary."""
         found = self.find_direct(people)
         if found is not None:
             return found

@@ -1,4 +1,4 @@
-"""auth.*, apps.connections.open and bots.info: who the app is."""
+"""auth.*, apps.connections.open and bots.info: methods about the app itself."""
 
 from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json

@@ -1,4 +1,4 @@
-"""chat.*: what the app says."""
+"""chat.*: methods for the app's messages. chat.unfurl is in `unfurls`."""
 
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.backend import Backend
@@ -9,7 +9,7 @@ from taskwire_sandbox.slack.workspace import PUBLIC, Channel
 
 
 def _place(slack: Backend, channel_id: str) -> Channel:
-    """Find where to post; a person's id means the direct messages with that person."""
+    """Find the conversation to post in. A user id means the direct conversation with that user."""
     if channel_id in slack.workspace.users:
         return slack.workspace.open_direct([slack.app.bot_user_id, channel_id])
     channel = visible(slack, channel_id)
@@ -36,7 +36,7 @@ def _post_message(slack: Backend, arguments: Json) -> Json:
 
 
 def _thread(channel: Channel, arguments: Json) -> Json:
-    """Find the thread to post to; a reply's ts means its thread."""
+    """Return the fields that put a message into a thread. The ts of a reply means that reply's thread."""
     thread_ts = arguments.get("thread_ts")
     if not thread_ts:
         return {}
@@ -54,7 +54,7 @@ def _warned(warnings: list[str]) -> Json:
 
 
 def _own_message(slack: Backend, arguments: Json, not_ours: str) -> tuple[Channel, str]:
-    """Find a message of the app's own that is still there."""
+    """Return a message of the app that still exists."""
     channel = visible(slack, arguments["channel"])
     ts = arguments["ts"]
     stored = channel.messages.get(ts)
@@ -76,7 +76,7 @@ def _update(slack: Backend, arguments: Json) -> Json:
     warnings: list[str] = []
     if arguments.get("metadata") not in (None, ""):
         stored.metadata, warnings = content.metadata(slack, arguments["metadata"])
-    # What is left out stays; an empty list removes it [chat.update].
+    # Fields that are left out stay. An empty list removes the field [chat.update].
     gone = tuple(key for key in ("blocks", "attachments") if arguments.get(key) == [])
     message = messages.rewrite(slack, channel, ts, body, editor=slack.app.bot_user_id, without=gone)
     return {"channel": channel.id, "ts": ts, "text": body["text"], "message": message} | _warned(warnings)

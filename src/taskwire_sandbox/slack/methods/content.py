@@ -1,4 +1,4 @@
-"""The content of a message as an app posts it: text, blocks, attachments, metadata, and their limits."""
+"""The content of a message that an app posts: text, blocks, attachments, metadata, and their limits."""
 
 import json
 import re
@@ -9,19 +9,21 @@ from taskwire_sandbox.slack.block_rules import MESSAGE, problems
 from taskwire_sandbox.slack.errors import ApiError, Json
 from taskwire_sandbox.slack.view_stacks import with_ids
 
+# Limits in characters: longer posted texts are cut, longer edits and markdown texts are refused.
 TEXT_TRUNCATED = 40_000
 TEXT_EDITED = 4_000
 MARKDOWN_TEXT = 12_000
-# Refused between 13,100 and 13,300 characters in all blocks together, as observed (slackapi/bolt-js#2509).
+# Characters in all blocks together. Slack refuses somewhere between 13,100 and 13,300, as observed
+# (slackapi/bolt-js#2509).
 BLOCKS_TOGETHER = 13_200
 ATTACHMENTS = 100
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+")
-# Slack names the error and not the size; 16 KB is what people report.
+# Slack's reference names the error but not the size. People report 16 KB.
 METADATA_BYTES = 16_384
 
 
 def body(slack: Backend, arguments: Json, too_long: str) -> Json:
-    """Check text, blocks and attachments and return them as Slack stores them."""
+    """Check text, blocks and attachments, and return them as Slack stores them."""
     has_markdown = bool(arguments.get("markdown_text"))
     if has_markdown and (arguments.get("text") or arguments.get("blocks")):
         raise ApiError("markdown_text_conflict")
@@ -76,7 +78,7 @@ def _attachments(given: object) -> list[Json]:
 
 
 def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
-    """Check message metadata; returns it (None if it is to be ignored) and Slack's warnings."""
+    """Check message metadata. Return it (None if Slack ignores it) and Slack's warnings."""
     if given is None or given == "" or given == {}:
         return None, []
     if not isinstance(given, dict):
@@ -93,7 +95,7 @@ def metadata(slack: Backend, given: object) -> tuple[Json | None, list[str]]:
 
 
 def identity(slack: Backend, arguments: Json) -> Json:
-    """Say who the author of a message of the app is."""
+    """Return the fields that name the author of an app's message."""
     app = slack.app
     return {
         "user": app.bot_user_id,

@@ -1,4 +1,4 @@
-"""conversations.* and users.conversations: places, and what was said in them."""
+"""conversations.* and users.conversations: methods about conversations and their history."""
 
 import re
 
@@ -33,7 +33,7 @@ def _moment(arguments: Json, key: str) -> float | None:
 
 
 def _within(arguments: Json, stamps: list[str]) -> list[str]:
-    """Keep the timestamps between `oldest` and `latest`."""
+    """Return the timestamps between `oldest` and `latest`."""
     oldest, latest = _moment(arguments, "oldest"), _moment(arguments, "latest")
     ends = {arguments.get("oldest"), arguments.get("latest")} if arguments.get("inclusive") else set()
     return [
@@ -73,7 +73,7 @@ def _replies(slack: Backend, arguments: Json) -> Json:
     if stored is None:
         raise ApiError("thread_not_found")
     found, cursor = page(_within(arguments, stored.replies), arguments, default=_REPLIES_PAGE)
-    # The parent comes first on every page, whatever was asked for.
+    # The parent comes first on every page, even outside the requested range.
     shown = _shown(channel, [arguments["ts"], *found], arguments)
     return {"messages": shown, "has_more": bool(cursor)} | _more(cursor)
 

@@ -1,4 +1,4 @@
-"""files.*: uploads in three steps. Sharing happens a moment after Slack has said yes."""
+"""files.*: uploads in three steps. Slack shares a file shortly after its answer, not before."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from taskwire_sandbox.slack.methods import content
 from taskwire_sandbox.slack.methods.spec import joined, method
 from taskwire_sandbox.slack.workspace import PUBLIC, Channel
 
-# Slack keeps snippets to a megabyte and descriptions to a thousand characters.
+# Slack's limits: a snippet has at most a megabyte, and a description 1,000 characters.
 _SNIPPET_MOST, _ALT_MOST = 1_048_576, 1_000
 
 

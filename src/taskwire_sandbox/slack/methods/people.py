@@ -1,4 +1,4 @@
-"""users.* and usergroups.*: who is who."""
+"""users.* and usergroups.*: methods about people and user groups."""
 
 from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json

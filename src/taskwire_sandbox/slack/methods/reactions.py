@@ -1,4 +1,4 @@
-"""reactions.*: the app's receipts."""
+"""reactions.*: methods for the app's reactions."""
 
 import re
 
@@ -10,7 +10,7 @@ from taskwire_sandbox.slack.workspace import Channel
 
 _NAME = re.compile(r"[a-z0-9_'+-]+(::skin-tone-[2-6])?")
 _TS = re.compile(r"\d+\.\d{6}")
-# Slack allows 23 different reactions a person and 50 a message.
+# Slack allows 23 different reactions for each person and 50 for each message.
 _MOST_PER_PERSON, _MOST_PER_MESSAGE = 23, 50
 
 

@@ -1,4 +1,4 @@
-"""What a method is: its arguments, scopes, errors and tier as Slack's reference lists them, and what it does.
+"""The description of a method: arguments, scopes, errors and tier as in Slack's reference, and its function.
 
 Arguments are written in one line, as in `channel! limit:int blocks:json`. `!` means required.
 """
@@ -12,7 +12,7 @@ from taskwire_sandbox.slack.backend import Backend
 from taskwire_sandbox.slack.errors import ApiError, Json, invalid_arguments
 from taskwire_sandbox.slack.workspace import IM, MPIM, PRIVATE, PUBLIC, Channel
 
-# Errors that every method shares; the reference leaves them out of each method's own list.
+# Errors of every method. Slack's reference leaves them out of each method's own list.
 COMMON_ERRORS = frozenset(
     {
         "access_denied", "account_inactive", "fatal_error", "internal_error", "invalid_arguments",
@@ -43,7 +43,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Method:
-    """One method. One of `scopes` is needed (which, may depend on the place). `caller`: bot or app."""
+    """One method. It needs one of `scopes`; the conversation may decide which. `caller` is bot or app."""
 
     name: str
     run: Callable[[Backend, Json], Json]
@@ -66,7 +66,7 @@ def method(
     caller: str = "bot",
     is_form_only: bool = False,
 ) -> Method:
-    """Describe a method; lists are words in one string."""
+    """Describe a method. Lists are written as words in one string."""
     parsed = (_argument(word) for word in arguments.split())
     return Method(
         name=name,
@@ -86,7 +86,7 @@ def _argument(word: str) -> Argument:
 
 
 def parse(known: Method, given: Json) -> Json:
-    """Turn what was sent into typed arguments; raises `invalid_arguments`. Unknown ones are dropped."""
+    """Return typed arguments. Raise `invalid_arguments` if one is wrong. Unknown arguments are dropped."""
     wrong: list[str] = []
     parsed: Json = {}
     for argument in known.arguments.values():
@@ -121,7 +121,7 @@ def _string(value: object) -> str:
 
 
 def _structure(value: object) -> object:
-    """Read a JSON argument (a string in a form). What does not parse is left for the method to refuse."""
+    """Read a JSON argument, which is a string in a form. The method itself refuses invalid JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -151,7 +151,7 @@ def needs_scope(slack: Backend, *scopes: str) -> None:
 
 
 def visible(slack: Backend, channel_id: str, error: str = "channel_not_found") -> Channel:
-    """Find a conversation that the bot can see: a public one, or one that it is in."""
+    """Return a conversation that the bot can see: a public one, or one that the bot is in."""
     channel = slack.workspace.channels.get(channel_id)
     if channel is None or (channel.kind != PUBLIC and slack.app.bot_user_id not in channel.members):
         raise ApiError(error)
@@ -159,7 +159,7 @@ def visible(slack: Backend, channel_id: str, error: str = "channel_not_found") -
 
 
 def joined(slack: Backend, channel_id: str, error: str = "not_in_channel") -> Channel:
-    """Find a conversation that the bot is in."""
+    """Return a conversation that the bot is in."""
     channel = visible(slack, channel_id)
     if slack.app.bot_user_id not in channel.members:
         raise ApiError(error)
@@ -174,7 +174,7 @@ def page(
     most: int = _MAX_PAGE,
     bad_limit: str = "invalid_arguments",
 ) -> tuple[list[str], str]:
-    """Cut one page out of `keys` by `cursor` and `limit`; returns it and the next cursor ("" at the end)."""
+    """Return the page of `keys` at `cursor` with `limit` keys, and the next cursor ("" at the end)."""
     limit = arguments.get("limit") or default
     if limit < 1:
         raise ApiError(bad_limit)

@@ -1,4 +1,4 @@
-"""chat.unfurl: what the app puts below a link that somebody posted."""
+"""chat.unfurl: adds the app's preview below a link that somebody posted."""
 
 from taskwire_sandbox.slack import messages
 from taskwire_sandbox.slack.backend import Backend

@@ -1,4 +1,4 @@
-"""views.*: dialogs and the Home tab."""
+"""views.*: methods for dialogs and the Home tab."""
 
 import json
 
@@ -13,7 +13,7 @@ from taskwire_sandbox.slack.view_stacks import MAX_STACK, View
 
 
 def checked(slack: Backend, given: object, kind: str) -> Json:
-    """Check a view that the app gave and return it as Slack keeps it."""
+    """Check a view from the app, and return it as Slack keeps it."""
     if not isinstance(given, dict):
         raise invalid_arguments("view must be an object [json-pointer:/view]")
     if len(json.dumps(given)) > VIEW_BYTES:
@@ -26,7 +26,7 @@ def checked(slack: Backend, given: object, kind: str) -> Json:
 
 
 def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
-    """Make a view; its `external_id`, if any, must be free."""
+    """Create a view. Its `external_id`, if it has one, must be unused."""
     external_id = given.get("external_id")
     if external_id and slack.views.find_external(external_id):
         raise ApiError("duplicate_external_id")
@@ -37,7 +37,7 @@ def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
 
 
 def replace(slack: Backend, view: View, given: Json) -> None:
-    """Give a view new content; what the person entered stays where block and action ids stay."""
+    """Replace the content of a view. Entered values stay where the block id and action id stay."""
     other = slack.views.find_external(given.get("external_id") or "-")
     if other is not None and other is not view:
         raise ApiError("duplicate_external_id")
