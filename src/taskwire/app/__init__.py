@@ -1,1 +1,1 @@
-"""One process: wiring, start and end of the bot, HTTP, timers."""
+"""One process: wiring, the running bot, signals, HTTP and timers."""

@@ -1,7 +1,8 @@
-"""One running bot: what starts, what watches over it, and how it ends within its time.
+"""One running bot: how it starts, how it watches its connections, and how it stops in time.
 
-Health is served at once; then Slack is waited for, and the parts start. It ends by taking nothing new,
-letting what runs end, and closing the socket last, so that what arrives meanwhile is still written down.
+Health is served at once. When Slack answers, the parts start. To stop, the bot first takes no new jobs, then
+lets running jobs end, and closes the connection to Slack last: payloads that arrive meanwhile are still
+claimed.
 """
 
 import asyncio
@@ -43,11 +44,13 @@ from taskwire.telemetry import Metrics, Seldom, logger
 
 LOOK_SECONDS = 2.0
 RETRY_SECONDS = 5.0
-# For Coder to say which one it is, where it may be away for long.
+# How long Coder may take to send its deployment id, in seconds, before the start goes on without it.
 CODER_SECONDS = 3.0
-# Prometheus waits ten seconds for figures, and the chart's probe five for whether we are ready.
+# How long Redis may take to answer for metrics and readiness. Prometheus waits ten seconds for metrics, and
+# the chart's probe five seconds for readiness.
 STORE_SECONDS = 3.0
-# One after the other, and less than `lifetime.STOP_SECONDS` together.
+# Time limits for the steps of a stop, which follow one another. Together they are below
+# `process.STOP_SECONDS`.
 TIMERS_SECONDS = 2.0
 DRAIN_SECONDS = 7.0
 BEHIND_SECONDS = 0.5
@@ -61,7 +64,7 @@ _log = logger("taskwire.app.bot")
 
 
 class Bot:
-    """What runs: the site at once, the parts as soon as Slack has said who we are."""
+    """A running bot. HTTP is served at once; the parts exist as soon as Slack has answered who we are."""
 
     def __init__(self, settings: Settings, connections: Connections) -> None:
         self.metrics = Metrics()
@@ -72,37 +75,38 @@ class Bot:
         self._connections = connections
         self._parts: Parts | None = None
         self._socket: Socket | None = None
-        # Where Slack and Coder find it, and where health is: one and the same unless the settings part them.
+        # The ports for Slack and Coder, and for health. They are the same unless settings separate them.
         self.port = 0
         self.admin_port = 0
         self._slack_trouble = "Slack has not answered yet."
-        # Why this store is not used yet.
+        # Why this store is not used yet; empty if it is used.
         self._store_trouble = ""
         self._down_since: float | None = None
-        # Whether the store was away while nothing was heard: Slack goes on bringing what is not taken then.
+        # Whether Redis was unreachable during the present outage. Slack keeps trying to deliver what was not
+        # acknowledged.
         self._was_without_store = False
         self._downtime: Downtime | None = None
-        # Why this store must not be used any more, if it is so while this one runs.
+        # Gets the reason if this process must stop using the store.
         self.barred: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
-        # With which of Redis's going back in time this process has dealt last.
+        # The last data loss that this process has dealt with.
         self.caught_up: DataLoss | None = None
 
     @property
     def parts(self) -> Parts:
-        """The parts, once Slack has been reached."""
-        assert self._parts is not None  # noqa: S101 - nobody has a bot before it is open
+        """The parts. They exist once Slack has been reached."""
+        assert self._parts is not None  # noqa: S101 - callers get the bot only after `open`
         return self._parts
 
     @property
     def downtime(self) -> Downtime:
-        """What is known of when Slack was heard, once it has been reached."""
-        assert self._downtime is not None  # noqa: S101 - as above
+        """Tracks when Slack was heard. It exists once Slack has been reached."""
+        assert self._downtime is not None  # noqa: S101 - see `parts`
         return self._downtime
 
     async def serve(self, stack: contextlib.AsyncExitStack) -> None:
-        """Serve health and metrics, and take what comes by HTTP; UserError if an address cannot be used."""
+        """Serve health, metrics and HTTP requests. Raises `UserError` if an address cannot be used."""
         settings = self._settings
-        # Over HTTP, what comes until the sites are closed.
+        # Requests over HTTP arrive until the sites are closed, so this must run after that.
         stack.push_async_callback(self._end_last_answers)
         refusals = Refusals(self.metrics)
         site, admin = Site(refusals), Site(refusals)
@@ -149,7 +153,7 @@ class Bot:
     async def _look_now(self) -> None:
         if self._parts is not None:
             await self._parts.poller.poll(is_hinted=True)
-            # It has come instead of the next one, not besides.
+            # The hinted poll replaces the next regular poll.
             self.timers.put_off()
 
     def _hinted(self, body: bytes) -> None:
@@ -165,7 +169,7 @@ class Bot:
         return self._parts.bolt
 
     async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
-        """Put the parts together; a Slack that cannot be reached is waited for, a refused token is not."""
+        """Make the parts. An unreachable Slack is waited for; a refused token raises `TokenProblem`."""
         settings = self._settings
 
         async def opened() -> Parts:
@@ -184,10 +188,10 @@ class Bot:
         self._parts = parts
 
     async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
-        """Listen to Slack, take work, and read what was missed.
+        """Listen to Slack, run jobs, and start the backfill.
 
-        What is started is ended in the opposite order by the stack, the socket after the work: what arrives
-        while the last turns end is still written down.
+        The stack ends the parts in the opposite order, and the Socket Mode connection after the worker.
+        Payloads that arrive while the last jobs end are therefore still claimed.
         """
         parts = self.parts
         if self._socket is not None:
@@ -213,7 +217,7 @@ class Bot:
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
     async def _end_last_answers(self) -> None:
-        """Let the next process answer what is asked from the end of the answers until nothing more comes."""
+        """Hand over to the next process the answers to questions that arrived during the stop."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
             await self._parts.private.handed_over()
@@ -241,9 +245,10 @@ class Bot:
                 await asyncio.sleep(max(RETRY_SECONDS, asked or 0.0))
 
     async def _see_owner(self, parts: Parts, clock: Clock) -> None:
-        """See that this store is for this Slack app and this Coder; UserError if it is another's.
+        """Check that this store belongs to this Slack app and this Coder. Raises `UserError` if it does not.
 
-        A Coder that cannot be asked is waited for only where its address is not the one that is noted.
+        If Coder cannot be asked, its address is compared. Only if the address differs from the recorded one,
+        wait for Coder.
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
         away = Seldom(_log.warning, "redis is away")
@@ -251,16 +256,16 @@ class Bot:
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
-                # One that is too old may have become so while it waited.
+                # A newer version may have forbidden this one while it waited.
                 await formats.refuse()
                 noted = await ownership.claim(who)
                 refused = owners.refusal(noted, who, self._connections.where)
                 is_ours = refused is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Not before: in another's store it would keep the owner's older version out.
+                    # Only now: in the store of another installation, this note would stop its older version.
                     await formats.note()
             except RedisError as error:
-                # It may take writes in a moment: too few replicas, a failover.
+                # Redis may accept writes again soon, for example after a failover.
                 self._store_trouble = f"Redis takes nothing: {reason(error)}."
                 away(error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -290,11 +295,11 @@ class Bot:
 
     @property
     def has_noted_gap(self) -> bool:
-        """Whether it is known, since the last start or gap, what is to be read, and written down."""
+        """Return whether the backfill after the last start or gap has been decided and recorded."""
         return self.downtime.has_noted
 
     async def health(self) -> dict[str, str]:
-        """How each thing that is needed stands, "ok" or a sentence."""
+        """Return the state of Slack, the store and Coder: "ok" or a sentence."""
         return {
             "slack": await self._slack_health(),
             "store": await self._store_health(),
@@ -302,7 +307,7 @@ class Bot:
         }
 
     async def _figures(self) -> bytes:
-        """All figures; what only a look can tell is looked at now."""
+        """Return all metrics. Those that only a query can tell are queried now."""
         health = await self.health()
         for system, stands in health.items():
             self.metrics.up.labels(system).set(stands == "ok")
@@ -340,7 +345,7 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # A Coder that cannot be asked keeps both from knowing; the poll says it better, and first.
+        # If Coder is unreachable, both report it. The poller notices first and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _hears(self) -> bool:
@@ -358,7 +363,7 @@ class Bot:
         return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
     async def _watch_over(self) -> None:
-        """Notice a minute without socket or store, and read what was missed when it is over."""
+        """Notice when the socket or the store is down. After a minute or more of that, start a backfill."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             has_store = await self._look_at_store() and not self.parts.worker.store_trouble
@@ -375,15 +380,16 @@ class Bot:
                 await self._catch_up(data_loss)
 
     async def _catch_up(self, data_loss: DataLoss) -> None:
-        """Redis has gone back: write down again what was taken lately, and read what people wrote since."""
+        """After a data loss, repeat the recent claims and read what people have written since."""
         if not self.has_noted_gap:
-            # What is being written down may go further back; the next look comes in a moment.
+            # The backfill that is being recorded may reach further back. The next check follows in two
+            # seconds.
             return
         parts = self.parts
         try:
             lost = await parts.inbox.repeat()
             if parts.deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
-                # A failover is no news; a copy from yesterday is somebody's doing.
+                # A failover needs no alert. A store that was restored from an old copy does.
                 since = from_ms(data_loss.since_ms)
                 await parts.alerts.warn(f"rewound {since}", troubles.data_loss(since))
             is_first = await parts.deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
@@ -397,7 +403,10 @@ class Bot:
             self.downtime.look_since(data_loss.since_ms)
 
     async def _look_at_store(self) -> bool:
-        """Note how much work there is and how many copies a promise needs; whether the store could say so."""
+        """Measure the waiting queues and read how many replicas a write needs.
+
+        Return whether Redis answered.
+        """
         try:
             ready = self._keys(self.parts).named("ready")
             self.metrics.waiting_queues.set(await self._connections.commands.zcard(ready))
@@ -407,9 +416,10 @@ class Bot:
         return True
 
     def _heard_again(self, lasted: float) -> None:
-        """Read what was missed, unless another process was there to hear it.
+        """After an outage, read what was missed, unless another process was listening.
 
-        Where this one had a socket and no store, Slack may have brought it everything in vain.
+        If this process had a socket but no store, Slack may have delivered payloads that nobody could claim.
+        Then another process that listened does not help.
         """
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if lasted < downtime.GAP_SECONDS:
@@ -427,7 +437,7 @@ async def running(
     timings: Timings | None = None,
     has_timers: bool = True,
 ) -> AsyncIterator[Bot]:
-    """A bot that runs inside the block; raises TokenProblem if Slack refuses a token."""
+    """Run a bot inside the block. Raises `TokenProblem` if Slack refuses a token."""
     async with contextlib.AsyncExitStack() as stack:
         bot = Bot(settings, connections)
         await bot.serve(stack)

@@ -1,8 +1,9 @@
-"""HTTP/1.1 requests as bytes: where one ends, and what is rejected before the rest of it is read.
+"""HTTP/1.1 requests as bytes: finds where a request ends, and rejects what its site does not expect.
 
-A request is handed on only when it is whole and its site expects it. The server behind sees no half requests
-and no chunks, and what a stranger sends is held once, as it came. Heads are parsed by the server's own
-parser, so that both read the same request. It answers nothing and keeps no connection.
+A request is passed on only when it is complete and its site expects it. The HTTP server behind this module
+gets no partial requests and no chunks. The bytes of an unknown sender are stored only once. Heads are parsed
+with aiohttp's own parser, so that this module and the server read the same request. This module sends no
+answers and manages no connections.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
-# Bytes of a request line and all headers. Slack's are about 1 KB, and proxies add some.
+# Most bytes in a request line and all headers together. Slack's have about 1 KB, and proxies add some.
 LARGEST_HEAD = 16 * 1024
 MOST_HEADERS = 100
 _END = b"\r\n\r\n"
@@ -24,9 +25,10 @@ _LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class Rejected(Exception):
-    """A request that is answered with this status and text, and its connection closed.
+    """The request gets this status and text as its answer, and its connection is closed.
 
-    `why` is the reason under which it is counted, if it is. Nothing of the request is in it.
+    `why` is the label of the metric that counts it; None: it is not counted. The text contains nothing of the
+    request.
     """
 
     def __init__(self, status: int, why: str | None, text: str) -> None:
@@ -37,52 +39,52 @@ class Rejected(Exception):
 
 
 class Expected(NamedTuple):
-    """What a site says to a head: how many bytes of body it takes, and who vouches for the whole request."""
+    """What a site expects after a head: the most bytes of a body, and how the whole request is verified."""
 
     most_bytes: int = 0
-    # Raises `Rejected` unless the body is from somebody who is trusted. None: nobody vouches.
+    # Raises `Rejected` unless the body is from a trusted sender. None: the request is not verified.
     vouch: Callable[[memoryview], None] | None = None
 
 
 class Whole(NamedTuple):
-    """A whole request as it came; `is_vouched` if its site has made sure whose it is."""
+    """A complete request, as it arrived. `is_vouched` is true if its site has verified the sender."""
 
     data: bytes
     is_vouched: bool
 
 
-# What a site expects of a head; raises `Rejected`.
+# Returns what a site expects after this head, or raises `Rejected`.
 Judge = Callable[[RawRequestMessage], Expected]
 
 
 class Framing:
-    """Collects what comes on one connection, and cuts it into requests."""
+    """Collects the bytes of one connection and splits them into requests."""
 
     def __init__(self, protocol: BaseProtocol, judge: Judge) -> None:
         self._protocol = protocol
         self._judge = judge
         self._held = bytearray()
-        # Before this there is no end of a head.
+        # No head ends before this position.
         self._looked = 0
-        # Where the body begins and the request ends, once its head is read.
+        # Where the body begins and where the request ends, once the head is parsed. Both are 0 before.
         self._body = self._end = 0
         self._expected = Expected()
 
     @property
     def held(self) -> int:
-        """How many bytes have come and were not handed on."""
+        """Number of bytes that have arrived and were not passed on."""
         return len(self._held)
 
     def put(self, data: bytes) -> None:
-        """Keep what has come."""
+        """Store bytes that have arrived."""
         self._held += data
 
     def drop(self) -> None:
-        """Forget what has come: nothing more is handed on."""
+        """Forget the stored bytes. Nothing more is passed on."""
         self._held = bytearray()
 
     def take(self) -> Whole | None:
-        """Return the next request, or None while it is not whole; raises `Rejected`."""
+        """Return the next complete request, or None. Raises `Rejected`."""
         if not self._end and not self._has_head():
             return None
         if len(self._held) < self._end:
@@ -97,7 +99,7 @@ class Framing:
         return Whole(data, is_vouched=vouch is not None)
 
     def _has_head(self) -> bool:
-        """Look for the end of the head, and read it once it is there."""
+        """Look for the end of the head, and parse the head once it is complete."""
         if self._held and not _METHOD.match(self._held):
             raise _malformed()
         found = self._held.find(_END, max(0, self._looked - len(_END)), LARGEST_HEAD)
@@ -119,7 +121,7 @@ class Framing:
 
     def _parsed(self, head: bytes) -> RawRequestMessage:
         loop = asyncio.get_running_loop()
-        # The limit is for bodies, and there is none here.
+        # The parser's limit is for bodies; there is none here.
         parser = HttpRequestParser(self._protocol, loop, LARGEST_HEAD, max_headers=MOST_HEADERS)
         try:
             ((message, _),), _, _ = parser.feed_data(head)
@@ -131,9 +133,9 @@ class Framing:
 
 
 def _length(message: RawRequestMessage) -> int:
-    """Return how many bytes of body follow a head."""
+    """Return the length of the body in bytes."""
     if message.chunked or "Transfer-Encoding" in message.headers:
-        # Each chunk costs work however short it is, and neither Slack nor Coder sends any.
+        # Each chunk costs work, however short it is. Neither Slack nor Coder sends chunks.
         raise Rejected(411, "length", "Send the body with its Content-Length, not in chunks.\n")
     if "Expect" in message.headers:
         raise Rejected(417, "malformed", "Send the body at once.\n")

@@ -1,9 +1,9 @@
-"""The HTTP server at its edge: how many may connect, how long they may take, and who makes room for whom.
+"""Limits the connections of the HTTP server: how many there are, how long they last, and which one is closed.
 
-It knows nothing of what is asked. A connection *waits* until its request is whole and somebody vouches for
-it. Clients that send slowly, half or nothing do no more than that, and when there are too many, the oldest
-leaves for the next: strangers take places away from each other and from nobody else. Places for requests that
-are trusted, and for those about health, are apart. What a request looks like as bytes is `http_framing`'s.
+This module knows nothing about the content of requests. A connection is *waiting* until its request is
+complete and verified. Slow or incomplete senders stay waiting. If too many wait, the one that has waited
+longest is closed, so unknown senders only take places from each other. Trusted requests and requests about
+health have places of their own. `http_framing` splits bytes into requests.
 """
 
 import asyncio
@@ -22,27 +22,30 @@ from aiohttp import web
 from taskwire.app.http_framing import LARGEST_HEAD, Framing, Judge, Rejected
 from taskwire.telemetry import Metrics, logger
 
-# A request is whole so soon after its first byte or its connection, and answered as soon after that.
+# Seconds from a connection or a request's first byte until the request must be complete, and again until it
+# must be answered.
 REQUEST_SECONDS = 10.0
-# Proxies keep connections open; most close them sooner themselves, so that none is closed under a request.
+# Seconds that an idle connection stays open. Proxies reuse connections. Most proxies close them sooner
+# themselves, so that we do not close one while a request is on its way.
 KEPT_SECONDS = 75.0
-# The kernel queues so many (where the system lets it), and so many are taken in one turn of the loop. What is
-# sent at once is read a few turns later, long before its connection can be the oldest.
+# The kernel queues up to 1024 new connections (if the system allows it), and 32 are accepted in one turn of
+# the event loop. What a client sends at once is read a few turns later, long before its connection is the
+# oldest.
 QUEUED, TAKEN_AT_ONCE = 1024, 32
-# Who waits and has sent more than this is read in turn, so many in each turn of the loop: long bodies of many
-# strangers would else be read, and their signatures looked at, in one.
+# Connections that wait and have sent more than this many bytes are read in turn, 4 in each turn of the event
+# loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
 LONG_BYTES, READ_IN_TURN = 64 * 1024, 4
-# More than any body that is taken.
+# Read buffer in bytes, larger than any accepted body, so that aiohttp never pauses reading.
 UNPAUSED_BYTES = 1 << 24
-# So long a connection stays open whose request was rejected, for its answer to arrive: closed while there is
-# something unread, it would take the answer with it.
+# Seconds that a connection stays open after a rejected request, so that the answer arrives. A connection that
+# is closed with unread bytes loses its answer.
 ANSWERED_SECONDS = 1.0
-# What else a process has open: the connections to its store, to Slack and to Coder, and some files.
+# Other open files of a process: connections to Redis, Slack and Coder, and some files.
 OWN_DESCRIPTORS = 256
 
 ConnectionState = Literal["waiting", "trusted", "kept", "health"]
 STATES: tuple[ConnectionState, ...] = ("waiting", "trusted", "kept", "health")
-# Why we close what somebody else has opened: too slow, to make room for another, or unused for long.
+# Reasons for closing a client's connection: too slow, to make room for another, or unused for too long.
 Closed = Literal["late", "crowded", "idle"]
 CLOSED: tuple[Closed, ...] = ("late", "crowded", "idle")
 _log = logger("taskwire.app.http_server")
@@ -50,20 +53,20 @@ _log = logger("taskwire.app.http_server")
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """How many connections there may be of each kind, and for how long."""
+    """Most connections in each state, and their time limits."""
 
     waiting: int = 320
-    # Those that are kept between two requests are among them.
+    # Includes the connections that are kept open between two requests.
     trusted: int = 256
     health: int = 32
-    # All that those have sent who wait.
+    # Most bytes from all waiting connections together.
     waiting_bytes: int = 32 * 1024 * 1024
     request_seconds: float = REQUEST_SECONDS
     kept_seconds: float = KEPT_SECONDS
 
     def within(self, descriptors: int) -> "ConnectionLimits":
-        """Return these limits, or smaller ones that never open more than so many files."""
-        passing = 2 * TAKEN_AT_ONCE  # those just taken, and those just closed
+        """Return these limits, reduced if they could open more than `descriptors` files."""
+        passing = 2 * TAKEN_AT_ONCE  # connections that were just accepted or just closed
         share = (descriptors - passing) / (self.waiting + self.trusted + self.health)
         if share >= 1:
             return self
@@ -72,29 +75,29 @@ class ConnectionLimits:
 
 
 def descriptors_to_spare() -> int:
-    """How many files connections may open, of those that the system lets this process open."""
+    """Return how many files the connections may open, out of this process's limit."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(most - OWN_DESCRIPTORS, most // 2)
 
 
 class Door(NamedTuple):
-    """What a site makes of requests: what it expects of a head, and who hears why one was rejected."""
+    """How a site judges the head of a request, and what counts the reasons of rejections."""
 
     judge: Judge
     note: Callable[[str], None]
 
 
 class Connection(asyncio.Protocol):
-    """One connection: passes whole requests on to `inner`, the server's own protocol, one at a time.
+    """One connection. It passes complete requests, one at a time, to `inner`, aiohttp's own protocol.
 
-    It ends when its time is over.
+    It closes when its time is over.
     """
 
     def __init__(self, crowd: "Crowd", inner: web.RequestHandler, door: Door) -> None:
         self.state: ConnectionState = "waiting"
-        # Bytes that have come while it waits.
+        # Bytes that have arrived while the connection waits.
         self.received = 0
-        # Whether its site has made sure whose request is being carried out.
+        # Whether the site has verified the sender of the present request.
         self.is_vouched = False
         self._crowd = crowd
         self._inner = inner
@@ -102,18 +105,18 @@ class Connection(asyncio.Protocol):
         self._framing = Framing(inner, door.judge)
         self._transport: asyncio.Transport | None = None
         self._end: asyncio.TimerHandle | None = None
-        # Whether `inner` has a request that is not answered, and whether nothing more is read.
+        # Whether `inner` has an unanswered request, and whether reading has stopped for good.
         self._is_busy = self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Come in, and make the oldest leave if there are too many."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's is one
+        """Begin to wait. If too many connections wait, the oldest is closed."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP stream has this type
         self._transport = transport
         self._inner.connection_made(transport)
         self._begin()
 
     def data_received(self, data: bytes) -> None:
-        """Collect what comes; on a kept connection it is another request."""
+        """Collect bytes. On a kept connection they begin another request."""
         if self._is_over:
             return
         if self.state == "kept" and not self._is_busy:
@@ -125,26 +128,26 @@ class Connection(asyncio.Protocol):
             self._advance()
             self._wait_for_turn()
         elif self._framing.held > LARGEST_HEAD and self._transport is not None:
-            # What comes behind a request waits with its sender.
+            # Further requests stay with the sender until this one is answered.
             self._transport.pause_reading()
 
     def eof_received(self) -> bool | None:
-        """Let the transport close: what is not whole never will be."""
+        """Let the transport close. An incomplete request will never be complete."""
         return None
 
     def pause_writing(self) -> None:
-        """Give a client that does not read as long as one that does not write."""
+        """Limit the time for a client that does not read its answer, as for one that does not send."""
         self._end_in(self._crowd.limits.request_seconds)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on."""
+        """Pass the event on, and give a kept connection its idle time again."""
         if self.state == "kept":
             self._end_in(self._crowd.limits.kept_seconds, why="idle")
         self._inner.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Leave."""
+        """Leave the lists of connections."""
         if self._end is not None:
             self._end.cancel()
         self._stop_reading()
@@ -152,7 +155,7 @@ class Connection(asyncio.Protocol):
         self._inner.connection_lost(error)
 
     def rise(self, state: Literal["trusted", "health"]) -> bool:
-        """Leave those who wait, since the request is worth an answer; whether there is a place."""
+        """Stop waiting, because the request deserves an answer. Return whether there is a place for it."""
         if not self._crowd.is_reserved(state):
             return False
         self._crowd.move(self, state)
@@ -160,37 +163,37 @@ class Connection(asyncio.Protocol):
         return True
 
     def keep(self) -> None:
-        """Stay open for another request, when this one is answered."""
+        """Stay open for another request after this one is answered."""
         self._crowd.move(self, "kept")
         self._end_in(self._crowd.limits.kept_seconds, why="idle")
-        # The answer is written before this is called.
+        # aiohttp writes the answer before the event loop calls `_go_on`.
         asyncio.get_running_loop().call_soon(self._go_on)
 
     def close(self) -> None:
-        """End now, whatever goes on."""
+        """Close the connection at once."""
         self._stop_reading()
         if self._transport is not None:
             self._transport.abort()
 
     def _wait_for_turn(self) -> None:
-        """Let others be read before more of a long body is."""
+        """Pause a long body, so that other connections are read first."""
         if self._framing.held > LONG_BYTES and not self._is_over and self._transport is not None:
             self._transport.pause_reading()
             self._crowd.line_up(self)
 
     def read_on(self) -> None:
-        """Read more: it is this one's turn."""
+        """Read more, because it is this connection's turn."""
         if not self._is_over and self._transport is not None:
             self._transport.resume_reading()
 
     def _begin(self) -> None:
-        """Wait for a whole request."""
+        """Wait for a complete request."""
         self._end_in(self._crowd.limits.request_seconds)
         self._crowd.move(self, "waiting")
         self._crowd.reserve()
 
     def _go_on(self) -> None:
-        """Take the next request, which may have come already."""
+        """Handle the next request, which may have arrived already."""
         if self._is_over or self._transport is None or self._transport.is_closing():
             return
         self._is_busy = self.is_vouched = False
@@ -201,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def _advance(self) -> None:
-        """Pass on a request that is whole, or answer one that is rejected."""
+        """Pass on a complete request, or answer a rejected one."""
         if self._is_over:
             return
         try:
@@ -216,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._inner.data_received(whole.data)
 
     def _reject(self, rejected: Rejected) -> None:
-        """Answer, read nothing more, and end as soon as the answer may have arrived."""
+        """Send the answer, read nothing more, and close once the answer has had time to arrive."""
         self._stop_reading()
         if self._transport is None or self._transport.is_closing():
             return
@@ -242,7 +245,7 @@ class Connection(asyncio.Protocol):
 
 
 def _answer(rejected: Rejected) -> bytes:
-    """Return an answer that tells nothing of what was sent, nor of what runs here."""
+    """Return an answer that shows nothing of the request and nothing about this software."""
     head = (
         f"HTTP/1.1 {rejected.status} {HTTPStatus(rejected.status).phrase}\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
@@ -252,12 +255,12 @@ def _answer(rejected: Rejected) -> bytes:
 
 
 class Crowd:
-    """All connections of one address: where each of them is, the oldest first."""
+    """All connections to one address, by state, the oldest first."""
 
     def __init__(self, limits: ConnectionLimits, metrics: Metrics) -> None:
         self.limits = limits
         self._there: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in STATES}
-        # Those whose long bodies are read in turn, and whether a turn is about to begin.
+        # Connections whose long bodies are read in turn, and whether a turn is scheduled.
         self._in_line: deque[Connection] = deque()
         self._has_turn = False
         self._weight = 0
@@ -266,14 +269,14 @@ class Crowd:
         self._closed = {why: metrics.http_connections_closed.labels(why) for why in CLOSED}
 
     def move(self, connection: Connection, state: ConnectionState) -> None:
-        """Note that a connection is the newest there."""
+        """Move a connection to a state, as the newest there."""
         self.leave(connection)
         connection.state = state
         self._there[state][connection] = None
         self._counted[state].inc()
 
     def leave(self, connection: Connection) -> None:
-        """Note that a connection is not any more where it was."""
+        """Remove a connection from its state."""
         if connection not in self._there[connection.state]:
             return
         del self._there[connection.state][connection]
@@ -281,7 +284,7 @@ class Crowd:
         self.unburden(connection)
 
     def weigh(self, connection: Connection, count: int) -> None:
-        """Note that one who waits has sent so many bytes, and close the heaviest if all is too much."""
+        """Count bytes from a waiting connection. While the total is too high, close the largest sender."""
         connection.received += count
         self._weight += count
         self._held.set(self._weight)
@@ -289,7 +292,7 @@ class Crowd:
             self._dismiss(max(self._there["waiting"], key=lambda waiting: waiting.received))
 
     def line_up(self, connection: Connection) -> None:
-        """Read more of this one when it is its turn."""
+        """Queue a connection for reading more."""
         self._in_line.append(connection)
         self._begin_turn()
 
@@ -305,19 +308,19 @@ class Crowd:
         self._begin_turn()
 
     def unburden(self, connection: Connection) -> None:
-        """Note that nothing is held any more of what somebody has sent while they waited."""
+        """Stop counting the bytes of a connection that no longer waits."""
         self._weight -= connection.received
         self._held.set(self._weight)
         connection.received = 0
 
     def reserve(self) -> None:
-        """Close those that have waited for longest while there are too many."""
+        """Close the connections that have waited longest while too many wait."""
         waiting = self._there["waiting"]
         while len(waiting) > self.limits.waiting:
             self._dismiss(next(iter(waiting)))
 
     def is_reserved(self, state: Literal["trusted", "health"]) -> bool:
-        """Whether there is a place; of connections that are kept, the oldest makes one."""
+        """Return whether there is a place. For a trusted request, the oldest kept one may be closed."""
         if state == "health":
             return len(self._there["health"]) < self.limits.health
         kept = self._there["kept"]
@@ -331,11 +334,11 @@ class Crowd:
         return True
 
     def count_closed(self, why: Closed) -> None:
-        """Count a connection that is closed on somebody."""
+        """Count a connection that we close."""
         self._closed[why].inc()
 
     def close_all(self) -> None:
-        """End all."""
+        """Close all connections."""
         for state in STATES:
             for connection in list(self._there[state]):
                 connection.close()
@@ -347,7 +350,7 @@ class Crowd:
 
 
 def connection_of(request: web.Request) -> Connection | None:
-    """The connection on which a request came; None if it has gone."""
+    """Return the connection of a request; None if it is closed."""
     protocol = request.transport.get_protocol() if request.transport is not None else None
     return protocol if isinstance(protocol, Connection) else None
 
@@ -356,14 +359,14 @@ def connection_of(request: web.Request) -> Connection | None:
 async def guarded(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Close a connection with its answer unless it is trusted, and log what goes wrong, not what was sent."""
+    """Close a connection after its answer unless it is trusted. Log exceptions without the content."""
     try:
         answer = await handler(request)
     except web.HTTPException as refusal:
         refusal.force_close()
         raise
-    except Exception:  # noqa: BLE001 - aiohttp would log it, and what was sent with it
-        # What aiohttp raises once a connection has ended is of many kinds, and nobody's mistake.
+    except Exception:  # noqa: BLE001 - aiohttp would log the request's content too
+        # After a connection has ended, aiohttp raises many kinds of exceptions. They are no defects.
         if request.transport is not None:
             _log.exception("unexpected exception in HTTP request")
         answer = web.Response(status=500)
@@ -385,15 +388,15 @@ async def served(
     *,
     shutdown_seconds: float,
 ) -> AsyncIterator[int]:
-    """Serve an application, which has `guarded` before all, and yield the port; OSError if it is taken."""
+    """Serve an application that has the middleware `guarded`. Yield the port; OSError if it is in use."""
     app.on_response_prepare.append(_say_less)
     runner = web.AppRunner(
         app,
         access_log=None,
         logger=_unheard(),
-        # A signature is for what was sent.
+        # The signature is for the bytes as they were sent.
         auto_decompress=False,
-        # A body comes at once and whole, so its reading is never to be paused.
+        # A body always arrives complete, so reading must never pause.
         read_bufsize=UNPAUSED_BYTES,
         shutdown_timeout=shutdown_seconds,
     )
@@ -401,14 +404,14 @@ async def served(
     crowd = Crowd(limits, metrics)
 
     def connection() -> Connection:
-        assert runner.server is not None  # noqa: S101 - it was set up
+        assert runner.server is not None  # noqa: S101 - `setup` has set it
         return Connection(crowd, runner.server(), door)
 
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(connection, *address, backlog=TAKEN_AT_ONCE)
         for listening in server.sockets:
-            # asyncio takes as many at once as the kernel queues, and those are two things.
+            # asyncio uses one number both for the kernel's queue and for connections accepted at once.
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
                 same.listen(QUEUED)
         try:
@@ -421,12 +424,12 @@ async def served(
 
 
 async def _say_less(_: web.Request, response: web.StreamResponse) -> None:
-    """Do not tell strangers what runs here, and in which version."""
+    """Remove the header that names the server's software and version."""
     del response.headers["Server"]
 
 
 def _unheard() -> logging.Logger:
-    """A log for aiohttp: what it has to say is what strangers send, and it quotes it, with a stack trace."""
+    """Return a disabled logger for aiohttp, which would log what unknown senders send, with tracebacks."""
     unheard = logging.getLogger("taskwire.http.aiohttp")
     unheard.disabled = True
     return unheard

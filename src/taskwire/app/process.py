@@ -1,6 +1,6 @@
-"""The life of one process: its store, its bot, and the signals that end both within their time.
+"""One process: its store, its bot, and the signals that stop both.
 
-Whatever it does, a process that was told to stop is gone after 20 seconds, and its store with it.
+A process that was told to stop has ended after 20 seconds at most, together with its embedded store.
 """
 
 import asyncio
@@ -18,16 +18,17 @@ from taskwire.settings import Settings
 from taskwire.slack.errors import TokenProblem
 from taskwire.telemetry import logger
 
-# What `running` needs at most for its goodbyes is 15.25 s; the store may take 3 s more.
+# A bot needs at most 15.25 s to stop (`app/bot.py`). The embedded store may need another 3 s.
 STOP_SECONDS = 15.5
-# A thread that hangs in a name look-up keeps Python from ending; the kernel's alarm does not.
+# Seconds until the kernel's alarm ends the process. A thread that hangs in a DNS lookup keeps Python from
+# ending.
 LAST_RESORT_SECONDS = 19
 
 _log = logger("taskwire")
 
 
 class Process:
-    """One process that runs until it is told to stop, its own store dies, or a newer version bars it."""
+    """Runs until it is told to stop, its embedded store dies, or a newer version forbids it the store."""
 
     def __init__(self, settings: Settings, when_up: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
@@ -38,7 +39,7 @@ class Process:
         self._barred: UserError | None = None
 
     async def live(self) -> int:
-        """Run; returns the exit code. UserError if the store, the address or a token is no good any more."""
+        """Run and return the exit code. Raises `UserError` if store, address or token is unusable."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop)
@@ -91,17 +92,17 @@ class Process:
 
 
 def settle_down() -> None:
-    """Let the garbage collector pass over what a started process keeps for good.
+    """Exclude all present objects from garbage collection.
 
-    That is a hundred thousand objects, mostly of libraries: looking at them all takes it up to 100 ms, in
-    which nothing is acknowledged, and it finds nothing there.
+    A started process keeps about a hundred thousand objects for good, mostly of libraries. A full collection
+    would take up to 100 ms and free nothing. In that time nothing could be acknowledged.
     """
     gc.freeze()
 
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
-    """The store that is named, or our own, whose death the future tells; UserError if it is no good."""
+    """Connect to the configured Redis or to an embedded store. The future reports the death of the latter."""
     async with contextlib.AsyncExitStack() as stack:
         died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if settings.redis_url is not None:

@@ -1,6 +1,7 @@
-"""The timers: poll, times that have come, the account's health; and what brings one forward. They only call.
+"""Timers: regular polls, link timers, checks of the account, and hints that bring a poll forward.
 
-APScheduler's shutdown cancels what runs, so it is paused first and what runs is awaited here.
+This module only calls functions that it is given. APScheduler's shutdown cancels running calls. Therefore the
+scheduler is paused first, and running calls are awaited here.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from taskwire.domain.errors import OutsideError
 from taskwire.telemetry import logger
 
 TIMES_SECONDS = 0.5
-# Most looks ask nothing: the account is known for hours.
+# Most of these checks ask Coder nothing, because their last result is valid for up to half a day.
 ACCOUNT_SECONDS = 5
 SELDOM_SECONDS = 10
 
-# Coder sends one notification for each of its own rows: many within a moment are one hint, and hints without
-# end bring two calls a second.
+# Coder sends one notification for each row of its own. All within 0.3 s count as one hint. Endless hints
+# cause two calls a second at most.
 HINT_SECONDS = 0.3
 BETWEEN_HINTED_SECONDS = 0.5
 
@@ -27,7 +28,7 @@ _log = logger("taskwire.app.scheduler")
 
 
 class Timers:
-    """Calls what has to happen regularly."""
+    """Makes the regular calls."""
 
     def __init__(self, poll_seconds: float) -> None:
         self._poll_seconds = poll_seconds
@@ -44,14 +45,14 @@ class Timers:
         account: Callable[[], Awaitable[object]],
         seldom: Mapping[str, Callable[[], Awaitable[object]]],
     ) -> None:
-        """Begin to call; `poll` returns the seconds until it wants to be called next, or 0 for its turn."""
+        """Start the calls. `poll` returns the seconds until its next call, or 0 for the regular interval."""
 
         async def polled() -> None:
             if seconds := await poll():
                 at = datetime.now(UTC) + timedelta(seconds=seconds)
                 self._scheduler.modify_job("poll", next_run_time=at)
 
-        # So that replicas do not ask in step.
+        # Replicas must not poll at the same moments.
         jitter = self._poll_seconds / 10
         self._every(self._poll_seconds, "poll", polled, jitter)
         self._every(TIMES_SECONDS, "times", come)
@@ -61,13 +62,13 @@ class Timers:
         self._scheduler.start()
 
     def put_off(self) -> None:
-        """Let the next poll come a whole interval from now: there has just been one."""
+        """Move the next poll to a whole interval from now, because there has just been one."""
         if self._scheduler.running:
             at = datetime.now(UTC) + timedelta(seconds=self._poll_seconds)
             self._scheduler.modify_job("poll", next_run_time=at)
 
     async def stop(self, within_seconds: float) -> None:
-        """Call no more, and wait for what runs."""
+        """Start no more calls, and wait for the running ones."""
         if not self._scheduler.running:
             return
         self._scheduler.pause()
@@ -103,8 +104,7 @@ class Timers:
 class Hint:
     """Brings a call forward.
 
-    What is given while a call is on its way to begin needs no other, and what is given while one goes on
-    needs one more, however much it is.
+    Hints before the call begins cause one call together. Hints during a call cause one more call together.
     """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
@@ -115,7 +115,7 @@ class Hint:
         self._calling: asyncio.Task[None] | None = None
 
     def give(self) -> None:
-        """Let the call be made in a moment."""
+        """Make the call soon."""
         self._is_wanted = True
         if self._calling is None or self._calling.done():
             self._calling = asyncio.create_task(self._follow(), name=f"hint {self._name}")
@@ -139,9 +139,9 @@ async def _guarded(name: str, call: Callable[[], Awaitable[object]]) -> None:
     try:
         await call()
     except RedisError as error:
-        # The worker says so, once.
+        # The worker logs this, once.
         _log.debug("timer call failed, will retry", timer=name, error=str(error))
     except OutsideError as error:
         _log.warning("timer call failed, will retry", timer=name, error=str(error))
-    except Exception:  # noqa: BLE001 - a timer goes on, whatever its call did
+    except Exception:  # noqa: BLE001 - a timer must go on after any exception
         _log.exception("unexpected exception in timer", timer=name)

@@ -1,4 +1,4 @@
-"""What comes in by HTTP: health, metrics, Slack's requests in HTTP mode, and hints from Coder's webhook."""
+"""Serves HTTP: health, metrics, Slack's requests in HTTP mode, and hints from Coder's webhook."""
 
 import asyncio
 import hmac
@@ -22,14 +22,14 @@ from taskwire.slack.manifest import REQUEST_PATH
 from taskwire.slack.signatures import REASONS, RequestRefused, Signatures, Why, read
 from taskwire.telemetry import Metrics, Seldom, logger
 
-# Coder signs nothing and sends no header of ours: what proves that it is Coder stands in the address.
+# Coder signs nothing and sends no custom header. Therefore the token that proves the sender is in the URL.
 HINT_PATH = "/coder/webhook"
-# Slack's own payloads stay far below; a file never comes this way.
+# Largest body from Slack, in bytes. Slack's payloads are far smaller; files are never sent here.
 LARGEST_BODY = 2 * 1024 * 1024
-# Coder's notifications are a few kilobytes.
+# Largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
 LARGEST_HINT = 256 * 1024
 Reason = Why | Literal["malformed", "length", "token"]
-# What is shown from the start, since an alert looks at how it rises.
+# These counters exist from the start, because an alert watches their increase.
 REFUSALS: tuple[Reason, ...] = (*REASONS, "malformed", "length", "token")
 _WHAT: dict[Reason, str] = {
     "signature": "with a wrong signature",
@@ -40,9 +40,9 @@ _WHAT: dict[Reason, str] = {
     "length": "too long, or sent in chunks",
     "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
 }
-# So many may ask for the figures at a time: a quarter of the places for health.
+# Requests for metrics that are served at the same time: a quarter of the places for health.
 MOST_MEASURING = 8
-# What was found so lately is told where all places for health are taken, in seconds.
+# How old, in seconds, a result may be that is returned when all places for health are taken.
 FRESH_SECONDS = 5.0
 _BUSY = "Too many ask at once.\n"
 Health = Callable[[], Awaitable[dict[str, str]]]
@@ -53,25 +53,25 @@ _log = logger("taskwire.app.web")
 
 
 class Hints(NamedTuple):
-    """Who hears that something has changed in Coder, and the word that a sender has to know."""
+    """The token that a sender of hints must know, and the function that gets each hint."""
 
     token: str
     give: Callable[[bytes], None]
 
 
 class Refusals:
-    """What was refused since the start, for operators: with a wrong secret nothing else tells of it."""
+    """Counts refused requests, for operators: with a wrong signing secret, nothing else shows the cause."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._counted = {why: metrics.requests_refused.labels(why) for why in REFUSALS}
         self._warn = Seldom(_log.warning, "requests are refused")
         self._count: Counter[Reason] = Counter()
         self._last_at = 0.0
-        # Whether any request was taken: then the secret is right.
+        # Whether any request was accepted. If so, the signing secret is right.
         self.is_any_taken = False
 
     def note(self, why: str) -> None:
-        """Count a request that was refused, and say so."""
+        """Count a refused request, and log it from time to time."""
         reason = next(reason for reason in REFUSALS if reason == why)
         self._counted[reason].inc()
         self._count[reason] += 1
@@ -79,7 +79,7 @@ class Refusals:
         self._warn(why=why)
 
     def stands(self) -> str:
-        """Say how many were refused, or "ok"."""
+        """Return how many requests were refused, as a sentence, or "ok"."""
         if not self._count:
             return "ok"
         ago = f"the last one {time.monotonic() - self._last_at:.0f} s ago"
@@ -92,7 +92,7 @@ class Refusals:
 
 
 class SlackRequests:
-    """Takes Slack's requests; `find_app` gives who carries them out, once it is there."""
+    """Accepts Slack's requests. `find_app` returns the Bolt app, or None while the bot starts."""
 
     def __init__(self, signatures: Signatures, find_app: FindApp, refusals: Refusals) -> None:
         self._signatures = signatures
@@ -100,7 +100,7 @@ class SlackRequests:
         self.refusals = refusals
 
     def expect(self, head: RawRequestMessage) -> Expected:
-        """Expect a body with the signature that a head claims; Rejected if no body can be that."""
+        """Expect a body with the signature in the head. Raises `Rejected` if the head cannot be Slack's."""
         try:
             claim = self._signatures.claim(head.headers)
         except RequestRefused as refused:
@@ -115,17 +115,17 @@ class SlackRequests:
         return Expected(LARGEST_BODY, vouch)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
-        """Read what was verified, and let it be carried out."""
+        """Pass a verified request to Bolt."""
         connection = connection_of(request)
         if connection is None or not connection.is_vouched:
-            # The way to this address was another than the one that is guarded.
+            # The request reached this route without verification.
             raise web.HTTPNotFound
         self.refusals.is_any_taken = True
         if not connection.rise("trusted"):
             return web.Response(status=503, text=_BUSY)
         app = self._find_app()
         if app is None:
-            # Slack brings an event again; a person is told that it did not work.
+            # Slack sends an event again. To a person who acted, it shows an error.
             return web.Response(status=503, text="Taskwire is starting.\n")
         try:
             answer = await dispatch(app, read(request.headers, await request.read()))
@@ -146,7 +146,7 @@ def _rejected(refused: RequestRefused) -> Rejected:
 
 
 class Site:
-    """One address: what is asked there, and what of it may have a body."""
+    """One address: its routes, and which of them accept a body."""
 
     def __init__(self, refusals: Refusals) -> None:
         self.app = web.Application(client_max_size=LARGEST_BODY, middlewares=[guarded])
@@ -154,7 +154,7 @@ class Site:
         self._expects: dict[str, Expect] = {}
 
     def expect(self, path: str, expect: Expect) -> None:
-        """Ask this one what to expect of what is posted to a path, or anywhere beneath it."""
+        """Set what to expect of requests that are posted to a path or below it."""
         self._expects[path] = expect
 
     def _judge(self, head: RawRequestMessage) -> Expected:
@@ -167,7 +167,7 @@ class Site:
 
 
 def add_slack(site: Site, requests: SlackRequests) -> None:
-    """Take Slack's requests, at one address for all kinds."""
+    """Accept all kinds of Slack's requests at one path."""
     site.expect(REQUEST_PATH, requests.expect)
     site.app.router.add_post(REQUEST_PATH, requests.take)
 
@@ -179,7 +179,7 @@ def add_health(
     refusals: Refusals | None = None,
     admin_token: str | None = None,
 ) -> None:
-    """Say how it stands: whether it is ready to everybody, and why not to who knows the token."""
+    """Serve health and metrics. Everybody sees whether the bot is ready; the reasons need the token."""
     looked: SingleFlight[dict[str, str]] = SingleFlight(health)
     measured: SingleFlight[bytes] = SingleFlight(figures)
     measuring = asyncio.Semaphore(MOST_MEASURING)
@@ -189,13 +189,13 @@ def add_health(
         return web.Response(text="ok\n")
 
     async def readyz(request: web.Request) -> web.Response:
-        """Not ready while Slack's payloads could not be taken; Coder's troubles are said, not a reason."""
+        """Answer 503 if payloads from Slack cannot be accepted. Problems with Coder are only reported."""
         is_admin = _is_admin(request, admin_token)
         if _has_place(request):
             found = last.findings = await looked.get()
             last.at = time.monotonic()
         elif time.monotonic() - last.at < FRESH_SECONDS:
-            # Strangers who ask without end must not make it look unready to who decides by that.
+            # Endless requests from strangers must not make the bot look unready to a probe.
             found = last.findings
         else:
             return web.Response(status=503, text=_BUSY)
@@ -224,20 +224,20 @@ def add_health(
 
 @dataclass
 class _Last:
-    """How it stood when somebody last looked, at a moment of this process's own clock."""
+    """The last result of a health check, and when it was made, by the monotonic clock."""
 
     findings: dict[str, str] = field(default_factory=dict)
     at: float = -FRESH_SECONDS
 
 
 def _has_place(request: web.Request) -> bool:
-    """Take one of the places for health: asking may take seconds, where the store hangs."""
+    """Take a place for a health request. Such a request may take seconds if Redis hangs."""
     connection = connection_of(request)
     return connection is not None and connection.rise("health")
 
 
 def _is_admin(request: web.Request, admin_token: str | None) -> bool:
-    """Whether somebody knows the token; who shows another one is told so."""
+    """Return whether a request has the admin token. A wrong token raises HTTPUnauthorized."""
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return False
@@ -247,7 +247,7 @@ def _is_admin(request: web.Request, admin_token: str | None) -> bool:
 
 
 def add_hints(site: Site, hints: Hints) -> None:
-    """Take a notification of Coder's for what it is worth: something has changed, or is about to, so look."""
+    """Accept Coder's notifications as hints: something has changed or will soon change, so poll now."""
 
     def expect(head: RawRequestMessage) -> Expected:
         beneath = head.url.path.removeprefix(HINT_PATH).removeprefix("/")
@@ -268,5 +268,5 @@ def add_hints(site: Site, hints: Hints) -> None:
 
 
 def _is_same(given: str, token: str) -> bool:
-    # A header may hold bytes that are no text.
+    # A header may contain bytes that are no text.
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())

@@ -78,7 +78,7 @@ from taskwire.worker import Handler, Worker
 
 @dataclass(frozen=True)
 class Timings:
-    """How long calls may take, and how long a list is held; tests of what a kill leaves behind wait less."""
+    """Timeouts of calls and lease times. Tests that kill a process use shorter ones."""
 
     slack: SlackTimeouts = field(default_factory=SlackTimeouts)
     coder: CoderTimeouts = field(default_factory=CoderTimeouts)
@@ -89,7 +89,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that one process is made of."""
+    """Everything that one process consists of."""
 
     settings: Settings
     bolt: AsyncApp
@@ -120,9 +120,9 @@ class Parts:
         metrics: Metrics,
         timings: Timings,
     ) -> AsyncIterator[Self]:
-        """Open the doors and put the parts together; raises the errors of Slack's door.
+        """Make the clients and all parts. Raises the errors of Slack's client.
 
-        UserError if the store is not to be used: by this version, or with these rights.
+        Raises `UserError` if this version, or the Redis user, must not use the store.
         """
         masker = Masker(settings.secrets(), settings.tokens())
         mask, mask_own, mask_stored = masker.mask, masker.mask_own, masker.mask_own_in_json
@@ -140,7 +140,7 @@ class Parts:
                 connections, keys, clock, metrics, limits=timings.limits, otherwise=timings.other_limits
             )
             for method in (*Method, *timings.limits, EVERYTHING):
-                # An alert looks at how it rises: what begins with 1 has not.
+                # An alert watches the increase. A counter that first appears with 1 shows none.
                 metrics.rate_limited.labels(method)
             slack = Outbound(
                 client, limiter, mask, mask_own=mask_own, timeouts=timings.slack, ours=_seconds_of(clock)
@@ -188,7 +188,7 @@ class Parts:
         alerts = AdminAlerts(deps, settings.admins)
         receiver = ReplyReceiver(inbox, deps.writes, deps.bot.bot_user_id, deps.mask_own)
         backfill, background = Backfill(deps, receiver, heartbeat, metrics), Background()
-        # One for all: whoever asks for the list at the same time shares it.
+        # One object for all, so that simultaneous requests for the list of tasks share one call.
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
         private = PrivateAnswers(deps.slack, deps.queue)
@@ -229,10 +229,10 @@ class Parts:
 
 
 async def _see_store(queue: Queue, connections: Connections, keys: Keys) -> None:
-    """See that the store is to be used: with these rights, in this place, by this version; or UserError."""
+    """Check that the Redis user's rights, the fence and the formats allow this store. Raises `UserError`."""
     of_ours = (connections, keys)
     for see in (partial(self_test.try_all, *of_ours), partial(fence.refuse, *of_ours), queue.formats.refuse):
-        # What is wrong for a while only (a failover, too few replicas) is waited for.
+        # Temporary failures, such as a failover or missing replicas, do not stop the start.
         with contextlib.suppress(RedisError):
             await see()
 
@@ -248,7 +248,7 @@ def _seconds_of(clock: Clock) -> Callable[[], float]:
 def _handlers(
     deps: Dependencies, people: People, lookup: Lookup, alerts: AdminAlerts, backfill: Backfill
 ) -> Mapping[str, Handler]:
-    """Which part carries out which kind of job."""
+    """Return the handler for each kind of job."""
     creator = TaskCreator(deps, people)
     named_actions = NamedActions(deps, people, lookup, creator)
     texts = AgentInput(deps, people)
