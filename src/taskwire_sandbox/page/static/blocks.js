@@ -1,4 +1,4 @@
-// Block Kit as nodes: what a message, a dialog or the Home tab is made of. Inputs of dialogs are in `dialogs`.
+// Block Kit as nodes, for messages, dialogs and the Home tab. The inputs of dialogs are in `dialogs`.
 
 import { el } from "./dom.js";
 import { actionElement, imageNote } from "./elements.js";
@@ -79,7 +79,7 @@ function tableCell(cell, number, place) {
   return el(number ? "td" : "th", {}, words);
 }
 
-/** Draw a block; one of a kind that this page does not know says so, and is not lost silently. */
+/** Draw a block. A block of an unknown kind shows a note about that, so it is not lost silently. */
 export function block(given, place) {
   const draw = DRAWERS[given.type];
   if (draw) return draw(given, place);

@@ -1,4 +1,4 @@
-// The side panel "What Coder sees": the tasks of Coder's stand-in, what their agents got, and a little mischief.
+// The side panel "What Coder sees": the tasks of Coder's stand-in, what their agents got, and actions on them.
 
 import { coder } from "./control.js";
 import { button as makeButton, el, note, reconcile, signButton, toast, waiting } from "./dom.js";
@@ -6,7 +6,7 @@ import { confirmed } from "./confirm.js";
 
 const LOOK_AGAIN = 1000;
 const LAST_LINES = 6;
-// Signs of a terminal that many fonts lack, or show as a coloured picture.
+// Characters of a terminal that many fonts lack or show as a colored picture.
 const PLAIN = { "⏺": "●", "⎿": "└" };
 const NOTHING = "No tasks yet. Create one in a channel.";
 
@@ -24,7 +24,7 @@ export class CoderPanel {
     button.addEventListener("click", () => this.setOpen(!this.isOpen));
   }
 
-  /** Close it; the focus goes back to what opens it. */
+  /** Close the panel. The focus returns to the button that opens it. */
   leave() {
     this.setOpen(false);
     this.button.focus();
@@ -37,7 +37,7 @@ export class CoderPanel {
     if (isOpen) this.look();
   }
 
-  /** Look at Coder every second while somebody can see it. */
+  /** Read from Coder every second while the panel is visible. */
   start() {
     setInterval(() => this.isOpen && !document.hidden && this.look(), LOOK_AGAIN);
   }
@@ -130,7 +130,7 @@ export class CoderPanel {
     await this.look();
   }
 
-  /** Show one task, by id or name; says so if it is gone. */
+  /** Show one task, by id or name, or a message if it no longer exists. */
   async showTask(name) {
     this.setOpen(true);
     await this.look();

@@ -6,12 +6,12 @@ import { attachment, sizeOf } from "./files.js";
 import { Hints } from "./hints.js";
 
 const TALLEST = 220;
-// As in the style sheet: a box this narrow has room for few words.
+// The same width as in the style sheet. A narrower box has room for few words.
 const NARROW = window.matchMedia("(max-width: 600px)");
 const KEYS = "Enter sends, Shift+Enter begins a new line, / shows the commands";
 
 export class Composer {
-  /** `isThread` says whether it writes into the open thread; `onSend` is called when something leaves. */
+  /** `isThread` says whether the box writes into the open thread. `onSend` is called when something is sent. */
   constructor(world, { isThread = false, onSend }) {
     Object.assign(this, { world, isThread, onSend, files: [], drafts: new Map(), target: "", history: [] });
     const id = isThread ? "reply-box" : "message-box";
@@ -30,7 +30,7 @@ export class Composer {
     NARROW.addEventListener("change", () => this.aim());
   }
 
-  /** Keep what is being written with the place that it is written for. */
+  /** Switch to the draft of the conversation or thread that is now open, and keep the old draft. */
   aim() {
     const { world } = this;
     const target = [world.me, world.channel, this.isThread ? world.threadTs : ""].join("/");

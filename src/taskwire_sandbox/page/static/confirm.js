@@ -1,8 +1,8 @@
-// The question before a deed: what a button's `confirm` asks, and the page's own questions.
+// The question before an action: from a button's `confirm`, or one of the page's own.
 
 import { button, el } from "./dom.js";
 
-/** Ask; resolves to whether the person confirmed. */
+/** Ask. Resolves to whether the person confirmed. */
 export function confirmed({ title, text, confirm, deny, style }) {
   return new Promise((resolve) => {
     const kind = style === "danger" ? "button danger" : "button primary";

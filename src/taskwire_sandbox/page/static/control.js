@@ -1,8 +1,8 @@
-// The way to the stand-ins: their control interface, below /_control of where this page came from.
+// The client for the stand-ins: calls their control interface, below /_control on the page's own origin.
 
 const LONGEST_PAUSE = 5000;
 
-/** What was asked for was refused; the message is a sentence. */
+/** The request was refused. The message is a sentence. */
 export class Refused extends Error {}
 
 async function ask(method, path, body) {
@@ -40,17 +40,17 @@ export async function fileText(file) {
   return response.text();
 }
 
-/** Address a shared file for the people of the workspace. */
+/** Return the address of a shared file. */
 export function fileAddress(file) {
   return `/_control/files/${encodeURIComponent(file.id)}`;
 }
 
-/** Read what the page was told at start. */
+/** Read the page's settings. */
 export function settings() {
   return ask("GET", "/page/settings.json");
 }
 
-/** Read and pull what Coder's stand-in offers. */
+/** Read from Coder's stand-in and use its controls. */
 export const coder = {
   look: () => ask("GET", "/_control/coder"),
   goAway: () => ask("POST", "/_control/coder/away"),
@@ -58,7 +58,7 @@ export const coder = {
   pull: (task, string) => ask("POST", `/_control/coder/tasks/${encodeURIComponent(task)}/${string}`),
 };
 
-/** Follow the stream of changes for ever: `onOpen` after each connection, `onLost` when one ends. */
+/** Follow the stream of changes for ever. `onOpen` is called after each connection, `onLost` when one ends. */
 export function follow({ onChange, onOpen, onLost }) {
   let pause = 250;
   const connect = () => {

@@ -1,4 +1,4 @@
-// Moments as people read them: the times of messages, and Slack's date tokens, which go on by themselves.
+// Times as people read them: the times of messages, and Slack's date tokens, which the page keeps up to date.
 
 const MINUTE = 60;
 const HOUR = 3600;
@@ -12,23 +12,23 @@ const PLAIN = show({ year: "numeric", month: "long", day: "numeric" });
 const SHORT = show({ year: "numeric", month: "short", day: "numeric" });
 const WEEKDAY = show({ weekday: "long", month: "long", day: "numeric" });
 
-/** Say the time of day of a message's ts. */
+/** Return the time of day of a message's ts. */
 export function timeOf(ts) {
   return TIME.format(new Date(Number(ts) * 1000));
 }
 
-/** Say the whole moment of a message's ts. */
+/** Return the full date and time of a message's ts. */
 export function momentOf(ts) {
   const date = new Date(Number(ts) * 1000);
   return `${LONG.format(date)} at ${TIME_SECONDS.format(date)}`;
 }
 
-/** Say the day of a message's ts: Today, Yesterday, or its name. */
+/** Return the day of a message's ts: Today, Yesterday, or its date. */
 export function dayOf(ts) {
   return pretty(new Date(Number(ts) * 1000), WEEKDAY);
 }
 
-/** Say how long ago something was, or how soon it will be. */
+/** Return how long ago something was, or how soon it will be. */
 export function ago(seconds) {
   const distance = Math.abs(seconds);
   if (distance < 45) return seconds < 0 ? "in a few seconds" : "a few seconds ago";
@@ -66,7 +66,7 @@ function written(format, date) {
   return format.replace(/\{(\w+)\}/g, (whole, name) => FORMATS[name]?.(date) ?? whole);
 }
 
-/** Make what shows a date token; what is no moment shows its fallback. */
+/** Make the node for a date token. If the timestamp is not valid, the node shows the fallback. */
 export function dateNode(timestamp, format, fallback) {
   const date = new Date(Number(timestamp) * 1000);
   if (Number.isNaN(date.getTime())) return document.createTextNode(fallback);
@@ -78,7 +78,7 @@ export function dateNode(timestamp, format, fallback) {
   return node;
 }
 
-/** Let all moments on the page that grow older do so. */
+/** Update all relative times on the page every second. */
 export function keepTime() {
   setInterval(() => {
     for (const node of document.querySelectorAll("time[data-format*='ago']")) {

@@ -1,11 +1,11 @@
-// Dialogs (modals): opened when the bot opens one, filled, checked, submitted, and changed while they are open.
+// Dialogs (modals): opened by the bot, filled in, checked, submitted, and changed while they are open.
 
 import { act } from "./control.js";
 import { block as drawBlock, text } from "./blocks.js";
 import { button, el, fill, note, signButton, waiting, withFocusName } from "./dom.js";
 import { field, valueOf } from "./fields.js";
 
-// What Slack takes in a text input that names no limit of its own.
+// The most characters that Slack accepts in a text input without a limit of its own.
 const LONGEST = 3000;
 const EMPTY = (value) => value === null || value === undefined || value === "" || value.length === 0;
 
@@ -26,13 +26,13 @@ export class Dialogs {
     document.getElementById("dialogs").append(this.node);
   }
 
-  /** Show the dialog that is on top of this person's stack, if any. */
+  /** Show the dialog that is on top of this person's stack, or close the old one. */
   show() {
     const view = this.world.views.at(-1) ?? null;
     if (!view) return this.shut();
     if (view.id === this.view?.id && view.hash === this.view.hash) return undefined;
     if (view.id !== this.view?.id) Object.assign(this, { entered: {}, errors: {} });
-    // A dialog that only said "loading" until now has nothing yet that the person could be in the middle of.
+    // A dialog that only said "loading" had no inputs, so the person is not in the middle of anything.
     const isFresh = view.id !== this.view?.id || !this.inputs().length;
     this.view = view;
     this.draw();
@@ -89,7 +89,7 @@ export class Dialogs {
     return block.type === "input" ? this.input(block) : drawBlock(block, this.place());
   }
 
-  /** What is in an input: what was entered here, else what the stand-in has of it. */
+  /** Return the value of an input: the value entered here, or else the stand-in's value. */
   valueAt(block) {
     const own = this.entered[block.block_id];
     if (own && own.actionId === block.element.action_id) return own.value;
@@ -145,14 +145,14 @@ export class Dialogs {
     return Object.fromEntries(this.inputs().map((block) => [block.block_id, this.valueAt(block)]));
   }
 
-  /** Press something inside; what stands in the other inputs goes along, as in Slack. */
+  /** Use an element in the dialog. The values of all inputs are sent too, as in Slack. */
   async press(block, element, value) {
     const given = { user: this.world.me, view: this.view.id };
     await act("enter", { ...given, values: this.values() });
     return act("press", { ...given, action_id: element.action_id, block_id: block.block_id, value });
   }
 
-  /** Find what Slack itself would not send off. */
+  /** Return the mistakes for which Slack would not submit the dialog. */
   mistakes() {
     const found = {};
     for (const block of this.inputs()) {

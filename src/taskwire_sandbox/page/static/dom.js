@@ -1,4 +1,4 @@
-// Making elements, and keeping a list of them in step with values. Text only ever becomes text nodes.
+// Makes elements, and keeps lists of them in step with values. Text only ever becomes text nodes.
 
 const NEAR_THE_END = 60;
 
@@ -20,7 +20,7 @@ export function button(words, onClick, more = {}) {
   return el("button", { type: "button", class: "button", onClick, ...more }, words);
 }
 
-/** Make a button that shows only a sign; its label says what it does. */
+/** Make a button that shows only a sign. Its label says what it does. */
 export function signButton(label, sign, onClick, more = {}) {
   return el("button", { type: "button", class: "icon", "aria-label": label, title: label, onClick, ...more }, sign);
 }
@@ -30,7 +30,7 @@ export function note(...words) {
   return el("p", { class: "note" }, words);
 }
 
-/** Append children; lists are flattened and nothing is left out. */
+/** Append children. Lists are flattened, and empty values are skipped. */
 export function add(node, ...children) {
   node.append(...children.flat(Infinity).filter((child) => child || child === 0));
   return node;
@@ -43,8 +43,8 @@ export function fill(node, ...children) {
 }
 
 /**
- * Keep the children of `parent` in step with `items` ({key, signature, make}): what has not changed stays as
- * it is, with its focus, selection and scroll position. So does what somebody is writing in.
+ * Keep the children of `parent` in step with `items` ({key, signature, make}). An unchanged child stays as it is,
+ * with its focus, selection and scroll position. So does a child in which somebody is writing.
  */
 export function reconcile(parent, items) {
   const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
@@ -67,7 +67,7 @@ export function reconcile(parent, items) {
   for (const node of old.values()) node.remove();
 }
 
-/** Put a new version of something in its place, and the focus where it was. */
+/** Replace a node by its new version, and restore the focus in it. */
 export function swap(node, made) {
   const focused = node.contains(document.activeElement) ? document.activeElement : null;
   const name = focused?.closest("[data-focus]")?.dataset.focus;
@@ -76,12 +76,12 @@ export function swap(node, made) {
   (withFocusName(made, name) ?? made).focus({ preventScroll: true });
 }
 
-/** Find the element that is called so for the sake of keeping the focus. */
+/** Find the element with this focus name. */
 export function withFocusName(node, name) {
   return [...node.querySelectorAll("[data-focus]")].find((each) => name && each.dataset.focus === name);
 }
 
-/** Let a scrolled list stay at its end, whatever happens to its content or its size, until somebody leaves it. */
+/** Keep a list scrolled to its end when its content or its size changes, until the person scrolls away. */
 export function stayAtTheEnd(list) {
   let isAtEnd = true;
   let size = "";
@@ -91,7 +91,7 @@ export function stayAtTheEnd(list) {
     size = sizeNow();
   };
   list.addEventListener("scroll", () => {
-    // What is laid out anew moves too: that is nobody's wish to look elsewhere.
+    // New layout scrolls the list too. That does not mean that the person has scrolled away.
     if (size !== sizeNow()) return settle();
     isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_THE_END;
   });
@@ -100,14 +100,14 @@ export function stayAtTheEnd(list) {
   return { goToEnd: () => ((isAtEnd = true), settle()) };
 }
 
-/** Say something short at the edge of the window for a few seconds. */
+/** Show a short message at the edge of the window for seven seconds. */
 export function toast(words, kind = "note") {
   const shown = el("p", { class: `toast ${kind}` }, words);
   document.getElementById("toasts").append(shown);
   setTimeout(() => shown.remove(), 7000);
 }
 
-/** Let a button show that it waits, until the promise is settled; nobody presses it twice meanwhile. */
+/** Mark a button as busy until the promise settles. */
 export async function waiting(button, promise) {
   button.setAttribute("aria-busy", "true");
   try {

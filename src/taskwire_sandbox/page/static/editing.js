@@ -1,12 +1,12 @@
-// Changing a message of one's own, in its place.
+// Editing a person's own message in place.
 
 import { act } from "./control.js";
 import { button, el, toast } from "./dom.js";
 import { decoded } from "./mrkdwn.js";
 
 /**
- * Turn a message's content into a text box until it is saved or left. The row is not redrawn meanwhile;
- * `redraw` brings it up to date afterwards.
+ * Turn a message's content into a text box until it is saved or left. The row is not redrawn meanwhile.
+ * `redraw` updates it afterwards.
  */
 export function changeMessage(row, message, given, redraw) {
   const content = row.querySelector(".content");
@@ -44,7 +44,7 @@ export function changeMessage(row, message, given, redraw) {
   box.focus();
 }
 
-/** Undo what Slack made of the text: addresses lose their brackets, entities become signs. */
+/** Undo Slack's changes to the text: links lose their brackets, entities become characters. */
 function asTyped(text) {
   return decoded((text ?? "").replace(/<((?:https?|mailto):[^|>]+)(?:\|[^>]*)?>/g, "$1"));
 }

@@ -1,4 +1,4 @@
-// What can be pressed in messages, dialogs and the Home tab: buttons, menus, and fields that act at once.
+// What a person can use in messages, dialogs and the Home tab: buttons, menus, and fields that act at once.
 
 import { el, toast, waiting } from "./dom.js";
 import { field, initialOf, valueOf } from "./fields.js";
@@ -9,8 +9,8 @@ import { openMenu } from "./menu.js";
 let made = 0;
 
 /**
- * Make an element that acts when it is used. `place` knows what it stands in: `press(block, element, value)`
- * sends the interaction, `state(block, element)` gives what is entered, `world`, `suggest`.
+ * Make an element that acts when it is used. `place` is the surface that holds it: `press(block, element, value)`
+ * sends the interaction, `state(block, element)` returns the entered value. It also has `world` and `suggest`.
  */
 export function actionElement(block, element, place) {
   const focus = `${block.block_id}/${element.action_id}`;
@@ -29,7 +29,7 @@ export function actionElement(block, element, place) {
   }
 }
 
-/** Make what stands for a picture: the page fetches nothing from elsewhere. */
+/** Make a label in place of a picture, because the page loads nothing from other origins. */
 export function imageNote(image) {
   const words = image.alt_text || image.title?.text || "picture";
   return el("span", { class: "picture", role: "img", "aria-label": words, title: image.image_url ?? "" }, words);
@@ -51,7 +51,7 @@ function button(block, element, place, focus) {
   const words = element.text.text;
   const given = { class: `button ${style}`, "data-focus": focus, "aria-label": element.accessibility_label };
   const href = safeAddress(element.url);
-  // Slack opens the page and tells the app of the click all the same.
+  // Slack opens the link, and also tells the app of the click.
   const onClick = () => press(node, block, element, place, element.value ?? null);
   const away = { href, target: "_blank", rel: "noopener noreferrer" };
   const node = href

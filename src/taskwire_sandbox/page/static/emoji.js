@@ -1,4 +1,4 @@
-// The emoji that the bot and the people of the demo use, by the names that Slack gives them.
+// The emoji that the bot and the people of the demo use, by Slack's names.
 
 const TABLE = {
   arrow_forward: "▶️",
@@ -67,7 +67,7 @@ const TABLE = {
   zap: "⚡",
 };
 
-/** The few that a person picks from. */
+/** The emoji that a person can pick from. */
 export const PICKED = [
   "+1",
   "eyes",
@@ -79,12 +79,12 @@ export const PICKED = [
   "octagonal_sign",
 ];
 
-/** Find the sign of a name; nothing if the table does not have it. */
+/** Return the character for a name, or nothing if the table does not have it. */
 export function emojiSign(name) {
   return Object.hasOwn(TABLE, name) ? TABLE[name] : "";
 }
 
-/** Make what shows an emoji; an unknown one shows its name. */
+/** Make the node for an emoji. An unknown emoji shows its name. */
 export function emojiNode(name) {
   const sign = emojiSign(name);
   const node = document.createElement("span");

@@ -1,4 +1,4 @@
-// The inputs of dialogs and messages: every element that holds a value, as the stand-in's acts take it.
+// The inputs of dialogs and messages: all elements that hold a value, in the form that the stand-in's acts take.
 
 import { el } from "./dom.js";
 
@@ -21,7 +21,7 @@ const SIMPLE = [
   "selected_channels",
 ];
 
-/** Read a value from a view's state or from an element's initial one. */
+/** Read a value from an element's part of the view state. */
 export function valueOf(state) {
   if (!state) return null;
   if ("selected_option" in state) return state.selected_option?.value ?? null;
@@ -31,7 +31,7 @@ export function valueOf(state) {
   return simple ? state[simple] : (state.value ?? null);
 }
 
-/** Read the value that an element of a message starts with. */
+/** Read the initial value of an element of a message. */
 export function initialOf(element) {
   const one = (key) => element[key];
   const options = one("initial_options")?.map((option) => option.value);
@@ -41,8 +41,8 @@ export function initialOf(element) {
 }
 
 /**
- * Make an element that holds a value. `held.value` is what it starts with, `held.onChange(value, isDone)` hears
- * of each change (`isDone`: the person has left it or chosen), `held.id` is for its label.
+ * Make an element that holds a value. It starts with `held.value`. `held.onChange(value, isDone)` is called for
+ * each change; `isDone` means that the person has left the element or chosen. `held.id` is for its label.
  */
 export function field(element, held, { world, suggest }) {
   const kind = element.type;
@@ -134,7 +134,7 @@ function groupsOf(element, world) {
   return [{ label: "", options: open.map((place) => ({ value: place.id, label: named(place) })) }];
 }
 
-/** Tell whether a select's own filter lets a conversation through. */
+/** Return whether a select's own filter accepts a conversation. */
 function passes(place, { filter = {} }, world) {
   const kind = place.is_im ? "im" : place.is_mpim ? "mpim" : place.is_private ? "private" : "public";
   if (filter.include && !filter.include.includes(kind)) return false;

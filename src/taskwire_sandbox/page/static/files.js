@@ -1,4 +1,4 @@
-// Files: how they look below a message, a preview of those that are text, and what one attaches.
+// Files: how they look below a message, a preview of text files, and the files that a person attaches.
 
 import { fileAddress, fileText } from "./control.js";
 import { el, fill, note } from "./dom.js";
@@ -6,7 +6,7 @@ import { el, fill, note } from "./dom.js";
 const PREVIEW_LINES = 8;
 const LARGEST = 10 * 1024 * 1024;
 
-/** Say how large something is. */
+/** Return a size as text. */
 export function sizeOf(bytes) {
   if (bytes < 1024) return `${bytes} bytes`;
   return bytes < 1024 ** 2 ? `${Math.round(bytes / 1024)} KB` : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
@@ -52,7 +52,7 @@ function unfold(shown, text) {
   shown.append(toggle);
 }
 
-/** Read a file that somebody chose, in the form in which it is posted; null if it is too large. */
+/** Read a chosen file into the form in which it is posted, or null if it is too large. */
 export async function attachment(file) {
   if (file.size > LARGEST) return null;
   const bytes = new Uint8Array(await file.arrayBuffer());

@@ -1,4 +1,4 @@
-// What can be typed next: commands and their grammar after "/", a thread's verbs after "!", people after "@".
+// Completions while a person types: commands and their grammar after "/", thread verbs after "!", people after "@".
 
 import { el, fill } from "./dom.js";
 import { inline } from "./mrkdwn.js";
@@ -7,7 +7,7 @@ const MOST = 20;
 const KEYS = "↑ ↓ choose · Tab completes · Esc closes";
 const PLACEHOLDER = /\s*(?:[[(<]|\b[A-Z]{2,}\b).*$/;
 
-/** Offer completions for a text box. `world.told.hints` is the grammar; Slack itself knows only the command. */
+/** Offers completions for a text box. `world.told.hints` has the grammar. The real Slack completes only the command. */
 export class Hints {
   constructor(box, world, isThread) {
     Object.assign(this, { box, world, isThread, items: [], at: -1 });
@@ -48,7 +48,7 @@ export class Hints {
     return fits.map((hint) => this.grammarItem(hint, typed));
   }
 
-  /** The commands that the grammar says nothing about. */
+  /** The commands that are not in the grammar. */
   plainCommands() {
     const known = this.world.told.hints.map((hint) => hint.usage.split(" ")[0]);
     return (this.world.commands ?? [])
@@ -99,7 +99,7 @@ export class Hints {
     return undefined;
   }
 
-  /** Handle a key; true if it was meant for the suggestions. */
+  /** Handle a key. Returns true if the key was for the suggestions. */
   onKey(event) {
     if (!this.items.length || event.isComposing) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

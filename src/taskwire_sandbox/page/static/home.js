@@ -4,7 +4,7 @@ import { act } from "./control.js";
 import { block as drawBlock } from "./blocks.js";
 import { el, fill, note } from "./dom.js";
 
-/** Show the tabs above the conversation with the bot, once it has a Home: an app without one has no tabs. */
+/** Show the tabs above the conversation with the bot, if the app has a Home. Without a Home there are no tabs. */
 export function showTabs(node, world) {
   const isApp = world.here()?.id === world.direct(world.bot)?.id && Boolean(world.here());
   const tab = (name, words) => {
@@ -15,7 +15,7 @@ export function showTabs(node, world) {
   fill(node, isApp && hasHome ? [tab("home", "Home"), tab("messages", "Messages")] : []);
 }
 
-/** Show the Home tab's blocks, or that there is nothing yet. */
+/** Show the blocks of the Home tab, or a note that it is empty. */
 export function showHome(node, world) {
   const view = world.homeView;
   if (!view) {

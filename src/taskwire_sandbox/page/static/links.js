@@ -1,12 +1,12 @@
-// Where links lead. Most open a new tab; what stands for a place of this demo opens that place here instead.
+// Where links lead. Most open a new tab. A link to a place in this demo opens that place here instead.
 
 import { toast } from "./dom.js";
 
 const PERMALINK = /^https:\/\/[\w-]+\.slack\.com\/archives\/([A-Z0-9]+)\/p(\d+)(\d{6})$/;
-// Where the stand-in's agents say that they push to. It does not exist, and nobody should land on its 404.
+// The stand-in's agents say that they push here. The address does not exist, so nobody should see its 404.
 const INVENTED = "https://github.com/acme/";
 
-/** Return the address if a browser may open it, else nothing. */
+/** Return the address if a browser may open it, else an empty string. */
 export function safeAddress(address) {
   try {
     const url = new URL(String(address));
@@ -16,7 +16,7 @@ export function safeAddress(address) {
   }
 }
 
-/** Make a link; an address that may not be opened shows as text. */
+/** Make a link. An address that may not be opened shows as text. */
 export function linkNode(address, ...words) {
   const href = safeAddress(address);
   const node = document.createElement(href ? "a" : "span");
@@ -34,7 +34,7 @@ export function readPermalink(address) {
   return { channel: found[1], ts, thread: url.searchParams.get("thread_ts") || ts };
 }
 
-/** Open a place of this demo; false if the address leads elsewhere. */
+/** Open a place in this demo. Returns false if the address leads elsewhere. */
 export function openHere(address, { world, coderUrl, showTask }) {
   const message = readPermalink(address);
   if (message) {

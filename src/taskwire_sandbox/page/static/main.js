@@ -1,4 +1,4 @@
-// Puts the page together: the world, what shows it, and the keys that work everywhere.
+// Puts the page together: the world, the parts that show it, and the keys that work everywhere.
 
 import { act, settings } from "./control.js";
 import { CoderPanel } from "./coder.js";
@@ -136,7 +136,7 @@ class Page {
     if (isWhisper && channel === world.channel) this.showEnd(message.thread_ts);
   }
 
-  /** Scroll to what was just said to this person alone, which often answers a button far above it. */
+  /** Scroll to a new message that only this person sees. It often answers a button far above it. */
   showEnd(threadTs) {
     const pane = threadTs ? this.thread : this;
     if (!threadTs || threadTs === this.world.threadTs) pane.scroll.goToEnd();

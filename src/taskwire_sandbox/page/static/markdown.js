@@ -15,7 +15,7 @@ const INLINE = new RegExp(
   "g",
 );
 
-/** Draw a text of Markdown. */
+/** Draw a Markdown text. */
 export function markdown(text) {
   const node = el("div", { class: "rich" });
   let lines = text.replace(/\r/g, "").split("\n");

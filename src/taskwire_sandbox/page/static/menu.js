@@ -1,8 +1,8 @@
-// Small menus that open beside a button: arrows move, Enter chooses, Escape and a click elsewhere close.
+// Small menus that open beside a button. Arrows move, Enter chooses, Escape and a click elsewhere close them.
 
 import { el } from "./dom.js";
 
-/** Open a menu of {label, act, kind?} below a button; the focus goes back to it. */
+/** Open a menu of {label, act, kind?} below a button. The focus returns to the button. */
 export function openMenu(button, items, { isRow = false } = {}) {
   document.querySelector(".menu")?.dispatchEvent(new Event("shut"));
   const menu = el("div", { class: isRow ? "menu row" : "menu", role: "menu" });
@@ -44,7 +44,7 @@ function move(event, menu, shut) {
   event.preventDefault();
 }
 
-/** Put it beside the button, and over no other pane: the buttons there belong to somebody else. */
+/** Place the menu beside the button. It must not cover another pane, whose buttons belong to something else. */
 function place(menu, button) {
   const at = button.getBoundingClientRect();
   const pane = button.closest(".room, .thread");

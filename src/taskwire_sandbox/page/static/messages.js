@@ -1,4 +1,4 @@
-// Messages: a row with its author, what it says, its files and reactions, its thread, and what one can do with it.
+// Messages: a row with author, text, files, reactions and thread, and the tools to act on it.
 
 import { act } from "./control.js";
 import { ago, dayOf, momentOf, timeOf } from "./dates.js";
@@ -16,7 +16,7 @@ import { avatar } from "./sidebar.js";
 const TOGETHER_SECONDS = 300;
 const QUIET_SUBTYPES = new Set(["channel_join", "channel_leave"]);
 
-/** Keep a list of messages in step; `at` is {world, isThread}. */
+/** Keep a list of messages in step. `at` is {world, isThread}. */
 export function showMessages(list, messages, at) {
   const items = [];
   let before = null;
@@ -102,7 +102,7 @@ function broadcastNote(message, world) {
 function content(message, at) {
   if (message.subtype === "tombstone") return note("This message was deleted.");
   const place = placeOf(message, at.world);
-  // What people typed comes with blocks too, but Slack's own client has read the mrkdwn in it by then.
+  // Typed messages have blocks too, but Slack's client has already parsed the mrkdwn in them.
   const isTyped = message.blocks?.[0]?.block_id === "typed";
   const said = message.blocks?.length && !isTyped
     ? blocks(message.blocks, place)
@@ -238,7 +238,7 @@ function onKey(event, node, message, at) {
   event.preventDefault();
 }
 
-/** Read a message out, shortly. */
+/** Return the start of a message for a screen reader. */
 export function readOut(message, world) {
   return `${authorOf(message, world)}: ${spoken(message.text, world).slice(0, 300)}`;
 }

@@ -23,7 +23,7 @@ export function decoded(text) {
   return text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }
 
-/** Read a text of mrkdwn; `names` knows people and places. */
+/** Draw a text of mrkdwn. `names` knows the names of people and conversations. */
 export function mrkdwn(text, names) {
   const shown = document.createDocumentFragment();
   text.split(/```\n?/).forEach((part, number) => {
@@ -51,7 +51,7 @@ function paragraphs(text, names) {
   return made;
 }
 
-/** Read one line. */
+/** Draw one line. */
 export function inline(text, names) {
   const made = [];
   let end = 0;
@@ -93,20 +93,20 @@ function special(target, label) {
   return el("span", { class: "pill call" }, label || `@${kind === "subteam" ? rest[0] : kind}`);
 }
 
-/** Make what shows a person who is mentioned. */
+/** Make the node for a mentioned person. */
 export function personPill(id, names, label = "") {
   const isMe = id === names.me;
   return el("span", { class: isMe ? "pill me" : "pill" }, `@${names.person(id) || label || id}`);
 }
 
-/** Make what shows a place that is mentioned; a click goes there. */
+/** Make the node for a mentioned conversation. A click opens the conversation. */
 export function placePill(id, names, label = "") {
   const name = names.place(id) || label;
   if (!name) return el("span", { class: "pill" }, "#private-channel");
   return el("button", { type: "button", class: "pill", onClick: () => names.go(id) }, `#${name}`);
 }
 
-/** Reduce mrkdwn to what a voice reads out. */
+/** Return the plain text of mrkdwn, for a screen reader. */
 export function spoken(text, names) {
   const node = el("div", {}, mrkdwn(text ?? "", names));
   return node.textContent.replace(/\s+/g, " ").trim();

@@ -1,6 +1,6 @@
-// One stop for Tab in a list of messages: the arrows go on from it, and its tools follow when it is chosen.
+// A list of messages is one stop for Tab. The arrows move between rows, and Tab goes on to the tools of the row.
 
-/** Choose which row of a list Tab reaches: the one that has the focus, else the one before, else the last. */
+/** Choose the row that Tab reaches: the focused one, else the one that Tab reached before, else the last. */
 export function rove(list, focused = document.activeElement) {
   const rows = [...list.querySelectorAll(".message")];
   const inside = rows.find((row) => row.contains(focused));
@@ -11,7 +11,7 @@ export function rove(list, focused = document.activeElement) {
   }
 }
 
-/** Move from a row by an arrow key. */
+/** Move the focus from a row by an arrow key. */
 export function step(row, key) {
   const rows = [...row.parentElement.querySelectorAll(".message")];
   rows[rows.indexOf(row) + (key === "ArrowUp" ? -1 : 1)]?.focus();

@@ -1,11 +1,11 @@
-// The left side: channels, direct messages, the app; and at the top who one is.
+// The left side: channels, direct messages and the app, and at the top the choice of the present person.
 
 import { act } from "./control.js";
 import { el, fill, toast, withFocusName } from "./dom.js";
 
 const TINTS = 6;
 
-/** Draw a person's or the bot's face: initials on a colour of their own. */
+/** Draw the initials of a person or the bot on a color of their own. */
 export function avatar(id, world, kind = "") {
   const user = world.people.get(id);
   if (id === world.bot) return el("img", { class: `avatar ${kind}`, src: "/page/icon.svg", alt: "" });
@@ -15,7 +15,7 @@ export function avatar(id, world, kind = "") {
   return el("span", { class: `avatar tint-${tint} ${kind}`, "aria-hidden": "true" }, initials.toUpperCase());
 }
 
-/** Show who one is and may be. */
+/** Show the present person and the people to choose from. */
 export function showPeople(node, world) {
   const button = (user) => {
     const isMe = user.id === world.me;
@@ -28,7 +28,7 @@ export function showPeople(node, world) {
   keepingFocus(node, () => fill(node, el("span", { class: "people-label" }, "You are"), world.members().map(button)));
 }
 
-/** Show where one can go. */
+/** Show the conversations that can be opened. */
 export function showSidebar(node, world) {
   const places = [...world.places.values()].filter((place) => world.canSee(place) && !place.is_archived);
   const channels = places.filter((place) => !place.is_im && !place.is_mpim);

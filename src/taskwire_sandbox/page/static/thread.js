@@ -1,4 +1,4 @@
-// The thread pane: the message that it began with, its replies, and a box to reply.
+// The thread pane: the thread's parent, its replies, and a box to reply.
 
 import { Composer } from "./composer.js";
 import { el, signButton, stayAtTheEnd } from "./dom.js";
@@ -19,7 +19,7 @@ export class Thread {
     });
   }
 
-  /** Close it; the focus goes back to the message that it belongs to. */
+  /** Close the pane. The focus returns to the thread's parent. */
   leave() {
     const { threadTs } = this.world;
     this.world.closeThread();

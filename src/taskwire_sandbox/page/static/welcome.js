@@ -1,10 +1,10 @@
-// The welcome strip: what this is, and three things to try. A click only fills the message box.
+// The welcome strip: what the demo is, and three things to try. A click only fills the message box.
 
 import { el, fill, signButton } from "./dom.js";
 
 const HOW = "Pick one, press Enter, then reply in its thread:";
 const KEY = "taskwire-welcome-closed";
-// The words decide which of Coder's scripted agents takes the task; see `sandbox/coder/scripts`.
+// The words decide which scripted agent takes the task; see `taskwire_sandbox/coder/scripts.py`.
 const IDEAS = [
   {
     title: "Get something fixed",
@@ -23,7 +23,7 @@ const IDEAS = [
   },
 ];
 
-/** Show the strip unless somebody closed it in this window. */
+/** Show the strip unless it was closed in this window. */
 export function showWelcome(node, world, composer) {
   if (sessionStorage.getItem(KEY) || !world.commands) return;
   const close = () => {

@@ -1,7 +1,7 @@
-// What the page knows: people, places, what is said in the one that is open, and who one is.
+// What the page knows: people, conversations, the messages of the open one, and the present person.
 //
-// Everything is read from the stand-in and read again when its stream tells of a change; nothing is
-// computed from the stream itself, so a change that was missed is mended by the next one.
+// Everything is read from the stand-in, and read again when its stream announces a change. Nothing is computed
+// from the stream itself, so a missed change is corrected at the next one.
 // Events: "people", "room", "thread", "views", "said" (detail: the message), "connection".
 
 import { act, follow, look } from "./control.js";
@@ -78,7 +78,7 @@ export class World extends EventTarget {
     return Promise.all([this.readRoom(), this.readThread(), this.readViews()]);
   }
 
-  /** Begin to read; returns whether that is still the latest, since answers may overtake each other. */
+  /** Begin to read. Returns a function that says whether no later read has begun: answers may overtake each other. */
   begin(name) {
     const number = (this.begun.get(name) ?? 0) + 1;
     this.begun.set(name, number);
@@ -119,7 +119,7 @@ export class World extends EventTarget {
     this.tell("views");
   }
 
-  /** Read once, however many changes arrive at the same moment. */
+  /** Read once for all changes that arrive within 15 milliseconds. */
   soon(name) {
     if (this.pending.has(name)) return;
     const later = setTimeout(() => {
@@ -143,7 +143,7 @@ export class World extends EventTarget {
   }
 
   async onMessage({ channel, message }) {
-    // The first word of a direct message opens the conversation too.
+    // The first message of a direct conversation opens it too.
     if (!this.places.has(channel)) await this.readPeople().catch(() => {});
     if (message.user === this.me || !this.places.get(channel)?.members.includes(this.me)) return;
     const isHere = channel === this.channel;
@@ -165,7 +165,7 @@ export class World extends EventTarget {
 
   // Going
 
-  /** Read who one is and where from the address, so that two windows can be two people. */
+  /** Read the person and the place from the address, so that two windows can be two people. */
   openAddress() {
     const query = new URLSearchParams(location.search);
     const [channel, thread] = location.hash.slice(1).split("/");
@@ -189,7 +189,7 @@ export class World extends EventTarget {
     return (mine.find((place) => place.members.includes(this.me) && !place.is_im) ?? mine[0])?.id ?? "";
   }
 
-  /** Open a place, and a thread in it. */
+  /** Open a conversation, and a thread in it. */
   async go(channel, threadTs = "", tab = "messages") {
     if (!this.places.has(channel)) await this.readPeople();
     if (!this.canSee(this.places.get(channel))) return;
@@ -218,7 +218,7 @@ export class World extends EventTarget {
     await this.go(this.direct(this.bot)?.id, "", tab);
   }
 
-  /** Be somebody else from now on. */
+  /** Become another person. */
   async become(id) {
     this.me = id;
     this.unread.clear();
@@ -239,7 +239,7 @@ export class World extends EventTarget {
     return this.places.get(this.channel);
   }
 
-  /** List the people whom one can be. */
+  /** List the people to choose from. */
   members() {
     return [...this.people.values()].filter((user) => !user.is_bot && !user.deleted);
   }
@@ -253,7 +253,7 @@ export class World extends EventTarget {
     return place?.members.includes(this.me) ?? false;
   }
 
-  /** Find one's direct conversation with somebody. */
+  /** Find the present person's direct conversation with somebody. */
   direct(id) {
     const pair = (place) => place.is_im && place.members.includes(id) && place.members.includes(this.me);
     return [...this.places.values()].find(pair);
@@ -265,7 +265,7 @@ export class World extends EventTarget {
     return user ? user.real_name || user.name : "";
   }
 
-  /** Name a place; nothing for one that one may not see. */
+  /** Return a conversation's name, or nothing if the person may not see it. */
   place(id) {
     const place = this.places.get(id);
     if (!this.canSee(place)) return "";
@@ -273,7 +273,7 @@ export class World extends EventTarget {
     return this.person(place.members.find((member) => member !== this.me) ?? this.me);
   }
 
-  /** List what is said in the open place: everybody's messages and what only one sees, in order. */
+  /** List the messages of the open conversation in order: everybody's, and those that only this person sees. */
   said() {
     return this.merged(this.room, (whisper) => !whisper.thread_ts);
   }
@@ -293,7 +293,7 @@ export class World extends EventTarget {
     return { user: author ?? this.bot, ...body, ts, thread_ts, isWhisper: true };
   }
 
-  /** Say something to this person alone, as Slack itself does when a command fails. */
+  /** Show a message to this person alone, as Slack itself does when a command fails. */
   whisper(text, threadTs = "") {
     const ts = (Date.now() / 1000).toFixed(6);
     const place = { channel: this.channel, thread_ts: threadTs || null };
