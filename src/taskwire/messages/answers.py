@@ -1,7 +1,8 @@
-"""Short answers to people: what was done, what waits and why, what was asked.
+"""Short answers to people: what was done, what waits and why, and questions.
 
-A refusal is a pair, what is wrong and what to do next, for a `UserError`; `refusal` makes a message of it.
-Refusals that concern names and choices stand in `refusals`.
+The docstring of a function says when its text is used. A refusal is the pair that a `UserError` takes: what
+is wrong, and what to do next. `refusal` turns it into a message. Refusals about names and choices are in
+`refusals`.
 """
 
 from taskwire.domain.controls import Button
@@ -11,7 +12,7 @@ from taskwire.domain.message import Message
 from taskwire.messages.blocks import TEXT, button, code, cut, escaped, named, quoted, rows, section, sentence
 from taskwire.messages.shapes import question, statement, title
 
-# All blocks of a message together fail at about 13,000 characters.
+# In characters. Slack refuses a message whose blocks have more than about 13,000 together.
 QUOTED_INPUT = 9_000
 
 
@@ -32,18 +33,18 @@ def _typed(verb: str, link: Link) -> str:
 
 
 def another_one(prompt: str, key: str) -> Message:
-    """The same was asked for a moment ago."""
+    """The person asked for the same task a moment ago."""
     words = "You started exactly this task here less than two minutes ago. Another one?"
     return question(words, prompt, [button(Button.CREATE_ANOTHER, "Create another", key, style="primary")])
 
 
 def another_follows(prompt: str) -> Message:
-    """What takes the place of the question whether another one is meant."""
+    """The person wants another task. This text replaces the question."""
     return question("Another one is being created.", prompt, [])
 
 
 def options_behind(typed: str) -> Message:
-    """What stood at the end of a prompt was taken for options."""
+    """Text at the end of a prompt was read as options."""
     shown = escaped(typed.replace("`", "'"), 200)
     return statement(
         f"I took `{shown}` at the end for options, so your prompt ends before it. Was it part of the text? "
@@ -52,7 +53,7 @@ def options_behind(typed: str) -> Message:
 
 
 def not_created(why: str) -> Message:
-    """The task could not be created; nothing is left of it."""
+    """The task could not be created, and nothing is left of it."""
     return statement(f"The task was not created. {why}")
 
 
@@ -62,7 +63,7 @@ def not_attached(why: str) -> Message:
 
 
 def may_be_posted(code_word: str, channel: str, *, is_attached: bool = False) -> Message:
-    """The card may have been posted, and nobody can look any more."""
+    """The card may have been posted, and nobody can look for it any more."""
     where = _conversation(channel)
     left = "got no thread from me" if is_attached else "was not created"
     return statement(
@@ -76,7 +77,7 @@ def _conversation(channel: str) -> str:
 
 
 def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False) -> Message:
-    """The card cannot be posted where it should stand."""
+    """The card cannot be posted in the chosen place."""
     where = _conversation(channel)
     reasons = {
         "not_in_channel": f"I'm not in {where}. Invite me there with `/invite @Taskwire`, then try again.",
@@ -91,7 +92,7 @@ def cannot_post(code_word: str, channel: str = "", *, is_attached: bool = False)
 
 
 def thread_closed(link: Link, code_word: str) -> Message:
-    """Nothing can be said in a task's thread any more."""
+    """The bot can no longer post in a task's thread."""
     where = f"<#{link.record.channel}>" if link.record.channel.startswith("C") else "its conversation"
     why = {
         "is_archived": f"{where} is archived",
@@ -107,7 +108,7 @@ def thread_closed(link: Link, code_word: str) -> Message:
 
 
 def outsiders_read(link: Link) -> Message:
-    """People of another company have come to a task's channel."""
+    """People of another company have joined a task's channel."""
     name = escaped(link.record.name, 60)
     return statement(
         f"<#{link.record.channel}> is shared with another company: its people read what the agent of "
@@ -120,7 +121,7 @@ def outsiders_read(link: Link) -> Message:
 
 
 def act_too_old(verb: str) -> Message:
-    """A verb was found after the bot had been away for long."""
+    """A verb was found after the bot had been away for more than an hour."""
     return statement(
         f"`!{verb}` was written while I was away, more than an hour ago, so I did nothing. "
         "Write it again if it still holds."
@@ -128,7 +129,7 @@ def act_too_old(verb: str) -> Message:
 
 
 def quoted_input(author: str, text: str) -> Message:
-    """Words that came by `/task send`, shown in the thread before the agent gets them."""
+    """The text of `/task send`, which the thread sees before the agent gets it."""
     is_long = len(text) > QUOTED_INPUT
     beginning = f" (the beginning; the agent gets all {len(text):,} characters)" if is_long else ""
     words = f"{escaped(author, 80)} says{beginning}:"
@@ -139,14 +140,14 @@ def quoted_input(author: str, text: str) -> Message:
 
 
 def sent_to_thread(link: Link) -> Message:
-    """The words of `/task send` are in the thread."""
+    """The text of `/task send` was posted in the thread."""
     return statement(
         f"Your words are in the thread of {title(link)}; the mark on them says when the agent has them."
     )
 
 
 def asked_in_thread(link: Link) -> Message:
-    """The words of `/task send` begin with `!`, and wait for a word of their author's."""
+    """The text of `/task send` begins with `!`, so its author has to confirm it."""
     return statement(
         f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
         f"the thread of {title(link)} whether you mean that."
@@ -167,12 +168,12 @@ def pausing(link: Link) -> Message:
 
 
 def paused_since(link: Link) -> Message:
-    """Somebody paused after this person had resumed."""
+    """Somebody paused the task after this person had asked to resume it."""
     return statement(f"{title(link)} was paused after you asked for that, so it stays paused.")
 
 
 def overtaken(link: Link, verb: str) -> Message:
-    """The opposite has been done since."""
+    """Somebody has done the opposite since the request."""
     since = "started" if verb == "pause" else "stopped"
     return statement(
         f"{title(link)} has been {since} since you asked me to {verb} it, so I left it as it is."
@@ -180,7 +181,7 @@ def overtaken(link: Link, verb: str) -> Message:
 
 
 def already_paused(link: Link) -> Message:
-    """There is nothing to pause."""
+    """The task is paused already."""
     again = "A reply in its thread" if _has_thread(link) else _typed("resume", link)
     return statement(f"{title(link)} is paused already. {again} starts it again.")
 
@@ -196,7 +197,7 @@ def resuming(link: Link) -> Message:
 
 
 def already_running(link: Link) -> Message:
-    """There is nothing to resume."""
+    """The task is running already."""
     return statement(f"{title(link)} is running already.")
 
 
@@ -209,17 +210,17 @@ def waiting_for_build(link: Link, verb: str) -> Message:
 
 
 def restarting(link: Link) -> Message:
-    """What runs and cannot be reached is stopped first."""
+    """The workspace runs but cannot be reached, so it is stopped first."""
     return statement(f"Stopping the workspace of {title(link)}. I start it again as soon as that is over.")
 
 
 def edited(link: Link) -> Message:
-    """The prompt is replaced."""
+    """The prompt was replaced."""
     return statement(f"{title(link)} has its new prompt. The agent reads it when the task is resumed.")
 
 
 def pause_to_edit(link: Link, key: str) -> Message:
-    """Coder takes a new prompt only while the task is paused."""
+    """Coder changes a prompt only while the task is paused."""
     words = (
         f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Pause it and change it then?"
@@ -228,24 +229,24 @@ def pause_to_edit(link: Link, key: str) -> Message:
 
 
 def edit_button(link: Link) -> Message:
-    """A message cannot open a dialog; a button can."""
+    """A message cannot open a dialog, but a button can."""
     words = f"Coder takes a new prompt for {title(link)} while the task is paused."
     return question(words, "", [button(Button.EDIT, "Edit prompt", link.id)])
 
 
 def delete_button(link: Link) -> Message:
-    """A message cannot open a dialog; a button can."""
+    """A message cannot open a dialog, but a button can."""
     words = f"Deleting {title(link)} removes its workspace and everything in it that was not pushed."
     return question(words, "", [button(Button.DELETE, "Delete…", link.id, style="danger")])
 
 
 def deleted(link: Link) -> Message:
-    """The task is deleted; whoever asked does not see its thread."""
+    """The task was deleted. The text is for a person who does not see its thread."""
     return statement(f"{title(link)} is deleted.")
 
 
 def detached(link: Link) -> Message:
-    """The link is ended on request."""
+    """The link was ended on request."""
     name = escaped(link.record.name, 60)
     return statement(
         f"This thread is detached: the task itself is left alone, and I say no more about it here. "
@@ -254,7 +255,7 @@ def detached(link: Link) -> Message:
 
 
 def detached_by_name(link: Link) -> Message:
-    """The same, for whoever asked for it and does not look at the thread."""
+    """The same, for a person who does not look at the thread."""
     return statement(
         f"{title(link)} has no thread any more: the task itself is left alone, and I say no more about it. "
         f"{_typed('attach', link)} gives it a new thread."
@@ -262,7 +263,7 @@ def detached_by_name(link: Link) -> Message:
 
 
 def muted(link: Link, *, is_muted: bool) -> Message:
-    """Calls are off, or on again."""
+    """Mentions were turned off, or on again."""
     if is_muted:
         return statement(
             f"{title(link)} mentions nobody any more; its messages still come. "
@@ -272,7 +273,7 @@ def muted(link: Link, *, is_muted: bool) -> Message:
 
 
 def already_attached(link: Link, permalink: str) -> Message:
-    """The task has a thread, at this address if the bot may still write there."""
+    """The task has a thread already. `permalink` is empty if the bot can no longer write there."""
     if permalink:
         return statement(f"{title(link)} has a thread already: <{permalink}>")
     return statement(
@@ -285,7 +286,7 @@ def already_attached(link: Link, permalink: str) -> Message:
 
 
 def logs(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
-    """The end of what the agent wrote, by now or, as a snapshot, until the last pause."""
+    """The end of the agent's log. A snapshot ends at the last pause."""
     if not text.strip():
         return statement(f"{named(title)} has written nothing yet.")
     end = "The end of the log" if is_cut else "The log"
@@ -297,12 +298,12 @@ def logs(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> M
 
 
 def log_follows(link: Link, *, is_snapshot: bool = False) -> Message:
-    """The whole log comes as a file, for one person."""
+    """The whole log is about to be sent to one person as a file."""
     return statement(f"{_whole(title(link), is_snapshot)} follows in your direct messages with me.")
 
 
 def log_sent(title: str, *, is_snapshot: bool = False) -> Message:
-    """The whole log went to the person's direct messages."""
+    """The whole log was sent to the person's direct messages."""
     return statement(f"{_whole(named(title), is_snapshot)} is in your direct messages with me.")
 
 
@@ -318,7 +319,7 @@ def _whole(name: str, is_snapshot: bool) -> str:
 
 
 def too_fast(most: int = 10) -> Message:
-    """Somebody asks for more than is done for one person."""
+    """A person makes more requests than one person may."""
     count = {10: "ten", 30: "thirty"}.get(most, str(most))
     return statement(
         f"That is more than {count} requests in a minute, so the rest is not done. "
@@ -327,13 +328,13 @@ def too_fast(most: int = 10) -> Message:
 
 
 def for_everybody(message: Message, key: str) -> Message:
-    """Offer to show everybody what one person is shown."""
+    """Add a button that shows a private answer to everybody."""
     show = rows("show", [button(Button.SHOW_ANSWER, "Show to everybody", key)])
     return message.model_copy(update={"blocks": (*message.blocks, *show)})
 
 
 def shown_to_everybody() -> Message:
-    """What takes the place of an answer that everybody sees now."""
+    """Everybody sees the answer now. This text replaces the private one."""
     return statement("Shown to everybody in the thread.")
 
 
@@ -345,14 +346,14 @@ def command_outcome_unknown() -> str:
 
 
 def store_away() -> str:
-    """Redis cannot be reached, so nothing was taken."""
+    """Redis cannot be reached, so nothing was accepted."""
     return (
         "I could not take this: my store cannot be reached. Nothing was done; please try again in a minute."
     )
 
 
 def only_another_version_reads() -> Message:
-    """What was asked for was written by a version that this one cannot read."""
+    """Another version wrote what this person asks for, and this version cannot read it."""
     return statement(
         "Another version of Taskwire has written this, and the one that runs now cannot read it. Try again "
         "when the other one is back."
@@ -360,7 +361,7 @@ def only_another_version_reads() -> Message:
 
 
 def too_much_waits() -> str:
-    """More was asked for, by this person or in this thread, than is kept."""
+    """More requests of this person, or in this thread, wait than are kept."""
     return (
         "So much that was asked for still waits that I did not take this one. "
         "Please try again in a few minutes."
@@ -368,7 +369,7 @@ def too_much_waits() -> str:
 
 
 def trouble(sign: str) -> Message:
-    """Something nobody expected; the reference finds the log line."""
+    """An unexpected error. The reference finds the log line."""
     return statement(
         "Something went wrong on my side, and nothing was done. If it stays, give whoever runs "
         f"Taskwire this reference: `{sign}`."
@@ -380,22 +381,22 @@ def dialog_failed() -> Message:
     return statement("Slack did not let me open the dialog in time. Nothing was done; please try again.")
 
 
-# Why a job was given up.
+# Reasons why a job is given up.
 KILLED = "I was stopped in the middle of it again and again"
 FAILED_FOR_A_DAY = "it did not succeed in a day"
 REFUSED_FOR_A_WEEK = "my account was refused for a week"
 NEWER_NEVER_CAME = "another version of me took it, and none that can read it has come for a week"
-# These say nothing of the one job that was tried.
+# These reasons say nothing about the one job that was tried.
 SHARED_REASONS = (FAILED_FOR_A_DAY, REFUSED_FOR_A_WEEK)
 
 
 def wrong_with_me(sign: str) -> str:
-    """The same job surprised me time and again."""
+    """The same job failed unexpectedly several times."""
     return f"something is wrong with me (reference {sign})"
 
 
 def gave_up(wished: str, why: str, *, is_outcome_unknown: bool) -> Message:
-    """A job was given up, whose purpose is named as `waiting.wish` does."""
+    """A job was given up. `wished` names its purpose, as `waiting.wish` does."""
     doubt = "I could not find out whether it happened, so please look before you ask again. "
     return statement(
         f"I gave up {wished}: {sentence(escaped(why, 300))} {doubt if is_outcome_unknown else ''}"
@@ -404,7 +405,7 @@ def gave_up(wished: str, why: str, *, is_outcome_unknown: bool) -> Message:
 
 
 def coder_away() -> Message:
-    """Coder cannot be asked just now."""
+    """Coder does not answer at the moment."""
     return statement("Coder does not answer me right now. Please try again in a minute.")
 
 
@@ -417,7 +418,7 @@ def token_refused() -> Message:
 
 
 def never_posted(*, is_attached: bool) -> Message:
-    """The card could not be posted."""
+    """The card could not be posted for an hour."""
     left = "The task got no thread." if is_attached else "Nothing was created."
     return statement(f"I could not post the card for an hour, so I stopped trying. {left}")
 
@@ -431,7 +432,7 @@ def no_tasks() -> Message:
 
 
 def slack_is_full() -> Message:
-    """There was no place in Slack's limits for as long as anybody can be answered."""
+    """No place in Slack's limits became free while the answer could wait."""
     return statement(
         "Slack lets me make only so many calls a minute, and too many were asked of me. "
         "Please ask again in a while."
@@ -439,17 +440,17 @@ def slack_is_full() -> Message:
 
 
 def slack_away() -> Message:
-    """Slack did not do its part."""
+    """Slack did not do what the bot asked for."""
     return statement("Slack did not do what I asked of it just now. Please try again in a minute.")
 
 
 def mention_not_yet() -> Message:
-    """Mentions come later."""
+    """A person mentions the bot to start a task, which this version cannot do."""
     return statement("I can't start a task from a mention yet. Type `/task create …` in the channel instead.")
 
 
 def direct_not_yet() -> Message:
-    """Direct messages come later."""
+    """A person writes a direct message to start a task, which this version cannot do."""
     return statement(
         "I can't start a task from a message here yet. Type `/task create …` instead, here or in a channel."
     )

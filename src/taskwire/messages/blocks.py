@@ -1,8 +1,8 @@
-"""The few blocks that all messages share, and how text from outside is put among them.
+"""The blocks that all messages share, and how text from outside is put into them.
 
-What people, agents and Coder wrote goes into `rich_text` and `plain_text`, which parse nothing, so that a
-title with a star in it shows a star. Only our own words and times are mrkdwn. What a message says is decided
-in the modules beside this one; lengths are kept here.
+Text from people, agents and Coder goes into `rich_text` and `plain_text`. These parse nothing, so a star in a
+title stays a star. Only our own words and times are mrkdwn. The other modules of this folder decide what a
+message says. This one keeps the limits on length.
 """
 
 import re
@@ -17,35 +17,36 @@ from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import Part, as_name, escape_mrkdwn, has_name, parts_of, without_calls
 from taskwire.domain.phases import Phase
 
-# A report of Coder's has at most 160 bytes; titles that people give at most 64.
+# In characters. A report from Coder has at most 160 bytes, and a title from a person at most 64.
 TITLE = 120
 REPORT = 300
 # chat.update refuses a longer text (msg_too_long).
 TEXT = 4_000
-# No documented limit for one rich_text; all blocks together fail at about 13,000 characters.
+# Slack documents no limit for one rich_text. All blocks together fail at about 13,000 characters.
 CODE = 6_000
 URL = 3_000
 BUTTONS_IN_A_ROW = 5
-# What a button says.
+# Slack's limit for the label of a button.
 BUTTON = 75
 
-# Secrets are plain letters and signs; so many of them are recognised, whatever is missing.
+# Secrets consist of these characters. Masking recognises the beginning of a secret if it has more than 80 of
+# them.
 _PLAIN = re.compile("[!-~]")
 _PART_OF_WORD = re.compile(r"(?<=[^!-~])[!-~]{1,80}\Z")
-# Of a link with nothing secret in it, all up to the last slash.
+# The part of a link up to its last slash, if it can hold no secret.
 _WHOLE_PARTS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/(?:[A-Za-z0-9._~%+-]*/)*")
-# They turn the rest of a line around; right-to-left scripts need none of them.
+# Characters that reverse the rest of a line. Right-to-left scripts do not need them.
 _TURNERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-# Browsers keep these in a host; the older rule, which Python has, makes other letters of them.
+# Browsers keep these letters in a host. Python follows an older rule, which replaces them by other letters.
 _KEPT = re.compile(r"[\u00df\u03c2]")
-# They would end the bold of a name, or begin something else in it.
+# Characters that would end the bold of a name, or begin other markup in it.
 _MARKS = re.compile(r"[*_~`]")
 
 
 class PhaseLabel(NamedTuple):
-    """How a phase looks: an emoji to scan for, and its word."""
+    """How a phase is shown: an emoji and a word."""
 
     emoji: str
     label: str
@@ -67,11 +68,11 @@ PHASE_LABELS = {
 
 
 def cut(text: str, limit: int) -> str:
-    """Shorten a text to the limit, and show that it was.
+    """Shorten a text to the limit, and show that it was shortened.
 
-    A short part of a word is left out: masking would not see that it is the beginning of a secret. Where that
-    would leave less than half, the whole parts of a link stay. A passphrase in quotation marks is recognised
-    by masking although it was cut.
+    A short part of a word at the end is dropped, because masking would not recognise it as the beginning of a
+    secret. If that would leave less than half, the whole parts of a link stay. A passphrase in quotation
+    marks is recognised even after it was cut.
     """
     if len(text) <= limit:
         return text
@@ -84,7 +85,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Put a text from outside on one line that calls nobody and turns nothing around; empty if unseen."""
+    """Put a text from outside on one line, without mentions and reversals; empty if nothing is visible."""
     shown = _TURNERS.sub("", " ".join(text.split()))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
@@ -93,7 +94,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def end_of(text: str, limit: int) -> str:
-    """Keep a text's end, from the beginning of a line where one is near."""
+    """Keep the end of a text, from the beginning of a line if one is near."""
     if len(text) <= limit:
         return text
     kept = text[-(limit - 2) :]
@@ -102,7 +103,7 @@ def end_of(text: str, limit: int) -> str:
 
 
 def fitting(lines: Sequence[str]) -> str:
-    """Put lines one under the other, as many as a text may have."""
+    """Join as many lines as the text of a message may have."""
     kept, length = [], 0
     for each in lines:
         length += len(each) + 1
@@ -113,55 +114,55 @@ def fitting(lines: Sequence[str]) -> str:
 
 
 def escaped(text: str, limit: int) -> str:
-    """Put a text from outside among mrkdwn."""
+    """Escape a text from outside for mrkdwn."""
     return escape_mrkdwn(one_line(text, limit))
 
 
 def sentence(text: str) -> str:
-    """End a text with a stop, if it has none."""
+    """End a text with a full stop, if it has no mark at its end."""
     return text if not text or text.endswith((".", "!", "?", "…", ":")) else text + "."
 
 
 def ago(moment: datetime) -> str:
-    """Say how long ago something was, in a way that ages by itself: `3 minutes ago`."""
+    """Say how long ago a moment was. Slack keeps the age up to date: `3 minutes ago`."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{ago}}|{on(moment)}>"
 
 
 def at(moment: datetime) -> str:
-    """Say a time of day, by the reader's own clock."""
+    """Say a time of day in the reader's time zone."""
     return f"<!date^{max(0, int(moment.timestamp()))}^{{time}}|{moment:%H:%M} UTC>"
 
 
 def when(moment: datetime) -> str:
-    """Say when something was, by the reader's own clock and with Slack's capital: `Today at 14:03`."""
+    """Say a moment in the reader's time zone, with Slack's capital letter: `Today at 14:03`."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 
 
 def on(moment: datetime) -> str:
-    """Say a moment where Slack does not turn it into the reader's own time."""
+    """Say a moment where Slack does not convert it to the reader's time zone."""
     return f"on {moment:%Y-%m-%d} at {moment:%H:%M} UTC"
 
 
 def plain(text: str, limit: int = 2_000) -> Block:
-    """Make a text that is shown as it is."""
+    """Make a plain_text object, in which Slack parses nothing."""
     return {"type": "plain_text", "text": one_line(text, limit) or "-", "emoji": False}
 
 
 def own(words: str) -> Block:
-    """Make a text of our own words, in which foreign ones are escaped already."""
+    """Make a mrkdwn object of our own words, in which text from outside is already escaped."""
     return {"type": "mrkdwn", "text": words}
 
 
 def section(block_id: str, words: str) -> Block:
-    """Say something in our own words; with a name that has marks of its own, piece by piece."""
+    """Make a block of our own words; a line of pieces if a name in it has characters of markup."""
     if has_name(words):
         return line(block_id, [_piece(part) for part in parts_of(words)])
     return {"type": "section", "block_id": block_id, "text": own(words)}
 
 
 def named(text: str, limit: int = 80) -> str:
-    """Put the name of a task among our own words, in bold; stars and back-ticks in it are shown as such."""
+    """Put a task's name among our own words, in bold. Stars and back-ticks in it stay visible."""
     shown = escaped(text, limit)
     return as_name(shown) if _MARKS.search(shown) else f"*{shown}*"
 
@@ -190,45 +191,45 @@ def _piece(part: Part) -> Block:
 
 
 def context(block_id: str, elements: Sequence[Block]) -> Block:
-    """Say something by the way: at most 10 elements."""
+    """Make a block of small text with at most 10 elements."""
     return {"type": "context", "block_id": block_id, "elements": [*elements[:10]]}
 
 
 def said(text: str, *, is_bold: bool = False) -> Block:
-    """Make a piece of a line; the text may be anybody's."""
+    """Make a piece of a line from any text."""
     piece: Block = {"type": "text", "text": without_calls(text)}
     return piece | {"style": {"bold": True}} if is_bold else piece
 
 
 def emoji(name: str) -> Block:
-    """Make a piece of a line: one emoji."""
+    """Make a piece of a line that is one emoji."""
     return {"type": "emoji", "name": name}
 
 
 def person(user_id: str) -> Block:
-    """Make a piece of a line that calls somebody."""
+    """Make a piece of a line that mentions somebody."""
     return {"type": "user", "user_id": user_id}
 
 
 def titled(text: str, url: str) -> Block:
-    """Make a bold piece of a line, which leads somewhere if there is an address."""
+    """Make a bold piece of a line, which is a link if there is an address."""
     if not url:
         return said(text, is_bold=True)
     return {"type": "link", "url": url, "text": text, "style": {"bold": True}}
 
 
 def line(block_id: str, pieces: Sequence[Block]) -> Block:
-    """Put pieces on a line of their own."""
+    """Make a line of these pieces."""
     return _rich(block_id, "rich_text_section", pieces)
 
 
 def quoted(block_id: str, text: str, limit: int) -> Block:
-    """Quote what a person wrote."""
+    """Quote a person's text."""
     return _rich(block_id, "rich_text_quote", [said(cut(text.strip(), limit))])
 
 
 def code(block_id: str, text: str) -> Block:
-    """Show what an agent or a build wrote as it wrote it; of too much, the end."""
+    """Show the output of an agent or a build unchanged; only its end if it is too long."""
     return _rich(block_id, "rich_text_preformatted", [said(end_of(text, CODE))])
 
 
@@ -239,7 +240,7 @@ def _rich(block_id: str, kind: str, pieces: Sequence[Block]) -> Block:
 def button(
     action: Button, label: str, value: str = "", url: str = "", style: Literal["", "primary", "danger"] = ""
 ) -> Block:
-    """Make a button; without a value it only opens its page."""
+    """Make a button. Without a value it only opens its page."""
     made: Block = {
         "type": "button",
         "action_id": action.value,
@@ -250,7 +251,7 @@ def button(
 
 
 def reported(url: str, coder_url: str, forges: Collection[str], *, is_result: bool) -> Block:
-    """Make the button that opens what the agent reported; it stands out once it is the result."""
+    """Make the button for the link that the agent reported. It is highlighted if the link is the result."""
     label = link_label(url)
     if not is_known(url, coder_url, forges):
         label = f"{label} ({_place(url, BUTTON - len(label) - 3)})"
@@ -258,7 +259,7 @@ def reported(url: str, coder_url: str, forges: Collection[str], *, is_result: bo
 
 
 def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> list[Block]:
-    """Put buttons on one row, or those set apart on a second one if they are many: Slack folds a long row."""
+    """Put buttons on one row. Many buttons get a second row for `apart`, because Slack folds a long row."""
     if len(steps) + len(apart) <= BUTTONS_IN_A_ROW:
         steps, apart = [*steps, *apart], ()
     named = ((block_id, steps), (f"{block_id}.more", apart))
@@ -268,7 +269,7 @@ def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> 
 def web_url(address: str) -> str:
     """Return the address if a browser may open it, else nothing: agents report files and worse.
 
-    None that hides where it leads: behind a user's name, a backslash or letters that nobody sees.
+    An address that hides its host is refused. It has a user's name, a backslash or invisible characters.
     """
     address = address.strip()
     if len(address) > URL or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
@@ -283,10 +284,10 @@ def web_url(address: str) -> str:
 
 
 def is_known(url: str, coder_url: str, forges: Collection[str]) -> bool:
-    """Whether an address is the deployment's Coder's, or one of the forges that the settings name."""
+    """Whether an address belongs to our Coder, or to one of the forges in the settings."""
     parts, own = urlsplit(url), urlsplit(coder_url)
     if not parts.netloc.isascii():
-        # Which letters a browser takes for which is not the same in all of them: its host is shown.
+        # Browsers do not agree which letters in a host are the same, so the host is shown.
         return False
     if (parts.scheme, _host(parts), parts.port) == (own.scheme, _host(own), own.port):
         return True
@@ -294,7 +295,7 @@ def is_known(url: str, coder_url: str, forges: Collection[str]) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    """The host as a browser asks for it: letters of other scripts that look like these do not any more."""
+    """Return the host as a browser asks for it. Then letters of other scripts do not look like Latin ones."""
     host = parts.hostname or ""
     if host.isascii():
         return host
@@ -309,7 +310,7 @@ def _with_port(parts: SplitResult) -> str:
 
 
 def _place(url: str, room: int) -> str:
-    """Where an address leads; of a long one the end, which says whose it is."""
+    """Return the host of an address; of a long host the end, which shows who owns it."""
     place = _with_port(urlsplit(url))
     return place if len(place) <= room else "…" + place[1 - room :]
 
@@ -328,7 +329,7 @@ def link_label(url: str) -> str:
 
 
 def task_url(coder_url: str, owner_name: str, task_id: str | None) -> str:
-    """Address the task's page in Coder, once there is one."""
+    """Return the address of the task's page in Coder, or nothing while there is no task."""
     if not (coder_url and owner_name and task_id):
         return ""
     return web_url(f"{coder_url.rstrip('/')}/tasks/{quote(owner_name, safe='')}/{quote(task_id, safe='')}")

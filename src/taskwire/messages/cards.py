@@ -1,7 +1,7 @@
-"""The card: the one message per link that shows the present and is edited in place.
+"""The card: the one message of a link that shows the present state and is edited in place.
 
-It names people without calling them, since a card is also posted. Ages are written so that they go on by
-themselves: a card is only edited when something changes. What is told once belongs to `notices`.
+A card names people without mentioning them, because it is also posted. Slack keeps the ages on it up to date,
+because a card is edited only when something changes. Texts that are posted once are in `notices`.
 """
 
 from collections.abc import Collection
@@ -34,10 +34,10 @@ from taskwire.messages.blocks import (
 )
 
 PROMPT = 300
-# A longer address does not belong in a text that a phone shows.
+# In characters. A longer address does not belong in a text that a phone shows.
 SHOWN_URL = 300
 
-# Why Coder shows no tasks: it does not answer, does not take our token, or is one that has none.
+# Why Coder shows no tasks: it does not answer, it refuses our token, or it has no Tasks.
 Silence = Literal["away", "refused", "no_tasks"]
 _SILENCES: dict[Silence, str] = {
     "away": "does not answer me",
@@ -71,7 +71,7 @@ _REPORTING = frozenset(
 
 
 class _Outside(NamedTuple):
-    """What a card needs to know beside its link."""
+    """What a card needs to know besides its link."""
 
     coder_url: str
     forges: Collection[str]
@@ -87,7 +87,7 @@ def card(
     unreachable_since_ms: int | None = None,
     silence: Silence = "away",
 ) -> Message:
-    """Say how a link's task stands, or stood; `silence` is why that is not known any better."""
+    """Make a link's card. `silence` says why Coder could not be read since `unreachable_since_ms`."""
     outside = _Outside(coder_url, forges, unreachable_since_ms, silence)
     hint = _hint(link)
     drawn = [*_present(link, outside), *_buttons(link, outside)]
@@ -99,7 +99,7 @@ def card(
 def status(
     link: Link, *, coder_url: str, forges: Collection[str] = (), permalink: str = "", can_steer: bool = True
 ) -> Message:
-    """Say the same to one person who asked, with the way to the thread and no control that refuses them."""
+    """Make the card for one person, with a link to the thread and without buttons that would refuse them."""
     outside = _Outside(coder_url, forges)
     first = [button(Button.OPEN_THREAD, "Open thread", url=permalink)] if blocks.web_url(permalink) else []
     drawn = [*_present(link, outside), *_buttons(link, outside, first, can_steer=can_steer)]
@@ -110,7 +110,7 @@ def status(
 
 
 def unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
-    """Make what a card needs of a task that has no thread; its id is empty, so nothing on it acts."""
+    """Make a link for the card of a task without a thread. Its id is empty, so that no button acts."""
     record = LinkRecord(
         id=LinkId(""),
         channel=ChannelId(""),
@@ -128,28 +128,28 @@ def unlinked(seen: Observation, state: LinkState, prompt: str = "") -> Link:
 
 
 def name_of(link: Link) -> str:
-    """Call the task what people call it; before it has a name, by the beginning of its prompt."""
+    """Return the task's name for people; the beginning of its prompt until it has a name."""
     return one_line(link.title, blocks.TITLE) or one_line(link.record.prompt, 60) or "New task"
 
 
 def ending_of(link: Link) -> LinkEnd | None:
-    """Say how the link has ended, if it has; what vanished has, before that is written down."""
+    """Return how the link has ended, if it has. A vanished task counts even before that is stored."""
     return "gone" if link.ended is None and link.state.phase is Phase.GONE else link.ended
 
 
 def page_of(link: Link, coder_url: str) -> str:
-    """Address the task's page in Coder; nothing where there is none, or no longer."""
+    """Return the address of the task's page in Coder, or nothing if there is no such page now."""
     return "" if ending_of(link) == "gone" else former_page_of(link, coder_url)
 
 
 def former_page_of(link: Link, coder_url: str) -> str:
-    """Address the page that the task has in Coder, or had."""
+    """Return the address of the page that the task has in Coder, or had."""
     owner = link.record.owner_name or (link.seen.owner_name if link.seen else "")
     return blocks.task_url(coder_url, owner, link.record.task_id)
 
 
 def face_of(link: Link) -> PhaseLabel:
-    """Say in a word how the link stands."""
+    """Return the emoji and the word for a link's state."""
     ending = ending_of(link)
     if ending == "failed" and link.record.task_id is not None:
         return _NOT_ATTACHED
@@ -184,7 +184,7 @@ def _present(link: Link, outside: _Outside) -> list[Block]:
 
 
 def _report(link: Link) -> str:
-    """The agent's latest report, where it still speaks of the present."""
+    """Return the agent's latest report, if it is still about the present."""
     report = link.state.present_report
     is_shown = ending_of(link) is None and link.state.phase in _REPORTING
     return one_line(report.message, blocks.REPORT) if is_shown and report is not None else ""
@@ -206,7 +206,7 @@ def _facts(link: Link) -> list[Block]:
 
 
 def _notes(link: Link, outside: _Outside) -> list[str]:
-    """What has to be explained, if anything."""
+    """List what the card has to explain."""
     ending = ending_of(link)
     if ending == "failed":
         return [_not_made(link)]
@@ -220,7 +220,7 @@ def _notes(link: Link, outside: _Outside) -> list[str]:
         notes.append(f"{_lost(state.unreachable_ms)} Often that passes by itself. {_RESTART}")
     if state.is_script_failed:
         notes.append("Its startup script failed; it takes input all the same.")
-    # Where it rests, the hint says what a reply does, and the thread how many wait.
+    # During a pause, the hint says what a reply does, and the thread says how many replies wait.
     if link.hold is not None and state.phase not in (Phase.PAUSING, Phase.PAUSED):
         notes.append(
             "A pause was asked for here. Replies from before it wait; a new reply resumes the task and takes "
@@ -254,7 +254,7 @@ def _waited_out(state: LinkState) -> str:
 
 
 def _is_out_of_reach(state: LinkState) -> bool:
-    """Whether an agent that was up cannot be talked to; while it comes up that is nothing unusual."""
+    """Whether an agent that was up cannot be reached. During a start this is normal."""
     is_down = state.error_ms is not None and state.phase not in (Phase.STARTING, Phase.BROKEN)
     return is_down or state.unreachable_ms is not None
 
@@ -303,7 +303,7 @@ def _hint(link: Link) -> str:
 def _buttons(
     link: Link, outside: _Outside, first: list[Block] | None = None, *, can_steer: bool = True
 ) -> list[Block]:
-    """The few that make sense now: what opens a page, what steers, and apart from these the last resorts."""
+    """Return the useful buttons: first those that open a page or steer, apart from them mute and delete."""
     steps = [*(first or ()), *_pages(link, outside)]
     apart: list[Block] = []
     if link.id and ending_of(link) is None and link.record.task_id:
@@ -343,7 +343,7 @@ def _steering(link: Link) -> list[Block]:
 
 
 def _text(link: Link, hint: str, outside: _Outside) -> str:
-    """The card for whoever sees no blocks."""
+    """Write the card as a text, for clients that show no blocks."""
     record, state = link.record, link.state
     told = [f"{escaped(face_of(link).label, 60)}: {blocks.sentence(escaped(name_of(link), blocks.TITLE))}"]
     told.append(blocks.sentence(escaped(_report(link), blocks.REPORT)))

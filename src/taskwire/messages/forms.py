@@ -1,8 +1,8 @@
-"""The dialogs: the form for a new task, the two that ask before they act, and what stands in for them.
+"""The dialogs: the form for a new task, the dialogs for edit and delete, and the texts that replace them.
 
-A dialog opens at once with `loading` and is filled by its view's id when Coder has answered. Fields are read
-back by their action ids: the preset's block id changes with the template, since Slack keeps what was chosen
-in a block as long as its id stays.
+A dialog opens at once with `loading`, and is filled by its view's id when Coder has answered. Fields are read
+back by their action ids. The preset's block id changes with the template, because Slack keeps the choice in a
+block as long as the block's id stays.
 """
 
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from taskwire.domain.message import Block, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import cut, line, one_line, own, said, section
 
-# plain_text_input takes no more, neither from us nor from a person.
+# In characters. plain_text_input takes no more, neither from us nor from a person.
 INPUT = 3_000
-# static_select takes no more.
+# static_select takes no more options.
 OPTIONS = 100
 TASK_NAME = 32
 
-# What stands over each dialog, from its opening on.
+# The title of each dialog, also while it loads.
 TITLES = {
     Dialog.CREATE: "New task",
     Dialog.EDIT: "Edit the prompt",
     Dialog.DELETE: "Delete this task",
 }
-# What stands beside a field that cannot be left so.
+# The error beside a field that cannot stay as it is.
 PROMPT_MISSING = "Say what the agent should do."
 PROMPT_EMPTY = "The prompt cannot be empty."
 PROMPT_IS_COMMAND = "Agents run what begins with ! in their shell. Put a word before it."
@@ -34,7 +34,7 @@ CHANNEL_MISSING = "Choose where its thread opens."
 
 
 class Field(StrEnum):
-    """The action id of each field; choosing a template is told at once."""
+    """The action id of each field. Slack reports the choice of a template at once."""
 
     TEMPLATE = "form.template"
     PRESET = "form.preset"
@@ -45,7 +45,7 @@ class Field(StrEnum):
 
 @dataclass(frozen=True)
 class PresetChoice:
-    """A preset of a template; `id` is Coder's."""
+    """A preset of a template. `id` is Coder's."""
 
     id: str
     name: str
@@ -54,7 +54,7 @@ class PresetChoice:
 
 @dataclass(frozen=True)
 class TemplateChoice:
-    """A template that this person may use; `id` is Coder's. The organization tells namesakes apart."""
+    """A template that this person may use. `id` is Coder's. Templates of one name differ by organization."""
 
     id: str
     title: str
@@ -63,7 +63,7 @@ class TemplateChoice:
 
 
 def loading(dialog: Dialog) -> View:
-    """Show something at once: a trigger lives three seconds, and Coder may take longer."""
+    """Show something at once: a trigger lives for three seconds, and Coder may take longer."""
     return _view(dialog, [section("loading", "One moment, I am asking Coder…")])
 
 
@@ -78,7 +78,10 @@ def create_form(
     error: str = "",
     private_metadata: str = "",
 ) -> View:
-    """Ask for what a new task needs; `chosen` and `preset` are ids, else the first and the default one."""
+    """Ask for what a new task needs.
+
+    `chosen` and `preset` are ids. Without them the first template and its default preset are selected.
+    """
     if not templates:
         return notice_dialog(
             Dialog.CREATE,
@@ -98,7 +101,7 @@ def create_form(
 
 
 def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "") -> View:
-    """Ask for the paused task's new prompt."""
+    """Ask for the new prompt of a paused task."""
     command = f"/task edit {one_line(name, TASK_NAME) or 'NAME'} TEXT"
     asked = [
         line("title", [said(one_line(title, blocks.TITLE) or "This task", is_bold=True)]),
@@ -110,7 +113,7 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
-    """Ask once before a task is deleted, for which so many replies wait."""
+    """Ask before a task is deleted. `waiting` replies for its agent would be lost."""
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"
@@ -127,7 +130,7 @@ def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> Vie
 
 
 def notice_dialog(dialog: Dialog, text: str) -> View:
-    """Say something in a dialog that is open already: an error, or that what it was about is gone."""
+    """Show a text in an open dialog: an error, or that its subject is gone."""
     return _view(dialog, [section("notice", cut(text.strip(), INPUT) or "Nothing to do here.")])
 
 
@@ -174,7 +177,7 @@ def _too_long(prompt: str, command: str) -> list[Block]:
 
 
 def _within(templates: Sequence[TemplateChoice], chosen: str) -> Sequence[TemplateChoice]:
-    """Keep as many as a menu holds, the chosen one among them."""
+    """Keep as many templates as a menu holds, with the chosen one among them."""
     if len(templates) <= OPTIONS:
         return templates
     first = [each for each in templates if each.id == chosen]
@@ -227,7 +230,7 @@ def _preset_field(template: TemplateChoice, preset: str) -> list[Block]:
 
 
 def preset_field(template: str) -> str:
-    """Name the field that holds a preset of this template."""
+    """Return the block id of the field for a preset of this template."""
     return f"{Field.PRESET}:{template}"[:255]
 
 
@@ -255,7 +258,8 @@ def _channel_field(channel: str) -> Block:
         "type": "conversations_select",
         "action_id": Field.CHANNEL.value,
         "placeholder": _plain("Choose a channel", 150),
-        # A thread needs a place where the bot can post: no messages between people, no other companies.
+        # The bot must be able to post there: no messages between people, no channels shared with other
+        # companies.
         "filter": {
             "include": ["public", "private"],
             "exclude_external_shared_channels": True,

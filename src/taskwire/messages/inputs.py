@@ -1,4 +1,7 @@
-"""What is said about input: what became of a reply, what it waits for, what a person is asked about it."""
+"""Texts about input: what became of a reply, what it waits for, and questions about it.
+
+The docstring of a function says when its text is used.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -33,19 +36,19 @@ _END: dict[LinkEnd, str] = {
 
 
 def delivered_late(text: str) -> Message:
-    """It was delivered after something that had been written later."""
+    """A reply was delivered after one that was written later."""
     words = "Slack brought me this reply late: the agent got it after one that was written later."
     return _about(words, text)
 
 
 def delivered_twice(text: str) -> Message:
-    """The agent got it twice; nobody can take it back."""
+    """The agent got a reply twice, and nobody can take it back."""
     words = "I was interrupted while delivering this, and the agent got it twice. Tell it if that matters."
     return _about(words, text)
 
 
 def maybe_delivered_twice(text: str) -> Message:
-    """The agent may have got it twice, and nothing shows any more whether it did."""
+    """The agent may have got a reply twice, and nothing can show it any more."""
     words = (
         "I was interrupted while delivering this, and the log that would show it is gone: the agent may have "
         "got it twice. Tell it if that matters."
@@ -60,19 +63,19 @@ def edited_late(text: str) -> Message:
 
 
 def deleted_late(author: str) -> Message:
-    """A reply was deleted after the agent had it; `author` is how its author is called, if that is known."""
+    """A reply was deleted after the agent had it. `author` is the author's name, if it is known."""
     which = f"the reply of {escaped(author, 80)}" if author else "the reply"
     return statement(f"The agent already has {which} that was deleted here. Reply to tell it otherwise.")
 
 
 def edited_while_unknown(text: str) -> Message:
-    """A reply was edited while nobody knows whether the agent has it."""
+    """A reply was edited while it is unknown whether the agent has it."""
     words = "I can't tell whether the agent has the earlier words of this reply. *Send again* sends these:"
     return _about(words, text)
 
 
 def deleted_while_unknown(author: str) -> Message:
-    """A reply was deleted while nobody knows whether the agent has it."""
+    """A reply was deleted while it is unknown whether the agent has it."""
     which = f"the reply of {escaped(author, 80)}" if author else "the reply"
     return statement(
         f"I can't tell whether the agent got {which} that was deleted here, and I don't send it again."
@@ -88,12 +91,12 @@ def _value(link: Link, job_id: str) -> str:
 
 
 def ask_whether_it_arrived(link: Link, job_id: str, text: str) -> Message:
-    """Whether the agent got it cannot be known."""
+    """Nobody can know whether the agent got a reply."""
     return _arrived_or_not(link, job_id, text, "the answer was lost, and its log does not say")
 
 
 def input_forgotten(link: Link, job_id: str, text: str) -> Message:
-    """The store has lost whether the agent got it."""
+    """The store has lost whether the agent got a reply."""
     return _arrived_or_not(link, job_id, text, "my store lost what became of it, and nothing here shows it")
 
 
@@ -108,7 +111,7 @@ def _arrived_or_not(link: Link, job_id: str, text: str, why: str) -> Message:
 
 
 def still_send(link: Link, job_id: str, text: str) -> Message:
-    """An old reply was found after the bot had been away."""
+    """A reply of more than an hour ago was found after the bot had been away."""
     words = "This was written while I was away, more than an hour ago. Still send it? Later replies wait."
     value = _value(link, job_id)
     choices = [
@@ -129,7 +132,7 @@ def refused_files(link: Link, job_id: str, names: Sequence[str], text: str) -> M
 
 
 def nothing_to_send(names: Sequence[str]) -> Message:
-    """Nothing of a reply can go to the agent."""
+    """Nothing in a reply can go to the agent."""
     if names:
         return statement(f"{_cannot_take(names)} There was nothing else in the reply, so nothing was sent.")
     return statement(
@@ -138,7 +141,7 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 
 
 def too_many(most: int) -> Message:
-    """More replies wait than are kept."""
+    """As many replies wait as are kept, and another one came."""
     return statement(
         f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
         "not sent: please write them again when some of the others have gone."
@@ -146,7 +149,7 @@ def too_many(most: int) -> Message:
 
 
 def too_much_asked() -> Message:
-    """More was asked for in a thread than is kept."""
+    """As many requests wait in a thread as are kept, and another one came."""
     return statement(
         "So much that was asked for in this thread still waits that I take no more for now. What is marked "
         ":warning: is not done: please ask again in a few minutes."
@@ -163,7 +166,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def not_a_verb(nearest: Sequence[str], value: str, text: str) -> Message:
-    """A reply begins with `!` and is no verb."""
+    """A reply begins with `!` and is not a verb."""
     offered = " or ".join(f"`{word}`" for word in nearest)
     meant = f" Did you mean {offered}?" if offered else " `!help` lists the verbs."
     words = f"This was not sent: agents take a leading `!` for a shell command.{meant}"
@@ -176,25 +179,25 @@ def not_delivered(link: Link, job_id: str, why: str, text: str) -> Message:
 
 
 def kept_out(link: Link, job_id: str, text: str) -> Message:
-    """Coder shows the task to our account, and does not let it talk to the agent."""
+    """Coder shows the task to our account, but does not let the account talk to the agent."""
     why = " ".join(refusals.kept_out(link.title))
     return _try_again(link, job_id, f"This reply was not delivered. {why}", text)
 
 
 def not_resumed(why: str, link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """Coder refused to resume the paused task for inputs."""
+    """Coder refused to resume a paused task for these replies."""
     words = f"{_not_delivered(texts)}: the task is paused, and I could not resume it. {coder_said(why)}"
     return _try_again(link, job_id, words, _together(texts))
 
 
 def delivery_given_up(link: Link, job_id: str, why: str, texts: Sequence[str]) -> Message:
-    """Inputs were tried until there was no point in it any more."""
+    """The bot has stopped trying to deliver these replies."""
     words = sentence(f"{_not_delivered(texts)}: {escaped(why, 300)}")
     return _try_again(link, job_id, words, _together(texts))
 
 
 def waited_too_long(link: Link, job_id: str, texts: Sequence[str]) -> Message:
-    """The agent was not ready for a day."""
+    """The agent took nothing for a day."""
     words = f"{_not_delivered(texts)}: the agent took nothing for a whole day, so I stopped trying."
     return _try_again(link, job_id, words, _together(texts))
 
@@ -208,7 +211,7 @@ def held_up_by_agent(link: Link) -> Message:
 
 
 def held_up_by_coder(link: Link) -> Message:
-    """Coder has not said for a while whether the agent takes anything."""
+    """Coder has not said for a while whether the agent takes replies."""
     return _held_up(
         f"Coder does not tell me whether the agent of {title(link)} takes them. Whoever looks after Coder "
         "can find out why"
@@ -228,7 +231,7 @@ def _not_delivered(texts: Sequence[str]) -> str:
 
 
 def _together(texts: Sequence[str]) -> str:
-    """As many as fit, each on its own line; the mark on each reply says which they are."""
+    """Join the texts; several get one line each. The marks on the replies show which ones are meant."""
     return "\n".join(one_line(text, 100) if len(texts) > 1 else text for text in texts)
 
 
@@ -261,7 +264,7 @@ _SETTLED: dict[Settlement, str] = {
 
 
 def settled(why: Settlement) -> str:
-    """What a question says that nobody has to answer any more."""
+    """The text of a question that needs no answer any more."""
     if why == "newer":
         return "Asked again below."
     if why == "ended":
@@ -274,7 +277,7 @@ def settled(why: Settlement) -> str:
 
 
 def tried_again(sent: int, tried: int, outcome: str, why: Settlement) -> str:
-    """What a question says whose replies went on a person's word; `outcome` if all of them were sent."""
+    """The text of a question after its replies were tried again; `outcome` if all of them were sent."""
     if sent == tried:
         return outcome
     if sent:
@@ -290,7 +293,7 @@ def nobody_said(text: str, *, is_outcome_unknown: bool) -> Message:
 
 
 def link_ended(link: Link) -> Message:
-    """The thread leads to no task any more."""
+    """The thread no longer leads to a task."""
     if link.moved_to:
         return thread_elsewhere(link.moved_to)
     why = _END[link.ended or "gone"]
@@ -304,7 +307,7 @@ def link_ended(link: Link) -> Message:
 
 
 def thread_found_again() -> Message:
-    """The store had lost the thread."""
+    """The store had lost the thread, and the bot has found its task again."""
     return statement(
         "My store had lost this thread. I have found its task again: the card shows how it stands, and "
         "replies reach the agent."
@@ -312,7 +315,7 @@ def thread_found_again() -> Message:
 
 
 def thread_unknown() -> Message:
-    """A card of ours of which nothing is known any more."""
+    """The card is ours, but nothing is known of its thread any more."""
     return statement(
         "I no longer know this thread, so nobody gets replies in it. "
         "`/task attach NAME` gives its task a new one."
@@ -333,7 +336,7 @@ def thread_without_task() -> Message:
 
 
 def reply_not_theirs(link: Link) -> Message:
-    """Somebody who may not steer wrote in the thread."""
+    """A person who may not steer wrote in the thread."""
     whom = escaped(link.record.owner_name, 60) or "them"
     return statement(
         f"Your replies here do not reach the agent: only {_owner(link)} can talk to it. Ask {whom} to pass "
@@ -342,7 +345,7 @@ def reply_not_theirs(link: Link) -> Message:
 
 
 def reply_refused(error: UserError) -> Message:
-    """Somebody who may not use the bot, or cannot be recognised, wrote in the thread."""
+    """A person who may not use the bot, or is not recognised, wrote in the thread."""
     return statement(f"Your replies here do not reach the agent. {error}")
 
 
@@ -352,26 +355,26 @@ def _owner(link: Link) -> str:
 
 
 def given_back(texts: Sequence[str]) -> Message:
-    """What waited is given back with its texts."""
+    """The replies that waited are given back with their texts."""
     few = "One reply" if len(texts) == 1 else f"{len(texts)} replies"
     return _with_texts("given-back", f"{few} had not reached the agent", texts)
 
 
 def never_known(texts: Sequence[str]) -> Message:
-    """What was still in doubt is given back with its texts."""
+    """The replies that are still in doubt are given back with their texts."""
     which = "this reply" if len(texts) == 1 else "these replies"
     return _with_texts("never-known", f"I never learned whether the agent got {which}", texts)
 
 
 def dropped(texts: Sequence[str]) -> Message:
-    """What a pause held is dropped, with its texts."""
+    """The replies that a pause held are dropped, and their texts are shown."""
     return _with_texts(
         "dropped", "Dropped one reply" if len(texts) == 1 else f"Dropped {len(texts)} replies", texts
     )
 
 
 def whole(texts: Sequence[str]) -> str:
-    """All texts for a file, if a message cannot hold them."""
+    """Return all texts for a file, if a message cannot hold them."""
     joined = "\n\n".join(texts)
     return joined if len(joined) > CODE else ""
 
@@ -382,7 +385,7 @@ def _with_texts(block_id: str, words: str, texts: Sequence[str]) -> Message:
 
 
 def paused_holding(link: Link, count: int, *, is_paused: bool) -> Message:
-    """The workspace is stopping or has stopped, and replies wait."""
+    """The workspace is stopping or has stopped, and replies wait for a decision."""
     replies = "one reply waits" if count == 1 else f"{count} replies wait"
     words = f"{'Paused' if is_paused else 'Pausing'}, and {replies} until you say what to do."
     choices = [
@@ -403,19 +406,19 @@ EDITED = "The prompt has been changed."
 
 
 def started_again(by_name: str) -> str:
-    """What a notice says whose workspace starts again."""
+    """The text of a notice after its workspace was started again."""
     return f"Started again by {escaped(by_name, 80)}." if by_name else "Started again."
 
 
 class Sending(NamedTuple):
-    """What a question says while its reply is on its way, and once the agent has it."""
+    """The texts of a question while its reply is being sent, and once the agent has the reply."""
 
     now: str
     then: str
 
 
 def sending(reply: Reply, count: int, *, is_without_first: bool = False) -> Sending:
-    """Say how replies go on a person's word; the one that was asked about is as it was then."""
+    """Say how replies are sent after a decision. `reply` is as it was when the question was asked."""
     if is_without_first:
         how = "again, without what was deleted"
     elif count > 1:
@@ -432,7 +435,7 @@ def sending(reply: Reply, count: int, *, is_without_first: bool = False) -> Send
 
 
 def edit_while_running(link: Link) -> Message:
-    """A message cannot open a dialog, and a running task takes no new prompt."""
+    """A message cannot open a dialog, and Coder changes no prompt of a running task."""
     words = (
         f"{title(link)} is running, and Coder changes the prompt of a paused task only. "
         "Write the new one; *Pause, then change it* follows."
@@ -446,7 +449,7 @@ def nothing_held(link: Link) -> Message:
 
 
 def decided_too_late(link: Link) -> str:
-    """What a question says about a reply in a thread that leads to no task any more."""
+    """The text of a question whose thread no longer leads to a task."""
     return f"Not decided: {_END[link.ended or 'gone']}."
 
 

@@ -1,7 +1,7 @@
-"""Answers that list things: tasks, templates, and what one can say.
+"""Answers that list things: tasks, templates, and what people can type.
 
-They are ephemeral and read at a glance: what needs the reader is meant to come first, and an empty list says
-what to do. The help is made from `grammar`, so that it names what is understood and nothing else.
+They are ephemeral. An empty list says what to do. The help is made from `grammar`, so that it names exactly
+what is understood. The caller sorts the tasks: those that need the reader come first.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ from taskwire.messages.blocks import (
 )
 from taskwire.messages.cards import ending_of, face_of, name_of, page_of
 
-# Three blocks each, of the 50 that a message may have.
+# Each task takes three of the 50 blocks that a message may have.
 PAGE = 10
 TEMPLATES = 20
 
@@ -62,11 +62,11 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class TaskLine:
-    """A task in a list: its link, or `cards.unlinked`, and the address of its thread if it has one."""
+    """A task in a list: its link or `cards.unlinked`, and the address of its thread if it has one."""
 
     link: Link
     permalink: str = ""
-    # Whether whoever looks may act on it: no control is shown that would refuse them.
+    # Whether the reader may act on the task. If not, no button is shown that would refuse them.
     can_steer: bool = True
 
 
@@ -83,7 +83,7 @@ class TemplateLine:
 
 
 def rank(phase: Phase) -> int:
-    """Order tasks: those that need somebody, then what runs, then what rests."""
+    """Return a phase's place in a list: tasks that need somebody, then running tasks, then resting ones."""
     return _ORDER.index(phase)
 
 
@@ -133,7 +133,7 @@ def _task(number: int, item: TaskLine, coder_url: str) -> list[Block]:
 
 
 def _face(link: Link) -> PhaseLabel:
-    """How it stands; of what is paused, also whether it waits for somebody all the same."""
+    """Return how the task stands; if it is paused, also whether it still waits for somebody."""
     face, waiting = face_of(link), link.state.open_phase
     if ending_of(link) is not None or waiting is link.state.phase:
         return face
@@ -145,7 +145,7 @@ def _owner(link: Link) -> str:
 
 
 def _since(link: Link) -> str:
-    """Since when it stands so: since the agent said it, which may be long before anybody looked."""
+    """Say since when it is so. The agent's own report may be much older than the observation of it."""
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (
@@ -160,7 +160,7 @@ _SAID_BY_AGENT = (Phase.NEEDS_YOU, Phase.DONE, Phase.FAILED)
 
 
 def _typed_name(link: Link) -> str:
-    """The name that verbs take; a title is no name."""
+    """Return the name that verbs take, which is not the title."""
     return f"`{escaped(link.record.name.replace('`', ''), 60)}`"
 
 
@@ -177,7 +177,7 @@ def _step(link: Link) -> list[Block]:
 
 
 def _paging(page: int, pages: int, filtered: str) -> list[Block]:
-    """One row each, since two buttons with one action id may not stand in one."""
+    """Each button gets its own row, because two buttons with one action id may not share a row."""
     steps = (("next", page + 1, "Next page"), ("back", page - 1, "Previous page"))
     return [
         block
@@ -198,7 +198,7 @@ def _task_text(item: TaskLine) -> str:
 
 
 def templates(items: Sequence[TemplateLine]) -> Message:
-    """Show the templates that this person may use, and how to say one."""
+    """Show the templates that this person may use, and how to name one."""
     if not items:
         nothing = (
             "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
@@ -218,7 +218,7 @@ def templates(items: Sequence[TemplateLine]) -> Message:
 
 
 def _word(name: str) -> str:
-    """A value as it is typed: quoted if it has blanks."""
+    """Return a value as it is typed: quoted if it has blanks."""
     shown = escaped(name.replace("`", ""), 40)
     return f'"{shown}"' if " " in shown else shown
 
@@ -246,7 +246,7 @@ def _presets_text(item: TemplateLine) -> str:
 
 
 def manual(topic: str | None = None) -> Message:
-    """Explain what one can say: everything, or one verb with its example."""
+    """Show what people can type: everything, or one verb with its example."""
     word = (topic or "").strip()
     if not word:
         return _everything()
@@ -258,7 +258,7 @@ def manual(topic: str | None = None) -> Message:
 
 
 def thread_manual() -> Message:
-    """Explain what one can say in a task's thread."""
+    """Show what people can type in a task's thread."""
     return _paragraphs([_in_thread(), "`/task help` lists what you can say anywhere."])
 
 
@@ -320,7 +320,7 @@ def _as_sentence(meaning: str) -> str:
 
 
 def _inert(text: str) -> str:
-    """Put words of the grammar among mrkdwn; their code marks are meant."""
+    """Escape words of the grammar for mrkdwn. Their code marks stay."""
     return escape_mrkdwn(text)
 
 

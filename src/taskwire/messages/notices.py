@@ -1,7 +1,7 @@
 """Notices: new messages in a thread about a change that somebody may have to know.
 
-Each says what happened, in a line that a phone shows whole, then what the agent or the build wrote, then what
-to do next. It calls the people it is given and nobody else: who they are is decided elsewhere.
+A notice says what happened, in a line that a phone shows whole. The output of the agent or of the build
+follows, and then what to do next. It mentions only the people in `calls`. The caller decides who they are.
 """
 
 from collections.abc import Collection
@@ -55,13 +55,13 @@ _STOPPED = "The agent crashed. Its workspace itself is fine."
 _RESTART = "*Retry* stops the workspace and starts it again."
 _NOT_STOPPED = "Coder could not stop its workspace, and does not try again by itself."
 _GO_ON = "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
-# Coder's words for a build that its own timer started: in a notification, and on the build itself.
+# Coder's words for a build that its own timer started, as in a notification and as on the build itself.
 _IDLE = frozenset({"idle timeout", "task_auto_pause", "autostop"})
 _DORMANT = frozenset({"dormancy"})
 
 
 class _Told(NamedTuple):
-    """What a notice says, before it is put into blocks."""
+    """The contents of a notice before they are put into blocks."""
 
     title: str
     face: PhaseLabel
@@ -86,10 +86,10 @@ def notice(
     by_name: str = "",
     calls: tuple[UserId, ...] = (),
 ) -> Message:
-    """Tell of a change. `by_name` is how the person of `notice.by` is called; a name calls nobody.
+    """Make the message about a change. `by_name` names the person of `notice.by` without a mention.
 
-    `is_build_well`: an error came although the workspace's latest build succeeded; `is_stop`: it came of a
-    stop.
+    `is_build_well`: an error came although the workspace's latest build succeeded. `is_stop`: the error came
+    from a stop.
     """
     what, follow = _what(notice, pause_reason, one_line(by_name, 80)), _NEXT[notice.kind]
     if notice.kind == "error" and (is_build_well or is_stop):
@@ -110,7 +110,7 @@ def notice(
 
 
 def back(link: Link, *, coder_url: str) -> Message:
-    """Say that a task is there again that was told to be gone."""
+    """Say that a task is there again after it was reported as gone."""
     told = _Told(
         title=name_of(link),
         face=PhaseLabel("leftwards_arrow_with_hook", "Back"),
@@ -124,13 +124,13 @@ def back(link: Link, *, coder_url: str) -> Message:
 
 
 def alert(sentence: str) -> Message:
-    """Tell an administrator of a trouble that only they can mend."""
+    """Tell an administrator about a problem that only they can solve."""
     said_once = f":warning: {escape_mrkdwn(sentence)}"
     return Message(text=said_once, blocks=(section("alert", said_once),))
 
 
 def _what(notice: Notice, pause_reason: str, by_name: str) -> str:
-    """Say what happened in a sentence; what people and agents wrote in it is not escaped yet."""
+    """Say what happened in one sentence. Text from people and agents in it is not escaped yet."""
     report = one_line(notice.report.message, blocks.REPORT) if notice.report else ""
     match notice.kind:
         case "needs_input":
@@ -178,7 +178,7 @@ def _headline(told: _Told, calls: tuple[UserId, ...]) -> Block:
 
 
 def _written(excerpt: str, is_cut: bool, build_log: str) -> list[Block]:
-    """What the agent wrote, and the end of the build's log."""
+    """Show the agent's output, and the end of the build's log."""
     drawn: list[Block] = []
     if excerpt.strip():
         drawn.append(blocks.code("excerpt", excerpt.strip("\n")))
@@ -215,7 +215,7 @@ def _buttons(link: Link, kind: NoticeKind, told: _Told, known: tuple[str, Collec
 
 
 def _text(told: _Told, calls: tuple[UserId, ...]) -> str:
-    """The notice for a phone, and for whoever sees no blocks."""
+    """Write the notice as a text, for a phone and for clients that show no blocks."""
     parts = [f"<@{user_id}>" for user_id in calls]
     parts.append(f"{told.face.label}: {blocks.sentence(escaped(told.title, blocks.TITLE))}")
     parts.append(blocks.sentence(escaped(told.what, blocks.REPORT + 60)))

@@ -1,4 +1,7 @@
-"""Refusals: what is wrong, and what to do next. Each is the pair that a `UserError` takes."""
+"""Refusals: pairs of what is wrong and what to do next, as a `UserError` takes them.
+
+The docstring of a function says when its pair is used.
+"""
 
 from collections.abc import Sequence
 
@@ -48,7 +51,7 @@ def no_email() -> Refusal:
 
 
 def no_account(email: str, count: int) -> Refusal:
-    """No Coder user, or several, have this address."""
+    """No Coder user has this address, or several have it."""
     shown = escaped(email, 80)
     if count:
         return (f"{count} Coder users have the address {shown}.", "Ask a Coder administrator to leave one.")
@@ -59,7 +62,7 @@ def no_account(email: str, count: int) -> Refusal:
 
 
 def account_sees_nobody() -> Refusal:
-    """The account that acts for all lacks its role."""
+    """The account that acts for everybody lacks its role."""
     return (
         "My own account in Coder lacks the rights that it needs, so I can't see your tasks.",
         "Tell whoever runs me: `taskwire doctor` says what to do.",
@@ -72,7 +75,7 @@ def suspended(email: str) -> Refusal:
 
 
 def other_account() -> Refusal:
-    """Between asking for a task and its creation the person has become another Coder user."""
+    """The person's Coder account is another one than when they asked for the task."""
     return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
 
 
@@ -86,7 +89,7 @@ def not_yours(link: Link) -> Refusal:
 
 
 def too_many_tasks(most: int, minutes: int) -> Refusal:
-    """One person has started as many tasks as they may for now."""
+    """The person has started as many tasks as they may for now."""
     return (
         f"You have started {_count(most, 'task')} within an hour, as many as one person may.",
         f"You can start the next one in {_count(minutes, 'minute')}. Nothing was created.",
@@ -105,7 +108,7 @@ def shared_channel(channel: str, what: str) -> Refusal:
 
 
 def not_in_channel(channel: str, what: str) -> Refusal:
-    """A card is to go where the person is not, or where nobody can tell."""
+    """The card would go to a channel where the person is not, or where nobody can tell."""
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
         "Join it, or choose another one.",
@@ -124,18 +127,18 @@ def not_yours_to_attach(name: str) -> Refusal:
 
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
-    """No task of this name that the person may see."""
+    """No task that the person may see has this name."""
     offered = f"Did you mean {_either(near)}?" if near else "`/task list` shows those that you can."
     return (f"There is no task `{escaped(name, 80)}` that you may see here.", offered)
 
 
 def task_is_gone(title: str) -> Refusal:
-    """The task was there a moment ago."""
+    """The task existed a moment ago."""
     return (f"{named(title)} is no longer in Coder.", "`/task list` shows what there is.")
 
 
 def no_such_id() -> Refusal:
-    """No task of this id that the person may see."""
+    """No task that the person may see has this id."""
     return (
         "I know no such task that you can see here: it may have been deleted in the meantime.",
         "`/task list` shows what there is.",
@@ -143,7 +146,7 @@ def no_such_id() -> Refusal:
 
 
 def several_tasks(name: str, names: Sequence[str]) -> Refusal:
-    """A name fits several."""
+    """A name fits several tasks."""
     return (
         f"`{escaped(name, 80)}` fits several tasks: {_listed(names)}.",
         "Type a little more of the one you mean.",
@@ -177,7 +180,7 @@ def unknown_preset(template: str, wanted: str, near: Sequence[str], names: Seque
 
 
 def which_template(names: Sequence[str]) -> Refusal:
-    """Several templates, and none chosen."""
+    """There are several templates, and none was chosen."""
     return (
         f"Which template? You can use {_listed(names)}. Nothing was created.",
         f"Try `/task create template={escaped(names[0], 60)} …`.",
@@ -185,7 +188,7 @@ def which_template(names: Sequence[str]) -> Refusal:
 
 
 def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
-    """One name in several organizations."""
+    """Several organizations have a template of this name."""
     return (
         f"Several organizations have a template `{escaped(wanted, 60)}`: {_listed(organizations)}.",
         f"Add `org={escaped(organizations[0], 60)}`, for example.",
@@ -193,7 +196,7 @@ def which_organization(wanted: str, organizations: Sequence[str]) -> Refusal:
 
 
 def no_templates() -> Refusal:
-    """There is nothing to create tasks from."""
+    """Coder has no template for tasks."""
     return (
         "Coder has no template for tasks. Nothing was created.",
         "Ask a Coder administrator for one.",
@@ -218,7 +221,7 @@ def default_is_missing(default: str, names: Sequence[str]) -> Refusal:
 
 
 def cannot_listen(setting: str, address: str, why: str) -> Refusal:
-    """An address is taken, or not this machine's."""
+    """An address is in use, or does not belong to this machine."""
     return (
         f"Taskwire cannot listen on {address}: {why}.",
         f"Set {setting} to an address and port that are free here.",
@@ -226,7 +229,7 @@ def cannot_listen(setting: str, address: str, why: str) -> Refusal:
 
 
 def coder_said(why: str) -> str:
-    """Coder said no."""
+    """Quote Coder's reason for a refusal."""
     return f"Coder said: {sentence(escaped(why, 500))}"
 
 
@@ -239,12 +242,12 @@ GONE = "It is no longer in Coder."
 
 
 def has_a_thread(permalink: str) -> str:
-    """Somebody else attached the task first."""
+    """Another person attached the task first."""
     return f"It has one already: <{permalink}>" if permalink else "It has one already."
 
 
 def being_attached(name: str) -> Refusal:
-    """Somebody attaches the same task at this moment."""
+    """Another person is attaching the same task."""
     return (f"`{escaped(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
@@ -263,7 +266,7 @@ def no_task_yet(link: Link) -> Refusal:
 
 
 def needs_a_thread(verb: str, name: str) -> Refusal:
-    """The task has no thread, and what was asked needs one."""
+    """The task has no thread, and the command needs one."""
     shown = escaped(name, 60)
     if verb == "detach":
         return (f"`{shown}` has no thread in Slack.", "There is nothing to detach.")
@@ -276,12 +279,12 @@ def needs_a_thread(verb: str, name: str) -> Refusal:
 
 
 def coder_refused(verb: str, link: Link, why: str) -> Refusal:
-    """Coder said no to something asked of a task."""
+    """Coder refused to do something with a task."""
     return (f"I could not {verb} {named(name_of(link))}. {coder_said(why)}", "")
 
 
 def prompt_is_command() -> Refusal:
-    """A prompt begins with `!`, which agents take for a command to their shell."""
+    """A prompt begins with `!`, so agents would run it as a shell command."""
     return (
         "A prompt cannot begin with `!`: agents run what follows it in their shell.",
         "Nothing was done. Put a word before it.",
@@ -289,7 +292,7 @@ def prompt_is_command() -> Refusal:
 
 
 def too_late() -> Refusal:
-    """What a button was about is not known any more."""
+    """The note behind a button no longer exists."""
     return ("That button is too old: I no longer know what it was about.", "Please ask again.")
 
 
@@ -314,7 +317,7 @@ def agent_is_away(title: str) -> Refusal:
 
 
 def agent_is_lost(link: Link) -> Refusal:
-    """Coder has lost the agent, which is known without asking it."""
+    """Coder has lost the agent. No call is needed to know this."""
     report, since_ms = link.state.last_report, link.state.unreachable_ms
     since = (
         f"has not been reachable since {when(from_ms(since_ms))}"
@@ -330,7 +333,7 @@ def agent_is_lost(link: Link) -> Refusal:
 
 
 def kept_out(title: str) -> Refusal:
-    """Coder hides the agent of a task that it shows."""
+    """Coder shows the task to our account, but not its agent."""
     return (
         f"My account in Coder may see {named(title)} but not talk to its agent.",
         "Only whoever runs Coder can change that; `taskwire doctor` tells them how.",
@@ -338,12 +341,12 @@ def kept_out(title: str) -> Refusal:
 
 
 def whose_account(person: str) -> Refusal:
-    """The filter names somebody without a Coder account."""
+    """The filter names a person without a Coder account."""
     return (f"I know no Coder account of <@{person}>.", "`owner=NAME` takes their name in Coder, too.")
 
 
 def build_never_ends(link: Link) -> Refusal:
-    """A start or stop does not come to its end."""
+    """A start or stop of the workspace does not end."""
     return (
         f"The workspace of {named(name_of(link))} has been starting or stopping for minutes.",
         "I gave up waiting. Look at it in Coder, then try again.",
@@ -362,10 +365,10 @@ def no_logs_now(title: str) -> Refusal:
 
 
 def log_too_long(title: str) -> Refusal:
-    """Nobody could keep all of the log in memory."""
+    """The log is too long to be kept in memory."""
     return (f"The log of {named(title)} is too long for me to read.", "Open the task in Coder.")
 
 
 def no_log_yet(title: str) -> Refusal:
-    """The agent has written nothing."""
+    """The agent has written nothing yet."""
     return (f"{named(title)} has written nothing yet.", "Try again when it has begun to work.")

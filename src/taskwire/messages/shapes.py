@@ -1,4 +1,4 @@
-"""The few shapes that answers have: a statement, and a question with its buttons."""
+"""The two shapes of answers: a statement, and a question with its buttons."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -15,12 +15,12 @@ ASKED = "ask"
 
 
 def statement(words: str) -> Message:
-    """Say something in our own words."""
+    """Make a message of our own words."""
     return Message(text=cut(words, TEXT), blocks=(section("answer", cut(words, 3_000)),))
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
-    """Ask about a text: our words, the text, the choices."""
+    """Make a question about a text: our words, the text, the buttons."""
     shown = [section("question", words)]
     if text.strip():
         shown.append(quoted("text", text, QUOTE))
@@ -28,9 +28,9 @@ def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
 
 
 def settled(asked: Message, words: str, *, dead: str = "") -> Message:
-    """Let a question, or a notice that offers something, say what became of it; only links keep buttons.
+    """Replace a question, or the offer of a notice, by what became of it. Only links keep their buttons.
 
-    Without words a notice says no more than what happened. Nothing leads to the `dead` address any more.
+    Without `words`, a notice only says what happened. Links to the `dead` address are removed.
     """
     kept: list[Block] = []
     text = words
@@ -50,7 +50,7 @@ def settled(asked: Message, words: str, *, dead: str = "") -> Message:
 
 
 def _without_link(value: JsonValue, url: str) -> JsonValue:
-    """Let what leads to this address, anywhere in a block, be nothing but its text."""
+    """Turn each link to this address, anywhere in a block, into plain text."""
     if isinstance(value, list):
         return [_without_link(each, url) for each in value]
     if not isinstance(value, dict):
@@ -61,5 +61,5 @@ def _without_link(value: JsonValue, url: str) -> JsonValue:
 
 
 def title(link: Link) -> str:
-    """Name a task among our own words."""
+    """Return a task's name for our own words."""
     return named(name_of(link))

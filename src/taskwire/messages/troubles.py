@@ -1,6 +1,7 @@
-"""Troubles: what is wrong with the account that acts for all, in words for whoever runs Taskwire.
+"""Problems of the account that acts for everybody, in words for the people who run Taskwire.
 
-Administrators get them in Slack; `/readyz` and `taskwire doctor` say the same. So nothing here is mrkdwn.
+Administrators get these texts in Slack. `/readyz` and `taskwire doctor` show the same, so they have no
+mrkdwn.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ def kept_out(username: str) -> Refusal:
 
 
 def token_too_narrow(missing: Sequence[str]) -> Refusal:
-    """The token was made with some scopes only."""
+    """The token was made with only some of the scopes."""
     return (
         f"The token in CODER_SESSION_TOKEN has too few scopes: it lacks {', '.join(missing)}.",
         "Make one with all scopes, as Coder does unless scopes are chosen, with an account of role Owner.",
@@ -42,7 +43,7 @@ def token_too_narrow(missing: Sequence[str]) -> Refusal:
 
 
 def token_ends(at: datetime) -> Refusal:
-    """The token ends soon."""
+    """The token will soon expire."""
     return (
         f"The token in CODER_SESSION_TOKEN ends on {at:%Y-%m-%d at %H:%M} UTC.",
         "Make a new one before that and start Taskwire with it.",
@@ -50,7 +51,7 @@ def token_ends(at: datetime) -> Refusal:
 
 
 def blind() -> str:
-    """Coder refuses the token while tasks are watched."""
+    """Coder refuses the token, so the poller sees no task."""
     return (
         "Coder refuses CODER_SESSION_TOKEN, so I see no task and can do nothing in Coder. "
         "Make a new token with an account of role Owner, and start me with it."
@@ -63,7 +64,7 @@ def coder_is_away(why: str) -> str:
 
 
 def waits_for_newer(count: int, until: datetime) -> str:
-    """Another version has left work that this one cannot read."""
+    """Another version left jobs that this version cannot read."""
     lists = "1 list of work begins" if count == 1 else f"{count} lists of work begin"
     return (
         f"{lists} with something that another version of Taskwire wrote, and the one that runs now cannot "
@@ -73,7 +74,7 @@ def waits_for_newer(count: int, until: datetime) -> str:
 
 
 def data_loss(since: datetime) -> str:
-    """Redis holds less than it held: an older copy was restored."""
+    """Redis has lost data: an older copy was restored."""
     return (
         f"My store (Redis) came back as it was on {since:%Y-%m-%d at %H:%M} UTC. What I did after that I "
         "look for before I do it again. The thread of a task that was made after that I may not know any "
@@ -82,7 +83,7 @@ def data_loss(since: datetime) -> str:
 
 
 def vanished(count: int, linked: int) -> str:
-    """More linked tasks than people delete were gone at once."""
+    """More linked tasks than people usually delete have vanished at once."""
     return (
         f"{count} of {linked} linked tasks vanished from Coder's list at once: has the account of "
         "CODER_SESSION_TOKEN lost rights? Their threads are left as they are; after a day I take the "
@@ -91,7 +92,7 @@ def vanished(count: int, linked: int) -> str:
 
 
 def outsiders_read(channel: str) -> str:
-    """People of another company have come to a channel in which a task has its thread."""
+    """People of another company have joined a channel where a task has its thread."""
     return (
         f"The channel {channel} is shared with another company and has threads of tasks: its people read "
         "what agents say there. I told the tasks' owners. If that is meant to be so, name the channel in "

@@ -1,4 +1,4 @@
-"""What is said while somebody does not answer: which of a person's wishes waits, and for how long."""
+"""Texts for a person whose request waits: which request, why, and for how long."""
 
 from datetime import datetime
 from typing import Literal
@@ -36,7 +36,7 @@ SilentSide = Literal["Coder", "Slack"]
 
 
 def wish(work: Work, link: Link | None) -> str:
-    """Name what somebody asked for, as what is being done: `pausing *Fix the login*`."""
+    """Name a person's request as an activity: `pausing *Fix the login*`."""
     match work:
         case CreateRequested(prompt=prompt) if prompt:
             return f"creating {named(title_for(prompt))}"
@@ -58,7 +58,7 @@ def wish(work: Work, link: Link | None) -> str:
 
 
 def for_newer(until: datetime) -> Message:
-    """An older version runs again, say, and cannot read what a newer one took."""
+    """Another version took the request, for example a newer one, and the running version cannot read it."""
     return statement(
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until:%Y-%m-%d} at most. What is asked after it waits too, except a "
@@ -67,7 +67,7 @@ def for_newer(until: datetime) -> Message:
 
 
 def newer_never_came() -> Message:
-    """It was given up."""
+    """No version that can read the request came for a week, so it was given up."""
     return statement(
         "Another version of me took something here, and the one that runs now cannot read it. No version "
         "that can has come for a week, so I gave it up. Please ask again. Whoever runs Taskwire can see it "
@@ -76,7 +76,7 @@ def newer_never_came() -> Message:
 
 
 def waits(side: SilentSide, wished: str) -> Message:
-    """Somebody does not answer, and what was asked for waits."""
+    """Coder or Slack does not answer, so the request waits."""
     return statement(
         f"{side} does not answer me right now, so {wished} has to wait. I try again for up to an hour; "
         "there is no need to repeat it."
@@ -84,7 +84,7 @@ def waits(side: SilentSide, wished: str) -> Message:
 
 
 def waits_for_token(wished: str) -> Message:
-    """Coder refuses the bot's own token, and what was asked for waits."""
+    """Coder refuses the bot's own token, so the request waits."""
     return statement(
         f"Coder refuses my token, so {wished} has to wait. I try again for up to an hour. "
         "Please tell whoever runs Taskwire: `taskwire doctor` says what to do."
@@ -92,7 +92,7 @@ def waits_for_token(wished: str) -> Message:
 
 
 def refused_for_an_hour(wished: str) -> Message:
-    """Coder answered, and refused the bot's own token all the while."""
+    """Coder answered for an hour, but always refused the bot's own token."""
     return statement(
         f"Coder refused my token for an hour, so I gave up {wished}. Please ask again when whoever runs "
         "Taskwire has mended that."
@@ -100,12 +100,12 @@ def refused_for_an_hour(wished: str) -> Message:
 
 
 def never_had_tasks(wished: str) -> Message:
-    """Coder answered, and had no Tasks all the while."""
+    """Coder answered for an hour, but never had Tasks."""
     return statement(f"This Coder had no Tasks for an hour, so I gave up {wished}.")
 
 
 def never_answered(side: SilentSide, wished: str) -> Message:
-    """Somebody stayed away."""
+    """Coder or Slack did not answer for an hour."""
     return statement(
         f"{side} did not answer me for an hour, so I gave up {wished}. Please ask again when it is back."
     )
