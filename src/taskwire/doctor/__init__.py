@@ -1,1 +1,1 @@
-"""`taskwire doctor`: what is right, what is wrong, and what to do about it."""
+"""`taskwire doctor`: what works, what does not, and what to do about it."""

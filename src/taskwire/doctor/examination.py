@@ -1,7 +1,7 @@
-"""`taskwire doctor`: of each thing that Taskwire needs, whether it is right and, if not, what to do.
+"""`taskwire doctor`: checks each thing that Taskwire needs, and says what to do about problems.
 
-It only looks, beside a running bot as well as without one; it ends at findings, which `cli` prints. No
-finding holds a secret.
+It only reads, and works with or without a running bot. It returns findings, which `cli` prints. No finding
+contains a secret.
 """
 
 import asyncio
@@ -58,26 +58,26 @@ from taskwire.slack.rate_limits import Unlimited
 from taskwire.state.heartbeat import Heard
 from taskwire.state.owner import Owner, Ownership
 
-# For a store of our own that a bot is just ending or starting.
+# How long to wait for an embedded store that a bot is just starting or stopping, in seconds.
 PATIENCE_SECONDS = 5.0
 SITE_SECONDS = 3.0
 COPY_ID = "A profile's menu in Slack has Copy member ID."
 
 
 class Examination:
-    """Looks at everything that these settings name, one thing after the other."""
+    """Checks everything that the settings name, one thing after the other."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._team: str | None = None
         self._app = ""
-        # Coder's own id, once it has answered.
+        # Coder's deployment id, once Coder has answered.
         self._deployment = ""
-        # How far this machine's clock is ahead of others, in seconds.
+        # By how many seconds this machine's clock is ahead of other clocks.
         self._ahead: dict[str, float] = {}
 
     async def findings(self) -> AsyncIterator[Finding]:
-        """Yield what is found, as it is found."""
+        """Yield each finding as soon as it is made."""
         yield self._way_of_running()
         for sentence in (*settings_of.list_unknown(), *settings_of.list_short_tokens(self._settings)):
             yield Finding("Settings", "note", sentence)
@@ -153,7 +153,7 @@ class Examination:
                 return
             first = await _checked("Coder token", self._scopes(coder))
             if first.state == "wrong":
-                # What it may not do, nothing else can be learnt about.
+                # Without these rights nothing else can be checked.
                 yield first
                 return
             looks = {
@@ -219,7 +219,7 @@ class Examination:
         return Finding("Templates", "ok", f"For tasks: {names}{more}.")
 
     async def _check_preset(self, coder: CoderClient, templates: Sequence[Template]) -> None:
-        """A template without the preset is used with its own default; if none has it, nobody ever gets it."""
+        """Check that some template has the preset. A template without it uses its own default."""
         wanted = self._settings.preset
         if wanted is None:
             return
@@ -256,7 +256,7 @@ class Examination:
             )
 
     async def _access(self, connections: Connections, keys: Keys, clock: Clock) -> AsyncIterator[Finding]:
-        """Whether what is there is to be used: not moved, with these rights, and ours."""
+        """Check whether the store may be used: it is not moved, the rights are sufficient, and it is ours."""
         fenced = refused = None
         with contextlib.suppress(RedisError):
             fenced = await fence.find(connections, keys)
@@ -265,7 +265,7 @@ class Examination:
             yield wrong("Installation", fence.refusal(fenced, connections.where))
             return
         if refused is not None:
-            # Nothing else would say so: no script of this version does anything there.
+            # No script of this version works there, and nothing else would say why.
             yield wrong("Versions", refused)
             return
         if self._settings.redis_url is not None:
@@ -277,7 +277,7 @@ class Examination:
         return judge_owner(await Ownership(connections, keys, clock).find(), who, connections.where)
 
     async def _work(self, connections: Connections) -> AsyncIterator[Finding]:
-        """Try what `run` does there, and look at what it has left."""
+        """Try what `run` does in the store, and check what `run` has left there."""
         if self._team is None:
             yield Finding(
                 "Work", "note", "Not checked, since Slack refuses the bot token or cannot be reached."
@@ -289,7 +289,7 @@ class Examination:
         async for finding in self._access(*of_ours):
             yield finding
             if finding.state == "wrong":
-                # Nothing else is done or to be learnt there.
+                # `run` would do nothing in this store, so there is nothing else to check.
                 return
         formats, letters = Formats(*of_ours), DeadLetters(*of_ours)
         yield judge_versions(await formats.list_stranded(only_looks=True))
@@ -297,13 +297,13 @@ class Examination:
         yield judge_heard(await Heard(*of_ours).list_last())
 
     async def _addresses(self) -> Finding:
-        """Whether `run` can listen where it is to, or does so already."""
+        """Check whether `run` can listen on its addresses, or already does."""
         settings, wanted = self._settings, {}
         if settings.admin_addr is None or settings.has_public_site:
             wanted["TASKWIRE_HTTP_ADDR"] = settings.http_addr
         if settings.admin_addr is not None:
             wanted["TASKWIRE_ADMIN_ADDR"] = settings.admin_addr
-        # Where health has an address of its own, nothing at the other one says whose that is.
+        # If health has its own address, the other one does not show that a Taskwire listens there.
         is_here = bool(settings.admin_addr) and await _is_taskwire(str(settings.admin_addr))
         taken = []
         for setting, address in wanted.items():
@@ -318,12 +318,12 @@ class Examination:
 
     def _note_clock(self, whose: str, theirs: datetime | None) -> None:
         if theirs is not None:
-            # A Date header is cut to whole seconds: half a second is its error.
+            # A Date header is cut to whole seconds, so it is half a second old on average.
             self._ahead[whose] = (datetime.now(UTC) - theirs).total_seconds() - 0.5
 
 
 async def _why_not(address: str) -> str:
-    """Why nobody can listen there; empty if somebody can."""
+    """Return why nobody can listen on an address; empty if somebody can."""
     try:
         async with await asyncio.start_server(lambda *_: None, *host_and_port(address)):
             return ""
@@ -332,9 +332,9 @@ async def _why_not(address: str) -> str:
 
 
 async def _is_taskwire(address: str) -> bool:
-    """Whether what listens there says that it lives as a Taskwire does."""
+    """Return whether the server at an address answers a health check as Taskwire does."""
     host, port = host_and_port(address)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound to it here
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
     timeout = aiohttp.ClientTimeout(total=SITE_SECONDS)
     try:
         async with (
@@ -362,7 +362,7 @@ def _named(templates: Sequence[Template], wanted: str, names: str) -> Template:
 
 
 async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
-    """What a check finds; a failure of what it asks is a finding too."""
+    """Return a check's finding. An exception of the check becomes a finding too."""
     try:
         return await check
     except UserError as error:
@@ -384,7 +384,7 @@ async def _checked(name: str, check: Awaitable[Finding]) -> Finding:
 
 @contextlib.asynccontextmanager
 async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
-    """The dead letters of this workspace; UserError if nobody tells whose they are, or the store is away."""
+    """Yield the dead letters of this workspace. Raises `UserError` if Slack or the store cannot be asked."""
     url = settings.slack_api_url
     async with transport.make_session(proxy=transport.proxy_for(url)) as session:
         client = make_client(settings.slack_bot_token.get_secret_value(), url, session=session)
@@ -405,7 +405,7 @@ async def opened_letters(settings: Settings) -> AsyncIterator[DeadLetters]:
 
 @contextlib.asynccontextmanager
 async def opened_store(settings: Settings) -> AsyncIterator[Connections]:
-    """The store that is named, that of the bot which runs here, or our own for as long as the block lasts."""
+    """Open the configured Redis, the store of the running bot, or an embedded store for this block."""
     async with contextlib.AsyncExitStack() as stack:
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
@@ -428,13 +428,13 @@ def _look_at_disk(data_dir: Path) -> Finding:
 
 
 def _look_at_place(data_dir: Path) -> Finding:
-    """Look, and leave nothing behind: only the bot's own user should make what stays."""
+    """Check the place without leaving anything behind: only the bot's own user may create lasting files."""
     program = embedded.find_program()
     with data_directory.explained(data_dir):
         data_directory.require_safe(data_dir)
     parent = next(parent for parent in data_dir.absolute().parents if parent.exists())
     try:
-        # Rights alone do not tell: nobody makes a directory in /proc or on a disk that is read-only.
+        # Permissions are not enough: nobody can create a directory in /proc or on a read-only disk.
         with tempfile.TemporaryDirectory(prefix=".taskwire-", dir=parent):
             pass
     except OSError as error:

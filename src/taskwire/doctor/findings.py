@@ -1,7 +1,4 @@
-"""Findings: what `taskwire doctor` makes of what it was told.
-
-These only judge; what they are told is asked for in `doctor`.
-"""
+"""Judges what `taskwire doctor` has measured. `examination` makes the measurements."""
 
 import os
 import stat
@@ -27,13 +24,14 @@ from taskwire.slack.models import Profile
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner
 
-# A Date header has whole seconds, and the answer travels; an attempt may land 5 s after its time-out.
+# Largest accepted difference between two clocks, in seconds. A Date header has whole seconds, and the answer
+# takes time to arrive. An attempt may still take effect 5 s after its timeout.
 MOST_SECONDS_APART = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
-# A disk is larger than a memory, and fills with logs of others too.
+# A disk is larger than memory, and also fills with other programs' logs.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
-# What has to come from Slack, by the kinds that `listeners/ingress` counts.
+# The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 WAYS_IN = {"command": "command", "message": "message", "click": "press of a button"}
 
 Severity = Literal["ok", "note", "wrong"]
@@ -41,7 +39,7 @@ Severity = Literal["ok", "note", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """How one thing stands: right, right but worth knowing, or wrong; `hint` is what to do."""
+    """The state of one thing: right, worth knowing, or wrong. `hint` says what to do."""
 
     name: str
     state: Severity
@@ -50,12 +48,12 @@ class Finding:
 
 
 def wrong(name: str, error: UserError) -> Finding:
-    """What somebody has to mend."""
+    """Return the finding for a problem that somebody must solve."""
     return Finding(name, "wrong", error.sentence, error.hint)
 
 
 def judge_file(path: Path) -> list[Finding]:
-    """Say that others may read the file with the settings."""
+    """Judge whether other users can read the file with the settings."""
     if not path.exists() or not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         return []
     said = f"Other users of this machine can read {path}, which may hold tokens."
@@ -63,7 +61,7 @@ def judge_file(path: Path) -> list[Finding]:
 
 
 def judge_scopes(granted: frozenset[str] | None) -> Finding:
-    """Compare what the bot token may do with the manifest."""
+    """Compare the bot token's scopes with the manifest."""
     if granted is None:
         return Finding("Slack scopes", "note", "Slack does not tell which scopes the bot token has.")
     wanted = frozenset(manifest.SCOPES)
@@ -80,7 +78,7 @@ def judge_scopes(granted: frozenset[str] | None) -> Finding:
 
 
 def judge_store(health: StoreHealth, where: str) -> list[Finding]:
-    """Say whether the Redis at this place keeps what it is given."""
+    """Judge whether this Redis keeps what is written to it."""
     engine = {"valkey": "Valkey", "redis": "Redis"}.get(health.engine, health.engine)
     what = f"{engine} {health.version}" if health.version else engine
     found = [Finding("Store", "ok", f"It is {what} at {where}.")]
@@ -98,7 +96,7 @@ def _judge_persistence(health: StoreHealth) -> Finding:
     if not health.appends:
         said = "The store does not write down what it is given: its restart would lose threads and work"
         if health.is_managed:
-            # Whoever has rented it may have no say in that.
+            # A customer of a managed server may not be able to change this.
             hint = "Turn on append-only files where the service offers them, or take one that does."
             return Finding(name, "note", f"{said} since its last copy, if it makes copies.", hint)
         return Finding(name, "wrong", f"{said}.", "Set appendonly yes in its configuration.")
@@ -127,7 +125,7 @@ def _judge_eviction(health: StoreHealth) -> Finding:
 
 
 def _judge_memory(health: StoreHealth) -> list[Finding]:
-    """Say that it is almost full, while there is time."""
+    """Report memory that is almost full, while there is still time."""
     used, most = health.used_bytes or 0, health.most_bytes
     if not most or used < ALMOST_FULL * most:
         return []
@@ -136,7 +134,7 @@ def _judge_memory(health: StoreHealth) -> list[Finding]:
 
 
 def _judge_copies(health: StoreHealth) -> list[Finding]:
-    """Say what a failover may lose, where there is a replica to fail over to."""
+    """Judge what a failover may lose, if there is a replica."""
     name = "Replicas"
     hint = "Set min-replicas-to-write 1 and min-replicas-max-lag 10 on the store's servers, each of them."
     if health.copies:
@@ -150,7 +148,7 @@ def _judge_copies(health: StoreHealth) -> list[Finding]:
 
 
 def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) -> Finding:
-    """Say whether there are enough sentinels to replace a master, and whether they agree on one."""
+    """Judge whether enough sentinels answer to replace a master, and whether they agree on one."""
     name, count = "Sentinels", len(seen) + len(errors)
     masters = {f"{host}:{port}" for host, port in (one.master for one in seen)}
     said = f"{len(seen)} of {count} answer, and know the master at {' or '.join(sorted(masters))}."
@@ -166,7 +164,7 @@ def judge_sentinels(seen: Sequence[SentinelView], errors: Sequence[RedisError]) 
 
 
 def judge_disk(free: int, total: int, where: str) -> Finding:
-    """Say whether the disk of a store of our own has room: it writes everything down before it answers."""
+    """Judge whether the embedded store's disk has space. The store writes to it before each answer."""
     said = f"{free / 1e9:.1f} GB of {total / 1e9:.1f} GB are free at {where}."
     if free < FEWEST_FREE_BYTES or free < (1 - ALMOST_FULL_DISK) * total:
         hint = "Make room there, or set TASKWIRE_DATA_DIR to another disk."
@@ -175,7 +173,7 @@ def judge_disk(free: int, total: int, where: str) -> Finding:
 
 
 def judge_versions(stranded: Sequence[Stranded]) -> Finding:
-    """Say what waits for a newer version than the one that looks."""
+    """Report jobs that only a newer version can read."""
     if not stranded:
         return Finding("Versions", "ok", "This version can read everything that waits.")
     until = from_ms(min(each.until_ms for each in stranded))
@@ -183,7 +181,7 @@ def judge_versions(stranded: Sequence[Stranded]) -> Finding:
 
 
 def judge_heard(last: Mapping[str, datetime]) -> Finding:
-    """Say what Slack has brought so far: it tells no app which commands and events it has."""
+    """Report which kinds of payloads have arrived. Slack tells no app its commands and events."""
     name, never = "From Slack", [words for kind, words in WAYS_IN.items() if kind not in last]
     if never:
         return Finding(
@@ -199,7 +197,7 @@ def judge_heard(last: Mapping[str, datetime]) -> Finding:
 
 
 def judge_emails(profiles: Sequence[Profile]) -> Finding:
-    """Say whether Slack shows people's addresses, by which they are found in Coder."""
+    """Judge whether Slack shows e-mail addresses, which identify people in Coder."""
     people = [each for each in profiles if not (each.is_bot or each.is_deleted or each.is_stranger)]
     if not people:
         return Finding("E-mails", "note", "There is nobody yet whose e-mail address could be looked at.")
@@ -215,7 +213,7 @@ def judge_emails(profiles: Sequence[Profile]) -> Finding:
 
 
 def judge_clocks(ahead: Mapping[str, float]) -> Finding:
-    """Compare this machine's clock with others'; `ahead` is by how many seconds it is ahead of each."""
+    """Compare this machine's clock with others. `ahead` has the seconds by which it is ahead of each."""
     if not ahead:
         return Finding("Clocks", "note", "Not checked, since neither Coder nor the store answered.")
     apart = {whose: seconds for whose, seconds in ahead.items() if abs(seconds) > MOST_SECONDS_APART}
@@ -230,7 +228,7 @@ def judge_clocks(ahead: Mapping[str, float]) -> Finding:
 
 
 def judge_owner(noted: Owner | None, who: Owner, where: str) -> Finding:
-    """Say whether the store is for this Slack app and this Coder."""
+    """Judge whether the store belongs to this Slack app and this Coder."""
     name = "Installation"
     if noted is None:
         said = "The store is nobody's yet. What runs first has it, with its Slack app and its Coder."
@@ -244,7 +242,7 @@ def judge_owner(noted: Owner | None, who: Owner, where: str) -> Finding:
 
 
 def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
-    """Say what was given up."""
+    """Report the dead letters."""
     if not count or newest is None:
         return Finding("Dead letters", "ok", "Nothing was given up.")
     jobs = "1 job was" if count == 1 else f"{count} jobs were"
@@ -259,7 +257,7 @@ def judge_letters(count: int, newest: DeadLetter | None) -> Finding:
 
 
 def refused(problem: TokenProblem) -> UserError:
-    """Say which of Slack's tokens is refused, and where a good one is."""
+    """Return which of Slack's tokens is refused, and where to get a valid one."""
     if problem.method == Method.OPEN_SOCKET:
         return UserError(
             f"Slack refuses SLACK_APP_TOKEN ({problem.code}).",
@@ -272,5 +270,5 @@ def refused(problem: TokenProblem) -> UserError:
 
 
 def reason_of(error: OSError) -> str:
-    """Why nobody can listen somewhere, in the system's words."""
+    """Return why an address cannot be used, in the system's words."""
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

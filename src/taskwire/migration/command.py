@@ -1,6 +1,6 @@
-"""`taskwire store`: moves what an installation keeps to another server, and takes a fence away again.
+"""`taskwire store`: moves an installation's data to another Redis, and removes a fence.
 
-It opens both sides and says how it goes; how a move stays whole is `migration/transfer`'s.
+This module opens both sides and reports progress. `migration/transfer` keeps the data consistent.
 """
 
 import contextlib
@@ -31,9 +31,9 @@ from taskwire.slack.outbound import Outbound
 from taskwire.slack.rate_limits import Unlimited
 from taskwire.state.owner import Owner
 
-# The words for where a store may be, besides an address and a directory.
+# Words that name a store, besides a URL and a directory.
 EMBEDDED, STANDARD_INPUT = "embedded", "-"
-# For a piece of a hundred keys over a slow line.
+# Timeout for one answer, in seconds: a hundred keys over a slow connection.
 ANSWER_SECONDS = 30.0
 
 StoreLocation = str | Path
@@ -42,9 +42,9 @@ StoreLocation = str | Path
 async def move(
     settings: Settings, source: str, source_prefix: str | None, say: PostText, *, replaces: bool
 ) -> Moved | None:
-    """Move a store to the one that the settings name; None if it was moved before.
+    """Move a store to the one in the settings; None if it was moved before.
 
-    UserError if that cannot be, or was broken off.
+    Raises `UserError` if the move is not possible or was interrupted.
     """
     bot = await _identity(settings)
     us = Owner(bot.bot_user_id, "", settings.coder_url)
@@ -67,7 +67,7 @@ async def move(
 
 
 async def reopen(settings: Settings) -> Fence | None:
-    """Take the fence from the store that the settings name; returns what it said, if there was one."""
+    """Remove the fence from the store in the settings. Return the fence, if there was one."""
     bot = await _identity(settings)
     async with _opened(_target(settings), Keys(bot.team_id, settings.key_prefix)) as side:
         with _in_words("Run it again."):
@@ -81,7 +81,7 @@ def _target(settings: Settings) -> StoreLocation:
 
 
 def _place(words: str, settings: Settings) -> StoreLocation:
-    """Where the source is."""
+    """Return where the source is."""
     if words == EMBEDDED:
         return settings.data_dir.absolute()
     if words == STANDARD_INPUT:
@@ -90,7 +90,7 @@ def _place(words: str, settings: Settings) -> StoreLocation:
 
 
 def _look_at(source: StoreLocation) -> None:
-    """Raise a UserError where no store can be: opening one would make it, or blame REDIS_URL."""
+    """Raise `UserError` if there can be no store: opening one would create it, or blame REDIS_URL."""
     if isinstance(source, Path):
         if not (source / data_directory.STORE_LOCK).exists():
             raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")
@@ -121,7 +121,7 @@ def _where(place: StoreLocation, connections: Connections) -> str:
 
 
 def _told_apart(here: Side, there: Side) -> tuple[Side, Side]:
-    """Both with their key prefixes in their names, where those differ or are not the usual one."""
+    """Return both sides, with the key prefixes in their names unless both have the default prefix."""
     if {here.keys.installation, there.keys.installation} == {KEY_PREFIX}:
         return here, there
     here, there = [

@@ -1,7 +1,7 @@
-"""One side of a move: what one installation keeps on one server, read as any other server would hold it.
+"""One side of a move: an installation's keys on one server, in a form that is the same for every server.
 
-And the fence there, which is put up only where nothing has happened since somebody looked. What becomes of it
-all is `transfer`'s.
+This module also sets the fence on its side, but only if nothing has happened there since the last look.
+`transfer` decides what to copy.
 """
 
 import secrets
@@ -17,17 +17,18 @@ from taskwire.queue.fence import FenceState
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# What is said of the server itself, and not of what it keeps.
+# Keys about the server itself. They are not moved.
 FENCE, KEPT = b"fence", b"parked:"
 STAYS = (FENCE, b"server")
-# What shows that two addresses lead to one store. A run that dies leaves it behind for so long.
+# A key that shows whether two addresses lead to the same store. It expires after PROBE_MS if its run dies.
 PROBE, PROBE_MS = b"probe:", 10_000
-# Items of one key that are read at once.
+# Items of one key that are read in one call.
 ITEMS_EACH = 200
-# The two servers are asked one after the other, and their clocks need not agree.
+# Times to live may differ by this much, in ms: the servers are read one after the other, and their clocks may
+# differ.
 ABOUT_MS = 10_000
 
-# Of each key its type, its time to live, and what is in it unless that is too much for one answer.
+# Reads each key's type, its time to live, and its items unless they are too many for one answer.
 _READ = f"""
 local sizes = {{hash = 'HLEN', list = 'LLEN', zset = 'ZCARD', set = 'SCARD'}}
 local found = {{}}
@@ -46,9 +47,9 @@ end
 return found
 """
 
-# What is known of a side: the fence around it, when a Taskwire last worked on it, and which move ended there.
-# A fence is put up only where that is still what was looked at: a run that stood still meanwhile, however
-# long, fences neither what was opened since nor what somebody works on.
+# The state of a side: its fence, when a Taskwire last worked on it, and which move ended there. A fence is
+# set only if this state is still the one that was looked at. A run that was suspended in between, for however
+# long, therefore fences no store that was opened again or that somebody works on.
 _SEEN = """
 local seen = {}
 for i, each in ipairs({'state', 'move', 'run', 'at'}) do
@@ -68,7 +69,8 @@ return 'fenced'
 """
 )
 
-# What was left is another server for whoever goes on with it. A part of a store stays closed.
+# If a left store is reopened, the id of its server is replaced, so that every process treats it as another
+# server. An incomplete copy stays closed.
 _REOPEN = """
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'arriving' then return 0 end
@@ -80,18 +82,18 @@ PUSH = {"hash": "HSET", "list": "RPUSH", "zset": "ZADD", "set": "SADD", "string"
 
 
 class KeyValue(NamedTuple):
-    """What a key holds: its type, how long it has to live in ms (-1: for ever), its items in one order."""
+    """The content of a key: its type, its time to live in ms (-1: none), and its items in a fixed order."""
 
     kind: str
     life_ms: int
     items: tuple[bytes, ...]
 
     def told_of(self, old: bytes, new: bytes) -> "KeyValue":
-        """The same where keys that it names begin otherwise."""
+        """Return the same content with another prefix in the keys that it names."""
         return self._replace(items=tuple(item.replace(old, new) for item in self.items))
 
     def is_copied_in(self, other: "KeyValue | None") -> bool:
-        """Whether the other is as good as this one; what is about to end need not be there any more."""
+        """Return whether the other has the same content. A key that expires soon may be missing there."""
         if other is None:
             return 0 <= self.life_ms < ABOUT_MS
         is_as_long = (self.life_ms < 0) == (other.life_ms < 0) and abs(
@@ -102,9 +104,9 @@ class KeyValue(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One installation's keys on one server, whose place for people is `where`.
+    """One installation's keys on one server. `where` is the server's address, for people.
 
-    `raw` gives bytes; `is_held`: nobody else can work on it.
+    `raw` is a client that returns bytes. `is_held` means that nobody else can work on the store.
     """
 
     where: str
@@ -115,21 +117,21 @@ class Side:
 
     @property
     def prefix(self) -> bytes:
-        """What all keys here begin with."""
+        """The beginning of all keys on this side."""
         return self.keys.prefix.encode()
 
     async def list_names(self) -> set[bytes]:
-        """The keys of all that is to be moved, without what each begins with."""
+        """Return the names of all keys to move, without the prefix."""
         found = self.raw.scan_iter(match=f"{self.keys.prefix}*", count=1_000)
         names = {key.removeprefix(self.prefix) async for key in found} - set(STAYS)
         return {name for name in names if not name.startswith(PROBE)}
 
     async def count_threads(self) -> int:
-        """How many threads are open."""
+        """Return the number of open threads."""
         return await self.connections.commands.hlen(self.keys.named("links"))
 
     async def read(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
-        """What is in these; what is not there is left out."""
+        """Return the content of keys. Missing keys are left out."""
         keys = [self.prefix + each for each in names]
         answered = await cast("Awaitable[list[Any]]", self.raw.eval(_READ, len(keys), *keys))
         found = {}
@@ -145,7 +147,7 @@ class Side:
         return found
 
     async def _long(self, kind: str, key: bytes) -> list[bytes]:
-        """What is in a key that is read in pieces; nobody changes it meanwhile."""
+        """Return the items of a key that is read in several calls. Nobody changes it in between."""
         if kind == "hash":
             pairs = self.raw.hscan_iter(key, count=ITEMS_EACH)
             return [word async for pair in pairs for word in pair]
@@ -156,14 +158,14 @@ class Side:
         start = 0
         while True:
             words = (command, key, start, start + ITEMS_EACH - 1, *more)
-            piece = await self.raw.execute_command(*words)  # type: ignore[no-untyped-call] # as redis-py has it
+            piece = await self.raw.execute_command(*words)  # type: ignore[no-untyped-call] # untyped
             if not piece:
                 return found
             found += piece
             start += ITEMS_EACH
 
     async def is_same_as(self, other: "Side") -> bool:
-        """Whether both are one store, however spelt: what is put into the other one shows here."""
+        """Return whether both are the same store: a key that is set through the other one appears here."""
         if self.prefix != other.prefix:
             return False
         key = self.prefix + PROBE + secrets.token_hex(8).encode()
@@ -173,20 +175,20 @@ class Side:
         return is_there
 
     async def find_arrived(self) -> str | None:
-        """The move that ended here last, if one ever did."""
+        """Return the last move that ended here, if there was one."""
         found = self.connections.commands.hget(self.keys.named("server"), "arrived")
         return await cast("Awaitable[str | None]", found)
 
     async def look(self) -> str:
-        """What a fence that is put up here has to find."""
+        """Return the present state, which `fenced` compares before it sets a fence."""
         return cast("str", await self.run(_LOOK))
 
     async def reopened(self) -> bool:
-        """Take the fence away, if there is one around what is whole."""
+        """Remove the fence unless it is around an incomplete copy. Return whether there was one."""
         return bool(await self.run(_REOPEN))
 
     async def fenced(self, seen: str, state: FenceState, move: str, other: str, app: str, run: str) -> None:
-        """Put the fence up, or say anew what it stands for; UserError if this is not what was seen."""
+        """Set or update the fence. Raises `UserError` if the state is no longer `seen`."""
         if not await self.run(_FENCE, seen, state, move, other, app, run):
             raise UserError(
                 f"Somebody has used or moved the store at {self.where} in this moment.",
@@ -194,13 +196,13 @@ class Side:
             )
 
     async def run(self, script: str, *words: str) -> object:
-        """Carry out a script on the fence and what is known of the server."""
+        """Run a script on the fence and on the record about the server."""
         keys = fence.key(self.keys), self.keys.named("server")
         return await cast("Awaitable[object]", self.connections.commands.eval(script, 2, *keys, *words))
 
 
 def _ordered(kind: str, items: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Items as any server would give them: hashes and sets have no order, and scores several spellings."""
+    """Return items in one order and spelling. Servers differ in the order of sets and digits of scores."""
     match kind:
         case "hash":
             pairs = sorted(zip(items[::2], items[1::2], strict=True))

@@ -1,9 +1,9 @@
-"""A store is moved: all that one installation keeps, from one server to another, whole or not at all.
+"""Moves all keys of one installation from one server to another, completely or not at all.
 
-Both sides are fenced (`fence`) from before the first key is copied until the last has been compared; then the
-source stays fenced, and the target is opened. So there is never a moment in which somebody could work on
-both, and a move that is killed anywhere goes on when it is asked for again. Keys are copied by their types
-and not by DUMP, whose format differs from one server to the next.
+Both sides are fenced (`queue/fence`) before the first key is copied, until the last key is compared. Then the
+target is opened, and the source stays fenced. So nobody can ever work on both sides. A move that was killed
+continues when it is started again. Keys are copied by their types and not with DUMP, because the format of
+DUMP differs between servers.
 """
 
 import asyncio
@@ -23,17 +23,18 @@ from taskwire.queue.scripts import ServersClock
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
 
-# A process that works notes more often than that that it is there.
+# A process at work updates its note in the store more often than this, in ms.
 QUIET_MS = 10_000
 LOOK_SECONDS = 0.5
-# Keys that are read at once: each may have a hundred kilobytes.
+# Keys that are read in one call. Each may have a hundred kilobytes.
 KEYS_EACH = 100
-# Each pass copies what differs, and the last one finds nothing: with nobody at work that is the second.
+# Passes over all keys before a move is abandoned. Each pass copies what differs, and the last must find no
+# difference. If nobody else writes, that is the second pass.
 MOST_PASSES = 4
 SYNC_MS = 10_000
 PROGRESS_SECONDS = 5.0
 
-# Refused where another run of the move has taken over since, or has ended it, or the store was opened again.
+# The error if another run of the move has taken over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
 _MINE = f"""
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then
@@ -57,19 +58,19 @@ return redis.call('DEL', KEYS[1])
 _WIDTH = {"hash": 2, "zset": 2}
 
 PostText = Callable[[str], None]
-# A command, the name of its key, and its words.
+# A command, the name of its key, and its arguments.
 Command = tuple[Any, ...]
 
 
 class Moved(NamedTuple):
-    """What has been moved."""
+    """The numbers of moved keys and open threads."""
 
     keys: int
     threads: int
 
 
 def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
-    """What makes a key hold this."""
+    """Yield the commands that give a key this content."""
     yield ("DEL", name)
     each = ITEMS_EACH * _WIDTH.get(value.kind, 1)
     for start in range(0, len(value.items), each):
@@ -82,7 +83,7 @@ def _commands(name: bytes, value: KeyValue) -> Iterator[Command]:
 
 
 class Transfer:
-    """One run of a move. `us` is who asks for it; `say` tells them how it goes."""
+    """One run of a move. `us` is the installation that asks for it; `say` reports progress."""
 
     def __init__(self, source: Side, target: Side, us: Owner, say: PostText) -> None:
         self._source = source
@@ -93,11 +94,10 @@ class Transfer:
         self._said_at = 0.0
 
     async def move(self, *, replaces: bool = False) -> Moved | None:
-        """Move it all; None where this very move has ended before.
+        """Move everything; None if this move has ended before.
 
-        UserError if that must not be, before anything is changed; and where another run takes it over.
-
-        `replaces`: what is in the target may be dropped, where it is this installation's own.
+        Raises `UserError` if the move is not allowed, before anything is changed, or if another run takes
+        over. With `replaces`, this installation's own data in the target may be dropped.
         """
         try:
             return await self._moved(replaces=replaces)
@@ -123,7 +123,7 @@ class Transfer:
         )
 
     async def _begin(self, *, replaces: bool) -> bool:
-        """Fence both sides; False where this move has ended, and only its last word was not heard."""
+        """Fence both sides. Return False if this move has ended before and only its answer was lost."""
         source, target, run = self._source, self._target, self._run
         if await source.is_same_as(target):
             raise same_store()
@@ -152,7 +152,7 @@ class Transfer:
         return await fence.find(self._target.connections, self._target.keys)
 
     async def _refuse_others(self, there: Fence | None) -> None:
-        """Neither side may be another installation's."""
+        """Raise `UserError` if one side belongs to another installation."""
         noted = []
         for side in (self._source, self._target):
             found = await Ownership(side.connections, side.keys, ServersClock()).find()
@@ -166,7 +166,7 @@ class Transfer:
             raise fence.refusal(there, self._target.where)
 
     def _continued(self, left: Fence | None, there: Fence | None) -> str | None:
-        """The move that was begun and goes on now, if there is one."""
+        """Return the id of an interrupted move that now continues; None if there is none."""
         if left is None:
             return None
         is_same = there is not None and there.state == "arriving" and there.move == left.move
@@ -177,7 +177,7 @@ class Transfer:
         raise fence.refusal(left, self._source.where)
 
     async def _refuse_used(self, there: Fence | None, *, replaces: bool) -> None:
-        """What somebody may still need is not overwritten; what was left there, or never whole, is."""
+        """Refuse a target whose data may be needed. A left store or an incomplete copy may be replaced."""
         target = self._target
         if there is not None and there.state == "leaving":
             raise fence.refusal(there, target.where)
@@ -212,7 +212,7 @@ class Transfer:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _pass(self) -> tuple[int, int]:
-        """Copy what differs; returns how many keys there are, and how many of them differed."""
+        """Copy the keys that differ. Return the number of keys, and how many of them differed."""
         names = sorted(await self._source.list_names())
         surplus = await self._target.list_names() - set(names)
         await self._drop(surplus)
@@ -228,7 +228,7 @@ class Transfer:
         return len(names), different
 
     async def _wanted(self, names: Sequence[bytes]) -> dict[bytes, KeyValue]:
-        """What the target is to have: the same, but for steps that are kept and name their keys."""
+        """Return what the target must contain. Parked batches name keys, so they get the target's prefix."""
         old, new = self._source.prefix, self._target.prefix
         found = await self._source.read(names)
         return {n: v.told_of(old, new) if n.startswith(KEPT) else v for n, v in found.items()}
@@ -242,7 +242,7 @@ class Transfer:
         await self._write(("DEL", name) for name in names)
 
     async def _write(self, commands: Iterable[Command]) -> None:
-        """Write to the target, as long as this run has it."""
+        """Write to the target. The call fails if another run has taken over."""
         waiting = list(commands)
         for start in range(0, len(waiting), KEYS_EACH):
             async with self._target.raw.pipeline(transaction=False) as pipe:
@@ -256,7 +256,7 @@ class Transfer:
         pipe.eval(_WRITE, 2, *keys, self._run, word, *words)
 
     async def _end(self) -> None:
-        """See the target's disk and replicas have it; then let the source be left, and open the target."""
+        """Wait until the target has the data on disk and in its replicas. Then switch over to the target."""
         source, target = self._source, self._target
         copies = target.connections.copies
         async with target.raw.pipeline(transaction=False) as pipe:
@@ -267,7 +267,8 @@ class Transfer:
         for answer in (written, kept):
             if isinstance(answer, Exception):
                 raise answer
-        # A server that has no WAITAOF yet, or writes nothing down, says so; the doctor has more to say.
+        # A server without WAITAOF, or without an append-only file, returns an error. `taskwire doctor`
+        # reports such a server.
         if (not isinstance(synced, ResponseError) and synced[0] < 1) or kept < copies:
             raise UserError(
                 f"The server at {target.where} has not written down within {SYNC_MS // 1000} s what it got.",
@@ -278,7 +279,7 @@ class Transfer:
 
 
 def same_store() -> UserError:
-    """What is said where both sides are one store."""
+    """Return the error for a move whose two sides are the same store."""
     return UserError(
         "--from names the store that the settings name too.",
         "Set REDIS_URL (or take it away, for the embedded store) to say where it is to go, and --from to "
@@ -287,10 +288,11 @@ def same_store() -> UserError:
 
 
 async def reopen(side: Side) -> Fence | None:
-    """Take the fence from a store that was, or is to be, left; returns what it said.
+    """Remove the fence from the source of a move. Return the fence.
 
-    UserError where the store is not whole. What was done elsewhere since is not known here, as after a copy
-    that is restored: whoever works next sees another server, and looks before each first attempt.
+    Raises `UserError` if the store is an incomplete copy. What was done in the other store since is unknown
+    here, as after restoring a backup. The next process therefore detects another server, and looks before
+    each first attempt.
     """
     found = await fence.find(side.connections, side.keys)
     if found is not None and not await side.reopened():
@@ -301,5 +303,5 @@ async def reopen(side: Side) -> Fence | None:
 
 
 def open_threads(count: int) -> str:
-    """So many, in words."""
+    """Return a number of open threads, in words."""
     return "1 open thread" if count == 1 else f"{count} open threads"
