@@ -48,13 +48,16 @@ async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
     assert re.search(r"\n4 tests need more than there is here: no redis-server .*: apt install redis-", told)
 
 
-async def test_what_a_contract_is_held_against_may_be_absent(tmp_path: Path) -> None:
-    """The references lie beside the repository; a clone has none."""
+async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path: Path) -> None:
+    """The references lie beside the repository. Only their comparison with our own tables needs them."""
     code, said = await _tests("tests/contract", TASKWIRE_SHARED_DATA=str(tmp_path))
 
     told = said.partition("not tested on this machine")[2]
+    missed = re.findall(r"\n(\d+) tests? needs? more than there is here: no \S+, a contract to", told)
     assert code == 0, said
-    assert len(re.findall(r"\n\d+ tests? needs? more than there is here: no \S+, a contract to", told)) == 4
+    assert len(missed) == 4
+    assert sum(map(int, missed)) <= 10
+    assert int(re.findall(r"(\d+) passed", said)[-1]) > 300
 
 
 @pytest.mark.parametrize("program", ["redis-server", "openssl", "chromium"])

@@ -1,0 +1,169 @@
+"""What Taskwire relies on in Slack's platform: methods, scopes, limits, events, and keys of the manifest.
+
+The other modules hold the client, the stand-in and the manifest against these tables, and the tables against
+Slack's own references where those are at hand. They have nothing that Taskwire does not use.
+"""
+
+from dataclasses import dataclass
+
+HISTORY = "channels:history groups:history im:history mpim:history"
+PLACES = "channels:read groups:read im:read mpim:read"
+FILE = "files[].id files[].name files[].size files[].mimetype files[].url_private"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: what is sent (`!`: Slack requires it) and read (`?`: often absent).
+
+    `tier` is that of its rate limit, 0 where a special one applies. One of `scopes` is needed, by the kind of
+    the place. `fine` is an error that is as good as success.
+    """
+
+    tier: int
+    sends: str = ""
+    reads: str = ""
+    scopes: str = ""
+    fine: str = ""
+
+
+def _each(prefix: str, names: str) -> str:
+    return " ".join(prefix + name for name in names.split())
+
+
+_PERSON = (
+    "id name real_name deleted team_id is_bot is_workflow_bot? is_restricted is_ultra_restricted is_stranger?"
+    " is_email_confirmed enterprise_user? profile.display_name profile.email"
+)
+_OUR_MARK = "metadata.event_type metadata.event_payload.id"
+_REPLY = (
+    f"ts thread_ts parent_user_id user bot_id subtype text blocks {FILE} {_OUR_MARK}"
+    " metadata.event_payload.kind metadata.event_payload.task_id reactions[].name reactions[].users"
+)
+
+METHODS = {
+    "auth.test": Method(0, reads="user_id bot_id team_id team enterprise_id? is_enterprise_install"),
+    "auth.teams.list": Method(2, "cursor limit", "teams[].id response_metadata.next_cursor"),
+    "apps.connections.open": Method(3, reads="url"),
+    "chat.postMessage": Method(
+        0,
+        "channel! text blocks thread_ts metadata unfurl_links unfurl_media",
+        "ts",
+        "chat:write",
+    ),
+    "chat.postEphemeral": Method(4, "channel! user! text blocks thread_ts", scopes="chat:write"),
+    "chat.update": Method(3, "channel! ts! text blocks metadata", scopes="chat:write"),
+    "chat.delete": Method(3, "channel! ts!", scopes="chat:write"),
+    "chat.getPermalink": Method(0, "channel! message_ts!", "permalink"),
+    "conversations.history": Method(
+        3,
+        "channel! oldest latest inclusive include_all_metadata limit cursor",
+        _each("messages[].", f"ts thread_ts user latest_reply {FILE} {_OUR_MARK}")
+        + " has_more response_metadata.next_cursor",
+        HISTORY,
+    ),
+    "conversations.replies": Method(
+        3,
+        "channel! ts! oldest inclusive include_all_metadata limit cursor",
+        _each("messages[].", _REPLY) + " has_more response_metadata.next_cursor",
+        HISTORY,
+    ),
+    "conversations.info": Method(
+        3, "channel!", _each("channel.", "id name is_private is_im is_mpim is_ext_shared user"), PLACES
+    ),
+    "conversations.open": Method(
+        3, "users", "channel.id", "channels:manage groups:write im:write mpim:write"
+    ),
+    "reactions.add": Method(3, "channel! name! timestamp!", "", "reactions:write", "already_reacted"),
+    "reactions.remove": Method(2, "channel name! timestamp", "", "reactions:write", "no_reaction"),
+    "users.info": Method(4, "user!", _each("user.", _PERSON), "users:read"),
+    "users.list": Method(2, "limit", _each("members[].", _PERSON), "users:read"),
+    "users.lookupByEmail": Method(3, "email!", "user.id", "users:read.email", "users_not_found"),
+    "users.conversations": Method(
+        3, "user types limit cursor", "channels[].id response_metadata.next_cursor", PLACES
+    ),
+    "usergroups.users.list": Method(2, "usergroup!", "users", "usergroups:read"),
+    "views.open": Method(4, "trigger_id view!", "view.id"),
+    "views.update": Method(4, "view_id view!"),
+    "files.getUploadURLExternal": Method(4, "filename! length!", "upload_url file_id", "files:write"),
+    "files.completeUploadExternal": Method(4, "files! channel_id thread_ts", scopes="files:write"),
+    "files.info": Method(
+        4,
+        "file!",
+        "file.shares.public.{channel}[].ts file.shares.private.{channel}[].ts",
+        "files:read",
+        "file_not_found",
+    ),
+}
+
+# Of several scopes by kind of place only this one is needed: conversations are opened with one person.
+NARROWED = {"conversations.open": "im:write"}
+# What neither a method nor an event asks for.
+OTHER_SCOPES = {"commands": "a slash command"}
+
+# The scope without which Slack does not send an event.
+EVENTS = {
+    "app_mention": "app_mentions:read",
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "message.im": "im:history",
+    "message.mpim": "mpim:history",
+    "member_joined_channel": "channels:read",
+    "channel_unarchive": "channels:read",
+    "group_unarchive": "groups:read",
+    "user_change": "users:read",
+    "subteam_updated": "usergroups:read",
+    "subteam_members_changed": "usergroups:read",
+}
+
+# Each key: its kind; and how long a text, or how many a list may have. `!`: Slack requires it.
+MANIFEST = {
+    "display_information.name!": "string 1 35",
+    "display_information.description": "string 1 140",
+    "display_information.background_color": "string 4 7",
+    "features.app_home.home_tab_enabled": "boolean",
+    "features.app_home.messages_tab_enabled": "boolean",
+    "features.app_home.messages_tab_read_only_enabled": "boolean",
+    "features.bot_user.display_name!": "string 1 80",
+    "features.bot_user.always_online": "boolean",
+    "features.slash_commands": "array 1 50",
+    "features.slash_commands[].command!": "string 2 32",
+    "features.slash_commands[].description!": "string 1 2000",
+    "features.slash_commands[].usage_hint": "string 1 1000",
+    "features.slash_commands[].should_escape": "boolean",
+    "features.slash_commands[].url": "string 0 3000",
+    "oauth_config.scopes.bot": "array 0 255",
+    "oauth_config.scopes.bot[]": "string 0 50",
+    "settings.event_subscriptions.request_url": "string 0 3500",
+    "settings.event_subscriptions.bot_events": "array 0 100",
+    "settings.event_subscriptions.bot_events[]": "string 0 50",
+    "settings.interactivity.is_enabled!": "boolean",
+    "settings.interactivity.request_url": "string 0 3500",
+    "settings.org_deploy_enabled": "boolean",
+    "settings.socket_mode_enabled": "boolean",
+    "settings.token_rotation_enabled": "boolean",
+}
+
+
+def sent(method: str) -> set[str]:
+    """Return the arguments that are sent to a method."""
+    return {word.removesuffix("!") for word in METHODS[method].sends.split()}
+
+
+def required(method: str) -> set[str]:
+    """Return the arguments without which Slack refuses a call."""
+    return {word.removesuffix("!") for word in METHODS[method].sends.split() if word.endswith("!")}
+
+
+def read(method: str) -> set[str]:
+    """Return the paths that are read of a method's answer."""
+    return {word.removesuffix("?") for word in METHODS[method].reads.split()}
+
+
+def always_there(method: str) -> set[str]:
+    """Return the paths that Slack's answers have as a rule."""
+    return {word for word in METHODS[method].reads.split() if not word.endswith("?")}
+
+
+def scopes(method: str) -> set[str]:
+    """Return the scopes that a method needs wherever the bot calls it."""
+    return set(NARROWED.get(method, METHODS[method].scopes).split())

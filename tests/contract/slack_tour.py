@@ -1,0 +1,168 @@
+"""A tour of everything that Taskwire asks of Slack's Web API: what it sends, and what it reads of answers.
+
+The stand-in answers. What is read is known because the answers note each key that is looked up.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from taskwire import transport
+from taskwire.domain.ids import ChannelId, Ts, UserId
+from taskwire.domain.message import Block, Message, View
+from taskwire.slack.client import make_client
+from taskwire.slack.outbound import Metadata, Outbound
+from taskwire_sandbox.slack import Attachment, SlackSandbox
+from tests.slack.conftest import RateLimiter
+
+CHANNEL = r"\bC0TW[0-9A-Z]+"
+# Every answer has these two, and every call looks at them.
+IN_EVERY_ANSWER = {"ok", "error"}
+WORDS: Block = {"type": "section", "text": {"type": "mrkdwn", "text": "Hello."}}
+HELLO = Message(text="Hello.", blocks=(WORDS,))
+TITLE: Block = {"type": "plain_text", "text": "New task"}
+DIALOG = View(content={"type": "modal", "title": TITLE, "blocks": []})
+SINCE = Ts("0.000000")
+
+
+@dataclass
+class Journey:
+    """What was sent and read, by method: names of arguments, and paths of keys.
+
+    `seen` are all keys that were looked up, and `found` those that were there at least once.
+    """
+
+    sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    seen: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    found: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def read(self, method: str) -> set[str]:
+        """Return the paths of the values that were read, without those that only lead to others."""
+        seen = self.seen[method]
+        return {
+            path
+            for path in seen
+            if not any(re.match(rf"{re.escape(path)}(\[\]|\.)", other) for other in seen)
+        }
+
+
+class _Noted(dict[str, Any]):
+    """A JSON object that notes which of its keys are looked up."""
+
+    def __init__(self, values: dict[str, Any], note: Callable[[str, bool], None], path: str = "") -> None:
+        super().__init__({key: _noted(value, note, f"{path}{key}") for key, value in values.items()})
+        self._note, self._path = note, path
+
+    def get(self, key: str, default: object = None) -> Any:
+        """Look up a key."""
+        self._note(f"{self._path}{key}", key in self)
+        return super().get(key, default)
+
+
+def _noted(value: object, note: Callable[[str, bool], None], path: str) -> object:
+    if isinstance(value, dict):
+        return _Noted(value, note, f"{path}.")
+    if isinstance(value, list):
+        return [_noted(each, note, f"{path}[]") for each in value]
+    return value
+
+
+def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a client's answers note what is read of them."""
+    ask = client._request  # noqa: SLF001 - the one place through which every answer passes
+
+    async def request(*, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
+        method = api_url.rpartition("/")[2]
+
+        def note(path: str, is_there: bool) -> None:
+            path = re.sub(CHANNEL, "{channel}", path)
+            if path not in IN_EVERY_ANSWER:
+                journey.seen[method].add(path)
+            if is_there:
+                journey.found[method].add(path)
+
+        answer = await ask(http_verb=http_verb, api_url=api_url, req_args=req_args)
+        return answer | {"data": _Noted(answer["data"], note)}
+
+    monkeypatch.setattr(client, "_request", request)
+
+
+async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
+    """Call everything of `Outbound`, each with all that it may be given, over more than one page."""
+    for size in ("calls.PAGE", "outbound.PAGE", "outbound.LONG_PAGE"):
+        monkeypatch.setattr(f"taskwire.slack.{size}", 1)
+    journey = Journey()
+    async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
+        for name in ("alice", "bob"):
+            slack.add_user(name)
+        slack.add_channel("dev", ["alice", "bob"])
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        _note_answers(client, journey, monkeypatch)
+        outbound = Outbound(client, RateLimiter(), str)
+
+        await _says(slack, outbound)
+        await _looks_around(slack, outbound)
+        await _shows_dialogs_and_files(slack, outbound)
+
+        await slack.settled()
+        for call in slack.calls:
+            journey.sent[call.method] |= call.arguments.keys()
+        assert slack.complaints == []
+    return journey
+
+
+async def _says(slack: SlackSandbox, outbound: Outbound) -> None:
+    dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
+    root = await outbound.post(dev, HELLO, Metadata("root", "card", "task-1"))
+    notice = await outbound.post(dev, HELLO, Metadata("notice", "notice"), thread_ts=root)
+    await outbound.update(dev, notice, HELLO, Metadata("notice", "notice"))
+    await outbound.post_ephemeral(dev, alice, HELLO, root)
+    await outbound.get_permalink(dev, root)
+    files = [Attachment("a.txt", b"abc")]
+    reply = Ts(await slack.post("alice", "dev", "see", root, files=files))
+    await outbound.add_reaction(dev, reply, "eyes")
+    await outbound.list_replies(dev, root, SINCE)
+    await outbound.find_traces(dev, root, reply)
+    await outbound.find_metadata(dev, root)
+    await outbound.find_copies(dev, None, SINCE, "root")
+    await outbound.list_roots(dev, root)
+    await outbound.remove_reaction(dev, reply, "eyes")
+    await outbound.delete(dev, notice)
+
+
+async def _looks_around(slack: SlackSandbox, outbound: Outbound) -> None:
+    dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
+    group = slack.add_group("admins", ["alice", "bob"])
+    await outbound.identity()
+    await outbound.open_socket(slack.app_token)
+    await outbound.get_profile(alice)
+    await outbound.list_some_profiles()
+    await outbound.find_user_by_email("alice@acme.test")
+    await outbound.get_channel(dev)
+    direct = await outbound.open_direct(alice)
+    await outbound.get_channel(direct)
+    await outbound.list_channels_of(alice)
+    await outbound.list_group(group.id)
+    slack.workspace.org_teams = ("T1", "T2")
+    await outbound.list_teams()
+    slack.workspace.org_teams = ()
+
+
+async def _shows_dialogs_and_files(slack: SlackSandbox, outbound: Outbound) -> None:
+    dev, alice = ChannelId(slack.workspace.channel("dev").id), UserId(slack.workspace.user("alice").id)
+    view_id = await outbound.open_view(slack.backend.tickets.trigger(alice), DIALOG)
+    await outbound.update_view(view_id, DIALOG)
+    root = await outbound.post(dev, HELLO, Metadata("files", "card"))
+    secret = ChannelId(slack.add_channel("secret", ["alice"], kind="private").id)
+    for channel, thread_ts in ((dev, root), (dev, None), (secret, None)):
+        file_id = await outbound.start_upload("log.txt", "line")
+        await outbound.complete_upload(file_id, "The whole log", channel, thread_ts)
+        await slack.settled()
+        await outbound.find_share(file_id, channel)
+        await outbound.has_file(channel, thread_ts, SINCE, "log.txt", "line")
+    await outbound.find_copies(dev, None, SINCE, "nowhere")

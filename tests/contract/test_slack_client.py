@@ -1,0 +1,104 @@
+"""The client against the table: it calls these methods, with these arguments, and reads these values."""
+
+import ast
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from taskwire import transport
+from taskwire.domain.ids import ChannelId, Ts
+from taskwire.queue.rate_limiter import LIMITS
+from taskwire.slack import codes
+from taskwire.slack.calls import Method
+from taskwire.slack.client import make_client
+from taskwire.slack.outbound import Outbound
+from taskwire_sandbox.slack import CallFault, SlackSandbox
+from taskwire_sandbox.slack.methods import all_methods
+from tests.slack.conftest import RateLimiter
+
+from . import slack_tour
+from .slack_table import METHODS, always_there, read, sent
+from .slack_tour import Journey
+
+SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
+# An upload goes to an address that Slack hands out, and is no method.
+NO_METHOD = {"upload"}
+# Errors that only reads have, where an unknown outcome is the same as a refusal.
+OF_READS = {"missing_args", "invalid_limit", "invalid_types"}
+
+
+def _written() -> dict[str, set[str]]:
+    """Return the methods that the code calls on the SDK's client, with the names of all arguments."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(SLACK.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and "_client." in ast.unparse(node.func):
+                name = ast.unparse(node.func).rpartition("_client.")[2]
+                assert all(keyword.arg for keyword in node.keywords), "names that cannot be seen here"
+                arguments = {str(keyword.arg) for keyword in node.keywords} - {"app_token"}
+                found.setdefault(name.replace("_", "."), set()).update(arguments)
+    return found
+
+
+@pytest.fixture
+async def journey(monkeypatch: pytest.MonkeyPatch) -> Journey:
+    """What a tour of everything sends and reads."""
+    return await slack_tour.take(monkeypatch)
+
+
+async def test_what_is_sent_is_what_the_table_has(journey: Journey) -> None:
+    """Each method with each of its arguments, as they arrive at Slack."""
+    arrived = {method: names for method, names in journey.sent.items() if method not in NO_METHOD}
+
+    assert arrived == {method: sent(method) for method in METHODS}
+
+
+async def test_what_is_read_is_what_the_table_has(journey: Journey) -> None:
+    """A misspelt key would be absent for ever; the stand-in has each that Slack has as a rule."""
+    assert {method: journey.read(method) for method in METHODS} == {
+        method: read(method) for method in METHODS
+    }
+    missing = {method: always_there(method) - journey.found[method] for method in METHODS}
+    assert not any(missing.values()), missing
+
+
+def test_the_code_calls_nothing_that_the_tour_leaves_out() -> None:
+    """`Method` is the list of what is called, and each argument in the code has been sent on the tour."""
+    assert _written() == {method: sent(method) for method in METHODS}
+    assert {method.value for method in Method} == METHODS.keys()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_of_the_table_has_a_limit(method: str) -> None:
+    """A call without a place of its own could use up those of others."""
+    assert method in LIMITS
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_errors_of_a_method_are_known(method: str) -> None:
+    """An error that is on no list would count as unknown, and the call might be made again."""
+    known = codes.CHANNEL | codes.MESSAGE | codes.DIALOG | codes.TOKEN | codes.OTHERS
+
+    assert all_methods()[method].errors - known <= OF_READS
+
+
+DEV, TS = ChannelId("C0TW000001"), Ts("1.000001")
+CALLS: dict[str, Callable[[Outbound], Awaitable[object]]] = {
+    "reactions.add": lambda outbound: outbound.add_reaction(DEV, TS, "eyes"),
+    "reactions.remove": lambda outbound: outbound.remove_reaction(DEV, TS, "eyes"),
+    "users.lookupByEmail": lambda outbound: outbound.find_user_by_email("nobody@acme.test"),
+    "files.info": lambda outbound: outbound.find_share("F0TW000001", DEV),
+}
+
+
+@pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
+async def test_an_error_that_is_as_good_as_success_is_taken_so(method: str) -> None:
+    """A reaction that is there already, or a person whom nobody knows, is an answer."""
+    async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
+        outbound = Outbound(make_client(slack.bot_token, slack.api_url, session=session), RateLimiter(), str)
+        slack.faults.add(method, CallFault.ERROR, error=METHODS[method].fine)
+
+        await CALLS[method](outbound)
+
+        assert [call.method for call in slack.calls] == [method]

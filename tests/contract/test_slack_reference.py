@@ -1,0 +1,114 @@
+"""The tables, the manifest and the Slack stand-in against Slack's references, where those are at hand."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from taskwire.slack import manifest
+from taskwire_sandbox.slack.methods import all_methods
+
+from . import references
+from .slack_table import MANIFEST, METHODS, required, sent
+
+Reference = dict[str, dict[str, Any]]  # as the file has it
+
+# What the file lacks, from https://docs.slack.dev/reference/methods/auth.teams.list.
+BESIDES: Reference = {
+    "auth.teams.list": {
+        "args": {name: {"required": False} for name in ("cursor", "include_icon", "limit")},
+        "errors": {"invalid_cursor": "", "invalid_limit": ""},
+        "rate_limit": {"label": "Tier 2: 20+ per minute"},
+        "scopes": {},
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Reference:
+    """Every method as Slack documents it."""
+    found: Reference = json.loads(references.read("slack-methods.json"))
+    return BESIDES | found
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    """The manifest's schema."""
+    found: dict[str, Any] = json.loads(references.read("slack-manifest.schema.json"))
+    return found
+
+
+def _tier(reference: Reference, method: str) -> int:
+    """Return a method's documented tier; 0 where special limits apply."""
+    label = str(reference[method]["rate_limit"]["label"])
+    return int(label[5]) if label.startswith("Tier ") else 0
+
+
+def _scopes(reference: Reference, method: str) -> set[str]:
+    return {scope["name"] for scope in reference[method]["scopes"].get("bot", [])}
+
+
+def _required(reference: Reference, method: str) -> set[str]:
+    return {name for name, argument in reference[method]["args"].items() if argument["required"]}
+
+
+def test_the_table_is_what_slack_documents(reference: Reference) -> None:
+    """Methods, arguments, scopes, tiers, and the errors that are as good as success."""
+    assert METHODS.keys() <= reference.keys()
+    for method, row in METHODS.items():
+        assert sent(method) <= reference[method]["args"].keys(), method
+        assert required(method) == _required(reference, method), method
+        assert set(row.scopes.split()) == _scopes(reference, method), method
+        assert row.tier == _tier(reference, method), method
+        assert {row.fine} - {""} <= set(reference[method]["errors"]), method
+
+
+def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference) -> None:
+    """Each of its methods has Slack's arguments, scopes and tier, and no error that is not Slack's."""
+    methods = all_methods()
+
+    assert methods.keys() <= reference.keys()
+    for name, known in methods.items():
+        demanded = {argument.name for argument in known.arguments.values() if argument.is_required}
+        assert known.arguments.keys() == reference[name]["args"].keys(), name
+        assert demanded == _required(reference, name), name
+        assert known.errors <= set(reference[name]["errors"]), name
+        assert set(known.scopes) == _scopes(reference, name), name
+        assert known.tier == _tier(reference, name), name
+
+
+def test_the_manifest_fits_slacks_schema(schema: dict[str, Any]) -> None:
+    """In both modes."""
+    for request_url in ("", "https://taskwire.example.com/slack/events"):
+        jsonschema.validate(manifest.make(request_url), schema)
+
+
+def test_the_table_of_the_manifest_is_slacks(schema: dict[str, Any]) -> None:
+    """Kinds, lengths, and which keys are required."""
+    found = {}
+    for row in MANIFEST:
+        known, is_required = _resolved(schema, schema), False
+        for name in row.removesuffix("!").split("."):
+            key, _, is_item = name.partition("[")
+            is_required = key in known.get("required", [])
+            known = _resolved(schema, known["properties"][key])
+            if is_item:
+                known, is_required = _resolved(schema, known["items"]), False
+        found[row] = (_limits(known), is_required)
+
+    assert found == {row: (kind, row.endswith("!")) for row, kind in MANIFEST.items()}
+
+
+def _resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in part:
+        part = schema["definitions"][part["$ref"].rpartition("/")[2]]
+    return part
+
+
+def _limits(known: dict[str, Any]) -> str:
+    if known["type"] == "array":
+        return f"array {known.get('minItems', 0)} {known['maxItems']}"
+    if known["type"] == "string":
+        return f"string {known.get('minLength', 0)} {known['maxLength']}"
+    return str(known["type"])
