@@ -1,1 +1,1 @@
-"""Slack's door, against the stand-in and against servers that misbehave on the level of bytes."""
+"""The Slack client, against the stand-in and against servers that misbehave at the level of bytes."""

@@ -1,4 +1,4 @@
-"""A workspace, a bot that speaks to it, and the pace that it keeps."""
+"""A workspace, the bot's client for it, and a rate limiter that records its calls."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ TIMEOUTS = SlackTimeouts(post=5.0, change=5.0, read=5.0, file=5.0)
 
 @dataclass
 class RateLimiter:
-    """Lets everything pass, unless told to wait, and keeps what it was asked and told."""
+    """A rate limiter that lets every call pass, or tells it to wait, and records its calls."""
 
     seconds: float = 0.0
     waits: list[tuple[str, str, Priority]] = field(default_factory=list)
@@ -27,18 +27,18 @@ class RateLimiter:
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Return what it was told to."""
+        """Return the configured seconds."""
         self.waits.append((method, where, priority))
         self.claimants.append(claimant)
         return self.seconds
 
     async def rest(self, method: str, seconds: float) -> None:
-        """Keep it."""
+        """Record the rest."""
         self.rests.append((method, seconds))
 
 
 def mask(words: str) -> str:
-    """Hide the one secret that these tests know."""
+    """Hide the one secret that these tests use."""
     return words.replace(SECRET, "*****")
 
 
@@ -49,7 +49,7 @@ def pace() -> RateLimiter:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
-    """A workspace with alice, bob and #dev; it ends without a complaint."""
+    """A workspace with alice, bob and #dev. At the end it must have no complaints."""
     async with SlackSandbox(retry_seconds=()) as sandbox:
         sandbox.add_user("alice")
         sandbox.add_user("bob")

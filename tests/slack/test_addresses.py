@@ -1,4 +1,4 @@
-"""Where the bot may go with what Slack handed out, and what is said there."""
+"""The URLs that Slack hands out: which the bot may call, and what it sends to them."""
 
 import aiohttp
 import pytest
@@ -142,7 +142,7 @@ async def test_a_response_url_stays_out_of_what_is_raised() -> None:
 
 
 async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
-    """They have limits of their own, and nobody's file waits for an answer elsewhere."""
+    """These addresses have rate limits of their own: a limit for one kind does not delay another kind."""
     pace, limited = RateLimiter(), says(429, "slow down", "Retry-After: 3")
     async with far_side(limited, limited, limited) as far, transport.make_session() as session:
         doors = addresses(session, f"{far.url}/api/", pace)
@@ -158,7 +158,7 @@ async def test_a_limit_there_rests_these_addresses_for_everybody() -> None:
 
 
 async def test_nobody_is_asked_while_these_addresses_rest() -> None:
-    """Whoever knows a second way to show something goes it."""
+    """The caller gets NoCapacity at once, so it can show its answer in another way."""
     async with far_side(says(200, "ok")) as far, transport.make_session() as session:
         doors = addresses(session, f"{far.url}/api/", RateLimiter(seconds=3))
         with claiming("to_coder:L1 job"), pytest.raises(errors.NoCapacity):

@@ -1,4 +1,4 @@
-"""What Slack tells of itself and its people, where an answer is barer than those of today."""
+"""Slack's answers about itself and about people, with fewer fields than today's answers have."""
 
 import pytest
 

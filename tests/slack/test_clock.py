@@ -1,4 +1,4 @@
-"""What time it is at Slack, as far as its answers tell."""
+"""The estimate of Slack's time from Slack's answers."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ T0 = 1_800_000_000.0
 
 
 class Host:
-    """A host whose clock is off by some seconds, and Slack's behind a network."""
+    """A host whose clock is off by `off` seconds, with a network between it and Slack."""
 
     def __init__(self, off: float) -> None:
         self.real = T0
@@ -21,7 +21,7 @@ class Host:
         self.clock = SlackClock(lambda: self.real + self.off)
 
     def asks(self, there: float = 0.1, back: float = 0.1) -> None:
-        """Call Slack, and hear its answer's `Date`."""
+        """Call Slack, and read the `Date` of its answer."""
         sent = self.clock.ours()
         self.real += there
         date = datetime.fromtimestamp(int(self.real), UTC)
@@ -29,7 +29,7 @@ class Host:
         self.clock.answered(date, sent)
 
     def posts(self, there: float = 0.01, back: float = 0.01) -> None:
-        """Post a message, and hear its ts."""
+        """Post a message, and read its ts."""
         sent = self.clock.ours()
         self.real += there
         ts = Ts(f"{self.real:.6f}")
@@ -37,17 +37,17 @@ class Host:
         self.clock.posted(ts, sent)
 
     def is_brought(self, late: float) -> None:
-        """Hear of a message that was written some time ago."""
+        """Receive a message that was written `late` seconds ago."""
         self.clock.brought(Ts(f"{self.real - late:.6f}"))
 
     @property
     def error(self) -> float:
-        """By how much the estimate is late."""
+        """How far the estimate is ahead of the real time, in seconds."""
         return self.clock.now().timestamp() - self.real
 
 
 def test_a_clock_that_is_right_is_left_alone() -> None:
-    """To the last digit, whatever whole seconds say."""
+    """The estimate stays exact, although `Date` has whole seconds only."""
     host = Host(off=0.0)
     host.asks()
 
@@ -55,7 +55,7 @@ def test_a_clock_that_is_right_is_left_alone() -> None:
 
 
 def test_before_any_answer_our_own_clock_counts() -> None:
-    """There is no other."""
+    """No better estimate exists then."""
     assert Host(off=5.0).error == pytest.approx(5, abs=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_before_any_answer_our_own_clock_counts() -> None:
 def test_one_answer_is_enough_to_be_right_within_a_second(
     off: float, calls: list[tuple[float, float, float]]
 ) -> None:
-    """And as long as the call took; more answers make it no worse."""
+    """The error is at most a second plus the duration of the call. More answers do not increase it."""
     host = Host(off)
     bound = 1.0 + 0.8 + 0.001
     for there, back, pause in calls:
@@ -76,7 +76,7 @@ def test_one_answer_is_enough_to_be_right_within_a_second(
 
 
 def test_many_answers_narrow_it_down() -> None:
-    """Each falls on another part of a second."""
+    """Each answer falls on another part of a second, so the error becomes smaller."""
     host = Host(off=600.0)
     for _ in range(40):
         host.asks(there=0.02, back=0.02)
@@ -86,7 +86,7 @@ def test_many_answers_narrow_it_down() -> None:
 
 
 def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
-    """Its ts has microseconds."""
+    """The ts of a post has microseconds, so only the duration of the call remains as an error."""
     host = Host(off=600.0)
     host.asks()
     host.posts()
@@ -96,7 +96,7 @@ def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
 
 @pytest.mark.parametrize("steps", [-600.0, 600.0])
 def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> None:
-    """Ours, or Slack's."""
+    """It does not matter whether our clock or Slack's was set."""
     host = Host(off=600.0)
     host.asks()
     host.off += steps
@@ -108,7 +108,7 @@ def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> Non
 
 @given(st.lists(st.tuples(st.floats(-0.3, 0.3), st.booleans()), max_size=20))
 def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None:
-    """A command that comes later has the later time, also while the estimate moves."""
+    """A later command has a later time, even while the estimate changes."""
     host = Host(off=600.0)
     host.asks()
     told = [host.clock.now()]
@@ -122,7 +122,7 @@ def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None
 
 
 def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
-    """However little whole seconds tell."""
+    """This holds although `Date` has whole seconds only."""
     host = Host(off=-600.0)
     host.real += 0.9
     host.asks(there=0.0, back=0.0)
@@ -134,7 +134,7 @@ def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
 
 
 def test_an_old_message_tells_nothing() -> None:
-    """Slack brings some again after minutes."""
+    """Slack may deliver a message again after minutes."""
     host = Host(off=0.0)
     host.asks()
     host.is_brought(late=300.0)

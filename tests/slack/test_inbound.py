@@ -1,4 +1,4 @@
-"""Payloads as the stand-in sends them, and whatever else may arrive."""
+"""Payloads as the stand-in sends them, and malformed ones."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ Body = Mapping[str, object]
 
 
 def last(slack: SlackSandbox, name: str) -> Body:
-    """Return the payload that was delivered last under this name."""
+    """Return the last payload that was delivered under this name."""
     return next(one.payload for one in reversed(slack.deliveries) if one.name == name)
 
 
@@ -78,7 +78,7 @@ async def test_a_reply_in_somebody_elses_thread_says_so(slack: SlackSandbox) -> 
 
 
 async def test_a_reply_that_does_not_name_who_began_its_thread_may_be_in_ours(slack: SlackSandbox) -> None:
-    """Not every server says it; what is kept for nothing is forgotten soon."""
+    """Not every server names the thread's author. A reply that is kept needlessly is soon forgotten."""
     root = await slack.post("bob", "dev", "who knows?")
     await slack.post("alice", "dev", "I do", root)
     body = slack.deliveries[-1].payload

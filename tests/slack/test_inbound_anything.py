@@ -1,4 +1,4 @@
-"""Whatever arrives: nothing raises, and what comes out can be written down."""
+"""Arbitrary payloads: parsing never raises, and every parsed value can be stored."""
 
 import json
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Body = dict[str, object]
 Strategy = st.SearchStrategy[object]
 
-# Half characters are among them: JSON can carry those.
+# Half characters (lone surrogates) are included, because JSON can carry them.
 WORDS = st.text(st.characters(), max_size=6)
 LEAVES: Strategy = st.none() | st.booleans() | st.integers() | st.floats() | WORDS
 ANYTHING: Strategy = st.recursive(
@@ -26,12 +26,12 @@ ANYTHING: Strategy = st.recursive(
 
 
 def mostly(right: Strategy) -> Strategy:
-    """Give what should stand there, and sometimes anything else."""
+    """Give the right kind of value, and sometimes anything else."""
     return st.one_of(right, right, right, ANYTHING)
 
 
 def shaped(**fields: Strategy) -> st.SearchStrategy[Body]:
-    """Give objects with some of these fields."""
+    """Give objects that have some of these fields."""
     return st.fixed_dictionaries({}, optional={key: mostly(value) for key, value in fields.items()})
 
 

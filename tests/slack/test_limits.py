@@ -1,4 +1,4 @@
-"""What Slack would spoil without a word is not sent."""
+"""The bot does not send what Slack would damage silently."""
 
 import pytest
 

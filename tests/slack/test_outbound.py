@@ -1,4 +1,4 @@
-"""What the bot says and reads, against the stand-in."""
+"""What the bot posts and reads, against the stand-in."""
 
 from datetime import UTC, datetime
 
@@ -235,7 +235,10 @@ async def test_a_dialog_opens_and_is_filled_by_its_id(slack: SlackSandbox, outbo
 
 
 async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound: Outbound) -> None:
-    """A masked response URL answers nobody, and a masked field would be sent off as it stands there."""
+    """Values that Slack returns to us are not masked.
+
+    A masked response URL does not work, and a person would submit a masked field with its mask.
+    """
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     about = f'{{"response_url": "https://hooks.slack.com/commands/T1/2/{SECRET}"}}'
     element: Block = {"type": "plain_text_input", "action_id": SECRET, "initial_value": SECRET}
@@ -256,7 +259,7 @@ async def test_what_comes_back_to_us_is_not_masked(slack: SlackSandbox, outbound
 
 
 async def test_a_field_with_a_token_of_ours_is_left_empty(slack: SlackSandbox, pace: RateLimiter) -> None:
-    """It may be shown to nobody, and nobody may send off its mask."""
+    """The token must not be shown, and its mask must not be submitted."""
     trigger = slack.backend.tickets.trigger(person(slack, "alice"))
     element: Block = {"type": "plain_text_input", "action_id": "a", "initial_value": f"use {SECRET}"}
     field: Block = {"type": "input", "block_id": "b", "element": element, "label": _plain("A")}
@@ -300,7 +303,7 @@ async def test_people_are_found_by_address(slack: SlackSandbox, outbound: Outbou
 
 
 async def test_an_organizations_install_lists_its_workspaces(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Page by page."""
+    """All pages are read."""
     slack.workspace.enterprise_id = "E0ORG"
     slack.workspace.org_teams = tuple(f"T{number}" for number in range(250))
 
@@ -328,7 +331,7 @@ async def test_a_channel_is_known_as_the_bot_sees_it(slack: SlackSandbox, outbou
 
 
 async def test_it_is_known_where_somebody_is(slack: SlackSandbox, outbound: Outbound) -> None:
-    """Of all kinds, page by page, as far as the bot sees it."""
+    """Channels of all kinds are listed, over all pages, if the bot can see them."""
     many = [slack.add_channel(f"room-{number}", ["alice"]).id for number in range(1_010)]
     here = slack.add_channel("here", ["alice"], kind="private").id
     slack.add_channel("secret", ["alice"], kind="private", with_bot=False)
@@ -389,7 +392,7 @@ async def test_a_thread_is_read_as_its_events_would_have_been(
 async def test_roots_say_when_they_were_last_replied_to(
     slack: SlackSandbox, outbound: Outbound, pace: RateLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From one of them on back, a page at a time, as something that waits for all else."""
+    """The roots are listed from one message backwards, a page at a time, at the lowest priority."""
     monkeypatch.setattr(module, "SCANNED", 3)
     channel = dev(slack)
     roots = [await post(outbound, channel, name) for name in ("one", "two", "three", "four", "five")]
@@ -447,7 +450,10 @@ async def test_slacks_own_clock_is_remembered(slack: SlackSandbox, outbound: Out
 async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
     slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
 ) -> None:
-    """Its list comes again, in the same name."""
+    """In a job, a call without a place fails at once.
+
+    The queue runs the job again later, under the same claimant.
+    """
     pace.seconds = 1.5
     with claiming("receipts:L1 card"):
         with pytest.raises(errors.NoCapacity) as later:
@@ -465,7 +471,7 @@ async def test_in_a_turn_room_is_asked_for_and_not_waited_for(
 
 
 async def test_outside_a_turn_a_place_is_waited_for(slack: SlackSandbox) -> None:
-    """Nobody would make the call later."""
+    """Outside a job nothing would repeat the call later."""
 
     class FullAtFirst(RateLimiter):
         async def wait(
@@ -494,7 +500,7 @@ async def test_a_place_that_is_too_far_off_is_not_waited_for(outbound: Outbound,
 
 
 async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slack: SlackSandbox) -> None:
-    """A dialog must open though Redis is away; in a turn nothing happens without it."""
+    """A dialog must open although Redis is away. In a job nothing is called without a place."""
 
     class Away(RateLimiter):
         async def wait(
@@ -516,7 +522,7 @@ async def test_where_nobody_says_whether_there_is_room_a_person_is_answered(slac
 async def test_an_attempt_takes_no_place_of_its_own(
     slack: SlackSandbox, outbound: Outbound, pace: RateLimiter
 ) -> None:
-    """Its caller has taken it before, so that nobody waits while holding an attempt."""
+    """The caller has taken the place before, so no attempt is held while waiting."""
     await post(outbound, dev(slack), "n1")
 
     assert pace.waits == []

@@ -1,4 +1,4 @@
-"""What every answer of Slack's means: done, certainly not done, or unknown. Nothing is asked twice."""
+"""What each answer of Slack means: done, certainly not done, or unknown. The client repeats no call."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ IS_JSON = "Content-Type: application/json"
 async def slack_that(
     *play: Act, seconds: float = 5.0
 ) -> AsyncIterator[tuple[Outbound, FarSide, RateLimiter]]:
-    """Run a server that plays these acts, and a door to it."""
+    """Run a server that plays these acts, and a client for it."""
     async with far_side(*play) as far, transport.make_session() as session:
         pace, timeouts = RateLimiter(), SlackTimeouts(seconds, seconds, seconds, seconds)
         client = make_client(TOKEN, f"{far.url}/api", session=session)
@@ -39,7 +39,10 @@ async def post(outbound: Outbound) -> Ts:
 
 
 async def outcome(act: Act, seconds: float = 5.0) -> tuple[OutsideError, RateLimiter]:
-    """Post once to a server that acts like this, and return what is raised; it must have been asked once."""
+    """Post once to a server that acts like this, and return what is raised.
+
+    The server must get one request.
+    """
     async with slack_that(act, seconds=seconds) as (outbound, far, pace):
         with pytest.raises(OutsideError) as raised:
             await post(outbound)
@@ -113,7 +116,7 @@ NOT_SLACKS = [
 
 @pytest.mark.parametrize(("act", "rest"), NOT_SLACKS)
 async def test_a_limit_that_names_nothing_rests_everything(act: Act, rest: float) -> None:
-    """Only Slack's own words are known to be about the method."""
+    """Only Slack's own error is known to be about the method. Another 429 may be about all calls."""
     found, pace = await outcome(act)
 
     assert isinstance(found, errors.SlackRateLimited)

@@ -1,4 +1,4 @@
-"""Socket Mode's connection: it comes up by itself, whatever the first try was told."""
+"""The Socket Mode connection: it is established without help, even if the first attempt fails."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from taskwire_sandbox.slack import SlackSandbox
 async def _connecting(
     slack: SlackSandbox, url: str = "", taking: Callable[[AsyncAck], Awaitable[None]] | None = None
 ) -> AsyncIterator[Socket]:
-    """A socket that begins to connect, by an address of Slack's unless another is given."""
+    """A socket that starts to connect, with a URL that Slack hands out or with the given one."""
     async with transport.make_session() as session:
         client = make_client(slack.bot_token, slack.api_url, session=session)
         url = url or await Outbound(client, Unlimited(), str).open_socket(slack.app_token)
@@ -37,7 +37,7 @@ async def _connecting(
 
 
 async def test_it_connects_with_the_address_that_was_asked_for() -> None:
-    """No second address is asked for where one is enough."""
+    """One URL is enough, so no second one is requested."""
     async with SlackSandbox() as slack, _connecting(slack) as socket:
         await slack.connected()
 
@@ -47,7 +47,10 @@ async def test_it_connects_with_the_address_that_was_asked_for() -> None:
 
 
 async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.LogCaptureFixture) -> None:
-    """It opens one connection, and not for long; the next try brings its own, without a stack trace."""
+    """A URL opens one connection and soon expires.
+
+    The next attempt requests a new one, without a stack trace.
+    """
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:
@@ -60,7 +63,7 @@ async def test_an_address_that_does_not_work_is_not_tried_twice(caplog: pytest.L
 
 
 async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
-    """Whoever ends while it still tries to connect is let go."""
+    """Closing ends the attempts to connect."""
     async with SlackSandbox() as slack:
         used = f"{slack.backend.base_url.replace('http', 'ws')}/link?ticket=used"
         async with _connecting(slack, used) as socket:
@@ -71,7 +74,7 @@ async def test_closing_does_not_wait_for_a_slack_that_is_away() -> None:
 
 
 async def test_what_has_come_is_answered_before_it_closes() -> None:
-    """A command that is being written down when the process ends is no failure to whoever typed it."""
+    """A command that is being claimed while the process ends must not fail for the person who typed it."""
     began, written = asyncio.Event(), asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -95,7 +98,7 @@ async def test_what_has_come_is_answered_before_it_closes() -> None:
 
 
 async def test_many_that_come_together_all_begin_while_none_is_acknowledged() -> None:
-    """A store that answers nobody for seconds must not keep the last of them from being tried at all."""
+    """While the store does not answer for seconds, even the last payload must be tried."""
     many, begun, written = 3 * MOST_IN_FLIGHT, 0, asyncio.Event()
 
     async def taking(ack: AsyncAck) -> None:
@@ -122,7 +125,7 @@ async def test_many_that_come_together_all_begin_while_none_is_acknowledged() ->
 async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The first are acknowledged before the last are parsed."""
+    """The first payloads are acknowledged before the last ones are parsed."""
     monkeypatch.setattr(socket_mode, "LONGEST_WAIT_SECONDS", 60.0)
     in_flight, begun = InFlight(), list[int]()
     may_end = [asyncio.Event() for _ in range(MOST_IN_FLIGHT + 3)]
@@ -149,7 +152,7 @@ async def test_many_that_come_together_are_taken_in_their_order_and_few_at_a_tim
 
 
 async def test_one_that_is_broken_off_gives_its_place_back() -> None:
-    """Whatever ends in the middle, while it waits or works, keeps nobody else waiting."""
+    """A payload that is cancelled, while it waits or is handled, does not block the others."""
     in_flight, may_end = InFlight(), asyncio.Event()
 
     async def take() -> None:
@@ -162,7 +165,7 @@ async def test_one_that_is_broken_off_gives_its_place_back() -> None:
         await asyncio.sleep(0)
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)
-    # This place has just gone to the next that waits, which is broken off before it runs again.
+    # This place has just passed to the next waiting payload, which is cancelled before it runs again.
     waiting[1].cancel()
     await asyncio.gather(waiting[1], return_exceptions=True)
     may_end.set()

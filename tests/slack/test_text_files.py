@@ -1,4 +1,4 @@
-"""What of a person's file is text: only what says so itself."""
+"""Which files count as text: only files whose encoding is certain."""
 
 import pytest
 
@@ -26,7 +26,10 @@ from taskwire_sandbox.slack import Attachment, SlackSandbox
 async def test_a_file_is_text_in_an_encoding_that_it_tells(
     slack: SlackSandbox, outbound: Outbound, content: bytes, read: str | None
 ) -> None:
-    """UTF-8, and UTF-16 as Windows' tools write it; nothing is decoded twice, and nothing is guessed."""
+    """The encodings are UTF-8, and UTF-16 with the mark that Windows tools write. Nothing is guessed.
+
+    Nothing is decoded twice: what looks like UTF-7 stays as it is.
+    """
     ts = await slack.post("alice", "dev", "here", files=[Attachment("a.log", content)])
     (file,) = slack.message("dev", ts)["files"]
 

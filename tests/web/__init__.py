@@ -1,1 +1,1 @@
-"""The HTTP door over real sockets: who gets in, who has to wait, and who has to go."""
+"""The HTTP server over real sockets: which connections are admitted, kept waiting or closed."""

@@ -1,4 +1,4 @@
-"""A site between raw sockets and a Bolt app that notes what it is given."""
+"""A test server between raw sockets and a Bolt app that records the payloads it gets."""
 
 import asyncio
 import contextlib
@@ -29,13 +29,13 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 HINT_TOKEN = "a-word-of-coders"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 BOT = Identity(team_id="T0TEAM1", team_name="Team", bot_user_id=UserId("U0BOT1"), bot_id="B0BOT1")
-# Nobody in these tests waits for that long; what has to be over at once has its own time.
+# No test waits this long. Tests of timeouts set shorter limits of their own.
 LIMITS = ConnectionLimits(request_seconds=60.0)
 PATIENCE_SECONDS = 30.0
 
 
 def signature(body: bytes, timestamp: str, secret: str = SECRET) -> str:
-    """Sign as Slack does."""
+    """Sign a body as Slack does."""
     base = b"v0:" + timestamp.encode() + b":" + body
     return "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
 
@@ -50,7 +50,7 @@ def request(
     headers: str = "",
     path: str = REQUEST_PATH,
 ) -> bytes:
-    """A request to Slack's address, signed now and with the right secret unless something else is said."""
+    """A request to Slack's URL. By default it is signed now, with the right secret."""
     at = timestamp if timestamp is not None else str(int(time.time()))
     sign = signed if signed is not None else signature(body, at, secret)
     head = (
@@ -61,14 +61,14 @@ def request(
 
 
 def command(text: str) -> bytes:
-    """What Slack sends for a slash command, without most of it."""
+    """The form that Slack sends for a slash command, without most of its fields."""
     return urlencode(
         {"command": "/task", "text": text, "team_id": BOT.team_id, "user_id": "U0ALICE"}
     ).encode()
 
 
 class Client:
-    """One connection, and what comes back on it."""
+    """One connection and its answers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -77,7 +77,7 @@ class Client:
         self.head = ""
 
     async def send(self, data: bytes) -> None:
-        """Send bytes; whoever has closed on us hears nothing."""
+        """Send bytes. It is no error if the server has closed the connection."""
         with contextlib.suppress(ConnectionError):
             self._writer.write(data)
             await self._writer.drain()
@@ -94,12 +94,12 @@ class Client:
             return int(head.split()[1]), (await self._reader.readexactly(length)).decode()
 
     async def asks(self, data: bytes) -> tuple[int, str]:
-        """Send a request, and return its answer."""
+        """Send a request and return its answer."""
         await self.send(data)
         return await self.answer()
 
     async def is_closed(self) -> bool:
-        """Wait until the other side has closed, without another word."""
+        """Wait until the server has closed the connection without sending more."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await self._reader.read() == b""
@@ -108,17 +108,17 @@ class Client:
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing says that it was closed."""
+        """Whether the connection still looks open."""
         return not self._reader.at_eof() and self._reader.exception() is None
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._writer.close()
 
 
 @dataclass
 class Site:
-    """What is served, and what came of it."""
+    """The running server and what it has received."""
 
     log: io.StringIO
     requests: SlackRequests
@@ -127,27 +127,27 @@ class Site:
     taken: list[Mapping[str, Any]] = field(default_factory=list)
     hints: list[bytes] = field(default_factory=list)
     says: str = "taken"
-    # What health says, and until when asking for figures takes.
+    # The health that the server reports. A metrics request waits until `is_measured` is set.
     stands: dict[str, str] = field(default_factory=lambda: {"slack": "ok", "store": "ok", "coder": "ok"})
     is_measured: asyncio.Event = field(default_factory=asyncio.Event)
     _clients: list[Client] = field(default_factory=list)
 
     async def connects(self) -> Client:
-        """Open a connection, and wait until the site has it."""
+        """Open a connection. It is closed at the end of the test."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         self._clients.append(client)
         return client
 
     async def asked(self, data: bytes) -> tuple[int, str]:
-        """Ask on a connection of its own."""
+        """Send a request on a new connection and return its answer."""
         return await (await self.connects()).asks(data)
 
     def refused(self, why: str) -> float:
-        """How many requests were refused for that."""
+        """The number of requests that were refused for this reason."""
         return self.figure("taskwire_requests_refused_total", why=why)
 
     def figure(self, name: str, **labels: str) -> float:
-        """The value of a figure."""
+        """The value of a metric."""
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
     def hang_up(self) -> None:
@@ -158,7 +158,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits: Any) -> AsyncIterator[Site]:
-    """A site of these limits, whose Bolt app takes commands and messages."""
+    """A server with these limits, whose Bolt app handles commands and messages."""
     metrics = Metrics()
     app = make_app(AsyncWebClient(), BOT, metrics)
     refusals = Refusals(metrics)

@@ -1,4 +1,4 @@
-"""Connections: the slow are closed, the many make room, and Slack and health have places of their own."""
+"""Connections: slow ones are closed, the oldest make room, and Slack and health have reserved places."""
 
 import asyncio
 import io
@@ -14,8 +14,8 @@ from tests.process.processes import until
 
 from .site import Client, Site, command, new_site, request
 
-# A head that goes on, a body that goes on, what is no HTTP, and nothing at all. Made when it is sent: a
-# signature that is five minutes old is refused at once.
+# Requests that never become complete. They are made when they are sent, because a signature that is five
+# minutes old is refused at once.
 HALVES: dict[str, Callable[[], bytes]] = {
     "nothing": lambda: b"",
     "a letter": lambda: b"P",
@@ -30,7 +30,7 @@ SOON_SECONDS = 1.0
 
 @pytest.mark.parametrize("name", HALVES)
 async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, name: str) -> None:
-    """Whatever part of it has come: nobody holds a place by sending half."""
+    """An incomplete request is closed, whatever part of it was sent, so it cannot hold a place."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connects()
         await client.send(HALVES[name]())
@@ -40,7 +40,7 @@ async def test_a_request_that_does_not_become_whole_is_closed(log: io.StringIO, 
 
 
 async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.StringIO) -> None:
-    """The time is for the whole request: each letter would else buy more of it."""
+    """The time limit is for the whole request. Otherwise each byte would extend it."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         client = await site.connects()
         closed = asyncio.create_task(client.is_closed())
@@ -55,18 +55,21 @@ async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.Strin
 
 
 async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
-    """It holds a place as well, and what it was to be told."""
+    """Such a client would hold a place, and the memory of its answers."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         site.says = "x" * 900_000
         with socket.create_connection(("127.0.0.1", site.port)) as deaf:
-            # The answers are more than the kernels of both sides take.
+            # The answers are larger than the kernel buffers of both sides.
             deaf.sendall(request(command("list")) * 32)
 
             await _until(site, "late", 1)
 
 
 async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
-    """A proxy sends one request after the other on it, with pauses; a stranger gets one answer."""
+    """A proxy sends Slack's requests one after the other on one connection.
+
+    Other clients get one answer each.
+    """
     async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
         slack = await site.connects()
         first = await slack.asks(request(command("1")))
@@ -75,14 +78,17 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
         late = await site.connects()
 
         assert await stranger.is_closed()
-        # This one was opened last and has sent nothing, so the time of a request is over.
+        # It was opened last, so the time limit of a request is now over for all of these connections.
         assert await late.is_closed()
         assert first == await slack.asks(request(command("3"))) == (200, "taken")
         assert [body["text"] for body in site.taken] == ["1", "3"]
 
 
 async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.StringIO) -> None:
-    """Trust is for the request that was signed."""
+    """A kept connection is trusted only after a signed request.
+
+    The time limit holds again for the next request.
+    """
     async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
         client = await site.connects()
         await client.asks(request(command("1")))
@@ -93,7 +99,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
 
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
-    """Without that being anybody's mistake."""
+    """An unused connection is closed after a while, and does not count as late."""
     async with new_site(log, kept_seconds=SOON_SECONDS) as site:
         client = await site.connects()
         await client.asks(request(command("1")))
@@ -103,7 +109,7 @@ async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.String
 
 
 async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -> None:
-    """Strangers take places away from each other; Slack and health do not notice."""
+    """Waiting connections replace each other. Slack's connections and health checks are not affected."""
     async with new_site(log, waiting=3) as site:
         kept = await site.connects()
         await kept.asks(request(command("0")))
@@ -118,7 +124,8 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
 
         assert (by_slack, again) == ((200, "taken"), (200, "taken"))
         assert by_probe[0] == 200
-        # Eight and two have come and three may wait, one of which was let in.
+        # At most three connections wait. The newest is the probe, so the last two of the crowd are still
+        # open.
         for client in crowd[:6]:
             assert await client.is_closed()
         assert [client.is_open for client in crowd[-2:]] == [True, True]
@@ -126,7 +133,7 @@ async def test_the_oldest_that_waits_makes_room_for_the_next(log: io.StringIO) -
 
 
 async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> None:
-    """Many long bodies that never end would fill the memory."""
+    """The bytes of waiting requests are limited. Otherwise long unfinished bodies would fill the memory."""
     async with new_site(log, waiting_bytes=100_000) as site:
         small, large = await site.connects(), await site.connects()
         await small.send(HALVES["half a body, unsigned"]())
@@ -138,7 +145,7 @@ async def test_what_waits_may_not_hold_more_than_so_much(log: io.StringIO) -> No
 
 
 async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> None:
-    """Asking for figures takes long where the store hangs; who asks for them takes nobody's place."""
+    """A metrics request takes long while the store hangs. It must not take the places of other requests."""
     async with new_site(log, health=2) as site:
         asking = await _asking_for_figures(site, 2)
 
@@ -153,7 +160,7 @@ async def test_health_has_places_of_its_own_and_no_more(log: io.StringIO) -> Non
 
 
 async def _asking_for_figures(site: Site, count: int) -> list[Client]:
-    """So many clients who ask for what is still being measured."""
+    """Return `count` clients whose metrics requests are not answered yet."""
     asking = [await site.connects() for _ in range(count)]
     for client in asking:
         await client.send(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
@@ -164,7 +171,10 @@ async def _asking_for_figures(site: Site, count: int) -> list[Client]:
 async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_without_end(
     log: io.StringIO,
 ) -> None:
-    """Whoever decides by it would take the process out of service, and Slack's requests with it."""
+    """A readiness probe is answered from the last check while all health places are taken.
+
+    Otherwise an orchestrator would take the process, and Slack's requests with it, out of service.
+    """
     readyz = b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n"
     async with new_site(log, health=2) as site:
         never_looked = await _asking_for_figures(site, 2)
@@ -185,7 +195,7 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
 
 
 async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
-    """Figures take longest, and nobody needs many at a time."""
+    """Metrics requests take longest, so they may not fill all health places."""
     async with new_site(log) as site:
         asking = await _asking_for_figures(site, MOST_MEASURING)
 
@@ -199,7 +209,7 @@ async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io
 
 
 async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO) -> None:
-    """A proxy that opens a new one for each request never runs into a wall."""
+    """A proxy that opens a new connection for each request is always admitted."""
     async with new_site(log, trusted=2) as site:
         clients = [await site.connects() for _ in range(4)]
 
@@ -212,7 +222,7 @@ async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO
 
 @pytest.mark.parametrize("descriptors", [10, 100, 256, 512, 671, 672, 768, 1 << 20])
 def test_the_limits_fit_into_what_the_system_gives(descriptors: int) -> None:
-    """A process of few descriptors has fewer places of each kind, and none without any."""
+    """With few file descriptors there are fewer places of each kind, but at least one."""
     limits = ConnectionLimits().within(descriptors)
 
     places = astuple(limits)[:3]

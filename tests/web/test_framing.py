@@ -1,4 +1,4 @@
-"""Requests as bytes: what is rejected before it is read, with which words, and how much is held meanwhile."""
+"""Requests as bytes: which are rejected unread, with which answer, and how much memory they take."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def _head(*lines: str, first: str = POST) -> bytes:
     return (first + "".join(f"{line}\r\n" for line in lines) + "\r\n").encode("latin-1")
 
 
-# What it is, how it is answered, and under which reason it is counted.
+# The bytes sent, the answer, and the reason under which the refusal is counted.
 REJECTED = {
     "a line of TLS": (b"\x16\x03\x01\x02\x00\x01\x00SENT", UNREADABLE, "malformed"),
     "no HTTP": (f"{SENT} {SENT}\r\n\r\n".encode(), UNREADABLE, "malformed"),
@@ -106,7 +106,7 @@ REJECTED = {
 
 @pytest.mark.parametrize("name", REJECTED)
 async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site, name: str) -> None:
-    """Nothing behind the head has to come; no answer quotes what was sent or says what runs here."""
+    """Only the head is needed. No answer quotes what was sent, or names the server's software."""
     sent, answer, why = REJECTED[name]
     client = await site.connects()
 
@@ -121,7 +121,7 @@ async def test_what_is_rejected_is_answered_in_our_words_at_its_head(site: Site,
 
 
 async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: Site) -> None:
-    """Nobody waits for a gigabyte to say no; operators see it."""
+    """The server does not wait for a gigabyte before it refuses. Operators see the refusal."""
     announced = request(b"").replace(b"Content-Length: 0", b"Content-Length: 999999999")
 
     assert await site.asked(announced) == TOO_LONG
@@ -132,7 +132,7 @@ async def test_a_body_that_is_signed_and_too_long_is_rejected_at_its_head(site: 
 
 
 async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> None:
-    """Each chunk of one letter would cost more than its letter, and all together would hold up others."""
+    """Parsing one chunk costs more than its one byte, and many chunks would delay other requests."""
     client = await site.connects()
     assert await client.asks(_head("Transfer-Encoding: chunked")) == IN_CHUNKS
     sending = asyncio.create_task(client.send(b"1\r\nx\r\n" * 2_000_000))
@@ -159,7 +159,7 @@ async def test_nothing_is_read_of_a_request_that_was_rejected(site: Site) -> Non
     ],
 )
 async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site: Site, path: str) -> None:
-    """Who guards it and who takes it might read an address differently."""
+    """Another spelling of the URL must not pass the signature check: two parsers may read it differently."""
     unsigned = await site.asked(_head(f"Host: {SENT}", first=f"POST {path} HTTP/1.1\r\n"))
     forged = await site.asked(request(b"", secret="another", path=path))
 
@@ -168,7 +168,7 @@ async def test_no_other_way_of_writing_the_address_goes_round_the_signature(site
 
 
 async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log: io.StringIO) -> None:
-    """Each says that it is signed, which only its last byte can show."""
+    """Each body claims to be signed, and only its last byte can show that it is not."""
     most = 1_000_000
     async with new_site(log, waiting_bytes=most) as site:
         crowd = [await site.connects() for _ in range(40)]
@@ -184,7 +184,7 @@ async def test_strangers_bodies_are_held_once_and_never_more_than_the_limit(log:
 
 
 async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site) -> None:
-    """They are read in turn, and each has its answer."""
+    """Large bodies are read in turn, and each gets its answer."""
     long = b"x" * (LARGEST_BODY - 100)
     crowd = [await site.connects() for _ in range(40)]
     asking = [asyncio.create_task(client.asks(request(long[:400_000], secret="another"))) for client in crowd]
@@ -198,7 +198,10 @@ async def test_a_long_body_of_slacks_is_read_amid_those_of_strangers(site: Site)
 
 
 async def test_requests_that_come_together_are_answered_in_their_order(site: Site) -> None:
-    """A proxy may send the next before it has the answer; what no one can read ends the connection."""
+    """A proxy may send the next request before it has an answer.
+
+    An unreadable request ends the connection.
+    """
     client = await site.connects()
     together = b"".join(request(command(str(number))) for number in range(20))
 
@@ -211,7 +214,7 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
 
 
 async def test_no_answer_says_what_runs_here(site: Site) -> None:
-    """Neither those that are taken, nor those about health, nor those that nobody knows."""
+    """This holds for accepted requests, health checks and unknown paths."""
     heads = []
     for sent in (request(command("list")), GET, b"GET /nothing HTTP/1.1\r\nHost: taskwire\r\n\r\n"):
         client = await site.connects()
@@ -224,20 +227,20 @@ async def test_no_answer_says_what_runs_here(site: Site) -> None:
 
 
 async def test_a_hint_is_taken_by_either_address(site: Site) -> None:
-    """Coder sends what its operator has entered."""
+    """Operators of Coder may put the token into the path of the webhook URL or into its query."""
     body = b'{"notification": 1}'
     head = f"Host: taskwire\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for path in (f"/coder/webhook/{HINT_TOKEN}", f"/coder/webhook?token={HINT_TOKEN}"):
         client = await site.connects()
         await client.send(f"POST {path} HTTP/1.1\r\n".encode() + head + body)
-        # An answer without a body.
+        # This answer has no body.
         assert not await client.is_closed()
 
     assert site.hints == [body, body]
 
 
 def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
-    """Collects requests whose bodies have at most so many bytes, and what was vouched for."""
+    """Return a framing for bodies of at most `most_bytes`, and the list of bodies that it has vouched for."""
     vouched: list[bytes] = []
 
     def judge(_: RawRequestMessage) -> Expected:
@@ -254,7 +257,7 @@ def _framing(most_bytes: int) -> tuple[Framing, list[bytes]]:
     cuts=st.lists(st.integers(0, 1_000), max_size=12),
 )
 def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: list[int]) -> None:
-    """Byte by byte, all at once, or two halves of two requests together."""
+    """The result is the same byte by byte, all at once, or with parts of two requests together."""
     sent = [request(body) for body in bodies]
     stream = b"".join(sent)
 
@@ -275,13 +278,13 @@ def test_requests_are_cut_alike_however_they_arrive(bodies: list[bytes], cuts: l
 
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_half_a_request_a_whole_one_or_rejected(data: bytes) -> None:
-    """Nothing else is raised: the event loop would write it out with what was sent."""
+    """No other exception is raised, because the event loop would log it together with what was sent."""
 
     async def cut() -> None:
         for prefix in (b"", b"GET ", POST.encode(), POST.encode() + b"Content-Length: "):
             framing, _ = _framing(40)
             framing.put(prefix + data + b"\r\n\r\n")
-            # Nothing is awaited of a whole one: it depends on what was made up.
+            # It does not matter whether the request is complete. That depends on the generated bytes.
             with contextlib.suppress(Rejected):
                 framing.take()
 

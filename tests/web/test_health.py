@@ -1,4 +1,4 @@
-"""What health tells whom: ready or not to everybody, and the reasons to who knows the token."""
+"""Health answers: everyone sees whether Taskwire is ready; the reasons are shown only with the token."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def _readyz(authorization: str = "") -> bytes:
 
 
 async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None:
-    """Accounts and settings are nobody's business on an address that others may reach."""
+    """Names of accounts and settings are not shown on an address that others may reach."""
     async with new_site(log, admin_token=TOKEN) as site:
         well = await site.asked(_readyz())
         site.stands = TROUBLED
@@ -36,7 +36,7 @@ async def test_without_the_token_only_the_side_is_told(log: io.StringIO) -> None
 
 
 async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
-    """Also what is refused of Slack's requests, which nothing else shows."""
+    """With the token the answer includes refused requests, which no other place shows."""
     async with new_site(log, admin_token=TOKEN) as site:
         site.stands = TROUBLED
         await site.asked(request(command("list"), secret="another"))
@@ -53,7 +53,7 @@ async def test_with_the_token_all_is_told(log: io.StringIO) -> None:
 
 
 async def test_another_token_is_refused(log: io.StringIO) -> None:
-    """Whoever shows one wants more than there is without; also one that is no text."""
+    """A wrong token is refused, even if it is not valid text. It is not answered like a missing one."""
     async with new_site(log, admin_token=TOKEN) as site:
         wrong = [await site.asked(_readyz(f"Bearer {word}")) for word in ("guessed", "\xff\xfe", SECRET)]
 
@@ -61,7 +61,7 @@ async def test_another_token_is_refused(log: io.StringIO) -> None:
 
 
 async def test_where_no_token_is_set_none_is_right(log: io.StringIO) -> None:
-    """An empty one least of all."""
+    """If no token is set, every token is wrong, even an empty one."""
     async with new_site(log) as site:
         answers = [(await site.asked(_readyz(word)))[0] for word in ("Bearer None", "Bearer ", "Bearer")]
 

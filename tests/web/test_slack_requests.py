@@ -1,4 +1,4 @@
-"""Slack's requests: what is not signed is refused unread, what is signed and no request of Slack's is too."""
+"""Slack's requests: unsigned ones are refused unread, and signed ones that Slack never sends are refused."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ import pytest
 
 from .site import FORM, JSON, SECRET, Site, command, new_site, request, signature
 
-# In all that is sent here; nobody may find it in a log.
+# This text is in everything that is sent here. It must not appear in a log.
 SENT = b"SENT-4711"
 NOW = str(int(time.time()))
 AUTHORIZED = {"authorizations": [{"team_id": "T0TEAM1", "user_id": "U0BOT1", "is_bot": True}]}
@@ -98,7 +98,7 @@ SIGNED = {
 
 @pytest.mark.parametrize("name", UNSIGNED)
 async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, name: str) -> None:
-    """Whatever it is, it is answered with 401 and counted; no listener hears of it."""
+    """Every unsigned request is answered with 401 and counted, and no listener gets it."""
     status, _ = await site.asked(UNSIGNED[name]())
 
     assert status == 401
@@ -110,7 +110,10 @@ async def test_what_slack_has_not_signed_is_refused_and_not_read(site: Site, nam
 async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trace(
     site: Site, name: str
 ) -> None:
-    """Slack sends none of it, so somebody has the secret, or a proxy has changed it."""
+    """Slack sends nothing like this.
+
+    Either somebody else has the secret, or a proxy has changed the request.
+    """
     status, _ = await site.asked(SIGNED[name]())
 
     assert status == 400
@@ -119,7 +122,7 @@ async def test_what_is_signed_and_not_from_slack_is_refused_without_a_stack_trac
 
 
 async def test_what_slack_has_signed_is_taken(site: Site) -> None:
-    """A command and an event, on the bytes as they came."""
+    """A command and events are accepted, with non-ASCII text as it was sent."""
     answers = [
         await site.asked(request(command("create ünïcode & more"))),
         await site.asked(request(_event(), JSON)),
@@ -132,7 +135,7 @@ async def test_what_slack_has_signed_is_taken(site: Site) -> None:
 
 
 async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
-    """Bolt takes a form that has this word anywhere for a click, and finds nothing in it."""
+    """Bolt takes a form with the word "payload" anywhere for a click, and would find nothing in it."""
     status, said = await site.asked(request(command("create fix the payload parser")))
 
     assert (status, said) == (200, "taken")
@@ -140,7 +143,7 @@ async def test_a_command_may_speak_of_a_payload(site: Site) -> None:
 
 
 async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
-    """Bolt can be told by headers which listener to run, and to answer nothing else."""
+    """Headers are not signed. Bolt's headers could choose a listener and suppress the others."""
     steering = "X-Slack-Bolt-Lazy-Only: 1\r\nX-Slack-Bolt-Lazy-Function-Name: take\r\n"
 
     status, said = await site.asked(request(command("list"), headers=steering))
@@ -149,7 +152,7 @@ async def test_headers_that_nobody_signs_steer_nothing(site: Site) -> None:
 
 
 async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: Site) -> None:
-    """What an error quotes is what somebody has written; where it happened is enough."""
+    """An error's text may quote what a person wrote, so only its type and place are logged."""
     status, _ = await site.asked(request(_event(type="app_mention"), JSON))
 
     (line,) = [json.loads(line) for line in site.log.getvalue().splitlines() if "unexpected" in line]
@@ -162,7 +165,7 @@ async def test_a_listener_that_fails_is_logged_without_what_it_was_given(site: S
 
 
 async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> None:
-    """Bolt would write out the payload and a suggestion."""
+    """Bolt itself would log the payload and a code suggestion."""
     status, _ = await site.asked(request(_payload('{"type":"shortcut","callback_id":"SENT"}')))
 
     assert status == 404
@@ -170,9 +173,9 @@ async def test_what_nobody_takes_is_logged_without_what_it_was(site: Site) -> No
 
 
 async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(log: io.StringIO) -> None:
-    """While Taskwire starts; a stranger hears 401 as ever."""
+    """While Taskwire starts, Slack gets 503 and retries. An unsigned request gets 401 as always."""
     async with new_site(log) as site:
-        site.requests._find_app = lambda: None  # noqa: SLF001 - as it is before Slack was reached
+        site.requests._find_app = lambda: None  # noqa: SLF001 - the state before Slack was reached
 
         answers = [await site.asked(request(b"text=1")), await site.asked(request(b"text=1", secret="other"))]
 
@@ -181,7 +184,7 @@ async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(lo
 
 
 async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
-    """With a wrong secret nothing else tells: Slack only says that the app did not respond."""
+    """With a wrong secret nothing else helps the operator: Slack only says that the app did not respond."""
     assert site.requests.refusals.stands() == "ok"
     for _ in range(3):
         await site.asked(request(SENT, secret="another"))
@@ -203,7 +206,10 @@ async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
 
 
 def test_the_secret_of_slacks_own_example_fits() -> None:
-    """The example of Slack's documentation, so that signing and verifying are not wrong together."""
+    """The example in Slack's documentation.
+
+    It shows that signing and verifying are not wrong in the same way.
+    """
     body = (
         b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&"
         b"channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&"
