@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import ports
 from tests.programs import NOT_TESTED
 
 # What is not a test module but asserts for one.
-pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.life")
+pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
 
 # The property under which a test of `tests/faults` reports what it tried.
 TRIED = "tried"
@@ -52,3 +53,8 @@ def _tell_what_was_not_tested(reporter: pytest.TerminalReporter) -> None:
         for reason, count in sorted(missed.items()):
             tests = "1 test needs more" if count == 1 else f"{count} tests need more"
             reporter.line(f"{tests} than there is here: {reason}", yellow=True)
+
+
+def pytest_sessionfinish() -> None:
+    """Let go of the ports that servers of tests had."""
+    ports.let_go()

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import secrets
 import signal
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from tests.ports import free_port
 from tests.process.processes import until
 from tests.programs import find_server, find_tls_server
 
@@ -147,7 +147,7 @@ async def _knows_all(sentinel: Server) -> bool:
 async def house(directory: Path, tls: Tls | None = None) -> AsyncIterator[House]:
     """Run them all, as many as a quorum needs and more; with `tls` none of them listens without it."""
     program = find_server() if tls is None else find_tls_server()
-    ports = free_ports(6)
+    ports = [free_port() for _ in range(6)]
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
     ids = {port: secrets.token_hex(20) for port in ports[3:]}
     sentinels = [_sentinel(program, directory, port, ports[:3], ids, tls) for port in ids]
@@ -217,12 +217,5 @@ def _sentinel(
 def lone_sentinel(directory: Path, master: int) -> Server:
     """A sentinel that knows no other, and of no other master than this."""
     program = find_server()
-    (port,) = free_ports(1)
+    port = free_port()
     return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [int(probe.getsockname()[1]) for probe in probes]

@@ -25,7 +25,8 @@ from taskwire.redis.keys import Keys
 from taskwire.state.notes import Notes
 from taskwire.state.owner import Owner, Ownership
 from tests.faults.proxy import FaultProxy
-from tests.process.conftest import free_port, redis_on
+from tests.ports import free_port
+from tests.process.conftest import redis_on
 from tests.queue.engine import LIST, job
 
 US, OTHERS = (Owner(app, "d-1", "https://coder.example.com") for app in ("U0BOT", "U0OTHER"))

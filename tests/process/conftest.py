@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 
 from taskwire.slack import manifest
 from taskwire_sandbox.slack import SlackSandbox
+from tests.ports import free_port
 from tests.programs import find_server
 
 from .processes import Place, Taskwire, end, new_place, start, until
@@ -40,12 +40,6 @@ async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
     yield start_one
     for each in started:
         await end(each)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,8 @@
 import pytest
 from redis.asyncio import Redis
 
-from .conftest import free_port
+from tests.ports import free_port
+
 from .processes import Place, Taskwire, until
 
 

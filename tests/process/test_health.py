@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 
 from taskwire.slack import manifest
 from taskwire_sandbox.slack import CallFault, SlackSandbox
+from tests.ports import free_port
 
-from .conftest import free_port, redis_on
+from .conftest import redis_on
 from .processes import Place, Taskwire, new_place, until
 
 RUNNING = Path(__file__).parents[2] / "docs" / "running.md"

@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 
 from taskwire.redis.keys import Keys
 from taskwire.slack import manifest
+from tests.ports import free_port
 
-from .conftest import free_port
 from .processes import Place, Taskwire, until
 from .test_http_door import http_place
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from taskwire.redis.keys import Keys
+from tests.ports import free_port
 
-from .conftest import free_port, redis_on
+from .conftest import redis_on
 from .processes import Place, Taskwire, until
 
 BACK = "redis has gone back in time, or is another one"

@@ -58,7 +58,7 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
     ) == (1, 1)
     assert now("delivery_age_seconds_count", "message") == 2
     assert now("delivery_age_seconds_sum", "message") > 0
-    assert (now("sockets_opened_total"), now("socket_connections"), now("gaps_total")) == (1, 1, 1)
+    assert (now("sockets_opened_total"), now("socket_connections"), now("backfills_total")) == (1, 1, 1)
     assert now("socket_age_seconds") > 0
 
 
@@ -78,7 +78,7 @@ async def test_what_was_missed_is_counted(world: World) -> None:
     await back(world)
     now = await look(world)
 
-    assert (now("gaps_total"), now("missed_messages_total")) == (1, 1)
+    assert (now("backfills_total"), now("missed_messages_total")) == (1, 1)
 
 
 async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:

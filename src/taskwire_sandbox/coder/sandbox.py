@@ -34,8 +34,8 @@ from taskwire_sandbox.coder.server import Arrival, Hook, Seen, Server
 from taskwire_sandbox.coder.steps import INSTANT, BuildPlan, Script, quiet
 from taskwire_sandbox.coder.wire import encode
 from taskwire_sandbox.coder.world import Settings, World
+from taskwire_sandbox.ports import HOST, Port
 
-HOST = "127.0.0.1"
 PATIENCE_SECONDS = 20.0
 GOING_SECONDS = 0.05  # the answer to the request that asked for this is still sent
 
@@ -73,7 +73,8 @@ class ScriptedCoder:
         self._server = Server(self.deployment, self.answer_control)
         self._port = port
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        self._held: Port | None = None
+        self._site: web.SockSite | None = None
         self._wake = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
         reports.on_report = self.notices.about_report
@@ -112,6 +113,8 @@ class ScriptedCoder:
         await asyncio.gather(*self._chores, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._held is not None:
+            self._held.close()
 
     @property
     def url(self) -> str:
@@ -293,9 +296,11 @@ class ScriptedCoder:
         """Listen again at the same address."""
         if self._runner is None:
             raise RuntimeError("the stand-in has not been entered")
-        self._site = web.TCPSite(self._runner, HOST, self._port, reuse_address=True)
+        if self._held is None:
+            self._held = Port(self._port)
+        self._port = self._held.number
+        self._site = web.SockSite(self._runner, self._held.bind())
         await self._site.start()
-        self._port = int(self._runner.addresses[0][1])
 
     @contextlib.asynccontextmanager
     async def away(self) -> AsyncIterator[None]:

@@ -1,7 +1,6 @@
 """The stand-in as a whole: a server on loopback that answers as Slack, and the Python interface for tests."""
 
 import random
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +9,7 @@ from typing import Literal, Self, TypeVar
 
 from aiohttp import web
 
+from taskwire_sandbox.ports import HOST, Port
 from taskwire_sandbox.slack import manifest as manifests
 from taskwire_sandbox.slack.backend import App, Backend
 from taskwire_sandbox.slack.control import Control, same_origin
@@ -32,7 +32,6 @@ from taskwire_sandbox.slack.web_api import WebApi
 from taskwire_sandbox.slack.workspace import PUBLIC, Channel, User, UserGroup, Workspace
 
 T = TypeVar("T")
-_HOST = "127.0.0.1"
 _LARGEST_BODY = 64 * 1024 * 1024
 _GOODBYE_SECONDS = 0.5
 
@@ -62,6 +61,7 @@ class SlackSandbox(Interacting):
         self.port = port
         self._clock = clock
         self._routes = list(routes)
+        self._held: Port | None = None
         self._runner: web.AppRunner | None = None
         ids, ledger, tasks, chance = Ids(clock), Ledger(clock), Tasks(), random.Random(seed)  # noqa: S311 - repeatable on purpose
         app = _install(manifests.read(manifest), ids)
@@ -130,21 +130,18 @@ class SlackSandbox(Interacting):
         finally:
             if self._runner is not None:
                 await self._runner.cleanup()
+            if self._held is not None:
+                self._held.close()
 
     async def come_back(self) -> None:
         """Start listening, or listen again on the same port."""
         if self._runner is None:
             raise RuntimeError("the sandbox has not been entered")
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((_HOST, self.port))
-        except (OSError, OverflowError):
-            listening.close()
-            raise
-        self.port = listening.getsockname()[1]
-        self.backend.base_url = self.backend.tickets.base_url = f"http://{_HOST}:{self.port}"
-        await web.SockSite(self._runner, listening).start()
+        if self._held is None:
+            self._held = Port(self.port)
+        self.port = self._held.number
+        self.backend.base_url = self.backend.tickets.base_url = f"http://{HOST}:{self.port}"
+        await web.SockSite(self._runner, self._held.bind()).start()
 
     async def go_down(self) -> None:
         """Break every connection and refuse new ones until `come_back`."""
@@ -157,9 +154,7 @@ class SlackSandbox(Interacting):
                 connection.transport.abort()
 
     def _socket_url(self) -> str:
-        return (
-            f"ws://{_HOST}:{self.port}/link?ticket={self.sockets.ticket()}&app_id={self.backend.app.app_id}"
-        )
+        return f"ws://{HOST}:{self.port}/link?ticket={self.sockets.ticket()}&app_id={self.backend.app.app_id}"
 
     @property
     def api_url(self) -> str:
