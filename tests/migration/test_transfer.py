@@ -25,7 +25,6 @@ from taskwire.redis.keys import Keys
 from taskwire.state.notes import Notes
 from taskwire.state.owner import Owner, Ownership
 from tests.faults.proxy import FaultProxy
-from tests.ports import free_port
 from tests.process.conftest import redis_on
 from tests.queue.engine import LIST, job
 
@@ -52,7 +51,7 @@ class Places:
 async def places(tmp_path: Path) -> AsyncIterator[Places]:
     async with contextlib.AsyncExitStack() as stack:
         running = await stack.enter_async_context(embedded.store(tmp_path / "own"))
-        redis = await stack.enter_async_context(redis_on(free_port(), tmp_path))
+        redis = await stack.enter_async_context(redis_on(0, tmp_path))
         async with connection.open(redis) as connections:
             # Or each move waits for up to a second until its words are on the disk.
             await connections.commands.config_set("appendfsync", "always")

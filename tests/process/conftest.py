@@ -44,7 +44,11 @@ async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
 
 @contextlib.asynccontextmanager
 async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
-    """A server as an operator would set it up: Debian's own where it is installed, else the embedded one."""
+    """A server as an operator would set it up: Debian's own where it is installed, else the embedded one.
+
+    Port 0 is any.
+    """
+    port = port or free_port()
     server = await asyncio.create_subprocess_exec(
         *(find_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
         *("--requirepass", "hunter2-and-more", "--appendonly", "yes", "--save", ""),
@@ -69,5 +73,5 @@ async def _answers(url: str) -> bool:
 
 @pytest.fixture
 async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    async with redis_on(free_port(), tmp_path) as url:
+    async with redis_on(0, tmp_path) as url:
         yield url
