@@ -24,7 +24,7 @@ from taskwire.slack import manifest
 from taskwire.telemetry import configure_logs, logger
 
 ALL = "all"
-# What became of a dead letter that was to be sent again.
+# Results of sending a dead letter again.
 _SENT_AGAIN: dict[ResendResult, str] = {
     "sent": "It waits for its turn again.",
     "dealt_with": "There is no such letter, or somebody has just dealt with it.",
@@ -34,7 +34,7 @@ _SENT_AGAIN: dict[ResendResult, str] = {
     "too_long": "It was too long to be kept.",
     "overtaken": "It only showed how something stood. What came later has shown more.",
 }
-# What an address after --url may not be, what is wrong then, and what to do.
+# Patterns that an address after --url must not match, what is wrong then, and what to do.
 _NO_URLS = (
     (r"^(?!https://)", "must begin with https://", "Slack takes no other."),
     (r"^https://(?:$|[/:?#])", "names no host", "It looks like https://taskwire.example.com."),
@@ -43,13 +43,13 @@ _NO_URLS = (
     (r"@", "has an @ in it", "Leave a user name and password out: Taskwire knows Slack by its signature."),
 )
 
-# Runs the demo on this port, or on any; returns the exit code.
+# Runs the demo on a port, or on any free port, and returns the exit code.
 Show = Callable[[int | None], Coroutine[None, None, int]]
 _log = logger("taskwire")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; returns the exit code: 0 done, 1 not well, 2 a setting or word is wrong."""
+    """Run a command and return its exit code: 0 success, 1 a problem, 2 a wrong setting or argument."""
     words = _parser().parse_args(arguments)
     try:
         code: int = words.call(words)
@@ -110,7 +110,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 
 def _run(_: argparse.Namespace) -> int:
-    # Programs that read the log read what it ends with too.
+    # The last messages have the log's format, because programs that read the log read them too.
     form = settings_of.log_format()
     try:
         loaded = settings_of.load()
@@ -132,7 +132,7 @@ def _run(_: argparse.Namespace) -> int:
         return _ended(error)
     except KeyboardInterrupt:
         raise
-    except Exception:  # noqa: BLE001 - in the log it is masked; Python's own last words would not be
+    except Exception:  # noqa: BLE001 - the log is masked; Python's own traceback would not be
         _log.exception("unexpected exception, stopping")
         return 1
 
@@ -146,7 +146,7 @@ def _ended(error: SettingsError | UserError) -> int:
 def _sentences(error: SettingsError | UserError) -> list[str]:
     if isinstance(error, UserError):
         return [str(error)]
-    # What is missing may be there by another name.
+    # A missing setting may be present under an unknown name.
     return [*error.sentences, *settings_of.list_unknown()]
 
 
@@ -160,7 +160,7 @@ def _doctor(words: argparse.Namespace) -> int:
         found = [Finding("Settings", "wrong", sentence) for sentence in error.sentences]
         found += [Finding("Settings", "note", sentence) for sentence in settings_of.list_unknown()]
         return _reported(found, is_json=words.json)
-    # What libraries have to say is no finding.
+    # Warnings of libraries are no findings.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
     if is_about_letters:
         return asyncio.run(_about_letters(loaded, words))
@@ -206,7 +206,7 @@ async def _about_letters(settings: Settings, words: argparse.Namespace) -> int:
             return await _resent(letters, words.resend)
         found = [letter for each in await letters.list_ids() if (letter := await letters.find(each))]
     if words.json:
-        # Masked before it becomes JSON, which a mask in the middle could break.
+        # Mask the values first: a mask inside JSON text could break it.
         shown = [{**letter._asdict(), "at": letter.at.isoformat()} for letter in found]
         rows = [
             {key: mask(value) if isinstance(value, str) else value for key, value in row.items()}
@@ -227,7 +227,7 @@ def _row(letter: DeadLetter) -> str:
 
 
 async def _resent(letters: DeadLetters, wanted: str) -> int:
-    """Send letters again, the oldest first; 1 if one of them could not be."""
+    """Send dead letters again, the oldest first. Return 1 if one of them could not be sent."""
     ids = await letters.list_ids() if wanted == ALL else [wanted]
     answers = [(each, await letters.send_again(each)) for each in ids]
     for each, answer in answers:
@@ -265,7 +265,7 @@ def _reopen_store(_: argparse.Namespace) -> int:
 
 def _quietly_loaded() -> Settings:
     loaded = settings_of.load()
-    # What libraries have to say is for nobody here.
+    # Hide the warnings of libraries.
     configure_logs("error", "text", Masker(loaded.secrets(), loaded.tokens()).mask)
     return loaded
 
@@ -276,7 +276,7 @@ def _manifest(words: argparse.Namespace) -> int:
 
 
 def _request_url(url: str | None) -> str:
-    """Where Slack finds Taskwire in HTTP mode; nothing for Socket Mode."""
+    """Return the URL for Slack's requests in HTTP mode; empty for Socket Mode."""
     if url is None and settings_of.is_http_only():
         raise UserError(
             "The manifest for HTTP mode (SLACK_SIGNING_SECRET alone) says where Slack finds Taskwire.",
@@ -292,7 +292,7 @@ def _request_url(url: str | None) -> str:
 
 
 def _demo(words: argparse.Namespace) -> int:
-    # By name: the stand-ins come with the source alone, and what is shipped does not import them.
+    # Imported by name: the stand-ins are not part of the shipped package, which must not depend on them.
     if importlib.util.find_spec("taskwire_sandbox") is None:
         raise UserError(
             "The demo is not part of this installation: install Git and Python 3.11 or later, get Taskwire's "
@@ -304,11 +304,11 @@ def _demo(words: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the command line speaks here
+    print(text, flush=True)  # noqa: T201 - output of the command line
 
 
 def _complain(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
+    print(text, file=sys.stderr)  # noqa: T201 - output of the command line
 
 
 if __name__ == "__main__":

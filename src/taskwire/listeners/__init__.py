@@ -1,4 +1,4 @@
-"""Payloads from Slack: parsed into typed values, written down, and only then acknowledged."""
+"""Listeners for Slack's payloads: they parse a payload, claim it in the inbox, and then acknowledge it."""
 
 from slack_bolt.async_app import AsyncApp
 
@@ -9,7 +9,7 @@ from taskwire.listeners.messages import Messages
 
 
 def listen(app: AsyncApp, commands: Commands, messages: Messages, clicks: Clicks, dialogs: Dialogs) -> None:
-    """Let the app hand each kind of payload to its listener."""
+    """Register a listener for each kind of payload."""
     commands.listen(app)
     messages.listen(app)
     clicks.listen(app)

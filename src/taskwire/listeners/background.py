@@ -1,9 +1,9 @@
-"""What goes on behind an acknowledgement without being a job: answers that are made, and forms that fill.
+"""Work after an acknowledgement that is no job: making private answers and filling dialogs.
 
-A bounded number at a time, so that fifty questions at once do not slow each other's acknowledgement; what
-waits for a place in Slack's limits is not counted. An answer that is made is shown by
-`outbox/private_answers`, in places of its own. None of it is promised: a process that dies takes an
-unanswered question with it.
+A limited number of tasks runs at a time, so that fifty questions at once do not slow each other's
+acknowledgement. A task that waits for a place in Slack's limits does not count. `outbox/private_answers`
+shows finished answers and has its own limit. This work is not durable: if the process dies, an unanswered
+question is lost.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ _log = logger("taskwire.listeners.background")
 
 
 class Background:
-    """Runs what follows an acknowledgement."""
+    """Runs work after an acknowledgement."""
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Awaitable[None], *, is_urgent: bool = False) -> None:
-        """Let this go on by itself; what is urgent waits for no place: a trigger lives three seconds."""
+        """Start work that nobody awaits. Urgent work skips the limit: a trigger expires after 3 s."""
         task = asyncio.ensure_future(self._urgently(work) if is_urgent else self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def end(self, within_seconds: float) -> None:
-        """Wait for what goes on, then stop it."""
+        """Wait for running work, then cancel what is left."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
         if self._tasks:
@@ -51,7 +51,7 @@ class Background:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing goes on."""
+        """Return whether no work is running."""
         return not self._tasks
 
     async def _run(self, work: Awaitable[None]) -> None:
@@ -65,7 +65,7 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _aside(self) -> AsyncIterator[None]:
-        """Leave one's place to others for as long as the block lasts."""
+        """Give up this task's place while the block runs."""
         self._room.release()
         try:
             yield
@@ -76,28 +76,28 @@ class Background:
         try:
             await work
         except RedisError as error:
-            # The worker says so, once.
+            # The worker logs this, once.
             _log.debug("private answer not shown", error=str(error))
         except OutsideError as error:
             _log.info("private answer not shown", error=str(error))
-        except Exception:  # noqa: BLE001 - it must not end unseen, and nobody awaits it
+        except Exception:  # noqa: BLE001 - nobody awaits this, so it must be logged here
             _log.exception("unexpected exception in background answer")
 
 
 async def in_words(answer: Callable[[], Awaitable[T]], instead: Callable[[Message], T]) -> T:
-    """The answer, or what `instead` makes of the sentence that stands for what went wrong with it."""
+    """Return the answer. If it fails, return what `instead` makes of the error's message."""
     try:
         return await until_taken(answer)
     except UserError as error:
         return instead(answers.refusal(error))
     except RedisError as error:
-        # The worker says so, once.
+        # The worker logs this, once.
         _log.debug("question not answered", error=str(error))
         return instead(excuse(error))
     except (OutsideError, CannotRead) as error:
         _log.warning("question not answered", error=str(error))
         return instead(excuse(error))
-    except Exception:  # noqa: BLE001 - the person gets a reference, the log the rest
+    except Exception:  # noqa: BLE001 - the person gets a reference, the log the exception
         sign = reference()
         _log.exception("unexpected exception in background answer", reference=sign)
         return instead(answers.trouble(sign))

@@ -1,7 +1,7 @@
-"""Clicks: buttons on cards, notices and questions.
+"""Listener for clicks on buttons and menus of cards, notices and questions.
 
-A click is claimed by its ts and person. What it means is looked up when it is carried out; what opens a
-dialog does so at once, since the trigger lives three seconds.
+A click is claimed by its ts and its person. Its handler looks up later what it refers to. A click that opens
+a dialog opens it at once, because the trigger expires after three seconds.
 """
 
 import re
@@ -60,13 +60,13 @@ _DECISIONS: dict[Button, ReplyDecision] = {
     Button.SEND_STILL: "send",
     Button.DROP_INPUT: "drop",
 }
-# The value of what is counted is one id, or two with a blank between: nothing else that somebody makes up
-# comes in.
+# The value of a click with a user limit is one id, or two separated by a space. Anything else is made up and
+# is rejected.
 _IDS = re.compile(r"[A-Za-z0-9_-]{1,64}(?: [A-Za-z0-9_:.-]{1,200})?")
 
 
 class Clicks:
-    """Takes clicks."""
+    """Handles clicks."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Clicks:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Take every button and menu, known or not: an unanswered click shows a warning sign."""
+        """Handle every button and menu, known or not: Slack shows a warning at an unanswered click."""
         app.action(re.compile(".*"))(self._clicked)
 
     async def _clicked(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
@@ -114,7 +114,7 @@ class Clicks:
             self._open(clicked)
 
     def _open(self, clicked: Clicked) -> None:
-        """Open, change or answer what is no job."""
+        """Handle a click that is no job: open or change a dialog, or make an answer."""
         requester = _requester(clicked)
         match clicked.button:
             case Button.DELETE:
@@ -131,7 +131,7 @@ class Clicks:
             case None:
                 self._dialogs.changed(clicked)
             case _:
-                # Slack has opened the page by itself.
+                # A button with a URL. Slack itself opens the page.
                 pass
 
     async def _logs(self, clicked: Clicked, requester: Requester) -> Message:
@@ -156,7 +156,7 @@ class Clicks:
 
 
 def _batch(clicked: Clicked) -> Batch | None:
-    """The job that a click asks for."""
+    """Return the job for a click; None if it needs none."""
     button, requester = clicked.button, _requester(clicked)
     link, _, rest = clicked.value.partition(" ")
     name = f"click:{clicked.delivery}"
@@ -177,7 +177,7 @@ def _batch(clicked: Clicked) -> Batch | None:
             thread_answers(link), Job(id=name, work=ShowAnswer(requester=requester, key=rest))
         )
     if button is Button.CREATE_ANOTHER:
-        # Pressed twice it is the same job, and so the same link.
+        # Pressed twice, the button gives the same job, and therefore the same link.
         again = Job(
             id=f"another:{clicked.value}", work=CreateRequested(requester=requester, kept=clicked.value)
         )
@@ -188,7 +188,7 @@ def _batch(clicked: Clicked) -> Batch | None:
 
 
 def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Batch:
-    """Pause, and edit as soon as the workspace has stopped."""
+    """Pause the task, and edit it as soon as the workspace has stopped."""
     pause = Act(requester=requester, verb="pause", is_part=True)
     edit = Act(requester=requester, verb="edit", kept=kept, is_patient=True)
     batch = Batch().append(to_coder(link), Job(id=f"pause:{name}", work=pause), score=urgent(requester.at))
@@ -196,7 +196,7 @@ def _pause_to_edit(requester: Requester, link: str, kept: str, name: str) -> Bat
 
 
 def _retry_and_send(requester: Requester, link: str, job: str, name: str) -> Batch:
-    """Start a broken workspace again, then send what could not be delivered to it."""
+    """Start a failed workspace again, then send the reply that could not be delivered to it."""
     send = DecideReply(requester=requester, job=job, decision="send")
     retry = Act(requester=requester, verb="resume", is_retry=True)
     batch = Batch().append(to_coder(link), Job(id=name, work=send), score=urgent(requester.at))
@@ -210,6 +210,6 @@ def _requester(clicked: Clicked) -> Requester:
         at=clicked.action_ts,
         thread_ts=clicked.thread_ts,
         response_url=clicked.response_url,
-        # What somebody sees may be old: they may have left since.
+        # The message with the button may be old, and the person may have left the channel since.
         is_elsewhere=True,
     )

@@ -1,8 +1,8 @@
-"""Slash commands: where `/task …` comes in.
+"""Listener for the slash command `/task …`.
 
-A question is acknowledged and answered by the response URL; a dialog is opened beside the acknowledgement,
-while its trigger lives; everything that acts is written down as a job of the person's intake list and then
-acknowledged.
+A question is acknowledged and later answered through the response URL. A dialog is opened beside the
+acknowledgement, because its trigger expires after three seconds. Every other command becomes a job in the
+person's `intake` queue before it is acknowledged.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from taskwire.tasks.queries import Queries, Question
 
 
 class Commands:
-    """Takes slash commands."""
+    """Handles slash commands."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Commands:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Take `/task`."""
+        """Handle `/task`."""
         app.command(COMMAND)(self._task)
 
     async def _task(self, ack: AsyncAck, body: Mapping[str, object]) -> None:
@@ -62,7 +62,7 @@ class Commands:
         await ack(await self._taken(typed, command))
 
     async def _taken(self, typed: Typed, command: Command) -> str:
-        """Do what has to be done before the acknowledgement; returns what it says."""
+        """Do what must precede the acknowledgement, and return the acknowledgement's text."""
         match command:
             case (
                 commands.Help() | commands.List() | commands.Status() | commands.Logs() | commands.Templates()

@@ -1,6 +1,6 @@
-"""Dialogs: opened while their trigger lives, filled when Coder has answered, written down when sent.
+"""Listener for dialogs: opens them while their trigger is valid, fills them, and claims submissions.
 
-What a dialog is about travels in its private metadata; who may do what is checked by the worker, as always.
+A dialog carries its context in its private metadata. The worker checks permissions, as for every job.
 """
 
 import re
@@ -39,15 +39,15 @@ from taskwire.telemetry import logger
 
 _log = logger("taskwire.listeners.dialogs")
 Filling = Callable[[], Awaitable[View]]
-# Of a task or a template in Coder; empty where there is none.
+# The id of a task or template in Coder, or an empty string.
 _ID = r"[A-Za-z0-9-]{0,64}"
 Id = Annotated[str, pydantic.Field(pattern=f"^{_ID}$")]
 
 
 class DialogContext(BaseModel):
-    """What a dialog is about, in its private metadata: it comes back, and may come back as something else."""
+    """A dialog's context, in its private metadata. It may come back as anything else."""
 
-    # What is wrong with it is quoted nowhere.
+    # Validation errors must not quote the metadata.
     model_config = ConfigDict(hide_input_in_errors=True)
 
     channel: str = ""
@@ -55,12 +55,12 @@ class DialogContext(BaseModel):
     response_url: Annotated[str, pydantic.Field(pattern="^https?://")] | None = None
     at: Ts
     task: Id = ""
-    # Of a form: the template whose presets it shows.
+    # In the form for a new task: the template whose presets it shows.
     template: Id = ""
 
     @classmethod
     def find(cls, metadata: str) -> Self | None:
-        """Read it; None if no dialog of ours has carried that."""
+        """Parse private metadata; None if it is not from one of our dialogs."""
         try:
             found = cls.model_validate_json(metadata)
         except ValidationError:
@@ -73,14 +73,14 @@ class DialogContext(BaseModel):
 
 @dataclass(frozen=True)
 class DialogRequest:
-    """What a submission asks for, or the sentences that stand beside its fields instead."""
+    """The job for a submission, or the error messages beside the fields."""
 
     job: CreateRequested | ActRequested | None = None
     wrong: Mapping[str, str] | None = None
 
 
 class Dialogs:
-    """Opens dialogs and takes what is entered in them."""
+    """Opens dialogs and handles submissions."""
 
     def __init__(
         self,
@@ -101,28 +101,28 @@ class Dialogs:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Take every dialog of ours."""
+        """Handle all our dialogs."""
         for dialog in Dialog:
             app.view(dialog.value)(self._submitted)
 
     def open_form(self, requester: Requester, trigger_id: str, given: OpenForm | None = None) -> None:
-        """Open the form for a new task, with what was typed."""
+        """Open the form for a new task, filled with what the person typed."""
         metadata = partial(_for_template, _about(requester))
         filling = partial(self._filler.view, requester, given or OpenForm(), metadata)
         self._start(requester, trigger_id, Dialog.CREATE, filling)
 
     def open_delete(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
-        """Ask once before a task is deleted."""
+        """Open the dialog that asks for confirmation before a task is deleted."""
         filling = partial(self._delete_dialog, requester, which)
         self._start(requester, trigger_id, Dialog.DELETE, filling)
 
     def open_edit(self, requester: Requester, trigger_id: str, which: TaskName | LinkId) -> None:
-        """Ask for a task's new prompt."""
+        """Open the dialog for a task's new prompt."""
         filling = partial(self._edit_dialog, requester, which)
         self._start(requester, trigger_id, Dialog.EDIT, filling)
 
     def changed(self, clicked: Clicked) -> None:
-        """Another template was chosen: its presets belong in the form."""
+        """If another template was chosen in the form, show its presets."""
         if clicked.action_id == Field.TEMPLATE and clicked.view_id is not None:
             self._background.start(self._refill(clicked.view_id, clicked))
 
@@ -130,7 +130,7 @@ class Dialogs:
         self._background.start(self._open(requester, trigger_id, dialog, filling), is_urgent=True)
 
     async def _open(self, requester: Requester, trigger_id: str, dialog: Dialog, filling: Filling) -> None:
-        """Open the dialog at once, and let it be filled."""
+        """Open the empty dialog at once, and start to fill it."""
         try:
             view_id = await self._slack.open_view(trigger_id, forms.loading(dialog))
         except OutsideError as error:
@@ -141,7 +141,7 @@ class Dialogs:
         self._background.start(self._fill(view_id, dialog, filling))
 
     async def _fill(self, view_id: str, dialog: Dialog, filling: Filling) -> None:
-        """Show what Coder answered, or the sentence that stands for it."""
+        """Fill the dialog with Coder's answer, or with the error message."""
         view = await in_words(filling, lambda said: forms.notice_dialog(dialog, said.text))
         await until_taken(lambda: self._slack.update_view(view_id, view))
 
@@ -154,7 +154,7 @@ class Dialogs:
         try:
             view = await self._filler.with_template(clicked.person, *entered, metadata)
         except UserError as error:
-            # Whoever may not create any more; where nobody answers, the form stays as it is.
+            # The person may no longer create tasks. If Coder does not answer, the form stays unchanged.
             view = forms.notice_dialog(Dialog.CREATE, answers.refusal(error).text)
         await self._slack.update_view(view_id, view)
 
@@ -176,7 +176,7 @@ class Dialogs:
         )
 
     async def _find(self, requester: Requester, which: TaskName | LinkId) -> VisibleTask:
-        """The task, if this person may see it and act on it."""
+        """Return the task if this person may see it and act on it."""
         if isinstance(which, TaskName):
             return await self._lookup.get_steerable(requester, which)
         link = await self._lookup.find_link(requester, which)
@@ -241,7 +241,7 @@ def _asked(submitted: Submitted, now: Ts) -> DialogRequest:
         response_url=about.response_url,
     )
     requester = requester.model_copy(update={"is_elsewhere": True})
-    # A dialog may stay open for longer than the answers to what opened it are taken.
+    # A dialog may stay open after its response URL has expired.
     requester = reachable(requester, moment_of(now)).model_copy(update={"at": now})
     if submitted.dialog is Dialog.CREATE:
         return _asked_create(requester, about, values)
@@ -270,10 +270,11 @@ def _asked_create(requester: Requester, about: DialogContext, values: Mapping[st
         if name:
             check_new_name(name)
     except UserError as error:
-        # Beside a field nothing is mrkdwn.
+        # Slack shows errors beside a field as plain text, without mrkdwn.
         return DialogRequest(wrong={Field.NAME.value: unescape(str(error)).replace("`", "")})
     template = values.get(Field.TEMPLATE) or ""
-    # Left empty, none is meant; where its presets were not shown yet, the default holds.
+    # An empty preset field means no preset. If the template's presets were not shown yet, use the default
+    # preset.
     preset = values.get(forms.preset_field(template)) or ("none" if template == about.template else None)
     return DialogRequest(
         CreateRequested(

@@ -1,4 +1,4 @@
-"""At the door: what the payload itself shows is refused here, and what could not be written is said."""
+"""Ingress: rejects payloads by what they show themselves, and claims the others in the inbox."""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,21 +17,22 @@ from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import Metrics, Seldom, logger
 
-# Of these there may be too many; that is shown from the start, since an alert looks at how it rises.
+# Kinds whose deliveries can be rejected because too many wait. Their counters exist from the start, because
+# an alert watches their increase.
 BOUNDED = ("click", "command", "dialog", "mention", "message")
 _NOT_OURS = "a payload of a workspace for which Taskwire is not installed, or that names none"
 _log = logger("taskwire.listeners.ingress")
 
 
 class Admission(NamedTuple):
-    """What a person is told of their claim at once, and whether it is new and goes on."""
+    """What to tell a person at once, and whether the delivery is new and must be handled."""
 
     said: str
     is_new: bool = False
 
 
 class Ingress:
-    """Lets payloads in, and has them written down."""
+    """Decides which payloads are accepted, and claims them."""
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class Ingress:
         self._inbox = inbox
         self._metrics = metrics
         self._ingress_priority = ingress_priority
-        # The kinds of what has come since somebody last took note.
+        # Kinds of payloads that have arrived since `kinds` was last called.
         self._kinds: set[str] = set()
         self._dropped = {why: metrics.payloads_dropped.labels(why) for why in ("place", "stranger")}
         self._warn = Seldom(_log.warning, _NOT_OURS)
@@ -54,40 +55,43 @@ class Ingress:
             metrics.deliveries.labels(kind, "rejected")
 
     def now(self) -> datetime:
-        """When a payload came that bears no time of its own, by Slack's clock as all others."""
+        """Return the present time by Slack's clock, for payloads that carry no time."""
         return self._slack.now()
 
     def is_let_in(self, body: Mapping[str, object]) -> bool:
-        """Whether a payload comes from where we are installed, and not from a bot or strangers."""
+        """Return whether a payload is from our workspace or organization, and not from a bot or stranger."""
         source, bot = inbound.source(body), self._bot
         is_of_org = bot.enterprise_id is not None and source.enterprise_id == bot.enterprise_id
         is_ours = is_of_org if bot.is_org_wide else source.team_id in ("", bot.team_id)
         is_foreign = source.actor_team_id not in (None, source.team_id or bot.team_id)
-        # In an organization a payload may name another of somebody's workspaces than this one. Whether they
-        # are members here the worker asks Slack.
+        # In an organization, a payload may name another of a person's workspaces. The worker asks Slack
+        # whether the person is a member here.
         if not is_ours:
-            # Nobody else would notice: to Slack it counts as taken.
+            # Nothing else would show this: the payload is acknowledged to Slack.
             self._dropped["place"].inc()
             self._warn(is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None)
         elif is_foreign and not is_of_org:
-            # In a channel that is shared with another company that is what its people write.
+            # People of another company write such payloads in a shared channel.
             self._dropped["stranger"].inc()
         else:
             return not source.is_bot
         return False
 
     def note_time(self, body: Mapping[str, object]) -> None:
-        """Learn what time it is from a payload that bears it."""
+        """Learn Slack's time from a payload that carries it."""
         ts = inbound.event_ts(body)
         if ts is not None:
             self._slack.brought(ts)
 
     def came(self, kind: str) -> None:
-        """Remember that Slack brings things of this kind, whatever becomes of this one."""
+        """Record that a payload of this kind has arrived, even if it is not handled."""
         self._kinds.add(kind)
 
     async def count(self, kind: str, writing: Awaitable[Claim], did_at: Ts | None = None) -> Claim:
-        """Await a claim and count it, with the age of what was done at `did_at`; raises what it raises."""
+        """Await a claim and count its outcome. Errors of the claim are raised again.
+
+        `did_at` is when the person acted.
+        """
         try:
             with self._ingress_priority:
                 outcome = await writing
@@ -105,7 +109,7 @@ class Ingress:
 
     @contextmanager
     def kinds(self) -> Iterator[set[str]]:
-        """What kinds of things have come since this was last asked; again, if they cannot be noted now."""
+        """Yield the kinds of payloads since the last call. If the block raises, they are yielded again."""
         kinds, self._kinds = self._kinds, set()
         try:
             yield kinds
@@ -114,13 +118,13 @@ class Ingress:
             raise
 
     async def write(self, kind: str, delivery: str, batch: Batch) -> str:
-        """Write down what a delivery asks for; what the person is told at once, nothing if all went well."""
+        """Claim a delivery with its batch. Return what to tell the person at once; empty if all went well."""
         return (await self.claim(kind, delivery, batch)).said
 
     async def claim(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> Admission:
-        """The same, where it matters too whether this is the first time, and there may be too much."""
+        """Claim a delivery with its batch, within a user limit. Also return whether the delivery is new."""
         try:
             claim = await self.count(kind, self._inbox.accept(kind, delivery, batch, user_limit))
         except TryLater:

@@ -1,7 +1,7 @@
-"""Events: what people write in threads, edit and delete, and what changes about them.
+"""Listener for events: messages that are written, edited or deleted, and changes of channels and people.
 
-Bolt acknowledges an event before its listener runs, so the writing happens in a middleware of the listener:
-if it fails, the event stays unacknowledged and Slack brings it again.
+Bolt acknowledges an event before its listener runs. Therefore the claim is made in a middleware of the
+listener. If the claim fails, the event is not acknowledged, and Slack delivers it again.
 """
 
 import re
@@ -29,9 +29,9 @@ from taskwire.slack.inbound import Changed, Deleted, DirectMessage, Edited, Ment
 from taskwire.slack.outbound import Outbound
 from taskwire.telemetry import logger
 
-# A channel that was closed to us may be open again.
+# A channel that was closed to the bot may be open again.
 OPENED = ("member_joined_channel", "channel_unarchive", "group_unarchive")
-# What somebody may do is not what it was.
+# A person's rights may have changed.
 CHANGED = ("user_change", "subteam_updated", "subteam_members_changed")
 HEARD = ("message", "app_mention", *OPENED, *CHANGED)
 OTHERS = re.compile(f"(?!(?:{'|'.join(HEARD)})$).*")
@@ -41,7 +41,7 @@ Body = Mapping[str, object]
 
 
 class Messages:
-    """Takes events about messages."""
+    """Handles events."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Messages:
         self._background = background
 
     def listen(self, app: AsyncApp) -> None:
-        """Take what is heard; other events mean nothing yet, and Slack must not bring them again."""
+        """Handle known events. Others are only acknowledged, so that Slack does not deliver them again."""
         takes = {"message": self._message, "app_mention": self._mention}
         takes |= dict.fromkeys(CHANGED, self._changed)
         for name in HEARD:
@@ -78,14 +78,14 @@ class Messages:
             self._ingress.note_time(body)
             shared = inbound.shared_thread(body, self._bot)
             if shared is not None:
-                # Also what strangers and we ourselves have said there, of which nothing else comes.
+                # This includes messages of strangers and of the bot, which are ignored otherwise.
                 self._background.start(self._outsiders.read_along(shared))
             if not self._ingress.is_let_in(body):
                 return BoltResponse(status=200)
             try:
                 await take(body)
             except (OutsideError, RedisError) as error:
-                # It is Redis, of which the worker says that it is away, once.
+                # Redis is unreachable. The worker logs that once.
                 _log.debug("event not claimed, Slack will redeliver it", error=str(error))
                 return BoltResponse(status=503)
             return BoltResponse(status=200)
@@ -106,7 +106,7 @@ class Messages:
                 return None
 
     async def _mention(self, body: Body) -> Claim | None:
-        """A mention in one of our threads is its message; elsewhere it is answered with what to do."""
+        """Handle a mention in one of our threads as a reply. Answer any other mention with a hint."""
         mention = inbound.mention(body, self._bot)
         if not isinstance(mention, Mention):
             return None
@@ -126,7 +126,10 @@ class Messages:
         return await self._ingress.count("channel", self._inbox.accept("event", opened.delivery, batch))
 
     async def _changed(self, body: Body) -> Claim | None:
-        """Doing it again does no harm, so it is not claimed; Slack tells of every change of every profile."""
+        """Forget what is known of a person or group. This is idempotent, so no claim is needed.
+
+        Slack sends an event for every change of every profile.
+        """
         changed = inbound.changed(body)
         if isinstance(changed, Changed):
             await self._directory.changed(changed.id, is_group=changed.is_group)
@@ -148,4 +151,4 @@ class Messages:
 
 
 async def _nothing_more() -> None:
-    """The middleware has done it all, and answered."""
+    """Do nothing: the middleware has handled the event."""

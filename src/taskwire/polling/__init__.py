@@ -1,1 +1,1 @@
-"""Watching Coder: the poller of the list of tasks, and announced changes that it waits for."""
+"""Watches Coder: polls the list of tasks, and follows announced changes."""

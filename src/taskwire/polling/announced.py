@@ -1,7 +1,7 @@
-"""What Coder has announced and does not show yet: looked for at short intervals until it does.
+"""Follows changes that Coder has announced, until Coder shows them.
 
-A stop takes seconds and more, and its notification comes when it begins. The task alone is asked for, so that
-this costs little however many tasks there are; when it shows, the next poll comes at once.
+Coder announces a stop when it begins, and the stop takes seconds or longer. Only the announced task is
+requested, so this is cheap for any number of tasks. When the change shows, the next poll is brought forward.
 """
 
 import asyncio
@@ -19,20 +19,21 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
 LOOK_SECONDS = 1.0
-# All tasks together are looked at no more often than this.
+# Requests for all followed tasks together.
 MOST_LOOKS_A_SECOND = 5
-# A look that failed is followed by the next one later and later.
+# Longest delay after failed requests, in seconds. The delay grows with each failure.
 LONGEST_DELAY_SECONDS = 30.0
-# A stop or start that takes longer shows at the next poll.
+# How long a change is followed, in seconds. A slower stop or start shows in a regular poll.
 LONGEST_SECONDS = 600.0
-# Whoever knows the webhook's address can make us ask Coder for no more than so many tasks at a time.
+# Tasks that are followed at the same time, so that a sender who knows the webhook's URL cannot overload
+# Coder.
 MOST_TASKS = 30
 
 _log = logger("taskwire.polling.announced")
 
 
 class AnnouncedChanges:
-    """Looks after announced changes; `look` brings the next poll forward."""
+    """Follows announced changes. `look` brings the next poll forward."""
 
     def __init__(self, deps: Dependencies, look: Callable[[], None]) -> None:
         self._deps = deps
@@ -40,7 +41,7 @@ class AnnouncedChanges:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     def expect(self, announced: Announced) -> None:
-        """Look after a change until it shows; a newer one of the same task takes its place."""
+        """Follow a change until it shows. A newer change of the same task replaces it."""
         before = self._following.pop(announced.task_id, None)
         if before is not None:
             before.cancel()
@@ -50,7 +51,7 @@ class AnnouncedChanges:
             following.add_done_callback(lambda ended: self._forget(announced.task_id, ended))
 
     async def end(self) -> None:
-        """Look no more."""
+        """Stop following all changes."""
         following = list(self._following.values())
         for task in following:
             task.cancel()
@@ -72,13 +73,13 @@ class AnnouncedChanges:
         except CannotRead as error:
             _log.info("task left to a newer version", task=announced.task_id, why=error.why)
         except RedisError as error:
-            # The worker says so, once.
+            # The worker logs this, once.
             _log.debug("announced change not looked for, will retry", error=str(error))
 
     async def _is_seen(self, announced: Announced) -> bool:
-        """Ask until it shows, since Coder tells nobody; False where the account is in trouble.
+        """Request the task until the change shows. Return False if our account has no access.
 
-        The poll tells of such a trouble, and nothing is to be seen before it is over.
+        The poller reports trouble with the account. Until that is solved, no change would show.
         """
         failures = 0
         while True:

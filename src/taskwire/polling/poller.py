@@ -1,8 +1,9 @@
-"""The poller: one list request an interval shows which tasks have changed, are gone or are back.
+"""The poller: one list request for each interval shows which tasks have changed, are gone or are back.
 
-It only writes down. A newer observation and the job about it are stored in one call; what follows is decided
-in that job. An unchanged response costs one comparison. A changed one is read in pieces, so that nothing else
-has to wait. `outbox/coder_health.py` tells people when Coder cannot be reached.
+It only writes down what it sees. One call stores a newer observation and appends the job about it. The
+handler of that job decides what follows. An unchanged list costs one comparison. A changed list is read in
+pieces, so that other work does not have to wait. `outbox/coder_health.py` tells people when Coder cannot be
+reached.
 """
 
 import asyncio
@@ -32,22 +33,25 @@ from taskwire.queue.batch import Batch
 from taskwire.state.observations import Poll, PolledElsewhere, StoredObservation
 from taskwire.telemetry import Metrics, logger
 
-# The one account that watches, in service mode.
+# The account that polls: the service account.
 ACCOUNT = "service"
-# Observations in one call to Redis: read and written down in two or three milliseconds.
+# Observations in one call to Redis, which then takes two or three milliseconds.
 PIECE = 50
-# While a list is asked for; then for a tick and a little, so that one replica goes on and a dead one's
-# polls go on elsewhere within 10 s.
+# How long a replica is the one that polls, in ms: 9 s during a request; afterwards an interval and up to 3.5
+# s. So the same replica goes on, and if it dies another one polls within 10 s.
 LEASE_MS = 9_000
 LONGEST_SPARE_MS = 3_500
-# What was seen so long ago at most decides what a time that comes means.
+# How old the last successful poll may be, in ms, when due timers are fired. It is longer for long poll
+# intervals.
 FRESH_MS = 60_000
-# More than so many tasks gone at once is a trouble of the account, not of the tasks.
+# If more than five tasks and more than a tenth of all are gone at once, the account is in trouble, not the
+# tasks.
 GONE_AT_ONCE = 5
 GONE_SHARE = 10
-# So long administrators have to give the account its rights back; then what is still gone was deleted.
+# How long administrators have to give the account its rights back, in ms. Tasks that are still gone then were
+# deleted.
 VANISHED_MS = 24 * 3_600_000
-# With which roles this account has seen all linked tasks.
+# How long the roles are remembered with which this account has seen all linked tasks, in ms.
 ROLES_MS = 30 * 24 * 3_600_000
 
 Linked = dict[TaskId, LinkId]
@@ -57,7 +61,7 @@ _log = logger("taskwire.polling.poller")
 
 @dataclass
 class _Seen:
-    """What a list has shown so far; `changed` and `new` hold what is still to be stored or looked up."""
+    """What a list has shown so far. `changed` must still be stored; `new` must still be looked up."""
 
     marks: Marks = field(default_factory=dict)
     strangers: set[TaskId] = field(default_factory=set)
@@ -67,7 +71,7 @@ class _Seen:
 
 
 class Poller:
-    """Watches all linked tasks through one account."""
+    """Polls all linked tasks with one account."""
 
     def __init__(
         self, deps: Dependencies, metrics: Metrics, alerts: AdminAlerts, poll_seconds: float
@@ -79,12 +83,12 @@ class Poller:
         self._alerts = alerts
         self._reach = CoderHealth(deps, alerts)
         self._last = 0
-        # The digest of the list that was last gone through: of ten thousand tasks it has 13 MB.
+        # The digest of the last list that was processed. The list of ten thousand tasks has 13 MB.
         self._body = b""
         self._linked: Linked = {}
-        # What was stored of each task by this process, so that only what differs is sent to Redis again.
+        # Digests of the observations that this process has stored, so that only changes are sent to Redis.
         self._stored: Marks = {}
-        # The tasks without a link; whether one of them had one before is asked when it is first seen.
+        # Tasks without a link. When a task is first seen, Redis is asked whether it had a link before.
         self._strangers: set[TaskId] = set()
         self._has_noted_roles = False
         self._vanished = ""
@@ -92,14 +96,14 @@ class Poller:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with watching, in a sentence; empty if nothing is."""
+        """What is wrong with polling, as a sentence; empty if nothing is."""
         return self._reach.trouble or self._vanished
 
     async def poll(self, *, is_hinted: bool = False) -> float:
-        """Look at all tasks once; a failure of Coder's is noted and, if it lasts, shown, and never raised.
+        """Poll all tasks once. Errors of Coder are recorded and, if they last, reported, but never raised.
 
-        Where another replica polls there is nothing to do, unless Coder has given a hint to this one.
-        Returns the seconds after which that one may have died, or 0.
+        If another replica polls, this one does nothing, unless Coder has sent it a hint. Returns the seconds
+        after which the other replica may be dead, or 0.
         """
         async with self._one_at_a_time:
             poll = await self._deps.observations.claim(ACCOUNT, LEASE_MS, takes_over=is_hinted)
@@ -110,7 +114,7 @@ class Poller:
 
     async def _polled(self, poll: Poll) -> None:
         started = time.monotonic()
-        # Read first: what is linked while the list is on its way may not be in it.
+        # Read the links first: a task that is linked during the request may be missing from the list.
         linked = await self._deps.links.list_open()
         try:
             body = await self._deps.coder.list_tasks_raw()
@@ -123,35 +127,36 @@ class Poller:
             self._metrics.poll_seconds.observe(time.monotonic() - started)
             self._metrics.last_poll_timestamp_seconds.set_to_current_time()
             if outcome != "overtaken":
-                # An older look tells nothing of now.
+                # An older list shows nothing about the present.
                 await self._reach.answered()
                 await self._deps.notes.keep("1", "polled", ACCOUNT, ttl_ms=self._fresh_ms)
         finally:
             await self._deps.observations.keep(ACCOUNT, self._kept_ms)
 
     async def fire_timers(self) -> None:
-        """Let the times come that are due, if what they are judged by has been looked at lately.
+        """Fire due timers, if a recent poll has succeeded.
 
-        What is known from before an absence, or from an older copy of the store, is too old to call anybody.
+        Observations from before an outage, or from an older copy of the store, are too old to notify anybody.
         """
         if await self._deps.notes.find("polled", ACCOUNT) is not None:
             await self._deps.links.fire_timers()
 
     def forget(self) -> None:
-        """Take nothing for stored any more: the store has gone back."""
+        """Treat nothing as stored, because the store may have lost writes."""
         self._body, self._stored, self._strangers = b"", {}, set()
 
     async def release(self) -> None:
-        """Poll no more; another replica need not wait."""
+        """Stop polling, so that another replica can start at once."""
         with contextlib.suppress(RedisError):
             await self._deps.observations.release(ACCOUNT)
 
     async def _look(self, poll: Poll, body: bytes, linked: Linked) -> str:
         if poll.number != self._last + 1:
-            # Another process has polled meanwhile: what this one has stored may not be the newest.
+            # Another process has polled in between, so this one's memory may not show the newest stored
+            # observations.
             self.forget()
         self._last = poll.number
-        # In a thread, since it takes some milliseconds and keeps nobody waiting there.
+        # In a thread, because it takes some milliseconds, in which the event loop can do other work.
         digest = (await asyncio.to_thread(hashlib.sha256, body)).digest()
         if digest == self._body and linked == self._linked:
             return "unchanged"
@@ -165,12 +170,12 @@ class Poller:
             return "overtaken"
         if not missing:
             await self._note_roles(linked)
-        # What is missing is looked for again at the next tick, whatever the body.
+        # A missing task is looked for again at the next poll, even if the list is unchanged.
         self._body, self._linked = b"" if missing else digest, linked
         return "done"
 
     async def _read(self, poll: Poll, body: bytes, linked: Linked) -> _Seen | None:
-        """Go through the list a piece at a time and store what is news; None if a newer poll has begun."""
+        """Read the list in pieces and store what has changed. Return None if a newer poll has begun."""
         seen = _Seen()
         for piece in lists.pieces(body):
             for item in piece:
@@ -217,16 +222,16 @@ class Poller:
             try:
                 found.append(StoredObservation.of(observation_of(models.parse_task(text), self._deps.mask)))
             except UnexpectedCoderAnswer as error:
-                # A task that a newer Coder shows in another way must not hide all the others.
+                # If a newer Coder shows one task in another format, the other tasks must still be observed.
                 _log.warning("task cannot be read", task=task, error=str(error))
         return found
 
     async def _revive(self, poll: Poll, seen: _Seen) -> None:
-        """Open the links again whose tasks were gone and are back."""
+        """Open the links of tasks that were gone and are back."""
         gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:
-                # It has gone since the list was asked for: the next one will show whether it is back.
+                # The task went missing after the list was requested. The next list shows whether it is back.
                 seen.strangers.discard(task)
                 continue
             link = (await self._deps.links.list_links([gone.link])).get(gone.link)
@@ -241,9 +246,10 @@ class Poller:
         seen.new.clear()
 
     async def _miss(self, poll: Poll, missing: list[TaskId], linked: Linked) -> bool:
-        """A linked task that two lists did not show may be gone; be certain before it is said.
+        """Check the linked tasks that the list did not show, and report those that are certainly gone.
 
-        False if a newer poll has begun: then it is that one's to say.
+        A task is suspected if two lists have not shown it. Returns False if a newer poll has begun, which
+        then checks them.
         """
         links: list[LinkId] = []
         for start in range(0, len(missing), PIECE):
@@ -252,7 +258,7 @@ class Poller:
                 return False
             links += missed
         found = await self._deps.links.list_links(links)
-        # One that is told already waits for its notice to be posted.
+        # If a task is already reported as gone, its notice waits to be posted.
         suspects = [link for link in found.values() if link.state.phase is not Phase.GONE]
         are_few = await self._are_few(poll, len(suspects), len(linked))
         if are_few and suspects and await self._reads_as_before():
@@ -266,7 +272,7 @@ class Poller:
                 await self._deps.queue.write(Batch().append(to_thread(link.id), job))
 
     async def _are_few(self, poll: Poll, count: int, linked: int) -> bool:
-        """Whether so many may be gone at once; for more, whether that has been so for a day."""
+        """Return whether so many tasks may be gone at once. If there are too many, wait for a day first."""
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
         if count <= max(GONE_AT_ONCE, linked // GONE_SHARE):
@@ -286,7 +292,7 @@ class Poller:
         return False
 
     async def _reads_as_before(self) -> bool:
-        """Whether the account still reads itself, with the roles with which it has seen all linked tasks."""
+        """Return whether our account can be read and has the roles with which it saw all linked tasks."""
         me = await self._deps.coder.me()
         known = await self._deps.notes.find("roles", ACCOUNT)
         is_same = me.is_owner if known is None else _roles(me) == known
@@ -295,12 +301,12 @@ class Poller:
         return is_same
 
     async def _note_roles(self, linked: Linked) -> None:
-        """Once a process: remember with which roles all linked tasks are seen."""
+        """Once for each process, remember the roles with which all linked tasks are seen."""
         if linked and not self._has_noted_roles:
             try:
                 me = await self._deps.coder.me()
             except OutsideError as error:
-                # The list has come all the same: nothing is wrong with watching.
+                # The list has arrived, so polling works.
                 _log.info("service account cannot be read", error=str(error))
                 return
             await self._deps.notes.keep(_roles(me), "roles", ACCOUNT, ttl_ms=ROLES_MS)
@@ -321,5 +327,5 @@ def _roles(me: User) -> str:
 
 
 def _mark(link: LinkId, text: bytes) -> int:
-    """What tells a task from what the same task was a moment ago: 64 bits are enough for that."""
+    """Return a digest that changes when the task or its link changes. 64 bits are enough for that."""
     return hash((link, text))
