@@ -1,4 +1,4 @@
-"""People who ask the Coder stand-in over HTTP, for its own tests: a key each, and answers to read."""
+"""Clients of the Coder stand-in for its own tests: people with a key each, and their answers."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ TASKS = "/api/v2/tasks"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. What JSON holds is looked into freely here: these are tests of its very form."""
+    """One answer. The JSON is not typed, because these tests are about its exact form."""
 
     status: int
     text: str
@@ -29,13 +29,13 @@ class Reply:
 
     @property
     def said(self) -> tuple[int, str, str]:
-        """Return status, message and detail, as tables compare them."""
+        """Return status, message and detail, as the tables compare them."""
         body = self.json
         return self.status, body["message"], body.get("detail", "")
 
 
 class Person:
-    """Somebody with a key."""
+    """A user with a key."""
 
     def __init__(self, session: ClientSession, url: str, token: str) -> None:
         self._session = session
@@ -63,7 +63,7 @@ class Person:
     async def creates(
         self, sandbox: CoderSandbox, prompt: str = "Fix the login redirect", **fields: str
     ) -> Any:
-        """Create a task of one's own and return it."""
+        """Create a task of this person and return it."""
         body = {"template_version_id": sandbox.template.active.id, "input": prompt, **fields}
         reply = await self.asks("POST", f"{TASKS}/me", body)
         assert reply.status == 201, reply.text
@@ -78,7 +78,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Scene:
-    """A sandbox in stepped time, Alice who is an ordinary member, and the administrator."""
+    """A stand-in with a stepped clock, the ordinary member Alice, and the administrator."""
 
     sandbox: CoderSandbox
     alice: Person
@@ -86,19 +86,19 @@ class Scene:
     session: ClientSession
 
     def person(self, username: str, **options: Any) -> Person:
-        """Return somebody new, as `add_user` makes them."""
+        """Return a client for this user, who is added if necessary."""
         if self.sandbox.world.find_user(username) is None:
             self.sandbox.add_user(username, **options)
         return Person(self.session, self.sandbox.url, self.sandbox.add_token(username))
 
     def with_key(self, key: str) -> Person:
-        """Return whoever holds this key."""
+        """Return a client that uses this key."""
         return Person(self.session, self.sandbox.url, key)
 
 
 @asynccontextmanager
 async def scene(settings: Settings | None = None, **options: Any) -> AsyncIterator[Scene]:
-    """Set up a sandbox with two people, and expect no complaint at its end."""
+    """Start a stand-in with two people. At the end it must have no complaints."""
     async with (
         CoderSandbox(clock=SteppedClock(), settings=settings, **options) as sandbox,
         ClientSession() as session,

@@ -1,4 +1,4 @@
-"""A tiny bot for the tests of the demo's page: real Bolt over Socket Mode, one of everything it shows."""
+"""A small bot for the tests of the demo's page: a Bolt app over Socket Mode that uses each feature once."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ def button(action_id: str, label: str, **more: object) -> Json:
 
 
 def card(prompt: str, phase: str, created: int) -> list[Json]:
-    """Draw something like a task's card."""
+    """Return blocks like those of a task's card."""
     title: Json = {
         "type": "link",
         "url": "https://coder.test/tasks/1",
@@ -75,13 +75,13 @@ def _options(*names: str) -> list[Json]:
 
 
 def loading() -> Json:
-    """Draw the dialog that opens at once."""
+    """Return the dialog that opens at once."""
     view: Json = {"type": "modal", "callback_id": "form", "title": words("New task", "plain_text")}
     return view | {"blocks": [{"type": "section", "text": words("Asking Coder…")}]}
 
 
 def form() -> Json:
-    """Draw a dialog with every kind of input."""
+    """Return a dialog with many kinds of input."""
     choices = _options("Small", "Large")
     blocks = [
         _input("template", "Template", {"type": "static_select", "options": _options("Docker", "Cloud")}),
@@ -162,7 +162,7 @@ def _add_thread(app: AsyncApp, heard: list[str]) -> None:
 
     @app.event("app_home_opened")
     async def opened(event: Json, client: AsyncWebClient) -> None:
-        # Once, so that what is pressed on the Home tab is not drawn anew under the pointer.
+        # Published once only, so the Home tab is not redrawn while a test clicks on it.
         if event["tab"] == "messages":
             await client.views_publish(user_id=event["user"], view=_home())
 
@@ -201,7 +201,7 @@ def _add_clicks(app: AsyncApp, heard: list[str]) -> None:
 
 @asynccontextmanager
 async def bot(slack: SlackSandbox) -> AsyncIterator[list[str]]:
-    """Run the bot; yields what it has heard so far, in order."""
+    """Run the bot. Yields the list of what it has received, in order."""
     heard: list[str] = []
     client = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
     app = AsyncApp(client=client, signing_secret=slack.signing_secret)

@@ -1,4 +1,7 @@
-"""A workspace with the demo's page, seen by a real browser that must stay on this machine, and be quiet."""
+"""A workspace with the demo's page in a real browser.
+
+The browser must not leave this machine or report errors.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +28,7 @@ _ARGUMENTS = (
 
 @dataclass
 class World:
-    """The stand-ins, the page as one person has it open, and what the bot has heard."""
+    """The stand-ins, the page as one person has opened it, and what the bot has received."""
 
     slack: SlackSandbox
     page: Page
@@ -50,7 +53,7 @@ class World:
 
     @property
     def dialog(self) -> Locator:
-        """The dialog that is open."""
+        """The open dialog."""
         return self.page.get_by_role("dialog")
 
     def message(self, text: str) -> Locator:
@@ -63,7 +66,7 @@ class World:
         await self.box.press("Enter")
 
     async def hears(self, words: str) -> None:
-        """Wait until the bot has heard something."""
+        """Wait until the bot has received these words."""
         await self.slack.until(lambda: words in self.heard, f"the bot to hear {words!r}")
 
 
@@ -77,7 +80,7 @@ def _furnish(slack: SlackSandbox) -> None:
 
 @asynccontextmanager
 async def browsed() -> AsyncIterator[Page]:
-    """Open a browser's page."""
+    """Open a page in a browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), args=[*_ARGUMENTS])
         try:
@@ -88,7 +91,7 @@ async def browsed() -> AsyncIterator[Page]:
 
 
 def _watch(world: World) -> None:
-    """Note errors, and requests that leave this machine."""
+    """Record errors, and requests that leave this machine."""
     shown, ours = world.page, world.slack.backend.base_url
     shown.on("pageerror", lambda error: world.troubles.append(f"error: {error}"))
     shown.on("requestfailed", lambda failed: world.troubles.append(f"failed: {failed.url}"))
@@ -104,8 +107,8 @@ def _watch(world: World) -> None:
 
 @asynccontextmanager
 async def opened(coder: CoderSandbox | None = None) -> AsyncIterator[World]:
-    """Open the page as Alice, with a bot at work; fails at its end if the browser complained of anything."""
-    find_chromium()  # or a whole world is made for nothing
+    """Open the page as Alice, with a running bot. Fail at the end if the browser reported anything."""
+    find_chromium()  # skips early if there is no browser
     routes = page.routes(coder_url=coder.url if coder else "", person="alice", hints=HINTS)
     async with SlackSandbox(routes=routes) as slack:
         _furnish(slack)

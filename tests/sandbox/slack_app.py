@@ -1,4 +1,4 @@
-"""A bare app for the tests of the Slack stand-in: calls methods, keeps a socket, acks as told."""
+"""A minimal app for the tests of the Slack stand-in: calls methods, holds a socket, acks as a test says."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ Json = dict[str, Any]  # Slack's open payloads, as in the stand-in itself
 
 
 class Api:
-    """Calls the Web API without an SDK, so that nothing is tidied on the way."""
+    """Calls the Web API without an SDK, so nothing is corrected on the way."""
 
     def __init__(self, slack: SlackSandbox, session: aiohttp.ClientSession) -> None:
         self.slack = slack
@@ -26,25 +26,25 @@ class Api:
             return dict(await response.json())
 
     def raw(self, method: str, *, token: str | None = None, **arguments: Any) -> Any:
-        """Call with a JSON body and give the response itself."""
+        """Call with a JSON body and return the HTTP response."""
         headers = {"Authorization": f"Bearer {self.slack.bot_token if token is None else token}"}
         return self.session.post(self.slack.api_url + method, json=arguments, headers=headers)
 
     async def form(self, method: str, **arguments: str) -> Json:
-        """Call with a form that carries the token."""
+        """Call with a form that contains the token."""
         fields = {"token": self.slack.bot_token} | arguments
         async with self.session.post(self.slack.api_url + method, data=fields) as response:
             return dict(await response.json())
 
     async def post(self, channel: str, text: str, **arguments: Any) -> str:
-        """Post a message that must be taken; returns its ts."""
+        """Post a message, which must be accepted, and return its ts."""
         answer = await self.call("chat.postMessage", channel=channel, text=text, **arguments)
         assert answer["ok"], answer
         return str(answer["ts"])
 
 
 class SocketApp:
-    """One Socket Mode connection. `reply` makes the ack's payload; `is_silent` acks nothing."""
+    """One Socket Mode connection. `reply` makes the payload of an ack. With `is_silent` nothing is acked."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -55,7 +55,7 @@ class SocketApp:
 
     @property
     def envelopes(self) -> list[Json]:
-        """What was delivered."""
+        """The envelopes that were delivered."""
         return [frame for frame in self.frames if "envelope_id" in frame]
 
     @property
@@ -64,7 +64,7 @@ class SocketApp:
         return [e["payload"]["event"] for e in self.envelopes if e["type"] == "events_api"]
 
     async def run(self) -> None:
-        """Read frames and ack them until the socket goes."""
+        """Read frames and ack them until the socket closes."""
         async for message in self.socket:
             frame = json.loads(message.data)
             if frame["type"] == "hello":
@@ -82,7 +82,7 @@ class SocketApp:
 
 
 async def socket_url(api: Api) -> str:
-    """Ask for the address of a new connection."""
+    """Request the URL of a new connection."""
     answer = await api.call("apps.connections.open", token=api.slack.app_token)
     assert answer["ok"], answer
     return str(answer["url"])

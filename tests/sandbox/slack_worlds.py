@@ -11,8 +11,8 @@ from tests.sandbox.slack_app import Api
 
 
 @asynccontextmanager
-async def world(**options: Any) -> AsyncIterator[Api]:  # the options of SlackSandbox, whatever they are
-    """Open a workspace whose app has done nothing yet; #random and #secret are without the bot."""
+async def world(**options: Any) -> AsyncIterator[Api]:  # any options of SlackSandbox
+    """Open a workspace whose app has done nothing yet. The bot is not in #random and #secret."""
     async with SlackSandbox(**options) as slack, aiohttp.ClientSession() as session:
         slack.add_user("alice", real_name="Alice Adams")
         slack.add_user("bob")

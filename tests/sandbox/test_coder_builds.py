@@ -1,4 +1,4 @@
-"""The stand-in's workspaces: builds of every outcome, their logs, and what others do to them."""
+"""The workspaces of the Coder stand-in: builds with every result, their logs, and changes from outside."""
 
 from collections.abc import AsyncIterator
 
@@ -10,13 +10,13 @@ from tests.sandbox.coder_people import TASKS, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 async def test_a_startup_script_that_fails_leaves_the_task_active(stage: Scene) -> None:
-    """Only the agent's lifecycle, health and log show that its script failed."""
+    """Only the agent's lifecycle, health and log show that its startup script failed."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -29,7 +29,7 @@ async def test_a_startup_script_that_fails_leaves_the_task_active(stage: Scene) 
 
 
 async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> None:
-    """A disabled health check counts as healthy as soon as the agent is ready."""
+    """An app without a health check counts as healthy as soon as the agent is ready."""
     stage.sandbox.template.plan = BuildPlan(app=60, has_health_check=False)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -37,7 +37,7 @@ async def test_an_app_without_a_health_check_is_active_at_once(stage: Scene) -> 
 
 
 async def test_a_build_may_make_another_app(stage: Scene) -> None:
-    """Where a build makes the app anew, its id is another and its history begins anew."""
+    """If a build creates a new app, the app has a new id and an empty history."""
     stage.sandbox.template.plan = BuildPlan(recreates_app=True)
     task = stage.sandbox.add_task("alice", "Do it")
     before = task.row.workspace.app.id
@@ -52,7 +52,7 @@ async def test_a_build_may_make_another_app(stage: Scene) -> None:
 
 
 async def test_a_stop_that_fails_is_an_error(stage: Scene) -> None:
-    """A workspace that cannot be stopped is in error; a resume may follow."""
+    """A workspace that cannot be stopped is in error. It can be resumed."""
     stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
     task = stage.sandbox.add_task("alice", "Do it")
     task.pause()
@@ -64,7 +64,7 @@ async def test_a_stop_that_fails_is_an_error(stage: Scene) -> None:
 
 
 async def test_a_deletion_that_fails_keeps_the_name(stage: Scene) -> None:
-    """The task is gone for good, its workspace lingers, and the name stays taken: 404 and 409 at once."""
+    """The task is gone at once, but its workspace remains, and the name stays taken."""
     stage.sandbox.template.plan = BuildPlan(delete_error="provider is away")
     task = stage.sandbox.add_task("alice", "Do it", name="it")
     await stage.alice.asks("DELETE", f"{TASKS}/me/{task.id}")
@@ -77,7 +77,7 @@ async def test_a_deletion_that_fails_keeps_the_name(stage: Scene) -> None:
 
 
 async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) -> None:
-    """The task and the agent are gone; the workspace says that it was deleted."""
+    """The task and its agent are gone. The workspace says that it was deleted."""
     task = stage.sandbox.add_task("alice", "Do it")
     shown = await stage.alice.task(task.id)
     task.deleted_elsewhere()
@@ -99,7 +99,7 @@ async def test_a_workspace_deleted_elsewhere_takes_its_task_along(stage: Scene) 
 
 
 async def test_the_dashboard_builds_too(stage: Scene) -> None:
-    """A stop by the workspace's own route pauses the task, with the dashboard's reason."""
+    """A stop through the workspace's own route pauses the task, with the dashboard as its reason."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaces/{task.row.workspace.id}/builds"
 
@@ -117,7 +117,7 @@ async def test_the_dashboard_builds_too(stage: Scene) -> None:
 
 
 async def test_a_log_is_read_from_a_line_on(stage: Scene) -> None:
-    """A build's log has the provisioner's lines, may be read after one of them, and comes as text too."""
+    """A build's log can be read from a line on, and as plain text."""
     stage.sandbox.template.plan = BuildPlan(build_log=("first", "second"))
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspacebuilds/{task.builds[0].id}/logs"
@@ -139,7 +139,7 @@ async def test_a_log_is_read_from_a_line_on(stage: Scene) -> None:
 
 
 async def test_a_lost_agent_leaves_no_snapshot(stage: Scene) -> None:
-    """An agent that cannot be reached uploads nothing when its workspace is stopped."""
+    """An unreachable agent uploads no snapshot when its workspace stops."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agent_is_unreachable()
     task.pause()

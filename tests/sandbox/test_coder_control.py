@@ -1,4 +1,4 @@
-"""The stand-in's control interface, time, notifications and watchers, and the agents of the demo."""
+"""The Coder stand-in's control interface, time, notifications and streams, and the agents of the demo."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
-    """What tests do in-process is there over HTTP: people, tasks, states, words, time, misbehaviour."""
+    """Another process can use the controls for users, tasks, states, texts, time and faults over HTTP."""
     nobody = stage.with_key("")
     bob = (await nobody.asks("POST", "/_control/users", {"username": "bob", "email": "bob@acme.test"})).json
     await nobody.asks("POST", "/_control/tasks", {"user": "bob", "prompt": "Do it", "name": "it"})
@@ -50,7 +50,7 @@ async def test_another_process_pulls_the_same_strings(stage: Scene) -> None:
 
 
 async def test_another_process_sends_it_away(stage: Scene) -> None:
-    """Sent away, it refuses connections for a while and comes back by itself."""
+    """The stand-in refuses connections for the given time and then comes back."""
     nobody = stage.with_key("")
 
     reply = await nobody.asks("POST", "/_control/away", {"seconds": 0.1})
@@ -71,7 +71,7 @@ async def _is_there(person: Person) -> bool:
 
 
 async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
-    """What goes wrong in an agent's script fails the test that has it, and stops nobody else."""
+    """An error in an agent's script becomes a complaint. Other agents are not affected."""
 
     def then(answer: str) -> Steps:
         raise ZeroDivisionError(answer)
@@ -89,7 +89,7 @@ async def test_a_broken_script_is_complained_about(stage: Scene) -> None:
 
 
 async def test_an_agent_may_never_report(stage: Scene) -> None:
-    """An active task without any state, as after many a resume."""
+    """An active task may have no state, as often after a resume."""
     stage.sandbox.template.is_silent = True
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -101,7 +101,7 @@ async def test_an_agent_may_never_report(stage: Scene) -> None:
     [("pause", "paused"), ("pause_by_timeout", "paused"), ("build_fails", "error"), ("crash", "error")],
 )
 async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str) -> None:
-    """Each string does what it says."""
+    """Each control of a task changes the status as its name says."""
     stage.sandbox.add_task("alice", "Do it", name="it")
 
     reply = await stage.with_key("").asks("POST", f"/_control/tasks/it/{verb}", {})
@@ -122,14 +122,14 @@ async def test_a_string_changes_the_status(stage: Scene, verb: str, status: str)
 async def test_a_wrong_string_says_so(
     stage: Scene, method: str, path: str, body: object, status: int
 ) -> None:
-    """Control requests that make no sense are answered with a sentence."""
+    """A wrong control request is answered with a sentence."""
     reply = await stage.with_key("").asks(method, path, body)
 
     assert (reply.status, bool(reply.json["error"])) == (status, True)
 
 
 async def test_the_same_seed_makes_the_same_world() -> None:
-    """Ids, names and answers repeat with the seed, byte for byte."""
+    """Ids, names and answers are the same for the same seed, byte for byte."""
     texts = []
     for seed in (7, 7, 8):
         async with scene(seed=seed) as stage:
@@ -140,7 +140,7 @@ async def test_the_same_seed_makes_the_same_world() -> None:
 
 
 async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
-    """What is due happens at its own time, however late it is looked at."""
+    """A scheduled action runs at its own time, even if it is noticed late."""
     clock = SteppedClock()
     async with CoderSandbox(clock=clock) as sandbox:
         sandbox.add_user("alice")
@@ -157,7 +157,7 @@ async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
 
 
 async def test_real_time_runs_by_itself() -> None:
-    """With the real clock builds and scripts go on without anybody asking."""
+    """With the real clock builds and scripts proceed without requests."""
     script = Script((Work(0.05, "Quick"), Complete("Done")))
     async with CoderSandbox(clock=RealClock()) as sandbox:
         sandbox.add_user("alice")
@@ -175,7 +175,7 @@ async def test_real_time_runs_by_itself() -> None:
 async def received(
     act: Callable[[CoderSandbox], Any], wanted: int, *, turned_on: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    """Return the webhook's bodies after something was done."""
+    """Return the bodies that the webhook received after an act."""
     bodies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
@@ -196,7 +196,10 @@ async def received(
 
 
 async def test_a_pause_is_notified_within_a_round() -> None:
-    """Paused and resumed go out by default, with the task's id; a second pause on that day does not."""
+    """Pause and resume are announced by default, with the task's id.
+
+    A second pause on the same day is not.
+    """
 
     def act(sandbox: CoderSandbox) -> None:
         task = sandbox.add_task("alice", "Do it", name="it")
@@ -216,7 +219,7 @@ async def test_a_pause_is_notified_within_a_round() -> None:
 
 
 async def test_a_state_is_notified_once_it_was_turned_on() -> None:
-    """The four about the state are off until their receiver turns them on; then they name the workspace."""
+    """The four notifications about states are off until their recipient turns them on."""
 
     def act(sandbox: CoderSandbox) -> None:
         task = sandbox.add_task("alice", "Do it", name="it")
@@ -232,7 +235,7 @@ async def test_a_state_is_notified_once_it_was_turned_on() -> None:
 
 
 async def test_a_workspace_can_be_watched(stage: Scene) -> None:
-    """The stream begins with the present and goes on with every change."""
+    """The stream starts with the present workspace and sends it again after every change."""
     task = stage.sandbox.add_task("alice", "Do it")
     url = f"{stage.sandbox.url}/api/v2/workspaces/{task.row.workspace.id}/watch"
 
@@ -276,7 +279,7 @@ async def _event(stream: Any) -> Any:
 async def test_the_demo_has_agents_of_several_kinds(
     stage: Scene, prompt: str, answer: str, end: tuple[str, str]
 ) -> None:
-    """One finishes with a link, one asks first, one fails, one writes a lot, one fits all; all end idle."""
+    """The demo's agents finish with a link, ask first, fail, or write much. Each of them ends idle."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", prompt)
     await stage.sandbox.advance(60)
@@ -302,7 +305,7 @@ async def test_the_demo_has_agents_of_several_kinds(
     ],
 )
 async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: str, report: str) -> None:
-    """Who asks back is answered, and asked once more."""
+    """An agent answers a question with an explanation, and asks its own question again."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Split the name column")
     await stage.sandbox.advance(60)
@@ -314,7 +317,7 @@ async def test_a_demo_agent_takes_no_question_for_a_yes(stage: Scene, answer: st
 
 
 async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
-    """The build's log says why; the next try works."""
+    """The build's log has the reason. The next build succeeds."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Update the base image")
     await stage.sandbox.advance(30)
@@ -326,7 +329,7 @@ async def test_the_demo_has_a_build_that_breaks_once(stage: Scene) -> None:
 
 
 async def test_a_demo_agent_takes_more_than_it_asked_for(stage: Scene) -> None:
-    """After its end an agent takes a further input and works on; after a resume it says that it is back."""
+    """After its end an agent accepts further input. After a resume it says that it is back."""
     stage.sandbox.template.script = scripts.pick
     task = stage.sandbox.add_task("alice", "Fix the login redirect")
     await stage.sandbox.advance(60)

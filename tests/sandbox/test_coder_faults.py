@@ -1,4 +1,4 @@
-"""The stand-in's misbehaviour, what it remembers of requests, and that it can be away."""
+"""The Coder stand-in's faults, its record of requests, and its downtime."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,13 +19,13 @@ from tests.sandbox.coder_people import TASKS, Reply, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 async def create(stage: Scene) -> Reply:
-    """Create a task of a fixed name."""
+    """Create a task with a fixed name."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "it"}
     return await stage.alice.asks("POST", f"{TASKS}/me", body)
 
@@ -47,7 +47,10 @@ async def create(stage: Scene) -> Reply:
 async def test_an_answer_can_be_wrong(
     stage: Scene, fault: faults.Fault, status: int, message: str, has_happened: bool
 ) -> None:
-    """Errors come with or without the effect that was asked for, once, and then all is well."""
+    """An error is answered once, before or after the effect of the call.
+
+    The next call is answered normally.
+    """
     stage.sandbox.misbehave("tasks.create", fault)
 
     first = await create(stage)
@@ -63,7 +66,7 @@ async def test_an_answer_can_be_wrong(
 
 @pytest.mark.parametrize(("fault", "has_happened"), [(faults.refused(), False), (faults.cut_after(), True)])
 async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_happened: bool) -> None:
-    """A reset connection leaves the client in doubt; the stand-in knows whether the call took effect."""
+    """After a reset the client does not know the result. The stand-in knows whether the call took effect."""
     stage.sandbox.misbehave("tasks.create", fault)
 
     with pytest.raises(ClientConnectionError):
@@ -75,7 +78,7 @@ async def test_a_connection_can_be_cut(stage: Scene, fault: faults.Fault, has_ha
 
 
 async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
-    """The call took effect and its answer cannot be read."""
+    """The call takes effect, but its answer is not JSON."""
     stage.sandbox.misbehave("tasks.create", faults.nonsense(b"<html>"))
 
     assert (await create(stage)).text == "<html>"
@@ -84,7 +87,7 @@ async def test_an_answer_can_be_nonsense(stage: Scene) -> None:
 
 @pytest.mark.parametrize(("fault", "at_once"), [(faults.late(0.2), 0), (faults.late_after(0.2), 1)])
 async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once: int) -> None:
-    """A late call takes effect before or after the wait, and either way in the end."""
+    """A late call takes effect before or after the wait."""
     stage.sandbox.misbehave("tasks.create", fault)
     asking = asyncio.create_task(create(stage))
     await stage.sandbox.until(
@@ -99,7 +102,7 @@ async def test_an_answer_can_be_late(stage: Scene, fault: faults.Fault, at_once:
 
 
 async def test_a_call_can_hang(stage: Scene) -> None:
-    """Nothing comes back until the stand-in is told to behave; then the connection ends."""
+    """A hanging call has no effect. Its connection ends when the stand-in is told to behave."""
     stage.sandbox.misbehave("tasks.create", faults.hang(), times=None)
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
     url, headers = f"{stage.sandbox.url}{TASKS}/me", {"Coder-Session-Token": stage.alice.token}
@@ -119,7 +122,7 @@ async def test_a_call_can_hang(stage: Scene) -> None:
 
 
 async def test_misbehaviour_counts_skips_and_casts_dice(stage: Scene) -> None:
-    """It can begin later, last, cover several routes, and come by chance that a seed repeats."""
+    """A fault can skip calls, last for several, match several routes, and depend on a seeded chance."""
     later = stage.sandbox.misbehave("tasks.*", faults.server_error(), times=2, skips=1)
     first = [(await stage.alice.asks("GET", TASKS)).status for _ in range(4)]
     rolls = []
@@ -135,7 +138,7 @@ async def test_misbehaviour_counts_skips_and_casts_dice(stage: Scene) -> None:
 
 
 async def test_it_can_be_away(stage: Scene) -> None:
-    """While it is away connections are refused; afterwards it answers at the same address."""
+    """While the stand-in is away it refuses connections. Afterwards it has the same address."""
     async with stage.sandbox.away():
         with pytest.raises(ClientConnectorError):
             await stage.alice.asks("GET", TASKS)
@@ -144,7 +147,7 @@ async def test_it_can_be_away(stage: Scene) -> None:
 
 
 async def test_every_request_is_remembered(stage: Scene) -> None:
-    """Who asked what, and what became of it; a hook sees each call before and after its effect."""
+    """The record has the sender and result of each request. A hook is called before and after each effect."""
     moments: list[tuple[str, str, int]] = []
 
     async def hook(seen: Seen, moment: str) -> None:
@@ -169,7 +172,7 @@ async def test_every_request_is_remembered(stage: Scene) -> None:
 
 
 async def test_a_storm_and_a_long_list_are_carried(stage: Scene) -> None:
-    """Three hundred creates at once, and a list of ten thousand."""
+    """The stand-in handles three hundred concurrent creates, and a list of ten thousand tasks."""
     body = {"template_version_id": stage.sandbox.template.active.id}
     replies = await asyncio.gather(
         *(stage.alice.asks("POST", f"{TASKS}/me", {**body, "input": f"Task {n}"}) for n in range(300))

@@ -1,4 +1,4 @@
-"""What a real Coder was seen to do where its reference says nothing, or something else."""
+"""Behaviour of a real Coder that its reference does not mention, or describes differently."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,18 +18,18 @@ from tests.sandbox.coder_people import TASKS, Person, Reply, Scene, scene
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 def workspace_path(task: PuppetTask) -> str:
-    """Address the task's workspace."""
+    """Return the path of the task's workspace."""
     return f"/api/v2/workspaces/{task.row.workspace.id}"
 
 
 async def agent_of(stage: Scene, task: PuppetTask) -> str:
-    """Address the agent that the task has now."""
+    """Return the path of the task's present agent."""
     shown = await stage.alice.task(task.id)
     return f"/api/v2/workspaceagents/{shown['workspace_agent_id']}"
 
@@ -47,12 +47,12 @@ async def agent_of(stage: Scene, task: PuppetTask) -> str:
     ],
 )
 def test_a_report_is_kept_for_a_web_page(reported: str, kept: str) -> None:
-    """Tags are removed, and what is left is escaped for HTML."""
+    """Coder removes tags from a report and escapes the rest for HTML."""
     assert sanitized(reported) == kept
 
 
 async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> None:
-    """In the list, the agent's history, and the workspace."""
+    """The escaped message is in the list, in the agent's history and in the workspace."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("working", 'I can\'t find "x"')
 
@@ -67,7 +67,7 @@ async def test_a_report_is_shown_escaped_wherever_it_stands(stage: Scene) -> Non
 
 
 async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) -> None:
-    """A start or a stop that fails, with the workspace's word for it; it does not come back by itself."""
+    """A failed start or stop is an error at once, and stays one."""
     stage.sandbox.template.plan = BuildPlan(stop_error="provider is away")
     stops = stage.sandbox.add_task("alice", "Stop it")
     stops.pause()
@@ -81,7 +81,10 @@ async def test_a_failed_build_is_an_error_at_once_and_stays_one(stage: Scene) ->
 
 
 async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> None:
-    """Then it is gone, its key is no good, and no build lists it; what it said last is still shown."""
+    """After the stop the agent is not found, its token stops working, and no build lists it.
+
+    The last report is still shown.
+    """
     stage.sandbox.template.plan = BuildPlan(stop=3)
     task = stage.sandbox.add_task("alice", "Do it")
     path, key = await agent_of(stage, task), stage.with_key(task.agent_token)
@@ -109,7 +112,7 @@ async def test_an_agent_can_be_read_until_its_stop_has_ended(stage: Scene) -> No
 
 
 async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
-    """Until its resource is made anew, its history goes on under another agent."""
+    """The app keeps its history although each start has a new agent."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Done")
     before = await stage.alice.task(task.id)
@@ -125,7 +128,7 @@ async def test_an_app_is_the_same_over_pause_and_resume(stage: Scene) -> None:
 
 
 async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
-    """The notification goes out a tenth of a second after the request, while the workspace still runs."""
+    """The notification is sent 0.1 seconds after the request, while the workspace is still stopping."""
     stage.sandbox.template.plan = BuildPlan(stop=8)
     task = stage.sandbox.add_task("alice", "Do it")
     rounds: list[str] = []
@@ -138,7 +141,7 @@ async def test_a_pause_is_announced_before_it_shows(stage: Scene) -> None:
 
 
 async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
-    """Ask, and let so much time pass as soon as the request is there."""
+    """Send a request, and advance the clock by `seconds` when it has arrived."""
     before = len(stage.sandbox.requests)
     asking = asyncio.create_task(stage.alice.asks(*asked))
     await stage.sandbox.until("the request is there", lambda: stage.sandbox.requests[before:] != [])
@@ -155,7 +158,10 @@ async def ask_in_time(stage: Scene, seconds: float, *asked: Any) -> Reply:
 async def test_an_agent_that_is_cut_off_is_waited_for(
     stage: Scene, method: str, part: str, body: object
 ) -> None:
-    """Half a minute; the task stays active, and within a minute the list says that the agent is lost."""
+    """Coder waits for thirty seconds. Within a minute the list shows that the agent is lost.
+
+    The task's status stays active.
+    """
     task = stage.sandbox.add_task("alice", "Do it")
     task.agent_is_unreachable()
     at_first = await stage.alice.task(task.id)
@@ -171,7 +177,7 @@ async def test_an_agent_that_is_cut_off_is_waited_for(
 
 
 async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) -> None:
-    """Its health has that reason, and it answers all the same."""
+    """The agent's health names the failed script, but the agent accepts input."""
     stage.sandbox.template.plan = BuildPlan(start_script_fails=True)
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -187,7 +193,7 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """They list and read tasks, and talk to none; rights can be asked for."""
+    """Such owners can list and read tasks, but not talk to their agents. The authcheck route says so."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"
@@ -209,7 +215,7 @@ async def test_owners_may_be_kept_out_of_workspaces() -> None:
 
 @pytest.mark.parametrize("roles", [(), ("user-admin",)])
 async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: tuple[str, ...]) -> None:
-    """Nothing says that there are others."""
+    """Nothing shows that other tasks exist."""
     stage.sandbox.add_task("alice", "Do it")
     clara = stage.person("clara", roles=roles)
 
@@ -217,7 +223,7 @@ async def test_an_account_with_fewer_rights_lists_its_own(stage: Scene, roles: t
 
 
 async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Scene) -> None:
-    """67 columns; who starts agentapi otherwise has 80."""
+    """The width is 67 columns. agentapi without Coder's modules has 80."""
     text = "I looked at the auth handler and at everything that it calls before I changed a line of it."
     task = stage.sandbox.add_task("alice", "Do it")
     task.says(text, is_dressed=True)
@@ -227,7 +233,7 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
-    """Its build is on its way already; the list may be behind."""
+    """The answer already counts the first build, which the list may not do yet."""
     made = await stage.alice.creates(stage.sandbox)
 
     assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
@@ -235,7 +241,7 @@ async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
 
 
 async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
-    """One that is unknown is a failure of the server's; one of another version is taken."""
+    """An unknown preset is a server error. A preset of another version is accepted."""
     other = stage.sandbox.add_template("other", presets=[stage.sandbox.new_preset("EU", {"region": "eu"})])
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
@@ -251,7 +257,7 @@ async def test_presets_are_not_compared_with_the_version(stage: Scene) -> None:
 
 
 async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scene) -> None:
-    """The message is the same for all."""
+    """The message is the same for every parameter. Only the validations name it."""
     strict = stage.sandbox.add_template("strict", parameters=[Parameter("region", is_required=True)])
 
     reply = await stage.alice.asks(
@@ -263,7 +269,7 @@ async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scen
 
 
 async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
-    """The others fail in the database; one that comes later is told that the name is taken."""
+    """The others fail in the database. A later request hears that the name is taken."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
     async def gather(seen: Seen, moment: str) -> None:
@@ -285,7 +291,7 @@ async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> Non
 
 
 async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks() -> None:
-    """Without any, nobody looks."""
+    """Without tasks the database does not check the status."""
     async with scene() as stage:
         empty = await stage.alice.asks("GET", TASKS, query={"q": "status:nonsense"})
         stage.sandbox.add_task("alice", "Do it")
@@ -301,7 +307,7 @@ async def test_a_bad_status_is_a_failure_of_the_database_where_there_are_tasks()
 
 
 async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
-    """With words of its own, and no detail."""
+    """The answer has its own message and no detail."""
     stage.sandbox.suspend("alice")
 
     assert (await stage.alice.asks("GET", TASKS)).said == (
@@ -312,7 +318,7 @@ async def test_a_suspended_user_is_told_so(stage: Scene) -> None:
 
 
 async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
-    """A longer one is refused."""
+    """A longer lifetime is refused."""
     body = {"lifetime": 8 * 24 * 3600 * 1_000_000_000, "token_name": "bot"}
 
     reply = await stage.admin.asks("POST", "/api/v2/users/me/keys/tokens", body)
@@ -322,7 +328,7 @@ async def test_an_owners_key_lives_a_week_at_most(stage: Scene) -> None:
 
 
 async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
-    """410, with the query that shows it."""
+    """The answer is a 410 that names the query parameter."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = workspace_path(task)
     task.deleted_elsewhere()
@@ -333,7 +339,7 @@ async def test_a_deleted_workspace_says_how_to_see_it(stage: Scene) -> None:
 
 
 async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
-    """The detail is its own answer."""
+    """The detail contains the program's own answer."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.agentapi_fails("message")
 
@@ -348,7 +354,7 @@ async def test_what_the_program_inside_refuses_is_quoted(stage: Scene) -> None:
 
 
 async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
-    """The program inside trims what it gets."""
+    """The program in the workspace trims its input."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task.id}/send", {"input": "  hello\n"})
@@ -357,25 +363,25 @@ async def test_blanks_around_an_input_are_taken_away(stage: Scene) -> None:
 
 
 async def test_no_two_users_have_one_address(stage: Scene) -> None:
-    """Coder answers 409, so there is no such deployment."""
+    """Coder answers 409, so no deployment has two such users."""
     with pytest.raises(ValueError, match="409"):
         stage.sandbox.add_user("twin", email="Alice@acme.test")
 
 
 async def test_the_513th_request_of_a_minute_is_refused(stage: Scene) -> None:
-    """For each path of one user."""
+    """The limit is for each user and path."""
     found = [(await stage.alice.asks("GET", TASKS)).status for _ in range(513)]
 
     assert found == [200] * 512 + [429]
 
 
 async def shape(stage: Scene, path: str, person: Person | None = None) -> Any:
-    """Return an answer to read."""
+    """Return an answer's JSON."""
     return (await (person or stage.alice).asks("GET", path)).json
 
 
 async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
-    """What may be absent is, what may be null is, and there are keys that the reference does not name."""
+    """Optional keys are absent, some values are null, and some keys are not in the reference."""
     sandbox = stage.sandbox
     task = sandbox.add_task("alice", "Do it")
     user = await shape(stage, "/api/v2/users/me")
@@ -395,7 +401,7 @@ async def test_small_shapes_are_as_they_were_seen(stage: Scene) -> None:
 
 
 async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_not(stage: Scene) -> None:
-    """Only elsewhere, and where there are no Tasks at all, the route is named."""
+    """Below /tasks an unknown route looks like a missing task. Elsewhere the answer names the route."""
     below = await stage.alice.asks("GET", f"{TASKS}/me/it/nothing")
     elsewhere = await stage.alice.asks("GET", "/api/v2/nothing")
     stage.sandbox.world.complaints.clear()
@@ -405,7 +411,7 @@ async def test_a_route_that_is_not_there_below_tasks_looks_like_a_task_that_is_n
 
 
 async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: Scene) -> None:
-    """A stage begins with a line without words, and an error comes as one entry of several lines."""
+    """A stage starts with an empty line, and an error is one entry of several lines."""
     stage.sandbox.template.plan = BuildPlan(error="no space left on device")
     task = stage.sandbox.add_task("alice", "Do it")
 
@@ -417,7 +423,7 @@ async def test_a_build_log_has_empty_lines_long_entries_and_high_numbers(stage: 
 
 
 async def test_the_watcher_may_take_the_end_for_work(stage: Scene) -> None:
-    """Complete, then working with the same words, then idle."""
+    """The reports are complete, then working with the same message, then idle."""
     stage.sandbox.template.reports_work_after_the_end = True
     task = stage.sandbox.add_task("alice", "Do it")
     task.becomes("complete", "Opened PR #12")

@@ -1,4 +1,4 @@
-"""The stand-in's people: who may do what, keys and their ends, rate limits, and what can be discovered."""
+"""The users of the Coder stand-in: permissions, keys and their expiry, rate limits, and discovery."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,13 +18,13 @@ NOBODY: dict[str, object] = {}
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 def somebody(stage: Scene, role: str) -> Person:
-    """Return a person of that role, in the words of the matrix."""
+    """Return a person with this role."""
     if role in ("organization-admin", "organization-auditor", "organization-template-admin"):
         return stage.person(role, organizations={"coder": (role,)})
     return stage.person(role, roles=() if role == "member" else (role,))
@@ -54,7 +54,7 @@ async def test_a_role_reaches_so_far(
     pause: int,
     delete: int,
 ) -> None:
-    """The matrix of section 1.13, for somebody else's task."""
+    """Each role's permissions for the task of another user."""
     task = stage.sandbox.add_task("alice", "Do it")
     person = somebody(stage, role)
     path = f"{TASKS}/alice/{task.id}"
@@ -74,7 +74,7 @@ async def test_a_role_reaches_so_far(
 
 
 async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
-    """The live log is out of reach for an organization's admin; the snapshot of a paused task is not."""
+    """The organization's admin cannot read the live log, but can read the snapshot of a paused task."""
     task = stage.sandbox.add_task("alice", "Do it")
     task.pause()
     admin = somebody(stage, "organization-admin")
@@ -85,7 +85,7 @@ async def test_an_organization_admin_reads_what_was_kept(stage: Scene) -> None:
 
 
 async def test_rules_of_the_deployment_narrow_the_roles() -> None:
-    """An owner can be kept out of workspaces, and without sharing members do not see each other."""
+    """Settings can keep owners out of workspaces, and hide members from each other."""
     rules = Rules(shares_workspaces=False, owner_may_access_workspaces=False)
     async with scene(Settings(rules=rules)) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
@@ -100,7 +100,7 @@ async def test_rules_of_the_deployment_narrow_the_roles() -> None:
 
 @pytest.mark.parametrize(("role", "patch"), [("use", 500), ("admin", 204)])
 async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: str, patch: int) -> None:
-    """Sharing the workspace shares the task: see, send, pause, resume; only `admin` edits, nobody deletes."""
+    """A share allows to see, send, pause and resume. Only `admin` allows to edit, and no share to delete."""
     task = stage.sandbox.add_task("alice", "Do it")
     bob = stage.person("bob")
     acl = f"/api/v2/workspaces/{task.row.workspace.id}/acl"
@@ -127,7 +127,7 @@ async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: 
 
 
 async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
-    """An owner creates for others; the task is theirs, and the first build says who began it."""
+    """An owner can create a task for another user. The first build names the owner as initiator."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x"}
 
     task = (await stage.admin.asks("POST", f"{TASKS}/alice", body)).json
@@ -147,12 +147,12 @@ async def test_a_task_made_for_somebody_belongs_to_them(stage: Scene) -> None:
     ],
 )
 async def test_a_wrong_key_signs_nobody_in(stage: Scene, key: str, detail: str) -> None:
-    """Each way in which a key can be wrong has its detail and the one message."""
+    """Every wrong key gets the same message, with a detail of its own."""
     assert (await stage.with_key(key).asks("GET", TASKS)).said == (401, SIGNED_OUT, detail)
 
 
 async def test_a_key_ends(stage: Scene) -> None:
-    """A key can be asked when it ends; after that, and once its user is suspended, it signs nobody in."""
+    """A key shows its expiry. After that, or when its user is suspended, it stops working."""
     key = stage.sandbox.add_token("alice", lifetime=timedelta(days=1))
     alice = stage.with_key(key)
 
@@ -170,7 +170,7 @@ async def test_a_key_ends(stage: Scene) -> None:
 
 @pytest.mark.parametrize("place", ["bearer", "cookie", "query", "access_token"])
 async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
-    """A key may come as a cookie, in the query, in either header."""
+    """A key may be in a cookie, in the query, or in either header."""
     key = stage.alice.token
     nobody = stage.with_key("")
     options: dict[str, dict[str, dict[str, str]]] = {
@@ -184,7 +184,10 @@ async def test_a_key_is_found_in_every_place(stage: Scene, place: str) -> None:
 
 
 async def test_keys_are_made_and_deleted(stage: Scene) -> None:
-    """A named key is made once, works, is listed, and can be deleted; an owner's lives a week at most."""
+    """A named key is created once, works, is listed and can be deleted.
+
+    An owner's key lives a week at most.
+    """
     path = "/api/v2/users/me/keys/tokens"
     hour = 3600 * 10**9
 
@@ -215,7 +218,7 @@ async def test_keys_are_made_and_deleted(stage: Scene) -> None:
 
 
 async def test_a_scope_narrows_a_key(stage: Scene) -> None:
-    """A key that may only read tasks neither creates nor pauses them."""
+    """A key that may only read tasks cannot create or pause them."""
     task = stage.sandbox.add_task("alice", "Do it")
     reader = stage.with_key(
         stage.sandbox.add_token("alice", scopes=("task:read", "workspace:read", "user:read"))
@@ -229,7 +232,7 @@ async def test_a_scope_narrows_a_key(stage: Scene) -> None:
 
 
 async def test_the_rate_limit_counts_by_person_and_path() -> None:
-    """So many requests a minute for one path; another path and another person have their own."""
+    """The limit is a number of requests a minute for each user and path."""
     async with scene(Settings(requests_per_minute=3)) as stage:
         replies = [await stage.alice.asks("GET", TASKS) for _ in range(4)]
         other_path = await stage.alice.asks("GET", "/api/v2/users/me")
@@ -248,7 +251,7 @@ async def test_the_rate_limit_counts_by_person_and_path() -> None:
 
 
 def test_the_window_slides() -> None:
-    """Half a minute later half of the last minute's requests still count."""
+    """After half a minute, half of the last minute's requests still count."""
     limit, start = RateLimit(10), A_MORNING_IN_JUNE.replace(second=0, microsecond=0)
     for _ in range(10):
         limit.take(("alice", "/"), start)
@@ -259,7 +262,7 @@ def test_the_window_slides() -> None:
 
 
 async def test_the_bypass_is_for_owners(stage: Scene) -> None:
-    """Who is no owner and asks to go round the limit is told so, and not in JSON."""
+    """A user who is not an owner gets a plain text refusal for the bypass header."""
     reply = await stage.alice.asks("GET", TASKS, headers={"X-Coder-Bypass-Ratelimit": "true"})
 
     assert reply.status == 428
@@ -268,7 +271,7 @@ async def test_the_bypass_is_for_owners(stage: Scene) -> None:
 
 
 async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
-    """The search goes over e-mail and name, and shows a member nobody but themselves."""
+    """The search covers e-mail and username. A member finds only themselves."""
     stage.person("bob", email="bob@acme.test", github_id=77)
 
     by_admin = await stage.admin.asks("GET", "/api/v2/users", query={"q": "acme.test"})
@@ -283,7 +286,7 @@ async def test_users_are_found_by_those_who_may(stage: Scene) -> None:
 
 
 async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
-    """Me, an id and a name are found; an address is not, nor is another user by a member."""
+    """`me`, an id and a username find a user. An e-mail address does not, and members do not find others."""
     alice = stage.sandbox.user("alice")
 
     found = [
@@ -300,7 +303,7 @@ async def test_a_user_is_read_by_name_or_id(stage: Scene) -> None:
 
 
 async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
-    """The query picks task templates that are not deprecated, and knows its keys."""
+    """The query selects task templates that are not deprecated. An unknown key is refused."""
     stage.sandbox.add_template("plain", has_ai_task=False)
     stage.sandbox.add_template("old").deprecation = "Use another"
     path = "/api/v2/templates"
@@ -320,7 +323,7 @@ async def test_templates_are_found_by_what_they_are(stage: Scene) -> None:
 
 
 async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
-    """Presets have Go's own keys and are null if there are none; accounts are the asker's."""
+    """Presets have Go's field names, or are null if there are none. Accounts are those of the viewer."""
     preset = stage.sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)
     full = stage.sandbox.add_template(
         "full",
@@ -353,7 +356,7 @@ async def test_a_version_tells_what_it_asks_for(stage: Scene) -> None:
 
 
 async def test_what_the_real_one_does_not_know_is_complained_about(stage: Scene) -> None:
-    """Unknown routes, methods, query keys and ids in a wrong shape are answered as Coder does, and noted."""
+    """Unknown routes, methods, query keys and malformed ids are answered as Coder does, and recorded."""
     replies = [
         await stage.alice.asks("GET", "/api/v2/task"),
         await stage.alice.asks("PUT", TASKS),
@@ -373,7 +376,7 @@ async def test_what_the_real_one_does_not_know_is_complained_about(stage: Scene)
 
 
 async def test_organizations_have_members(stage: Scene) -> None:
-    """Members read their organization and, with sharing, each other."""
+    """Members can read their organization and, if sharing is on, each other."""
     stage.sandbox.add_organization("research")
 
     mine = await stage.alice.asks("GET", "/api/v2/organizations")

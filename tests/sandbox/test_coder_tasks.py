@@ -1,4 +1,4 @@
-"""The stand-in's list, create, get, edit, delete, pause and resume, held against what Coder does."""
+"""The Coder stand-in's routes for tasks: list, create, get, edit, delete, pause and resume."""
 
 import json
 from collections.abc import AsyncIterator
@@ -26,13 +26,13 @@ KEYS = [
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 async def test_a_new_task_has_no_agent_yet(stage: Scene) -> None:
-    """The answer to a create shows a moment before an agent is there, with the keys in Coder's order."""
+    """The answer to a create shows the task before it has an agent, with the keys in Coder's order."""
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
 
     assert list(task) == KEYS
@@ -48,7 +48,7 @@ async def test_a_new_task_has_no_agent_yet(stage: Scene) -> None:
 
 
 async def test_a_running_task_shows_its_agent(stage: Scene) -> None:
-    """Once active, a task has an agent, its health and an app; an avatar only if its owner has one."""
+    """An active task shows its agent, the agent's health and an app. The avatar is optional."""
     stage.sandbox.user("alice").avatar_url = "https://example.com/a.png"
     made = await stage.alice.creates(stage.sandbox)
 
@@ -62,7 +62,7 @@ async def test_a_running_task_shows_its_agent(stage: Scene) -> None:
 
 
 async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
-    """HTML's characters are escaped, the body is compact, ends with a line break and names its charset."""
+    """HTML characters are escaped. The body is compact, ends with a line break and names its charset."""
     made = await stage.alice.creates(stage.sandbox, "Compare a < b && c > d \u2028")
 
     reply = await stage.alice.asks("GET", f"{TASKS}/me/{made['id']}")
@@ -74,7 +74,7 @@ async def test_answers_are_written_as_go_writes_them(stage: Scene) -> None:
 
 
 async def test_the_list_has_the_newest_task_first(stage: Scene) -> None:
-    """The list is ordered by creation, counts what it holds, and is empty without a task."""
+    """The list is ordered by creation, the newest first, and has a count."""
     empty = await stage.alice.asks("GET", TASKS)
     for name in ("first", "second", "third"):
         await stage.alice.creates(stage.sandbox, name=name)
@@ -101,7 +101,7 @@ async def test_the_list_has_the_newest_task_first(stage: Scene) -> None:
     ],
 )
 async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[str]) -> None:
-    """Owner, organization and status filter; a bare word is an owner; case does not matter."""
+    """Owner, organization and status filter the list. A bare word is an owner. Case does not matter."""
     stage.person("bob")
     stage.sandbox.add_task("admin", "One", name="mine")
     stage.sandbox.add_task("bob", "Two", name="theirs")
@@ -140,7 +140,7 @@ async def test_a_query_narrows_the_list(stage: Scene, query: str, names: list[st
 async def test_a_wrong_query_is_refused_by_field(
     stage: Scene, query: str, field: str, detail: str, is_unknown: bool
 ) -> None:
-    """Each rule of the grammar is broken in Coder's words; a key it does not know is complained about."""
+    """Each broken rule of the grammar is answered in Coder's words. An unknown key is a complaint."""
     reply = await stage.alice.asks("GET", TASKS, query={"q": query})
 
     assert reply.status == 400
@@ -153,7 +153,7 @@ async def test_a_wrong_query_is_refused_by_field(
 
 
 async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> None:
-    """The status is cast in the database and not checked before, so a wrong one is a 500."""
+    """Coder does not check the status. The database refuses it, so the answer is a 500."""
     stage.sandbox.add_task("alice", "Do it")
     reply = await stage.alice.asks("GET", TASKS, query={"q": "status:done"})
 
@@ -198,7 +198,7 @@ async def test_a_status_that_does_not_exist_is_a_server_error(stage: Scene) -> N
 async def test_a_create_that_is_wrong_says_why(
     stage: Scene, fields: dict[str, object], said: tuple[int, str, str]
 ) -> None:
-    """Every refusal of section 1.4 that depends on the request alone."""
+    """Each refusal of a create that depends on the request alone."""
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "Do it", **fields}
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me", body)
@@ -208,7 +208,7 @@ async def test_a_create_that_is_wrong_says_why(
 
 
 async def test_a_create_depends_on_the_template(stage: Scene) -> None:
-    """Templates that are no task templates, deprecated, archived, not allowed or incomplete refuse."""
+    """Templates without tasks, deprecated, archived, forbidden or incomplete ones are refused."""
     sandbox = stage.sandbox
     plain = sandbox.add_template("plain", has_ai_task=False)
     old = sandbox.add_template("old")
@@ -235,7 +235,7 @@ async def test_a_create_depends_on_the_template(stage: Scene) -> None:
 
 
 async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
-    """A required parameter without a default is satisfied by a preset, and by nothing else."""
+    """A preset provides a required parameter that has no default."""
     preset = stage.sandbox.new_preset("Europe", {"region": "eu"}, is_default=True)
     picky = stage.sandbox.add_template(
         "picky", presets=[preset], parameters=[Parameter("region", is_required=True)]
@@ -252,7 +252,7 @@ async def test_a_preset_fills_what_is_required(stage: Scene) -> None:
 
 
 async def test_a_name_can_be_taken_once(stage: Scene) -> None:
-    """The second task of a name is a conflict for its owner and none for somebody else."""
+    """A name is taken for its owner only."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     body = {"template_version_id": stage.sandbox.template.active.id, "input": "x", "name": "Fix-Login"}
 
@@ -281,7 +281,7 @@ async def test_a_name_can_be_taken_once(stage: Scene) -> None:
     ],
 )
 def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | None) -> None:
-    """A made name is the first words as a slug and four hexadecimal digits, and is a valid name."""
+    """A generated name has the first words as a slug and four hexadecimal digits, and is valid."""
     name, shown = generate(prompt, Ids(1))
 
     assert name.rpartition("-")[0] == slug
@@ -290,7 +290,7 @@ def test_a_name_is_made_from_the_prompt(prompt: str, slug: str, display: str | N
 
 
 async def test_a_task_is_found_by_id_whoever_is_named(stage: Scene) -> None:
-    """The id ignores the user in the path; a name belongs to that user and knows no case."""
+    """An id is found under every user. A name is found only under its owner, in any case."""
     await stage.alice.creates(stage.sandbox, name="fix-login")
     task_id = stage.sandbox.task("fix-login").id
 
@@ -313,7 +313,7 @@ async def test_a_task_is_found_by_id_whoever_is_named(stage: Scene) -> None:
 
 
 async def test_a_deleted_task_is_gone_at_once(stage: Scene) -> None:
-    """Delete answers 202 with no body; the task is in no answer from then on, though its build still runs."""
+    """Delete answers 202 without a body. The task is gone at once, although its build still runs."""
     stage.sandbox.template.plan = BuildPlan(delete=60)
     task = await stage.alice.creates(stage.sandbox, name="fix-login")
     await stage.sandbox.catch_up()
@@ -330,7 +330,7 @@ async def test_a_deleted_task_is_gone_at_once(stage: Scene) -> None:
 
 
 async def test_nothing_starts_while_a_build_runs(stage: Scene) -> None:
-    """Pause, resume and delete conflict with a build that runs, also with the very first."""
+    """Pause, resume and delete conflict with a running build, even with the first one."""
     stage.sandbox.template.plan = BuildPlan(provision=30)
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
@@ -344,7 +344,7 @@ async def test_nothing_starts_while_a_build_runs(stage: Scene) -> None:
 
 
 async def test_pause_and_resume_answer_with_their_build(stage: Scene) -> None:
-    """A pause is a stop build, a resume a start build; both are pending at first and have a reason."""
+    """A pause is a stop build and a resume is a start build. Both are pending at first and have a reason."""
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
 
@@ -365,7 +365,7 @@ async def test_pause_and_resume_answer_with_their_build(stage: Scene) -> None:
 
 
 async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
-    """An edit wants a paused task and some text, and is typed at the next start."""
+    """An edit needs a paused task and some text. The new prompt is typed at the next start."""
     task = await stage.alice.creates(stage.sandbox)
     path = f"{TASKS}/me/{task['id']}"
 
@@ -397,7 +397,7 @@ async def test_a_prompt_can_be_edited_only_while_paused(stage: Scene) -> None:
     ],
 )
 async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detail: str) -> None:
-    """Go's decoder says what is wrong with a body."""
+    """The detail is the message of Go's decoder."""
     task = await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("POST", f"{TASKS}/me/{task['id']}/send", raw=raw)
@@ -407,7 +407,7 @@ async def test_a_body_that_is_no_json_is_refused(stage: Scene, raw: bytes, detai
 
 
 async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> None:
-    """Coder takes a body with a field that it does not know; the stand-in remembers it."""
+    """Coder ignores an unknown field. The stand-in records it."""
     task = await stage.alice.creates(stage.sandbox, rich_parameter="x")
 
     assert task["status"] == "initializing"
@@ -416,7 +416,7 @@ async def test_unknown_fields_are_ignored_and_complained_about(stage: Scene) -> 
 
 
 async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
-    """From 2.36 on the routes are off by default: they are told from a missing task by their message."""
+    """Since 2.36 the routes are off by default. The message differs from that of a missing task."""
     async with scene(Settings(tasks_enabled=False, version="v2.36.0+1")) as stage:
         listing = await stage.alice.asks("GET", TASKS)
         version = await stage.with_key("").asks("GET", "/api/v2/buildinfo")
@@ -426,7 +426,7 @@ async def test_a_server_without_tasks_does_not_know_the_routes() -> None:
 
 
 async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
-    """The older prefix still answers."""
+    """The older prefix still works."""
     await stage.alice.creates(stage.sandbox)
 
     reply = await stage.alice.asks("GET", "/api/experimental/tasks")
@@ -435,7 +435,7 @@ async def test_the_experimental_routes_are_the_same(stage: Scene) -> None:
 
 
 async def test_settings_of_the_deployment_refuse_a_create() -> None:
-    """A missing licence and, in newer servers, a missing account elsewhere refuse before anything is made."""
+    """A missing license or, on newer servers, an unlinked account refuses a create."""
     settings = Settings(requires_external_auth=True, rules=Rules(shares_workspaces=False))
     async with scene(settings) as stage:
         linked = stage.sandbox.add_template("linked", external_auth=[ExternalAuth("gh", "GitHub")])

@@ -1,4 +1,4 @@
-"""What agents themselves send to the stand-in: snapshots of their log, and reports."""
+"""What agents send to the Coder stand-in: snapshots of their log, and reports."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,13 +13,13 @@ MESSAGE = {"id": 4, "role": "agent", "content": "Done.", "time": "2026-06-17T16:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Scene]:
-    """A deployment with Alice in it."""
+    """A deployment with Alice."""
     async with scene() as found:
         yield found
 
 
 async def upload(stage: Scene, task: PuppetTask, body: object = None, **options: Any) -> tuple[int, str, str]:
-    """Upload a snapshot with the agent's own token and return what was said."""
+    """Upload a snapshot with the agent's own token and return the answer."""
     path = f"/api/v2/workspaceagents/me/tasks/{options.pop('task_id', task.id)}/log-snapshot"
     query = options.pop("query", {"format": "agentapi"})
     agent = stage.with_key(task.agent_token)
@@ -28,7 +28,7 @@ async def upload(stage: Scene, task: PuppetTask, body: object = None, **options:
 
 
 async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) -> None:
-    """The agent's upload is stored and shown as it came."""
+    """The uploaded messages are stored and shown unchanged."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     said = await upload(stage, task, {"messages": [MESSAGE]})
@@ -41,7 +41,7 @@ async def test_an_uploaded_snapshot_is_what_a_paused_task_shows(stage: Scene) ->
 
 
 async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
-    """Each row of section 1.12."""
+    """Each refusal of a snapshot."""
     task = stage.sandbox.add_task("alice", "Do it")
     other = stage.sandbox.add_task("alice", "Do that")
     body = {"messages": [MESSAGE]}
@@ -69,7 +69,7 @@ async def test_a_wrong_upload_is_refused(stage: Scene) -> None:
 
 
 async def test_a_person_is_no_agent(stage: Scene) -> None:
-    """A person's key does not upload, and an agent's token reads no tasks."""
+    """A person's key cannot upload, and an agent's token cannot read tasks."""
     task = stage.sandbox.add_task("alice", "Do it")
     path = f"/api/v2/workspaceagents/me/tasks/{task.id}/log-snapshot"
 
@@ -80,7 +80,7 @@ async def test_a_person_is_no_agent(stage: Scene) -> None:
 
 
 async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
-    """What the agent's tool sends shows at once; a message above 160 bytes is refused."""
+    """An agent's report shows at once. A message above 160 bytes is refused."""
     task = stage.sandbox.add_task("alice", "Do it")
     agent = stage.with_key(task.agent_token)
     path = "/api/v2/workspaceagents/me/app-status"
@@ -95,7 +95,7 @@ async def test_a_report_over_http_is_a_report(stage: Scene) -> None:
 
 
 async def test_nobody_can_puppeteer_what_coder_would_refuse(stage: Scene) -> None:
-    """A report that is too long, a state or a status that there is none of: the author is told."""
+    """A control refuses what Coder would refuse: a long message, an unknown state, status or task."""
     task = stage.sandbox.add_task("alice", "Do it")
 
     with pytest.raises(ValueError, match="Message is too long"):

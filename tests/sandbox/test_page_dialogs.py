@@ -1,4 +1,4 @@
-"""Dialogs on the demo's page: loading, filled, refused, submitted, and other people's left alone."""
+"""Dialogs on the demo's page: loaded, filled in, refused, submitted, and only shown to their person."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> None:
-    """Each required field says what it wants, and the first of them has the focus."""
+    """Each required field shows an error, and the first of them has the focus."""
     await world.dialog.get_by_role("button", name="Create").click()
 
     await expect(world.dialog.locator(".error:visible")).to_have_text(["Please fill this in."] * 2)
@@ -27,7 +27,7 @@ async def test_an_empty_field_is_named_before_anything_is_sent(world: World) -> 
 
 
 async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
-    """What the bot refuses is shown where it belongs; nothing else that was entered is lost."""
+    """An error of the bot is shown at its field. The other entered values stay."""
     await world.dialog.get_by_label("Template").select_option("Docker")
     await world.dialog.get_by_label("Prompt").fill("fix the login")
     await world.dialog.get_by_label("Name").fill("taken")
@@ -44,7 +44,7 @@ async def test_the_bots_objection_stands_at_its_field(world: World) -> None:
 
 
 async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
-    """What was chosen and typed arrives in the state that Slack would send."""
+    """Chosen and typed values arrive in the state that Slack sends."""
     dialog = world.dialog
     await dialog.get_by_label("Template").select_option("Cloud")
     await dialog.get_by_label("Prompt").fill("fix it, please")
@@ -69,7 +69,7 @@ async def test_every_kind_of_input_reaches_the_bot(world: World) -> None:
 
 
 async def test_a_dialog_is_its_persons_alone(world: World) -> None:
-    """Another window, opened as somebody else, shows none; the one here stays until it is closed."""
+    """Another person's window shows no dialog. This one stays open until it is closed."""
     other = await world.page.context.new_page()
     await other.goto(f"{world.slack.backend.base_url}/?as=bob")
     await other.locator("[data-ready]").wait_for()

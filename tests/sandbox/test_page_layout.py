@@ -1,4 +1,4 @@
-"""Where things stand on the demo's page: on a telephone, in menus, and in excerpts with long lines."""
+"""The layout of the demo's page: on a telephone, in menus, and in excerpts with long lines."""
 
 from collections.abc import AsyncIterator
 
@@ -13,14 +13,14 @@ TELEPHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 async def height(shown: Locator) -> float:
-    """How high something is, in pixels."""
+    """The height in pixels."""
     box = await shown.bounding_box()
     assert box is not None
     return box["height"]
 
 
 async def hidden_pixels(shown: Locator) -> list[int]:
-    """How much of something does not fit into its own box, across and down."""
+    """The pixels that do not fit into the element's own box, across and down."""
     found = await shown.evaluate("e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]")
     return [int(each) for each in found]
 
@@ -32,7 +32,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_a_telephone_shows_the_ideas_below_each_other_and_everybody(world: World) -> None:
-    """Nothing at the top is pushed out of a narrow window, and each idea has its whole width."""
+    """In a narrow window nothing at the top is cut off, and each idea has the full width."""
     await world.page.set_viewport_size({"width": 360, "height": 800})
 
     for name in ("You are Alice Adams", "Be Bob Brown", "Be Carol Chen"):
@@ -45,7 +45,7 @@ async def test_a_telephone_shows_the_ideas_below_each_other_and_everybody(world:
 
 
 async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: World) -> None:
-    """The ideas are names to touch there, all in view; a touch still writes the command."""
+    """On a telephone each idea shows only its name. A tap still writes the command."""
     await world.page.set_viewport_size(TELEPHONE)
 
     ideas = world.page.locator(".idea")
@@ -56,7 +56,7 @@ async def test_a_telephone_leaves_most_of_its_height_to_what_is_said(world: Worl
 
 
 async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: World) -> None:
-    """What the box says before anything is written fits into it, however the window was turned before."""
+    """The placeholder fits into the box, even after the window was resized."""
     await expect(world.box).to_have_attribute("placeholder", "Message #shop, or type / for a command")
     await world.page.set_viewport_size(TELEPHONE)
 
@@ -65,7 +65,7 @@ async def test_a_telephone_shows_the_message_box_with_one_line_whole(world: Worl
 
 
 async def test_the_message_box_names_its_channel_before_the_stream_is_open(world: World) -> None:
-    """The page asks for the people again once it is connected; what it shows until then is right already."""
+    """The placeholder is right before the page has connected and read the people again."""
     asked: list[str] = []
 
     async def answer_once(route: Route) -> None:
@@ -84,7 +84,7 @@ async def test_the_message_box_names_its_channel_before_the_stream_is_open(world
 
 @pytest.mark.parametrize("width", [390, 1280])
 async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> None:
-    """Nothing beside it takes its place, in the channel nor in a thread."""
+    """Nothing covers the name of a file, in the channel or in a thread."""
     await world.page.set_viewport_size({"width": width, "height": 844})
     file = Attachment("log-of-the-failed-nightly-deployment.txt", b"one line")
     ts = await world.slack.post("bob", "shop", "the root", files=[file])
@@ -97,7 +97,7 @@ async def test_the_name_of_a_file_is_shown_whole(world: World, width: int) -> No
 
 
 async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: World) -> None:
-    """Its own button closes it, and the keyboard goes back to what opens it."""
+    """The panel's own button closes it, and the focus returns to the button that opens it."""
     await world.page.set_viewport_size(TELEPHONE)
     switch = world.page.get_by_role("button", name="What Coder sees")
     await switch.click()
@@ -113,7 +113,7 @@ async def test_what_coder_sees_is_closed_where_it_lies_over_the_rest(world: Worl
 
 
 async def test_a_menu_stays_in_its_pane(world: World) -> None:
-    """What can be done with a reply lies over the thread, and not over what is beside it."""
+    """The menu of a reply lies over the thread, not over the panel beside it."""
     ts = await world.slack.post("bob", "shop", "the root")
     await world.slack.post("alice", "shop", "mine", ts)
     await world.message("the root").get_by_role("button", name="1 reply").click()
@@ -130,7 +130,7 @@ async def test_a_menu_stays_in_its_pane(world: World) -> None:
 
 
 async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
-    """A line without a single space is wrapped, and nothing below it is cut off."""
+    """A line without spaces is wrapped, and no line below it is cut off."""
     lines = "\n".join(["/srv/" + "long" * 80, *(f"line {number}" for number in range(40))])
     await world.slack.post("bob", "shop", f"```{lines}```")
 
@@ -140,7 +140,7 @@ async def test_an_excerpt_shows_its_long_lines_whole(world: World) -> None:
 
 
 async def test_a_channel_keeps_its_end_in_view_when_a_thread_opens_beside_it(world: World) -> None:
-    """Its lines are shorter then, and there are more of them."""
+    """A thread makes the channel narrower, so its lines wrap more. The end stays in view."""
     for number in range(12):
         await world.slack.post("bob", "shop", f"message {number} " + "with many words " * 12)
     ts = await world.slack.post("bob", "shop", "the root")

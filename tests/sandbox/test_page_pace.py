@@ -1,4 +1,4 @@
-"""What stays in view on the demo's page, and what is being written, while messages arrive and change."""
+"""While messages arrive and change, the demo's page keeps the right ones in view, and an unsaved edit."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def _scrolled_up(pane: Locator) -> None:
-    """Leave the end of a pane that is full, as somebody does who reads further up."""
+    """Scroll a full pane up, as a person does to read older messages."""
     await expect(pane.locator(".message")).to_have_count(MANY)
     await pane.evaluate("list => { list.scrollTop = 0 }")
     await pane.locator(".message").first.hover()
@@ -30,7 +30,7 @@ async def _fill(world: World, thread_ts: str = "") -> None:
 
 
 async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
-    """A command's answer and a message of one's own are seen, also by somebody who had scrolled up."""
+    """A person's own message and a command's answer are scrolled into view."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
     await world.type("/task create fix it")
@@ -43,7 +43,7 @@ async def test_what_one_says_and_its_answer_are_in_view(world: World) -> None:
 
 
 async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
-    """The thread goes to its end when one replies."""
+    """The thread scrolls to its end when the person replies."""
     ts = await world.slack.post("bob", "shop", "the root")
     await _fill(world, ts)
     await world.message("the root").get_by_role("button", name="replies").click()
@@ -56,7 +56,7 @@ async def test_a_reply_of_ones_own_is_in_view(world: World) -> None:
 
 
 async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
-    """What the bot says to this person alone is seen, however far up the channel was scrolled."""
+    """An ephemeral message is scrolled into view."""
     await _fill(world)
     await _scrolled_up(world.page.locator("#messages"))
 
@@ -68,7 +68,7 @@ async def test_an_answer_to_a_button_is_in_view(world: World) -> None:
 
 
 async def test_what_is_being_edited_outlives_a_change(world: World) -> None:
-    """The bot's reaction leaves the box and its words alone; saved, the message shows both."""
+    """A reaction does not disturb an open edit. After saving, the message shows both."""
     ts = await world.slack.post("alice", "shop", "first words")
     mine = world.page.locator(f'#messages [data-ts="{ts}"]')
     await mine.hover()

@@ -1,4 +1,4 @@
-"""What the demo's page lets in: nothing from elsewhere, and no markup from what people and bots write."""
+"""The demo's page loads nothing from other origins, and runs no markup of people or bots."""
 
 import aiohttp
 import pytest
@@ -11,7 +11,7 @@ from tests.sandbox.page_worlds import opened
 
 
 async def test_markup_in_messages_is_shown_and_never_run() -> None:
-    """Tags, script addresses and handlers are text in every kind of block and in what people type."""
+    """Tags, script URLs and handlers are shown as text in every kind of block and in typed messages."""
     async with opened() as world:
         await world.type("/task hostile")
         await world.type(HOSTILE)
@@ -23,7 +23,7 @@ async def test_markup_in_messages_is_shown_and_never_run() -> None:
 
 
 async def test_links_of_the_demo_open_here_and_others_apart() -> None:
-    """A permalink opens its thread; an address elsewhere opens a tab that knows nothing of this page."""
+    """A permalink opens its thread. Another address opens in a new tab that cannot reach this page."""
     async with opened() as world:
         ts = await world.slack.post("bob", "shop", "the root")
         shop = world.slack.workspace.channel("shop").id
@@ -43,7 +43,7 @@ async def test_links_of_the_demo_open_here_and_others_apart() -> None:
     [("/", "text/html"), ("/page/main.js", "text/javascript"), ("/page/base.css", "text/css")],
 )
 async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind: str) -> None:
-    """Each file has its type, whatever the machine's tables say, and a policy without other origins."""
+    """Each file has a fixed content type, and a policy that admits no other origin."""
     async with (
         SlackSandbox(routes=page.routes()) as slack,
         aiohttp.ClientSession() as session,
@@ -57,7 +57,7 @@ async def test_the_pages_files_forbid_everything_from_elsewhere(path: str, kind:
 
 
 async def test_a_foreign_page_reaches_neither_slack_nor_coder() -> None:
-    """A request from another origin is refused, also for what Coder sees."""
+    """A request from another origin is refused, even for the Coder panel."""
     routes = page.routes(coder_url="http://127.0.0.1:9")
     async with SlackSandbox(routes=routes) as slack, aiohttp.ClientSession() as session:
         address = f"{slack.backend.base_url}/_control/coder"

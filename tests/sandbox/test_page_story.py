@@ -1,4 +1,4 @@
-"""A visitor's way through the demo's page, with the mouse and with the keyboard alone."""
+"""A visitor uses the demo's page, with the mouse and with the keyboard alone."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World) -> None:
-    """A click fills the message box and sends nothing; Enter sends the command."""
+    """A click fills the message box and sends nothing. Enter sends the command."""
     await world.page.get_by_role("button", name="Get something fixed").click()
 
     await expect(world.box).to_be_focused()
@@ -30,7 +30,7 @@ async def test_a_suggestion_becomes_a_task_with_one_click_and_enter(world: World
 
 
 async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
-    """The thread opens from the card, the reply is the person's, the bot's reaction shows at once."""
+    """The thread opens from the card. The reply has its author and the bot's reaction."""
     await world.type("/task create fix it")
     card = world.message("Reply in this thread")
     await card.hover()
@@ -47,7 +47,7 @@ async def test_a_reply_in_a_thread_gets_its_receipt(world: World) -> None:
 
 
 async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> None:
-    """A snippet shows its beginning, all of it on demand, and can be saved."""
+    """A snippet shows its first lines, all lines on demand, and can be downloaded."""
     await world.type("/task create fix it")
     ts = await world.message("Reply in this thread").get_attribute("data-ts")
     await world.slack.post("alice", "shop", "logs", ts)
@@ -65,7 +65,7 @@ async def test_a_file_of_the_bot_can_be_read_and_downloaded(world: World) -> Non
 
 
 async def test_a_person_attaches_a_file(world: World) -> None:
-    """What is chosen travels with the message."""
+    """The chosen file is sent with the message."""
     content = FilePayload(name="trace.log", mimeType="text/plain", buffer=b"boom in line 7")
     await world.page.locator(".room input[type=file]").set_input_files(content)
     await expect(world.page.get_by_role("list", name="Attached files")).to_contain_text("trace.log")
@@ -75,7 +75,7 @@ async def test_a_person_attaches_a_file(world: World) -> None:
 
 
 async def test_a_button_asks_before_it_does_harm(world: World) -> None:
-    """The bot's own question comes first; No presses nothing, Yes sends the click."""
+    """The bot's own question comes first. Only its confirmation sends the click."""
     await world.type("/task create fix it")
     delete = world.message("Reply in this thread").get_by_role("button", name="Delete", exact=True)
     await delete.click()
@@ -91,7 +91,10 @@ async def test_a_button_asks_before_it_does_harm(world: World) -> None:
 
 
 async def test_one_can_be_somebody_else(world: World) -> None:
-    """Bob sees the channel, not what only Alice saw, nor her private channel; his reaction is his."""
+    """Bob sees the channel, but not Alice's ephemeral message or private channel.
+
+    His reaction has his name.
+    """
     await world.type("/task create fix it")
     await expect(world.message("I am on it.")).to_be_visible()
 
@@ -107,7 +110,7 @@ async def test_one_can_be_somebody_else(world: World) -> None:
 
 
 async def test_messages_elsewhere_are_counted(world: World) -> None:
-    """A place that one does not look at says how much is new, until one goes there."""
+    """A conversation that is not open shows the number of new messages until it is opened."""
     await world.slack.post("bob", "shop", "hello alice")
     await expect(world.message("hello alice")).to_be_visible()
     await expect(world.page.get_by_role("log")).to_contain_text("Bob Brown: hello alice")
@@ -121,7 +124,7 @@ async def test_messages_elsewhere_are_counted(world: World) -> None:
 
 
 async def test_a_visitor_joins_a_channel(world: World) -> None:
-    """A public channel can be read, and written in once one has joined."""
+    """A public channel can be read before joining, and written in after that."""
     await world.page.get_by_role("button", name="random").click()
     await expect(world.box).to_be_hidden()
     await world.page.get_by_role("button", name="Join channel").click()
@@ -132,7 +135,7 @@ async def test_a_visitor_joins_a_channel(world: World) -> None:
 
 
 async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> None:
-    """The refusal is shown to this person alone, where it was typed."""
+    """Slack's refusal is shown only to this person, in the thread."""
     ts = await world.slack.post("bob", "shop", "a thread begins")
     await world.slack.post("bob", "shop", "and goes on", ts)
     await world.page.get_by_role("button", name="1 reply").click()
@@ -143,7 +146,7 @@ async def test_a_command_in_a_thread_is_refused_as_slack_does(world: World) -> N
 
 
 async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
-    """The bot's Home tab shows what it publishes; its buttons reach it; messages to it are direct."""
+    """The Home tab shows what the bot publishes. Its buttons and direct messages reach the bot."""
     await world.page.get_by_role("button", name="Taskwire", exact=True).click()
     await expect(world.page.locator("#room-name")).to_have_text("Taskwire")
     await world.type("fix the footer")
@@ -156,7 +159,7 @@ async def test_the_app_has_a_home_and_a_conversation(world: World) -> None:
 
 
 async def test_everything_goes_by_keyboard_alone(world: World) -> None:
-    """From the first key to a reply, a reaction and a dialog, no mouse is needed."""
+    """A reply, a reaction and a dialog need no mouse."""
     keys = world.page.keyboard
     await keys.type("/task c")
     await expect(world.page.get_by_role("option")).to_have_count(1)
@@ -197,7 +200,7 @@ async def test_everything_goes_by_keyboard_alone(world: World) -> None:
 
 
 async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: World) -> None:
-    """The conversation opens with it, and says how much is new as all others do."""
+    """The message opens the conversation, which shows the number of new messages like all others."""
     await world.type("/task write to me")
 
     await world.page.get_by_role("button", name=", 1 new").click()
@@ -206,7 +209,7 @@ async def test_the_first_direct_message_of_the_app_is_seen_to_be_new(world: Worl
 
 
 async def test_a_choice_of_channels_offers_channels(world: World) -> None:
-    """Neither the app's conversation nor one with a person, where its filter leaves these out."""
+    """The menu offers no direct conversations, because its filter excludes them."""
     await world.type("/task write to me")
     await world.page.get_by_role("button", name=", 1 new").wait_for()
 

@@ -1,4 +1,4 @@
-"""Block Kit: what Slack takes and what it refuses, one line each."""
+"""The rules of Block Kit: each row is one thing that Slack accepts or refuses."""
 
 import pytest
 
@@ -77,7 +77,7 @@ TASK = {"type": "task_card", "task_id": "1", "title": "Fix it", "status": "in_pr
     ],
 )  # fmt: skip
 def test_a_message_may_hold(block: Json) -> None:
-    """What Slack takes passes."""
+    """A block that Slack accepts has no problems."""
     assert problems([block], MESSAGE) == []
 
 
@@ -115,7 +115,7 @@ def test_a_message_may_hold(block: Json) -> None:
     ],
 )  # fmt: skip
 def test_a_message_may_not_hold(block: Json, trouble: str, at: str) -> None:
-    """What Slack refuses is named, with its place."""
+    """A problem names what Slack refuses, and its place."""
     assert problems([block], MESSAGE) == [f"[ERROR] {trouble} [json-pointer:/blocks/0{at}]"]
 
 
@@ -130,19 +130,19 @@ def test_a_message_may_not_hold(block: Json, trouble: str, at: str) -> None:
     ],
 )  # fmt: skip
 def test_blocks_of_a_message_together(blocks: object, trouble: str, at: str) -> None:
-    """Counts and repeated ids are nobody's fault alone."""
+    """Counts, repeated ids and total lengths are checked over all blocks."""
     assert problems(blocks, MESSAGE) == [f"[ERROR] {trouble} [json-pointer:/blocks{at}]"]
 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, False), (MODAL, True), (HOME, True)])
 def test_dialogs_and_home_hold_twice_as_many_blocks(surface: str, *, taken: bool) -> None:
-    """A hundred against fifty."""
+    """They may hold a hundred blocks, and a message fifty."""
     assert (problems([{"type": "divider"}] * 100, surface) == []) is taken
 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, True), (MODAL, False), (HOME, False)])
 def test_markdown_and_tables_are_for_messages(surface: str, *, taken: bool) -> None:
-    """Other surfaces refuse their type."""
+    """Other surfaces refuse these types."""
     blocks = [
         {"type": "markdown", "text": "*x*"},
         {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}]]},
@@ -171,12 +171,12 @@ MODAL_VIEW = {"type": "modal", "title": plain("New task"), "blocks": [section()]
     ],
 )  # fmt: skip
 def test_views_that_slack_refuses(view: Json, kind: str, trouble: str, at: str) -> None:
-    """The trouble is named, with its place in the view."""
+    """A problem names what Slack refuses, and its place in the view."""
     assert f"[ERROR] {trouble} [json-pointer:/view{at}]" in view_problems(view, kind)
 
 
 def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
-    """Every kind of input may stand in it."""
+    """A dialog may have inputs of several kinds."""
     inputs = [
         TYPED | {"multiline": True, "max_length": 3000, "initial_value": "x", "placeholder": plain("…")},
         select(),
@@ -190,7 +190,7 @@ def test_a_dialog_with_inputs_passes_with_a_submit_button() -> None:
 
 
 async def test_invalid_blocks_are_refused_with_their_troubles() -> None:
-    """The answer carries what is wrong, and the world complains."""
+    """The answer contains the problems, and the stand-in records a complaint."""
     trouble = "[ERROR] unsupported type: heading [json-pointer:/blocks/0/type]"
 
     async with world() as api:

@@ -1,4 +1,4 @@
-"""The blocks and dialogs that Taskwire uses, against the rules of Slack's stand-in."""
+"""The kinds of blocks and dialogs that Taskwire uses, at and beyond the limits of Slack's stand-in."""
 
 import pytest
 from pydantic import JsonValue

@@ -1,4 +1,4 @@
-"""The real Bolt app on the stand-in, over both transports: what it needs from Slack, it finds."""
+"""A real Bolt app works with the Slack stand-in over Socket Mode."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -88,7 +88,7 @@ def bolt(slack: SlackSandbox) -> AsyncApp:
 
 @asynccontextmanager
 async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
-    """Run the app over Socket Mode; gives Bolt's socket client, which has no useful type."""
+    """Run the app over Socket Mode. Yields Bolt's socket client, which has no useful type."""
     handler = AsyncSocketModeHandler(bolt(slack), slack.app_token)
     await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it untyped
     await slack.connected()
@@ -99,7 +99,7 @@ async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
 
 
 async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
-    """The whole way: ack, response URL, trigger, submission with errors, submission."""
+    """This uses an ack, a response URL, a trigger, a submission with errors and a submission without."""
     slack = api.slack
     async with running(slack):
         answer = await slack.command("alice", "general", "/task create")
@@ -120,7 +120,7 @@ async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
 
 
 async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
-    """The event is acked, the card stands in the thread, the click replaces it."""
+    """The event is acked, the card is posted in the thread, and a click replaces the card."""
     slack = api.slack
     async with running(slack):
         ts = await slack.mention("alice", "general", "hello")
@@ -136,7 +136,7 @@ async def test_a_mention_brings_a_card_whose_button_works(api: Api) -> None:
 
 
 async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
-    """A refresh costs nothing."""
+    """A refresh loses no command."""
     slack = api.slack
     async with running(slack):
         (before,) = slack.sockets.connections
@@ -150,7 +150,7 @@ async def test_bolt_connects_anew_when_asked_to(api: Api) -> None:
 
 
 async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
-    """Its headers say so, whatever the transport."""
+    """A lost event comes again and is acked."""
     slack = api.slack
     slack.faults.add("app_mention", DeliveryFault.LOST)
     async with running(slack):
@@ -162,7 +162,7 @@ async def test_bolt_sees_a_retry_as_a_retry(api: Api) -> None:
 
 
 async def test_two_apps_share_what_comes(api: Api) -> None:
-    """Each mention is answered once, whichever of them gets it."""
+    """Each mention is answered once, by either of the apps."""
     slack = api.slack
     async with running(slack), running(slack):
         await slack.connected(2)

@@ -1,11 +1,11 @@
-"""What the app hears when people and user groups change, and what an organization's answers show."""
+"""The events for changes of people and user groups, and the answers for an organization."""
 
 from tests.sandbox.slack_app import connected
 from tests.sandbox.slack_worlds import world
 
 
 async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
-    """As users.info shows them, whatever it was that changed."""
+    """The event has the whole user, as users.info shows it."""
     async with world() as api, connected(api) as app:
         await api.slack.change_user("alice", is_restricted=True, deleted=True)
         await api.slack.settled()
@@ -18,7 +18,7 @@ async def test_a_change_of_a_person_is_an_event_with_all_of_them() -> None:
 
 
 async def test_a_change_of_a_group_is_two_events() -> None:
-    """One with all of it, and one with who came and who went."""
+    """One event has the whole group, the other who was added and removed."""
     async with world() as api, connected(api) as app:
         group = api.slack.add_group("ops", ["alice"])
         alice, bob = (api.slack.workspace.user(name).id for name in ("alice", "bob"))
@@ -36,7 +36,7 @@ async def test_a_change_of_a_group_is_two_events() -> None:
 
 
 async def test_who_is_of_an_organization_is_shown_with_their_workspaces() -> None:
-    """The installation says for how much of it it is."""
+    """auth.test shows the organization, and whether the app is installed for all of it."""
     async with world() as api:
         alice = api.slack.workspace.user("alice")
         before = await api.call("users.info", user=alice.id)

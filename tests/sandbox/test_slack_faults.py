@@ -1,4 +1,4 @@
-"""Misbehaviour on demand, for calls and deliveries; and the places where a test may strike."""
+"""The Slack stand-in's faults for calls and deliveries, and the hook around each call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ def texts(api: Api) -> list[str]:
 async def test_a_call_is_answered_badly(
     api: Api, general: str, fault: CallFault, status: int, *, done: bool
 ) -> None:
-    """Some of them were executed all the same; the next call is answered well."""
+    """Some faulty calls are still executed. The next call is answered normally."""
     api.slack.faults.add("chat.postMessage", fault, seconds=0.01)
 
     async with api.raw("chat.postMessage", channel=general, text="hello") as response:
@@ -58,7 +58,7 @@ async def test_a_call_is_answered_badly(
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.REFUSE, False), (CallFault.DONE_THEN_CUT, True)])
 async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """Before or after the execution."""
+    """The connection is cut before or after the execution."""
     api.slack.faults.add("chat.postMessage", fault)
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -70,7 +70,7 @@ async def test_a_connection_is_cut(api: Api, general: str, fault: CallFault, *, 
 
 @pytest.mark.parametrize(("fault", "done"), [(CallFault.HANG, False), (CallFault.DONE_THEN_HANG, True)])
 async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault, *, done: bool) -> None:
-    """Until the client gives up."""
+    """The call hangs until the client gives up."""
     api.slack.faults.add("chat.postMessage", fault)
 
     waiting = asyncio.create_task(api.call("chat.postMessage", channel=general, text="hello"))
@@ -81,7 +81,7 @@ async def test_a_call_is_never_answered(api: Api, general: str, fault: CallFault
 
 
 async def test_an_answer_has_retry_after_and_a_chosen_error(api: Api, general: str) -> None:
-    """Seconds and words are the test's."""
+    """The test chooses the seconds and the error."""
     api.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=7)
     api.slack.faults.add("chat.postMessage", CallFault.ERROR, error="fatal_error")
 
@@ -106,7 +106,7 @@ async def test_chance_follows_the_seed() -> None:
 
 
 async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
-    """So that it strikes one message among many."""
+    """A rule can select one message among many."""
     api.slack.faults.add(
         "chat.postMessage", CallFault.ERROR, where=lambda arguments: arguments["text"] == "b"
     )
@@ -117,7 +117,7 @@ async def test_a_rule_may_look_at_the_arguments(api: Api, general: str) -> None:
 
 
 async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
-    """Before it nothing has happened yet, after it all has, and no answer has been sent."""
+    """The hook is called before the call has its effect, and after it but before the answer."""
     seen: list[tuple[str, str, list[str]]] = []
     api.slack.on_call = lambda phase, call: seen.append((phase, call.method, texts(api)))
 
@@ -127,7 +127,7 @@ async def test_a_test_may_act_around_a_call(api: Api, general: str) -> None:
 
 
 async def test_a_call_may_be_held(api: Api, general: str) -> None:
-    """The callback may wait, and the call with it."""
+    """The hook may wait, and the call waits with it."""
     given_up = asyncio.Event()
 
     async def hold(phase: str, _: Call) -> None:
@@ -144,7 +144,7 @@ async def test_a_call_may_be_held(api: Api, general: str) -> None:
 
 
 async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: str) -> None:
-    """On the same port, with all it knew."""
+    """The port and the stored data stay the same."""
     await api.post(general, "before")
     url = api.slack.api_url
 
@@ -158,7 +158,7 @@ async def test_a_server_that_is_down_refuses_and_comes_back(api: Api, general: s
 
 
 async def test_an_event_is_delivered_twice(api: Api) -> None:
-    """With one event id and no sign of a retry."""
+    """Both deliveries have one event id, and neither is marked as a retry."""
     api.slack.faults.add("message", DeliveryFault.TWICE)
 
     async with connected(api) as app:
@@ -170,7 +170,7 @@ async def test_an_event_is_delivered_twice(api: Api) -> None:
 
 
 async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
-    """The first that the app sees of it is a repetition."""
+    """The app gets the event for the first time as a retry."""
     api.slack.faults.add("message", DeliveryFault.LOST)
 
     async with connected(api) as app:
@@ -182,7 +182,7 @@ async def test_a_lost_event_comes_as_a_retry(api: Api) -> None:
 
 
 async def test_events_come_out_of_order(api: Api) -> None:
-    """The held one follows the next."""
+    """The delayed event arrives after the next one."""
     api.slack.faults.add("message", DeliveryFault.OUT_OF_ORDER)
 
     async with connected(api) as app:
@@ -194,7 +194,7 @@ async def test_events_come_out_of_order(api: Api) -> None:
 
 
 async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
-    """What was not acked comes again on the next connection."""
+    """The attempt ends with connection_lost, and a retry follows."""
     api.slack.faults.add("message", DeliveryFault.CUT)
 
     async with connected(api) as first:
@@ -211,7 +211,7 @@ async def test_a_socket_is_cut_with_a_payload_on_it(api: Api) -> None:
 
 
 async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
-    """The app is asked to connect anew just before the event, which waits for the new connection."""
+    """The app is asked to reconnect just before the event, which waits for the new connection."""
     api.slack.faults.add("message", DeliveryFault.REFRESH)
 
     async with connected(api) as old:
@@ -222,7 +222,7 @@ async def test_a_payload_may_come_with_a_refresh(api: Api) -> None:
 
 
 async def test_a_lost_command_fails_to_the_person(api: Api) -> None:
-    """Commands are not tried again."""
+    """Slack does not retry a command."""
     api.slack.faults.add("/task", DeliveryFault.LOST)
 
     async with connected(api) as app:

@@ -1,11 +1,11 @@
-"""Rate limits, once they are switched on."""
+"""The Slack stand-in's rate limits, when they are turned on."""
 
 from taskwire_sandbox.slack.pace import Pace
 from tests.sandbox.slack_worlds import world
 
 
 class Clock:
-    """Seconds that a test moves."""
+    """A clock in seconds that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -15,7 +15,7 @@ class Clock:
 
 
 def test_a_tier_is_a_sliding_minute() -> None:
-    """The fifty-first call of tier 3 waits until the first is a minute old."""
+    """The fifty-first call of tier 3 must wait until the first one is a minute old."""
     clock = Clock()
     pace = Pace(is_on=True, clock=clock)
 
@@ -31,7 +31,7 @@ def test_a_tier_is_a_sliding_minute() -> None:
 
 
 def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
-    """Three at once, then one a second; another channel is not concerned."""
+    """Three posts may come at once, then one a second. Other channels are not affected."""
     clock = Clock()
     pace = Pace(is_on=True, clock=clock)
 
@@ -44,7 +44,7 @@ def test_a_channel_takes_a_message_a_second_after_a_short_burst() -> None:
 
 
 async def test_too_many_calls_are_told_when_to_come_back() -> None:
-    """HTTP 429 with Retry-After; off unless asked for."""
+    """The answer is HTTP 429 with Retry-After. Without the option there are no limits."""
     async with world(limits="documented") as api:
         for _ in range(20):
             assert (await api.call("usergroups.list"))["ok"]

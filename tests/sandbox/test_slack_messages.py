@@ -1,4 +1,4 @@
-"""Messages as the app sees and makes them: posting, editing, deleting, reading back, reactions."""
+"""Messages of the app: posting, editing, deleting, reading, reactions."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ def general(api: Api) -> str:
 
 
 async def test_a_posted_message_is_the_bots(api: Api, general: str) -> None:
-    """The message carries the bot, the app and the team."""
+    """The message has the ids of the bot, the app and the team."""
     answer = await api.call("chat.postMessage", channel=general, text="hello")
 
     message = answer["message"]
@@ -48,7 +48,7 @@ async def test_a_posted_message_is_the_bots(api: Api, general: str) -> None:
     ],
 )
 async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, posted: str, stored: str) -> None:
-    """Stray control characters become entities, bare addresses links."""
+    """Stray control characters become entities, and bare URLs become links."""
     ts = await api.post(general, posted)
 
     assert api.slack.message("general", ts)["text"] == stored
@@ -59,7 +59,7 @@ async def test_posted_text_is_stored_as_slack_does(api: Api, general: str, poste
     [("random", "not_in_channel"), ("secret", "channel_not_found"), ("C404", "channel_not_found")],
 )
 async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: str) -> None:
-    """A private place does not exist for who is not in it."""
+    """A private conversation does not exist for a bot that is not in it."""
     found = api.slack.workspace.find_channel(place)
 
     answer = await api.call("chat.postMessage", channel=found.id if found else place, text="hello")
@@ -68,7 +68,7 @@ async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: 
 
 
 async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None:
-    """Neither messages nor reactions."""
+    """It accepts neither messages nor reactions."""
     ts = await api.post(general, "before")
     await api.slack.archive("alice", "general")
 
@@ -79,7 +79,7 @@ async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None
 
 
 async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
-    """The message goes to the direct messages with that person."""
+    """The message goes to the direct conversation with that person."""
     alice = api.slack.workspace.user("alice")
 
     answer = await api.call("chat.postMessage", channel=alice.id, text="psst")
@@ -100,14 +100,14 @@ async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
     ],
 )
 async def test_content_that_slack_refuses(api: Api, general: str, arguments: Json, error: str) -> None:
-    """Each with its own word."""
+    """Each kind of content has its own error."""
     answer = await api.call("chat.postMessage", channel=general, **arguments)
 
     assert answer["error"] == error
 
 
 async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, general: str) -> None:
-    """40,000 characters are kept; an edit may have 4,000."""
+    """A post keeps 40,000 characters. An edit may have 4,000."""
     ts = await api.post(general, "x" * 40_001)
 
     edited = await api.call("chat.update", channel=general, ts=ts, text="x" * 4_001)
@@ -117,7 +117,7 @@ async def test_a_long_text_is_cut_when_posted_and_refused_when_edited(api: Api, 
 
 
 async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
-    """About 13,200 characters, wherever they stand."""
+    """The limit is about 13,200 characters in all blocks together."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2_700}}
 
     fits = await api.call("chat.postMessage", channel=general, text="t", blocks=[section] * 4)
@@ -127,7 +127,10 @@ async def test_blocks_have_a_size_together(api: Api, general: str) -> None:
 
 
 async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -> None:
-    """History and replies show it with include_all_metadata; an edit without it keeps it, {} removes it."""
+    """History and replies show it with include_all_metadata.
+
+    An edit without metadata keeps it, and an edit with {} removes it.
+    """
     ts = await api.post(general, "root", metadata=METADATA)
     await api.post(general, "reply", thread_ts=ts, metadata=METADATA)
     await api.call("chat.update", channel=general, ts=ts, text="edited")
@@ -145,7 +148,7 @@ async def test_metadata_comes_back_only_when_asked_for(api: Api, general: str) -
 
 
 async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api, general: str) -> None:
-    """The message is posted, and the id in it is lost: worth a complaint."""
+    """The message is posted without its id, so the stand-in records a complaint."""
     bad = {"event_type": "task wire", "event_payload": {}}
 
     answer = await api.call("chat.postMessage", channel=general, text="a", metadata=bad)
@@ -157,7 +160,7 @@ async def test_metadata_with_a_bad_event_type_is_ignored_with_a_warning(api: Api
 
 
 async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) -> None:
-    """An empty list removes them; the message is marked as edited."""
+    """An empty list removes the blocks. The message is marked as edited."""
     ts = await api.post(general, "a", blocks=[{"type": "divider"}])
 
     await api.call("chat.update", channel=general, ts=ts, text="b")
@@ -169,7 +172,7 @@ async def test_an_edit_keeps_the_blocks_it_leaves_out(api: Api, general: str) ->
 
 
 async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str) -> None:
-    """What is gone is not found, what is somebody else's is refused."""
+    """A missing message is not found. A message of somebody else is refused."""
     theirs = await api.slack.post("alice", "general", "mine")
 
     update = await api.call("chat.update", channel=general, ts=theirs, text="x")
@@ -181,7 +184,7 @@ async def test_only_the_apps_own_messages_can_be_changed(api: Api, general: str)
 
 
 async def test_a_thread_comes_parent_first(api: Api, general: str) -> None:
-    """The parent counts its replies, each reply names its parent's author."""
+    """The parent has the count of its replies, and each reply names the parent's author."""
     root = await api.slack.post("alice", "general", "root")
     first = await api.post(general, "one", thread_ts=root)
     await api.post(general, "two", thread_ts=first)
@@ -197,7 +200,7 @@ async def test_a_thread_comes_parent_first(api: Api, general: str) -> None:
 
 
 async def test_history_is_newest_first_and_without_replies(api: Api, general: str) -> None:
-    """A broadcast reply stands in both."""
+    """A broadcast reply is in the history, too."""
     root = await api.post(general, "root")
     await api.post(general, "hidden", thread_ts=root)
     await api.post(general, "shown", thread_ts=root, reply_broadcast=True)
@@ -209,7 +212,7 @@ async def test_history_is_newest_first_and_without_replies(api: Api, general: st
 
 
 async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, general: str) -> None:
-    """The truth as it is now: a reply that was deleted does not count, nor one that was only edited."""
+    """Deleted replies do not count, and an edit is not a reply."""
     quiet, busy, left = [await api.post(general, text) for text in ("quiet", "busy", "left")]
     stamps = [await api.slack.post("alice", "general", text, busy) for text in ("one", "two", "three")]
     only = await api.slack.post("alice", "general", "only", left)
@@ -224,7 +227,7 @@ async def test_history_says_of_each_root_when_it_was_last_replied_to(api: Api, g
 
 
 async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None:
-    """A page is not shifted by what is written meanwhile; ends count only if inclusive."""
+    """New messages do not shift a page. The ends of a range count only if it is inclusive."""
     stamps = [await api.post(general, str(number)) for number in range(5)]
 
     first = await api.call("conversations.history", channel=general, limit=2)
@@ -243,7 +246,7 @@ async def test_history_comes_in_pages_and_ranges(api: Api, general: str) -> None
 
 
 async def test_every_page_of_a_thread_begins_with_the_parent(api: Api, general: str) -> None:
-    """Who reads all pages sees the parent more than once."""
+    """The parent comes again on every page."""
     root = await api.post(general, "root")
     for number in range(3):
         await api.post(general, str(number), thread_ts=root)
@@ -257,7 +260,7 @@ async def test_every_page_of_a_thread_begins_with_the_parent(api: Api, general: 
 
 
 async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> None:
-    """Its replies stay; a message without replies is gone."""
+    """The replies stay. A message without replies is removed."""
     root = await api.post(general, "root")
     reply = await api.post(general, "reply", thread_ts=root)
 
@@ -270,7 +273,7 @@ async def test_a_deleted_parent_leaves_a_tombstone(api: Api, general: str) -> No
 
 
 async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -> None:
-    """Repetition has its own word each way."""
+    """A second add and a second remove each have an error of their own."""
     ts = await api.slack.post("alice", "general", "look")
     item = {"channel": general, "timestamp": ts, "name": "eyes"}
 
@@ -288,7 +291,7 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """It stands in no history, and only members can see it."""
+    """It is not in the history, and only members can see it."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 
@@ -302,7 +305,7 @@ async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> No
 
 
 async def test_a_permalink_leads_into_the_thread(api: Api, general: str) -> None:
-    """A reply's address names its thread."""
+    """The permalink of a reply names its thread."""
     root = await api.post(general, "root")
     reply = await api.post(general, "reply", thread_ts=root)
 
@@ -313,7 +316,7 @@ async def test_a_permalink_leads_into_the_thread(api: Api, general: str) -> None
 
 
 async def test_the_bot_joins_what_is_public(api: Api) -> None:
-    """Joining is told of in the channel; a private one cannot be joined."""
+    """Joining adds a message to the channel. A private channel cannot be joined."""
     random, secret = (api.slack.workspace.channel(name).id for name in ("random", "secret"))
 
     joined = await api.call("conversations.join", channel=random)
@@ -328,7 +331,7 @@ async def test_the_bot_joins_what_is_public(api: Api) -> None:
 
 
 async def test_places_are_described(api: Api, general: str) -> None:
-    """With the number of members if asked, and who they are."""
+    """The info can include the number of members, and the members can be listed."""
     info = await api.call("conversations.info", channel=general, include_num_members=True)
     members = await api.call("conversations.members", channel=general, limit=2)
     opened = await api.call("conversations.open", users=api.slack.workspace.user("alice").id)

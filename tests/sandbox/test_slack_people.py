@@ -1,4 +1,4 @@
-"""What people do, what they see of it, and which events the app gets for it."""
+"""What people do in Slack, what they see, and which events the app gets."""
 
 from collections.abc import AsyncIterator
 
@@ -47,7 +47,7 @@ def general(api: Api) -> str:
 
 
 async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api, general: str) -> None:
-    """Mentions carry id and name, addresses are linked, control characters are entities."""
+    """Mentions have an id and a name, URLs are links, and control characters are entities."""
     answer = await api.slack.command(
         "alice", "general", "/task", "ask @bob in #random & see https://x.test <b>"
     )
@@ -75,7 +75,7 @@ async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api,
 
 
 async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: Api) -> None:
-    """Or to all, if it says so."""
+    """With `in_channel` it is shown to everyone."""
     app.reply = lambda payload: {"text": payload["text"], "response_type": payload["text"]}
 
     await api.slack.command("alice", "general", "/task", "ephemeral")
@@ -86,7 +86,7 @@ async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: 
 
 
 async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) -> None:
-    """Slack says so itself; the app hears nothing."""
+    """Slack refuses it itself, and the app gets nothing."""
     root = await api.slack.post("alice", "general", "root")
 
     answer = await api.slack.command("alice", "general", "/task", "help", thread_ts=root)
@@ -96,7 +96,7 @@ async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) ->
 
 
 async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> None:
-    """The sixth answer is refused and complained of."""
+    """The sixth answer is refused and recorded as a complaint."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     statuses = []
@@ -111,7 +111,7 @@ async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> No
 
 
 async def test_a_response_url_lives_half_an_hour() -> None:
-    """By the sandbox's clock; a stray field is complained of."""
+    """It expires by the stand-in's clock. An unknown field is a complaint."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -130,7 +130,7 @@ async def test_a_response_url_lives_half_an_hour() -> None:
 
 
 async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
-    """Both speak of the same message, with ids of their own."""
+    """Both events are about the same message and have different event ids."""
     ts = await api.slack.mention("alice", "general", "fix it")
     await api.slack.settled()
 
@@ -139,7 +139,7 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 
 
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
-    """They can be told by their bot id."""
+    """Their bot id shows that they are the app's own."""
     await api.post(general, "hello")
     await api.slack.settled()
 
@@ -147,7 +147,7 @@ async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, ge
 
 
 async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> None:
-    """Not even for a mention."""
+    """Even a mention is not delivered."""
     await api.slack.mention("alice", "random", "hello?")
     await api.slack.settled()
 
@@ -155,7 +155,7 @@ async def test_no_events_from_where_the_bot_is_not(app: SocketApp, api: Api) -> 
 
 
 async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
-    """Edits, deletions, files, broadcasts, other bots and joining each have theirs."""
+    """Edits, deletions, files, broadcasts, other bots and joins each have a subtype."""
     root = await api.slack.post("alice", "general", "root")
     await api.slack.edit("alice", "general", root, "root, better")
     await api.slack.post("bob", "general", "all see", root, broadcast=True)
@@ -176,7 +176,7 @@ async def test_subtypes_of_messages(app: SocketApp, api: Api) -> None:
 
 
 async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general: str) -> None:
-    """The event has a ts of its own; the message keeps its ts and is marked as edited."""
+    """The event has its own ts. The message keeps its ts and is marked as edited."""
     ts = await api.slack.post("alice", "general", "one")
     await api.slack.edit("alice", "general", ts, "two <3")
     await api.slack.settled()
@@ -189,7 +189,7 @@ async def test_an_edit_tells_before_and_after(app: SocketApp, api: Api, general:
 
 
 async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
-    """The message changes and is not marked."""
+    """The message changes but is not marked as edited."""
     ts = await api.slack.post("alice", "general", "see https://example.test")
     await api.slack.unfurl("general", ts, "https://example.test")
     await api.slack.settled()
@@ -200,7 +200,7 @@ async def test_slacks_own_unfurl_is_no_edit(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None:
-    """Also where the bot is not a member; the app's unfurl stands below the message."""
+    """The bot need not be a member. The app's unfurl is shown below the message."""
     ts = await api.slack.post("alice", "random", "see https://coder.test/tasks/1")
     await api.slack.until(lambda: app.events, "the event")
     shared = app.events[0]
@@ -217,7 +217,7 @@ async def test_a_link_is_offered_for_unfurling(app: SocketApp, api: Api) -> None
 
 
 async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> None:
-    """With the author of the message, and without its thread."""
+    """The event names the author of the message, but not its thread."""
     ts = await api.post(general, "card")
     await api.slack.react("alice", "general", ts, ":octagonal_sign:")
     await api.slack.unreact("alice", "general", ts, "octagonal_sign")
@@ -232,7 +232,7 @@ async def test_reactions_are_events(app: SocketApp, api: Api, general: str) -> N
 
 
 async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, api: Api, general: str) -> None:
-    """Its answer may replace the message."""
+    """An answer to the response URL may replace the message."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     answer = await api.slack.click("alice", "general", ts, "go")
@@ -258,7 +258,7 @@ async def test_a_click_carries_the_message_and_a_response_url(app: SocketApp, ap
 async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """Slack's `thread_ts` is for what everybody sees (`in_channel`); chat.postEphemeral whispers."""
+    """`thread_ts` works only with `in_channel`. chat.postEphemeral can whisper in a thread."""
     del app
     root = await api.post(general, "root")
     ts = await api.post(general, "notice", blocks=BUTTONS, thread_ts=root)
@@ -276,7 +276,7 @@ async def test_a_response_url_shows_nothing_in_a_thread_to_one_person(
 
 
 async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, general: str) -> None:
-    """By its value or by its words."""
+    """The option can be named by its value or its text."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     await api.slack.click("alice", "general", ts, "pick", "One")
@@ -288,7 +288,7 @@ async def test_a_choice_in_a_menu_carries_the_option(app: SocketApp, api: Api, g
 async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
     app: SocketApp, api: Api, general: str
 ) -> None:
-    """Slack sends no message along with it; only its response URL can change it."""
+    """The payload has no message, and only the response URL can change it."""
     alice = api.slack.workspace.user("alice").id
     shown = await api.call("chat.postEphemeral", channel=general, user=alice, text="a", blocks=BUTTONS)
 
@@ -302,7 +302,7 @@ async def test_an_ephemeral_message_can_be_clicked_and_taken_away(
 
 
 async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) -> None:
-    """A message shortcut works in a thread too."""
+    """A message shortcut works in a thread, too."""
     root = await api.slack.post("alice", "general", "root")
     reply = await api.slack.post("alice", "general", "reply", root)
 
@@ -319,7 +319,7 @@ async def test_shortcuts_carry_what_they_were_used_on(app: SocketApp, api: Api) 
 
 
 async def test_what_a_person_cannot_do(api: Api, general: str) -> None:
-    """Each says why."""
+    """Each error has a reason."""
     ts = await api.post(general, "card", blocks=BUTTONS)
 
     with pytest.raises(PersonCannot, match="only one's own messages"):
@@ -358,7 +358,7 @@ async def test_a_typed_message_comes_with_its_rich_text(app: SocketApp, api: Api
 
 
 async def test_only_subscribed_events_are_delivered() -> None:
-    """The manifest decides, and needs the scope too."""
+    """The manifest must subscribe to the event and have its scope."""
     manifest = {
         "display_information": {"name": "Small"},
         "oauth_config": {"scopes": {"bot": ["app_mentions:read"]}},
@@ -376,7 +376,7 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
 
 async def test_only_declared_commands_and_shortcuts_exist() -> None:
-    """Anything else is refused before the app hears of it."""
+    """Others are refused before the app gets them."""
     manifest = {
         "display_information": {"name": "Small"},
         "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},

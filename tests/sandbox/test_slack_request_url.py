@@ -1,4 +1,4 @@
-"""HTTP mode: signed requests, retries with their headers, the handshake, forms for what people do."""
+"""HTTP mode: signed requests, retries with their headers, the URL handshake, and forms."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ from tests.sandbox.slack_worlds import world
 
 
 class HttpApp:
-    """An app behind a request URL: it keeps what it got and answers as told."""
+    """An app behind a request URL. It records requests and answers as a test says."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], str]] = []
@@ -21,7 +21,7 @@ class HttpApp:
         self.url = ""
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Take one request."""
+        """Answer one request."""
         body = await request.text()
         self.requests.append((dict(request.headers), body))
         if '"url_verification"' in body:
@@ -29,7 +29,7 @@ class HttpApp:
         return self.answer()
 
     def form(self) -> Json:
-        """The last body, read as a form."""
+        """The last body, parsed as a form."""
         return {key: values[0] for key, values in parse_qs(self.requests[-1][1]).items()}
 
 
@@ -54,7 +54,7 @@ async def api(app: HttpApp) -> AsyncIterator[Api]:
 
 
 async def test_events_are_signed(app: HttpApp, api: Api) -> None:
-    """The SDK's own verifier agrees."""
+    """The SDK's own verifier accepts the signature."""
     await api.slack.post("alice", "general", "hello")
     await api.slack.settled()
 
@@ -65,7 +65,7 @@ async def test_events_are_signed(app: HttpApp, api: Api) -> None:
 
 
 async def test_retries_say_that_they_are(app: HttpApp, api: Api) -> None:
-    """The number and the reason stand in headers; after the last the event is given up."""
+    """Headers have the number and the reason of a retry. After the last retry the event is given up."""
     app.answer = lambda: web.Response(status=503)
 
     await api.slack.post("alice", "general", "hello")
@@ -78,7 +78,7 @@ async def test_retries_say_that_they_are(app: HttpApp, api: Api) -> None:
 
 
 async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
-    """The app may say that it does not want the event again."""
+    """The app can refuse further retries with a header."""
     app.answer = lambda: web.Response(status=500, headers={"X-Slack-No-Retry": "1"})
 
     await api.slack.post("alice", "general", "hello")
@@ -88,7 +88,7 @@ async def test_no_retry_ends_the_retries(app: HttpApp, api: Api) -> None:
 
 
 async def test_the_handshake_returns_the_challenge(app: HttpApp, api: Api) -> None:
-    """As when the URL is entered in the app's settings."""
+    """Slack sends the challenge when the URL is entered in the app's settings."""
     assert await api.slack.requests.verify()
     assert len(app.requests) == 1
 
@@ -104,14 +104,14 @@ async def test_commands_are_forms(app: HttpApp, api: Api) -> None:
 
 
 async def test_interactions_are_json_in_a_form(app: HttpApp, api: Api) -> None:
-    """In the field `payload`."""
+    """The JSON is in the field `payload`."""
     await api.slack.shortcut("alice", "new_task")
 
     assert json.loads(app.form()["payload"])["callback_id"] == "new_task"
 
 
 async def test_an_app_that_is_not_there_fails_to_the_person(api: Api) -> None:
-    """As dispatch_failed."""
+    """The error is dispatch_failed."""
     api.slack.requests.override = "http://127.0.0.1:9/slack/events"
 
     answer = await api.slack.command("alice", "general", "/task help")

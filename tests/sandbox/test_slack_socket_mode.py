@@ -1,4 +1,4 @@
-"""Socket Mode: tickets, hello, one of several connections, acks, retries, frames of farewell."""
+"""Socket Mode: tickets, hello, several connections, acks, retries, and how connections end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,14 +18,14 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def test_hello_counts_the_connections(api: Api) -> None:
-    """The second connection is told that there are two."""
+    """The second connection hears that there are two."""
     async with connected(api) as first, connected(api) as second:
         assert (first.hello["num_connections"], second.hello["num_connections"]) == (1, 2)
         assert first.hello["connection_info"] == {"app_id": "A0TW000001"}
 
 
 async def test_a_ticket_opens_one_connection(api: Api) -> None:
-    """The same address does not work twice."""
+    """The same URL does not work twice."""
     url = await socket_url(api)
 
     async with api.session.ws_connect(url):
@@ -36,7 +36,7 @@ async def test_a_ticket_opens_one_connection(api: Api) -> None:
 
 
 async def test_the_eleventh_connection_is_turned_away(api: Api) -> None:
-    """Ten are the most."""
+    """Ten connections are the most."""
     async with AsyncExitStack() as stack:
         for _ in range(10):
             await stack.enter_async_context(connected(api))
@@ -46,7 +46,7 @@ async def test_the_eleventh_connection_is_turned_away(api: Api) -> None:
 
 
 async def test_each_payload_goes_to_one_connection(api: Api) -> None:
-    """Two connections share six messages, and each sees three."""
+    """Two connections share six messages, three for each."""
     async with connected(api) as first, connected(api) as second:
         for number in range(6):
             await api.slack.post("alice", "general", str(number))
@@ -57,7 +57,7 @@ async def test_each_payload_goes_to_one_connection(api: Api) -> None:
 
 
 async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
-    """Of two connections each has every second one, though an event comes between any two."""
+    """Each of two connections gets every second command, although events come between them."""
     async with connected(api) as first, connected(api) as second:
         for number in range(4):
             await api.slack.command("alice", "general", "/task", str(number))
@@ -72,7 +72,7 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
 
 
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
-    """It says for whom, where from, and whether the channel is shared."""
+    """It names the recipient and the conversation, and whether the channel is shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
         await api.slack.settled()
@@ -102,7 +102,7 @@ async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
 
 
 async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
-    """With the number of the attempt; then Slack gives up, and the world complains."""
+    """Each attempt has its number. Then Slack gives up, and the stand-in records complaints."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -117,7 +117,7 @@ async def test_an_unacked_event_is_brought_three_more_times(api: Api) -> None:
 
 
 async def test_an_event_without_any_connection_waits_for_one() -> None:
-    """The retry is the only delivery, and nobody complains."""
+    """The event comes as a retry, and there is no complaint."""
     async with world(retry_seconds=(0.0, 0.2, 0.2)) as api:
         await api.slack.post("alice", "general", "hello")
         async with connected(api) as app:
@@ -128,7 +128,7 @@ async def test_an_event_without_any_connection_waits_for_one() -> None:
 
 
 async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> None:
-    """As Slack says it."""
+    """The error is the one that Slack shows."""
     answer = await api.slack.command("alice", "general", "/task help")
 
     assert answer.failure == '/task failed with the error "dispatch_failed"'
@@ -136,7 +136,7 @@ async def test_a_command_without_a_connection_fails_to_the_person(api: Api) -> N
 
 
 async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None:
-    """It is not tried again."""
+    """The command is not delivered again."""
     async with connected(api) as app:
         app.is_silent = True
         api.slack.sockets.ack_seconds = 0.05
@@ -147,7 +147,7 @@ async def test_a_command_that_is_not_acked_fails_to_the_person(api: Api) -> None
 
 
 async def test_a_connection_that_breaks_loses_its_payload() -> None:
-    """The event comes again on another connection; a broken connection is no mistake of the app."""
+    """The event comes again on another connection. A broken connection is not a complaint."""
     async with world(retry_seconds=(0.0, 0.1, 0.1)) as api, connected(api) as first:
         first.is_silent = True
         await api.slack.post("alice", "general", "hello")
@@ -163,7 +163,7 @@ async def test_a_connection_that_breaks_loses_its_payload() -> None:
 
 
 async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) -> None:
-    """A warning changes nothing; after refresh_requested nothing more comes on the old socket."""
+    """A warning changes nothing. After refresh_requested the old socket gets nothing more."""
     async with connected(api) as old:
         await api.slack.sockets.warn()
         await api.slack.sockets.refresh()
@@ -176,7 +176,7 @@ async def test_a_refresh_asks_for_a_new_connection_before_it_closes(api: Api) ->
 
 
 async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
-    """The SDK measures its connection by that."""
+    """The SDK measures its connection by the pong's content."""
     async with api.session.ws_connect(await socket_url(api), autoping=False) as socket:
         await socket.receive_json()
         await socket.ping(b"sdk-ping-pong:1.5")
@@ -186,7 +186,7 @@ async def test_a_ping_is_answered_with_the_same_words(api: Api) -> None:
 
 
 async def test_frames_that_are_no_acks_are_complained_of(api: Api) -> None:
-    """So are acks for what never was."""
+    """An ack for an unknown envelope is a complaint, too."""
     async with connected(api) as app:
         await app.socket.send_str("hello?")
         await app.socket.send_json({"envelope_id": "e404"})
@@ -199,7 +199,7 @@ async def test_frames_that_are_no_acks_are_complained_of(api: Api) -> None:
 
 
 async def test_many_messages_arrive_once_each_over_several_connections() -> None:
-    """A storm over four connections, chosen by chance."""
+    """Four hundred messages go to four connections, chosen at random."""
     async with world(balance="random", seed=7) as api, AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(connected(api)) for _ in range(4)]
         await asyncio.gather(*(api.slack.post("alice", "general", str(n)) for n in range(400)))

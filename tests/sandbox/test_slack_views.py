@@ -1,4 +1,4 @@
-"""Dialogs and the Home tab: triggers, the stack, hashes, submitting, what Slack's client checks itself."""
+"""Dialogs and the Home tab: triggers, the stack, hashes, submitting, and the checks of Slack's client."""
 
 from collections.abc import AsyncIterator
 
@@ -66,7 +66,7 @@ async def app(api: Api) -> AsyncIterator[SocketApp]:
 
 @pytest.fixture
 async def form(app: SocketApp, api: Api) -> View:
-    """The form, open before Alice."""
+    """The form, open for Alice."""
     assert app.hello
     trigger = (await api.slack.shortcut("alice", "new_task")).trigger_id
     answer = await api.call("views.open", trigger_id=trigger, view=FORM)
@@ -80,7 +80,7 @@ def submitted(app: SocketApp) -> Json:
 
 
 async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
-    """A second use, and an invention, have errors of their own."""
+    """A used trigger and an invented one have errors of their own."""
     used = next(iter(api.slack.backend.tickets.triggers))
 
     again = await api.call("views.open", trigger_id=used, view=FORM)
@@ -91,7 +91,7 @@ async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
 
 
 async def test_a_trigger_lives_three_seconds() -> None:
-    """By the sandbox's clock."""
+    """It expires by the stand-in's clock."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -103,7 +103,7 @@ async def test_a_trigger_lives_three_seconds() -> None:
 
 
 async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp, api: Api) -> None:
-    """State, hash, ids; the app gets the same with a press."""
+    """Slack adds state, hash and ids. A press sends the same view to the app."""
     answer = await api.slack.press("alice", form, "reload")
 
     payload = submitted(app)
@@ -116,7 +116,7 @@ async def test_a_dialog_is_shown_with_what_slack_adds(form: View, app: SocketApp
 
 
 async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp, api: Api) -> None:
-    """Values go by action id or block id; an untouched menu keeps its first choice."""
+    """Values are given by action id or block id. An unchanged menu keeps its initial choice."""
     result = await api.slack.submit("alice", form, {"prompt": "fix it"})
 
     payload = submitted(app)
@@ -127,7 +127,7 @@ async def test_submitting_gives_the_values_and_closes(form: View, app: SocketApp
 
 
 async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketApp, api: Api) -> None:
-    """Required fields and lengths."""
+    """Slack's client checks required fields and lengths."""
     with pytest.raises(PersonCannot, match="Prompt: this is a required field"):
         await api.slack.submit("alice", form)
     with pytest.raises(PersonCannot, match="Prompt: at most 10 characters"):
@@ -137,7 +137,7 @@ async def test_slack_checks_before_the_app_hears_of_it(form: View, app: SocketAp
 
 
 async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: Api) -> None:
-    """It stays open; errors for what is no input are complained of."""
+    """The dialog stays open. Errors for other blocks than inputs are a complaint."""
     app.reply = lambda _: {"response_action": "errors", "errors": {"prompt": "Too short", "more": "?"}}
 
     result = await api.slack.submit("alice", form, {"text": "x"})
@@ -147,7 +147,7 @@ async def test_errors_are_shown_in_the_dialog(form: View, app: SocketApp, api: A
 
 
 async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api: Api) -> None:
-    """An update keeps the id, a push goes on top, a clear closes all."""
+    """An update keeps the id, a push opens a dialog on top, and a clear closes all."""
     app.reply = lambda _: {"response_action": "push", "view": FORM}
     pushed = (await api.slack.submit("alice", form, {"text": "x"})).view
     assert pushed is not None
@@ -164,7 +164,7 @@ async def test_an_ack_may_update_push_and_clear(form: View, app: SocketApp, api:
 async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
     form: View, app: SocketApp, api: Api
 ) -> None:
-    """The person reads that Slack had trouble."""
+    """The person sees that Slack had trouble."""
     app.is_silent = True
     api.slack.sockets.ack_seconds = 0.05
 
@@ -175,7 +175,7 @@ async def test_a_submission_that_is_not_acked_leaves_the_dialog_open(
 
 
 async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
-    """Pushing needs a press within a dialog."""
+    """A push needs a trigger from within a dialog."""
     errors = []
     assert api.slack.views("alice") == [form]
     for _ in range(3):
@@ -189,7 +189,7 @@ async def test_three_dialogs_are_the_most(form: View, api: Api) -> None:
 
 
 async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> None:
-    """A stale hash is a conflict; a closed view is not found."""
+    """A stale hash is a conflict. A closed view is not found."""
     stale = form.hash
     fresh = await api.call("views.update", view_id=form.id, hash=stale, view=LOADING)
     conflict = await api.call("views.update", view_id=form.id, hash=stale, view=FORM)
@@ -201,7 +201,7 @@ async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> No
 
 
 async def test_an_external_id_is_unique(form: View, api: Api) -> None:
-    """It names a view for updates as well."""
+    """It can also name the view for an update."""
     await api.call("views.update", view_id=form.id, view=FORM | {"external_id": "mine"})
     trigger = (await api.slack.shortcut("bob", "new_task")).trigger_id
 
@@ -212,7 +212,7 @@ async def test_an_external_id_is_unique(form: View, api: Api) -> None:
 
 
 async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api) -> None:
-    """Only with notify_on_close."""
+    """The app gets a view_closed payload only with notify_on_close."""
     await api.call("views.update", view_id=form.id, view=FORM | {"notify_on_close": True})
 
     await api.slack.close("alice", form)
@@ -222,7 +222,7 @@ async def test_closing_is_told_if_asked_for(form: View, app: SocketApp, api: Api
 
 
 async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -> None:
-    """Typing into an external menu asks for them."""
+    """Typing into an external menu requests them."""
     app.reply = lambda payload: {"options": [{"text": plain(payload["value"]), "value": "1"}]}
 
     offered = await api.slack.suggest("alice", form, "find", "dock")
@@ -231,7 +231,7 @@ async def test_options_come_from_the_app(form: View, app: SocketApp, api: Api) -
 
 
 async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
-    """The event says which tab, and what stands there already; hashes guard against races."""
+    """The event names the tab and has its present view. A hash protects against races."""
     alice = api.slack.workspace.user("alice").id
 
     await api.slack.open_home("alice")
@@ -249,7 +249,7 @@ async def test_home_is_published_and_shown(app: SocketApp, api: Api) -> None:
 
 
 async def test_a_view_that_slack_refuses_is_named(app: SocketApp, api: Api) -> None:
-    """The answer has the place of the trouble; a huge view has its own error."""
+    """The answer names the place of the problem. A very large view has its own error."""
     assert app.hello
     trigger = (await api.slack.shortcut("alice", "new_task")).trigger_id
 

@@ -1,4 +1,4 @@
-"""The Web API's door: tokens, arguments, scopes, forms and JSON, what is complained of."""
+"""The Web API's endpoint: tokens, arguments, scopes, forms and JSON, and complaints."""
 
 from collections.abc import AsyncIterator
 
@@ -35,7 +35,7 @@ async def test_auth_test_says_who_the_bot_is(api: Api) -> None:
     [("", "not_authed"), ("xoxb-other", "invalid_auth"), ("app", "not_allowed_token_type")],
 )
 async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> None:
-    """A refusal comes as HTTP 200 with Slack's word for it."""
+    """A refusal is HTTP 200 with Slack's error."""
     token = api.slack.app_token if token == "app" else token
 
     async with api.raw("auth.test", token=token) as response:
@@ -45,7 +45,7 @@ async def test_a_wrong_token_is_refused(api: Api, token: str, error: str) -> Non
 
 
 async def test_an_unknown_method_is_refused_and_complained_of(api: Api) -> None:
-    """A method that is not looked like is a mistake of the app."""
+    """Calling an unknown method is a mistake of the app."""
     answer = await api.call("chat.shout")
 
     assert answer == {"ok": False, "error": "unknown_method", "req_method": "chat.shout"}
@@ -53,7 +53,7 @@ async def test_an_unknown_method_is_refused_and_complained_of(api: Api) -> None:
 
 
 async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> None:
-    """Slack ignores what it does not know; a test should not."""
+    """Slack ignores unknown arguments. A test should notice them."""
     answer = await api.call("users.info", user=api.slack.workspace.user("alice").id, colour="red")
 
     assert answer["ok"]
@@ -61,7 +61,7 @@ async def test_an_unknown_argument_is_ignored_and_complained_of(api: Api) -> Non
 
 
 async def test_a_missing_argument_is_named(api: Api) -> None:
-    """The answer says which field is missing."""
+    """The answer names the missing fields."""
     answer = await api.call("reactions.add", name="eyes")
 
     assert answer["error"] == "invalid_arguments"
@@ -72,7 +72,7 @@ async def test_a_missing_argument_is_named(api: Api) -> None:
 
 
 async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
-    """Blocks and metadata in a form are strings of JSON; booleans are words."""
+    """Blocks and metadata in a form are JSON strings, and booleans are words."""
     channel = api.slack.workspace.channel("general").id
 
     answer = await api.form(
@@ -90,7 +90,7 @@ async def test_forms_carry_structures_as_json_strings(api: Api) -> None:
 
 
 async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
-    """A token within JSON is no token."""
+    """A token in a JSON body does not count."""
     async with api.session.post(
         api.slack.api_url + "auth.test", json={"token": api.slack.bot_token}
     ) as response:
@@ -100,7 +100,7 @@ async def test_a_json_body_needs_its_token_in_the_header(api: Api) -> None:
 
 
 async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
-    """The first step of an upload is one of the methods without JSON."""
+    """The first step of an upload is a method that does not accept JSON."""
     as_json = await api.call("files.getUploadURLExternal", filename="a.txt", length=3)
     as_form = await api.form("files.getUploadURLExternal", filename="a.txt", length="3")
 
@@ -108,13 +108,13 @@ async def test_what_takes_forms_only_refuses_json(api: Api) -> None:
 
 
 async def test_every_answer_has_a_date(api: Api) -> None:
-    """The date of an answer is how a client knows Slack's clock."""
+    """A client knows Slack's time from the Date header."""
     async with api.raw("auth.test") as response:
         assert response.headers["Date"].endswith("GMT")
 
 
 async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
-    """Slack says so in JSON."""
+    """The error is an answer in JSON."""
     headers = {"Content-Type": "application/json"}
 
     async with api.session.post(api.slack.api_url + "auth.test", data=b"{", headers=headers) as response:
@@ -122,7 +122,7 @@ async def test_a_body_that_is_no_json_is_refused(api: Api) -> None:
 
 
 async def test_a_missing_scope_is_named_and_complained_of() -> None:
-    """Only what the manifest asks for is granted."""
+    """Only the scopes of the manifest are granted."""
     manifest = {"display_information": {"name": "Small"}, "oauth_config": {"scopes": {"bot": ["users:read"]}}}
 
     async with world(manifest=manifest) as api:
@@ -135,7 +135,7 @@ async def test_a_missing_scope_is_named_and_complained_of() -> None:
 
 
 async def test_an_excused_complaint_is_set_aside(api: Api) -> None:
-    """A test that provokes something says so."""
+    """A test that provokes a complaint can excuse it."""
     await api.call("chat.shout")
 
     api.slack.excuse("chat.shout")
@@ -146,7 +146,7 @@ async def test_an_excused_complaint_is_set_aside(api: Api) -> None:
 
 
 async def test_people_are_found_by_id_and_address(api: Api) -> None:
-    """The address needs its scope; strangers and unknown addresses are not found."""
+    """The search by address ignores case. Unknown ids and addresses are not found."""
     alice = api.slack.workspace.user("alice")
 
     found = await api.form("users.lookupByEmail", email="ALICE@acme.test")
@@ -163,7 +163,7 @@ async def test_people_are_found_by_id_and_address(api: Api) -> None:
 
 
 async def test_user_groups_are_listed(api: Api) -> None:
-    """A group is known by its id and gives its members."""
+    """A group is listed with its members."""
     group = api.slack.add_group("admins", ["alice"])
 
     listed = await api.call("usergroups.list", include_users=True)
@@ -175,7 +175,7 @@ async def test_user_groups_are_listed(api: Api) -> None:
 
 
 async def test_lists_come_in_pages(api: Api) -> None:
-    """A cursor leads on until it is empty; a bad one is refused."""
+    """The cursor leads to the next page and is empty at the end. A wrong one is refused."""
     first = await api.call("users.list", limit=2)
     second = await api.call("users.list", limit=2, cursor=first["response_metadata"]["next_cursor"])
     refused = await api.call("users.list", cursor="nonsense")
