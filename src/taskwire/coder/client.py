@@ -1,9 +1,9 @@
-"""The door to Coder: one account's calls, each with a time-out, each answered by done, not done or unknown.
+"""The client for Coder: the calls of one account, each with a timeout.
 
-Done is the documented success alone and returns; everything else raises one of the tree that `errors` draws.
-Nothing is retried and no redirect is followed. Several clients, one an account, share one httpx client. It
-ends at typed values: no payload, header or httpx object goes up from here, and the token leaves only in its
-header.
+A call returns only after its documented success. Every other outcome raises an error from the tree in
+`errors`. The client repeats nothing and follows no redirect. Several clients, one for each account, share one
+httpx client. Results are typed values: no payload, header or httpx object leaves this module, and the token
+is sent only in its header.
 """
 
 import asyncio
@@ -25,23 +25,24 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import blaming
 
 USERS_PAGE = 100
-# What is longer would fill this process's memory. A task takes about 1 kB of a list, and more in what is made
-# of it; of lists there may be three for a moment.
+# A longer answer would fill this process's memory. A task takes about 1 kB of a list, and more in what is
+# made of it. There may be three lists at a moment.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
-# An answer that has grown so long goes on when no other does: all at once they would fill the memory too.
+# An answer that is longer than this waits while another long one is read: together they would fill the memory
+# too.
 LONG_ANSWER_BYTES = 256 * 1024
-# A search for an e-mail address that has not ended after this many pages is not a search any more.
+# A search for one e-mail address never has this many pages.
 USERS_PAGES = 20
 
 
 @dataclass(frozen=True)
 class CoderTimeouts:
-    """How long each kind of call may take in all, in seconds."""
+    """How long each kind of call may take as a whole, in seconds."""
 
     connect: float = 10.0
     read: float = 15.0
-    # Reading a live log or sending input dials the agent, for up to 30 s; sending then waits for the agent to
-    # take the words, 2 s of echo and 15 s of work.
+    # To read a live log or to send input, Coder dials the agent for up to 30 s. After that a send waits until
+    # the agent has taken the input: 2 s for the echo and 15 s for the work.
     logs: float = 45.0
     send: float = 60.0
     # Coder may ask a language model for the task's name before it answers.
@@ -50,7 +51,7 @@ class CoderTimeouts:
 
 
 class CoderClient:
-    """What one Coder account can do."""
+    """The calls that one Coder account can make."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class CoderClient:
         self._long_lists, self._long_answers = asyncio.Semaphore(), asyncio.Semaphore()
         self._base_url = base_url.rstrip("/")
         self._token = token
-        # By Coder's clock, or that of what stands before it.
+        # The time of the last answer, by the clock of Coder or of a proxy before it.
         self.last_answer_at: datetime | None = None
 
     @classmethod
@@ -83,13 +84,13 @@ class CoderClient:
         most_bytes: int = LARGEST_LIST_BYTES,
         mask: Callable[[str], str] = str,
     ) -> AsyncIterator["CoderClient"]:
-        """Give a client with connections of its own, and close them."""
+        """Open a client with connections of its own, and close them at the end."""
         session = transport.make_session(proxy=transport.proxy_for(base_url))
         async with transport.make_http_client(session) as http:
             yield cls(http, base_url, token, timeouts=timeouts, most_bytes=most_bytes, mask=mask)
 
     def __repr__(self) -> str:
-        """Name the server and never the token."""
+        """Name the server, and never the token."""
         return f"CoderClient({self._base_url!r})"
 
     def acting_with(self, token: str) -> "CoderClient":
@@ -106,7 +107,7 @@ class CoderClient:
         return client
 
     async def build_info(self) -> models.BuildInfo:
-        """Ask which Coder this is; needs no valid token."""
+        """Return the server's version. This needs no valid token."""
         body = await self._get("build info", "/buildinfo")
         return models.read(models.BuildInfo, body, "build info")
 
@@ -115,12 +116,12 @@ class CoderClient:
         return await self.get_user("me")
 
     async def get_user(self, user: str) -> models.User:
-        """Return a user by name or id; Coder finds nobody by e-mail here."""
+        """Return a user by name or id. Coder finds nobody by e-mail here."""
         body = await self._get("get user", f"/users/{_segment(user)}")
         return models.read(models.User, body, "get user")
 
     async def find_may_connect(self) -> bool | None:
-        """Say whether this account may talk to everybody's agents; None where Coder does not tell."""
+        """Return whether this account may talk to everybody's agents; None if Coder does not say."""
         check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
         try:
             body = await self._ask("check rights", "POST", "/authcheck", 200, {"checks": {"connects": check}})
@@ -129,7 +130,7 @@ class CoderClient:
             return None
 
     async def list_users(self, query: str = "") -> list[models.User]:
-        """Return the users that a search finds; an account without the right sees only itself."""
+        """Return the users that match a search. An account without the right to list sees only itself."""
         found: list[models.User] = []
         for page in range(USERS_PAGES):
             params = {"q": query, "limit": str(USERS_PAGE), "offset": str(page * USERS_PAGE)}
@@ -141,18 +142,18 @@ class CoderClient:
         raise errors.UnexpectedCoderAnswer("list users", f"still going on after {USERS_PAGES} pages")
 
     async def list_users_by_email(self, email: str) -> list[models.User]:
-        """Return who has exactly this address, case aside; Coder's own search takes any part of it."""
+        """Return the users with exactly this address, in any case. Coder's search also matches parts."""
         wanted = _lowered(email)
         return [user for user in await self.list_users(wanted) if _lowered(user.email) == wanted]
 
     async def list_templates(self) -> tuple[models.Template, ...]:
-        """Return the templates that this account may see, make tasks, and are not deprecated."""
+        """Return the templates for tasks that this account may see and that are not deprecated."""
         params = {"q": "has-ai-task:true deprecated:false"}
         body = await self._get("list templates", "/templates", params)
         return models.read_list(models.Template, body, "list templates")
 
     async def list_presets(self, template_version_id: str) -> tuple[models.Preset, ...]:
-        """Return a template version's presets; a server that knows of none has none."""
+        """Return the presets of a template version; none if the server does not know presets."""
         path = f"/templateversions/{_segment(template_version_id)}/presets"
         try:
             body = await self._get("list presets", path)
@@ -165,12 +166,12 @@ class CoderClient:
         return models.read_list(models.Preset, body, "list presets")
 
     async def list_tasks_raw(self, query: str = "") -> bytes:
-        """Return the list as it came, for `lists.pieces`; without a query, all that the account sees."""
+        """Return the list as bytes for `lists.pieces`; without a query, all tasks that the account sees."""
         params = {"q": query} if query else None
         return await self._get("list tasks", "/tasks", params, is_list=True)
 
     async def get_task(self, task: str) -> models.Task:
-        """Return a task by its id, `owner/name`, or a name of this account's own."""
+        """Return a task by its id, by `owner/name`, or by the name of a task of this account."""
         body = await self._get("get task", _task_path(task))
         return models.read(models.Task, body, "get task")
 
@@ -183,7 +184,7 @@ class CoderClient:
         *,
         preset_id: str | None = None,
     ) -> models.Task:
-        """Create a task for an owner; its name is what makes a repeat safe: `NameTaken` if there is one."""
+        """Create a task for an owner. A repeat is safe: it raises `NameTaken`, because the name exists."""
         wanted = {
             "template_version_id": template_version_id,
             "template_version_preset_id": preset_id,
@@ -196,30 +197,30 @@ class CoderClient:
         return models.read(models.Task, body, "create task")
 
     async def delete_task(self, task: str) -> None:
-        """Delete a task and its workspace; `BuildActive` while a build is under way."""
+        """Delete a task and its workspace. Raise `BuildActive` while a build is under way."""
         await self._ask("delete task", "DELETE", _task_path(task), 202)
 
     async def edit_input(self, task: str, text: AgentText) -> None:
-        """Replace the prompt of a paused task; `MustBePaused` otherwise."""
+        """Replace the prompt of a paused task. Raise `MustBePaused` if it is not paused."""
         await self._ask("edit input", "PATCH", f"{_task_path(task)}/input", 204, {"input": text})
 
     async def send(self, task: str, text: AgentText) -> None:
-        """Give the agent input; the agent takes no leading or trailing blanks."""
+        """Send the agent an input. agentapi removes blanks at both ends."""
         path = f"{_task_path(task)}/send"
         await self._ask("send input", "POST", path, 204, {"input": text}, self.timeouts.send)
 
     async def get_logs(self, task: str) -> models.TaskLogs:
-        """Return the whole log, or the snapshot of a task that does not run."""
+        """Return the whole log, or the snapshot if the task does not run."""
         body = await self._get("get logs", f"{_task_path(task)}/logs", seconds=self.timeouts.logs)
         return models.read(models.TaskLogs, body, "get logs")
 
     async def pause(self, task: str) -> models.Build:
-        """Start a build that stops the workspace, also if it is stopped already."""
+        """Start a build that stops the workspace, even if the workspace is stopped already."""
         body = await self._ask("pause task", "POST", f"{_task_path(task)}/pause", 202)
         return models.read(models.Started, body, "pause task").workspace_build
 
     async def resume(self, task: str) -> models.Build:
-        """Start a build that starts the workspace; `AlreadyRunning` if it runs."""
+        """Start a build that starts the workspace. Raise `AlreadyRunning` if it runs."""
         body = await self._ask("resume task", "POST", f"{_task_path(task)}/resume", 202)
         return models.read(models.Started, body, "resume task").workspace_build
 
@@ -234,17 +235,18 @@ class CoderClient:
         return models.read_list(models.BuildLog, body, "list build logs")
 
     async def list_reports(self, agent_id: str, app_id: str) -> list[models.AgentReport]:
-        """Return everything that the task's app ever reported, oldest first; empty if the agent lacks it."""
+        """Return all reports of the task's app, oldest first; none if the agent does not have the app."""
         body = await self._get("list reports", f"/workspaceagents/{_segment(agent_id)}")
         agent = models.read(models.Agent, body, "list reports")
         reports = [report for app in agent.apps if app.id == app_id for report in app.statuses]
-        # Coder sends the newest first. Times are cut to microseconds: equal ones must keep Coder's order.
+        # Coder sends the newest first. Its times are cut to microseconds, so equal times must keep Coder's
+        # order.
         reports.reverse()
         reports.sort(key=lambda report: report.created_at)
         return reports
 
     async def find_token_end(self) -> datetime | None:
-        """Return when the session token expires, or None if this account cannot learn it."""
+        """Return when the session token expires; None if this account cannot find out."""
         key_id, dash, _ = self._token.partition("-")
         if not dash:
             return None
@@ -255,14 +257,14 @@ class CoderClient:
         return models.read(models.ApiKey, body, "get key").expires_at
 
     async def list_missing_scopes(self) -> list[str]:
-        """Return which of the scopes that Taskwire needs the session token lacks."""
+        """Return the scopes that Taskwire needs and the session token lacks."""
         key_id, dash, _ = self._token.partition("-")
         if not dash:
             return []
         try:
             body = await self._get("get key", f"/users/me/keys/{_segment(key_id)}")
         except (errors.NotFound, errors.Forbidden):
-            # An account may always read its own; so it is the token that may not.
+            # An account may always read its own keys, so it is the token that lacks the right.
             return [scopes.READS_ITSELF]
         return scopes.list_missing(models.read(models.ApiKey, body, "get key").scopes)
 
@@ -290,7 +292,7 @@ class CoderClient:
         params: dict[str, str] | None = None,
         is_list: bool = False,
     ) -> bytes:
-        """Send one request and return the body of its documented success."""
+        """Send one request. Return the body if the status is the documented success."""
         seconds = seconds or self.timeouts.change
         bounds = self._bounds(is_list=is_list)
         call = self._fetch(method, path, content, params, seconds, bounds)
@@ -301,7 +303,7 @@ class CoderClient:
             raise broken(what, f"the answer is longer than {bounds.most_bytes:,} bytes")
         if status == success:
             return body
-        # Whatever echoes headers in its error page must not bring the token into an exception's text.
+        # An error page may repeat headers. The token must not get into an exception's text.
         body = body.replace(self._token.encode(), b"***")
         about_tasks, at = path.startswith("/tasks"), self.last_answer_at
         raise errors.sort(
@@ -317,9 +319,10 @@ class CoderClient:
         seconds: float,
         bounds: "_Bounds",
     ) -> tuple[int, bytes | None, str | None]:
-        """Return status, body if it is of a bearable length, and Retry-After.
+        """Return the status, the body (None if it is too long), and Retry-After.
 
-        No frame that sees httpx is left when we raise.
+        `_ask` raises its errors after this has returned, so no frame with httpx objects is in their
+        traceback.
         """
         request = self._http.build_request(
             method,
@@ -329,7 +332,7 @@ class CoderClient:
             headers={
                 "Coder-Session-Token": _header(self._token),
                 "Accept": "application/json",
-                # Sixteen kilobytes of what is compressed may become as many megabytes at once.
+                # 16 kB of compressed data can become 16 MB at once.
                 "Accept-Encoding": "identity",
             },
             timeout=httpx.Timeout(seconds, connect=self.timeouts.connect),
@@ -353,19 +356,19 @@ class CoderClient:
 
 
 class _Bounds(NamedTuple):
-    """How long an answer may be, and which others it waits for once it is long."""
+    """How long an answer may be, and the semaphore that a long answer waits for."""
 
     most_bytes: int
     turn: asyncio.Semaphore
 
 
 async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
-    """Read a body as it comes; None if it is longer than is borne."""
+    """Read a body piece by piece; None if it is longer than allowed."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise errors.UnexpectedCoderAnswer(
             "an answer", "compressed, which nobody asked for", answer.status_code
         )
-    # What it holds is handed out without a second copy.
+    # `getvalue` returns the buffer without a second copy.
     body = io.BytesIO()
     async with contextlib.AsyncExitStack() as turn:
         is_long = False
@@ -373,7 +376,7 @@ async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
             if body.tell() + len(piece) > bounds.most_bytes:
                 return None
             if not is_long and body.tell() + len(piece) > LONG_ANSWER_BYTES:
-                # Unread, it waits at the other side.
+                # A body that is not read waits at the sender.
                 is_long = True
                 await turn.enter_async_context(bounds.turn)
             body.write(piece)
@@ -381,12 +384,12 @@ async def _read(answer: httpx.Response, bounds: _Bounds) -> bytes | None:
 
 
 def _lowered(email: str) -> str:
-    """Lower A to Z alone: other letters have forms that lowering makes one (the Kelvin sign is a k)."""
+    """Lower A to Z only. Lowering others would make different letters equal (the Kelvin sign becomes a k)."""
     return re.sub("[A-Z]+", lambda found: found.group().lower(), email)
 
 
 def _header(token: str) -> str:
-    """Refuse what cannot stand in a header before anything quotes it in an exception."""
+    """Refuse a token that cannot stand in a header, before an exception quotes it."""
     if re.fullmatch(r"[\x21-\x7e]+", token):
         return token
     raise errors.TokenRefused(
@@ -395,13 +398,13 @@ def _header(token: str) -> str:
 
 
 def _segment(value: str) -> str:
-    """Quote one part of a path; what would climb out of its place names nothing."""
+    """Quote one part of a path. A part that would lead to another place names nothing."""
     if value in ("", ".", ".."):
         raise errors.NotFound(errors.CoderAnswer(404, f"nothing in Coder is called {value!r}"))
     return quote(value, safe="")
 
 
 def _task_path(task: str) -> str:
-    """Place a task by id or own name under `me` (an id is found under any user), or under its owner."""
+    """Return a task's path: under its owner, or under `me` for an own name or an id of any user's task."""
     owner, slash, name = task.partition("/")
     return f"/tasks/{_segment(owner)}/{_segment(name)}" if slash else f"/tasks/me/{_segment(task)}"

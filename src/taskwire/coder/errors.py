@@ -46,7 +46,7 @@ from taskwire.domain.secrets import masked_beginning
 
 
 class Complaint(BaseModel):
-    """What Coder says of one field."""
+    """Coder's complaint about one field."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -72,7 +72,7 @@ class CoderAnswer:
 
     @property
     def said(self) -> str:
-        """All of it in one line, for people."""
+        """The whole answer in one line, for people."""
         parts = [self.message, self.detail, *(f"{fault.field}: {fault.detail}" for fault in self.validations)]
         return " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts if part)
 
@@ -82,13 +82,13 @@ class CoderAnswer:
         return f"{self.status} " + "; ".join(part for part in parts if part)
 
 
-# No sentence for people is longer.
+# In characters. No sentence for people is longer.
 LONGEST_WORDS = 2_000
 MOST_COMPLAINTS = 20
 
 
 def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
-    """What Coder says as it may be kept: a refusal can quote a template's variables."""
+    """Mask Coder's words before they are kept: a refusal can quote a template's variables."""
     faults = [
         Complaint(field=each.field[:LONGEST_WORDS], detail=masked_beginning(mask, each.detail, LONGEST_WORDS))
         for each in (said.validations or ())[:MOST_COMPLAINTS]
@@ -101,7 +101,7 @@ def _masked(said: _Body, mask: Callable[[str], str]) -> _Body:
 
 
 class CoderError(OutsideError):
-    """Coder answered, and the answer is kept."""
+    """An error with Coder's answer."""
 
     side: OutsideSystem = "Coder"
 
@@ -115,11 +115,11 @@ class _No(CoderError, Refused):
 
 
 class BadRequest(_No):
-    """Coder does not take the request as it is."""
+    """Coder does not accept the request as it is."""
 
 
 class MustBeActive(BadRequest):
-    """The task's status is error or unknown; only an active task takes input."""
+    """The task's status is error or unknown. Only an active task takes input."""
 
 
 class TokenRefused(_No):
@@ -139,14 +139,14 @@ class NoTasks(_No):
 
 
 class TooLong(Refused):
-    """What was to be read is too long to be kept in memory; asking again changes nothing."""
+    """The answer is too long to be kept in memory. Another request would get the same."""
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"{what}: {reason}")
 
 
 class Conflict(_No):
-    """The thing is not in a condition for that."""
+    """The object is not in a state for that."""
 
 
 class NameTaken(Conflict):
@@ -158,15 +158,15 @@ class AlreadyRunning(Conflict):
 
 
 class TaskPaused(Conflict):
-    """The task is paused; it takes input once resumed."""
+    """The task is paused. It takes input after a resume."""
 
 
 class MustBePaused(Conflict):
-    """The task is not paused; only then its prompt can be changed."""
+    """The task is not paused. Its prompt can be changed only while it is paused."""
 
 
 class NoLogs(Conflict):
-    """Logs cannot be read while the status is error or unknown."""
+    """Logs cannot be read while the task's status is error or unknown."""
 
 
 class _Wait(CoderError, TryLater):
@@ -184,23 +184,23 @@ class BuildActive(_Wait):
 
 
 class CoderRateLimited(_Wait):
-    """Too many requests from this account in a minute."""
+    """This account made too many requests in a minute."""
 
 
 class AppUnreachable(_Wait):
-    """Coder could not reach the agent; nothing was typed."""
+    """Coder could not reach the agent, so nothing was typed."""
 
 
 class RejectedByApp(CoderError, Unknown):
-    """The agent's side failed while taking the input; it may have been typed all the same."""
+    """The agent's side failed while it took the input. The input may have been typed nevertheless."""
 
 
 class ServerTrouble(CoderError, Unknown):
-    """Coder, or something before it, failed."""
+    """Coder, or a proxy before it, failed."""
 
 
 class UnexpectedCoderAnswer(Unknown):
-    """The answer makes no sense; `what` was asked, `status` is given if there was one."""
+    """The answer makes no sense. `what` names the request. `status` is set if the answer had one."""
 
     def __init__(self, what: str, reason: str, status: int | None = None) -> None:
         super().__init__(f"{what}: {reason}" if status is None else f"{what}: {status}, {reason}")
@@ -209,8 +209,8 @@ class UnexpectedCoderAnswer(Unknown):
 
 NOT_CODERS = "the answer is not one of Coder's"
 
-# The first that fits. Only where the status alone does not decide is the wording asked, and as little of it
-# as tells the answers apart.
+# The first match counts. The wording decides only where the status alone does not, and each entry has only as
+# much of it as tells the answers apart.
 _BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
     (400, "must be active", MustBeActive),
     (409, "already exists", NameTaken),
@@ -222,12 +222,12 @@ _BY_WORDS: tuple[tuple[int, str, type[CoderError]], ...] = (
     (409, "task is initializing", NotReady),
     (409, "not ready", NotReady),
     (409, "cannot fetch logs", NoLogs),
-    # Nothing is made, and a second try is answered the same.
+    # Nothing is made, and a second try gets the same answer.
     (500, "failed to fetch preset parameter", BadRequest),
     (500, "archived template versions", BadRequest),
     (502, "failed to reach task app", AppUnreachable),
     (502, "failed to get status from task app", AppUnreachable),
-    # Only reading the log can end so: nothing is undecided.
+    # Only a read of the log ends like this, so nothing is in doubt.
     (502, "failed to get messages from task app", AppUnreachable),
     (502, "task app rejected", RejectedByApp),
 )
@@ -256,7 +256,7 @@ def sort(
     if status < 400:
         return UnexpectedCoderAnswer(what, "not the documented success", status)
     if said is not None:
-        # Sorted by what was said, and kept as it may be.
+        # The original words decide the kind. The kept words are masked.
         kept = _masked(said, mask)
         answer = CoderAnswer(status, kept.message, kept.detail or "", kept.validations or (), after)
         return _kind(status, said.message, about_tasks)(answer)
@@ -283,7 +283,7 @@ def _said(body: bytes) -> _Body | None:
 
 
 def _seconds(retry_after: str | None, answered_at: datetime) -> float | None:
-    """Read Retry-After: seconds (Coder), or a date (proxies), which is by the clock of whoever answered."""
+    """Parse Retry-After: seconds (Coder), or a date (proxies) by the clock of the server that answered."""
     if not retry_after:
         return None
     if re.fullmatch(r"\d{1,9}", retry_after.strip()):

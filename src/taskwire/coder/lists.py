@@ -1,8 +1,8 @@
-"""The list of tasks as it came, cut into items that nobody has read yet.
+"""Cuts Coder's list of tasks into items without parsing them.
 
-There may be tens of thousands of tasks, and whoever reads them all at once keeps everybody else waiting. So
-the list comes in pieces of some hundred items, between which others get their turn; how long a whole list
-takes does not matter then. What an item says is for `models`.
+There may be tens of thousands of tasks, and parsing all of them at once would block everything else. So the
+list comes in pieces of about a hundred items, and other work runs between them. Then it does not matter how
+long the whole list takes. `models` parses an item.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,13 @@ from taskwire.coder.errors import UnexpectedCoderAnswer
 
 Item = msgspec.Raw
 
-# About a hundred tasks: they are read in a millisecond or two, and cut in a tenth of that.
+# About a hundred tasks. Parsing these takes one or two milliseconds, and cutting a tenth of that.
 PIECE_BYTES = 128 * 1024
 
 _HEAD = b'{"tasks":['
-# What stands between two tasks: Go writes the id first. In a text the quotes would be escaped; in a list
-# within a task it may stand, and then what is cut there is no JSON.
+# The bytes between two tasks: Go writes the id first. In a string its quotation marks would be escaped.
+# Inside a task's own list it may appear. A cut there makes invalid JSON, and then the rest is decoded as a
+# whole.
 _SEAM = b'},{"id":"'
 
 
@@ -32,7 +33,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class TaskEntry(_Named, frozen=True):
-    """What tells a task of the list from the others."""
+    """The fields that tell a task of the list from the others."""
 
     name: str = ""
     owner_id: str = ""
@@ -43,9 +44,9 @@ N = TypeVar("N", bound=_Named)
 
 
 def pieces(body: bytes) -> Iterator[list[Item]]:
-    """Cut what `list_tasks_raw` brought into a few items at a time; raises `Unknown` on nonsense.
+    """Yield the items of `list_tasks_raw`, a piece at a time. Raise `Unknown` if the list makes no sense.
 
-    Nonsense may come to light after the first pieces: nothing is known of the list before its end.
+    The error may come after the first pieces, so nothing is known of the list before its end.
     """
     at = len(_HEAD) if body.startswith(_HEAD) else len(body)
     while (seam := body.find(_SEAM, at + PIECE_BYTES)) >= 0:
@@ -66,17 +67,17 @@ def pieces(body: bytes) -> Iterator[list[Item]]:
 
 
 def cut(body: bytes) -> list[bytes]:
-    """Cut the whole list at once; raises `Unknown` on nonsense."""
+    """Return all items at once. Raise `Unknown` if the list makes no sense."""
     return [bytes(item) for piece in pieces(body) for item in piece]
 
 
 def item_id(item: Item | bytes) -> str:
-    """Read the id of one item and nothing else; raises `Unknown` on nonsense."""
+    """Read only the id of an item. Raise `Unknown` if it makes no sense."""
     return _read(item, _Named).id
 
 
 def entry(item: Item) -> TaskEntry:
-    """Read of one item what tells it from others; raises `Unknown` on nonsense."""
+    """Read the fields that tell an item from the others. Raise `Unknown` if it makes no sense."""
     return _read(item, TaskEntry)
 
 

@@ -1,8 +1,8 @@
-"""What Coder says, as values: partial and tolerant, so that a server older or newer than ours breaks nothing.
+"""Coder's answers as values: partial and tolerant, so that an older or newer server breaks nothing.
 
-Fields carry Coder's own names. Words from outside are kept as they came (`status_word`) beside the member
-they mean (`status`); a word that nobody knows is `OTHER`. Times are aware and UTC. It ends at the shapes:
-nothing here asks Coder anything, and only `client` decides what an answer's status means.
+Fields have Coder's own names. A word from Coder is kept unchanged (`status_word`) beside the member that it
+means (`status`). An unknown word is `OTHER`. Times are aware and UTC. This module makes no calls. `client`
+alone decides what the status of an answer means.
 """
 
 import html
@@ -30,42 +30,42 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _utc(value: datetime) -> datetime:
-    """Read a time without a zone as UTC; the year 1 with an offset (Go's zero time) stays in range."""
+    """Convert to UTC. A time without a zone counts as UTC, and so does Go's zero time, year 1."""
     if value.tzinfo is None or value.year == 1:
         return value.replace(tzinfo=UTC)
     return value.astimezone(UTC)
 
 
 def _nullable(value: object) -> object:
-    """Accept Go's NullUUID both as it is sent (a string or null) and as it is documented (an object)."""
+    """Accept Go's NullUUID as it is sent (a string or null) and as it is documented (an object)."""
     if isinstance(value, Mapping):
         return value.get("uuid") if value.get("valid") else None
     return value or None
 
 
 def _listed(value: object) -> object:
-    """Read null as nothing: Go sends a nil slice as null."""
+    """Treat null as empty: Go sends a nil slice as null."""
     return [] if value is None else value
 
 
-# What Coder makes of these before it stores a report, since it means it for a web page.
+# Coder escapes these characters before it stores a report, because it means the report for a web page.
 _ESCAPED = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
 
 
 def _unescaped(value: str) -> str:
-    """Read an agent's words as it wrote them; each is escaped once, and so is what looks escaped."""
+    """Restore an agent's text. Coder escapes it once, even if it looks escaped already."""
     return _ESCAPED.sub(lambda found: html.unescape(found[0]), value)
 
 
 Unescaped = Annotated[str, AfterValidator(_unescaped)]
-# Pydantic takes 0 to 9 fractional digits and cuts to microseconds.
+# Pydantic accepts 0 to 9 fractional digits, and cuts to microseconds.
 Time = Annotated[datetime, AfterValidator(_utc)]
 NullableId = Annotated[str | None, BeforeValidator(_nullable)]
 ListOrNull = BeforeValidator(_listed)
 
 
 class _Word(StrEnum):
-    """A word of Coder's; the last member stands for every word that we do not know."""
+    """A word from Coder. The last member stands for every unknown word."""
 
     @classmethod
     def _missing_(cls, _value: object) -> Self:
@@ -73,7 +73,7 @@ class _Word(StrEnum):
 
 
 class TaskStatus(_Word):
-    """Coder's side of a task."""
+    """The status of a task, as Coder decides it."""
 
     PENDING = "pending"
     INITIALIZING = "initializing"
@@ -85,7 +85,7 @@ class TaskStatus(_Word):
 
 
 class TaskState(_Word):
-    """The agent's side of a task."""
+    """The state of a task, as its agent reports it."""
 
     WORKING = "working"
     IDLE = "idle"
@@ -95,7 +95,7 @@ class TaskState(_Word):
 
 
 class WorkspaceStatus(_Word):
-    """What a workspace's latest build makes of it."""
+    """The status of a workspace, which follows from its latest build."""
 
     PENDING = "pending"
     STARTING = "starting"
@@ -110,7 +110,7 @@ class WorkspaceStatus(_Word):
     OTHER = "<other>"
 
 
-# The agent's history says `failure`, older task lists too; a struct tag of Coder's says `completed`.
+# The agent's history says `failure`, and so do older task lists. A struct tag in Coder says `completed`.
 _STATE_SPELLINGS = {"failure": "failed", "completed": "complete"}
 
 
@@ -123,14 +123,14 @@ class _Model(BaseModel):
 
 
 class BuildInfo(_Model):
-    """Who answers at this address, and which version. `deployment_id` stays when the address changes."""
+    """The server's version and identity. `deployment_id` stays the same if the address changes."""
 
     version: str
     deployment_id: str = ""
 
 
 class Role(_Model):
-    """A role of a user: `owner` with no organization is the site's."""
+    """A role of a user. `owner` without an organization is the role of the whole site."""
 
     name: str
     organization_id: str = ""
@@ -152,13 +152,13 @@ class User(_Model):
 
 
 class Rights(_Model):
-    """What an account may do with everybody's workspaces, as it asked."""
+    """What an account may do with everybody's workspaces. The fields are named by the request."""
 
     connects: bool
 
 
 class AgentHealth(_Model):
-    """Whether the workspace's agent is well, and why not."""
+    """Whether the workspace's agent is healthy, and if not, why."""
 
     healthy: bool
     reason: str = ""
@@ -174,12 +174,12 @@ class CurrentState(_Model):
 
     @property
     def state(self) -> TaskState:
-        """The state that the word means."""
+        """The state that `state_word` means."""
         return _state(self.state_word)
 
 
 class Task(_Model):
-    """One task, as the list and its own page show it."""
+    """A task, as the list and its own page show it."""
 
     id: Annotated[str, Field(min_length=1)]
     name: str
@@ -202,21 +202,21 @@ class Task(_Model):
 
     @property
     def status(self) -> TaskStatus:
-        """The status that the word means."""
+        """The status that `status_word` means."""
         return TaskStatus(self.status_word)
 
     @property
     def is_script_failed(self) -> bool:
-        """Whether its agent is unwell only because the startup script failed: it works all the same."""
+        """Whether the agent is unhealthy only because the startup script failed: it works nevertheless."""
         health = self.workspace_agent_health
         if health is None or health.healthy or self.workspace_agent_lifecycle != "start_error":
             return False
-        # An agent that is lost as well has that for a reason.
+        # If the agent is also lost, the reason says that instead.
         return not health.reason or "startup script" in health.reason
 
     @property
     def is_lost(self) -> bool:
-        """Whether Coder has lost the agent, so that nothing can be sent to it or read of it."""
+        """Whether Coder has lost the agent, so that nothing can be sent to it or read from it."""
         health = self.workspace_agent_health
         return is_agent_lost(
             is_active=self.status is TaskStatus.ACTIVE,
@@ -226,12 +226,12 @@ class Task(_Model):
 
     @property
     def is_up(self) -> bool:
-        """Whether the workspace runs, or is on its way to."""
+        """Whether the workspace runs or is starting."""
         return self.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING, TaskStatus.ACTIVE)
 
     @property
     def workspace_status(self) -> WorkspaceStatus:
-        """The workspace's status that the word means."""
+        """The status that `workspace_status_word` means."""
         return WorkspaceStatus(self.workspace_status_word)
 
     @property
@@ -241,7 +241,7 @@ class Task(_Model):
 
 
 class LogEntry(_Model):
-    """One message between agent and people; it grows and is rewritten while the agent works."""
+    """One message in a task's log. It grows and is rewritten while the agent works."""
 
     id: int
     content: str
@@ -250,19 +250,19 @@ class LogEntry(_Model):
 
     @property
     def is_input(self) -> bool:
-        """Whether a person wrote it."""
+        """Whether a person wrote the message."""
         return self.kind == "input"
 
 
 class TaskLogs(_Model):
-    """The whole log, or the last messages kept when the task was paused (`snapshot`)."""
+    """The whole log; if `snapshot`, only the last messages, which were kept at the pause."""
 
     logs: Annotated[tuple[LogEntry, ...], ListOrNull] = ()
     snapshot: bool = False
 
 
 class Template(_Model):
-    """A template; `active_version_id` is what a task is created from."""
+    """A template. Tasks are created from `active_version_id`."""
 
     id: str
     name: str
@@ -278,7 +278,7 @@ class Template(_Model):
 
 
 def _go_or_json(go: str) -> AliasChoices:
-    """The server sends Go's field names, its reference promises JSON's."""
+    """Accept Go's field names, which the server sends, and JSON's, which its reference promises."""
     return AliasChoices(go, go.lower())
 
 
@@ -291,14 +291,14 @@ class Preset(_Model):
 
 
 class ProvisionerJob(_Model):
-    """What the provisioner made of a build."""
+    """The provisioner's result for a build."""
 
     status: str = ""
     error: str = ""
 
 
 class Build(_Model):
-    """A workspace build: what pause and resume start."""
+    """A build of a workspace. Pause and resume start one."""
 
     id: str
     build_number: int = 0
@@ -309,14 +309,14 @@ class Build(_Model):
 
 
 class LatestAppStatus(_Model):
-    """Who made a report: an agent, through one of its apps."""
+    """The agent that made a report, and the app that it used."""
 
     agent_id: str
     app_id: str
 
 
 class Workspace(_Model):
-    """A task's workspace and its latest build; `latest_app_status` is its agent's newest report, if any."""
+    """A task's workspace and its latest build. `latest_app_status` names the newest report's maker."""
 
     latest_build: Build
     latest_app_status: LatestAppStatus | None = None
@@ -329,7 +329,7 @@ class BuildLog(_Model):
 
 
 class AgentReport(_Model):
-    """One report in the agent's history; its id names it for ever, `agent_id` the start it was made in."""
+    """One report in the agent's history. `id` is stable. `agent_id` names the start that it belongs to."""
 
     id: str
     agent_id: str = ""
@@ -340,12 +340,12 @@ class AgentReport(_Model):
 
     @property
     def state(self) -> TaskState:
-        """The state that the word means."""
+        """The state that `state_word` means."""
         return _state(self.state_word)
 
 
 class AgentApp(_Model):
-    """An app of an agent; `statuses` holds every report, newest first."""
+    """An app of an agent. `statuses` has every report, newest first."""
 
     id: str
     statuses: Annotated[tuple[AgentReport, ...], ListOrNull] = ()
@@ -358,7 +358,7 @@ class Agent(_Model):
 
 
 class ApiKey(_Model):
-    """A token's public half."""
+    """The public half of a token."""
 
     id: str
     token_name: str = ""
@@ -368,7 +368,7 @@ class ApiKey(_Model):
 
 
 class UserPage(_Model):
-    """One page of users, and how many there are."""
+    """One page of users, and the number of all users."""
 
     users: Annotated[tuple[User, ...], ListOrNull] = ()
     count: int = 0
@@ -381,7 +381,7 @@ class Started(_Model):
 
 
 def read(kind: type[M], body: bytes, what: str) -> M:
-    """Read one value; raises `Unknown` on nonsense."""
+    """Parse one value. Raise `Unknown` if it makes no sense."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as exc:
@@ -390,7 +390,7 @@ def read(kind: type[M], body: bytes, what: str) -> M:
 
 
 def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
-    """Read a bare array, which Go sends as null when it is empty; raises `Unknown` on nonsense."""
+    """Parse a bare array; Go sends an empty one as null. Raise `Unknown` if it makes no sense."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw] | None) or []
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
@@ -401,12 +401,12 @@ def read_list(kind: type[M], body: bytes, what: str) -> tuple[M, ...]:
 
 
 def parse_task(item: bytes) -> Task:
-    """Read one item of the list; raises `Unknown` on nonsense."""
+    """Parse one item of the list. Raise `Unknown` if it makes no sense."""
     return read(Task, item, "one task of the list")
 
 
 def _reason(exc: ValidationError) -> str:
-    """Say what was wrong and where, without what was sent: a prompt or a log is nobody's log line."""
+    """Say what is wrong and where, without the value: a prompt or a log must not get into our log."""
     first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{exc.error_count()} faults, first at {where or 'the top'}: {first['type']}"

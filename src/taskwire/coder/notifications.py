@@ -1,6 +1,6 @@
-"""Coder's own notifications, as its webhook brings them: what one announces of a task.
+"""Parses Coder's own notifications, which its webhook sends, for the change of a task that they announce.
 
-Nobody signs them, so what stands in one is never taken for true: it only says what to look for.
+They are not signed, so their content is never trusted. It only says what to look for.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from taskwire.coder.models import TaskStatus
 
-# A pause and a resume are announced when they are asked for; they show when their build has ended, or failed.
+# Coder announces a pause or a resume when it is asked for. The status shows it when its build has ended or
+# failed.
 _SHOWN_AS = {
     "Task Paused": frozenset({TaskStatus.PAUSED, TaskStatus.ERROR}),
     "Task Resumed": frozenset({TaskStatus.ACTIVE, TaskStatus.ERROR}),
@@ -17,7 +18,7 @@ _SHOWN_AS = {
 
 
 class Announced(NamedTuple):
-    """A change that takes its time: of which task, and by which status one sees that it has come about."""
+    """An announced change that takes time: its task, and the statuses that show that it has happened."""
 
     task_id: str
     shown_as: frozenset[TaskStatus]
@@ -37,7 +38,7 @@ class _Notification(BaseModel):
 
 
 def find_announced(body: bytes) -> Announced | None:
-    """Read what is still to come; nothing where all that it tells of shows already, or it makes no sense."""
+    """Return the change that is still to come; None for any other notification, and for nonsense."""
     try:
         payload = _Notification.model_validate_json(body).payload
     except ValidationError:

@@ -1,20 +1,20 @@
-"""Scopes: what a token of Coder's may do at most, whatever its account may.
+"""Scopes: the limits of a Coder token, which hold whatever its account may do.
 
-A token is made with all scopes unless somebody chooses. Ends at which of those that are needed are missing.
+A token has all scopes unless its maker chose some. This module says which of the needed scopes a token lacks.
 """
 
 from collections.abc import Iterable
 
 UNLIMITED = frozenset({"all", "coder:all"})
 READS_ITSELF = "api_key:read"
-# What is done with the token: for everybody, or in everybody's name.
+# The scopes for what Taskwire does with its token, for everybody or in everybody's name.
 NEEDED = (
     *(READS_ITSELF, "user:read", "organization:read", "template:read", "template:use"),
     *("task:create", "task:read", "task:update", "task:delete"),
     *("workspace:create", "workspace:read", "workspace:update", "workspace:start", "workspace:stop"),
     *("workspace:delete", "workspace:ssh", "workspace:application_connect"),
 )
-# What Coder's composed scopes hold of that.
+# The needed scopes that each of Coder's composed scopes includes.
 _COMPOSED = {
     "coder:workspaces.create": {"template:read", "template:use"}
     | {"workspace:create", "workspace:read", "workspace:update"},
@@ -30,7 +30,7 @@ _COMPOSED = {
 
 
 def list_missing(scopes: Iterable[str]) -> list[str]:
-    """Which of the scopes that are needed a token lacks; none if it has no limits or tells of none."""
+    """Return the needed scopes that a token lacks; none if it has no limits, or lists no scopes."""
     granted = set(scopes)
     if not granted or granted & UNLIMITED:
         return []
