@@ -1,10 +1,10 @@
-"""What Slack and Coder say now of people, user groups and who is where.
+"""What Slack and Coder say now about people, user groups and membership.
 
-What somebody may do is looked up again when they do something, so that nobody does for longer what they may
-no longer do. An answer is used for five seconds, counted from its question, by all replicas together, and no
-longer than until Slack says that it has changed. Who asks meanwhile shares one question: however much
-somebody does, that is a call in five seconds. Where more people act in a minute than Slack answers for (a
-hundred), they wait for a place in its limits. Names may be some minutes old: nothing follows from them.
+Rights are looked up again at each action, so that nobody keeps a lost right for long. All replicas share an
+answer for five seconds, counted from its request, unless Slack reports a change earlier. Requests for the
+same answer in that time share one call. So a person causes one call in five seconds, however much they do.
+Slack allows lookups of a hundred people a minute. If more people act, they wait for a place in its limits.
+Names may be some minutes old, because nothing depends on them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,8 +27,9 @@ from taskwire.slack.rate_limits import claiming, until_capacity
 from taskwire.telemetry import logger
 
 FRESH_MS = 5_000
-# Slack tells of groups, and of where we are installed, twenty times a minute: so often for each of them, and
-# never seldomer than the last. What a conversation is may be as old.
+# In milliseconds. Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are
+# installed. An answer about a group is kept for SHARE_MS times the number of groups, but at most for
+# OLDEST_MS. Answers about our workspaces and about conversations are kept for OLDEST_MS.
 SHARE_MS, OLDEST_MS = 3_200, 10_000
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ _log = logger("taskwire.people.directory")
 
 
 class CoderAccount(BaseModel):
-    """A user in Coder, as far as it decides what somebody may do."""
+    """The part of a Coder user that decides what a person may do."""
 
     id: str
     username: str
@@ -47,7 +48,7 @@ _ACCOUNTS = TypeAdapter(tuple[CoderAccount, ...])
 
 
 class Directory:
-    """Asks who people are."""
+    """Looks up people in Slack and Coder."""
 
     def __init__(self, deps: Dependencies, groups: int = 0) -> None:
         self._deps = deps
@@ -55,29 +56,29 @@ class Directory:
         self._asking: dict[tuple[str, str], SingleFlight[str]] = {}
 
     async def get_profile(self, person: UserId) -> Profile:
-        """Who somebody is; raises UserError for whom Slack does not show us."""
+        """Return a person's profile. Raise UserError if Slack does not show us the person."""
         found = await self._now("profile", person, partial(self._ask_profile, person), FRESH_MS)
         if not found:
             raise UserError(*refusals.NOT_FOR_STRANGERS)
         return _read(Profile.model_validate_json, found)
 
     async def get_name(self, person: UserId) -> str:
-        """What somebody is called."""
+        """Return a person's name."""
         known = await self._deps.notes.find("name", person)
         return known if known is not None else _name_of(await self.get_profile(person))
 
     async def list_accounts(self, email: str) -> tuple[CoderAccount, ...]:
-        """The Coder users who have exactly this address."""
+        """Return the Coder users with exactly this address."""
         found = await self._now("accounts", digest(email), partial(self._ask_accounts, email), FRESH_MS)
         return _read(_ACCOUNTS.validate_json, found)
 
     async def list_group(self, group: str) -> frozenset[str]:
-        """Who is in a user group; nobody in one that is not there any more."""
+        """Return the members of a user group; nobody if the group no longer exists."""
         found = await self._now("group", group, partial(self._ask_group, group), self._group_ms)
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """The workspaces whose members are ours: this one, or all for which an organization has us."""
+        """Return the workspaces whose members are ours: this one, or all where an organization has us."""
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})
@@ -85,12 +86,12 @@ class Directory:
         return frozenset(found.split())
 
     async def find_channel(self, channel: ChannelId) -> Channel | None:
-        """What a conversation is; None if Slack does not show it to us."""
+        """Return a conversation; None if Slack does not show it to us."""
         found = await self._now("channel", channel, partial(self._ask_channel, channel), OLDEST_MS)
         return _read(Channel.model_validate_json, found) if found else None
 
     async def is_in(self, person: UserId, channel: ChannelId) -> bool:
-        """Whether somebody is in a conversation; no where Slack does not show it to us."""
+        """Whether a person is in a conversation. False if Slack does not show it to us."""
         place = await self.find_channel(channel)
         if place is None or place.other is not None:
             return place is not None and place.other == person
@@ -103,7 +104,7 @@ class Directory:
         return place is not None and (place.is_public or await self.is_in(person, channel))
 
     async def changed(self, name: str, *, is_group: bool) -> None:
-        """Note, for all replicas, that what is known of somebody, or of a group, is not so any more."""
+        """Forget, for all replicas, what is known of a person or of a group."""
         notes = self._deps.notes
         await notes.overtake("group" if is_group else "profile", name)
         if not is_group:
@@ -125,7 +126,7 @@ class Directory:
     async def _ask(self, what: str, name: str, ask: Callable[[], Awaitable[str]], ttl_ms: int) -> str:
         found, change = await self._deps.notes.find_current(what, name)
         if found is not None:
-            # Another has asked since.
+            # Another request has got the answer since.
             return found
         begun = transport.boottime()
         with claiming(f"shared:{what}:{name}"):
@@ -180,7 +181,7 @@ def _name_of(profile: Profile) -> str:
 
 
 def _read(reads: Callable[[str], T], found: str) -> T:
-    """Read what was noted; where another version has noted it in a way of its own, it is asked anew soon."""
+    """Parse a note. If another version wrote it in its own format, raise TryLater: it soon expires."""
     try:
         return read(reads, found)
     except CannotRead as error:

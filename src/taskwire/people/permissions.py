@@ -1,8 +1,8 @@
-"""Who is who, and who may do what.
+"""Who a person is, and what they may do.
 
-In service mode one Coder account acts for all: a person is the Coder user whose e-mail equals the confirmed
-one of their Slack profile. Checked when something happens, by what `directory` knows now; never at the
-listener.
+In service mode one Coder account acts for everybody. A person is the Coder user whose e-mail equals the
+confirmed e-mail of their Slack profile. Rights are checked when something happens, by what `directory` knows
+then. A listener never checks them.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ from taskwire.people.directory import Directory
 from taskwire.slack.models import Profile
 from taskwire.telemetry import logger
 
-# Whoever acts somewhere is there, as Slack says; some time later they may have left.
+# A person who acts in a conversation is in it, as Slack shows. After this time they may have left it.
 THERE = timedelta(seconds=10)
 
 _log = logger("taskwire.people.permissions")
@@ -35,11 +35,11 @@ class Account(BaseModel):
 
 
 class Suspended(UserError):
-    """The person's account in Coder was suspended: that holds for administrators too."""
+    """The person's Coder account is suspended. This stops an administrator too."""
 
 
 class People:
-    """Knows the people of one workspace."""
+    """Decides what the people of one workspace may do."""
 
     def __init__(
         self, deps: Dependencies, admins: tuple[str, ...], shared_channels: tuple[str, ...] = ()
@@ -51,11 +51,11 @@ class People:
         self.directory = Directory(deps, len(self._groups))
 
     async def get_profile(self, person: UserId) -> Profile:
-        """A person who may use the bot; raises UserError for those who never may."""
+        """Return the profile of a person who may use the bot. Raise UserError for all others."""
         profile = await self.directory.get_profile(person)
         if profile.is_bot or profile.is_deleted:
             raise UserError(*refusals.NOT_FOR_BOTS)
-        # A sister workspace of one organization is another workspace.
+        # Another workspace of the same organization is not ours.
         if profile.is_stranger or not profile.teams & await self.directory.list_own_teams():
             raise UserError(*refusals.NOT_FOR_STRANGERS)
         if profile.is_guest:
@@ -63,7 +63,7 @@ class People:
         return profile
 
     async def get_account(self, person: UserId) -> Account:
-        """The person's account in Coder; raises UserError that says what is missing."""
+        """Return the person's Coder account. Raise UserError, which says what is missing."""
         profile = await self.get_profile(person)
         if not profile.email or not profile.is_email_confirmed:
             raise UserError(*refusals.no_email())
@@ -77,11 +77,11 @@ class People:
         return Account(id=found[0].id, username=found[0].username)
 
     async def require_known(self, person: UserId, *, needs_coder: bool = True) -> None:
-        """Raise UserError for who may ask nothing: they have no Coder account, and are no administrator."""
+        """Raise UserError for a person who has no Coder account and is no administrator."""
         await self._require_account(person, needs_coder=needs_coder)
 
     async def _require_account(self, person: UserId, *, needs_coder: bool) -> None:
-        """The same; an administrator may do what does not need Coder though Coder cannot be asked."""
+        """Do the same. Without `needs_coder` an administrator passes even while Coder does not answer."""
         try:
             await self.find_account(person)
         except (CoderError, TryLater, Unknown):
@@ -89,7 +89,7 @@ class People:
                 raise
 
     async def find_account(self, person: UserId) -> Account | None:
-        """The person's account; an administrator needs none. Raises UserError for who may ask nothing."""
+        """Return the person's account; None for an administrator without one. Raise UserError for others."""
         try:
             return await self.get_account(person)
         except Suspended:
@@ -101,16 +101,16 @@ class People:
             return None
 
     async def is_admin(self, person: UserId) -> bool:
-        """Whether the person is listed, by id or by a user group."""
+        """Whether the settings list the person, by id or by user group."""
         if person in self._admins:
             return True
         return any([person in await self.directory.list_group(group) for group in self._groups])
 
     async def may_steer(self, person: UserId, link: Link, *, needs_coder: bool = True) -> bool:
-        """Whether the person may act on this link's task: its owner, and administrators.
+        """Whether the person may act on this link's task: its owner and administrators may.
 
-        Raises UserError for those who may use nothing here, and the errors of the doors; of an administrator
-        who acts without Coder (`needs_coder` is False) Coder need not answer.
+        Raise UserError for people who may use nothing here, and the errors of the clients. If `needs_coder`
+        is False, an administrator passes even while Coder does not answer.
         """
         await self.get_profile(person)
         if await self.is_admin(person):
@@ -121,7 +121,7 @@ class People:
         return (await self.get_account(person)).id == link.record.owner_id
 
     async def require_steer(self, requester: Requester, link: Link, *, needs_coder: bool = True) -> None:
-        """Raise UserError unless the person may act on the task; who cannot see it learns nothing."""
+        """Raise UserError unless the person may act on the task. It tells nothing if they cannot see it."""
         if await self.may_steer(requester.person, link, needs_coder=needs_coder):
             return
         if not await self._can_see(requester, link.record.channel):
@@ -129,24 +129,24 @@ class People:
         raise UserError(*refusals.not_yours(link))
 
     async def as_seen(self, requester: Requester, link: Link | None) -> Link | None:
-        """The link, if the person may know of it; a button's value may name any."""
+        """Return the link if the person may know of it. A button's value may name any link."""
         if link is None or await self._can_see(requester, link.record.channel):
             return link
         return link if await self.may_steer(requester.person, link) else None
 
     async def where(self, requester: Requester) -> ChannelId:
-        """The conversation where they ask; none if that is only said to be so, and they could not read it."""
+        """Return the conversation of a request; none if the person only named it and could not read it."""
         is_there = not requester.is_elsewhere or await self._can_see(requester, requester.channel)
         return requester.channel if is_there else ChannelId("")
 
     async def _can_see(self, requester: Requester, channel: ChannelId) -> bool:
-        """Whether Slack saw them act in that conversation, or they can read it now."""
+        """Whether Slack saw the person act in that conversation, or they can read it now."""
         if requester.channel == channel and not requester.is_elsewhere:
             return True
         return bool(channel) and await self.directory.can_see(requester.person, channel)
 
     async def require_place(self, requester: Requester, what: Literal["created", "attached"]) -> None:
-        """Raise UserError unless a card may go where they want it: they are there, and only we read it."""
+        """Raise UserError unless a card may go there: the person is there, and no other company reads it."""
         channel = requester.channel
         was_there = self._deps.slack.now() - moment_of(requester.at) < THERE and not requester.is_elsewhere
         if not was_there and not await self.directory.is_in(requester.person, channel):
@@ -158,16 +158,16 @@ class People:
             raise UserError(*refusals.shared_channel(channel, what))
 
     async def find_in_slack(self, owner_id: str) -> UserId | None:
-        """The Slack person who is this Coder user, if it can be known."""
+        """Return the Slack user who is this Coder user, if that can be found."""
         user = await self._deps.coder.get_user(owner_id)
         return await self._deps.slack.find_user_by_email(user.email) if user.email else None
 
     async def get_name(self, person: UserId) -> str:
-        """What a person is called."""
+        """Return a person's name."""
         return await self.directory.get_name(person)
 
     async def find_name(self, person: UserId | None) -> str:
-        """What a person is called, for a sentence that can do without; nothing if it cannot be learnt now."""
+        """Return a person's name, or nothing if it cannot be learnt now. The sentence must work without."""
         if person is None:
             return ""
         try:
@@ -178,6 +178,6 @@ class People:
 
 
 async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError, for a person who found nothing, where that is the account's fault and not theirs."""
+    """Raise UserError if our own account lacks the rights to find a person who was not found."""
     if not (await deps.coder.me()).is_owner:
         raise UserError(*refusals.account_sees_nobody())
