@@ -1,7 +1,7 @@
-"""Cancelling: end a task that goes on until it is told to stop.
+"""Ends a task that otherwise runs until it is told to stop.
 
-Python 3.11's `asyncio.wait_for`, which stands under every call to Redis, forgets a cancellation that comes
-in the same moment as its result (https://bugs.python.org/issue37658). Once is not enough for a loop.
+Every call to Redis uses `asyncio.wait_for`. In Python 3.11 this forgets a cancellation that comes at the same
+moment as its result (https://bugs.python.org/issue37658). So one cancellation is not enough to end a loop.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ AGAIN_SECONDS = 0.2
 
 
 async def ended(task: "asyncio.Task[object]") -> None:
-    """Cancel a task as often as it takes, and wait until it has ended; what it raised is not raised here."""
+    """Cancel a task until it has ended, and wait for that. Its result and its exception are ignored."""
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=AGAIN_SECONDS)

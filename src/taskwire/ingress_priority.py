@@ -1,7 +1,7 @@
-"""Who goes first: while something that came in is being written down, nobody begins to carry anything out.
+"""Ingress priority: while a delivery is being claimed, no worker acquires a new lease.
 
-Slack waits for the one and nobody for the other. It only delays, and not for long: whoever has waited for so
-long goes ahead however much comes in.
+Slack is waiting for the claim; nobody waits for the job. A worker waits for LONGEST_SECONDS at most, however
+many deliveries come in.
 """
 
 import asyncio
@@ -9,13 +9,14 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
+# A worker goes ahead after this time, so that deliveries without a pause cannot stop all jobs.
 LONGEST_SECONDS = 0.25
-# What people do at the same time comes a few milliseconds apart.
+# Deliveries of the same moment arrive a few milliseconds apart.
 LINGER_SECONDS = 0.005
 
 
 class IngressPriority:
-    """Held by who takes something in; others wait for it."""
+    """Held while a delivery is being claimed. Workers wait for it."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -24,7 +25,7 @@ class IngressPriority:
         self._ending: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Self:
-        """Go first."""
+        """Make workers wait."""
         self._count += 1
         if self._ending is not None:
             self._ending.cancel()
@@ -39,7 +40,7 @@ class IngressPriority:
             self._ending = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._is_free.set)
 
     async def wait(self) -> None:
-        """Let those go first who take something in."""
+        """Wait until no delivery is being claimed, for LONGEST_SECONDS at most."""
         if self._is_free.is_set():
             return
         with contextlib.suppress(TimeoutError):

@@ -1,7 +1,7 @@
 """Settings: environment variables and a `.env` file, checked once at the start.
 
-Ends at typed values. What is missing or wrong is named in one sentence that says what to do, and never
-quoted: a value in the wrong place may be a token.
+The result is typed values. One sentence names each setting that is missing or wrong, and says what to do. It
+never quotes a value, because a value in the wrong place may be a token.
 """
 
 import contextlib
@@ -33,18 +33,18 @@ from taskwire.domain.own_tokens import OwnTokens
 
 SLACK_API = "https://slack.com/api/"
 ENV_FILE = ".env"
-# Where most pull requests are.
+# The hosts of most pull requests.
 FORGES = ("github.com", "gitlab.com", "bitbucket.org")
-# What all keys in Redis begin with.
+# The beginning of all keys in Redis.
 KEY_PREFIX = "tw"
 FASTEST_POLL_SECONDS = 0.2
-# So many characters stand in no text by chance, and are masked in whatever dress.
+# In characters. A token of this length stands in no text by chance, so it is masked in any disguise.
 SAFE_TOKEN = 16
-# A password may have one at one end; only a pair is around a value.
+# A pair of quotation marks around a value. A password may have a single mark at one end.
 _QUOTES = re.compile(
     "\".*\"|'.*'|[\u201c\u201d\u201e].*[\u201c\u201d]|[\u2018\u2019].*[\u2018\u2019]", re.DOTALL
 )
-# What a cluster sets by itself for a service of the name taskwire.
+# Variables that a cluster sets by itself for a service of the name taskwire.
 _OF_A_CLUSTER = re.compile(r"TASKWIRE_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
 _NO_WAY_IN = (
     "SLACK_APP_TOKEN is missing: set it for Socket Mode (Slack app, Basic Information, App-Level Tokens), or "
@@ -53,7 +53,7 @@ _NO_WAY_IN = (
 
 
 class SettingsError(Exception):
-    """Settings that are missing or wrong: one sentence each."""
+    """Settings that are missing or wrong, with one sentence for each."""
 
     def __init__(self, sentences: list[str]) -> None:
         super().__init__("\n".join(sentences))
@@ -61,7 +61,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """How this deployment runs."""
+    """The configuration of this deployment."""
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE, env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, frozen=True
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, given: object) -> object:
-        """Forget the blanks around a value, as a file that ends in a new line has, and empty values."""
+        """Remove blanks around values, such as a file's last line break, and drop empty values."""
         if not isinstance(given, dict):
             return given
         cut = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     @field_validator("slack_signing_secret")
     @classmethod
     def _is_a_way_in(cls, value: SecretStr | None, known: ValidationInfo) -> SecretStr | None:
-        """One of the two is needed; this field is read after the other, and a wrong one is not in `data`."""
+        """Require one of two secrets. The other field is read first; if it is wrong, `data` lacks it."""
         if value is None and known.data.get("slack_app_token", "wrong") is None:
             raise ValueError(_NO_WAY_IN)
         return value
@@ -258,9 +258,10 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _is_bare(cls, value: object) -> object:
-        """Docker's `--env-file` takes quotation marks for part of the value; a shell and `.env` do not.
+        """Refuse quotation marks around a value: Docker's `--env-file` makes them a part of the value.
 
-        It stands last, and so is asked first.
+        A shell and `.env` do not. This is the last validator of its kind, and pydantic runs the last one
+        first.
         """
         if isinstance(value, str) and _QUOTES.fullmatch(value):
             raise ValueError(
@@ -271,7 +272,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _has_keys_without_tokens(self) -> Self:
-        """What is stored is masked, its keys too: a token in each of them would lead all to other keys."""
+        """Refuse a key prefix that contains a token: keys are masked too, so all would change."""
         held = {name: OwnTokens(values) for name, values in self._tokens().items()}
         if name := next((name for name, tokens in held.items() if tokens.find(self.key_prefix)), None):
             what = "the password in REDIS_URL" if name == "REDIS_URL" else name
@@ -283,16 +284,16 @@ class Settings(BaseSettings):
 
     @property
     def is_socket_mode(self) -> bool:
-        """Socket Mode when there is an app token, whatever else is set."""
+        """Whether there is an app token. Then Socket Mode is used, whatever else is set."""
         return self.slack_app_token is not None
 
     @property
     def has_public_site(self) -> bool:
-        """Whether anything but health is to be reached by HTTP."""
+        """Whether anything besides health is served by HTTP."""
         return not self.is_socket_mode or self.webhook_token is not None
 
     def tokens(self) -> tuple[str, ...]:
-        """Our own tokens, and Redis' passwords: what gives away this deployment wherever it stands."""
+        """Return our own tokens and Redis's passwords. Each of them gives access to this deployment."""
         return tuple(value for values in self._tokens().values() for value in values)
 
     def _tokens(self) -> dict[str, tuple[str, ...]]:
@@ -308,21 +309,21 @@ class Settings(BaseSettings):
         return found | {"REDIS_URL": tuple(unquote(password) for password in self._redis_passwords())}
 
     def _redis_passwords(self) -> tuple[str, ...]:
-        """As they stand in the address: what a Redis client says of its trouble may name only these."""
+        """Return the passwords as the address spells them. A Redis client's error may quote that."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
         found = re.findall(r"://[^/@]*?:([^/]+)@|[?&](?:\w+_)?password=([^&]+)", url)
         return tuple(either for pair in found for either in pair if either)
 
     def secrets(self) -> tuple[str, ...]:
-        """Every value that must never be shown; where the store is may be, but for its passwords."""
+        """Return every value that must never be shown: all tokens, and the passwords of the store."""
         url = self.redis_url.get_secret_value() if self.redis_url is not None else ""
-        # What is no address may be a token in the wrong place.
+        # A value that is no address may be a token in the wrong place.
         misplaced = (url,) if url and "://" not in url else ()
         return (*self.tokens(), *self._redis_passwords(), *misplaced)
 
 
 class _Given(Settings):
-    """Settings that come from their maker alone."""
+    """Settings that come only from the values that are passed in."""
 
     @classmethod
     def settings_customise_sources(
@@ -350,7 +351,7 @@ _CHOICES = {
 
 
 def load(**overrides: str) -> Settings:
-    """Read the settings; raises SettingsError with a sentence for each that is missing or wrong."""
+    """Read the settings. Raise SettingsError with a sentence for each that is missing or wrong."""
     try:
         return _checked(Settings, overrides)
     except SettingsError as error:
@@ -361,22 +362,22 @@ def load(**overrides: str) -> Settings:
 
 
 def hide() -> None:
-    """Take the settings out of the environment: Bolt reads there by itself, and changes its ways by it."""
+    """Remove the settings from the environment: Bolt reads it by itself and changes its behaviour by it."""
     for name in (*names(), *_BOLTS_OWN):
         os.environ.pop(name, None)
 
 
 def given(values: Mapping[str, str]) -> Settings:
-    """Settings of these values alone, by their names; neither the environment nor a file is read."""
+    """Make settings from these values alone, by name. Neither the environment nor a file is read."""
     fields = {_name(field): field for field in Settings.model_fields}
     aliased = {fields[name] if _alias(fields[name]) is None else name: text for name, text in values.items()}
     return _checked(_Given, aliased)
 
 
 def list_unknown() -> list[str]:
-    """A sentence for each TASKWIRE_… that is set and that nobody reads; values are not shown."""
+    """Return a sentence for each TASKWIRE_… variable that is set and not known. Values are not shown."""
     named = {name.upper() for name in os.environ}
-    # A file that cannot be read is told of otherwise.
+    # `load` reports a file that cannot be read.
     with contextlib.suppress(UnicodeDecodeError, OSError):
         named |= {name.upper() for name in dotenv_values(ENV_FILE)}
     mine = {name for name in named if name.startswith("TASKWIRE_") and not _OF_A_CLUSTER.fullmatch(name)}
@@ -389,7 +390,7 @@ def list_unknown() -> list[str]:
 
 
 def list_short_tokens(settings: Settings) -> list[str]:
-    """A sentence for each token of the operator's own making that can be guessed."""
+    """Return a sentence for each token of the operator's own making that is short enough to guess."""
     made = {"TASKWIRE_ADMIN_TOKEN": settings.admin_token, "TASKWIRE_WEBHOOK_TOKEN": settings.webhook_token}
     return [
         f"{name} has fewer than {SAFE_TOKEN} characters: set a longer one, which nobody can guess."
@@ -406,7 +407,7 @@ class _WayIn(BaseSettings):
 
 
 def is_http_only() -> bool:
-    """Whether the settings, as far as there are any yet, lead to HTTP mode."""
+    """Whether the settings, as far as they exist yet, choose HTTP mode."""
     try:
         way = _WayIn()
     except (ValidationError, UnicodeDecodeError, OSError):
@@ -415,7 +416,7 @@ def is_http_only() -> bool:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Cut an address as `http_addr` is one."""
+    """Split an address of the form of `http_addr`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -427,7 +428,7 @@ class _Form(BaseSettings):
 
 
 def log_format() -> Literal["json", "text"]:
-    """In which form the log is wanted, also where the settings are not all right."""
+    """Return the wanted format of the log, even if other settings are wrong."""
     try:
         return "text" if _Form().taskwire_log_format.strip().lower() == "text" else "json"
     except (ValidationError, UnicodeDecodeError, OSError):
@@ -460,7 +461,7 @@ def _sentence(place: tuple[int | str, ...], kind: str, message: str) -> str:
 
 
 def names() -> tuple[str, ...]:
-    """The environment variables that are read."""
+    """Return the names of the environment variables that are read."""
     return tuple(_name(field) for field in Settings.model_fields)
 
 

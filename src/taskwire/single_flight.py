@@ -1,8 +1,9 @@
-"""One answer for many who ask at once, where an answer is long and all get the same.
+"""Single flight: callers who want the same answer at once share one call.
 
-Coder's list of ten thousand tasks takes 50 MB and a tenth of a second: thirty people who ask at the same time
-must not have thirty of them. Nobody gets an answer to a question that was put before their own. The call is
-nobody's in particular: neither the first caller's deadline nor their place in a queue is that of the others.
+It is for long answers that are the same for all. Coder's list of ten thousand tasks takes 50 MB and a tenth
+of a second, so thirty people must not cause thirty lists at a time. Nobody gets the answer of a call that
+began before they asked. The call runs in a context of its own: the first caller's deadline and claim on a
+rate limit are not for others.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """A call that goes on once at a time; who comes meanwhile shares the next one."""
+    """A call that runs once at a time. Callers who come meanwhile share the next run."""
 
     def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
         self._call = call
@@ -23,11 +24,11 @@ class SingleFlight(Generic[T]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits for an answer."""
+        """Whether no call runs and nobody waits for one."""
         return self._now is None and self._next is None
 
     async def get(self) -> T:
-        """Return the answer of a call that begins from now on; raises what the call raises."""
+        """Return the answer of a call that begins from now on. Raise what the call raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._now), context=contextvars.Context())
             self._next.add_done_callback(self._forget)
@@ -35,15 +36,16 @@ class SingleFlight(Generic[T]):
 
     async def _after(self, before: asyncio.Task[T] | None) -> T:
         if before is not None:
-            # Whatever became of it was for those who asked then.
+            # The result of the earlier call is only for its own callers.
             await asyncio.wait({before})
         self._now, self._next = self._next, None
         return await self._call()
 
     def _forget(self, done: asyncio.Task[T]) -> None:
-        """Keep no answer for longer than somebody holds it."""
+        """Drop the answer, so that only its callers keep it in memory."""
         if self._now is done:
             self._now = None
         if not done.cancelled():
-            # Whoever is still there hears of a failure; where nobody is, it is nobody's.
+            # Callers who still wait get the exception. Reading it here stops asyncio's warning if nobody
+            # waits.
             done.exception()

@@ -1,4 +1,4 @@
-"""Logs and metrics: what an operator sees. Secrets are masked before anything is written."""
+"""Logs and metrics for operators. Secrets are masked before anything is written."""
 
 import logging
 import re
@@ -15,27 +15,27 @@ from taskwire import __version__
 from taskwire.domain.secrets import masked_beginning
 
 Mask = Callable[[str], str]
-# In characters. All is masked on the loop: a value, which others may have made to be slow, takes some
-# milliseconds at most; of a stack of calls most is our own code.
+# In characters. Everything is masked on the event loop. A value that somebody made to be slow takes some
+# milliseconds at most. Stacks may be longer, because most of a stack is our own code.
 LONGEST_VALUE, LONGEST_STACK = 4_000, 20_000
 _STACKS = ("exception", "stack")
-# What a terminal obeys, or takes for the end of a line; a stack of calls has its line breaks all the same.
+# Characters that a terminal obeys or takes for the end of a line. The line breaks of a stack are kept.
 _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 Logger = structlog.stdlib.BoundLogger
 
-# What goes on for long, or what strangers can bring about, is said so often.
+# How often a log line is repeated for an event that lasts long, or that strangers can cause.
 SELDOM_SECONDS = 60.0
 LIMITER_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-# Slack brings what was not acknowledged again after one and after five minutes more.
+# In seconds. Slack repeats a delivery without an ack after one minute, and again after five more.
 DELIVERY_AGES = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0, 360.0, 600.0)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = None) -> None:
-    """Send our log and that of every library to one place, in one form, masked."""
+    """Send our log and the logs of all libraries to one place, in one format, masked."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -54,17 +54,17 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
-    # A library's logger with a level of its own would pass the root's.
+    # A library's logger with a level of its own would bypass the root's level.
     handler.setLevel(_LEVELS[level])
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
-    # Their "info" is one line a connection or a call, their "debug" writes out whole requests.
+    # At "info" they write one line for each connection or call, at "debug" whole requests.
     for chatty in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(chatty).setLevel(max(_LEVELS[level], logging.WARNING))
-    # A call that is left out while the last one goes on is left out on purpose, twice a second where Redis
-    # hangs. What a call raises is logged by whoever made it; what is broken off at the end is no error.
+    # A timer skips a call on purpose while its last call still runs: twice a second while Redis hangs. The
+    # code that made a call logs what it raises. A call that is cancelled at the end is no error.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -80,7 +80,7 @@ def _on_one_line(
     _name: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Write out what a terminal would obey in what a library or an error quotes; values are anyway."""
+    """Write out what a terminal would obey in messages and stacks. The renderer does so for all values."""
     event["event"] = _OBEYED.sub(_written_out, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACKS:
         if key in event:
@@ -107,9 +107,10 @@ def _masking(mask: Mask) -> structlog.typing.Processor:
 
 
 def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
-    """A value as it may be written, however deep a secret sits in it: in a list, or in an error's text.
+    """Return a value for the log. Secrets in it are masked at any depth: in a list, in an error's text.
 
-    A long one is cut, behind what was looked at, so that no secret is written that is cut in two.
+    A long value is cut. Masking looks further than the cut, so that no secret is written that the cut
+    divides.
     """
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -124,13 +125,13 @@ def _shown(value: object, mask: Mask, longest: int = LONGEST_VALUE) -> object:
 
 
 def logger(name: str) -> Logger:
-    """The log of one part."""
+    """Return the logger of one part."""
     made: Logger = structlog.stdlib.get_logger(name)
     return made
 
 
 class Seldom:
-    """Says something at once, and then once a minute for as long as it goes on, with how often it was so."""
+    """Logs an event at once, and then once a minute while it goes on, with the number of times."""
 
     def __init__(
         self, say: Callable[..., object], event: str, now: Callable[[], float] = time.monotonic
@@ -143,7 +144,7 @@ class Seldom:
         self._said_at: float | None = None
 
     def __call__(self, **values: object) -> None:
-        """Say it, or count it for the next time."""
+        """Log the event, or count it for the next line."""
         now = self._now()
         self._times += 1
         if self._said_at is None or now - self._said_at >= SELDOM_SECONDS:
@@ -152,7 +153,7 @@ class Seldom:
         self._began_at = now if self._began_at is None else self._began_at
 
     def ends(self) -> float | None:
-        """Begin anew, so that the next one is said at once; returns for how many seconds it went on."""
+        """End the event, so that the next one is logged at once. Return how many seconds it lasted."""
         if self._began_at is None:
             return None
         seconds = self._now() - self._began_at
@@ -161,12 +162,12 @@ class Seldom:
 
 
 def reference() -> str:
-    """A short word that a person can quote and that finds the log line."""
+    """Make a short word that a person can quote and that finds the log line."""
     return secrets.token_hex(4)
 
 
 class Metrics:
-    """What is counted, for Prometheus; each figure's text is its documentation."""
+    """All metrics, for Prometheus. The text of each one is its documentation."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -289,5 +290,5 @@ class Metrics:
         return Histogram(f"taskwire_{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def exposition(self) -> bytes:
-        """All figures in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -1,18 +1,18 @@
-"""The wire: sessions that send nothing twice and nothing too late, and the line between before and after.
+"""Sends requests, nothing twice and nothing too late, and says whether a failure precedes the first byte.
 
-Both doors, `coder/` and `slack/`, talk through what is made here. It knows aiohttp, httpx and sockets, and
-neither Coder nor Slack: what an answer means is theirs to say. It ends where an answer has arrived.
+The clients in `coder/` and `slack/` send through what is made here. This module knows aiohttp, httpx and
+sockets. It knows neither Coder nor Slack, so the clients decide what an answer means.
 
     NotDone
     └── TryLater
         ├── Unreachable      it broke before the first byte was written
         └── DeadlinePassed   nothing was written, because it would have been too late
     Unknown
-    ├── Cut                  it broke after the first byte was written
+    ├── ConnectionCut        it broke after the first byte was written
     └── NoAnswer             the time ran out after the first byte was written
 
-Which side of the line a failure falls on is not read from its type (httpx-aiohttp calls a server that hung up
-`ConnectTimeout`) but from a mark that the request itself sets just before it writes.
+The type of a failure does not show on which side of the first byte it is: httpx-aiohttp calls a server that
+hung up `ConnectTimeout`. So the request itself sets a mark just before it writes.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from httpx_aiohttp import AiohttpTransport
 
 from taskwire.domain.errors import OutsideError, TryLater, Unknown
 
-# Less than the 5 s by which an attempt may outlast its time-out (`TurnTimes` in `queue/leases.py`): what a
-# stopped process has left in the kernel is given up by then. It counts while bytes wait for the peer, not
-# while the peer thinks.
+# In seconds. This is less than the 5 s by which an attempt may outlast its timeout (`landing_margin_ms` in
+# `queue/leases.py`), so that the kernel has given up by then what a stopped process left in it. The time
+# counts while bytes wait for the peer, and not while the peer prepares its answer.
 USER_TIMEOUT_SECONDS = 4.0
 
-# One non-blocking send should take a whole request, so that no rest of it waits in this process. Linux caps
-# the wish at net.core.wmem_max (208 KiB unless changed), which is more than any message here.
+# In bytes. One non-blocking send should take a whole request, so that no rest of it waits in this process.
+# Linux limits this to net.core.wmem_max (208 KiB unless changed), which is more than any message here.
 SEND_BUFFER_BYTES = 256 * 1024
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Unreachable(TryLater):
 
 
 class DeadlinePassed(TryLater):
-    """The deadline had passed when the request was about to be written, so nothing was."""
+    """The deadline had passed before the request was written, so nothing was written."""
 
 
 class ConnectionCut(Unknown):
@@ -63,12 +63,12 @@ class ConnectionCut(Unknown):
 
 
 class NoAnswer(Unknown):
-    """No whole answer came in time, and the request had been written."""
+    """No complete answer came in time after the request was written."""
 
 
 @dataclass
 class RequestProgress:
-    """What is known of one exchange: whether its first byte may have left."""
+    """What is known of one exchange. `sent`: the first byte may have left this process."""
 
     sent: bool = False
 
@@ -78,14 +78,14 @@ _wire: ContextVar[RequestProgress | None] = ContextVar("taskwire_wire", default=
 
 
 def boottime() -> float:
-    """Return seconds on a clock that goes on while the machine sleeps (Linux), else while it is awake."""
+    """Return seconds on a clock that, on Linux, also runs while the machine sleeps."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 @contextlib.contextmanager
 def deadline(at_boottime_seconds: float) -> Iterator[None]:
-    """Let the requests of this block be written only before that moment of `boottime()`."""
+    """Let the requests of this block be written only before this time of `boottime()`."""
     before = _deadline.set(at_boottime_seconds)
     try:
         yield
@@ -94,11 +94,11 @@ def deadline(at_boottime_seconds: float) -> Iterator[None]:
 
 
 async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
-    """Await one call (a coroutine not yet started), under a time-out, and sort what breaks.
+    """Await one call (a coroutine that has not started) under a timeout, and sort its failures.
 
-    Raises `Unreachable` or `DeadlinePassed` if nothing was written, `NoAnswer` or `Cut` if something may
-    have been. An `OutsideError` from the call and a cancellation pass unchanged. What broke is kept as text,
-    not as a chained exception: those hold the request, and with it the token.
+    Raise `Unreachable` or `DeadlinePassed` if nothing was written, and `NoAnswer` or `ConnectionCut` if
+    something may have been. An `OutsideError` from the call and a cancellation pass unchanged. The failure is
+    kept as text and not as a chained exception, because that would hold the request and with it the token.
     """
     wire = RequestProgress()
     before = _wire.set(wire)
@@ -107,7 +107,7 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
             return await call
     except OutsideError:
         raise
-    except Exception as exc:  # noqa: BLE001 - whatever broke, all that counts is whether bytes had left
+    except Exception as exc:  # noqa: BLE001 - for any failure, only this counts: whether bytes had left
         broken = _sorted(what, wire, exc)
     finally:
         _wire.reset(before)
@@ -123,13 +123,13 @@ def _sorted(what: str, wire: RequestProgress, exc: Exception) -> OutsideError:
 
 
 def _words(cause: BaseException) -> str:
-    """Say in the system's words why there is no connection; the client's are for programmers."""
+    """Say in the system's words why there is no connection. The library's words are for programmers."""
     if isinstance(cause, aiohttp.ClientConnectorCertificateError):
         why = getattr(cause.certificate_error, "verify_message", "") or "it does not fit the name"
         known = "SSL_CERT_FILE names a file with those that are"
         return f"the certificate of {cause.host}:{cause.port} is not trusted here ({why}); {known}"
     if isinstance(cause, aiohttp.ClientConnectorSSLError):
-        # Its number is not one of the system's.
+        # The number of this error is not an errno of the system.
         return f"TLS failed ({getattr(cause.os_error, 'reason', '')}; {cause.host}:{cause.port})"
     if isinstance(cause, aiohttp.ClientConnectorError) and cause.errno:
         why = os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
@@ -138,7 +138,7 @@ def _words(cause: BaseException) -> str:
 
 
 def _look(conn: Connection) -> None:
-    """Mark the exchange as sent, unless it is too late or there is no connection any more."""
+    """Mark the exchange as sent. Raise an error if the deadline has passed or the connection is closed."""
     if conn.transport is None or conn.transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection closed before the request was written")
     at = _deadline.get()
@@ -150,19 +150,19 @@ def _look(conn: Connection) -> None:
 
 
 class _Request(aiohttp.ClientRequest):
-    """Looks at the deadline where nothing awaits any more before `transport.write`.
+    """Checks the deadline at the last place before `transport.write` after which nothing awaits.
 
-    Read in aiohttp 3.14: `send` only buffers the headers. Without a body it then calls `writer.set_eof()`,
-    which writes them, and nothing before it suspends (`write_headers` awaits only trace hooks, and the
-    sessions made here have none). With a body they are written together with its first piece, inside
-    `write_bytes`, which on Python 3.11 runs a turn of the loop later in a task of its own; from its first
-    line to the write nothing suspends for bytes, text, JSON and forms (only for trace hooks, compression,
-    `Expect: 100-continue` and bodies read from a file, and nothing here uses those). So the look stands in
-    both places.
+    This was read in aiohttp 3.14. `send` only buffers the headers. Without a body it then calls
+    `writer.set_eof()`, which writes them. Nothing before that suspends: `write_headers` awaits only trace
+    hooks, and the sessions made here have none. With a body, the headers are written together with its first
+    piece, inside `write_bytes`. On Python 3.11 that runs one turn of the loop later, in a task of its own.
+    Between its first line and the write, nothing suspends for bytes, text, JSON and forms. Only trace hooks,
+    compression, `Expect: 100-continue` and bodies from a file suspend there, and nothing here uses those. So
+    the check is needed in both places.
     """
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Send the request, unless it has no body and its deadline has passed."""
+        """Send the request, unless it has no body and the deadline has passed."""
         if not self._body:
             _look(conn)
         return await super().send(conn)
@@ -174,7 +174,7 @@ class _Request(aiohttp.ClientRequest):
         try:
             _look(conn)
         except (TryLater, aiohttp.ClientError) as refused:
-            # This may run in a task that nobody awaits: the reader of the answer is who hears of it.
+            # This may run in a task that nobody awaits, so the error is given to the reader of the answer.
             if conn.protocol is not None:
                 conn.protocol.set_exception(refused)
             return
@@ -182,13 +182,13 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Response(aiohttp.ClientResponse):
-    """Aborts the connection when no answer is awaited any more.
+    """Aborts the connection when nobody waits for the answer any more.
 
-    aiohttp closes it, and a closing asyncio transport first writes what it still has buffered.
+    aiohttp only closes it, and a closing asyncio transport first writes what it still has buffered.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read the answer's head, or leave nothing behind that could still be sent."""
+        """Read the head of the answer. After a failure, leave nothing behind that could still be sent."""
         transport = connection.transport
         try:
             return await super().start(connection)
@@ -199,10 +199,10 @@ class _Response(aiohttp.ClientResponse):
 
 
 def make_socket(addr: aiohttp.AddrInfoType) -> socket.socket:
-    """Make a socket whose close takes back what has not been delivered yet.
+    """Make a socket whose close discards what has not been delivered yet.
 
-    After a plain close the kernel goes on delivering; with SO_LINGER (1, 0) it resets instead, also when the
-    process is killed. TCP_USER_TIMEOUT (Linux) does the same for a process that is stopped.
+    After a plain close the kernel goes on delivering. With SO_LINGER (1, 0) it resets the connection instead,
+    even when the process is killed. TCP_USER_TIMEOUT (Linux) does the same for a process that is stopped.
     """
     family, kind, proto, _, _ = addr
     made = socket.socket(family, kind, proto)
@@ -214,7 +214,7 @@ def make_socket(addr: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for this address, honouring NO_PROXY."""
+    """Return the proxy that the environment names for this address, with respect to NO_PROXY."""
     parts = urlsplit(url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -222,11 +222,11 @@ def proxy_for(url: str) -> str | None:
 
 
 def make_session(*, proxy: str | None = None, connections: int = 64) -> aiohttp.ClientSession:
-    """Make the session that a door sends through: nothing is repeated, no cookie is kept.
+    """Make the session that a client sends through. It repeats nothing and keeps no cookie.
 
-    Coder takes a cookie before it takes a header, so one account's cookie must never travel with another's
-    call. `trust_env` stays off: it would read ~/.netrc at every request and send what it finds there. Pass
-    `proxy_for(url)` where the environment's proxy is wanted. Call it inside the running loop.
+    Coder reads a cookie before it reads a header, so the cookie of one account must never be sent with the
+    call of another. `trust_env` stays off, because it would read ~/.netrc at every request and send what it
+    finds there. Pass `proxy_for(url)` to use the environment's proxy. Call this inside the running loop.
     """
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, socket_factory=make_socket),
@@ -235,19 +235,20 @@ def make_session(*, proxy: str | None = None, connections: int = 64) -> aiohttp.
         cookie_jar=aiohttp.DummyCookieJar(),
         proxy=proxy,
     )
-    # aiohttp repeats GET, PUT and DELETE once when a kept connection breaks; there is no public switch.
-    session._retry_connection = False  # noqa: SLF001 - the only switch; held by a test
+    # aiohttp repeats GET, PUT and DELETE once when a kept connection breaks, and has no public switch for
+    # that.
+    session._retry_connection = False  # noqa: SLF001 - the only switch; a test checks it
     return session
 
 
 def make_http_client(session: aiohttp.ClientSession, *, user_agent: str = "taskwire") -> httpx.AsyncClient:
-    """Make the httpx client over that session: no redirects, no cookies. Closing it closes both."""
+    """Make the httpx client over this session, without redirects and cookies. Closing it closes both."""
     client = httpx.AsyncClient(
-        # It would make a TLS context of its own, which takes longer than all the rest, and never use it.
+        # httpx would make a TLS context of its own, which takes longer than all the rest, and never use it.
         transport=AiohttpTransport(client=session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)),
         headers={"User-Agent": user_agent},
         follow_redirects=False,
-        trust_env=False,  # with a transport of its own httpx asks the environment for nothing
+        trust_env=False,  # with a transport of its own httpx reads nothing from the environment
     )
     client.cookies.jar = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return client
