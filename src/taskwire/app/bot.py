@@ -49,8 +49,7 @@ CODER_SECONDS = 3.0
 # How long Redis may take to answer for metrics and readiness. Prometheus waits ten seconds for metrics, and
 # the chart's probe five seconds for readiness.
 STORE_SECONDS = 3.0
-# Time limits for the steps of a stop, which follow one another. Together they are below
-# `process.STOP_SECONDS`.
+# Time limits, in seconds, for the successive steps of a stop. Their sum is below `process.STOP_SECONDS`.
 TIMERS_SECONDS = 2.0
 DRAIN_SECONDS = 7.0
 BEHIND_SECONDS = 0.5
@@ -86,7 +85,7 @@ class Bot:
         # acknowledged.
         self._was_without_store = False
         self._downtime: Downtime | None = None
-        # Gets the reason if this process must stop using the store.
+        # Resolves with the reason if this process must stop using the store.
         self.barred: asyncio.Future[UserError] = asyncio.get_running_loop().create_future()
         # The last data loss that this process has dealt with.
         self.caught_up: DataLoss | None = None
@@ -106,7 +105,8 @@ class Bot:
     async def serve(self, stack: contextlib.AsyncExitStack) -> None:
         """Serve health, metrics and HTTP requests. Raises `UserError` if an address cannot be used."""
         settings = self._settings
-        # Requests over HTTP arrive until the sites are closed, so this must run after that.
+        # HTTP requests arrive until the sites are closed. This callback must run after that, so it is pushed
+        # first.
         stack.push_async_callback(self._end_last_answers)
         refusals = Refusals(self.metrics)
         site, admin = Site(refusals), Site(refusals)
@@ -169,7 +169,7 @@ class Bot:
         return self._parts.bolt
 
     async def open(self, stack: contextlib.AsyncExitStack, clock: Clock, timings: Timings) -> None:
-        """Make the parts. An unreachable Slack is waited for; a refused token raises `TokenProblem`."""
+        """Make the parts. Wait while Slack is unreachable. Raises `TokenProblem` for a refused token."""
         settings = self._settings
 
         async def opened() -> Parts:
@@ -190,8 +190,8 @@ class Bot:
     async def start(self, stack: contextlib.AsyncExitStack, *, has_timers: bool = True) -> None:
         """Listen to Slack, run jobs, and start the backfill.
 
-        The stack ends the parts in the opposite order, and the Socket Mode connection after the worker.
-        Payloads that arrive while the last jobs end are therefore still claimed.
+        The stack ends the parts in the opposite order, so the Socket Mode connection is closed after the
+        worker has stopped. Payloads that arrive while the last jobs end are therefore still claimed.
         """
         parts = self.parts
         if self._socket is not None:
@@ -217,7 +217,7 @@ class Bot:
             stack.push_async_callback(self.timers.stop, TIMERS_SECONDS)
 
     async def _end_last_answers(self) -> None:
-        """Hand over to the next process the answers to questions that arrived during the stop."""
+        """Hand over the answers to late questions during a stop, so that the next process shows them."""
         if self._parts is not None:
             await self._parts.background.end(LAST_QUESTIONS_SECONDS)
             await self._parts.private.handed_over()
@@ -247,8 +247,8 @@ class Bot:
     async def _see_owner(self, parts: Parts, clock: Clock) -> None:
         """Check that this store belongs to this Slack app and this Coder. Raises `UserError` if it does not.
 
-        If Coder cannot be asked, its address is compared. Only if the address differs from the recorded one,
-        wait for Coder.
+        If Coder does not answer, its address is compared instead of its id. The start waits for Coder only if
+        the address differs from the recorded one.
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
         away = Seldom(_log.warning, "redis is away")
@@ -256,7 +256,7 @@ class Bot:
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:
-                # A newer version may have forbidden this one while it waited.
+                # A newer version may have locked this one out during the wait.
                 await formats.refuse()
                 noted = await ownership.claim(who)
                 refused = owners.refusal(noted, who, self._connections.where)
@@ -307,7 +307,7 @@ class Bot:
         }
 
     async def _figures(self) -> bytes:
-        """Return all metrics. Those that only a query can tell are queried now."""
+        """Return all metrics. The gauges among them are measured now."""
         health = await self.health()
         for system, stands in health.items():
             self.metrics.up.labels(system).set(stands == "ok")
@@ -363,7 +363,7 @@ class Bot:
         return f"Redis takes nothing: {trouble}." if trouble else "ok"
 
     async def _watch_over(self) -> None:
-        """Notice when the socket or the store is down. After a minute or more of that, start a backfill."""
+        """Notice when the socket or the store is down. After an outage of a minute, start a backfill."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             has_store = await self._look_at_store() and not self.parts.worker.store_trouble
@@ -389,7 +389,7 @@ class Bot:
         try:
             lost = await parts.inbox.repeat()
             if parts.deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
-                # A failover needs no alert. A store that was restored from an old copy does.
+                # A failover needs no alert. A store that was restored from an old copy needs one.
                 since = from_ms(data_loss.since_ms)
                 await parts.alerts.warn(f"rewound {since}", troubles.data_loss(since))
             is_first = await parts.deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
@@ -418,8 +418,8 @@ class Bot:
     def _heard_again(self, lasted: float) -> None:
         """After an outage, read what was missed, unless another process was listening.
 
-        If this process had a socket but no store, Slack may have delivered payloads that nobody could claim.
-        Then another process that listened does not help.
+        If this process had a socket but no store, Slack may have delivered payloads to it that nobody could
+        claim. Then the backfill is started even if another process was listening.
         """
         was_without_store, self._was_without_store, self._down_since = self._was_without_store, False, None
         if lasted < downtime.GAP_SECONDS:

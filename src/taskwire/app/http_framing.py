@@ -121,7 +121,7 @@ class Framing:
 
     def _parsed(self, head: bytes) -> RawRequestMessage:
         loop = asyncio.get_running_loop()
-        # The parser's limit is for bodies; there is none here.
+        # The parser's limit is for bodies, but it only gets a head.
         parser = HttpRequestParser(self._protocol, loop, LARGEST_HEAD, max_headers=MOST_HEADERS)
         try:
             ((message, _),), _, _ = parser.feed_data(head)

@@ -22,8 +22,8 @@ from aiohttp import web
 from taskwire.app.http_framing import LARGEST_HEAD, Framing, Judge, Rejected
 from taskwire.telemetry import Metrics, logger
 
-# Seconds from a connection or a request's first byte until the request must be complete, and again until it
-# must be answered.
+# A request must be complete this many seconds after its connection or its first byte. It must be answered
+# this many seconds after that.
 REQUEST_SECONDS = 10.0
 # Seconds that an idle connection stays open. Proxies reuse connections. Most proxies close them sooner
 # themselves, so that we do not close one while a request is on its way.
@@ -81,7 +81,7 @@ def descriptors_to_spare() -> int:
 
 
 class Door(NamedTuple):
-    """How a site judges the head of a request, and what counts the reasons of rejections."""
+    """A site's callbacks: `judge` checks the head of a request, and `note` counts a rejection."""
 
     judge: Judge
     note: Callable[[str], None]
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Leave the lists of connections."""
+        """Remove this connection from the lists of connections."""
         if self._end is not None:
             self._end.cancel()
         self._stop_reading()
@@ -320,7 +320,7 @@ class Crowd:
             self._dismiss(next(iter(waiting)))
 
     def is_reserved(self, state: Literal["trusted", "health"]) -> bool:
-        """Return whether there is a place. For a trusted request, the oldest kept one may be closed."""
+        """Return whether there is a place. A trusted request may replace the oldest kept connection."""
         if state == "health":
             return len(self._there["health"]) < self.limits.health
         kept = self._there["kept"]
@@ -411,7 +411,8 @@ async def served(
     try:
         server = await loop.create_server(connection, *address, backlog=TAKEN_AT_ONCE)
         for listening in server.sockets:
-            # asyncio uses one number both for the kernel's queue and for connections accepted at once.
+            # asyncio has one setting for two things: how many connections the kernel queues, and how many are
+            # accepted at once. The former is set here.
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
                 same.listen(QUEUED)
         try:

@@ -28,7 +28,7 @@ _log = logger("taskwire")
 
 
 class Process:
-    """Runs until it is told to stop, its embedded store dies, or a newer version forbids it the store."""
+    """Runs until it is told to stop, its embedded store dies, or a newer version locks it out."""
 
     def __init__(self, settings: Settings, when_up: Callable[[], None] = lambda: None) -> None:
         self._settings = settings
@@ -102,7 +102,7 @@ def settle_down() -> None:
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Connections, "asyncio.Future[str]"]]:
-    """Connect to the configured Redis or to an embedded store. The future reports the death of the latter."""
+    """Connect to the configured Redis or to an embedded store. The future reports the latter's death."""
     async with contextlib.AsyncExitStack() as stack:
         died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if settings.redis_url is not None:

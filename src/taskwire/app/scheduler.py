@@ -104,7 +104,8 @@ class Timers:
 class Hint:
     """Brings a call forward.
 
-    Hints before the call begins cause one call together. Hints during a call cause one more call together.
+    All hints before the call begins cause a single call. All hints during the call cause a single further
+    call.
     """
 
     def __init__(self, name: str, call: Callable[[], Awaitable[object]]) -> None:

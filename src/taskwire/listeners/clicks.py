@@ -1,7 +1,7 @@
 """Listener for clicks on buttons and menus of cards, notices and questions.
 
-A click is claimed by its ts and its person. Its handler looks up later what it refers to. A click that opens
-a dialog opens it at once, because the trigger expires after three seconds.
+A click is claimed by its ts and its person. The handler of its job looks up later what the click refers to. A
+click that opens a dialog opens it at once, because the trigger expires after three seconds.
 """
 
 import re

@@ -45,7 +45,7 @@ Id = Annotated[str, pydantic.Field(pattern=f"^{_ID}$")]
 
 
 class DialogContext(BaseModel):
-    """A dialog's context, in its private metadata. It may come back as anything else."""
+    """A dialog's context, in its private metadata. A submission may carry anything, so `find` checks it."""
 
     # Validation errors must not quote the metadata.
     model_config = ConfigDict(hide_input_in_errors=True)

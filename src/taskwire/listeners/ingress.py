@@ -1,4 +1,4 @@
-"""Ingress: rejects payloads by what they show themselves, and claims the others in the inbox."""
+"""Ingress: rejects payloads that are not for this installation, and claims the others in the inbox."""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -71,7 +71,7 @@ class Ingress:
             self._dropped["place"].inc()
             self._warn(is_org_wide=bot.is_org_wide, names_organization=source.enterprise_id is not None)
         elif is_foreign and not is_of_org:
-            # People of another company write such payloads in a shared channel.
+            # Such payloads come from people of another company in a shared channel.
             self._dropped["stranger"].inc()
         else:
             return not source.is_bot
@@ -88,7 +88,7 @@ class Ingress:
         self._kinds.add(kind)
 
     async def count(self, kind: str, writing: Awaitable[Claim], did_at: Ts | None = None) -> Claim:
-        """Await a claim and count its outcome. Errors of the claim are raised again.
+        """Await a claim and count its outcome. Raises the claim's errors.
 
         `did_at` is when the person acted.
         """

@@ -17,7 +17,7 @@ from taskwire.queue.fence import FenceState
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Keys about the server itself. They are not moved.
+# Names of keys. `STAYS` are the keys about the server itself, which are not moved.
 FENCE, KEPT = b"fence", b"parked:"
 STAYS = (FENCE, b"server")
 # A key that shows whether two addresses lead to the same store. It expires after PROBE_MS if its run dies.
@@ -48,8 +48,8 @@ return found
 """
 
 # The state of a side: its fence, when a Taskwire last worked on it, and which move ended there. A fence is
-# set only if this state is still the one that was looked at. A run that was suspended in between, for however
-# long, therefore fences no store that was opened again or that somebody works on.
+# set only if this state is still the one that was looked at. Therefore a run that was suspended, for any
+# length of time, cannot fence a store that was reopened since or that is in use.
 _SEEN = """
 local seen = {}
 for i, each in ipairs({'state', 'move', 'run', 'at'}) do

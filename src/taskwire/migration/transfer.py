@@ -1,9 +1,9 @@
 """Moves all keys of one installation from one server to another, completely or not at all.
 
-Both sides are fenced (`queue/fence`) before the first key is copied, until the last key is compared. Then the
-target is opened, and the source stays fenced. So nobody can ever work on both sides. A move that was killed
-continues when it is started again. Keys are copied by their types and not with DUMP, because the format of
-DUMP differs between servers.
+Both sides are fenced (`queue/fence`) from before the first key is copied until the last key is compared. Then
+the target is opened, and the source stays fenced. At no time can anybody work on both sides. A move that was
+killed continues when it is started again. Keys are copied by their types and not with DUMP, because the
+format of DUMP differs between servers.
 """
 
 import asyncio
@@ -96,8 +96,8 @@ class Transfer:
     async def move(self, *, replaces: bool = False) -> Moved | None:
         """Move everything; None if this move has ended before.
 
-        Raises `UserError` if the move is not allowed, before anything is changed, or if another run takes
-        over. With `replaces`, this installation's own data in the target may be dropped.
+        Raises `UserError` if the move is not allowed; then nothing was changed. Also raises it if another run
+        takes over. With `replaces`, this installation's own data in the target may be dropped.
         """
         try:
             return await self._moved(replaces=replaces)

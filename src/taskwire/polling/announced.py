@@ -19,14 +19,14 @@ from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
 LOOK_SECONDS = 1.0
-# Requests for all followed tasks together.
+# Most requests a second, for all followed tasks together.
 MOST_LOOKS_A_SECOND = 5
 # Longest delay after failed requests, in seconds. The delay grows with each failure.
 LONGEST_DELAY_SECONDS = 30.0
 # How long a change is followed, in seconds. A slower stop or start shows in a regular poll.
 LONGEST_SECONDS = 600.0
-# Tasks that are followed at the same time, so that a sender who knows the webhook's URL cannot overload
-# Coder.
+# Most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
+# overloading Coder.
 MOST_TASKS = 30
 
 _log = logger("taskwire.polling.announced")

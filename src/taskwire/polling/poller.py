@@ -37,8 +37,8 @@ from taskwire.telemetry import Metrics, logger
 ACCOUNT = "service"
 # Observations in one call to Redis, which then takes two or three milliseconds.
 PIECE = 50
-# How long a replica is the one that polls, in ms: 9 s during a request; afterwards an interval and up to 3.5
-# s. So the same replica goes on, and if it dies another one polls within 10 s.
+# The poll lease lasts 9 s during a request, then one poll interval and up to 3.5 s more. The same replica
+# therefore goes on polling. If it dies, another one takes over within 10 s.
 LEASE_MS = 9_000
 LONGEST_SPARE_MS = 3_500
 # How old the last successful poll may be, in ms, when due timers are fired. It is longer for long poll
@@ -51,7 +51,7 @@ GONE_SHARE = 10
 # How long administrators have to give the account its rights back, in ms. Tasks that are still gone then were
 # deleted.
 VANISHED_MS = 24 * 3_600_000
-# How long the roles are remembered with which this account has seen all linked tasks, in ms.
+# How long Redis keeps the roles with which this account has seen all linked tasks, in ms.
 ROLES_MS = 30 * 24 * 3_600_000
 
 Linked = dict[TaskId, LinkId]
@@ -272,7 +272,7 @@ class Poller:
                 await self._deps.queue.write(Batch().append(to_thread(link.id), job))
 
     async def _are_few(self, poll: Poll, count: int, linked: int) -> bool:
-        """Return whether so many tasks may be gone at once. If there are too many, wait for a day first."""
+        """Return whether `count` tasks can really be gone: they are few, or were missing for a day."""
         notes = self._deps.notes
         since = await notes.find("vanished", ACCOUNT)
         if count <= max(GONE_AT_ONCE, linked // GONE_SHARE):

@@ -70,7 +70,7 @@ class _Line(AbstractConnection):
     _is_open = False
 
     async def connect(self) -> None:
-        """Connect if not connected yet. No byte of a call is sent before."""
+        """Connect if not connected yet. No byte of a call is sent before this returns."""
         if self.is_connected:
             return
         self._is_open = False

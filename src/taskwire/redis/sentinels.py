@@ -59,8 +59,8 @@ class Masters:
         """Return the present master. Raises `NoMaster` if the sentinels do not know one."""
         seen, errors = await self._ask(len(self._sentinels) // 2 + 1)
         if self._is_old(seen):
-            # The sentinels that replaced a master learn of it first, so an older answer is out of date. Only
-            # if all sentinels give an older answer, their configuration may have started again from zero.
+            # The sentinels that replaced a master learn of it first, so an older answer is out of date. If
+            # all sentinels give an older answer, they may have started again from zero.
             seen, errors = await self._ask(len(self._sentinels))
             if self._is_old(seen) and errors and self.last is not None:
                 return self.last

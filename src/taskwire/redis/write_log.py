@@ -1,8 +1,8 @@
 """Records the writing calls of this process: each one stores its number in Redis.
 
-Redis may run on another server or may have been restarted. It has lost nothing of a process if it has the
-numbers of all calls that it recently answered, because a loss always removes the newest writes. This module
-only keeps the numbers; `queue/data_loss.py` decides when to compare them.
+After a failover or a restart, Redis has lost nothing of a process if it has the numbers of all calls that it
+recently answered, because a loss always removes the newest writes. This module only keeps the numbers;
+`queue/data_loss.py` decides when to compare them.
 """
 
 import secrets

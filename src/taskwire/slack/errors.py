@@ -2,25 +2,25 @@
 
     NotDone
     ├── Refused
-    │   └── SlackRefused(code)  one of the errors that Slack names
-    │       ├── ChannelProblem  not there, not in it, archived, posting restricted
-    │       ├── MessageGone     the message or the thread's root is not there
-    │       ├── DialogGone      the trigger has expired, or the view is closed or newer
-    │       ├── TokenProblem    the token, or a scope that it lacks
-    │       └── ForeignAddress  not an address of this Slack's; nothing was sent there
+    │   └── SlackRefused(code)      an error code that Slack documents
+    │       ├── ChannelProblem      the channel does not exist, is archived, or is closed to this message
+    │       ├── MessageGone         the message or the thread's root does not exist
+    │       ├── DialogGone          the trigger has expired, or the view is closed or newer
+    │       ├── TokenProblem        the token is invalid, or lacks a scope
+    │       └── ForeignAddress      the URL is not Slack's; nothing was sent there
     └── TryLater
-        ├── RateLimited         429, or the same said with ok:false
-        ├── NoRoom              our own pace: no place is free yet
-        ├── Unreachable         no connection, nothing was written        (taskwire.transport)
-        └── DeadlinePassed      too late, nothing was written             (taskwire.transport)
+        ├── SlackRateLimited        status 429, or the same as an error code
+        ├── NoCapacity              our own rate limiter has no free place yet
+        ├── Unreachable             no connection; nothing was written         (taskwire.transport)
+        └── DeadlinePassed          too late; nothing was written              (taskwire.transport)
     Unknown
-    ├── SlackTrouble            internal_error and its like, every 5xx, an error that nobody has named
-    ├── Nonsense                not JSON, a redirect, a success that lacks what it promises
-    ├── Cut                     the connection broke after the first byte (taskwire.transport)
-    └── NoAnswer                the time ran out after the first byte     (taskwire.transport)
+    ├── SlackTrouble                internal_error and similar codes, every 5xx, an undocumented code
+    ├── UnexpectedSlackAnswer       not JSON, a redirect, a success without what it must contain
+    ├── ConnectionCut               the connection broke after the first byte  (taskwire.transport)
+    └── NoAnswer                    the time ran out after the first byte      (taskwire.transport)
 
-For something that only reads, TryLater and Unknown are the same: ask again. It ends at the sorting: nothing
-here talks to Slack, and no text here holds more of an answer than Slack's own error code and its remarks.
+For a call that only reads, TryLater and Unknown mean the same: ask again. This module only sorts answers and
+calls nothing. The text of an error contains nothing of an answer but Slack's error code and its remarks.
 """
 
 import re

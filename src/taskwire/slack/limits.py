@@ -26,7 +26,7 @@ class Invalid(ValueError):
 
 
 def check_message(message: Message, most_text: int) -> None:
-    """Raise `Invalid` unless Slack keeps this message's text, which may have `most_text` characters."""
+    """Raise `Invalid` if this message has no text, or a text of more than `most_text` characters."""
     if not message.text.strip():
         raise Invalid("a message without text")
     if len(message.text) > most_text:

@@ -1,4 +1,4 @@
-"""Calls Slack's Web API. No other module sends anything to Slack.
+"""The client for Slack's Web API. No other part of Taskwire calls it.
 
 Before a message is sent, its secrets are masked and it is checked against Slack's limits. Every failure is
 raised as one of the outcomes that `errors` lists, and no call is repeated here. Posted messages carry

@@ -49,7 +49,7 @@ class Limiter(Protocol):
 
 
 class Unlimited:
-    """A limiter without limits, for calls before the workspace, and so its limits, is known."""
+    """A limiter without limits, for calls before the workspace is known."""
 
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
@@ -93,7 +93,7 @@ def claiming(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(aside: Aside) -> Iterator[None]:
-    """Inside the block, wait for places, but all together only as long as the answer is useful.
+    """Inside the block, calls wait for their places, all together for at most PATIENCE_SECONDS.
 
     `aside` is entered during each wait, so that others can go on.
     """
@@ -119,10 +119,10 @@ async def until_taken(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that several callers share. If it has no capacity, wait as this caller would wait.
+    """Make a call that several callers share. If no place is free, wait on behalf of this caller.
 
-    The shared call takes its place under its own name and does not wait. Raises `NoCapacity` if this caller
-    is tried again by the queue, or if the answer would come too late to be useful.
+    The shared call takes its place under its own name and does not wait. Raises `NoCapacity` if the queue
+    tries this caller's job again, or if the answer would come too late to be useful.
     """
     now = asyncio.get_running_loop().time
     patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)

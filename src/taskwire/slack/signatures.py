@@ -18,7 +18,8 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 SIGNATURE_HEADER = "X-Slack-Signature"
-# Oldest accepted request, in seconds: https://docs.slack.dev/authentication/verifying-requests-from-slack
+# Largest accepted difference between a request's timestamp and our clock, in seconds:
+# https://docs.slack.dev/authentication/verifying-requests-from-slack
 MOST_SECONDS_APART = 300
 # Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
 MOST_FIELDS = 100
@@ -86,8 +87,8 @@ def read(headers: Headers, body: bytes) -> AsyncBoltRequest:
     """Parse a request with a verified signature. Raises `RequestRefused` if Slack would not send it.
 
     The query string is left out because the signature does not cover it. Bolt gets the parsed body instead of
-    the text: it would parse the text again, and it mistakes a command whose text contains "payload" for a
-    form.
+    the text. From the text, Bolt would parse the body again, and would mistake a command that contains
+    "payload" for a form.
     """
     try:
         passed_on = {name: list(headers.getall(name, ()))[:1] for name in _PASSED_ON}

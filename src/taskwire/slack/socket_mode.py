@@ -76,7 +76,7 @@ class Socket:
             await self._handler.handle(self._handler.client, request)
 
     async def _answered(self) -> None:
-        """Wait until every delivered payload is acknowledged. Slack shows people an error for any other."""
+        """Wait until every delivered payload is acknowledged. For others, Slack shows people an error."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
             if not self._in_flight.count and self._handler.client.message_queue.empty():
@@ -161,9 +161,9 @@ def _use_each_address_once(client: SocketModeClient) -> None:
 
 
 def _calm_logger() -> logging.Logger:
-    """Return a logger for the SDK that hides what people write, and errors about each failed try to connect.
+    """Return a logger for the SDK that logs no payloads, and logs errors as warnings without a traceback.
 
-    At level DEBUG the SDK logs whole payloads. It logs each failed try as an error.
+    At level DEBUG the SDK logs whole payloads. It logs each failed try to connect as an error.
     """
     logger = logging.getLogger("taskwire.slack.socket")
     logger.setLevel(logging.INFO)
