@@ -2,8 +2,8 @@
 
 It is for long answers that are the same for all. Coder's list of ten thousand tasks takes 50 MB and a tenth
 of a second, so thirty people must not cause thirty lists at a time. Nobody gets the answer of a call that
-began before they asked. The call runs in a context of its own: the first caller's deadline and claim on a
-rate limit are not for others.
+began before they asked. The call runs in a context of its own, without the first caller's deadline and claim
+on a rate limit.
 """
 
 import asyncio

@@ -80,7 +80,7 @@ def _on_one_line(
     _name: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Write out what a terminal would obey in messages and stacks. The renderer does so for all values."""
+    """Write out what a terminal would obey in messages and stacks. The renderer does so for other values."""
     event["event"] = _OBEYED.sub(_written_out, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACKS:
         if key in event:

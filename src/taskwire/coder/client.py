@@ -25,8 +25,8 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import blaming
 
 USERS_PAGE = 100
-# A longer answer would fill this process's memory. A task takes about 1 kB of a list, and more in what is
-# made of it. There may be three lists at a moment.
+# A longer answer would fill this process's memory. A task takes about 1 kB in a list, and more when parsed.
+# Up to three lists may be in memory at a moment.
 LARGEST_LIST_BYTES, LARGEST_ANSWER_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024
 # An answer that is longer than this waits while another long one is read: together they would fill the memory
 # too.
@@ -41,8 +41,8 @@ class CoderTimeouts:
 
     connect: float = 10.0
     read: float = 15.0
-    # To read a live log or to send input, Coder dials the agent for up to 30 s. After that a send waits until
-    # the agent has taken the input: 2 s for the echo and 15 s for the work.
+    # To read a live log or to send input, Coder dials the agent for up to 30 s. A send then waits until the
+    # agent has taken the input: up to 2 s for its echo, and up to 15 s until the agent shows that it works.
     logs: float = 45.0
     send: float = 60.0
     # Coder may ask a language model for the task's name before it answers.
@@ -398,7 +398,7 @@ def _header(token: str) -> str:
 
 
 def _segment(value: str) -> str:
-    """Quote one part of a path. A part that would lead to another place names nothing."""
+    """Quote one part of a path. A part that would lead to another place is treated as not found."""
     if value in ("", ".", ".."):
         raise errors.NotFound(errors.CoderAnswer(404, f"nothing in Coder is called {value!r}"))
     return quote(value, safe="")

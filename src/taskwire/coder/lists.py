@@ -18,8 +18,8 @@ Item = msgspec.Raw
 PIECE_BYTES = 128 * 1024
 
 _HEAD = b'{"tasks":['
-# The bytes between two tasks: Go writes the id first. In a string its quotation marks would be escaped.
-# Inside a task's own list it may appear. A cut there makes invalid JSON, and then the rest is decoded as a
+# The bytes between two tasks: Go writes the id first. In a string the quotation marks would be escaped. In a
+# list inside a task these bytes may appear. A cut there makes invalid JSON, and then the rest is decoded as a
 # whole.
 _SEAM = b'},{"id":"'
 

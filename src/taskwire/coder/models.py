@@ -152,7 +152,7 @@ class User(_Model):
 
 
 class Rights(_Model):
-    """What an account may do with everybody's workspaces. The fields are named by the request."""
+    """What an account may do with everybody's workspaces. The request names the fields."""
 
     connects: bool
 

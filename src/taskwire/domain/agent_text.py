@@ -3,10 +3,10 @@
 agentapi pastes its input into a terminal unchecked. An escape code would end the paste, and a return after it
 would run the text that follows. So only printable text, line breaks and tabs are left.
 
-- Complete escape codes are removed, as a coloured log has them. Of an unknown code only the control character
-  is removed.
-- Characters that change the direction of text are removed, closed or not. With them people would see another
-  order than the agent.
+- Escape codes are removed whole, for example the colours of a log. Of an unknown code only the control
+  character is removed.
+- Characters that change the direction of text are removed, even in closed pairs. They would show people
+  another order than the agent reads.
 - Invisible characters are removed, because agents read them: they can carry words that no person has checked.
   They are the format characters (Unicode's Cf), variation selectors, tags and fillers.
 - Characters for private use, and code points that Unicode may assign later, stay. They show at least as a

@@ -5,8 +5,8 @@ exactly what the person typed. A refusal quotes the text escaped for mrkdwn. Oth
 a command, and which task a name means.
 
 If the first word is not a verb, the form opens with the whole text in it, so that a stray sentence starts
-nothing. A typing error is the exception. A word that is nearly a verb gets a suggestion, if nothing follows
-it or if the verb's own arguments follow. A verb with wrong arguments gets its usage.
+nothing. A typing error is the exception: a word that is nearly a verb is answered with the verb, if nothing
+follows it or if the verb's own arguments follow. A verb with wrong arguments is answered with its usage.
 """
 
 import re
@@ -76,7 +76,7 @@ class TaskName:
     @classmethod
     def parse(cls, text: str) -> "TaskName":
         """Parse NAME, owner/NAME, an id, or a link to the task. Raise UserError for anything else."""
-        # Slack turns an address into a link, and an owner's name behind an @ into a mention.
+        # Slack turns an address into a link, and an owner's name after an @ into a mention.
         is_link = text.startswith("<") and text.endswith(">")
         plain = (address_of(text) if is_link else as_seen(text)).strip(QUOTES)
         if found := _TASK_URL.match(plain):
@@ -274,7 +274,7 @@ def _create(rest: str, _: Verb) -> Command:
 
 
 def reads_behind(error: UserError, behind: str) -> UserError:
-    """Add to a refusal which text was read as options, since it may have been meant as text."""
+    """Say in a refusal which text was read as options, because it may have been meant as text."""
     if not behind:
         return error
     return UserError(

@@ -16,10 +16,12 @@ from taskwire.domain.mrkdwn import without_calls
 from taskwire.domain.prose import readable
 from taskwire.domain.terminal import lines_of
 
-# A block of a message takes 3,000 characters. The rest is for the note about left-out lines and for escaping.
+# In characters. A block of a message takes 3,000. The difference is for escaping and for the note about
+# left-out lines.
 LONGEST_CHARACTERS = 2_800
 LONGEST_LINES = 60
-# Only the end of a longer log is read: a million characters take a second, and as a file they wait in Redis.
+# In characters. Only the end of a longer log is read: this many take a second, and as a file they wait in
+# Redis.
 LONGEST_LOG = 1_000_000
 # The most lines of a log that are read: each line costs some microseconds, even a short one.
 MOST_LINES = 50_000
@@ -51,7 +53,8 @@ class Cursor:
     count: int = 0
     told: str = ""
     tail: tuple[str, ...] = ()
-    # When the last input before that entry was made. It tells this log from another one with the same ids.
+    # When the last input before that entry was made. It distinguishes this log from another one with the same
+    # ids.
     asked_at: datetime | None = None
 
 
@@ -207,7 +210,7 @@ def _fingerprint(line: str) -> str:
 
 
 def _news(lines: list[str], cursor: Cursor) -> list[str]:
-    """Return the lines after those that were shown; all lines if none of the shown ones is found."""
+    """Return the lines after those that were shown; all lines if none of these is found."""
     places = [at for at, line in enumerate(lines) if line.strip()]
     prints = [_fingerprint(lines[at]) for at in places]
     behind = _behind_told(prints, cursor)
@@ -237,7 +240,7 @@ def _at(prints: list[str], wanted: str) -> list[int]:
 
 
 def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
-    """Count the matching lines up to this place, backwards, against the end of `tail`."""
+    """Count how many of the lines that end at this place match the end of `tail`."""
     length = 0
     while length < len(tail) and length <= at and prints[at - length] == tail[-1 - length]:
         length += 1

@@ -22,9 +22,9 @@ LANE = 2**51
 FIRST_DRAWING = "card:first"
 # The ids of replies begin with this.
 REPLY = "reply:"
-# The text of an answer that refuses a verb, and not a reply, because too many wait.
+# The text of a `too_many` answer that refuses a verb and not a reply.
 ASKED = "asked"
-# The fields in which a job's work records what its tries, or the answer of a person, have shown.
+# The fields in which a job's work records what earlier tries or a person's answer have shown.
 _TRIED = {"waits", "unreached_ms", "looks", "errors", "was_rejected", "was_repeated"}
 LEARNED = frozenset(_TRIED | {"asked", "is_confirmed", "settles", "outcome"})
 
@@ -50,7 +50,8 @@ class Requester(BaseModel):
     at: Ts
     thread_ts: Ts | None = None
     response_url: str | None = None
-    # `channel` is where something shall be posted, or where a message is, and not where the person wrote.
+    # `channel` is where something is to be posted, or where a message is. Slack did not see the person write
+    # there.
     is_elsewhere: bool = False
 
 
@@ -264,9 +265,9 @@ class PostText(Work):
 
 
 class SettleQuestion(Work):
-    """Queue `to_thread`. Replace a question's buttons by what became of it, so far or for good (`is_last`).
+    """Queue `to_thread`. Replace a question's buttons by what became of it. `is_last`: that is final.
 
-    `place` says which question. Without it, the newest one about this is meant.
+    `place` says which question. Without it, the newest question of this `about` is meant.
     """
 
     kind: Literal["settle_question"] = "settle_question"
@@ -301,7 +302,7 @@ class ShowAnswer(Work):
 
 
 class ReplyChanged(Work):
-    """Queue `to_coder`. A person edited or deleted a message. `now` is the input that it is now, if any."""
+    """Queue `to_coder`. A person edited or deleted a message. `now` is its present input, if any."""
 
     kind: Literal["reply_changed"] = "reply_changed"
     ts: Ts
@@ -456,7 +457,7 @@ class Job(BaseModel):
         return self.written_ms > 0
 
     def afresh(self, written_ms: int) -> "Job":
-        """Return the job as never tried, but with the time since which its effect may have happened."""
+        """Return the job without its tries, but with the time since which its effect may have happened."""
         return Job(id=self.id, work=self.work.anew(), written_ms=self.written_ms or written_ms)
 
     def knowing(self, **changes: str | int | AgentOutput | tuple[Root, ...] | tuple[str, ...]) -> "Job":
@@ -473,7 +474,7 @@ class Job(BaseModel):
         return self.model_copy(update={"looked": f"{attempt} {self.looks(attempt) + 1}"})
 
     def failed_again(self, since_ms: int) -> "Job":
-        """Count one more failed try. `since_ms` is kept only if it is the first."""
+        """Count one more failed try. `since_ms` counts only for the first of them."""
         since_ms = self.failing_since_ms or since_ms
         return self.model_copy(update={"tries": self.tries + 1, "failing_since_ms": since_ms})
 
@@ -489,12 +490,12 @@ def to_coder(link: str) -> QueueName:
 
 
 def to_thread(link: str) -> QueueName:
-    """The queue of what happened to one link and of the messages about it."""
+    """The queue of one link's events, and of the messages about them."""
     return QueueName(f"to_thread:{link}")
 
 
 def thread_answers(link: str) -> QueueName:
-    """The queue of people's questions in one link's thread, so that no notice waits behind them."""
+    """The queue of people's questions in one link's thread. No notice waits behind them."""
     return QueueName(f"thread_answers:{link}")
 
 
@@ -504,7 +505,7 @@ def receipts(link: str) -> QueueName:
 
 
 def card(link: str) -> QueueName:
-    """The queue of drawings of one link's card, so that no receipt waits behind them."""
+    """The queue of drawings of one link's card. No receipt waits behind them."""
     return QueueName(f"card:{link}")
 
 
@@ -535,7 +536,7 @@ def urgent(ts: str) -> int:
 
 
 def soon(ts: str) -> int:
-    """The score in the second lane, without a wait for the agent: resume, edit, mute, unchecked replies."""
+    """The score in the second lane, for jobs that need no agent: resume, edit, mute, unchecked replies."""
     return LANE + microseconds(ts)
 
 

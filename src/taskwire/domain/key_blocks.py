@@ -19,8 +19,8 @@ _ENDS_LINE = r"(?=[ \t]{0,80}(?:\r|\\r)?(?:[│┃|\n]|\\n|\Z))"
 _LAST_LINE = re.compile(rf"{_BEFORE}{{1,80}}+[A-Za-z0-9+/=]{{1,15}}+{_ENDS_LINE}")
 _BREAK = re.compile(r"\n|\\n")
 _INNER_LINE = re.compile(rf"{_BEFORE}{{0,80}}+(?P<key>[A-Za-z0-9+/=]*)[\s│┃|]*(?:\\r)?")
-# How far back, in characters, the search for a key without its first line goes. A key of RSA with 16,384 bits
-# has 13,000.
+# In characters: how far back a key is searched whose first line is missing. An RSA key of 16,384 bits has
+# 13,000.
 _FARTHEST = 40_000
 
 

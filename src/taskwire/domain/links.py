@@ -14,7 +14,7 @@ HOUR = 3_600_000_000
 
 
 class LinkRecord(BaseModel):
-    """What a link joins. It is written with the intent, and complete when the card and the task exist."""
+    """The thread and the task of a link. It is written with the intent, and completed as both are made."""
 
     model_config = ConfigDict(frozen=True)
 

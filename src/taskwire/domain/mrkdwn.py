@@ -37,7 +37,7 @@ _JOINER = "\u2060"
 
 @dataclass(frozen=True)
 class Names:
-    """Names by Slack id, without the @ or # before them. An id without a name is shown itself."""
+    """Names by Slack id, without the @ or # before them. An id without a name is shown as it is."""
 
     users: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)

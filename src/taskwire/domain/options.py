@@ -1,10 +1,10 @@
 """Parses options from typed text: `name=VALUE`, `--name VALUE`, `--name=VALUE`.
 
 An option is `--word`, or a lower-case `word=` (a known word in any case). Anything else begins the rest: a
-URL with `=` in it, `x == y`, `DEBUG=1`, an item `- item` of a list. A lone `--` ends the options. Phones turn
+URL with `=` in it, `x == y`, `DEBUG=1`, a list item like `- item`. A lone `--` ends the options. Phones turn
 `--` into a long dash and quotes into curly ones, so both are accepted. Values stay as Slack sent them.
 
-Options stand before a text or behind it. Behind it, only known options with complete values count.
+Options may stand before the text and after it. After it, only known options with complete values count.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def take_options(
 
 
 class Around(NamedTuple):
-    """A text, and the options before and behind it. `behind` is how the latter were typed."""
+    """A text and its options. `behind` is how the options after the text were typed."""
 
     given: dict[str, str]
     text: str

@@ -18,8 +18,8 @@ from taskwire.domain.agent_text import WIDTHLESS
 
 # In characters. A shorter value would mask ordinary words everywhere.
 SHORTEST = 6
-# That many letters and digits appear in no text by chance. In base64 fewer are enough, because it has no
-# words.
+# Sixteen letters and digits in a given order appear in no text by chance. In base64 twelve are enough,
+# because base64 has no words.
 _CERTAIN, _CERTAIN_IN_BASE64 = 16, 12
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(range(256)).lower()
@@ -33,7 +33,7 @@ _ESCAPES = re.compile(r"(?<!\\)\\++(?:u[0-9a-fA-F]{4}|[nrtbf])")
 
 
 class _Form(NamedTuple):
-    """One way to write a token. A text without the letters of `anchor` cannot have it."""
+    """One way to write a token. A text without the letters of `anchor` cannot contain it."""
 
     anchor: bytes
     pattern: re.Pattern[str]
@@ -103,7 +103,7 @@ def _longest_word(token: str) -> bytes:
 
 
 def _in_any_case(token: str) -> Iterator[str]:
-    """Yield a pattern for each letter. A sign may be missing, or be encoded for a URL, even several times."""
+    """Yield a pattern for each character. A sign may be missing, or encoded for a URL, even repeatedly."""
     for letter in token:
         if letter.isascii() and letter.isalnum():
             yield f"[{letter.lower()}{letter.upper()}]"

@@ -10,7 +10,7 @@ from taskwire.domain.jobs import Job, Reply
 
 
 def read_roughly(body: str) -> Job | None:
-    """Read a job. If this version does not know it, read the fields that it knows, if the job is a reply."""
+    """Read a job. Of an unknown reply, read the fields that this version knows; None for other jobs."""
     try:
         return Job.model_validate_json(body)
     except ValidationError:

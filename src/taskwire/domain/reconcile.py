@@ -2,8 +2,8 @@
 
 A log is unreliable. Its newest entry grows and is rewritten while the agent works. A program that starts anew
 counts from 0 again, even within the same build. An input may have been typed without becoming an entry. Other
-people type as well. So only two cases are proof, and both need a log that continues from the mark. Either the
-log shows the input once after it, or it has not changed at all. In all other cases a person decides.
+people type as well. So only two cases are proof, and both need a log that continues from the mark: the log
+shows the input once after the mark, or the log has not changed at all. In all other cases a person decides.
 """
 
 from collections.abc import Sequence
@@ -88,9 +88,9 @@ def decide(
 ) -> Decision:
     """Decide what follows from a finding; None is a log that cannot be read.
 
-    `since_landed_ms` is how long ago the input could last land. `was_rejected`: the agent's side reported an
-    error while it took the input. `was_repeated`: the input is a second delivery already, and there is no
-    third.
+    `since_landed_ms`: milliseconds since the input could last land; negative while it still can.
+    `was_rejected`: the agent's side reported an error while it took the input. `was_repeated`: the input was
+    already sent again, which is done only once.
     """
     if found == "there":
         return "delivered"

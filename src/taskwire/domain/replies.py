@@ -6,8 +6,8 @@
   to it only if the verb has its `!`: `@Taskwire edit the readme` is input, `!edit TEXT` edits the prompt.
 - A reply that begins with `!` and is not a verb is not input either, because agents run it as a shell
   command.
-- A message that mentions another person and not the bot is for that person. A mention of a group or a channel
-  counts in the same way.
+- A message that mentions another person and not the bot is for that person. A message that mentions a group
+  or a whole channel is for people too.
 
 Texts in the results are Markdown in which people, channels and links are still Slack's tokens. `mentions`
 lists the ids to look up, and `to_agent_text` writes what the person saw.
@@ -114,7 +114,7 @@ def to_agent_text(text: str, names: Names | None = None) -> AgentText:
 
 
 def nearest_verbs(said: str) -> tuple[str, ...]:
-    """List the verbs that a text may mean which begins with `!` and is not a verb."""
+    """List the verbs that may be meant by a text that begins with `!` and is not a verb."""
     word = re.match(r"!+\s*([A-Za-z]*)", said)
     names = [verb.name for verb in THREAD_VERBS if not verb.not_yet]
     close = nearest(word[1], names) if word and word[1] else ()

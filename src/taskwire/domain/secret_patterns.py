@@ -131,8 +131,8 @@ _BY_NAME = (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
     ),
-    # In settings and arguments: the value of any name that ends like a password's, and a likely secret behind
-    # another name.
+    # In settings and arguments: any value behind a name that ends in a password's name, and a likely secret
+    # behind another name.
     (_after(_PASSWORDS, "=", "[A-Za-z0-9_.-]") + _QUOTE, rf"{_NO_VALUE}{_VALUE}{{4,}}+(?![(\[])"),
     (_after(_NAMES, "=") + _QUOTE, rf"{_NO_VALUE}{_LIKELY}(?:(?!&){_VALUE}){{6,}}+(?![(\[])"),
     # Between quotation marks a password may contain blanks.
@@ -201,8 +201,8 @@ _BY_COMMAND = (
     (rf"(?i:--(?:[a-z]{{1,20}}-){{0,3}}{_NAMED}[ \t]{{1,4}}{_QUOTE})", r"[^\s\"'$<•-][^\s\"'•]{3,}"),
 )
 
-# The arguments of commands that are passwords. The group `kept` is the text before a password, with its
-# quotation mark.
+# Patterns for arguments of commands that are passwords. The group `kept` is the text before a password, with
+# its quotation mark.
 _LINE_OF_COMMAND = (
     r"\b(?:[^\n|;&\\\"']{1,40}+|\"[^\"\n]{0,200}\"|'[^'\n]{0,200}'|[\"']|\\[\s\S]?|&(?![\s&])){0,300}+"
 )

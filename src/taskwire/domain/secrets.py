@@ -1,7 +1,7 @@
 """Masks secrets before a text is posted, stored or logged: known tokens, and text that looks like a token.
 
 A mask keeps the kind of a secret (`ghp_•••`), but never a part of it. Masking is for text that people read.
-It rather masks a word too many, and it does not prove that no secret is left. A text that the bot has to read
+It may mask ordinary words, and it does not prove that no secret is left. A text that the bot has to read
 again must not be masked.
 
 The regular expressions search one window at a time, so that other threads can run. A log of a million
@@ -124,7 +124,7 @@ def masked_beginning(mask: Callable[[str], str], text: str, longest: int) -> str
     """Mask a text and keep its beginning, without a search of all the rest.
 
     Half of a secret is not recognised. So MARGIN more characters are masked than are kept. What remains of
-    these is removed again, however far masks have moved it towards the beginning.
+    these is removed again, even if masks have moved it towards the beginning.
     """
     looked_at = text[: longest + MARGIN]
     masked = mask(looked_at)
@@ -213,7 +213,7 @@ def _indentation(text: str, at: int, end: int) -> int:
 
 
 def _secrets_over(pattern: re.Pattern[str], run: str, edges: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the secrets of a run that cross the end of a line. The others are found in their lines."""
+    """Yield the secrets of a run that cross the end of a line. The others are found line by line."""
     for found in finds(pattern, run):
         if bisect_right(edges, found.start()) < bisect_left(edges, found.end()):
             yield found.end("kept"), found.end()

@@ -4,7 +4,7 @@
 time to the next state, the notices to post and the time of the next look. Events of one link are applied one
 at a time. Decisions use `now_ms`, the time of Redis's clock. The agent's own times only order its reports.
 
-This module writes no text: a notice says what is told and whom it concerns.
+This module writes no text: a notice says what has changed, and `messages/notices.py` says it in words.
 """
 
 from datetime import datetime
@@ -49,7 +49,7 @@ class Observed(FrozenModel):
     event: Literal["observed"] = "observed"
     seen: Observation
     reports: tuple[Report, ...] = ()
-    # When a paused task was told to stop, if that is known.
+    # When the stop of a paused task was asked for, if that is known.
     stopped_at: datetime | None = None
     is_baseline: bool = False
 
@@ -101,7 +101,7 @@ def may_call(event: Event) -> bool:
 
 
 class Rules(NamedTuple):
-    """The settings that decide when something is told."""
+    """The settings that decide when a notice is posted."""
 
     settle_ms: int
 
@@ -129,7 +129,7 @@ class LinkState(FrozenModel):
     is_need_told: bool = False
     need_told_of: str = ""
     error_told_build: int = 0
-    # An error that returns after the agent was well for a while is told again, under another id.
+    # An error that returns after the agent was well for a while gets a new notice, with another id.
     is_error_again: bool = False
     pause_told_build: int = 0
     # The phase when the workspace was stopped. A question or a failure stays open during a pause.
@@ -160,7 +160,7 @@ class LinkState(FrozenModel):
 
     @property
     def grace_ends_ms(self) -> int:
-        """The time until which an error may be one of a start; 0 for an error that came later."""
+        """The time until which an error counts as part of the start; 0 for a later error."""
         is_early = self.error_ms is not None and self.error_ms - self.started_ms < START_GRACE_MS
         return self.started_ms + START_GRACE_MS if is_early else 0
 
@@ -221,7 +221,7 @@ def _delivered(state: LinkState, event: Delivered, now_ms: int) -> LinkState:
             "finished": state.finished if keeps_finish else None,
             "before_turn": earlier,
             "idle_ms": now_ms if is_idle else None,
-            # An agent that never reports gets its whole time again.
+            # An agent that never reports gets the whole SILENT_START_MS again.
             "active_ms": state.active_ms if state.active_ms is None or state.has_reported else now_ms,
             "is_need_told": False,
             "phase": Phase.WORKING if state.status == "active" and not keeps_finish else state.phase,
@@ -280,7 +280,7 @@ _STANDING = {"idle": Phase.NEEDS_YOU, "complete": Phase.DONE, "failed": Phase.FA
 def _stood_still(
     state: LinkState, event: Observed, finished: Report | None, rules: Rules
 ) -> tuple[LinkState, list[Notice]]:
-    """Call somebody for a turn that had ended before the workspace was stopped, if nobody was told of it."""
+    """Add a notice for a turn that ended before the workspace was stopped, if it was not announced."""
     last, old, stopped = state.last_report, state.before_turn, event.stopped_at
     ended = state.finished or finished
     if last is None or stopped is None or last.state != "idle" or state.is_need_told:
@@ -314,7 +314,7 @@ def _came_up(state: LinkState, now_ms: int) -> tuple[LinkState, list[Notice]]:
 
 
 def _known(state: LinkState, seen: Observation) -> LinkState:
-    """Treat the first sight as told: an idle agent, a broken workspace. Only later changes are news."""
+    """Treat what the first observation shows as announced: an idle agent, a broken workspace."""
     last = state.last_report
     is_busy = last is not None and state.has_reported and last.state not in ("idle", "complete", "failed")
     update: dict[str, object] = {"is_need_told": seen.is_active and not is_busy}
@@ -369,7 +369,7 @@ def _phase_of(state: LinkState, seen: Observation) -> Phase:
         case "active":
             return _active_phase(state)
         case "unknown":
-            # While its job waits for a provisioner, only a stop or a deletion has the status unknown.
+            # While its build waits for a provisioner, the status is unknown only for a stop or a deletion.
             return Phase.PAUSING if seen.workspace_status in ("pending", "stopping") else Phase.UNCLEAR
         case "paused":
             return Phase.PAUSED
@@ -451,7 +451,7 @@ def _who(state: LinkState, verb: str) -> UserId | None:
 def _judged(
     before: LinkState, state: LinkState, notices: list[Notice], rules: Rules, now_ms: int
 ) -> Transition:
-    """Apply the time: tell what has settled, and set the time of the next look for the rest."""
+    """Add notices for what has settled, and set the time of the next look for the rest."""
     deadlines = []
     idle_from = _idle_from(state)
     if idle_from is not None and state.status == "active" and state.finished is None:

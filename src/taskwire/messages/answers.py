@@ -29,9 +29,6 @@ def _typed(verb: str, link: Link) -> str:
     return f"`/task {verb} {escaped(link.record.name, 60)}`"
 
 
-# Creating
-
-
 def another_one(prompt: str, key: str) -> Message:
     """The person asked for the same task a moment ago."""
     words = "You started exactly this task here less than two minutes ago. Another one?"
@@ -117,9 +114,6 @@ def outsiders_read(link: Link) -> Message:
     )
 
 
-# Replies by command, verbs
-
-
 def act_too_old(verb: str) -> Message:
     """A verb was found after the bot had been away for more than an hour."""
     return statement(
@@ -152,9 +146,6 @@ def asked_in_thread(link: Link) -> Message:
         f"Nothing was sent yet: your words begin with `!`, which agents take for a shell command. I ask in "
         f"the thread of {title(link)} whether you mean that."
     )
-
-
-# Pause, resume, edit, delete, detach, mute
 
 
 def pausing(link: Link) -> Message:
@@ -282,9 +273,6 @@ def already_attached(link: Link, permalink: str) -> Message:
     )
 
 
-# Logs
-
-
 def logs(title: str, text: str, *, is_cut: bool, is_snapshot: bool = False) -> Message:
     """The end of the agent's log. A snapshot ends at the last pause."""
     if not text.strip():
@@ -313,9 +301,6 @@ def _whole(name: str, is_snapshot: bool) -> str:
         if is_snapshot
         else f"The whole log of {name}"
     )
-
-
-# At the door
 
 
 def too_fast(most: int = 10) -> Message:
@@ -361,7 +346,7 @@ def only_another_version_reads() -> Message:
 
 
 def too_much_waits() -> str:
-    """More requests of this person, or in this thread, wait than are kept."""
+    """A request is refused, because too many of this person or in this thread already wait."""
     return (
         "So much that was asked for still waits that I did not take this one. "
         "Please try again in a few minutes."

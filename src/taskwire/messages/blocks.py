@@ -85,7 +85,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """Put a text from outside on one line, without mentions and reversals; empty if nothing is visible."""
+    """Put a text from outside on one line, without mentions and direction marks; empty if nothing shows."""
     shown = _TURNERS.sub("", " ".join(text.split()))
     shown = "".join(letter for letter in shown if unicodedata.category(letter) != "Cc")
     if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in shown):
@@ -134,7 +134,7 @@ def at(moment: datetime) -> str:
 
 
 def when(moment: datetime) -> str:
-    """Say a moment in the reader's time zone, with Slack's capital letter: `Today at 14:03`."""
+    """Say a moment in the reader's time zone, with a capital letter: `Today at 14:03`."""
     seconds = max(0, int(moment.timestamp()))
     return f"<!date^{seconds}^{{date_short_pretty}} at {{time}}|{moment:%Y-%m-%d at %H:%M} UTC>"
 
@@ -269,7 +269,7 @@ def rows(block_id: str, steps: Sequence[Block], apart: Sequence[Block] = ()) -> 
 def web_url(address: str) -> str:
     """Return the address if a browser may open it, else nothing: agents report files and worse.
 
-    An address that hides its host is refused. It has a user's name, a backslash or invisible characters.
+    An address that hides its host is refused: one with a user's name, a backslash or invisible characters.
     """
     address = address.strip()
     if len(address) > URL or re.search(r"[\s<>|\"\\]", address) or not address.isprintable():
@@ -295,7 +295,7 @@ def is_known(url: str, coder_url: str, forges: Collection[str]) -> bool:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host as a browser asks for it. Then letters of other scripts do not look like Latin ones."""
+    """Return the host as a browser asks for it, in ASCII, so that letters that look alike become visible."""
     host = parts.hostname or ""
     if host.isascii():
         return host

@@ -303,7 +303,7 @@ def _hint(link: Link) -> str:
 def _buttons(
     link: Link, outside: _Outside, first: list[Block] | None = None, *, can_steer: bool = True
 ) -> list[Block]:
-    """Return the useful buttons: first those that open a page or steer, apart from them mute and delete."""
+    """Return the buttons that make sense now. Mute and delete are apart from the others."""
     steps = [*(first or ()), *_pages(link, outside)]
     apart: list[Block] = []
     if link.id and ending_of(link) is None and link.record.task_id:

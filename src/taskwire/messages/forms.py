@@ -113,7 +113,7 @@ def edit_dialog(title: str, prompt: str, *, private_metadata: str, name: str = "
 
 
 def delete_dialog(title: str, *, private_metadata: str, waiting: int = 0) -> View:
-    """Ask before a task is deleted. `waiting` replies for its agent would be lost."""
+    """Ask before a task is deleted. `waiting` is the number of replies that its agent would not get."""
     losses = ["Its workspace and every file in it; what was pushed stays.", "What its agent wrote in Coder."]
     if waiting:
         replies = "The reply that waits" if waiting == 1 else f"The {waiting} replies that wait"

@@ -141,7 +141,7 @@ def nothing_to_send(names: Sequence[str]) -> Message:
 
 
 def too_many(most: int) -> Message:
-    """As many replies wait as are kept, and another one came."""
+    """A reply is refused, because too many already wait."""
     return statement(
         f"{most} replies wait for the agent already, so I take no more for now. Those marked :warning: are "
         "not sent: please write them again when some of the others have gone."
@@ -149,7 +149,7 @@ def too_many(most: int) -> Message:
 
 
 def too_much_asked() -> Message:
-    """As many requests wait in a thread as are kept, and another one came."""
+    """A request is refused, because too many already wait in the thread."""
     return statement(
         "So much that was asked for in this thread still waits that I take no more for now. What is marked "
         ":warning: is not done: please ask again in a few minutes."
@@ -411,7 +411,7 @@ def started_again(by_name: str) -> str:
 
 
 class Sending(NamedTuple):
-    """The texts of a question while its reply is being sent, and once the agent has the reply."""
+    """The texts of a question: while its reply is being sent, and once the agent has the reply."""
 
     now: str
     then: str

@@ -145,7 +145,7 @@ def _owner(link: Link) -> str:
 
 
 def _since(link: Link) -> str:
-    """Say since when it is so. The agent's own report may be much older than the observation of it."""
+    """Say since when the task is in its phase. The agent's report may be older than its observation."""
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (

@@ -55,7 +55,7 @@ _STOPPED = "The agent crashed. Its workspace itself is fine."
 _RESTART = "*Retry* stops the workspace and starts it again."
 _NOT_STOPPED = "Coder could not stop its workspace, and does not try again by itself."
 _GO_ON = "*Retry* starts the workspace again, so that the agent can go on; then it can be paused once more."
-# Coder's words for a build that its own timer started, as in a notification and as on the build itself.
+# Coder's reasons for a build that its own timer started, as notifications and builds spell them.
 _IDLE = frozenset({"idle timeout", "task_auto_pause", "autostop"})
 _DORMANT = frozenset({"dormancy"})
 

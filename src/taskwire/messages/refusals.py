@@ -39,9 +39,6 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-# Who
-
-
 def no_email() -> Refusal:
     """The Slack profile has no confirmed e-mail."""
     return (
@@ -75,7 +72,7 @@ def suspended(email: str) -> Refusal:
 
 
 def other_account() -> Refusal:
-    """The person's Coder account is another one than when they asked for the task."""
+    """The person's Coder account has changed since they asked for the task."""
     return ("Your Coder account is another one than when you asked for this task.", "Ask for it again.")
 
 
@@ -108,7 +105,7 @@ def shared_channel(channel: str, what: str) -> Refusal:
 
 
 def not_in_channel(channel: str, what: str) -> Refusal:
-    """The card would go to a channel where the person is not, or where nobody can tell."""
+    """The person is not in the channel for the card, or the bot cannot know it."""
     return (
         f"You are not in <#{channel}>, or I am not. Nothing was {what}.",
         "Join it, or choose another one.",
@@ -121,9 +118,6 @@ def not_yours_to_attach(name: str) -> Refusal:
         f"`{escaped(name, 60)}` is not your task.",
         "Its owner can attach it, and so can administrators of Taskwire.",
     )
-
-
-# Names
 
 
 def no_such_task(name: str, near: Sequence[str]) -> Refusal:
@@ -251,9 +245,6 @@ def being_attached(name: str) -> Refusal:
     return (f"`{escaped(name, 60)}` is just getting a thread.", "`/task list` shows it in a moment.")
 
 
-# States
-
-
 def already_ended(link: Link | None) -> Refusal:
     """The link has ended."""
     name = f" of {named(name_of(link))}" if link is not None else ""
@@ -351,9 +342,6 @@ def build_never_ends(link: Link) -> Refusal:
         f"The workspace of {named(name_of(link))} has been starting or stopping for minutes.",
         "I gave up waiting. Look at it in Coder, then try again.",
     )
-
-
-# Logs
 
 
 def no_logs_now(title: str) -> Refusal:

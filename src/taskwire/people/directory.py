@@ -28,8 +28,8 @@ from taskwire.telemetry import logger
 
 FRESH_MS = 5_000
 # In milliseconds. Slack allows 20 calls a minute about groups, and 20 about the workspaces where we are
-# installed. An answer about a group is kept for SHARE_MS times the number of groups, but at most for
-# OLDEST_MS. Answers about our workspaces and about conversations are kept for OLDEST_MS.
+# installed. An answer about a group is kept for SHARE_MS times the number of groups, but for FRESH_MS at
+# least and OLDEST_MS at most. Answers about our workspaces and about conversations are kept for OLDEST_MS.
 SHARE_MS, OLDEST_MS = 3_200, 10_000
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Directory:
         return frozenset(found.split())
 
     async def list_own_teams(self) -> frozenset[str]:
-        """Return the workspaces whose members are ours: this one, or all where an organization has us."""
+        """Return our own workspaces: this one, or all where an organization has installed us."""
         bot = self._deps.bot
         if not bot.is_org_wide:
             return frozenset({bot.team_id})

@@ -167,7 +167,7 @@ class People:
         return await self.directory.get_name(person)
 
     async def find_name(self, person: UserId | None) -> str:
-        """Return a person's name, or nothing if it cannot be learnt now. The sentence must work without."""
+        """Return a person's name, or nothing if it is not available now. A sentence must work without it."""
         if person is None:
             return ""
         try:
@@ -178,6 +178,6 @@ class People:
 
 
 async def require_rights(deps: Dependencies) -> None:
-    """Raise UserError if our own account lacks the rights to find a person who was not found."""
+    """Raise UserError if a person was not found because our own account lacks rights."""
     if not (await deps.coder.me()).is_owner:
         raise UserError(*refusals.account_sees_nobody())
