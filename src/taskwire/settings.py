@@ -272,7 +272,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _has_keys_without_tokens(self) -> Self:
-        """Refuse a key prefix that contains a token: keys are masked too, so all would change."""
+        """Refuse a key prefix that contains a token, because masking would change it in every key."""
         held = {name: OwnTokens(values) for name, values in self._tokens().items()}
         if name := next((name for name, tokens in held.items() if tokens.find(self.key_prefix)), None):
             what = "the password in REDIS_URL" if name == "REDIS_URL" else name

@@ -63,8 +63,8 @@ def configure_logs(level: str, form: str, mask: Mask, stream: TextIO | None = No
     # At "info" they write one line for each connection or call, at "debug" whole requests.
     for chatty in ("apscheduler", "aiohttp.access", "slack_sdk", "slack_bolt", "httpx"):
         logging.getLogger(chatty).setLevel(max(_LEVELS[level], logging.WARNING))
-    # A timer skips a call on purpose while its last call still runs: twice a second while Redis hangs. The
-    # code that made a call logs what it raises. A call that is cancelled at the end is no error.
+    # A timer skips a call on purpose while its last call still runs: twice a second while Redis hangs. What a
+    # call raises is logged by the code that made it. A call that is cancelled at the end is not an error.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
     structlog.configure(
@@ -80,7 +80,7 @@ def _on_one_line(
     _name: str,
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Write out what a terminal would obey in messages and stacks. The renderer does so for other values."""
+    """Escape what a terminal would obey in messages and stacks. The renderer escapes other values."""
     event["event"] = _OBEYED.sub(_written_out, str(event.get("event", ""))).replace("\n", "\\n")
     for key in _STACKS:
         if key in event:

@@ -405,6 +405,6 @@ def _segment(value: str) -> str:
 
 
 def _task_path(task: str) -> str:
-    """Return a task's path: under its owner, or under `me` for an own name or an id of any user's task."""
+    """Return a task's path: `owner/name` under the owner, an own name or the id of any task under `me`."""
     owner, slash, name = task.partition("/")
     return f"/tasks/{_segment(owner)}/{_segment(name)}" if slash else f"/tasks/me/{_segment(task)}"

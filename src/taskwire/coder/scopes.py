@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 UNLIMITED = frozenset({"all", "coder:all"})
 READS_ITSELF = "api_key:read"
-# The scopes for what Taskwire does with its token, for everybody or in everybody's name.
+# The scopes that Taskwire needs to act for all people and in their names.
 NEEDED = (
     *(READS_ITSELF, "user:read", "organization:read", "template:read", "template:use"),
     *("task:create", "task:read", "task:update", "task:delete"),

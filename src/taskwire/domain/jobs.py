@@ -22,7 +22,7 @@ LANE = 2**51
 FIRST_DRAWING = "card:first"
 # The ids of replies begin with this.
 REPLY = "reply:"
-# The text of a `too_many` answer that refuses a verb and not a reply.
+# If an answer says that too many jobs wait, this text marks that a verb was refused and not a reply.
 ASKED = "asked"
 # The fields in which a job's work records what earlier tries or a person's answer have shown.
 _TRIED = {"waits", "unreached_ms", "looks", "errors", "was_rejected", "was_repeated"}

@@ -44,7 +44,7 @@ _HEADERS = (
 )
 # A name with one of these endings describes a secret and does not hold it.
 _ABOUT = "(?!_(?:URL|URI|FILE|PATH|DIR|NAME|TTL|TYPE|COUNT|LIMIT|LENGTH|SIZE)=)"
-# A quoted text with one of these, and blanks around it, is a sentence about passwords and not a password.
+# A quoted text that contains one of these as words is a sentence about passwords and not a password.
 _OF_SENTENCES = (
     "must|should|cannot|can't|can not|could not|may not|do not|does not|don't|is not|isn't|is required"
     "|is invalid|is incorrect|at least"
@@ -131,8 +131,8 @@ _BY_NAME = (
         rf"{_ENV}{_ABOUT}(?:_[A-Z0-9_]{{1,20}}|[0-9]{{1,3}})?={_QUOTE}",
         rf"(?![0-9.]+\b){_VALUE}{{6,}}",
     ),
-    # In settings and arguments: any value behind a name that ends in a password's name, and a likely secret
-    # behind another name.
+    # In settings and arguments. Behind a name that ends in `password` or the like, any value is a secret.
+    # Behind the other names, only a likely secret is one.
     (_after(_PASSWORDS, "=", "[A-Za-z0-9_.-]") + _QUOTE, rf"{_NO_VALUE}{_VALUE}{{4,}}+(?![(\[])"),
     (_after(_NAMES, "=") + _QUOTE, rf"{_NO_VALUE}{_LIKELY}(?:(?!&){_VALUE}){{6,}}+(?![(\[])"),
     # Between quotation marks a password may contain blanks.

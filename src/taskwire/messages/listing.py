@@ -145,7 +145,7 @@ def _owner(link: Link) -> str:
 
 
 def _since(link: Link) -> str:
-    """Say since when the task is in its phase. The agent's report may be older than its observation."""
+    """Say since when the task is in its phase: since the agent's report of it, or since it was first seen."""
     state, report = link.state, link.state.last_report
     since_ms = state.since_ms
     is_of_before = report is None or (
