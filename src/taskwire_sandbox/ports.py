@@ -1,6 +1,6 @@
 """A port on loopback that stays with its stand-in while the stand-in is away.
 
-Without it another program could get the port meanwhile, and the stand-in could not come back.
+Otherwise another program could get the port meanwhile, and the stand-in could not come back.
 """
 
 import socket
@@ -9,23 +9,23 @@ HOST = "127.0.0.1"
 
 
 class Port:
-    """A port that is held from the beginning to `close`, whether something listens on it or not.
+    """A port that is held from its creation until `close`, even while nothing listens on it.
 
     The socket that holds it never listens, so a connection is refused. Linux gives a held port to no program
     that asks for a free one, and lets another socket listen on it if both have SO_REUSEADDR.
     """
 
     def __init__(self, wanted: int = 0) -> None:
-        """Hold this port, or any; raises OSError or OverflowError if that is not possible."""
+        """Hold this port, or any free one for 0. Raise OSError or OverflowError if that is not possible."""
         self._holder = _bound(wanted)
         self.number: int = self._holder.getsockname()[1]
 
     def bind(self) -> socket.socket:
-        """Make a socket on this port that may listen."""
+        """Return a socket on this port that may listen."""
         return _bound(self.number)
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Release the port."""
         self._holder.close()
 
 

@@ -157,7 +157,7 @@ async def test_a_clock_that_somebody_else_moves_is_followed() -> None:
 
 
 async def test_real_time_runs_by_itself() -> None:
-    """With the real clock builds and scripts proceed without requests."""
+    """With the real clock, builds and scripts run even if no request comes."""
     script = Script((Work(0.05, "Quick"), Complete("Done")))
     async with CoderSandbox(clock=RealClock()) as sandbox:
         sandbox.add_user("alice")

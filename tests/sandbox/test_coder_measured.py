@@ -193,7 +193,7 @@ async def test_an_agent_whose_startup_script_failed_takes_input(stage: Scene) ->
 
 
 async def test_owners_may_be_kept_out_of_workspaces() -> None:
-    """Such owners can list and read tasks, but not talk to their agents. The authcheck route says so."""
+    """Owners can then list and read tasks, but not talk to their agents. The authcheck route says so."""
     async with scene(Settings(rules=Rules(owner_may_access_workspaces=False))) as stage:
         task = stage.sandbox.add_task("alice", "Do it")
         path = f"{TASKS}/me/{task.id}"
@@ -233,7 +233,7 @@ async def test_a_terminal_is_as_wide_as_the_registrys_modules_make_it(stage: Sce
 
 
 async def test_a_new_task_is_answered_as_initializing(stage: Scene) -> None:
-    """The answer already counts the first build, which the list may not do yet."""
+    """The answer to a create already shows the first build. The list may show it later."""
     made = await stage.alice.creates(stage.sandbox)
 
     assert (made["status"], made["workspace_status"]) == ("initializing", "pending")
@@ -269,7 +269,7 @@ async def test_a_missing_parameter_is_named_in_the_validations_alone(stage: Scen
 
 
 async def test_of_six_tasks_of_one_name_at_once_one_is_made(stage: Scene) -> None:
-    """The others fail in the database. A later request hears that the name is taken."""
+    """The other five requests fail in the database. A later request hears that the name is taken."""
     sandbox, waiting, all_there = stage.sandbox, 0, asyncio.Event()
 
     async def gather(seen: Seen, moment: str) -> None:

@@ -100,7 +100,7 @@ async def test_rules_of_the_deployment_narrow_the_roles() -> None:
 
 @pytest.mark.parametrize(("role", "patch"), [("use", 500), ("admin", 204)])
 async def test_a_shared_task_can_be_steered_but_not_deleted(stage: Scene, role: str, patch: int) -> None:
-    """A share allows to see, send, pause and resume. Only `admin` allows to edit, and no share to delete."""
+    """Both roles may see, send, pause and resume. Only the role `admin` may edit, and neither may delete."""
     task = stage.sandbox.add_task("alice", "Do it")
     bob = stage.person("bob")
     acl = f"/api/v2/workspaces/{task.row.workspace.id}/acl"

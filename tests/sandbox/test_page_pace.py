@@ -1,4 +1,4 @@
-"""While messages arrive and change, the demo's page keeps the right ones in view, and an unsaved edit."""
+"""The demo's page while messages arrive: the right messages are in view, and an open edit is kept."""
 
 from collections.abc import AsyncIterator
 

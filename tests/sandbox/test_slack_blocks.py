@@ -136,7 +136,7 @@ def test_blocks_of_a_message_together(blocks: object, trouble: str, at: str) -> 
 
 @pytest.mark.parametrize(("surface", "taken"), [(MESSAGE, False), (MODAL, True), (HOME, True)])
 def test_dialogs_and_home_hold_twice_as_many_blocks(surface: str, *, taken: bool) -> None:
-    """They may hold a hundred blocks, and a message fifty."""
+    """A dialog or Home tab may have a hundred blocks, and a message fifty."""
     assert (problems([{"type": "divider"}] * 100, surface) == []) is taken
 
 

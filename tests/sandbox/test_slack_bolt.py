@@ -99,7 +99,7 @@ async def running(slack: SlackSandbox) -> AsyncIterator[Any]:
 
 
 async def test_a_command_is_acked_answered_and_opens_a_dialog(api: Api) -> None:
-    """This uses an ack, a response URL, a trigger, a submission with errors and a submission without."""
+    """The whole way: an ack, a response URL, a trigger, and a submission with and without errors."""
     slack = api.slack
     async with running(slack):
         answer = await slack.command("alice", "general", "/task create")

@@ -68,7 +68,7 @@ async def test_where_the_bot_is_not_it_cannot_post(api: Api, place: str, error: 
 
 
 async def test_an_archived_channel_takes_nothing(api: Api, general: str) -> None:
-    """It accepts neither messages nor reactions."""
+    """An archived channel accepts neither messages nor reactions."""
     ts = await api.post(general, "before")
     await api.slack.archive("alice", "general")
 
@@ -100,7 +100,7 @@ async def test_a_persons_id_is_a_place_to_post_to(api: Api) -> None:
     ],
 )
 async def test_content_that_slack_refuses(api: Api, general: str, arguments: Json, error: str) -> None:
-    """Each kind of content has its own error."""
+    """Each kind of wrong content has its own error."""
     answer = await api.call("chat.postMessage", channel=general, **arguments)
 
     assert answer["error"] == error
@@ -291,7 +291,7 @@ async def test_reactions_are_added_once_and_taken_once(api: Api, general: str) -
 
 
 async def test_an_ephemeral_message_is_seen_by_one(api: Api, general: str) -> None:
-    """It is not in the history, and only members can see it."""
+    """An ephemeral message is not in the history, and only members can see it."""
     alice, bob = (api.slack.workspace.user(name) for name in ("alice", "bob"))
     await api.slack.leave("bob", "general")
 

@@ -75,7 +75,7 @@ async def test_a_command_arrives_with_its_text_escaped(app: SocketApp, api: Api,
 
 
 async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: Api) -> None:
-    """With `in_channel` it is shown to everyone."""
+    """The ack's message is shown to the person, or to everyone if it says `in_channel`."""
     app.reply = lambda payload: {"text": payload["text"], "response_type": payload["text"]}
 
     await api.slack.command("alice", "general", "/task", "ephemeral")
@@ -86,7 +86,7 @@ async def test_the_ack_of_a_command_is_shown_to_the_person(app: SocketApp, api: 
 
 
 async def test_a_command_cannot_be_used_in_a_thread(app: SocketApp, api: Api) -> None:
-    """Slack refuses it itself, and the app gets nothing."""
+    """Slack itself refuses the command, and the app gets nothing."""
     root = await api.slack.post("alice", "general", "root")
 
     answer = await api.slack.command("alice", "general", "/task", "help", thread_ts=root)
@@ -111,7 +111,7 @@ async def test_a_response_url_answers_five_times(app: SocketApp, api: Api) -> No
 
 
 async def test_a_response_url_lives_half_an_hour() -> None:
-    """It expires by the stand-in's clock. An unknown field is a complaint."""
+    """A response URL expires by the stand-in's clock. An unknown field is a complaint."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -139,7 +139,7 @@ async def test_a_mention_is_two_events(app: SocketApp, api: Api) -> None:
 
 
 async def test_the_apps_own_messages_are_events_too(app: SocketApp, api: Api, general: str) -> None:
-    """Their bot id shows that they are the app's own."""
+    """The bot id shows that a message is the app's own."""
     await api.post(general, "hello")
     await api.slack.settled()
 
@@ -376,7 +376,7 @@ async def test_only_subscribed_events_are_delivered() -> None:
 
 
 async def test_only_declared_commands_and_shortcuts_exist() -> None:
-    """Others are refused before the app gets them."""
+    """Undeclared commands and shortcuts are refused before the app gets them."""
     manifest = {
         "display_information": {"name": "Small"},
         "features": {"slash_commands": [{"command": "/task", "description": "Tasks"}]},

@@ -72,7 +72,7 @@ async def test_commands_take_turns_whatever_else_is_brought(api: Api) -> None:
 
 
 async def test_an_event_comes_in_slacks_envelope(api: Api) -> None:
-    """It names the recipient and the conversation, and whether the channel is shared."""
+    """The envelope names the recipient and the conversation, and whether the channel is shared."""
     async with connected(api) as app:
         ts = await api.slack.post("alice", "general", "hello")
         await api.slack.settled()

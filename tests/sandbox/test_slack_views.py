@@ -91,7 +91,7 @@ async def test_a_trigger_opens_one_dialog(form: View, api: Api) -> None:
 
 
 async def test_a_trigger_lives_three_seconds() -> None:
-    """It expires by the stand-in's clock."""
+    """A trigger expires by the stand-in's clock."""
     now = 1_800_000_000.0
 
     async with world(clock=lambda: now) as api, connected(api):
@@ -201,7 +201,7 @@ async def test_an_update_needs_the_view_and_its_hash(form: View, api: Api) -> No
 
 
 async def test_an_external_id_is_unique(form: View, api: Api) -> None:
-    """It can also name the view for an update."""
+    """An external id can also name the view for an update."""
     await api.call("views.update", view_id=form.id, view=FORM | {"external_id": "mine"})
     trigger = (await api.slack.shortcut("bob", "new_task")).trigger_id
 

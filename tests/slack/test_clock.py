@@ -96,7 +96,7 @@ def test_a_post_tells_it_to_the_duration_of_the_call() -> None:
 
 @pytest.mark.parametrize("steps", [-600.0, 600.0])
 def test_a_clock_that_is_set_is_followed_at_the_next_answer(steps: float) -> None:
-    """It does not matter whether our clock or Slack's was set."""
+    """The estimate follows, whether our clock or Slack's was set."""
     host = Host(off=600.0)
     host.asks()
     host.off += steps
@@ -122,7 +122,7 @@ def test_moments_are_told_in_order(happenings: list[tuple[float, bool]]) -> None
 
 
 def test_a_command_is_later_than_a_message_that_came_before_it() -> None:
-    """This holds although `Date` has whole seconds only."""
+    """The order is right although `Date` has whole seconds only."""
     host = Host(off=-600.0)
     host.real += 0.9
     host.asks(there=0.0, back=0.0)

@@ -55,7 +55,7 @@ async def test_a_request_that_comes_letter_by_letter_is_closed_too(log: io.Strin
 
 
 async def test_a_client_that_reads_no_answer_is_closed(log: io.StringIO) -> None:
-    """Such a client would hold a place, and the memory of its answers."""
+    """A client that does not read would hold a place, and the memory of its answers."""
     async with new_site(log, request_seconds=SOON_SECONDS) as site:
         site.says = "x" * 900_000
         with socket.create_connection(("127.0.0.1", site.port)) as deaf:

@@ -214,7 +214,7 @@ async def test_requests_that_come_together_are_answered_in_their_order(site: Sit
 
 
 async def test_no_answer_says_what_runs_here(site: Site) -> None:
-    """This holds for accepted requests, health checks and unknown paths."""
+    """No answer to accepted requests, health checks or unknown paths names the server's software."""
     heads = []
     for sent in (request(command("list")), GET, b"GET /nothing HTTP/1.1\r\nHost: taskwire\r\n\r\n"):
         client = await site.connects()

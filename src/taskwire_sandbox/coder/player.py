@@ -46,7 +46,7 @@ class Player:
             self._go_on()
 
     def hear(self, text: str) -> None:
-        """Run the steps for an answer to the agent's open question, or the script's steps for an input."""
+        """Take an input: answer the agent's open question, or start the script's steps for an input."""
         question, self._question = self._question, None
         self.begin(question.then(text) if question else self._script.on_input(text))
 

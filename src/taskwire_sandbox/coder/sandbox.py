@@ -346,7 +346,7 @@ class ScriptedCoder:
     ) -> None:
         """Wait until the condition holds.
 
-        It is checked after every request and change. On timeout, name it.
+        It is checked after every request and change. An AssertionError names `description`.
         """
         try:
             async with asyncio.timeout(patience_seconds):

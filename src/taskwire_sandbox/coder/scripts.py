@@ -293,7 +293,7 @@ BY_WORD: tuple[tuple[tuple[str, ...], Script], ...] = (
 
 
 def pick(prompt: str) -> Script:
-    """Choose the first agent one of whose words is in the prompt, or the agent that fits any prompt."""
+    """Choose the agent for the first known word in the prompt, or `DOES_IT` if there is none."""
     words = prompt.lower()
     for known, script in BY_WORD:
         if any(word in words for word in known):

@@ -37,7 +37,7 @@ def make(slack: Backend, user: str, given: Json, previous: View | None) -> View:
 
 
 def replace(slack: Backend, view: View, given: Json) -> None:
-    """Replace the content of a view. Entered values stay where the block id and action id stay."""
+    """Replace the content of a view. Inputs that keep their block id and action id keep their values."""
     other = slack.views.find_external(given.get("external_id") or "-")
     if other is not None and other is not view:
         raise ApiError("duplicate_external_id")
