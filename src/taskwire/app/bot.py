@@ -81,8 +81,8 @@ class Bot:
         # Why this store is not used yet; empty if it is used.
         self._store_trouble = ""
         self._down_since: float | None = None
-        # Whether Redis was unreachable during the present outage. Slack keeps trying to deliver what was not
-        # acknowledged.
+        # Whether Redis was unreachable during the present outage. In that case, Slack may have tried to
+        # deliver payloads that this process could not claim.
         self._was_without_store = False
         self._downtime: Downtime | None = None
         # Resolves with the reason if this process must stop using the store.
@@ -262,7 +262,8 @@ class Bot:
                 refused = owners.refusal(noted, who, self._connections.where)
                 is_ours = refused is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Only now: in the store of another installation, this note would stop its older version.
+                    # Write this note only now. In another installation's store it could lock out that
+                    # installation's older version.
                     await formats.note()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -345,7 +346,8 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # If Coder is unreachable, both report it. The poller notices first and has the clearer text.
+        # If Coder is unreachable, the poller and the account check both report it. The poller notices first
+        # and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _hears(self) -> bool:

@@ -28,9 +28,9 @@ REQUEST_SECONDS = 10.0
 # Seconds that an idle connection stays open. Proxies reuse connections. Most proxies close them sooner
 # themselves, so that we do not close one while a request is on its way.
 KEPT_SECONDS = 75.0
-# The kernel queues up to 1024 new connections (if the system allows it), and 32 are accepted in one turn of
-# the event loop. What a client sends at once is read a few turns later, long before its connection is the
-# oldest.
+# The kernel queues up to 1024 new connections (if the system allows it). In one turn of the event loop, 32 of
+# them are accepted. So the first bytes of a new connection are read long before it can be the oldest and be
+# closed.
 QUEUED, TAKEN_AT_ONCE = 1024, 32
 # Connections that wait and have sent more than this many bytes are read in turn, 4 in each turn of the event
 # loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
@@ -75,7 +75,7 @@ class ConnectionLimits:
 
 
 def descriptors_to_spare() -> int:
-    """Return how many files the connections may open, out of this process's limit."""
+    """Return how many of the files that this process may open are left for connections."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(most - OWN_DESCRIPTORS, most // 2)
 

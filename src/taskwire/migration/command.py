@@ -90,7 +90,7 @@ def _place(words: str, settings: Settings) -> StoreLocation:
 
 
 def _look_at(source: StoreLocation) -> None:
-    """Raise `UserError` if the source cannot be a store. Opening it would create one, or blame REDIS_URL."""
+    """Raise `UserError` if the source cannot be a store. Opening it would create one or blame REDIS_URL."""
     if isinstance(source, Path):
         if not (source / data_directory.STORE_LOCK).exists():
             raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")

@@ -227,7 +227,7 @@ class Poller:
         return found
 
     async def _revive(self, poll: Poll, seen: _Seen) -> None:
-        """Open the links of tasks that were gone and are back."""
+        """Reopen the links of tasks that were gone and are back."""
         gone_before = await self._deps.observations.list_gone(seen.new, poll.began_ms)
         for task, gone in gone_before.items():
             if gone.at_ms >= poll.began_ms:

@@ -231,7 +231,7 @@ async def _configured(client: Redis, name: str) -> str | None:
 
 
 async def _copies(client: Redis, told: Mapping[str, str]) -> int | None:
-    """Return how many replicas a write needs. Without CONFIG, INFO only shows whether it needs any."""
+    """Return how many replicas a write needs. Without CONFIG, INFO only tells zero from more than zero."""
     configured = await _configured(client, "min-replicas-to-write")
     if configured is not None:
         return int(configured)

@@ -68,7 +68,8 @@ def make_app(client: AsyncWebClient, bot: Identity, metrics: Metrics) -> AsyncAp
         # Otherwise Bolt polls every 10 ms for a listener's ack. Our listeners end with the ack: see
         # `Background`.
         process_before_response=True,
-        # Messages of the bot show who can read them (`shared_thread`). `Ingress` ignores them otherwise.
+        # The bot's own messages are needed too: they show whether another company reads a thread
+        # (`shared_thread`). For all else, `Ingress` ignores them.
         ignoring_self_events_enabled=False,
         # Otherwise Bolt logs a warning with the payload.
         raise_error_for_unhandled_request=True,
@@ -86,7 +87,7 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 
 
 def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
-    """Return Bolt's error handler. It warns rarely about payloads without a listener: there may be many."""
+    """Return Bolt's error handler. It limits its warnings about payloads without a listener."""
     unknown = metrics.payloads_dropped.labels("unknown")
     warn = Seldom(_log.warning, "a payload that nobody here takes; does the Slack app have our manifest?")
 

@@ -26,7 +26,7 @@ from taskwire.slack.rate_limits import EVERYTHING, RateLimits
 
 # Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
 PAGE = 200
-# Longest sequence of pages that is read. A thread or channel that goes on after them raises an error.
+# Most pages that are read. A thread or channel with more pages raises an error.
 PAGES = 50
 
 

@@ -14,8 +14,8 @@ from taskwire.slack import limits
 
 # Keys whose values only Taskwire reads again.
 _OURS = frozenset({"private_metadata", "callback_id", "external_id", "block_id", "action_id", "value"})
-# Content of a field, which a person may submit unchanged. A person who may open the dialog may see the prompt
-# in Coder too.
+# The initial content of a field. It is not masked: the person may submit it unchanged, and may see the same
+# prompt in Coder.
 _FIELD = "initial_value"
 
 

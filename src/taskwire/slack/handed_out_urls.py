@@ -39,7 +39,7 @@ class _Fetched:
 
 
 class Addresses:
-    """Makes these requests over one session. Follows no redirects and repeats nothing."""
+    """Makes requests to such URLs over one session. Follows no redirects and repeats nothing."""
 
     def __init__(
         self, session: aiohttp.ClientSession, base_url: str, token: str, rate_limits: RateLimits

@@ -70,7 +70,7 @@ class Mention(WrittenMessage):
     parent_is_bots: bool = False
 
     def in_thread(self) -> ThreadMessage:
-        """Return a mention in a thread as the reply that its message event would be parsed into."""
+        """Return a mention in a thread as a reply, as if it came from its message event."""
         if self.thread_ts is None:
             raise ValueError("the mention stands in no thread")
         return ThreadMessage(
@@ -221,7 +221,7 @@ def changed(body: Body) -> Changed | Ignored:
 
 
 def thread_message(message: Body, channel: ChannelId, bot_user: UserId) -> ThreadMessage | Ignored:
-    """Parse a message from a thread's history like its message event, with its present text."""
+    """Parse a message of a thread's history as its message event would be parsed, with its present text."""
     ts, thread_ts = payload_fields.ts(message, "ts"), payload_fields.ts(message, "thread_ts")
     words = _words(message, channel, bot_user)
     if isinstance(words, Ignored):

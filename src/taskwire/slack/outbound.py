@@ -35,7 +35,7 @@ EVENT_TYPE = "taskwire_message"
 # Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,
 # which takes 15 ms to parse.
 SCANNED = 500
-# Conversations that one call returns. With Slack's maximum, even a member of very many channels costs one
+# Conversations that one call returns. It is Slack's maximum, so even a member of very many channels costs one
 # call.
 LONG_PAGE = 999
 _EVERYWHERE = "public_channel,private_channel,mpim,im"

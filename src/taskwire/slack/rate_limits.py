@@ -119,10 +119,11 @@ async def until_taken(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that several callers share. If no place is free, wait on behalf of this caller.
+    """Make a call whose answer several callers share, and wait for its place.
 
-    The shared call takes its place under its own name and does not wait. Raises `NoCapacity` if the queue
-    tries this caller's job again, or if the answer would come too late to be useful.
+    The call itself runs under a name of its own and raises `NoCapacity` instead of waiting. A caller inside
+    `claiming` gets that error, because the queue tries its job again. Any other caller waits here, as long as
+    the answer is useful.
     """
     now = asyncio.get_running_loop().time
     patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)
@@ -138,7 +139,7 @@ async def until_capacity(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class RateLimits:
-    """Takes a place before each call. There is none while a method rests."""
+    """Takes places in the rate limits for calls. A method that rests has no places."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
@@ -152,7 +153,7 @@ class RateLimits:
             raise errors.NoCapacity(f"{method} has to wait", seconds)
 
     async def _wait(self, method: str, where: str, priority: Priority) -> None:
-        """Wait for a place for a call that nobody would repeat. Return if the limiter does not answer."""
+        """Wait for a place for a call that nobody would repeat. If the limiter fails, go ahead."""
         claimant = f"once:{secrets.token_hex(8)}"
         now = asyncio.get_running_loop().time
         patience = _patience.get() or _Patience(now() + PATIENCE_SECONDS, contextlib.nullcontext)

@@ -23,7 +23,7 @@ SIGNATURE_HEADER = "X-Slack-Signature"
 MOST_SECONDS_APART = 300
 # Most fields in a form. Slack's payloads always have fewer. Parsing takes longer the more fields there are.
 MOST_FIELDS = 100
-# The signature does not cover headers. Bolt gets only these: others control it
+# The signature does not cover headers. Bolt gets only these, because others control Bolt itself
 # (X-Slack-Bolt-Lazy-Function-Name).
 _PASSED_ON = ("Content-Type", "X-Slack-Retry-Num", "X-Slack-Retry-Reason")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)

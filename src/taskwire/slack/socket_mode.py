@@ -22,8 +22,9 @@ SWITCHING = 101
 PING_SECONDS = 5
 # A payload that has just arrived is in `InFlight` or in the SDK's queue within this time.
 QUIET_SECONDS = 0.02
-# When many payloads arrive together, Slack gets the acknowledgement of the first before the last are parsed.
-# No payload waits for longer than this, because an acknowledgement takes seconds while Redis is unreachable.
+# Most payloads that are handled at once, and the longest wait of the others, in seconds. If many payloads
+# arrive together, the first are acknowledged before the last are parsed. The wait is short, because an
+# acknowledgement takes seconds while Redis is unreachable.
 MOST_IN_FLIGHT, LONGEST_WAIT_SECONDS = 16, 0.02
 
 
