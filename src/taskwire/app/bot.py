@@ -262,8 +262,7 @@ class Bot:
                 refused = owners.refusal(noted, who, self._connections.where)
                 is_ours = refused is None and noted.is_another_coder(who) is False
                 if is_ours:
-                    # Write this note only now. In another installation's store it could lock out that
-                    # installation's older version.
+                    # Only now: in another installation's store, this could lock out its older version.
                     await formats.note()
             except RedisError as error:
                 # Redis may accept writes again soon, for example after a failover.
@@ -346,8 +345,7 @@ class Bot:
     def _coder_health(self) -> str:
         if self._parts is None:
             return "Coder has not been asked yet."
-        # If Coder is unreachable, the poller and the account check both report it. The poller notices first
-        # and has the clearer text.
+        # The poller notices an unreachable Coder first, and has the clearer text.
         return self._parts.poller.trouble or " ".join(self._parts.account.troubles) or "ok"
 
     async def _hears(self) -> bool:
@@ -384,8 +382,7 @@ class Bot:
     async def _catch_up(self, data_loss: DataLoss) -> None:
         """After a data loss, repeat the recent claims and read what people have written since."""
         if not self.has_noted_gap:
-            # The backfill that is being recorded may reach further back. The next check follows in two
-            # seconds.
+            # Another backfill, perhaps from an earlier time, is still being recorded. Try again soon.
             return
         parts = self.parts
         try:
@@ -405,10 +402,7 @@ class Bot:
             self.downtime.look_since(data_loss.since_ms)
 
     async def _look_at_store(self) -> bool:
-        """Measure the waiting queues and read how many replicas a write needs.
-
-        Return whether Redis answered.
-        """
+        """Measure the waiting queues and read the needed replicas. Return whether Redis answered."""
         try:
             ready = self._keys(self.parts).named("ready")
             self.metrics.waiting_queues.set(await self._connections.commands.zcard(ready))

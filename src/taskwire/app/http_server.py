@@ -75,7 +75,7 @@ class ConnectionLimits:
 
 
 def descriptors_to_spare() -> int:
-    """Return how many of the files that this process may open are left for connections."""
+    """Return how many files the connections may open. The process needs the rest of its limit itself."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(most - OWN_DESCRIPTORS, most // 2)
 

@@ -42,7 +42,7 @@ _WHAT: dict[Reason, str] = {
 }
 # Requests for metrics that are served at the same time: a quarter of the places for health.
 MOST_MEASURING = 8
-# How old, in seconds, a result may be that is returned when all places for health are taken.
+# If all places for health are taken, the last result is returned, unless it is older than this, in seconds.
 FRESH_SECONDS = 5.0
 _BUSY = "Too many ask at once.\n"
 Health = Callable[[], Awaitable[dict[str, str]]]

@@ -29,7 +29,8 @@ from taskwire.state.owner import Owner
 MOST_SECONDS_APART = 5.0
 FEWEST_SENTINELS = 3
 ALMOST_FULL = 0.9
-# A disk is larger than memory, and also fills with other programs' logs.
+# A disk may be fuller than memory, because it is larger. Other programs' logs fill it too, so 200 MB must be
+# free.
 ALMOST_FULL_DISK, FEWEST_FREE_BYTES = 0.97, 200_000_000
 # The kinds of payloads that Slack must deliver, as `listeners/ingress` counts them.
 WAYS_IN = {"command": "command", "message": "message", "click": "press of a button"}
@@ -181,7 +182,7 @@ def judge_versions(stranded: Sequence[Stranded]) -> Finding:
 
 
 def judge_heard(last: Mapping[str, datetime]) -> Finding:
-    """Report which kinds of payloads have arrived. Slack tells no app its commands and events."""
+    """Report which payloads have arrived. Slack tells no app which commands and events it is set up for."""
     name, never = "From Slack", [words for kind, words in WAYS_IN.items() if kind not in last]
     if never:
         return Finding(

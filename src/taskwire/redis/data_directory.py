@@ -110,7 +110,7 @@ def require_safe(data_dir: Path) -> None:
 
 
 def _ways_to(data_dir: Path) -> Iterator[Path]:
-    """Yield all parent directories from / on, and those of the targets of symbolic links among them."""
+    """Yield the parent directories from / on. For a symbolic link, also yield those of its target."""
     found, links = [data_dir.absolute()], 0
     for path in found:
         for each in (*reversed(path.parents), path):

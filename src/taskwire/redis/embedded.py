@@ -30,9 +30,9 @@ from redis.exceptions import RedisError
 from taskwire.domain.errors import UserError
 from taskwire.redis import child_process, data_directory
 
-WAIT_SECONDS = (
-    5.0  # for another owner; a second start has to end within 10 s, imports on a busy machine included
-)
+# How long to wait for another owner to end, in seconds. A second start must fail within 10 s, and on a busy
+# machine imports take a part of that.
+WAIT_SECONDS = 5.0
 READY_SECONDS = 120.0  # a large file takes several seconds to load
 STOP_SECONDS = 3.0  # then the server is killed, which loses nothing: every write is synced before its answer
 LOG_CHECK_SECONDS = 60.0

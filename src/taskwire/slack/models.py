@@ -187,7 +187,7 @@ class RootsPage(NamedTuple):
         return self.newest_us - self.oldest_us
 
     def covers(self, ts: Ts) -> bool:
-        """Return whether the page covers this time, so that a message of that time would be on it."""
+        """Return whether a message of this time would be on the page."""
         return microseconds(ts) >= self.oldest_us
 
 
