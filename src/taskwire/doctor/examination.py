@@ -1,7 +1,7 @@
 """`taskwire doctor`: checks each thing that Taskwire needs, and says what to do about problems.
 
-It only reads, and works with or without a running bot. It returns findings, which `cli` prints. No finding
-contains a secret.
+An examination changes nothing, and works with or without a running bot. It returns findings, which `cli`
+prints. No finding contains a secret.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Reads values from Redis that another version of Taskwire may have written.
 
-If a job needs a value that this version cannot read, the job is left to a newer version. Text that is only
-displayed omits such a value.
+If a job needs a value that this version cannot read, the job is left to a newer version. If a value would
+only be shown to somebody, it is left out.
 """
 
 from collections.abc import Callable

@@ -67,7 +67,7 @@ async def store(data_dir: Path, wait_seconds: float = WAIT_SECONDS) -> AsyncIter
 
 
 async def find(data_dir: Path) -> str | None:
-    """Return the URL of the server that already runs in `data_dir`, for commands that only read."""
+    """Return the URL of the server that already runs in `data_dir`, for commands beside a running bot."""
     path = data_directory.recorded_socket(data_dir)
     return _url(path) if path and await _answers(path) else None
 

@@ -1,8 +1,8 @@
 """Finds the present master through the sentinels.
 
 All sentinels are asked at once. The newest configuration among the answers of a majority counts, because a
-single sentinel may have been cut off together with a master that was replaced. An older configuration is not
-followed afterwards. Connections compare their server with the last master found here. This module only
+single sentinel may have been cut off together with a master that was replaced. Older configurations are
+ignored from then on. Connections compare their server with the last master found here. This module only
 returns an address.
 """
 

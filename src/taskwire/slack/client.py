@@ -49,6 +49,6 @@ def make_client(
         retry_handlers=[],
         logger=logger,
     )
-    # The SDK takes a proxy from the environment and ignores NO_PROXY.
+    # Set here, because the SDK takes a proxy from the environment and ignores NO_PROXY.
     client.proxy = proxy
     return client

@@ -81,8 +81,8 @@ _patience: ContextVar[_Patience | None] = ContextVar("taskwire_patience", defaul
 def claiming(name: str) -> Iterator[None]:
     """Inside the block, take places under this name and raise `NoCapacity` instead of waiting.
 
-    The name belongs to a job, which the queue tries again. Outside such a block nobody tries again, so a call
-    waits for its place.
+    Something must try again under the same name: the queue does so for a job, and `until_capacity` for a
+    shared call. Outside such a block nobody tries again, so a call waits for its place.
     """
     before = _claimant.set(name)
     try:

@@ -42,7 +42,7 @@ class Socket:
         self._handler = AsyncSocketModeHandler(app, app_token, _calm_logger(), ping_interval=PING_SECONDS)
         client = self._handler.client
         client.wss_uri = url
-        # The SDK takes a proxy from the environment and ignores NO_PROXY.
+        # Set here, because the SDK takes a proxy from the environment and ignores NO_PROXY.
         client.proxy = app.client.proxy
         _use_each_address_once(client)
         client.message_listeners.append(self._heard)
@@ -77,7 +77,7 @@ class Socket:
             await self._handler.handle(self._handler.client, request)
 
     async def _answered(self) -> None:
-        """Wait until every delivered payload is acknowledged. For others, Slack shows people an error."""
+        """Wait until every delivered payload is acknowledged. Slack shows people an error if one is not."""
         while True:
             await asyncio.sleep(QUIET_SECONDS)
             if not self._in_flight.count and self._handler.client.message_queue.empty():
