@@ -23,14 +23,14 @@ from .wire import Words
 
 BEGIN = """
 -- script: queue.begin (begins)
--- ARGV: prefix, time, list, token, id,
+-- ARGV: prefix, time, queue, token, id,
 --   attempt, is_again?
 return 'begun'
 """
 TAKE = """
 -- script: queue.acquire (takes)
 -- ARGV: prefix, time, token, ignores_priority
--- answer: time, list, id, job, ...
+-- answer: time, queue, id, job, ...
 return {}
 """
 TAKEN = [b"1", b"to_coder:0123456789ab", b"act:1", b'{"work": {"kind": "act", "verb": "pause"}}', b"more"]
@@ -85,7 +85,7 @@ def _call(sha: bytes, *words: str) -> Words:
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
     """Names and the places of words may change, and the points are the same."""
-    renamed = BEGIN.replace("queue.begin", "leases.start").replace("list, token", "token, list")
+    renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
     for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
         namer = Namer()
@@ -183,7 +183,7 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda body: body.replace("-- script: queue.acquire", "--"),
         "0 heads; it ends",
     ),
-    "words that have moved": (lambda body: body.replace("list, token, id", "token, list, id"), "never taken"),
+    "words that have moved": (lambda body: body.replace("queue, token, id", "token, queue, id"), "never taken"),
     "a word too many": (lambda body: body.replace("kind, delay", "kind, why, delay"), "its head names"),
 }
 
