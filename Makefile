@@ -31,12 +31,12 @@ test: setup ## run the tests, two processes for each core; choose with ARGS="-k 
 	@echo "Looking for tests, for half a minute. All of them together take about fifteen; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
-check: setup ## format, lint, types, imports, sizes
+check: setup ## format, lint, types, imports, sizes, Lua
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest --quiet tests/structure/test_sizes.py
+	$(BIN)/python -m pytest --quiet tests/structure/test_sizes.py tests/structure/test_lua.py
 
 storm: setup ## run the whole thing under faults, for long
 	$(BIN)/python -m tests.storm $(ARGS)

@@ -183,7 +183,10 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda body: body.replace("-- script: queue.acquire", "--"),
         "0 heads; it ends",
     ),
-    "words that have moved": (lambda body: body.replace("queue, token, id", "token, queue, id"), "never taken"),
+    "words that have moved": (
+        lambda body: body.replace("queue, token, id", "token, queue, id"),
+        "never taken",
+    ),
     "a word too many": (lambda body: body.replace("kind, delay", "kind, why, delay"), "its head names"),
 }
 

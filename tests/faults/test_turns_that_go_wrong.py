@@ -22,6 +22,7 @@ from taskwire.redis import connection, embedded
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import NoCapacity
 from taskwire_sandbox.slack import SlackSandbox
+from tests.lua import with_libraries
 from tests.queue.engine import NOON_MS, TestClock
 
 from .dependencies import KEYS, TIMES, new_worker, open_dependencies
@@ -119,7 +120,7 @@ class Bench:
     async def write_raw(self, body: str) -> None:
         """Append what this version cannot read."""
         script = "put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1"
-        await Script(self._connections.commands, KEYS, self.clock, script)(LIST, body)
+        await Script(self._connections.commands, KEYS, self.clock, with_libraries(script))(LIST, body)
 
     async def _fields(self, part: str) -> dict[str, str]:
         found = self._connections.commands.hgetall(KEYS.named("queue", LIST, part))

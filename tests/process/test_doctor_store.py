@@ -11,6 +11,7 @@ from taskwire.queue.leases import Queue
 from taskwire.queue.scripts import Script, ServersClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
+from tests.lua import with_libraries
 
 from .looking import LOOK_SECONDS, doctor, lines, socket_of
 from .processes import Place
@@ -125,7 +126,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
         newer = Queue(store, keys, ServersClock(), reads=FORMAT + 1)
         await newer.formats.note()
         body = "put(ARGV[3], 'a', 'next', '0', 'new', ARGV[4]) return 1"
-        await Script(store.commands, keys, ServersClock(), body)("to_thread:L1", "{}")
+        await Script(store.commands, keys, ServersClock(), with_libraries(body))("to_thread:L1", "{}")
     await bot.says("job needs another version, waits for it")
 
     code, said = await doctor(place)

@@ -10,6 +10,7 @@ from taskwire.queue.leases import Lease, LeaseTimes, NothingDue, Queue, Unreadab
 from taskwire.queue.scripts import Answered, Script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from tests.lua import with_libraries
 
 NOON_MS = 1_764_072_000_000
 LIST = QueueName("to_thread:L1")
@@ -101,7 +102,7 @@ class Engine:
 
     async def run(self, body: str, *words: str) -> Answered:
         """Run a script that has the operations of `steps` at hand."""
-        return await Script(self.connections.commands, self.keys, self.clock, body)(*words)
+        return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 
 
 def job(job_id: str, text: str = "") -> Job:

@@ -17,7 +17,9 @@ NAMES = {"del": "delete"}
 NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
 NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info"}
 STORE = ("queue", "state", "redis")
-SCRIPTS = sorted(path for folder in STORE for path in (Path(taskwire.__file__).parent / folder).glob("*.py"))
+FOLDERS = [Path(taskwire.__file__).parent / folder for folder in STORE]
+MODULES = sorted(path for folder in FOLDERS for path in folder.glob("*.py"))
+SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("lua/*.lua"))
 
 
 def test_each_command_of_each_script_is_tried() -> None:
@@ -36,7 +38,7 @@ def test_each_command_of_each_script_is_tried() -> None:
 
 def test_each_call_of_its_own_is_tried() -> None:
     """What is called outside of scripts has rights of its own; a move is made by who may do more."""
-    text = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS if path.stem not in OTHERS)
+    text = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.stem not in OTHERS)
 
     used = set(re.findall(r"(?:_redis|\.commands|\.blocking|\bpipe|\bclient)\.([a-z_]+)\(", text))
 

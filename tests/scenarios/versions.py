@@ -9,6 +9,7 @@ from taskwire.domain.jobs import QueueName
 from taskwire.queue.batch import Batch
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.scripts import Script
+from tests.lua import with_libraries
 
 from .world import World
 
@@ -67,7 +68,7 @@ async def unread_job(world: World, name: QueueName, job_id: str) -> None:
 async def written_before(world: World, name: QueueName, job_id: str, job: str) -> None:
     """Let another version have appended a job, written in its way."""
     body = "put(ARGV[3], ARGV[4], 'next', '0', 'new', ARGV[5]) return 1"
-    await Script(world.connections.commands, world.keys, world.clock, body)(name, job_id, job)
+    await Script(world.connections.commands, world.keys, world.clock, with_libraries(body))(name, job_id, job)
 
 
 async def drop(world: World, name: QueueName, job_id: str) -> None:

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from taskwire.domain.errors import UserError
 from taskwire.queue import fence
 from taskwire.queue.fence import FenceState
+from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -28,55 +29,10 @@ ITEMS_EACH = 200
 # differ.
 ABOUT_MS = 10_000
 
-# Reads each key's type, its time to live, and its items unless they are too many for one answer.
-_READ = f"""
-local sizes = {{hash = 'HLEN', list = 'LLEN', zset = 'ZCARD', set = 'SCARD'}}
-local found = {{}}
-for i, key in ipairs(KEYS) do
-  local kind, items = redis.call('TYPE', key).ok, false
-  if kind == 'string' then
-    items = {{redis.call('GET', key)}}
-  elseif sizes[kind] and redis.call(sizes[kind], key) <= {ITEMS_EACH} then
-    if kind == 'hash' then items = redis.call('HGETALL', key)
-    elseif kind == 'list' then items = redis.call('LRANGE', key, 0, -1)
-    elseif kind == 'zset' then items = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-    else items = redis.call('SMEMBERS', key) end
-  end
-  found[i] = {{kind, redis.call('PTTL', key), items}}
-end
-return found
-"""
-
-# The state of a side: its fence, when a Taskwire last worked on it, and which move ended there. A fence is
-# set only if this state is still the one that was looked at. Therefore a run that was suspended, for any
-# length of time, cannot fence a store that was reopened since or that is in use.
-_SEEN = """
-local seen = {}
-for i, each in ipairs({'state', 'move', 'run', 'at'}) do
-  seen[i] = redis.call('HGET', KEYS[1], each) or ''
-end
-for _, each in ipairs({'at', 'arrived'}) do seen[#seen + 1] = redis.call('HGET', KEYS[2], each) or '' end
-seen = table.concat(seen, ' ')
-"""
-_LOOK = _SEEN + "\nreturn seen\n"
-_FENCE = (
-    _SEEN
-    + """
-if seen ~= ARGV[1] then return '' end
-redis.call('HSET', KEYS[1], 'state', ARGV[2], 'move', ARGV[3], 'other', ARGV[4], 'app', ARGV[5],
-           'run', ARGV[6], 'at', redis.call('TIME')[1] .. '000')
-return 'fenced'
-"""
-)
-
-# If a left store is reopened, the id of its server is replaced, so that every process treats it as another
-# server. An incomplete copy stays closed.
-_REOPEN = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if state == 'arriving' then return 0 end
-if state == 'left' then redis.call('HSET', KEYS[2], 'id', 'left') end
-return redis.call('DEL', KEYS[1])
-"""
+_READ = load("migration/migration.read", ITEMS_EACH=ITEMS_EACH)
+_LOOK = load("migration/migration.look")
+_FENCE = load("migration/migration.fence")
+_REOPEN = load("migration/migration.reopen")
 
 PUSH = {"hash": "HSET", "list": "RPUSH", "zset": "ZADD", "set": "SADD", "string": "SET"}
 

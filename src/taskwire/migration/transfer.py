@@ -19,6 +19,7 @@ from taskwire.domain.errors import UserError
 from taskwire.migration.side import FENCE, ITEMS_EACH, KEPT, PUSH, KeyValue, Side
 from taskwire.queue import fence
 from taskwire.queue.fence import Fence
+from taskwire.queue.lua_files import load
 from taskwire.queue.scripts import ServersClock
 from taskwire.state import owner as owners
 from taskwire.state.owner import Owner, Ownership
@@ -36,25 +37,11 @@ PROGRESS_SECONDS = 5.0
 
 # The error if another run of the move has taken over or ended it, or if the store was opened again.
 _TAKEN_OVER = "another run of this move has taken over, or the store was opened again"
-_MINE = f"""
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then
-  return redis.error_reply('ELSEWHERE {_TAKEN_OVER}')
-end
-"""
-_WRITE = _MINE + "\nreturn redis.call(ARGV[2], KEYS[2], unpack(ARGV, 3))\n"
-_LEAVE = (
-    _MINE
-    + """
-return redis.call('HSET', KEYS[1], 'state', 'left', 'at', redis.call('TIME')[1] .. '000')
-"""
-)
-_OPEN = (
-    _MINE
-    + """
-redis.call('HSET', KEYS[2], 'arrived', redis.call('HGET', KEYS[1], 'move'))
-return redis.call('DEL', KEYS[1])
-"""
-)
+# How a script refuses then.
+_REFUSAL = f"ELSEWHERE {_TAKEN_OVER}"
+_WRITE = load("migration/migration.write", TAKEN_OVER=_REFUSAL)
+_LEAVE = load("migration/migration.leave", TAKEN_OVER=_REFUSAL)
+_OPEN = load("migration/migration.open", TAKEN_OVER=_REFUSAL)
 _WIDTH = {"hash": 2, "zset": 2}
 
 PostText = Callable[[str], None]

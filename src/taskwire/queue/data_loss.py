@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self, cast
 
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -31,115 +31,19 @@ NOTED_EACH_MS = 5_000
 LIVED_MS, ANSWERS_MS = 60_000, 10_000
 DAY_MS = 24 * 3_600_000
 
-LUA = f"""
-local writers, awaited, sure = prefix .. 'writers', prefix .. 'writers:awaited', prefix .. 'writers:sure'
-local function settle_data_loss()
-  redis.call('HDEL', prefix .. 'server', 'lost_at', 'lost_before')
-  redis.call('DEL', awaited, sure)
-end
-local function ask_writers(at, before)
-  redis.call('DEL', awaited, sure)
-  for _, who in ipairs(redis.call('ZRANGEBYSCORE', writers, whole(at - {LIVED_MS}), '+inf')) do
-    redis.call('SADD', awaited, who)
-  end
-  if redis.call('EXISTS', awaited) == 0 then return end
-  redis.call('PEXPIRE', awaited, {DAY_MS})
-  redis.call('HSET', prefix .. 'server', 'lost_at', whole(now), 'lost_before', before)
-end
-local function rewind_to(since)
-  local key = prefix .. 'data_loss'
-  local before = tonumber((redis.call('GET', key) or ''):match('(%d+)$') or since)
-  local told = whole(now) .. ' ' .. whole(math.min(before, since))
-  redis.call('SET', key, told, 'PX', {REMEMBERED_MS})
-  return told
-end
-local function see_server(is_own)
-  local key = prefix .. 'server'
-  local is_told, told = pcall(redis.call, 'INFO', 'server')
-  local id = is_told and type(told) == 'string' and told:match('run_id:(%x+)') or ''
-  local known = redis.call('HMGET', key, 'id', 'at')
-  local at = tonumber(known[2] or '0')
-  local is_another = known[1] and known[1] ~= id and id ~= ''
-  if is_another and (is_own ~= '1' or now - at > {SILENCE_MS}) then
-    local before = redis.call('HGET', key, 'lost_before') or redis.call('GET', prefix .. 'data_loss') or ''
-    rewind_to(at)
-    ask_writers(at, before)
-  end
-  if known[1] ~= id or now - at > {NOTED_EACH_MS} then
-    redis.call('HSET', key, 'id', id, 'at', whole(now))
-  end
-end
-local function data_loss_of(name, since)
-  local data_loss = redis.call('GET', prefix .. 'data_loss')
-  local at = data_loss and tonumber(data_loss:match('^(%d+)'))
-  if not at or now - at >= {DOUBTED_MS} and since > at then return '' end
-  -- Of a task that was asked for afterwards nothing is from before.
-  local record = redis.call('HGET', prefix .. 'link:' .. (name:match(':(.*)') or ''), 'record') or ''
-  local made = tonumber(record:match('"made_at":"(%d+)') or '0') * 1000
-  return made <= at + {SILENCE_MS} and data_loss or ''
-end
-"""
+# What `lua/data_loss.lua` takes from here.
+CONSTANTS = {
+    "DOUBTED_MS": DOUBTED_MS,
+    "REMEMBERED_MS": REMEMBERED_MS,
+    "SILENCE_MS": SILENCE_MS,
+    "NOTED_EACH_MS": NOTED_EACH_MS,
+    "LIVED_MS": LIVED_MS,
+    "DAY_MS": DAY_MS,
+}
 
-_LOOK = (
-    LUA
-    + f"""
--- script: data_loss.look
--- ARGV: prefix, time, is_own_server, writer
-see_server(ARGV[3])
-local me, state = ARGV[4], ''
-local lost_at = tonumber(redis.call('HGET', prefix .. 'server', 'lost_at') or nil)
-if lost_at and now - lost_at > {ANSWERS_MS} then
-  settle_data_loss()
-elseif lost_at then
-  state = redis.call('SISMEMBER', awaited, me) == 1 and 'asked'
-          or redis.call('SISMEMBER', sure, me) == 1 and 'sure' or ''
-end
-redis.call('ZADD', writers, whole(now), me)
-redis.call('ZREMRANGEBYSCORE', writers, '-inf', whole(now - {DAY_MS}))
-redis.call('PEXPIRE', writers, {DAY_MS})
-redis.call('PEXPIRE', prefix .. 'writes:' .. me, {DAY_MS})
-local numbers = redis.call('HGETALL', prefix .. 'poll:number')
-return {{whole(now), redis.call('GET', prefix .. 'data_loss') or '', state, unpack(numbers)}}
-"""
-)
-# What a process wrote last is there, or it is not.
-_ANSWER = (
-    LUA
-    + f"""
--- script: data_loss.answer
--- ARGV: prefix, time, writer, is_known, calls...
-local me, is_whole, there = ARGV[3], ARGV[4] == '1', {{}}
-for _, call in ipairs(redis.call('LRANGE', prefix .. 'writes:' .. me, 0, -1)) do there[call] = true end
-for i = 5, #ARGV do is_whole = is_whole and there[ARGV[i]] end
-if not is_whole then
-  settle_data_loss()
-elseif redis.call('SREM', awaited, me) == 1 then
-  redis.call('SADD', sure, me)
-  redis.call('PEXPIRE', sure, {DAY_MS})
-  if redis.call('EXISTS', awaited) == 0 then
-    local before = redis.call('HGET', prefix .. 'server', 'lost_before') or ''
-    if before == '' then redis.call('DEL', prefix .. 'data_loss')
-    else redis.call('SET', prefix .. 'data_loss', before, 'PX', {REMEMBERED_MS}) end
-    settle_data_loss()
-  end
-end
-local is_open = redis.call('HEXISTS', prefix .. 'server', 'lost_at') == 1
-return {{redis.call('GET', prefix .. 'data_loss') or '', is_open and 'sure' or ''}}
-"""
-)
-_MARK = (
-    LUA
-    + """
--- script: data_loss.mark
--- ARGV: prefix, time, looked, is_partly_there
-local looked = tonumber(ARGV[3])
-settle_data_loss()
-local data_loss = redis.call('GET', prefix .. 'data_loss')
--- Another process may have noticed the same since this one last looked.
-if data_loss and tonumber(data_loss:match('^(%d+)')) >= looked then return data_loss end
-return rewind_to(ARGV[4] == '1' and looked or 0)
-"""
-)
+_LOOK = load_script("queue/data_loss.look", **CONSTANTS, ANSWERS_MS=ANSWERS_MS)
+_ANSWER = load_script("queue/data_loss.answer", **CONSTANTS)
+_MARK = load_script("queue/data_loss.mark", **CONSTANTS)
 
 
 @dataclass(frozen=True)

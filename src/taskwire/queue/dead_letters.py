@@ -28,7 +28,7 @@ from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import Observed
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Acquired
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import read_if_possible
 from taskwire.redis.keys import Keys
@@ -38,25 +38,8 @@ LARGEST_JOB = 100_000
 
 _UNKNOWN = "a newer version has written it, and this one cannot read it"
 
-# The letter goes in the call that brings its job back, and only if it still says what was read.
-_SEND_AGAIN = """
--- script: dead_letters.send_again
--- ARGV: prefix, time, id, letter, queue, job_id, score, job, link, reply
-local id, letter, name, job, score, body, link, reply = unpack(ARGV, 3, 10)
-if redis.call('HGET', letters, id) ~= letter then return 'dealt_with' end
-if link ~= '' then
-  local key = prefix .. 'link:' .. link
-  if redis.call('HEXISTS', key, 'record') == 0 then return 'no_link' end
-  if redis.call('HEXISTS', key, 'ended') == 1 then return 'no_link' end
-end
-local _, jobs = queue_keys(name)
-if redis.call('HEXISTS', jobs, 'body|' .. job) == 0 then
-  if reply ~= '' and redis.call('DEL', reply) == 0 then return 'decided' end
-  put(name, job, score, '0', 'new', body)
-end
-forget_letters({id})
-return 'sent'
-"""
+_SEND_AGAIN = load_script("queue/dead_letters.send_again")
+_FORGET = load_script("queue/dead_letters.forget")
 
 ResendResult = Literal["sent", "dealt_with", "no_link", "decided", "unreadable", "too_long", "overtaken"]
 
@@ -73,21 +56,6 @@ class _Written(BaseModel):
     score: str = "next"
     # Nobody could tell then what it was; a reply among them was never offered to its author again.
     was_unreadable: bool = False
-
-
-_FORGET = """
--- script: dead_letters.forget
--- ARGV: prefix, time, id?
-local count
-if ARGV[3] then
-  count = redis.call('HEXISTS', letters, ARGV[3])
-  forget_letters({ARGV[3]})
-else
-  count = redis.call('ZCARD', letters_order)
-  redis.call('DEL', letters, letters_order)
-end
-return count
-"""
 
 
 class DeadLetter(NamedTuple):

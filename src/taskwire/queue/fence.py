@@ -1,9 +1,10 @@
-"""Who is kept from a store: everybody while it is moved and after it was left, and versions too old for it.
+"""The fence: keeps every process out of a store that is being moved or was left, and old versions out of a
+store that a newer one has to itself.
 
-Each script and each note looks first (`LUA`), so that a process that slept through a move writes nothing to
-the store that was left, and none writes beside a version that does not bear it. What a process takes away at
-its end (`data_loss.note_clean_stop`) and what a trial tries on keys of its own may pass: nobody reads that.
-`migration` puts the fence up and takes it down; which versions there are is in `formats`.
+Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move writes
+nothing to the store that was left. Two things may pass, because nobody reads them: what a process removes
+when it stops (`data_loss.note_clean_stop`), and what a trial tries on keys of its own. `migration` puts the
+fence up and takes it down. `formats` knows which versions there are.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -20,21 +21,8 @@ FORMAT = 1
 # that is used in another way. They end then, and do not start again.
 GOES_WITH = 1
 
-MOVED = """
-if redis.call('EXISTS', ARGV[1] .. 'fence') == 1 then
-  return redis.error_reply('ELSEWHERE this store is being moved, or has been; see `taskwire doctor`')
-end
-"""
-LUA = (
-    MOVED
-    + f"""
-for _, each in ipairs(redis.call('HVALS', ARGV[1] .. 'formats')) do
-  if tonumber(each:match('%d+$')) > {FORMAT} then
-    return redis.error_reply('NEWER a newer Taskwire has this store to itself; see `taskwire doctor`')
-  end
-end
-"""
-)
+# What `lua/fence.lua` takes from here.
+CONSTANTS = {"FORMAT": FORMAT}
 
 FenceState = Literal["leaving", "left", "arriving"]
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from taskwire.domain.errors import UserError
-from taskwire.queue.fence import FORMAT, GOES_WITH, MOVED
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue import batch
+from taskwire.queue.fence import FORMAT, GOES_WITH
+from taskwire.queue.lua_files import load
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -23,85 +25,11 @@ ABSENT_MS = 300_000
 # So many are told of at a time.
 MOST_LEFT = 200
 
-LUA = f"""
-local WAITED_FOR_MS = {WAITED_FOR_MS}
-local formats, unread = prefix .. 'formats', prefix .. 'unread'
-local function newer_than(format)
-  local newer
-  local known = redis.call('HGETALL', formats)
-  for i = 1, #known, 2 do
-    local each, seen = tonumber(known[i]), tonumber(known[i + 1]:match('^%d+'))
-    if each > format and now - seen <= WAITED_FOR_MS and (not newer or each < newer) then newer = each end
-  end
-  return newer
-end
-"""
+# What `lua/formats.lua` takes from here.
+CONSTANTS = {"WAITED_FOR_MS": WAITED_FOR_MS}
 
-_NOTE = f"""
--- script: formats.note
--- ARGV: prefix, time, reads, goes_with, notes
-local key, mine, goes_with = prefix .. 'formats', tonumber(ARGV[3]), ARGV[4]
-local known = redis.call('HGETALL', key)
-local noted = 0
-for i = 1, #known, 2 do
-  local format, seen, oldest = tonumber(known[i]), known[i + 1]:match('^(%d+) (%d+)$')
-  if format > mine and tonumber(oldest) > mine then return format end
-  if format == mine then noted = tonumber(seen) end
-end
-if ARGV[5] == '1' and now - noted > {NOTED_EACH_MS} then
-  redis.call('HSET', key, mine, whole(now) .. ' ' .. goes_with)
-end
-return 0
-"""
-
-# Looks at the lists whose next job nobody who is here can read, those first that have waited longest. What
-# does not belong there goes back: a pause has gone ahead, or nobody has come for too long.
-_LOOK = (
-    LUA
-    + f"""
--- script: formats.look
--- ARGV: prefix, time, reads, only_looks
-local mine, only_looks, found = tonumber(ARGV[3]), ARGV[4] == '1', {{}}
-local function waits(name, head, since, newest)
-  for _, each in ipairs({{name, head, whole(since), whole(newest)}}) do found[#found + 1] = each end
-end
-for _, name in ipairs(redis.call('ZRANGE', unread, 0, {MOST_LEFT} - 1)) do
-  local _, jobs = queue_keys(name)
-  local head = head_of(name) or ''
-  local since = (redis.call('HGET', jobs, 'format|' .. head) or ''):match('^1 (%d+)$')
-  if since then
-    waits(name, head, tonumber(since), tonumber(since))
-  elseif not only_looks then
-    redis.call('ZREM', unread, name)
-  end
-end
-local known = redis.call('HGETALL', formats)
-for i = 1, #known, 2 do
-  local format, newest = tonumber(known[i]), 0
-  for j = 1, #known, 2 do
-    local seen = tonumber(known[j + 1]:match('^%d+'))
-    if tonumber(known[j]) >= format then newest = math.max(newest, seen) end
-  end
-  local due = {{}}
-  if format > mine then due = redis.call('ZRANGE', place_for(known[i]), 0, {MOST_LEFT} - 1, 'WITHSCORES') end
-  for k = 1, #due, 2 do
-    local name = due[k]
-    local _, jobs = queue_keys(name)
-    local head = head_of(name) or ''
-    local since = tonumber((redis.call('HGET', jobs, 'format|' .. head) or ''):match(' (%d+)$') or '0')
-    if format_of(name) ~= known[i] then
-      if not only_looks and tonumber(due[k + 1]) <= now then settle(name) end
-    elseif now - newest > WAITED_FOR_MS and not only_looks then
-      redis.call('HSET', jobs, 'format|' .. head, '1 ' .. whole(since))
-      settle(name)
-    else
-      waits(name, head, since, newest)
-    end
-  end
-end
-return {{whole(now), unpack(found)}}
-"""
-)
+_NOTE = load("queue/formats.note", **batch.CONSTANTS, NOTED_EACH_MS=NOTED_EACH_MS)
+_LOOK = load_script("queue/formats.look", **CONSTANTS, MOST_LEFT=MOST_LEFT)
 
 
 class Stranded(NamedTuple):
@@ -122,8 +50,7 @@ class Formats:
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock, reads: int = FORMAT) -> None:
         self.reads = reads
-        # It says in words what keeps all other scripts from this store.
-        self._note = Script(connections.commands, keys, clock, _NOTE, refused=MOVED)
+        self._note = Script(connections.commands, keys, clock, _NOTE)
         self._look = Script(connections.commands, keys, clock, _LOOK)
 
     async def note(self) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -21,7 +21,7 @@ from taskwire.domain.jobs import REPLY
 from taskwire.queue import user_limits
 from taskwire.queue.batch import Batch
 from taskwire.queue.coalescing import Coalescer
-from taskwire.queue.scripts import Clock, NotKept, ReplicatedScript, Words
+from taskwire.queue.scripts import Clock, NotKept, ReplicatedScript, Words, load_script
 from taskwire.queue.user_limits import UserLimit
 from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
@@ -45,106 +45,18 @@ TOO_MANY = "too_many"
 # The last word of a claim that was taken once already: however much waits by now, it is not refused.
 PROMISED = "1"
 
-# A claim holds what became of it and a word of whoever took it, so that a second try of the same call, whose
-# first answer was lost, is not taken for another delivery.
-_CLAIMED = """
-local function seen_before(claim, ttl, token, is_promised, outcome)
-  if redis.call('SET', claim, outcome .. ' ' .. token, 'NX', 'PX', ttl) then return nil end
-  -- A write, so that the replicas are known to have what was written before it.
-  redis.call('PEXPIRE', claim, ttl)
-  local was, whose = redis.call('GET', claim):match('^([%a_]+) (%x+)$')
-  return whose == token and not is_promised and was or 'duplicate'
-end
-"""
 
-_FULL = f"""
-local MOST_REPLIES, MOST_ASKED, MOST_TOLD = {MOST_REPLIES}, {MOST_ASKED}, {MOST_TOLD}
-local function most_beside(queue_kind, job_kind)
-  if queue_kind == 'intake' then return MOST_ASKED end
-  if queue_kind == 'thread_answers' then return MOST_TOLD end
-  if queue_kind == 'to_thread' then return job_kind == '{TOO_MANY}' and 2 * MOST_TOLD or MOST_TOLD end
-  -- A pause is what helps where too many replies wait, and an edit of one of them must not be missed.
-  if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
-  return job_kind == '{REPLY[:-1]}' and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
-end
-local function waiting_in(name, job_kind)
-  local kind, link = name:match('^([%a_]*):(.*)$')
-  local order = queue_keys(name)
-  if kind ~= 'to_coder' then return redis.call('ZCARD', order) end
-  if job_kind == '{REPLY[:-1]}' then
-    return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
-  end
-  -- However many replies one button has sent again: what goes ahead of them is not refused for that.
-  return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
-end
-local function is_full(steps)
-  for _, step in ipairs(steps) do
-    if step[1] == 'append' then
-      local job_kind = step[3]:match('^[%a_]*')
-      local most = most_beside(step[2]:match('^[%a_]*'), job_kind)
-      if most < math.huge and waiting_in(step[2], job_kind) >= most then return true end
-    end
-  end
-  return false
-end
-"""
+_CONSTANTS: Mapping[str, str | int] = {
+    **user_limits.CONSTANTS,
+    "MOST_REPLIES": MOST_REPLIES,
+    "MOST_ASKED": MOST_ASKED,
+    "MOST_TOLD": MOST_TOLD,
+    "TOO_MANY": TOO_MANY,
+    "REPLY_KIND": REPLY.removesuffix(":"),
+}
 
-# What a step may be refused for is looked at before the claim is written: a claim without its step is a loss.
-_ACCEPT = (
-    user_limits.LUA
-    + _CLAIMED
-    + _FULL
-    + """
--- script: inbox.claim (claims)
--- ARGV: prefix, time, claim, ttl, step, limit, token, is_promised?
-local claim, ttl, step, token, is_promised = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8] == '1'
-local limit, steps, outcome = limit_of(ARGV[6]), checked(step), 'claimed'
-if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if is_full(steps) then return 'rejected' end
-  local chosen
-  outcome, chosen = apply_limit(limit, claim, nil, step)
-  if chosen ~= step then steps = checked(chosen) end
-end
-local before = seen_before(claim, ttl, token, is_promised, outcome)
-if before then return before end
-run(steps)
-return outcome
-"""
-)
-
-_ACCEPT_IN_THREAD = (
-    user_limits.LUA
-    + _CLAIMED
-    + _FULL
-    + """
--- script: inbox.claim_in_thread (claims)
--- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, step, unknown, limit, token,
---   is_promised?
-local claim, ttl, thread, kept, kept_ttl, is_ours, step =
-  ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local unknown, token, is_promised = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
-local link = redis.call('GET', thread)
-if not link and is_ours ~= '1' then return 'not_ours' end
-local limit, steps, outcome = limit_of(ARGV[11], link), checked(step, link), 'claimed'
-if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if link and is_full(steps) then return 'rejected' end
-  local chosen
-  outcome, chosen = apply_limit(limit, claim, link or thread, step)
-  if chosen ~= step then step, steps = chosen, checked(chosen, link) end
-end
-local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'parked')
-if before then return before end
-if link then
-  run(steps)
-  return outcome
-end
-redis.call('RPUSH', kept, step)
-redis.call('LTRIM', kept, -MOST_REPLIES, -1)
-redis.call('PEXPIRE', kept, kept_ttl)
-run(unknown)
-return 'parked'
-"""
-)
+_ACCEPT = load_script("queue/inbox.claim", **_CONSTANTS)
+_ACCEPT_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
 # What this process has taken lately it can write down once more, should Redis lose it.
 REMEMBERED_SECONDS = 600.0

@@ -15,12 +15,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from taskwire.domain.jobs import Job, QueueName
-from taskwire.queue import data_loss, release
+from taskwire.queue import data_loss, formats
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss import DataLoss, DataLossDetector
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats
-from taskwire.queue.scripts import Clock, ReplicatedScript, Script
+from taskwire.queue.scripts import Clock, ReplicatedScript, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, why
 from taskwire.redis.keys import Keys
@@ -31,170 +31,14 @@ PUT_BACK_MS = 1_000
 # What no version can read that has been seen is looked at again so often: one of this format may read more.
 LEFT_MS = 60_000
 
-_TAKE = (
-    data_loss.LUA
-    + """
--- script: queue.acquire (takes)
--- ARGV: prefix, time, token, lease, longest_lease, risky_takes, many_takes, rest, may_be_risky,
---   is_own_server, ignores_priority, reads
--- answer: time, queue, id, job, ...
-local token, lease, longest = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local risky, many, rest = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local may_be_risky, ignores_priority = ARGV[9] == '1', ARGV[11] == '1'
-see_server(ARGV[10])
-local places = {ready}
-for format = 2, tonumber(ARGV[12]) do places[#places + 1] = place_for(format) end
-local function first_of(place, index)
-  for _ = 1, 100 do
-    local first = redis.call('ZRANGE', place .. index, 0, 0, 'WITHSCORES')
-    if not first[1] or tonumber(first[2]) > now then return end
-    local at = redis.call('ZSCORE', place, first[1])
-    if at == first[2] then return first end
-    -- A version that knows of no index has moved the list, or holds it.
-    if at then
-      redis.call('ZADD', place .. index, at, first[1])
-    else
-      redis.call('ZREM', place .. index, first[1])
-    end
-  end
-end
-local function next_list()
-  for _, index in ipairs(ignores_priority and {} or ahead) do
-    for _, place in ipairs(places) do
-      local first = first_of(place, index)
-      if first then return first end
-    end
-  end
-  local longest = {}
-  for _, place in ipairs(places) do
-    local first = redis.call('ZRANGE', place, 0, 0, 'WITHSCORES')
-    if first[1] and (not longest[1] or tonumber(first[2]) < tonumber(longest[2])) then longest = first end
-  end
-  return longest
-end
-for _ = 1, 100 do
-  local first = next_list()
-  if not first[1] then return {whole(now), ''} end
-  if tonumber(first[2]) > now then return {whole(now), first[2]} end
-  local name = first[1]
-  local order, jobs, state = queue_keys(name)
-  local head = head_of(name)
-  local body = head and redis.call('HGET', jobs, 'body|' .. head)
-  local pinned = redis.call('HGET', state, 'attempt_job')
-  local not_before = head and tonumber(redis.call('HGET', jobs, 'not_before|' .. head) or '0') or 0
-  if not body then
-    -- A head without a body cannot be carried out by anybody; the list goes on without it.
-    if head then drop(name, head) end
-    redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes',
-               'first_take')
-    not_due(name)
-    settle(name)
-  elseif not may_be_risky and tonumber(redis.call('HGET', state, 'takes') or '0') >= risky then
-    due_at(name, now + 1000)
-  elseif not_before > now and not pinned then
-    due_at(name, not_before)
-  else
-    local takes = redis.call('HINCRBY', state, 'takes', 1)
-    local term = math.min(lease * 2 ^ math.min(takes - 1, 10), longest)
-    if takes > many then term = rest end
-    redis.call('HSET', state, 'token', token, 'job', head, 'held_until', whole(now + term))
-    redis.call('HSETNX', state, 'first_take', whole(now))
-    local trouble, since = (redis.call('HGET', state, 'trouble') or ' 0'):match('^(%a*) (%d+)$')
-    due_at(name, now + term)
-    local written = redis.call('HGET', jobs, 'since|' .. head) or whole(now)
-    return {whole(now), name, head, body, redis.call('HGET', jobs, 'version|' .. head) or '0', whole(takes),
-            written, pinned and '1' or '',
-            redis.call('HGET', state, 'attempt') or '', data_loss_of(name, tonumber(written)),
-            redis.call('ZSCORE', order, head) or '0', redis.call('HGET', state, 'first_take'), trouble, since}
-  end
-end
-return {whole(now), whole(now)}
-"""
-)
-
-# A job that is pinned by an earlier attempt stands to be passed too: that attempt has been read back by now.
-_BEGIN = """
--- script: queue.begin (begins)
--- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
-local name, token, id, version, landing, attempt = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local order, jobs, state = queue_keys(name)
-if redis.call('HGET', state, 'token') ~= token then return 'lost' end
-local is_first = redis.call('ZRANGE', order, 0, 0)[1] == id
-local is_passed = not is_first or redis.call('HGET', jobs, 'version|' .. id) ~= version
-if is_passed and ARGV[9] ~= '1' then return 'passed' end
-local ends = now + tonumber(landing)
-local held = math.max(tonumber(redis.call('HGET', state, 'held_until') or '0'), ends)
-redis.call('HSET', state, 'attempt_job', id, 'attempt', attempt, 'attempt_until', whole(ends),
-           'held_until', whole(held))
-due_at(name, held)
-return 'begun'
-"""
-
-_END = """
--- script: queue.complete (ends)
--- ARGV: prefix, time, queue, token, id, version, kind, delay, job, step, compensation, trouble
-local name, token, id, version, kind = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local delay, body, steps, compensation = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
-local trouble = ARGV[12]
-local order, jobs, state = queue_keys(name)
-if redis.call('HGET', state, 'token') ~= token then
-  run(compensation)
-  return 'lost'
-end
-local is_same = redis.call('HGET', jobs, 'version|' .. id) == version
-if trouble == 'none' then
-  redis.call('HDEL', state, 'trouble')
-elseif trouble ~= 'same' and (redis.call('HGET', state, 'trouble') or ''):match('^%a*') ~= trouble then
-  redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
-end
-if kind == 'unknown' then
-  -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
-  local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
-  ends = whole(math.max(ends, now + delay))
-  redis.call('HSET', state, 'held_until', ends)
-  redis.call('HDEL', state, 'token', 'job', 'takes', 'first_take')
-  if is_same and body ~= '' then redis.call('HSET', jobs, 'body|' .. id, body) end
-  due_at(name, tonumber(ends))
-  return 'ended'
-end
-redis.call('HDEL', state, 'token', 'job', 'held_until', 'takes', 'first_take', 'attempt', 'attempt_job',
-           'attempt_until')
-if kind == 'done' and is_same then
-  drop(name, id)
-elseif kind == 'retry' and is_same then
-  local not_before = whole(now + delay)
-  redis.call('HSET', jobs, 'not_before|' .. id, not_before)
-  if body ~= '' then redis.call('HSET', jobs, 'body|' .. id, body) end
-  if name:sub(1, 9) == 'receipts:' then redis.call('ZADD', order, 'XX', not_before, id) end
-end
-run(steps)
-settle(name)
-return 'ended'
-"""
-
-_APPEND = """
--- script: queue.append (writes)
--- ARGV: prefix, time, step
-run(checked(ARGV[3]))
-return 'written'
-"""
-
-_CHECK = """
--- script: queue.check
--- ARGV: prefix, time, step
-checked(ARGV[3])
-return 1
-"""
-
-_NOTE = """
--- script: queue.note
--- ARGV: prefix, time, queue, token, step
-local name, token, steps = ARGV[3], ARGV[4], checked(ARGV[5])
-local order, jobs, state = queue_keys(name)
-if redis.call('HGET', state, 'token') ~= token then return 'lost' end
-run(steps)
-return 'written'
-"""
+_ACQUIRE = load_script("queue/queue.acquire", **data_loss.CONSTANTS)
+_BEGIN = load_script("queue/queue.begin")
+_COMPLETE = load_script("queue/queue.complete")
+_RELEASE = load_script("queue/queue.release")
+_DEFER = load_script("queue/queue.defer", **formats.CONSTANTS)
+_APPEND = load_script("queue/queue.append")
+_CHECK = load_script("queue/queue.check")
+_NOTE = load_script("queue/queue.note")
 
 
 @dataclass(frozen=True)
@@ -301,11 +145,11 @@ class Queue:
         self.formats = Formats(connections, keys, clock, reads)
         self._blocking: Redis = connections.blocking
         self._keys = keys
-        self._take = Script(connections.commands, keys, clock, _TAKE)
+        self._acquire = Script(connections.commands, keys, clock, _ACQUIRE)
         self._begin = ReplicatedScript(connections, keys, clock, _BEGIN, frozenset({"begun"}))
-        self._end = Script(connections.commands, keys, clock, _END, connections.written)
-        self._put_back = Script(connections.commands, keys, clock, release.PUT_BACK, connections.written)
-        self._defer = Script(connections.commands, keys, clock, release.LEAVE, connections.written)
+        self._complete = Script(connections.commands, keys, clock, _COMPLETE, connections.written)
+        self._release = Script(connections.commands, keys, clock, _RELEASE, connections.written)
+        self._defer = Script(connections.commands, keys, clock, _DEFER, connections.written)
         self._append = Script(connections.commands, keys, clock, _APPEND, connections.written)
         self._check = Script(connections.commands, keys, clock, _CHECK)
         self._note = Script(connections.commands, keys, clock, _NOTE, connections.written)
@@ -324,7 +168,7 @@ class Queue:
         risks = (times.risky_takes, times.many_takes, times.rest_ms, int(may_be_risky))
         answer = cast(
             "list[str]",
-            await self._take(
+            await self._acquire(
                 token,
                 *leases,
                 *risks,
@@ -400,7 +244,7 @@ class Queue:
         whose = (taking.name, taking.token, taking.job_id, taking.version)
         steps = [each.encoded(self._mask_stored) for each in (batch, compensation or Batch())]
         what = (kind, delay_ms, body, *steps, trouble)
-        if await self._end(*whose, *what) == "lost":
+        if await self._complete(*whose, *what) == "lost":
             raise LeaseLost
 
     async def release(self, taking: Acquired) -> None:
@@ -408,7 +252,7 @@ class Queue:
 
         If an attempt has begun, not before it can no longer land.
         """
-        await self._put_back(taking.name, taking.token, PUT_BACK_MS)
+        await self._release(taking.name, taking.token, PUT_BACK_MS)
 
     async def defer(self, taking: Acquired) -> Deferral:
         """Leave a queue to versions that can read its next job, for as long as one of them may come.

@@ -33,7 +33,7 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from taskwire.domain.priority import Priority
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.telemetry import Metrics
@@ -49,135 +49,19 @@ PASSED_OVER_MS = 60_000
 LET_AHEAD_EACH = 5
 EVERYTHING = "*"
 
-# A bucket is a hash (when its next place is due, when somebody last asked, how many places went since one was
-# let ahead, whether the spare one is there), the times of its last places, and two sorted sets of claims: by
-# who goes first (urgency, then when they asked), and by when they lapse. When somebody first asked is kept
-# beside it. Those who ask in one millisecond are kept apart by a hundredth.
-_BUCKETS = """
-local CLASS = 2 ^ 42
-local function rests_until(what) return tonumber(redis.call('GET', prefix .. 'rate:rest:' .. what) or '0') end
-local function score_of(class, asked) return string.format('%.2f', class * CLASS + asked) end
-local function unclaim(b, claimant)
-  redis.call('ZREM', b.waiting, claimant)
-  redis.call('ZREM', b.lapsing, claimant)
-end
-local function opened(name, interval, burst, minute, has_spare, open)
-  local b = {key = prefix .. 'rate:' .. name, interval = tonumber(interval), burst = tonumber(burst),
-             minute = tonumber(minute), has_spare = has_spare == '1'}
-  b.waiting, b.lapsing, b.last = b.key .. ':waiting', b.key .. ':lapsing', b.key .. ':last'
-  local known = redis.call('HMGET', b.key, 'due', 'spare')
-  local due = tonumber(known[1] or '0')
-  b.due, b.idle, b.spare = math.max(due, open), now - due, b.has_spare and known[2] == '1'
-  for _, claimant in ipairs(redis.call('ZRANGEBYSCORE', b.lapsing, '-inf', whole(now))) do
-    unclaim(b, claimant)
-  end
-  return b
-end
-local function free_at(b, nth, open, class)
-  local at = math.max(open, b.due + (nth + 1 - b.burst) * b.interval)
-  if b.spare and class == 0 and open <= now and at > now and at - b.interval <= now then at = now end
-  if b.minute == 0 then return at end
-  local last = redis.call('LINDEX', b.last, b.minute - 1 - nth % b.minute)
-  return last and math.max(at, tonumber(last) + WINDOW * (1 + math.floor(nth / b.minute))) or at
-end
-local function ahead_of(b, class, asked)
-  return redis.call('ZCOUNT', b.waiting, '-inf', '(' .. score_of(class, asked))
-end
-local function keep(key, ms)
-  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, whole(ms)) end
-end
-local function take(b)
-  if b.has_spare and b.idle >= b.interval then redis.call('HSET', b.key, 'spare', '1') end
-  if b.spare and b.due + (1 - b.burst) * b.interval > now then redis.call('HSET', b.key, 'spare', '0') end
-  redis.call('HINCRBY', b.key, 'since', 1)
-  redis.call('HSET', b.key, 'due', whole(b.due + b.interval))
-  keep(b.key, b.due + b.interval - now + WINDOW)
-  if b.minute == 0 then return end
-  redis.call('LPUSH', b.last, whole(now))
-  redis.call('LTRIM', b.last, 0, b.minute - 1)
-  redis.call('PEXPIRE', b.last, WINDOW)
-end
-local function claim(b, claimant, class, asked, wait)
-  redis.call('ZADD', b.waiting, score_of(class, asked), claimant)
-  redis.call('ZADD', b.lapsing, whole(now + wait + GRACE), claimant)
-  keep(b.waiting, wait + GRACE)
-  keep(b.lapsing, wait + GRACE)
-end
-"""
 
-_WAIT = f"""
--- script: rate_limiter.wait (paces)
--- ARGV: prefix, time, method, class, claimant, buckets...
-local WINDOW, GRACE, REMEMBERED = {WINDOW_MS}, {GRACE_MS}, {REMEMBERED_MS}
-local NEAR, FARTHEST = {NEAR_MS}, {FARTHEST_MS}
-local PASSED_OVER, EACH = {PASSED_OVER_MS}, {LET_AHEAD_EACH}
-{_BUCKETS}
-local method, class, claimant = ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local open = math.max(now, rests_until(method), rests_until('*'))
-local memo = prefix .. 'rate:asked:' .. method .. ':' .. claimant
-local asked = claimant ~= '' and tonumber(redis.call('GET', memo) or nil)
-local buckets, is_new = {{}}, not asked
-for i = 6, #ARGV, 5 do
-  local b = opened(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], open)
-  table.insert(buckets, b)
-  local score = not is_new and redis.call('ZSCORE', b.waiting, claimant)
-  if score then class = math.min(class, math.floor(tonumber(score) / CLASS)) end
-end
-if is_new then
-  local last = buckets[1] and redis.call('HGET', buckets[1].key, 'asked') or '0'
-  asked = math.max(now, tonumber(last) + 0.01)
-end
-local wait, short = open - now, nil
-for _, b in ipairs(buckets) do
-  local nth = ahead_of(b, class, asked)
-  if nth > 0 and class > 0 and now - asked >= PASSED_OVER
-     and tonumber(redis.call('HGET', b.key, 'since') or '0') >= EACH - 1 then
-    redis.call('HSET', b.key, 'since', '-1')
-    class, nth = 0, ahead_of(b, 0, asked)
-  end
-  local left = free_at(b, nth, open, class) - now
-  if left > 0 and (left > wait or not short) then wait, short = left, b end
-end
-for _, b in ipairs(buckets) do
-  if not is_new and b ~= short then unclaim(b, claimant) end
-end
-if wait <= 0 then
-  for _, b in ipairs(buckets) do take(b) end
-  if not is_new then redis.call('DEL', memo) end
-  return {{'0', whole(math.max(now - asked, 0))}}
-end
-local behind = wait - (open - now)
-wait = math.ceil(open - now + math.min(behind, math.max(NEAR, math.min(behind / 2, FARTHEST))))
-if short and claimant ~= '' then
-  asked = string.format('%.2f', asked)
-  if is_new then
-    redis.call('HSET', buckets[1].key, 'asked', asked)
-    keep(buckets[1].key, WINDOW)
-  end
-  redis.call('SET', memo, asked, 'PX', whole(wait + GRACE + REMEMBERED))
-  claim(short, claimant, class, tonumber(asked), wait)
-end
-return {{whole(wait), '0'}}
-"""
+_WAIT = load_script(
+    "queue/rate_limiter.wait",
+    WINDOW_MS=WINDOW_MS,
+    GRACE_MS=GRACE_MS,
+    REMEMBERED_MS=REMEMBERED_MS,
+    NEAR_MS=NEAR_MS,
+    FARTHEST_MS=FARTHEST_MS,
+    PASSED_OVER_MS=PASSED_OVER_MS,
+    LET_AHEAD_EACH=LET_AHEAD_EACH,
+)
 
-# After a rest places come one by one: Slack has counted more than we have.
-_REST = """
--- script: rate_limiter.rest (paces)
--- ARGV: prefix, time, method, rest, interval?, burst?
-local what, ms = ARGV[3], tonumber(ARGV[4])
-local key, ends = prefix .. 'rate:rest:' .. what, now + ms
-if tonumber(redis.call('GET', key) or '0') < ends then
-  redis.call('SET', key, whole(ends), 'PX', whole(ms))
-end
-if ARGV[5] then
-  local bucket, due = prefix .. 'rate:' .. what, ends + tonumber(ARGV[5]) * (tonumber(ARGV[6]) - 1)
-  if tonumber(redis.call('HGET', bucket, 'due') or '0') < due then
-    redis.call('HSET', bucket, 'due', whole(due))
-    if redis.call('PTTL', bucket) < due - now then redis.call('PEXPIRE', bucket, whole(due - now)) end
-  end
-end
-return '0'
-"""
+_REST = load_script("queue/rate_limiter.rest")
 
 
 class Limit(NamedTuple):

@@ -1,4 +1,4 @@
-"""Lua calls, one script each. Every script can use the operations of `queue/batch.py`.
+"""Lua calls, one script each. The scripts are files; `queue/lua_files.py` loads them.
 
 Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments. The
 crash-point proof knows it by these alone (`tests/faults/heads.py`).
@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from taskwire.queue import fence
-from taskwire.queue.batch import LUA
+from taskwire.queue import batch, fence
+from taskwire.queue.lua_files import load
 from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
@@ -47,6 +47,11 @@ class ServersClock:
         return ""
 
 
+def load_script(name: str, **constants: str | int) -> str:
+    """Load a script that requires `queue/fence` and `queue/batch`; `constants` are what else it takes."""
+    return load(name, **fence.CONSTANTS, **batch.CONSTANTS, **constants)
+
+
 class Script:
     """One Lua call on one workspace's keys."""
 
@@ -57,15 +62,13 @@ class Script:
         clock: Clock,
         body: str,
         written: WriteLog | None = None,
-        *,
-        refused: str = fence.LUA,
     ) -> None:
         self._redis = redis
         # Of a call that is not missed when the server loses it, nothing is noted.
         self._written = written
         self._keys = keys
         self._clock = clock
-        self._body = refused + LUA + body
+        self._body = body
         self._sha = ""
 
     async def __call__(self, *words: str | int) -> Answered:

@@ -11,7 +11,7 @@ from typing import cast
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from taskwire.domain.errors import UserError
-from taskwire.queue.scripts import Script, ServersClock
+from taskwire.queue.scripts import Script, ServersClock, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -38,21 +38,7 @@ RIGHTS = (
     "+eval +evalsha +script|load +ping +select +wait +time +info +role"
 )
 
-_TRY = """
--- script: self_test.try
--- ARGV: prefix, time, commands...
-local refused = {}
-for i = 3, #ARGV do
-  local words = {}
-  for word in ARGV[i]:gmatch('%S+') do words[#words + 1] = word end
-  local answer = redis.pcall(unpack(words))
-  if type(answer) == 'table' and answer.err then
-    refused[#refused + 1] = words[1]
-    refused[#refused + 1] = answer.err
-  end
-end
-return refused
-"""
+_TRY = load_script("queue/self_test.try")
 # How servers say so: on its own, and from within a script, where each version has words of its own.
 _DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", "unknown command")
 

@@ -8,7 +8,7 @@ been due for longest.
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -27,33 +27,7 @@ QUEUES = (
     "backfill",
 )
 
-_LOOK = f"""
--- script: stats.look
--- ARGV: prefix, time
-local kinds, found = {{}}, {{whole(redis.call('ZCARD', letters_order))}}
-local due = redis.call('ZRANGE', ready, 0, {MOST_LISTS} - 1, 'WITHSCORES')
--- What waits for a newer version is no less there.
-for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
-  local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, {MOST_LISTS} - 1, 'WITHSCORES')
-  for _, each in ipairs(there) do due[#due + 1] = each end
-end
-for i = 1, #due, 2 do
-  local name, kind = due[i], due[i]:match('^[%a_]+') or ''
-  local order, jobs = queue_keys(name)
-  local depth = kinds[kind] or {{0, 0, 0}}
-  local since = tonumber(redis.call('HGET', jobs, 'since|' .. (head_of(name) or '')) or '') or now
-  depth[1] = depth[1] + redis.call('ZCARD', order)
-  depth[2] = math.max(depth[2], now - tonumber(due[i + 1]))
-  depth[3] = math.max(depth[3], now - since)
-  kinds[kind] = depth
-end
-for kind, depth in pairs(kinds) do
-  for _, each in ipairs({{kind, whole(depth[1]), whole(depth[2]), whole(depth[3])}}) do
-    found[#found + 1] = each
-  end
-end
-return found
-"""
+_LOOK = load_script("queue/stats.look", MOST_LISTS=MOST_LISTS)
 
 
 class QueueDepth(NamedTuple):

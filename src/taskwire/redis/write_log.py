@@ -14,15 +14,6 @@ REMEMBERED = 2_000
 # A process compares its numbers at most this many seconds after it has noticed another server.
 LOOKS_WITHIN_SECONDS = 15.0
 
-LUA = f"""
-local stamp, call = ARGV[2]:match('^(%d*) ?(%d*)$')
-if call ~= '' then
-  local kept = redis.call('LPUSH', KEYS[2], call)
-  if kept == 1 then redis.call('PEXPIRE', KEYS[2], 86400000) end
-  if kept > 3 * {REMEMBERED} then redis.call('LTRIM', KEYS[2], 0, 2 * {REMEMBERED}) end
-end
-"""
-
 
 class WriteLog:
     """The writing calls of one process, and which of them were answered."""

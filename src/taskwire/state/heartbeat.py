@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Literal, cast
 
 from taskwire.domain.ids import from_ms
-from taskwire.queue.scripts import Answered, Clock, Script
+from taskwire.queue.scripts import Answered, Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -24,56 +24,12 @@ SAME_GAP_MS = 60_000
 # A process that claims a gap and has not noted it by then may be dead.
 CLAIM_MS = 10_000
 
-_BEAT = """
--- script: heartbeat.beat
--- ARGV: prefix, time
-redis.call('SET', prefix .. 'heartbeat', whole(now))
-return '0'
-"""
-_REACHED = """
--- script: heartbeat.reached
--- ARGV: prefix, time
-redis.call('SET', prefix .. 'heartbeat:reached', whole(now))
-return '0'
-"""
-# A reading goes back ten minutes further than its gap, so a short silence before that is read with it.
-_COVERED = """
--- script: heartbeat.covered
--- ARGV: prefix, time, absence, longest
-local absence, longest = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at = tonumber(redis.call('GET', prefix .. 'heartbeat:reached') or '')
-if at and (absence < 0 or now - absence - at < longest) then
-  redis.call('SET', prefix .. 'heartbeat:reached', whole(now))
-end
-return '0'
-"""
-_SILENCE = """
--- script: heartbeat.silence
--- ARGV: prefix, time
-return {whole(now), redis.call('GET', prefix .. 'heartbeat:reached') or ''}
-"""
-_LOOK = """
--- script: heartbeat.look
--- ARGV: prefix, time
-return {whole(now), redis.call('GET', prefix .. 'heartbeat') or ''}
-"""
-
-_GAP = f"""
--- script: heartbeat.gap
--- ARGV: prefix, time, absence, is_done
-local SAME, CLAIMED = {SAME_GAP_MS}, {CLAIM_MS}
-"""
-_GAP += """
-local key, absence, is_done = prefix .. 'gap', tonumber(ARGV[3]), ARGV[4] == '1'
-local since = absence < 0 and 0 or now - absence
-local state, at, from = (redis.call('GET', key) or ''):match('^(%a+) (%d+) (%d+)$')
-local age = at and now - tonumber(at)
-local is_known = at and age >= 0 and age < SAME and tonumber(from) <= since + SAME
-if is_known and not is_done and state == 'noted' then return 'noted' end
-if is_known and not is_done and age < CLAIMED then return 'claimed' end
-redis.call('SET', key, (is_done and 'noted ' or 'claimed ') .. whole(now) .. ' ' .. whole(since), 'PX', SAME)
-return 'free'
-"""
+_BEAT = load_script("state/heartbeat.beat")
+_REACHED = load_script("state/heartbeat.reached")
+_COVERED = load_script("state/heartbeat.covered")
+_SILENCE = load_script("state/heartbeat.silence")
+_LOOK = load_script("state/heartbeat.look")
+_GAP = load_script("state/heartbeat.gap", SAME_GAP_MS=SAME_GAP_MS, CLAIM_MS=CLAIM_MS)
 
 GapClaim = Literal["free", "claimed", "noted"]
 
@@ -135,12 +91,7 @@ def _since(answer: Answered) -> int | None:
     return max(int(now) - int(at), 0) if at else None
 
 
-_NOTE = """
--- script: heard.note
--- ARGV: prefix, time, kinds...
-for i = 3, #ARGV do redis.call('HSET', prefix .. 'heard', ARGV[i], whole(now)) end
-return 1
-"""
+_NOTE = load_script("state/heard.note")
 
 
 class Heard:

@@ -28,7 +28,7 @@ from taskwire.domain.transitions import LinkState, TimerFired
 from taskwire.queue import dead_letters
 from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read_if_possible
 from taskwire.redis.keys import Keys
@@ -49,17 +49,7 @@ PIECE = 50
 MARKED = 500
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
-_COME = """
--- script: links.fire_timers (serial)
--- ARGV: prefix, time, job
-local times, count = prefix .. 'timers', 0
-for _, link in ipairs(redis.call('ZRANGEBYSCORE', times, '-inf', whole(now), 'LIMIT', 0, 200)) do
-  redis.call('ZREM', times, link)
-  put('to_thread:' .. link, 'time:' .. whole(now), 'next', '0', 'new', (ARGV[3]:gsub('@TIME@', whole(now))))
-  count = count + 1
-end
-return count
-"""
+_FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class Rooted(NamedTuple):
@@ -77,7 +67,7 @@ class Links:
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
         self._keys = keys
-        self._come = Script(connections.commands, keys, clock, _COME, connections.written)
+        self._come = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.written)
 
     async def find(self, link_id: LinkId) -> Link | None:
         """The link of this id, ended or not; raises CannotRead if a newer version has written it."""

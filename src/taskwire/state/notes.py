@@ -6,6 +6,7 @@ from typing import cast
 
 from taskwire.queue import fence
 from taskwire.queue.batch import Batch, Word
+from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
@@ -13,14 +14,7 @@ KNOWN_MS = 300_000
 # A question that was put before a change is answered within this.
 CHANGE_MS = 120_000
 
-_WRITE = (
-    fence.LUA
-    + """
--- script: notes.write
--- ARGV: prefix, command, words...
-return redis.call(ARGV[2], KEYS[1], unpack(ARGV, 3))
-"""
-)
+_WRITE = load("state/notes.write", **fence.CONSTANTS)
 
 
 class Notes:

@@ -13,115 +13,20 @@ from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, Job
 from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import Observed
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.state.links import ENDED_MS
-
-_CLAIM = """
--- script: polls.claim (serial)
--- ARGV: prefix, time, account, holder, lease, takes_over
-local account, holder, lease, takes_over = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1'
-local key = prefix .. 'polling:' .. account
-local who, till = (redis.call('GET', key) or ''):match('^(%S+) (%d+)$')
-if who and who ~= holder and tonumber(till) > now and not takes_over then
-  return {whole(tonumber(till) - now)}
-end
-redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', lease)
-return {whole(redis.call('HINCRBY', prefix .. 'poll:number', account, 1)), whole(now)}
-"""
-
-_KEEP = """
--- script: polls.keep (serial)
--- ARGV: prefix, time, account, holder, lease
-local account, holder, lease = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local key = prefix .. 'polling:' .. account
-if (redis.call('GET', key) or ''):match('^%S+') == holder then
-  redis.call('SET', key, holder .. ' ' .. whole(now + lease), 'PX', math.max(lease, 1))
-end
-return 1
-"""
 
 # While a link's news cannot be told, only so many looks at its task wait; what the agent reported meanwhile
 # is in its history.
 MOST_LOOKS = 200
 
-_OBSERVE = (
-    f"""
--- script: polls.observe (polls, observes)
--- ARGV: prefix, time, account, number, looks...
--- The look that waits behind all others gives way to one that shows the task in the same condition.
-local function overtaken(name, n, is_same_state)
-  local order, id = queue_keys(name), 'observed:' .. n
-  if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
-  if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
-  if is_same_state or redis.call('ZCARD', order) >= {MOST_LOOKS} then
-    return redis.call('ZSCORE', order, id)
-  end
-end
-"""
-    """
-local account, number = ARGV[3], ARGV[4]
-if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
-for i = 5, #ARGV, 6 do
-  local task, build, reported, seen, job, condition = unpack(ARGV, i, i + 5)
-  local link = redis.call('HGET', prefix .. 'links', task)
-  if link then
-    local key = prefix .. 'link:' .. link
-    local name = 'to_thread:' .. link
-    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms', 'condition', 'observations')
-    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
-    build, reported = tonumber(build), tonumber(reported)
-    local is_older = build < b or (build == b and reported > 0 and reported < r)
-    redis.call('HDEL', key, 'missed')
-    if old[1] ~= seen and not is_older then
-      if build > b then r = 0 end
-      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
-                 'seen_ms', whole(math.max(r, reported)), 'condition', condition)
-      local n, score = old[5] or '0', nil
-      score = overtaken(name, n, old[4] == condition)
-      if not score then n = whole(redis.call('HINCRBY', key, 'observations', 1)) end
-      -- The job's id is the first thing in its text.
-      put(name, 'observed:' .. n, score or 'next', '0', 'newest', (job:gsub('@N@', n, 1)))
-    end
-  end
-end
-return 0
-"""
-)
-
-_MISS = """
--- script: polls.miss (polls)
--- ARGV: prefix, time, account, number, tasks...
-local account, number = ARGV[3], ARGV[4]
-if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
-local gone = {}
-for i = 5, #ARGV do
-  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
-  if link then
-    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
-    if missed >= 2 then gone[#gone + 1] = link end
-  end
-end
-return gone
-"""
-
-_REVIVE = """
--- script: polls.revive (polls)
--- ARGV: prefix, time, account, number, task, link, job
-local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local key, links = prefix .. 'link:' .. link, prefix .. 'links'
-if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 end
-redis.call('DEL', prefix .. 'gone:' .. task)
-if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
-local record = cjson.decode(redis.call('HGET', key, 'record'))
-redis.call('HDEL', key, 'ended', 'missed', 'seen')
-redis.call('PERSIST', key)
-redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_ts, link)
-redis.call('HSET', links, task, link)
-put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
-return 1
-"""
+_CLAIM = load_script("state/polls.claim")
+_KEEP = load_script("state/polls.keep")
+_OBSERVE = load_script("state/polls.observe", MOST_LOOKS=MOST_LOOKS)
+_MISS = load_script("state/polls.miss")
+_REVIVE = load_script("state/polls.revive")
 
 
 class Poll(NamedTuple):

@@ -9,22 +9,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from taskwire.domain.errors import UserError
-from taskwire.queue.scripts import Clock, Script
+from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Noted by whoever comes first; of an owner who is known, what was not known yet and where it is now.
-_CLAIM = """
--- script: owner.claim
--- ARGV: prefix, time, app, coder, url
-local key = prefix .. 'owner'
-local app, coder, url = ARGV[3], ARGV[4], ARGV[5]
-local known = redis.call('HMGET', key, 'app', 'coder', 'url')
-local is_new = not known[1]
-local is_same = known[1] == app and (known[2] == coder or known[2] == '' and known[3] == url)
-if is_new or is_same and coder ~= '' then redis.call('HSET', key, 'app', app, 'coder', coder, 'url', url) end
-return is_new and {app, coder, url} or known
-"""
+_CLAIM = load_script("state/owner.claim")
 
 
 @dataclass(frozen=True)

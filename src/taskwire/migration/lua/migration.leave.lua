@@ -1,0 +1,6 @@
+-- Mark the source as left.
+-- KEYS: fence, server
+-- ARGV: run
+-- requires: migration/own_run
+
+return redis.call('HSET', KEYS[1], 'state', 'left', 'at', redis.call('TIME')[1] .. '000')

@@ -1,0 +1,5 @@
+-- Answer what is known of one side of a move.
+-- KEYS: fence, server
+-- requires: migration/seen
+
+return seen

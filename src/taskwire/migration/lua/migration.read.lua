@@ -1,0 +1,18 @@
+-- Read keys: of each its type, its time to live, and its items unless they are too many for one answer.
+-- KEYS: keys...
+
+local sizes = {hash = 'HLEN', list = 'LLEN', zset = 'ZCARD', set = 'SCARD'}
+local found = {}
+for i, key in ipairs(KEYS) do
+  local kind, items = redis.call('TYPE', key).ok, false
+  if kind == 'string' then
+    items = {redis.call('GET', key)}
+  elseif sizes[kind] and redis.call(sizes[kind], key) <= const.ITEMS_EACH then
+    if kind == 'hash' then items = redis.call('HGETALL', key)
+    elseif kind == 'list' then items = redis.call('LRANGE', key, 0, -1)
+    elseif kind == 'zset' then items = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+    else items = redis.call('SMEMBERS', key) end
+  end
+  found[i] = {kind, redis.call('PTTL', key), items}
+end
+return found

@@ -1,0 +1,127 @@
+-- Batches: `checked` decodes a batch and checks it, `run` carries it out (`queue/batch.py`).
+--
+-- Redis does not roll back a script that fails halfway, so a script checks its batch before its first
+-- write. A batch that is written before its link is known names the link `@` in the first word of each
+-- operation.
+-- requires: queue/dead_letters
+
+-- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
+local SHAPES = {
+  append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
+  DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', PEXPIRE = 'kn', SET = 'kw', ZADD = 'k+nw', ZREM = 'k+w',
+  ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
+}
+local HOLDS = {
+  HDEL = 'hash', HSET = 'hash', SET = 'string', ZADD = 'zset', ZREM = 'zset', ZREMRANGEBYRANK = 'zset',
+  hold = 'hash', unhold = 'hash', adopt = 'list', keep_newest = 'hash'
+}
+local function fits(word, kind)
+  if type(word) ~= 'string' then return false end
+  if kind == 'p' and (word == 'next' or word == 'due') then return true end
+  return kind == 'k' or kind == 'w' or word:find('^-?%d+%.?%d*$') ~= nil
+end
+local function is_shaped(words, shape)
+  local fixed, more = shape:match('^(%a*)%+?(%a*)$')
+  local rest = #words - #fixed
+  if more == '' and rest ~= 0 then return false end
+  if more ~= '' and (rest <= 0 or rest % #more ~= 0) then return false end
+  for i, word in ipairs(words) do
+    local at = i <= #fixed and fixed:byte(i) or more:byte((i - #fixed - 1) % #more + 1)
+    if not fits(word, string.char(at)) then return false end
+  end
+  return true
+end
+local function is_right(step)
+  local op, words = step[1], {unpack(step, 2)}
+  if op == 'expiring' then
+    op = words[3]
+    if not fits(words[2], 'n') then return false end
+    words = {words[1], unpack(words, 4)}
+  end
+  local shape = SHAPES[op]
+  if not shape or not is_shaped(words, shape) then return false end
+  if not HOLDS[op] then return true end
+  local kind = redis.call('TYPE', words[shape:find('k')]).ok
+  return kind == 'none' or kind == HOLDS[op]
+end
+local function named(word, link)
+  local at = word:find('@', 1, true)
+  return at and word:sub(1, at - 1) .. link .. word:sub(at + 1) or word
+end
+local function checked(encoded, link)
+  local steps = cjson.decode(encoded)
+  for _, step in ipairs(steps) do
+    if link then step[2] = named(step[2], link) end
+    if not is_right(step) then error('not a step: ' .. tostring(step[1]) .. ' ' .. tostring(step[2]), 0) end
+  end
+  return steps
+end
+
+local ops = {}
+local function run(steps)
+  for _, step in ipairs(steps) do
+    local op = table.remove(step, 1)
+    if ops[op] then ops[op](unpack(step)) else redis.call(op, unpack(step)) end
+  end
+end
+function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
+function ops.bury(id, letter) bury(id, letter) end
+function ops.drop(name, id) drop(name, id) settle(name) end
+function ops.hold(name, key, beginning, lowest, highest)
+  set_aside(name, key, beginning, lowest, highest)
+  settle(name)
+end
+function ops.unhold(name, key)
+  local held = redis.call('HGETALL', key)
+  redis.call('DEL', key)
+  for i = 1, #held, 2 do
+    local score, body = held[i + 1]:match('^(%S+) (.*)$')
+    if score then put(name, held[i], score, '0', 'new', body) end
+  end
+end
+function ops.hasten(name, beginning, longest)
+  local order, jobs, state = queue_keys(name)
+  local head = head_of(name)
+  if not head or head:sub(1, #beginning) ~= beginning then return end
+  if redis.call('HEXISTS', state, 'attempt_job') == 1 then return end
+  local left = tonumber(redis.call('HGET', jobs, 'not_before|' .. head) or '0') - now
+  if left > 0 and left <= tonumber(longest) then
+    redis.call('HSET', jobs, 'not_before|' .. head, '0')
+    settle(name)
+  end
+end
+function ops.expiring(key, ms, command, ...)
+  redis.call(command, key, ...)
+  redis.call('PEXPIRE', key, ms)
+end
+function ops.keep_newest(key, most)
+  most = tonumber(most)
+  -- Not at each write: sorting costs.
+  if redis.call('HLEN', key) < 2 * most then return end
+  local fields = redis.call('HKEYS', key)
+  table.sort(fields)
+  for i = 1, #fields - most do redis.call('HDEL', key, fields[i]) end
+end
+function ops.adopt(kept, link)
+  for at, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
+    local is_good, steps = pcall(checked, entry, link)
+    if is_good then
+      run(steps)
+    else
+      -- Another version has kept it. It must not stop the link from being made, and becomes a job of its own,
+      -- which stands where the job in it would stand.
+      local id, score = 'parked:' .. whole(now) .. ':' .. at, 'next'
+      local is_json, operations = pcall(cjson.decode, entry)
+      for _, step in ipairs(is_json and type(operations) == 'table' and operations or {}) do
+        if type(step) == 'table' and step[2] == 'to_coder:@' and tonumber(step[4]) then score = step[4] end
+      end
+      local work = {kind = 'parked_batch', batch = entry}
+      put('to_coder:' .. link, id, score, '0', 'new', cjson.encode({id = id, work = work}))
+    end
+  end
+  redis.call('DEL', kept)
+  -- Nobody has to look for the thread any more.
+  local lost = 'lost_threads:' .. kept:sub(#prefix + #'parked:' + 1)
+  for _, id in ipairs(redis.call('ZRANGE', (queue_keys(lost)), 0, -1)) do drop(lost, id) end
+  settle(lost)
+end

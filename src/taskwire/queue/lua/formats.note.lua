@@ -1,0 +1,18 @@
+-- Note that this format is here, or answer which newer format keeps it out. Its answer says more than the
+-- refusal of `queue/fence`, so it does without.
+-- requires: queue/moved, queue/batch
+
+-- script: formats.note
+-- ARGV: prefix, time, reads, goes_with, notes
+local key, mine, goes_with = prefix .. 'formats', tonumber(ARGV[3]), ARGV[4]
+local known = redis.call('HGETALL', key)
+local noted = 0
+for i = 1, #known, 2 do
+  local format, seen, oldest = tonumber(known[i]), known[i + 1]:match('^(%d+) (%d+)$')
+  if format > mine and tonumber(oldest) > mine then return format end
+  if format == mine then noted = tonumber(seen) end
+end
+if ARGV[5] == '1' and now - noted > const.NOTED_EACH_MS then
+  redis.call('HSET', key, mine, whole(now) .. ' ' .. goes_with)
+end
+return 0

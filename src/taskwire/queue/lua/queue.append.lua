@@ -1,0 +1,7 @@
+-- Write a batch without a lease.
+-- requires: queue/fence, queue/batch
+
+-- script: queue.append (writes)
+-- ARGV: prefix, time, step
+run(checked(ARGV[3]))
+return 'written'

@@ -1,0 +1,7 @@
+-- Check a batch that another version has made.
+-- requires: queue/fence, queue/batch
+
+-- script: queue.check
+-- ARGV: prefix, time, step
+checked(ARGV[3])
+return 1

@@ -1,0 +1,43 @@
+-- Limits for one person (`queue/user_limits.py`). One more request is too much if some minute around it
+-- would hold more than the limit, whichever of them came first.
+
+local WINDOW, COUNTED_MS, MOST_COUNTED = const.WINDOW_MS, const.COUNTED_MS, const.MOST_COUNTED
+local function is_too_much(key, at, most)
+  local times = {at}
+  local from, to = '(' .. whole(at - WINDOW), '(' .. whole(at + WINDOW)
+  local near = redis.call('ZRANGEBYSCORE', key, from, to, 'WITHSCORES')
+  for i = 2, #near, 2 do times[#times + 1] = tonumber(near[i]) end
+  table.sort(times)
+  for i = 1, #times - most do
+    if times[i + most] - times[i] < WINDOW then return true end
+  end
+  return false
+end
+-- The limit, if there is one. Each step that may be chosen is looked at: to choose one is to write already.
+local function limit_of(encoded, link)
+  if encoded == '' then return nil end
+  local limit = cjson.decode(encoded)
+  checked(limit.if_told, link)
+  checked(limit.if_limited, link)
+  return limit
+end
+-- What becomes of a new delivery, and the step that is written then, still encoded. A button may name any
+-- link: those that are not there count together.
+local function apply_limit(limit, claim, where, step)
+  if not limit then return 'claimed', step end
+  if not where then
+    local is_there = limit.link ~= '' and redis.call('EXISTS', prefix .. 'link:' .. limit.link) == 1
+    where = is_there and limit.link or ''
+  end
+  local name = limit.kind .. ':' .. where .. ':' .. limit.person
+  local counted = prefix .. 'notes:asked:' .. name
+  if not is_too_much(counted, limit.at_ms, limit.most) then
+    redis.call('ZADD', counted, whole(limit.at_ms), claim)
+    redis.call('ZREMRANGEBYRANK', counted, 0, -MOST_COUNTED - 1)
+    redis.call('PEXPIRE', counted, COUNTED_MS)
+    return 'claimed', step
+  end
+  local is_first = redis.call('SET', prefix .. 'notes:told-limit:' .. name, '1', 'NX', 'PX', WINDOW)
+  if is_first then return 'limit_told', limit.if_told end
+  return 'limited', limit.if_limited
+end

@@ -1,0 +1,75 @@
+"""Loading Lua scripts from files, with the libraries and the constants that they name.
+
+The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a comment
+for its reader, which ends at the first blank line; Redis gets what follows. A line `-- requires: queue/batch`
+in that comment names libraries. A library is a file of the same form; its text is put before the script's,
+once. `const.NAME` in the text is replaced by the value that Python gives that name.
+
+A file is read when the module that uses it is imported. What does not fit raises `LuaFileError` there.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
+_CONSTANT = re.compile(r"\bconst\.(\w+)")
+_FIT_FOR_QUOTES = re.compile(r"[^'\\\n]*")
+
+
+class LuaFileError(Exception):
+    """A script cannot be put together from its files and its constants."""
+
+
+def load(name: str, **constants: str | int) -> str:
+    """Return a script with its libraries; `constants` are the values of each `const.NAME` in them."""
+    text = assemble(name)
+    used = set(_CONSTANT.findall(text))
+    if missing := used - constants.keys():
+        raise LuaFileError(f"{name} has no value for: {', '.join(sorted(missing))}")
+    if unused := constants.keys() - used:
+        raise LuaFileError(f"{name} does not use: {', '.join(sorted(unused))}")
+    return _CONSTANT.sub(lambda match: _literal(match[1], constants[match[1]]), text)
+
+
+def assemble(name: str) -> str:
+    """Return a script with its libraries, before any constant is put in."""
+    return "".join(_text(each) for each in _in_order(name))
+
+
+def _in_order(name: str, within: tuple[str, ...] = ()) -> list[str]:
+    """List a file after all the libraries that it requires, each of them once."""
+    if name in within:
+        raise LuaFileError(f"{name} requires itself: {' > '.join((*within, name))}")
+    required = [each for library in _requires(name) for each in _in_order(library, (*within, name))]
+    return [*dict.fromkeys(required), name]
+
+
+def _requires(name: str) -> list[str]:
+    head, _, _ = _read(name).partition("\n\n")
+    return [each for line in _REQUIRES.findall(head) for each in line.split(", ")]
+
+
+def _text(name: str) -> str:
+    head, _, text = _read(name).partition("\n\n")
+    if not head.startswith("--") or not text:
+        raise LuaFileError(f"{name} needs a comment, a blank line and then its text")
+    return f"\n{text}"
+
+
+@cache
+def _read(name: str) -> str:
+    folder, _, file = name.partition("/")
+    path = files("taskwire") / folder / "lua" / f"{file}.lua"
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise LuaFileError(f"there is no Lua file for {name}") from error
+
+
+def _literal(name: str, value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if not _FIT_FOR_QUOTES.fullmatch(value):
+        raise LuaFileError(f"{name} cannot be quoted in Lua")
+    return f"'{value}'"

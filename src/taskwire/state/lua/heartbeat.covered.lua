@@ -1,0 +1,12 @@
+-- Note that what was missed is being read, so that it is no silence of Slack's. A backfill goes back ten
+-- minutes further than its gap, so a short silence before the gap is read with it.
+-- requires: queue/fence, queue/batch
+
+-- script: heartbeat.covered
+-- ARGV: prefix, time, absence, longest
+local absence, longest = tonumber(ARGV[3]), tonumber(ARGV[4])
+local at = tonumber(redis.call('GET', prefix .. 'heartbeat:reached') or '')
+if at and (absence < 0 or now - absence - at < longest) then
+  redis.call('SET', prefix .. 'heartbeat:reached', whole(now))
+end
+return '0'

@@ -1,0 +1,16 @@
+-- Count that a list of tasks did not show these; list the links that two lists have missed.
+-- requires: queue/fence, queue/batch
+
+-- script: polls.miss (polls)
+-- ARGV: prefix, time, account, number, tasks...
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
+local gone = {}
+for i = 5, #ARGV do
+  local link = redis.call('HGET', prefix .. 'links', ARGV[i])
+  if link then
+    local missed = redis.call('HINCRBY', prefix .. 'link:' .. link, 'missed', 1)
+    if missed >= 2 then gone[#gone + 1] = link end
+  end
+end
+return gone

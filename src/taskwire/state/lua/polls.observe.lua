@@ -1,0 +1,41 @@
+-- Store what a poll has seen of tasks, and append an event to each link that has news.
+-- requires: queue/fence, queue/batch
+
+-- script: polls.observe (polls, observes)
+-- ARGV: prefix, time, account, number, looks...
+-- The look that waits behind all others gives way to one that shows the task in the same condition.
+local function overtaken(name, n, is_same_state)
+  local order, id = queue_keys(name), 'observed:' .. n
+  if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
+  if redis.call('ZRANGE', order, 0, 0)[1] == id then return end
+  if is_same_state or redis.call('ZCARD', order) >= const.MOST_LOOKS then
+    return redis.call('ZSCORE', order, id)
+  end
+end
+
+local account, number = ARGV[3], ARGV[4]
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return -1 end
+for i = 5, #ARGV, 6 do
+  local task, build, reported, seen, job, condition = unpack(ARGV, i, i + 5)
+  local link = redis.call('HGET', prefix .. 'links', task)
+  if link then
+    local key = prefix .. 'link:' .. link
+    local name = 'to_thread:' .. link
+    local old = redis.call('HMGET', key, 'seen', 'seen_build', 'seen_ms', 'condition', 'observations')
+    local b, r = tonumber(old[2] or '-1'), tonumber(old[3] or '0')
+    build, reported = tonumber(build), tonumber(reported)
+    local is_older = build < b or (build == b and reported > 0 and reported < r)
+    redis.call('HDEL', key, 'missed')
+    if old[1] ~= seen and not is_older then
+      if build > b then r = 0 end
+      redis.call('HSET', key, 'seen', seen, 'seen_build', whole(build),
+                 'seen_ms', whole(math.max(r, reported)), 'condition', condition)
+      local n, score = old[5] or '0', nil
+      score = overtaken(name, n, old[4] == condition)
+      if not score then n = whole(redis.call('HINCRBY', key, 'observations', 1)) end
+      -- The job's id is the first thing in its text.
+      put(name, 'observed:' .. n, score or 'next', '0', 'newest', (job:gsub('@N@', n, 1)))
+    end
+  end
+end
+return 0

@@ -1,0 +1,17 @@
+-- Open a link again whose task was gone and is back.
+-- requires: queue/fence, queue/batch
+
+-- script: polls.revive (polls)
+-- ARGV: prefix, time, account, number, task, link, job
+local account, number, task, link, job = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local key, links = prefix .. 'link:' .. link, prefix .. 'links'
+if redis.call('HGET', prefix .. 'poll:number', account) ~= number then return 0 end
+redis.call('DEL', prefix .. 'gone:' .. task)
+if redis.call('HGET', key, 'ended') ~= 'gone' or redis.call('HEXISTS', links, task) == 1 then return 0 end
+local record = cjson.decode(redis.call('HGET', key, 'record'))
+redis.call('HDEL', key, 'ended', 'missed', 'seen')
+redis.call('PERSIST', key)
+redis.call('SET', prefix .. 'thread:' .. record.channel .. ':' .. record.thread_ts, link)
+redis.call('HSET', links, task, link)
+put('to_thread:' .. link, 'back:' .. number, 'next', '0', 'new', job)
+return 1

@@ -1,0 +1,62 @@
+"""Loading Lua scripts: what is put together, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from taskwire.queue import lua_files
+from taskwire.queue.lua_files import LuaFileError, load
+
+FILES = {
+    "clock": "-- The time.\n\nlocal now = 1\n",
+    "queues": "-- Queues.\n-- requires: example/clock\n\nlocal name = const.NAME\n",
+    "queue.look": "-- Looks.\n-- requires: example/clock, example/queues\n\nreturn now + const.MOST\n",
+    "queue.lost": "-- Looks.\n-- requires: example/shelves\n\nreturn 1\n",
+    "queue.round": "-- Looks.\n-- requires: example/queue.round\n\nreturn 1\n",
+    "queue.headless": "return 1\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def lua_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with these files."""
+    folder = tmp_path / "example" / "lua"
+    folder.mkdir(parents=True)
+    for name, text in FILES.items():
+        (folder / f"{name}.lua").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(lua_files, "files", lambda _package: tmp_path)
+
+
+def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
+    """What stands before the first blank line of a file is for its reader alone."""
+    text = load("example/queue.look", NAME="ready", MOST=3)
+
+    assert text == "\nlocal now = 1\n\nlocal name = 'ready'\n\nreturn now + 3\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "constants", "told"),
+    [
+        ("example/queue.look", {"NAME": "ready"}, "example/queue.look has no value for: MOST"),
+        ("example/queue.look", {"NAME": "", "MOST": 3, "LEAST": 1}, "example/queue.look does not use: LEAST"),
+        ("example/queue.look", {"NAME": "it's", "MOST": 3}, "NAME cannot be quoted in Lua"),
+        ("example/queue.missing", {}, "there is no Lua file for example/queue.missing"),
+        ("example/queue.lost", {}, "there is no Lua file for example/shelves"),
+        (
+            "example/queue.round",
+            {},
+            "example/queue.round requires itself: example/queue.round > example/queue.round",
+        ),
+        (
+            "example/queue.headless",
+            {},
+            "example/queue.headless needs a comment, a blank line and then its text",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(name: str, constants: dict[str, str | int], told: str) -> None:
+    """Before anything runs: a script is loaded when its module is imported."""
+    with pytest.raises(LuaFileError) as refused:
+        load(name, **constants)
+
+    assert str(refused.value) == told

@@ -1,0 +1,89 @@
+"""Which globals a Lua script reads and writes, as Lua 5.1's own compiler resolves them.
+
+Redis runs Lua 5.1. lupa has the same compiler, and its output has an instruction for each access to a global.
+`luac -l` prints the same, but is a program that would have to be installed.
+"""
+
+import struct
+from dataclasses import dataclass, field
+
+from lupa.lua51 import LuaRuntime
+
+_GETGLOBAL, _SETGLOBAL = 5, 7
+_HEADER_BYTES = 12
+_STRING, _NUMBER, _BOOLEAN = 4, 3, 1
+_COMPILE = b"function(text) return string.dump(assert(loadstring(text, '=script'))) end"
+
+
+@dataclass
+class Globals:
+    """Names of the globals that a script reads, and of those that it writes."""
+
+    read: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+
+
+def globals_of(script: str) -> Globals:
+    """Compile a script; raises LuaError if it is not Lua."""
+    found = Globals()
+    compiled = LuaRuntime(encoding=None).eval(_COMPILE)(script.encode())
+    _Dump(compiled).collect(found)
+    return found
+
+
+class _Dump:
+    """A reader of what `string.dump` returns, for 64-bit machines."""
+
+    def __init__(self, compiled: bytes) -> None:
+        self._bytes = compiled
+        self._at = _HEADER_BYTES
+
+    def collect(self, found: Globals) -> None:
+        """Read one function, with those inside it."""
+        self._string()  # its source
+        self._take("<iibbbb")
+        code = [self._number() for _ in range(self._number())]
+        constants = [self._constant() for _ in range(self._number())]
+        for instruction in code:
+            operation, name = instruction & 0x3F, (instruction & 0xFFFFFFFF) >> 14
+            if operation == _GETGLOBAL:
+                found.read.add(constants[name])
+            elif operation == _SETGLOBAL:
+                found.written.add(constants[name])
+        for _ in range(self._number()):
+            self.collect(found)
+        self._debugging()
+
+    def _debugging(self) -> None:
+        for _ in range(self._number()):
+            self._number()  # the line of an instruction
+        for _ in range(self._number()):
+            self._string()  # a local variable, and where it begins and ends
+            self._take("<ii")
+        for _ in range(self._number()):
+            self._string()  # a variable of an outer function
+
+    def _constant(self) -> str:
+        (kind,) = self._take("<b")
+        if kind == _STRING:
+            return self._string()
+        if kind == _NUMBER:
+            self._take("<d")
+        elif kind == _BOOLEAN:
+            self._take("<b")
+        return ""
+
+    def _string(self) -> str:
+        (length,) = self._take("<q")
+        text = self._bytes[self._at : self._at + length]
+        self._at += length
+        return text.rstrip(b"\0").decode()
+
+    def _number(self) -> int:
+        (number,) = self._take("<i")
+        return int(number)
+
+    def _take(self, form: str) -> tuple[int, ...]:
+        values = struct.unpack_from(form, self._bytes, self._at)
+        self._at += struct.calcsize(form)
+        return values

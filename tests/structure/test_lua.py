@@ -1,0 +1,87 @@
+"""Lua files: each is Lua, uses no name that Redis does not have, and is used itself."""
+
+import re
+from pathlib import Path
+
+import pytest
+from lupa.lua51 import LuaError
+
+from taskwire.queue.lua_files import assemble
+from tests.faults import heads
+
+from .lua_globals import globals_of
+
+SOURCE = Path(__file__).parents[2] / "src" / "taskwire"
+# A script's name has two parts, a library's has one.
+FILES = {f"{path.parent.parent.name}/{path.stem}": path for path in sorted(SOURCE.glob("*/lua/*.lua"))}
+SCRIPTS = [name for name in FILES if "." in name]
+LIBRARIES = [name for name in FILES if "." not in name]
+# What Redis has, of Lua 5.1 and of its own; and `const`, which is replaced before Redis sees it.
+LUA = {
+    "error",
+    "ipairs",
+    "math",
+    "pairs",
+    "pcall",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+}
+REDIS = {"ARGV", "KEYS", "cjson", "redis"}
+KNOWN = LUA | REDIS | {"const"}
+
+
+@pytest.mark.parametrize(
+    ("script", "read", "written"),
+    [
+        ("local found = redis.call('GET', KEYS[1]) return found", {"redis", "KEYS"}, set()),
+        ("now = 1", set(), {"now"}),
+        ("local function look() return noww end return look()", {"noww"}, set()),
+        ("local function look() later = true return 1.5 end", set(), {"later"}),
+        ("local a = nil local function look() return function() return a, bb end end", {"bb"}, set()),
+    ],
+)
+def test_a_global_is_found_wherever_it_is(script: str, read: set[str], written: set[str]) -> None:
+    """Or the test of the real scripts would show nothing."""
+    found = globals_of(script)
+
+    assert (found.read, found.written) == (read, written)
+
+
+def test_what_is_not_lua_is_refused() -> None:
+    """Also where only Python would take it."""
+    with pytest.raises(LuaError, match="script:1: unexpected symbol near"):
+        globals_of("local found != 1")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
+    """A misspelt name would be nil, and one without `local` an error: both only when that line runs."""
+    found = globals_of(assemble(name))
+
+    assert found.read - KNOWN == set()
+    assert found.written == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if not name.startswith("migration/")])
+def test_a_script_says_what_it_is_under_its_files_name(name: str) -> None:
+    """A script that the proof sees in a run is found by this name."""
+    assert heads.read(assemble(name)).name == FILES[name].stem
+
+
+def test_each_script_is_loaded_and_each_library_required() -> None:
+    """A file that nothing uses would still be shipped."""
+    modules = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    required = {
+        library
+        for path in FILES.values()
+        for line in re.findall("^-- requires: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for library in line.split(", ")
+    }
+
+    assert len(SCRIPTS) > 40
+    assert [name for name in SCRIPTS if f'("{name}"' not in re.sub(r"\(\s+", "(", modules)] == []
+    assert set(LIBRARIES) == required
