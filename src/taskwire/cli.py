@@ -69,18 +69,20 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB")
     run = verbs.add_parser("run", help="run the bot")
     run.set_defaults(call=_run)
-    look = verbs.add_parser("doctor", help="say of each thing that Taskwire needs whether it is right")
-    look.add_argument("--json", action="store_true", help="say it for programs")
+    look = verbs.add_parser("doctor", help="check everything that Taskwire needs")
+    look.add_argument("--json", action="store_true", help="print JSON")
     about = look.add_mutually_exclusive_group()
-    about.add_argument("--dead-letters", action="store_true", help="list the dead letters: what was given up")
-    about.add_argument("--resend", metavar="ID", help="do what one of them was to do, or `all` of them")
-    about.add_argument("--forget", nargs="?", const=ALL, metavar="ID", help="forget one of them, or all")
+    about.add_argument(
+        "--dead-letters", action="store_true", help="list the dead letters: jobs that were given up"
+    )
+    about.add_argument("--resend", metavar="ID", help="queue a dead letter's job again, or `all` of them")
+    about.add_argument("--forget", nargs="?", const=ALL, metavar="ID", help="forget one dead letter, or all")
     look.set_defaults(call=_doctor)
-    store = verbs.add_parser("store", help="move what Taskwire keeps to another store")
+    store = verbs.add_parser("store", help="move Taskwire's data to another Redis")
     store.set_defaults(call=lambda _: _help(store))
     about_store = store.add_subparsers(metavar="VERB")
     moving = about_store.add_parser(
-        "move", help="move it to the store that REDIS_URL, or else TASKWIRE_DATA_DIR, names now"
+        "move", help="move it to the store that REDIS_URL or TASKWIRE_DATA_DIR names now"
     )
     moving.add_argument(
         "--from",
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     moving.add_argument("--from-prefix", metavar="WORD", help="its TASKWIRE_KEY_PREFIX there, if another")
     moving.add_argument("--replace", action="store_true", help="drop what this Taskwire has in the new place")
     moving.set_defaults(call=_move_store)
-    reopening = about_store.add_parser("reopen", help="go on with a store that was moved, or begun to be")
+    reopening = about_store.add_parser("reopen", help="use a store again that was moved, or partly moved")
     reopening.set_defaults(call=_reopen_store)
     app = verbs.add_parser("manifest", help="print the manifest of the Slack app")
     app.add_argument("--url", metavar="https://HOST", help="for HTTP mode: where Slack finds Taskwire")

@@ -172,75 +172,70 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._gauge("info", "Which Taskwire this is; always 1", "version").labels(__version__).set(1)
-        self.up = self._gauge("up", "Whether a system that is needed answers (1) or not (0)", "system")
-        self._of_what_comes_in()
-        self._of_turns()
-        self._of_lists()
-        self._of_watching()
-        self._of_slacks_limits()
+        self.up = self._gauge("up", "1 if a needed system answers, 0 if not", "system")
+        self._add_deliveries()
+        self._add_jobs()
+        self._add_queues()
+        self._add_polling()
+        self._add_rate_limits()
 
-    def _of_what_comes_in(self) -> None:
-        self.deliveries = self._counter(
-            "deliveries", "Payloads from Slack, by what became of them", "kind", "outcome"
-        )
+    def _add_deliveries(self) -> None:
+        self.deliveries = self._counter("deliveries", "Payloads from Slack, by outcome", "kind", "outcome")
         self.payloads_dropped = self._counter(
-            "payloads_dropped", "Payloads from Slack of which nothing comes, by why", "why"
+            "payloads_dropped", "Payloads from Slack that are ignored, by reason", "why"
         )
-        self.requests_refused = self._counter(
-            "requests_refused", "Requests over HTTP that were refused, by why", "why"
-        )
+        self.requests_refused = self._counter("requests_refused", "HTTP requests refused, by reason", "why")
         self.http_connections = self._gauge(
             "http_connections", "Connections to the HTTP server, by state", "state"
         )
         self.http_waiting_bytes = self._gauge(
-            "http_waiting_bytes", "Bytes that are held of requests for which nobody vouches yet"
+            "http_waiting_bytes", "Bytes of requests that are not verified yet"
         )
         self.http_connections_closed = self._counter(
-            "http_connections_closed", "Connections that were closed on a client, by why", "why"
+            "http_connections_closed", "Connections that the server closed, by reason", "why"
         )
         self.delivery_age_seconds = self._histogram(
-            "delivery_age_seconds", "How old what people did was when it was taken", DELIVERY_AGES, "kind"
+            "delivery_age_seconds",
+            "Age of a message, edit or deletion when it was claimed",
+            DELIVERY_AGES,
+            "kind",
         )
-        self.backfills = self._counter(
-            "backfills", "Times that the threads were read for what had been missed"
+        self.backfills = self._counter("backfills", "Backfills: threads were read for missed messages")
+        self.missed_messages = self._counter("missed_messages", "Missed messages that backfills found")
+        self.sockets_opened = self._counter(
+            "sockets_opened", "Socket Mode connections that Slack has accepted"
         )
-        self.missed_messages = self._counter("missed_messages", "Messages that were found in doing so")
-        self.sockets_opened = self._counter("sockets_opened", "Sockets that Slack has welcomed")
         self.socket_connections = self._gauge(
-            "socket_connections", "Sockets that this app has, all processes together, as Slack last said"
+            "socket_connections", "Socket Mode connections of this app in all processes, as Slack last said"
         )
         self.socket_age_seconds = self._gauge(
-            "socket_age_seconds", "How long this process's socket has been open; 0 if it is not"
+            "socket_age_seconds", "How long this process's connection has been open; 0 without one"
         )
 
-    def _of_turns(self) -> None:
-        self.jobs = self._counter(
-            "jobs", "Turns that ended, by kind of job and how they ended", "kind", "outcome"
-        )
-        self.retries = self._counter("retries", "Turns that have to be repeated, by why", "kind", "why")
-        self.attempts = self._counter("attempts", "Begun effects that cannot be repeated", "kind")
+    def _add_jobs(self) -> None:
+        self.jobs = self._counter("jobs", "Leases completed, by kind of job and outcome", "kind", "outcome")
+        self.retries = self._counter("retries", "Jobs that will be retried, by reason", "kind", "why")
+        self.attempts = self._counter("attempts", "Attempts of effects that must not be repeated", "kind")
         self.reconciled = self._counter(
             "reconciled",
-            "Attempts of unknown outcome that were looked for, by what was found",
+            "Attempts of unknown outcome that were reconciled, by what was found",
             "kind",
             "found",
         )
         self.leases_taken_over = self._counter(
-            "leases_taken_over", "Turns taken over since the one before had no end in its time", "kind"
+            "leases_taken_over", "Jobs taken over because the lease before expired", "kind"
         )
-        self.lost_leases = self._counter("lost_leases", "Turns that another process had taken over", "kind")
+        self.lost_leases = self._counter("lost_leases", "Leases that another process had taken over", "kind")
         self.duplicates_removed = self._counter(
-            "duplicates_removed", "Second copies that a stopped process had made, taken back or told", "kind"
+            "duplicates_removed", "Duplicates that a stopped process had made, removed or reported", "kind"
         )
         self.dead_letters = self._counter(
             "dead_letters", "Jobs given up; `taskwire doctor` shows them", "kind"
         )
-        self.leases_held = self._gauge(
-            "leases_held", "Turns that this process carries out now, of 32 at most"
-        )
+        self.leases_held = self._gauge("leases_held", "Jobs that this process is running, at most 32")
 
-    def _of_lists(self) -> None:
-        self.waiting_queues = self._gauge("waiting_queues", "Queues that have work, due or not")
+    def _add_queues(self) -> None:
+        self.waiting_queues = self._gauge("waiting_queues", "Queues that have jobs, due or not")
         self.waiting_jobs = self._gauge("waiting_jobs", "Jobs that wait in queues of this kind", "queue")
         self.due_age_seconds = self._gauge(
             "due_age_seconds", "How long the queue that is due for longest has waited for a worker", "queue"
@@ -251,34 +246,36 @@ class Metrics:
             "queue",
         )
         self.waits_for_newer = self._gauge(
-            "waits_for_newer", "Lists whose next job only a newer version can read, which is not there"
+            "waits_for_newer", "Queues whose next job only a newer version can read, while none runs"
         )
         self.dead_letters_kept = self._gauge("dead_letters_kept", "Dead letters that nobody has dealt with")
         self.store_failures = self._counter("store_failures", "Times that Redis did not answer a worker")
         self.data_losses = self._counter(
-            "data_losses", "Times that Redis was another one, or had gone back in time"
+            "data_losses", "Times that Redis was another server or had lost writes"
         )
 
-    def _of_watching(self) -> None:
-        self.polls = self._counter("polls", "Looks at Coder's list of tasks", "outcome")
-        self.tasks_read = self._counter("tasks_read", "Tasks of Coder's list that were read, having changed")
+    def _add_polling(self) -> None:
+        self.polls = self._counter("polls", "Polls of Coder's list of tasks", "outcome")
+        self.tasks_read = self._counter("tasks_read", "Changed tasks that were read from Coder's list")
         self.poll_seconds = self._histogram(
-            "poll_seconds", "How long a look at Coder's list took", Histogram.DEFAULT_BUCKETS
+            "poll_seconds", "How long a poll of Coder's list took", Histogram.DEFAULT_BUCKETS
         )
         self.links = self._gauge("links", "Tasks that have an open thread")
         self.last_poll_timestamp_seconds = self._gauge(
             "last_poll_timestamp_seconds", "When Coder's list was last read, in seconds since 1970"
         )
 
-    def _of_slacks_limits(self) -> None:
+    def _add_rate_limits(self) -> None:
         self.limiter_wait_seconds = self._histogram(
             "limiter_wait_seconds",
-            "How long calls to Slack waited for a place in its limits, by method and priority",
+            "How long calls to Slack waited for the rate limiter, by method and priority",
             LIMITER_WAITS,
             "method",
             "priority",
         )
-        self.rate_limited = self._counter("rate_limited", "Answers of Slack's that say: too fast", "method")
+        self.rate_limited = self._counter(
+            "rate_limited", "Answers from Slack that limit the rate (HTTP 429 or ratelimited)", "method"
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"taskwire_{name}", text, labels, registry=self.registry)

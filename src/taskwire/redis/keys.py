@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from taskwire.settings import KEY_PREFIX
 
 PERMANENT = {
-    "ready": "the lists that have work; empty when there is none",
-    "ready:*": "which of those go before others; a list leaves them with `ready`",
-    "newer:*": "the lists whose next job only a newer version can read; as `ready` otherwise",
-    "unread": "the lists whose next job no version can read that was here; they leave it at a look",
+    "ready": "the queues that have jobs; gone when there are none",
+    "ready:*": "those of them with a higher priority; a queue leaves them with `ready`",
+    "newer:*": "the queues whose next job only a newer version can read; otherwise like `ready`",
+    "unread": "the queues whose next job no known version can read; checked at each look",
     "heard": "one hash: when something of each kind last came from Slack",
     "formats": "one hash: which versions have worked here, and when last",
-    "wakeups": "words for takers, capped, drunk within a second",
+    "wakeups": "wake-ups for workers; capped, and read within a second",
     "timers": "when to look at a link again; a link leaves it when it ends",
     "links": "task to open link; a link leaves it when it ends",
     "thread:*": "thread to link; gets a time to live when the link ends",
     "link:*": "an open link and its records; get a time to live when it ends",
-    "queue:*": "work that waits; gets a time to live when it is empty",
+    "queue:*": "jobs that wait; gets a time to live when it is empty",
     "held:*": "input held by a pause; ends when it is sent, dropped or given back",
-    "heartbeat": "one number: when somebody last listened to Slack",
-    "heartbeat:reached": "one number: when Slack last came by HTTP",
-    "server": "one hash: on which server all of this was last used, and when",
-    "poll:number": "one number an account; it must only ever rise",
-    "fence": "one hash: this store is being moved, or has been, and nobody works on it",
-    "owner": "one hash: which Slack app and which Coder all of this is for",
+    "heartbeat": "one number: when a process last listened to Slack",
+    "heartbeat:reached": "one number: when Slack last sent an HTTP request",
+    "server": "one hash: the server that was last used, and when",
+    "poll:number": "one number for each account; it must never fall",
+    "fence": "one hash: this store is being moved or was moved; no process may use it",
+    "owner": "one hash: the Slack app and the Coder that these keys belong to",
 }
 
 
