@@ -341,7 +341,7 @@ class Worker:
             return outcome
         if context.is_outcome_unknown:
             _log.error(
-                "handler gave up its lease while an outcome is unknown",
+                "handler asked for a retry while an outcome is unknown",
                 job=context.job.id,
                 kind=context.job.work.kind,
             )

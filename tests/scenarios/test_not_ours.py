@@ -11,7 +11,7 @@ from taskwire_sandbox.slack.ledger import Delivery
 from .world import World
 
 SAID = "a payload of a workspace for which Taskwire is not installed, or that names none"
-UNKNOWN = "a payload that nobody here takes; does the Slack app have our manifest?"
+UNKNOWN = "unknown payload from Slack; does the Slack app have our manifest?"
 
 
 def _dropped(world: World, why: str) -> float:

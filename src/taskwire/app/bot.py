@@ -252,7 +252,7 @@ class Bot:
         """
         ownership, formats = Ownership(self._connections, self._keys(parts), clock), parts.deps.queue.formats
         away = Seldom(_log.warning, "redis is away")
-        unknown = Seldom(_log.warning, "whether this store is for this Coder is not known yet")
+        unknown = Seldom(_log.warning, "cannot check yet that this store belongs to this Coder")
         while True:
             who = Owner(parts.deps.bot.bot_user_id, await self._coder_id(parts), self._settings.coder_url)
             try:

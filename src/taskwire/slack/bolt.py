@@ -89,7 +89,7 @@ async def dispatch(app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
 def _failing(metrics: Metrics) -> Callable[[Exception], Awaitable[BoltResponse | None]]:
     """Return Bolt's error handler. It limits its warnings about payloads without a listener."""
     unknown = metrics.payloads_dropped.labels("unknown")
-    warn = Seldom(_log.warning, "a payload that nobody here takes; does the Slack app have our manifest?")
+    warn = Seldom(_log.warning, "unknown payload from Slack; does the Slack app have our manifest?")
 
     async def failed(error: Exception) -> BoltResponse | None:
         if not isinstance(error, BoltUnhandledRequestError):
