@@ -2,7 +2,7 @@ ARG BASE=docker.io/library/python:3.13-slim
 
 FROM ${BASE} AS build
 WORKDIR /build
-# Two environments: tools builds, taskwire is shipped and has no pip of its own.
+# Two environments: `tools` builds the wheel; /opt/taskwire is shipped and has no pip.
 RUN python3 -m venv tools && python3 -m venv --without-pip /opt/taskwire && mkdir /data
 COPY requirements.txt requirements-build.txt ./
 RUN tools/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-build.txt \
@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="Taskwire" \
       org.opencontainers.image.description="Coder AI tasks in Slack" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/taskwire /opt/taskwire
-# The embedded store lives here when there is no REDIS_URL. The number is that of the user below.
+# Without REDIS_URL, the embedded store is here. 65532 is the user below.
 COPY --from=build --chown=65532:65532 /data /data
 ENV PATH=/opt/taskwire/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -28,7 +28,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 USER 65532:65532
-# Not through urllib, which would ask a proxy for this host too.
+# http.client, not urllib: urllib would use a proxy for this host too.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["python", "-c", "\
 import http.client, os, sys; \
 address = os.environ.get('TASKWIRE_ADMIN_ADDR') or os.environ['TASKWIRE_HTTP_ADDR']; \

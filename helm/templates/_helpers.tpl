@@ -37,7 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else if .Values.secrets.REDIS_URL }}yes{{ end -}}
 {{- end -}}
 
-{{/* Refuse what could not run, each with what to do. */}}
+{{/* Refuse values that cannot work, and say what to do. */}}
 {{- define "taskwire.check" -}}
 {{- $secrets := .Values.secrets -}}
 {{- range $name := list "TASKWIRE_HTTP_ADDR" "TASKWIRE_ADMIN_ADDR" "TASKWIRE_DATA_DIR" -}}
