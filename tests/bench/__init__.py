@@ -1,1 +1,2 @@
-"""Measures, asserts nothing: each figure against a baseline in the same run, `python -m tests.bench`."""
+"""Benchmarks, run by `python -m tests.bench`. They measure figures against a baseline of the same run and
+assert nothing."""

@@ -1,4 +1,4 @@
-"""Measure and print: a table, or JSON with `--json`; all of it, or what `--only` names."""
+"""Run all benchmarks, or those that `--only` names, and print a table, or JSON with `--json`."""
 
 import argparse
 import asyncio
@@ -40,9 +40,9 @@ MEASURES: dict[str, Measure] = {
 
 
 def main() -> int:
-    """Measure and print."""
+    """Run the benchmarks and print their figures."""
     words = _words()
-    # What the stand-ins have to say is no figure.
+    # The stand-ins' log lines must not stand between the figures.
     logging.basicConfig(level=logging.ERROR)
     before, found = machine(), {}
     if not words.json:

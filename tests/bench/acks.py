@@ -1,4 +1,5 @@
-"""How soon Slack has its acknowledgement of a command that is durably written, against Bolt alone."""
+"""How long Slack waits for the ack of a command that is durably written, compared with a Bolt app that only
+acks."""
 
 import asyncio
 import contextlib
@@ -15,9 +16,10 @@ from tests.process.processes import Place
 PEOPLE = 50
 ROOM = "crowd"
 ROUNDS = 8
-# In each round, of each kind; a pause lets what follows from the last ones come to its end, mostly.
+# In each round: commands sent one at a time, and bursts. Pauses between them let most of the follow-up work
+# end.
 EACH, BURSTS = 100, 5
-# While Coder hangs, what people ask for heaps up, and no more than fifty each are taken.
+# Fewer rounds while Coder hangs: commands pile up, and each person may have only fifty commands waiting.
 HANGING_ROUNDS = 5
 ALONE_PAUSE_SECONDS, TOGETHER_PAUSE_SECONDS = 0.01, 0.5
 BARE = "a Bolt app that only acks"
@@ -31,7 +33,7 @@ _TARGETS = {
 
 
 class Typists:
-    """Fifty people who type commands; each is somebody's own list of jobs."""
+    """Fifty people who type commands. Each person has an intake queue."""
 
     def __init__(self, place: Place, orders: Orders) -> None:
         self.alone: list[float] = []
@@ -41,17 +43,17 @@ class Typists:
         self._count = 0
 
     def like(self) -> "Typists":
-        """The same people, counted anew."""
+        """Return the same people with empty measurements."""
         return Typists(self.place, self.orders)
 
     async def types(self) -> None:
-        """One command after the other, then all people at once, again and again."""
+        """Type commands one after the other, then in bursts of one command from each person."""
         self.alone += await self.typed(EACH, at_once=1, pause_seconds=ALONE_PAUSE_SECONDS)
         pause_seconds = TOGETHER_PAUSE_SECONDS
         self.together += await self.typed(BURSTS * PEOPLE, at_once=PEOPLE, pause_seconds=pause_seconds)
 
     def furnish(self) -> None:
-        """Let them be there, in one channel."""
+        """Add the people and their channel to the stand-ins."""
         for number in range(PEOPLE):
             name = _name(number)
             self.place.slack.add_user(name, email=f"{name}@example.com")
@@ -59,16 +61,17 @@ class Typists:
         self.place.slack.add_channel(ROOM, [_name(number) for number in range(PEOPLE)])
 
     async def typed(self, count: int, *, at_once: int, pause_seconds: float) -> list[float]:
-        """Type so many commands, and return the milliseconds of each."""
+        """Type this number of commands and return the milliseconds until each ack."""
         payloads = [self._payload(number % PEOPLE) for number in range(count)]
         return await self.give(Spell(payloads=payloads, at_once=at_once, pause_seconds=pause_seconds))
 
     async def give(self, spell: Spell) -> list[float]:
-        """Have a spell typed."""
+        """Let the child process type the commands of a spell."""
         return cast("list[float]", await self.orders.give(spell.model_dump_json()))
 
     def _payload(self, number: int) -> dict[str, str]:
-        """A command about a task that does not exist: written down, acknowledged, and refused later."""
+        """Return a command about a task that does not exist: it is written down, acknowledged, and refused
+        later."""
         self._count += 1
         slack = self.place.slack
         user, channel = slack.workspace.user(_name(number)), slack.workspace.channel(ROOM)
@@ -86,7 +89,7 @@ class Typists:
 
 
 async def measure_acks(directory: Path) -> Sequence[Figure]:
-    """Round by round side by side, so that what else the machine does falls on all alike."""
+    """Measure the apps in alternating rounds, so that other load on the machine affects all of them alike."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
         _typists(directory / "bare", "tests.bench.bare") as (bare, _),
@@ -127,7 +130,7 @@ def _name(number: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _typists(directory: Path, *app: str) -> AsyncIterator[tuple[Typists, Place]]:
-    """A workspace with an app, and those who type there in a process of their own."""
+    """Run an app in a workspace, with the people who type there in a process of their own."""
     async with bench_place(directory) as place, spawned(place, "tests.bench.typist") as typist:
         typists = Typists(place, Orders(typist))
         typists.furnish()

@@ -1,7 +1,7 @@
-"""How long it takes until what people wrote during an absence is found, under Slack's documented limits.
+"""How long backfill needs to find what people wrote during an absence, under Slack's documented limits.
 
-Ten thousand threads are open in a hundred channels, in which people talk of other things too; fifty of them
-have a reply that nobody heard.
+There are ten thousand open threads in a hundred channels, with other messages between them. Fifty threads
+have a reply that the bot did not hear.
 """
 
 import asyncio
@@ -33,16 +33,17 @@ from tests.bench.figures import Figure
 from tests.scenarios.world import new_settings
 
 CHANNELS, THREADS, MISSED = 100, 100, 50
-# Messages at the top of a channel for each of our cards.
+# Other messages at the top level of a channel, for each card.
 REMARKS = 4
 DAYS = 30
 EACH = "reading each thread at its pace"
 
 
 async def measure_backfill(directory: Path) -> Sequence[Figure]:
-    """From the start of a process after an hour's absence until each of the missed replies is found."""
+    """Measure from the start of a process, after an absence of an hour, until all missed replies are
+    found."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
-    # The bot runs in this process, and what it logs is no figure.
+    # The bot runs in this process. Its log lines must not stand between the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     slack = SlackSandbox(manifest=manifest.make(), limits="documented")
     async with (
@@ -90,7 +91,7 @@ def _found(exposition: bytes) -> int:
 
 
 async def _fill(slack: SlackSandbox, connections: Connections) -> None:
-    """Make the channels with their threads, as they are when an absence of an hour ends."""
+    """Make the channels and threads as they are when an absence of an hour ends."""
     keys = Keys(slack.workspace.team_id)
     queue, writes = Queue(connections, keys, ServersClock()), LinkWrites(keys)
     now, alice = time.time(), slack.workspace.user("alice").id
@@ -115,7 +116,7 @@ async def _fill(slack: SlackSandbox, connections: Connections) -> None:
 
 
 def _write(slack: SlackSandbox, channel: Channel, at: float, body: dict[str, str]) -> str:
-    """Store a message as of that time; nobody is told of it."""
+    """Store a message with this time, without sending an event."""
     ts = f"{at:.6f}"
     message = {"type": "message", "team": slack.workspace.team_id, "ts": ts, **body}
     if body["user"] == slack.bot_user_id:

@@ -1,7 +1,7 @@
-"""The baseline of acknowledgements: a Bolt app as its documentation shows one, which acks and does no more.
+"""The baseline for acks: a Bolt app as in Bolt's documentation, which only acks.
 
-`--first` lets Bolt run the listener before it responds, as Taskwire does, instead of looking every 10 ms
-whether it has acked. `--http` takes requests and no socket, and prints the port.
+With `--first`, Bolt runs the listener before it responds, as Taskwire does, instead of checking for an ack
+every 10 ms. With `--http`, it serves HTTP requests instead of a socket, and prints its port.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from taskwire.slack.manifest import REQUEST_PATH
 
 
 async def main(*, acks_first: bool, takes_requests: bool) -> None:
-    """Ack until killed."""
+    """Ack commands until killed."""
     client = AsyncWebClient(os.environ["SLACK_BOT_TOKEN"], base_url=os.environ["SLACK_API_URL"])
     secret = os.environ.get("SLACK_SIGNING_SECRET")
     app = AsyncApp(client=client, process_before_response=acks_first, signing_secret=secret)

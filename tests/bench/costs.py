@@ -1,6 +1,6 @@
-"""What a link costs in the store: every key of many links, made through the store as the bot makes them.
+"""How much memory a link uses in the store, measured over all keys of many links.
 
-Each has a card, a report, and replies with their marks.
+The links are written as the bot writes them. Each has a card, a report, and replies with their reactions.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ KEYS = Keys("T0BENCH")
 
 
 async def measure_costs(directory: Path) -> Sequence[Figure]:
-    """Make links, then end them, and ask the store what each key takes: in all, and by kinds of keys."""
+    """Make links, then end them, and measure the memory of their keys, in all and for each kind of key."""
     async with embedded.store(directory) as running, connection.open(running.url) as connections:
         queue, writes = Queue(connections, KEYS, ServersClock()), LinkWrites(KEYS)
         for number in range(LINKS):

@@ -1,4 +1,5 @@
-"""From a change at Coder to the message at Slack: by polling, by the webhook, and what many hints cost."""
+"""The time from a change in Coder to the message in Slack, by polling and by webhook; and what many hints
+cost."""
 
 import asyncio
 import contextlib
@@ -18,7 +19,7 @@ from tests.process.processes import Place, Taskwire, until
 TASKS = 30
 CHANGES = 90
 POLL_SECONDS = 2.0
-# So rarely that no tick helps the webhook.
+# So long that no regular poll happens while the webhook is measured.
 RARE_SECONDS = 600.0
 SECONDS_BETWEEN = 0.4
 WORD = "a-word-that-only-coder-knows"
@@ -28,7 +29,7 @@ INTERVAL = "the poll interval"
 
 
 class Changes:
-    """Lets agents report, and notes how long each report takes until its thread has it."""
+    """Make agents report, and note the seconds until each report is in its thread."""
 
     def __init__(self, place: Place, tasks: Sequence[PuppetTask]) -> None:
         self._place = place
@@ -38,13 +39,13 @@ class Changes:
         place.slack.on_call = self._heard
 
     def make(self, number: int) -> None:
-        """Let one agent say that it is done, in words that no other report has."""
+        """Let one agent report that it is done, with a text that no other report has."""
         said = f"Change {number:04d}"
         self._began[said] = time.perf_counter()
         self._tasks[number % len(self._tasks)].becomes("complete", said)
 
     async def are_told(self) -> None:
-        """Wait until all of them have arrived."""
+        """Wait until all reports are in their threads."""
         await until(lambda: not self._began, "all changes to be told")
 
     def _heard(self, phase: str, call: Call) -> None:
@@ -56,7 +57,7 @@ class Changes:
 
 
 async def measure_delays(directory: Path) -> Sequence[Figure]:
-    """Ninety changes at random moments, each in one of thirty threads."""
+    """Measure ninety changes at random moments, spread over thirty threads."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with _watched(directory / "poll", POLL_SECONDS) as (place, _, tasks):
         changes, dice = Changes(place, tasks), random.Random(1)  # noqa: S311 - repeatable on purpose
@@ -74,11 +75,12 @@ async def measure_delays(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_hints(directory: Path) -> Sequence[Figure]:
-    """The same by the webhook, while the next tick is minutes away; then a thousand hints in five seconds."""
+    """Measure the same changes with the webhook, while no poll is due; then send a thousand hints in five
+    seconds."""
     async with _watched(directory, RARE_SECONDS) as (place, bot, tasks), aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{await bot.port()}/coder/webhook?token={WORD}"
         changes, dice = Changes(place, tasks), random.Random(1)  # noqa: S311 - repeatable on purpose
-        # What is seen for the first time is told too.
+        # The first poll must see all tasks before the changes begin.
         await session.post(url, json={})
         for number in range(CHANGES // 2):
             changes.make(number)
@@ -110,7 +112,7 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
 async def _watched(
     directory: Path, poll_seconds: float
 ) -> AsyncIterator[tuple[Place, Taskwire, list[PuppetTask]]]:
-    """A process with tasks that people made in channels of their own, whose cards are drawn."""
+    """Run a process with tasks that were created in a channel each and have their cards."""
     async with bench_place(directory, poll_seconds=poll_seconds) as place:
         place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD
         async with spawned(place, "taskwire.cli", "run") as bot:

@@ -1,4 +1,4 @@
-"""Figures: what was measured, and the baseline of the same run that makes it mean something."""
+"""Figures: a measured value, and the baseline of the same run to compare it with."""
 
 import math
 import os
@@ -11,7 +11,7 @@ WIDTHS = (68, 16, 16, 8, 19)
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. Without a baseline of its own, `ours` is to be held against the target."""
+    """One line of the table. A figure without a baseline is compared with its target only."""
 
     measure: str
     ours: float
@@ -22,16 +22,16 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the baseline."""
+        """Return the measured value divided by the baseline."""
         return self.ours / self.baseline if self.baseline else None
 
     def as_json(self) -> dict[str, object]:
-        """For programs."""
+        """Return the figure for `--json`."""
         ratio = self.ratio
         return {**asdict(self), "ratio": None if ratio is None else round(ratio, 4)}
 
     def as_line(self) -> str:
-        """For people."""
+        """Return the figure as a line of the table."""
         ratio = self.ratio
         columns = (
             self.measure,
@@ -44,7 +44,7 @@ class Figure:
 
 
 def row(columns: Sequence[str], last: str) -> str:
-    """One line of the table."""
+    """Format one line of the table."""
     first, *others = (
         f"{text:<{width}}" if at in (0, 4) else f"{text:>{width}}"
         for at, (text, width) in enumerate(zip(columns, WIDTHS, strict=True))
@@ -61,18 +61,18 @@ def _amount(value: float, unit: str) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of all values do not exceed (nearest rank)."""
+    """Return the smallest value that is at least as large as this share of all values (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share), 1) - 1]
 
 
 def median(values: Sequence[float]) -> float:
-    """The value in the middle."""
+    """Return the middle value."""
     return percentile(values, 0.5)
 
 
 def machine() -> dict[str, object]:
-    """Where it was measured, and what else that machine had to do."""
+    """Describe the machine and its present load."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

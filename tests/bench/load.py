@@ -1,4 +1,4 @@
-"""What many links cost while nothing happens: requests to Coder, and the memory of the process."""
+"""What many idle links cost: requests to Coder, and the memory of the process."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ EMPTY = "the same process without links"
 
 
 async def measure_load(directory: Path) -> Sequence[Figure]:
-    """One process, whose links grow from none to ten thousand."""
+    """Measure one process while its links grow from none to ten thousand."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     bare = await _bare(directory / "bare")
     async with (
@@ -40,7 +40,7 @@ async def measure_load(directory: Path) -> Sequence[Figure]:
 
 
 async def _asked(place: Place, bot: Taskwire, size: int) -> Figure:
-    """How many requests a tick makes with so many linked tasks at rest."""
+    """Add tasks up to this number, link them, and measure the requests of a poll while they are idle."""
     tasks = len(place.coder.tasks)
     place.coder.fill(size - tasks, "crowd", prefix=f"filler-{size}")
     await link_all(place, place.coder.tasks[tasks:])
@@ -62,13 +62,13 @@ def _requests(place: Place) -> int:
 
 
 async def _ticks(bot: Taskwire, count: int) -> None:
-    """Wait until so many polls have been made."""
+    """Wait for this number of polls."""
     polled = "taskwire_polls_total"
     await until_figure(bot, polled, await figure(bot, polled) + count)
 
 
 async def _most(bot: Taskwire, place: Place) -> float:
-    """The most memory that is held during some polls in which 1 task in 100 has changed, in MB."""
+    """Return the most resident memory in MB during several polls, each after 1 task in 100 has changed."""
     most = 0.0
     for number in range(TICKS):
         for task in place.coder.tasks[number::CHANGED]:
@@ -81,7 +81,7 @@ async def _most(bot: Taskwire, place: Place) -> float:
 
 
 async def _stored(place: Place) -> int:
-    """How much memory the store uses for what it holds, in bytes."""
+    """Return the bytes that the store uses for its data."""
     async with store_of(place) as connections:
         return int((await connections.commands.info("memory"))["used_memory_dataset"])
 

@@ -1,7 +1,7 @@
-"""What masking and cleaning of hostile text costs, and for how long it keeps the loop from all else.
+"""What it costs to mask and clean hostile text, and how long this blocks the event loop.
 
-A log of a million characters is masked and made readable in a thread beside the loop. What other processes of
-the machine do is no part of it: the loop's wait is measured in processor time of this process.
+A log of a million characters is masked and made readable in a thread beside the loop. The loop's wait is
+measured in processor time of this process, so that other processes do not count.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.bench.figures import Figure
 
 LENGTH = 1_000_000
 TOKENS = ("xoxb-123456789012-1234567890123-abcDEFghiJKL", "aB3dE6gH9j-aB3dE6gH9jK2mN5pQ8sT1v", "adm1n-pw")
-# What patterns trip over, each alone and all together.
+# Texts that are slow for the patterns, each repeated alone, and all together.
 UNITS = {
     "`://`": "://",
     "quotes": "\"'",
@@ -39,7 +39,8 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def measure_masking(directory: Path) -> Sequence[Figure]:
-    """Mask a million characters as a notice's excerpt does, and make as many safe for an agent."""
+    """Mask a million characters as for a notice's excerpt, and make the longest attachment safe for
+    an agent."""
     del directory
     mask = Masker(TOKENS, TOKENS).mask
     found = []
@@ -68,7 +69,8 @@ def _read(mask: Callable[[str], str], text: str) -> None:
 
 
 async def _beside(work: Callable[[], None]) -> tuple[float, float]:
-    """Milliseconds of the processor that it takes in a thread, and the most between two turns of the loop."""
+    """Run work in a thread; return its processor time and the longest stall of the loop, both in
+    milliseconds."""
     started = last = time.process_time()
     longest = 0.0
     done = asyncio.ensure_future(asyncio.to_thread(work))

@@ -1,4 +1,5 @@
-"""How a bench and its child processes talk: orders on the standard input, an answer each on the output."""
+"""How a benchmark talks to its child processes: a line on standard input for an order, one on standard output
+for its answer."""
 
 import asyncio
 import json
@@ -13,7 +14,7 @@ LONGEST_LINE = 1 << 24
 
 
 class Spell(BaseModel):
-    """Commands to type: so many at once, and a pause after each burst."""
+    """Commands to type: `at_once` of them in each burst, and a pause after each burst."""
 
     payloads: list[dict[str, str]]
     at_once: int = 1
@@ -21,14 +22,14 @@ class Spell(BaseModel):
 
 
 class Ordered:
-    """The child's end: the orders, one a line, until nobody holds the other end any more."""
+    """The child's end. Iterate over the orders, one a line, until the parent closes standard input."""
 
     def __init__(self) -> None:
         self._reader = asyncio.StreamReader(limit=LONGEST_LINE)
         self._count = 0
 
     async def begin(self) -> Self:
-        """Read the standard input from now on."""
+        """Start to read standard input."""
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._reader), sys.stdin)
         return self
@@ -43,7 +44,7 @@ class Ordered:
         return line
 
     def answer(self, answer: object) -> None:
-        """Say how the last order went."""
+        """Print the answer to the last order."""
         self._count += 1
         print(f"answer {self._count}: {json.dumps(answer)}", flush=True)  # noqa: T201 - to our parent
 

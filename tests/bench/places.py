@@ -1,4 +1,4 @@
-"""Places that are measured: stand-ins in this process, the measured one in a process of its own."""
+"""What benchmarks run in: stand-ins in this process, and the measured program in a process of its own."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 async def bench_place(
     directory: Path, slack: SlackSandbox | None = None, *, poll_seconds: float = 5.0, tasks: int = 0
 ) -> AsyncIterator[Place]:
-    """A place in which nothing runs yet; Coder has so many tasks that somebody made in its own pages."""
+    """Start stand-ins without a bot. Coder already has `tasks` tasks that were not created from Slack."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with new_place(directory, slack or SlackSandbox(manifest=manifest.make())) as place:
         place.settings["TASKWIRE_POLL_INTERVAL"] = str(poll_seconds)
@@ -42,7 +42,7 @@ async def bench_place(
 
 @contextlib.asynccontextmanager
 async def spawned(place: Place, module: str, *words: str) -> AsyncIterator[Taskwire]:
-    """A process with the place's settings, ended with the block."""
+    """Run a module with the place's settings in a process, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *words),
         cwd=ROOT,
@@ -62,7 +62,7 @@ async def spawned(place: Place, module: str, *words: str) -> AsyncIterator[Taskw
 
 @contextlib.asynccontextmanager
 async def store_of(place: Place) -> AsyncIterator[Connections]:
-    """The store of the process that runs in a place."""
+    """Connect to the embedded store of the process that runs in a place."""
     url = await embedded.find(place.data_dir)
     assert url is not None, "nothing runs there"
     async with connection.open(url) as connections:
@@ -70,17 +70,17 @@ async def store_of(place: Place) -> AsyncIterator[Connections]:
 
 
 def keys_of(place: Place) -> Keys:
-    """The keys of a place's workspace."""
+    """Return the Redis keys of a place's workspace."""
     return Keys(place.slack.workspace.team_id)
 
 
 def queue_of(place: Place, connections: Connections) -> Queue:
-    """The lists of a place."""
+    """Return the queues of a place."""
     return Queue(connections, keys_of(place), ServersClock())
 
 
 async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
-    """Write a link for each task, as `attach` would; there is no card yet, and so none to draw."""
+    """Write a link for each task, as `attach` does, but without a card."""
     async with store_of(place) as connections:
         queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
         for start in range(0, len(tasks), BATCH):
@@ -92,7 +92,7 @@ async def link_all(place: Place, tasks: Sequence[PuppetTask]) -> None:
 
 
 def record_of(task: PuppetTask) -> LinkRecord:
-    """What a link to a task is."""
+    """Return the record of a link to a task."""
     return LinkRecord(
         id=LinkId(f"bench{task.name}"),
         channel=ChannelId("C0BENCH"),
@@ -108,20 +108,20 @@ def record_of(task: PuppetTask) -> LinkRecord:
 
 
 async def figure(bot: Taskwire, name: str) -> float:
-    """The sum of one of the figures that it shows to Prometheus, over all labels."""
+    """Return the sum of a Prometheus metric over all its labels."""
     _, text = await bot.ask("/metrics")
     lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
 async def until_figure(bot: Taskwire, name: str, value: float) -> None:
-    """Wait until a figure is as high as this."""
-    while await figure(bot, name) < value:  # noqa: ASYNC110 - it tells nobody
+    """Wait until a metric has reached a value."""
+    while await figure(bot, name) < value:  # noqa: ASYNC110 - metrics cannot be waited for
         await asyncio.sleep(0.1)
 
 
 async def quiet(place: Place, connections: Connections, patience_seconds: float = 300.0) -> None:
-    """Wait until no list has work any more."""
+    """Wait until no queue has ready jobs."""
     ready = keys_of(place).named("ready")
     async with asyncio.timeout(patience_seconds):
         while await connections.commands.zcard(ready):  # noqa: ASYNC110 - the store has no event to wait on

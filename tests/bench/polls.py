@@ -1,4 +1,4 @@
-"""What a poll costs, how that grows with the list, and how long it keeps the loop from all else."""
+"""What a poll costs, how the cost grows with the list, and how long a poll blocks the event loop."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -19,18 +19,18 @@ READ = "merely parsing that body, all at once"
 
 
 class Probed:
-    """The process, and what it answers."""
+    """The probed process, and its answers."""
 
     def __init__(self, process: Taskwire) -> None:
         self._orders = Orders(process)
 
     async def ask(self, word: str) -> dict[str, float]:
-        """Let it do one thing, and return how that went."""
+        """Send an order and return its result."""
         return cast("dict[str, float]", await self._orders.give(word))
 
 
 async def measure_sweeps(directory: Path) -> Sequence[Figure]:
-    """An unchanged body, one in which 1 task in 100 has changed, and one in which all have."""
+    """Measure a poll when no task has changed and when 1 task in 100 has, against merely parsing the list."""
     async with _polled(directory) as (place, probed):
         await probed.ask("rest")
         unchanged, changed, read = await _sweeps(place.coder.tasks, probed)
@@ -42,7 +42,8 @@ async def measure_sweeps(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_growth(directory: Path) -> Sequence[Figure]:
-    """The processor time of a poll for lists of several lengths: a task's share must not grow with them."""
+    """Measure the processor time of a poll for lists of several lengths. The time for each task must not
+    grow."""
     found = []
     async with bench_place(directory) as place, spawned(place, "tests.bench.probed") as process:
         probed = Probed(process)
@@ -64,7 +65,7 @@ async def measure_growth(directory: Path) -> Sequence[Figure]:
 
 
 async def measure_stalls(directory: Path) -> Sequence[Figure]:
-    """The longest time for which nothing else had a turn of the loop, work that follows included."""
+    """Measure the longest time for which the event loop is blocked, by polls and by the jobs that follow."""
     async with _polled(directory) as (place, probed), store_of(place) as connections:
         await quiet(place, connections)
         read = await _read(probed)
@@ -90,7 +91,7 @@ async def measure_stalls(directory: Path) -> Sequence[Figure]:
 
 @contextlib.asynccontextmanager
 async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
-    """A process in which all tasks are linked, and have been seen and told."""
+    """Run a process in which all tasks are linked and were polled once."""
     async with (
         bench_place(directory, tasks=TASKS) as place,
         spawned(place, "tests.bench.probed") as process,
@@ -104,7 +105,8 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
 
 
 async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, float, float]:
-    """Milliseconds of a poll of an unchanged body, of a changed one, and of reading it; side by side."""
+    """Return median milliseconds of a poll without changes, of one with changes, and of parsing, in
+    alternation."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
         changed += await _changed(tasks, probed, "seconds", times=1, first=number)
@@ -116,7 +118,7 @@ async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, f
 async def _changed(
     tasks: Sequence[PuppetTask], probed: Probed, what: str, *, times: int = TIMES, first: int = 0
 ) -> list[float]:
-    """Milliseconds of polls before each of which 1 task in 100 has reported something."""
+    """Return the milliseconds of polls. Before each poll, 1 task in 100 has reported something."""
     found = []
     for number in range(first, first + times):
         for task in tasks[::CHANGED]:

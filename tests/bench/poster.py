@@ -1,4 +1,4 @@
-"""Slack's end in HTTP mode, in a process that does nothing else: it posts commands and waits for acks."""
+"""Slack's side in HTTP mode, in a process of its own: posts commands and waits for the acks."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from tests.bench.orders import Ordered, Spell
 
 
 class Posting(BaseModel):
-    """Where to post, how it is signed, and what."""
+    """Where to post, the secret for the signatures, and the commands to post."""
 
     url: str
     secret: str
@@ -22,16 +22,17 @@ class Posting(BaseModel):
 
 
 async def main() -> None:
-    """Post what is ordered on the standard input."""
+    """Post the commands of each order on standard input."""
     orders = await Ordered().begin()
-    # As a proxy does: as many connections as there are requests, and they are kept.
+    # Like a proxy: as many connections as requests, and they are kept open.
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         async for order in orders:
             orders.answer(await _posted(session, Posting.model_validate_json(order)))
 
 
 async def _posted(session: aiohttp.ClientSession, posting: Posting) -> list[float]:
-    """Post bursts of commands, each when the last one is acknowledged; returns the milliseconds of each."""
+    """Post bursts of commands, each after all acks of the last one. Return the milliseconds until
+    each ack."""
     found: list[float] = []
     spell = posting.spell
     for start in range(0, len(spell.payloads), spell.at_once):

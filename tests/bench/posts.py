@@ -1,4 +1,4 @@
-"""How many posts a second go out when there is more to say than Slack takes, and how often Slack objects."""
+"""How many posts a second go out when more is waiting than Slack allows, and how often Slack answers 429."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ from tests.bench.places import bench_place, keys_of, queue_of, spawned, store_of
 from tests.process.processes import Place
 
 MANY = 12
-# What may be said at once has been said by then; the workspace's limit counts whole minutes.
+# After this time the initial burst is over. The workspace's limit is counted over whole minutes.
 WARM_SECONDS = 5.0
 ONE_SECONDS, MANY_SECONDS = 40.0, 60.0
 ALLOWED = "what the documented limit allows"
 
 
 class Heard:
-    """The posts that a stand-in took, and what it answered with 429."""
+    """Counts the posts that a stand-in took, and its answers with 429."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self._at: list[float] = []
@@ -39,7 +39,7 @@ class Heard:
             self._at.append(time.monotonic())
 
     async def a_second(self, seconds: float) -> float:
-        """Posts a second, once those have gone out that may come at once."""
+        """Return the posts a second, counted after the initial burst."""
         await asyncio.sleep(WARM_SECONDS)
         began = time.monotonic()
         await asyncio.sleep(seconds)
@@ -48,7 +48,7 @@ class Heard:
 
 
 async def measure_posts(directory: Path) -> Sequence[Figure]:
-    """One thread with more to say than its channel takes, then twelve with more than the workspace takes."""
+    """Fill one thread beyond its channel's limit, then twelve threads beyond the workspace's limit."""
     slack = SlackSandbox(manifest=manifest.make(), limits="documented")
     async with bench_place(directory, slack) as place, spawned(place, "taskwire.cli", "run") as bot:
         await bot.is_ready()
@@ -69,7 +69,7 @@ async def measure_posts(directory: Path) -> Sequence[Figure]:
 
 
 async def _say(place: Place, name: str, channels: int, count: int) -> None:
-    """Write down so many sentences for a thread in each of so many channels."""
+    """Write `count` posting jobs for a thread in each of `channels` new channels."""
     async with store_of(place) as connections:
         queue, writes = queue_of(place, connections), LinkWrites(keys_of(place))
         for number in range(channels):

@@ -1,6 +1,6 @@
-"""Taskwire in a process that can be looked into.
+"""Taskwire in a process that a benchmark can probe.
 
-It polls when it is told to, by a line on its standard input, and measures how long its loop stands still.
+It polls when a line on its standard input says so, and measures how long its event loop is blocked.
 """
 
 import asyncio
@@ -19,15 +19,16 @@ Answer = dict[str, float]
 
 
 class Probe:
-    """Wants to wake every millisecond, and notes for how long it was kept from it."""
+    """Wakes every millisecond and notes the longest delay."""
 
     def __init__(self) -> None:
         self.late_seconds = 0.0
-        # How long this process itself has worked meanwhile: what others do on the machine is not in it.
+        # The longest processor time of this thread in one such period. The work of other processes is not in
+        # it.
         self.worked_seconds = 0.0
 
     async def run(self) -> None:
-        """Watch the loop until cancelled."""
+        """Measure the delays until cancelled."""
         while True:
             began, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(PERIOD_SECONDS)
@@ -35,14 +36,14 @@ class Probe:
             self.worked_seconds = max(self.worked_seconds, time.thread_time() - worked)
 
     def read(self) -> Answer:
-        """Return the longest, and begin anew."""
+        """Return the longest delays since the last read, and start again."""
         read = {"late": self.late_seconds, "worked": self.worked_seconds}
         self.late_seconds = self.worked_seconds = 0.0
         return read
 
 
 class Looked:
-    """What can be asked of the process."""
+    """What the parent can order this process to do."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
@@ -57,15 +58,16 @@ class Looked:
         }
 
     async def answer(self, word: str) -> Answer:
-        """Do one thing and say how it went."""
+        """Carry out an order and return its figures."""
         return await self._words[word]()
 
     async def _sweep(self) -> Answer:
-        """A whole poll, from asking Coder to the last write."""
+        """Poll once, from the request to Coder to the last write."""
         return await _timed(self._bot.parts.poller.poll)
 
     async def _read(self) -> Answer:
-        """The baseline: what a body costs that is merely parsed, at once and with the same partial model."""
+        """The baseline: fetch the list first, then time only its parsing, with the same cutting and the same
+        partial model."""
         body = await self._bot.parts.deps.coder.list_tasks_raw()
 
         async def reading() -> None:
@@ -75,7 +77,7 @@ class Looked:
         return await _timed(reading)
 
     async def _rest(self) -> Answer:
-        """Let nobody carry out what follows from a poll."""
+        """Stop the worker, so that no job that follows from a poll is run."""
         await self._bot.parts.worker.stop(10)
         return {}
 
@@ -95,7 +97,7 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> Answer:
 
 
 async def main() -> None:
-    """Run, and answer, until nobody holds the standard input any more."""
+    """Run the bot and answer orders until standard input is closed."""
     settings = settings_of.load()
     orders = await Ordered().begin()
     async with (

@@ -1,4 +1,5 @@
-"""HTTP mode: how soon 200 signed commands at once are acknowledged, and one amid 2,000 half requests."""
+"""HTTP mode: how soon 200 signed commands at once are acked, and single commands among 2,000 half-sent
+requests."""
 
 import contextlib
 import resource
@@ -24,23 +25,24 @@ QUIET = "the same without them"
 
 
 class Posters(Typists):
-    """The same people; what they type comes by HTTP."""
+    """The same people, whose commands come by HTTP."""
 
     port = 0
 
     async def give(self, spell: Spell) -> list[float]:
-        """Post a spell, and return the milliseconds of each."""
+        """Post the commands of a spell and return the milliseconds until each ack."""
         url = f"http://127.0.0.1:{self.port}{manifest.REQUEST_PATH}"
         posting = Posting(url=url, secret=self.place.slack.signing_secret, spell=spell)
         return cast("list[float]", await self.orders.give(posting.model_dump_json()))
 
     async def bursts(self) -> None:
-        """All at once, again and again."""
+        """Post several bursts of commands."""
         self.together += await self.typed(BURSTS * AT_ONCE, at_once=AT_ONCE, pause_seconds=PAUSE_SECONDS)
 
 
 async def measure_requests(directory: Path) -> Sequence[Figure]:
-    """Round by round side by side; then one after the other, with and without a crowd of half requests."""
+    """Measure bursts in alternating rounds; then single commands, without and with a crowd of half-sent
+    requests."""
     directory.mkdir()  # noqa: ASYNC240 - once, before anything is measured
     async with (
         _posters(directory / "bare", "tests.bench.bare", "--http") as (bare, _),

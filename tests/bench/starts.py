@@ -1,4 +1,4 @@
-"""How long a process takes from its start until it is ready, and until it has acknowledged something."""
+"""How long a process takes from its start until it is ready, and until its first ack."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ BARE = "a Bolt app that only acks"
 
 
 async def measure_starts(directory: Path) -> Sequence[Figure]:
-    """Ours with its own store, whose server is a process of its own, and its imports."""
+    """Measure starts with an embedded store, including the start of its server and all imports."""
     async with bench_place(directory) as place:
         ready, first, bare = [], [], []
         for _ in range(TIMES):
@@ -34,7 +34,7 @@ async def measure_starts(directory: Path) -> Sequence[Figure]:
 
 
 async def _bare(place: Place) -> float:
-    """Seconds from the start of the bare app to its first ack."""
+    """Return the seconds from the start of the bare app to its first ack."""
     began = time.perf_counter()
     async with spawned(place, "tests.bench.bare"):
         await place.slack.connected(1)

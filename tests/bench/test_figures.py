@@ -1,4 +1,4 @@
-"""Figures: percentiles that are values which were seen, and a table that lines up."""
+"""Percentiles are values that were measured, and the table has straight columns."""
 
 import pytest
 
@@ -20,12 +20,12 @@ from tests.bench.figures import HEAD, Figure, percentile
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
     values: list[float], share: float, expected: float
 ) -> None:
-    """By nearest rank: nothing is interpolated, and nothing rounded in our favour."""
+    """Percentiles use the nearest rank: nothing is interpolated or rounded in our favour."""
     assert percentile(values, share) == expected
 
 
 def test_a_figure_is_held_against_the_baseline_of_its_run() -> None:
-    """In the table, and for programs."""
+    """A figure is shown with its baseline and ratio, in the table and as JSON."""
     figure = Figure("ack p99", 12.0, "ms", 10.0, "Bolt alone", "at most 1.5 times")
 
     assert figure.as_json()["ratio"] == 1.2
@@ -34,7 +34,7 @@ def test_a_figure_is_held_against_the_baseline_of_its_run() -> None:
 
 
 def test_a_figure_without_a_baseline_has_no_ratio() -> None:
-    """It speaks for itself, or against its target."""
+    """A figure without a baseline shows no ratio."""
     figure = Figure("answers 429", 0.0, "answers", target="none")
 
     assert figure.as_json()["ratio"] is None

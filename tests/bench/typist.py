@@ -1,7 +1,7 @@
-"""Slack's end of one socket, in a process that does nothing else: it types commands and waits for their acks.
+"""Slack's side of one socket, in a process of its own: types commands and waits for their acks.
 
-The workspace's stand-in, in the parent's process, hands out this socket's address as its own; what the app
-does behind an ack goes there, and so keeps nobody waiting here.
+The stand-in for Slack, in the parent's process, gives out this socket's address as its own. All other calls
+of the app go to the stand-in, so they do not delay the acks here.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ HELLO = {"type": "hello", "num_connections": 1, "debug_info": {"host": "bench"}}
 
 
 class Socket:
-    """The socket, and the commands on it that are not acknowledged yet."""
+    """The socket, and its commands that are not acknowledged yet."""
 
     def __init__(self) -> None:
         self.is_open = asyncio.Event()
@@ -26,7 +26,7 @@ class Socket:
         self._waiting: dict[str, asyncio.Future[float]] = {}
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Take the app's connection."""
+        """Accept the app's connection."""
         self._socket = socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json(HELLO)
@@ -38,7 +38,7 @@ class Socket:
         return socket
 
     async def type(self, payload: dict[str, str]) -> float:
-        """Send a command; returns the milliseconds until its acknowledgement."""
+        """Send a command and return the milliseconds until its ack."""
         assert self._socket is not None, "nobody is connected"
         envelope_id = secrets.token_hex(16)
         envelope = {"envelope_id": envelope_id, "type": "slash_commands", "payload": payload}
@@ -51,7 +51,7 @@ class Socket:
 
 
 async def main() -> None:
-    """Listen, and type what is ordered on the standard input."""
+    """Listen, and type the commands of each order on standard input."""
     socket = Socket()
     site = web.Application()
     site.router.add_get("/link", socket.serve)
@@ -66,7 +66,8 @@ async def main() -> None:
 
 
 async def _typed(socket: Socket, spell: Spell) -> list[float]:
-    """Type bursts of commands, all of a burst at once, each burst when the last one is acknowledged."""
+    """Type bursts of commands, each after all acks of the last one. Return the milliseconds until
+    each ack."""
     found: list[float] = []
     for start in range(0, len(spell.payloads), spell.at_once):
         burst = spell.payloads[start : start + spell.at_once]

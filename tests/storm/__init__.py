@@ -1,4 +1,5 @@
-"""The storm: several whole bots on one Redis, while everything around them goes wrong at random.
+"""The storm: several whole bots on one Redis, while processes, networks, Slack, Coder and Redis fail at
+random.
 
-`make storm` runs it for long and prints what it counted; a short one is among the tests.
+`make storm` runs a long storm and prints what it counted. A short one is among the tests.
 """

@@ -1,4 +1,4 @@
-"""Run a storm and print what it counted; exit code 1 if anything is wrong, and then the logs are kept."""
+"""Run a storm and print what it counted. If anything is wrong, keep the logs and exit with code 1."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from .tally import Tally
 
 
 def main() -> int:
-    """Read the arguments, run, print."""
+    """Read the arguments, run a storm and print its tally."""
     plan = _plan()
     directory = Path(tempfile.mkdtemp(prefix="storm-"))
     _print(f"storm with seed {plan.seed}: {plan}")

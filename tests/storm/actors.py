@@ -1,7 +1,7 @@
-"""The people of a storm: they ask for tasks, write in their threads, and do what the bot asks them to.
+"""The people of a storm. They create tasks, write in their threads, and do what the bot asks of them.
 
-They know only what Slack shows them, and remember what they typed and what they were told. Whoever was told
-that a command failed looks for its card, as the bot says, and asks again in other words.
+They know only what Slack shows them, and remember what they typed and what they were told. If a command may
+have failed, its author looks for the card, as the bot says, and asks again in other words.
 """
 
 import asyncio
@@ -21,11 +21,12 @@ from .agents import KINDS
 from .plan import Plan
 
 PROMPT = re.compile(rf"(?:{'|'.join(KINDS)}) number \d+ try \d+", re.IGNORECASE)
-# So long a person looks for the card of a command of which they were told nothing good.
+# How many seconds a person looks for the card of a command whose outcome is unknown.
 LOOK_SECONDS = 6.0
-# Between two replies, as shares of the longest pause: at once, while the agent works, when it is done, later.
+# Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
+# later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
-# One thread in so many is paused between its replies.
+# One task in this number is paused between its replies.
 EVERY_PAUSE = 5
 DECIDE_SECONDS = 1.0
 
@@ -41,7 +42,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Typed:
-    """A command as its person remembers it."""
+    """A command, and what its author was told about it."""
 
     person: str
     channel: str
@@ -61,7 +62,7 @@ class Written:
 
 @dataclass
 class Asked:
-    """A question of the bot's in a thread, with its buttons."""
+    """A question of the bot in a thread, with its buttons."""
 
     place: Place
     ts: str
@@ -72,7 +73,7 @@ class Asked:
 
 @dataclass
 class Actors:
-    """All people, and what they remember."""
+    """All people of a storm, and what they remember."""
 
     plan: Plan
     slack: SlackSandbox
@@ -87,13 +88,13 @@ class Actors:
     _resumed: set[Place] = field(default_factory=set)
 
     async def act(self) -> None:
-        """Do all that is planned; returns when it is done."""
+        """Create all planned tasks and write all planned replies."""
         async with asyncio.TaskGroup() as lives:
             for number in range(self.plan.tasks):
                 lives.create_task(self._live(number))
 
     async def watch(self) -> None:
-        """Read what the bot posts, until cancelled."""
+        """Read the bot's messages until cancelled."""
         changes = self.slack.backend.ledger.subscribe()
         while True:
             change = await changes.get()
@@ -101,7 +102,7 @@ class Actors:
                 self._read(change["channel"], change["message"])
 
     async def decide(self) -> None:
-        """Answer the bot's questions about replies, until cancelled."""
+        """Answer the bot's questions about replies until cancelled."""
         while True:
             await asyncio.sleep(DECIDE_SECONDS)
             for question in self.asked:
@@ -109,7 +110,8 @@ class Actors:
                     await self._answer(question)
 
     async def resume_all(self) -> None:
-        """Let each task go on that is paused and holds replies: by its question, or by a verb before that."""
+        """Resume each paused task that holds replies: by the question's button, or by `!resume` if nothing
+        was asked."""
         for question in self.asked:
             if not question.is_answered and _has(question.message, Button.RESUME_AND_SEND):
                 self.acts["resumed at last"] += 1
@@ -126,7 +128,7 @@ class Actors:
                 )
 
     def owner(self, prompt: str) -> str:
-        """Whose command it was."""
+        """Return the person whose command it was."""
         return next(typed.person for typed in self.typed if typed.prompt == prompt)
 
     async def _live(self, number: int) -> None:
@@ -144,7 +146,7 @@ class Actors:
             self.written.append(Written(text, ts, place, typed.prompt))
 
     async def _pause(self, typed: Typed, place: Place, dice: random.Random) -> None:
-        """Pause the task; what resumes it is a word, or the next reply."""
+        """Pause the task. Half the time `!resume` follows; otherwise the next reply resumes the task."""
         self.acts["pauses"] += 1
         await self.slack.post(typed.person, place.channel, "!pause", place.ts)
         await asyncio.sleep(dice.uniform(0, 3))
@@ -167,7 +169,7 @@ class Actors:
                 return typed
 
     async def _comes(self, prompt: str) -> bool:
-        """Look for a card for a while."""
+        """Wait some seconds for the card of a command."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._card(prompt)
@@ -189,7 +191,7 @@ class Actors:
             self.asked.append(Asked(place, message["ts"], meta["id"], message))
 
     async def _answer(self, question: Asked) -> None:
-        """Look into the task's page, and say what is there."""
+        """Look at the task in Coder and press the button that fits."""
         if _has(question.message, Button.ARRIVED):
             self.acts["in doubt"] += 1
             words = self._about(question)

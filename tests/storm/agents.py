@@ -1,6 +1,6 @@
-"""The agents of a storm: short scripts that complete and go idle two seconds later, ask, fail, and chat.
+"""The agents of a storm: short scripts that finish, ask a question, fail or chat.
 
-Every report's words are its own, so that each complete and each failed can be told from all others.
+Each report has a text of its own, so that each completed and each failed turn can be told from all others.
 """
 
 from taskwire_sandbox.coder.steps import Ask, BuildPlan, Complete, Fail, Idle, Say, Script, Steps, Work

@@ -1,7 +1,6 @@
-"""One replica of a storm: the real bot as a process, with the storm's shorter times.
+"""One replica of a storm: the real bot in a process, with the storm's shorter times.
 
-It is forked from a process that has imported everything already, so that one that is killed is followed by
-the next at once.
+Processes are forked from one that has imported everything, so that a killed replica is replaced at once.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from .plan import GAP_SECONDS, TIMINGS
 
 
 def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_seconds: float) -> None:
-    """Run until killed; `log` is appended to. The process's own clock is so far off."""
+    """Run until killed, and append output to `log`. The process's clock is wrong by `clock_off_seconds`."""
     os.environ.update(settings)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, sys.stdout.fileno())
@@ -39,7 +38,7 @@ def live(settings: Mapping[str, str], log: str, window_ms: int, clock_off_second
 async def _main() -> None:
     parent = parent_process()
     assert parent is not None
-    # Who is killed cannot take its children along.
+    # A killed parent cannot end its children, so they end themselves.
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 0)
     loaded = settings_of.load()
     configure_logs("info", "json", Masker(loaded.secrets(), loaded.tokens()).mask, sys.stdout)
@@ -48,7 +47,7 @@ async def _main() -> None:
 
 
 def _widen(seconds: float) -> None:
-    """Make the window that no look can close as wide as the storm wants it: see CONTRIBUTING."""
+    """Widen the window between the last look at the deadline and the write. See CONTRIBUTING."""
     look = transport._look  # noqa: SLF001 - the place itself is what is widened
 
     def slow_look(conn: Connection) -> None:
@@ -59,6 +58,7 @@ def _widen(seconds: float) -> None:
 
 
 def _set_clock(seconds: float) -> None:
-    """Let the host's clock be wrong where the code asks it for a moment; the rest goes by others' clocks."""
+    """Shift the host's clock. Everything that must be right uses the clocks of Redis and of the other
+    servers."""
     right = time.time
     time.time = lambda: right() + seconds

@@ -1,13 +1,14 @@
-"""What the bots of a storm wrote in their logs: counts of what matters, and what they call an error."""
+"""Reads the logs of a storm's bots: counts the events that matter, and collects errors."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-# So it seems to bots that were killed again and again with the same queue leased.
+# Logged as an error, but expected here: the bots were killed repeatedly while they held a lease on this
+# queue.
 SEEMING = "job repeatedly taken, never ended; it may crash workers"
-# What a log line says, and what it is counted as.
+# Log events, and the names under which they are counted.
 COUNTED = {
     SEEMING: "jobs that were in hand at four kills",
     "listening": "started",
@@ -29,7 +30,7 @@ SHOWN = 10
 
 
 def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
-    """Count what matters; the first lines that are an error are given as they are."""
+    """Return the counts of events, and the first errors."""
     counts: Counter[str] = Counter()
     errors: list[str] = []
     for log in logs:
@@ -37,7 +38,7 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
             if line.get("level") == "error" and line.get("event") != SEEMING:
-                # Of a stack trace the end says most.
+                # The end of a stack trace says most.
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
                 errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")
     counts["errors"] = len(errors)

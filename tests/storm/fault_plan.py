@@ -1,4 +1,5 @@
-"""What goes wrong in a storm: processes, connections, Redis, Slack, Coder, agents; all from one seed."""
+"""What goes wrong in a storm: processes, connections, Redis, Slack, Coder and agents, chosen from one
+seed."""
 
 import asyncio
 import contextlib
@@ -17,7 +18,7 @@ from .plan import LATE_SECONDS, STOP_SECONDS, Plan
 from .replicas import Replica
 from .store import Store
 
-# What Slack does wrong with which share of the calls: of posts, then of all.
+# Slack's faults, with the share of calls that each hits and its seconds: first for posts, then for all calls.
 POSTS = (
     (CallFault.DONE_THEN_CUT, 0.02, 0.0),
     (CallFault.DONE_THEN_SERVER_ERROR, 0.02, 0.0),
@@ -36,14 +37,14 @@ CALLS = (
     (CallFault.RATE_LIMITED, 0.002, 1.0),
     (CallFault.DONE_THEN_HANG, 0.002, 0.0),
 )
-# What happens to payloads on their way to the app.
+# Faults of payloads on their way to the app.
 DELIVERIES = (
     (DeliveryFault.TWICE, 0.08, 0.0),
     (DeliveryFault.LATE, 0.05, 0.7),
     (DeliveryFault.OUT_OF_ORDER, 0.05, 2.0),
     (DeliveryFault.LOST, 0.03, 0.0),
 )
-# What Coder does wrong: with what changes something, then with all.
+# Coder's faults: first for requests that change something, then for all requests.
 CHANGES = ("tasks.create", "tasks.send", "tasks.pause", "tasks.resume")
 CHANGING = (
     (faults.cut_after(), 0.03),
@@ -62,7 +63,7 @@ ANY = (
     (faults.nonsense(), 0.003),
 )
 SENDING = ((faults.bad_gateway(), 0.02), (faults.bad_gateway("Failed to get status from task app."), 0.01))
-# How long a network goes silent, or a whole server is away.
+# How many seconds a network is silent, or a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
 EVERY_AWAY = 4
@@ -70,7 +71,7 @@ EVERY_AWAY = 4
 
 @dataclass
 class FaultPlan:
-    """All that goes wrong, and how often it did."""
+    """Makes things go wrong until the block ends, and counts how often."""
 
     plan: Plan
     slack: SlackSandbox
@@ -87,7 +88,7 @@ class FaultPlan:
         self._rules: list[tuple[str, Rule | Trouble]] = []
 
     async def __aenter__(self) -> Self:
-        """Let it begin."""
+        """Start to let things go wrong."""
         self._let_calls_go_wrong()
         plan = self.plan
         for seconds, first, happen in (
@@ -101,7 +102,7 @@ class FaultPlan:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let everything be well again."""
+        """End all faults."""
         self._is_over.set()
         for name, rule in self._rules:
             self.seen[name] += rule.hits
@@ -144,7 +145,8 @@ class FaultPlan:
             await happen()
 
     async def _lasts(self, seconds: float) -> None:
-        """Wait for so long, or until all is over: nothing stays in the middle."""
+        """Wait for this number of seconds, but not beyond the end of the faults, so that every fault is
+        undone."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_over.wait(), seconds)
 
@@ -158,7 +160,7 @@ class FaultPlan:
 
     async def _stop(self) -> None:
         going = [replica for replica in self.replicas if replica.is_steady]
-        # One goes on, or nobody would take what the others had.
+        # One replica must stay up to take over the jobs of the others.
         if len(going) > 1:
             task = asyncio.create_task(self._freeze(self._dice.choice(going)))
             self._freezing.add(task)
@@ -171,7 +173,8 @@ class FaultPlan:
         replica.go_on()
 
     async def _cut(self) -> None:
-        """Do something to a connection: of Redis, mostly, or of Slack's sockets, or of everybody."""
+        """Disturb a connection: to Redis, Slack's sockets, or all connections to Slack or Coder. Or let
+        agents fail."""
         dice, between = self._dice, self._dice.choice(self.store.proxies)
         way = dice.choice(("redis cut", "redis answer lost", "redis silent", "redis slow", "sockets cut",
                            "sockets refreshed", "slack away", "coder away", "agent stumbles"))  # fmt: skip
@@ -204,7 +207,7 @@ class FaultPlan:
                 self._stumble()
 
     def _stumble(self) -> None:
-        """Let some agents fail at their next input: before they have typed it, or after."""
+        """Let up to three agents fail at their next input, before or after they have typed it."""
         tasks = [task for task in self.coder.tasks if task.program is not None]
         for task in self._dice.sample(tasks, min(3, len(tasks))):
             task.agentapi_fails(self._dice.choice(("message", "message_after_typing")))

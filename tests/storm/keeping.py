@@ -1,7 +1,8 @@
-"""What is kept of a storm in which something went wrong, for whoever looks for the cause.
+"""The records that are kept when something went wrong in a storm, to find the cause.
 
-Beside the logs of the bots and the append-only file of Redis (every write, with its time): every call that
-Slack got, every payload that it sent, and the last requests that Coder got; a line of JSON each.
+They are files of JSON lines: every call that Slack got, every payload that it sent, and the last requests
+that Coder got. The logs of the bots and the append-only file of Redis, which has each write with its time,
+are beside them.
 """
 
 import json
@@ -17,7 +18,7 @@ Lines = Iterable[dict[str, object]]
 
 
 def keep(directory: Path, slack: SlackSandbox, coder: CoderSandbox) -> None:
-    """Write it all down."""
+    """Write the records into the directory."""
     calls: Lines = (
         {"at": _time(call.at), "method": call.method, "outcome": call.outcome, "with": call.arguments}
         for call in slack.calls

@@ -1,6 +1,6 @@
-"""What the stand-ins' own ledger say when a storm is over, in the few values that the tally compares.
+"""What the stand-ins' own ledgers say after a storm, as the few values that the tally compares.
 
-Nothing here asks the bot or its Redis: what Slack shows and what Coder has is all that counts.
+Nothing here asks the bot or its Redis. Only what Slack shows and what Coder has counts.
 """
 
 from collections import defaultdict
@@ -19,14 +19,14 @@ from taskwire_sandbox.slack.workspace import Stored
 from .actors import Place
 
 FINISHED = ("complete", "failed")
-# Coder's list shows an agent's newest report alone, and its earlier ones can be read until its workspace has
-# stopped. An answer that showed one may have come to a replica that died; another goes on within 10 s.
+# Coder's list shows only an agent's newest report, and earlier ones can be read only until the workspace
+# stops. The replica that read a report may have died. Another replica takes over within 10 s.
 UNREAD_WITHIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Said:
-    """One message of the bot's."""
+    """One message of the bot."""
 
     id: str
     kind: str
@@ -37,17 +37,18 @@ class Said:
 
 
 class Finish(NamedTuple):
-    """An agent's report that it is done, or has failed."""
+    """An agent's report that its turn is complete or has failed."""
 
     id: str
     state: str
     at: datetime
-    # Its agent was gone soon after, or before Coder had shown it in any answer: perhaps nobody could read it.
+    # Whether the agent stopped before Coder showed the report, or soon after, so that perhaps no bot could
+    # read it.
     is_gone: bool = False
 
     @property
     def notice(self) -> str:
-        """The end of the id of the notice that tells of it."""
+        """Return the end of the id of the notice about this report."""
         return f"{'completed' if self.state == 'complete' else 'failed'}:{self.id}"
 
 
@@ -59,14 +60,14 @@ class TaskLedger:
     prompt: str
     inputs: list[str]
     finishes: list[Finish]
-    # What may be told of it, in the order in which it happened: the ends of the notices' ids.
+    # The ends of the ids of all notices that may be posted, in the order of the events.
     story: list[str]
     label: str
 
 
 @dataclass
 class Ledger:
-    """Both ledger, read once."""
+    """The ledgers of both stand-ins, read once."""
 
     said: list[Said] = field(default_factory=list)
     tasks: list[TaskLedger] = field(default_factory=list)
@@ -74,11 +75,11 @@ class Ledger:
     arrivals: dict[Place, Delivery] = field(default_factory=dict)
 
     def cards(self) -> list[Said]:
-        """The cards."""
+        """Return the cards."""
         return [said for said in self.said if said.kind == "card"]
 
     def threads(self) -> dict[Place, list[Said]]:
-        """What the bot said in each thread, in order."""
+        """Return the bot's messages in each thread, in order."""
         threads: dict[Place, list[Said]] = defaultdict(list)
         for said in self.said:
             if said.kind != "card":
@@ -87,7 +88,7 @@ class Ledger:
 
 
 def read(slack: SlackSandbox, coder: CoderSandbox, shown: Set[str]) -> Ledger:
-    """Read both ledger; `shown` are the ids of the reports that Coder has given in an answer."""
+    """Read both ledgers. `shown` has the ids of the reports that Coder has given in an answer."""
     ledger = Ledger(tasks=[_task(puppet, shown) for puppet in coder.tasks])
     for channel in slack.workspace.channels.values():
         for ts, stored in channel.messages.items():
@@ -123,7 +124,7 @@ def _task(puppet: PuppetTask, shown: Set[str]) -> TaskLedger:
 
 
 def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
-    """Whether a report's agent was gone before anybody had read it, as far as Coder can tell."""
+    """Return whether the agent may have stopped before any bot had read its report."""
     builds = task.workspace.builds
     stops = [each.completed_at for each in builds if each.transition == "stop" and each.completed_at]
     gone_at = min((at for at in stops if at >= report.created_at), default=None)
@@ -133,7 +134,7 @@ def _may_be_gone(task: Task, report: AppStatus, shown: Set[str]) -> bool:
 
 
 def _story(task: Task, finishes: list[Finish]) -> list[str]:
-    """What happened, in order; a workspace that has stopped is paused, one that is started again resumed."""
+    """Return the events in order. A stopped workspace counts as paused, and a started one as resumed."""
     moments = [(finish.at, finish.notice) for finish in finishes]
     for build in task.workspace.builds[1:]:
         agent, is_stop = build.agent, build.transition == "stop"
@@ -148,7 +149,8 @@ def _state(report: AppStatus) -> str:
 
 
 def _label(puppet: PuppetTask, finishes: list[Finish]) -> str:
-    """What the card of a task at rest has to say: how the present turn ended, or that somebody is needed."""
+    """Return what the card of an idle task must say: how the present turn ended, or that somebody is
+    needed."""
     if puppet.program is None:
         return puppet.status.title()
     written = [entry.time for entry in puppet.log if entry.role == "user"]

@@ -1,7 +1,7 @@
-"""How long and how hard it storms, and the shorter times that everything in a storm keeps.
+"""How long and how severe a storm is, and the shortened times that all its parts use.
 
-Times are shorter than in production so that what a kill leaves behind is taken up in seconds. They keep their
-proportions: nothing that a stand-in does comes later than the bot was told that it may.
+Times are shorter than in production, so that jobs of a killed process are taken over within seconds. The
+proportions are the same: a stand-in never acts later than the bot was told that it may.
 """
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,12 +13,12 @@ from taskwire.queue.rate_limiter import LIMITS, OTHERWISE, Limit, MethodLimits
 from taskwire.slack.outbound import SlackTimeouts
 
 CALL_SECONDS = 2.0
-# Slack's limits are so much wider.
+# Slack's limits allow this many times more calls.
 FASTER = 20
 
 
 def _faster(limit: Limit | None) -> Limit | None:
-    """The same limit in the storm's time; what is allowed a minute has no meaning there."""
+    """Shorten a limit's interval. The limit for each minute is dropped."""
     return None if limit is None else limit._replace(interval_ms=limit.interval_ms // FASTER, per_minute=0)
 
 
@@ -35,19 +35,20 @@ TIMINGS = Timings(
     limits={name: _all_faster(limits) for name, limits in LIMITS.items()},
     other_limits=_all_faster(OTHERWISE),
 )
-# A call that is carried out when its caller has given it up, but within the margin.
+# A call may be executed so late: after its caller has given it up, but within the landing margin.
 LATE_SECONDS = CALL_SECONDS + 0.8
-# Past the lease, and in half of the cases past the attempt too.
+# How long a process is stopped: beyond its lease, and in half of the cases beyond the attempt's deadline too.
 STOP_SECONDS = (2.0, 6.0)
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 3.0
-# As Slack's, which waits for one and for five minutes.
+# Slack's retries of a delivery: at once, later, and last. The real ones come at once, after one and after
+# five minutes.
 RETRY_SECONDS = (0.0, 3.0, 15.0)
 GAP_SECONDS = 3.0
 
 
 class Plan(BaseModel):
-    """How long and how hard it storms."""
+    """How long and how severe a storm is."""
 
     model_config = ConfigDict(frozen=True)
 

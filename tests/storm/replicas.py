@@ -1,4 +1,4 @@
-"""The replicas of a storm: processes that are killed, stopped and started again, each in its place."""
+"""The replicas of a storm: processes that are killed, stopped and started again."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from .bot import live
 
-# What a process wrote late it has ended, or lost, this long after it went on.
+# Within this time after it continues, a stopped process has completed or lost what it wrote late.
 STEADY_SECONDS = 3.0
 SUPERVISOR_SECONDS = 0.5
 
 
 @dataclass
 class Replica:
-    """One place for a process; a killed one is followed by another."""
+    """The place of one process. A killed process is followed by another."""
 
     number: int
     settings: Mapping[str, str]
@@ -28,7 +28,8 @@ class Replica:
     window_ms: int
     clock_off_seconds: float = 0.0
     is_stopped: bool = False
-    # How often it ended by itself, as who finds no Redis at its start does; a supervisor tries again.
+    # How often the process ended by itself, for example because it found no Redis at its start. It is then
+    # restarted.
     ends: int = 0
     _process: ForkServerProcess | None = None
     _went_on_at: float = 0.0
@@ -36,7 +37,7 @@ class Replica:
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
-        """Start a process, and another whenever it ends by itself."""
+        """Start a process, and another one whenever it ends by itself."""
         async with self._changing:
             await self._start()
         if self._supervising is None:
@@ -60,15 +61,15 @@ class Replica:
 
     @property
     def is_steady(self) -> bool:
-        """Whether it runs, and has not just gone on after a stop.
+        """Return whether the process runs and has not continued just now after a stop.
 
-        A process that wrote too late and is killed before it has said so leaves what nobody can know of.
+        If a process that has written too late is killed before it says so, nobody can know about that write.
         """
         is_up = self._process is not None and self._process.exitcode is None
         return is_up and not self.is_stopped and time.monotonic() - self._went_on_at > STEADY_SECONDS
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process, as a power cut would."""
         async with self._changing:
             if self._process is not None:
                 self._send(signal.SIGKILL)
@@ -76,7 +77,7 @@ class Replica:
                 self._process = None
 
     async def end(self) -> None:
-        """End it for good."""
+        """End the process for good."""
         await self.kill()
         if self._supervising is not None:
             self._supervising.cancel()
@@ -84,12 +85,12 @@ class Replica:
         await self.kill()
 
     def stop(self) -> None:
-        """Let it stand still."""
+        """Stop the process with SIGSTOP."""
         self.is_stopped = True
         self._send(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it go on where it was."""
+        """Let the process continue where it was stopped."""
         if self.is_stopped:
             self._went_on_at = time.monotonic()
             self.is_stopped = False

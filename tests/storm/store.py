@@ -1,4 +1,5 @@
-"""The one Redis of a storm, which is killed and started again on its file, and a bad network before it."""
+"""The one Redis of a storm. It is killed and restarted on its file, behind proxies that act as a bad
+network."""
 
 import asyncio
 import contextlib
@@ -19,7 +20,7 @@ READY_SECONDS = 20.0
 
 
 class Store:
-    """A server whose append-only file outlives its processes, and one proxy before it for each replica."""
+    """A server whose append-only file outlives its processes, and a proxy in front of it for each replica."""
 
     def __init__(self, directory: Path, replicas: int) -> None:
         self._directory = directory
@@ -40,26 +41,26 @@ class Store:
                 embedded.find_program(), *words, stdout=log, stderr=log
             )
         async with asyncio.timeout(READY_SECONDS):
-            while not await self._answers():  # noqa: ASYNC110 - nobody tells
+            while not await self._answers():  # noqa: ASYNC110 - the server announces nothing
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
-        """End the server as a power cut would."""
+        """Kill the server, as a power cut would."""
         if self._server is not None and self._server.returncode is None:
             self._server.kill()
             await self._server.wait()
 
     async def lists(self, team: str) -> list[str]:
-        """Every list that has work."""
+        """Return every queue that has jobs."""
         return cast("list[str]", await self._client.zrange(Keys(team).named("ready"), 0, -1))
 
     async def letters(self, team: str) -> list[str]:
-        """What was given up."""
+        """Return the dead letters."""
         found = self._client.hvals(Keys(team).named("dead_letters"))
         return await cast("Awaitable[list[str]]", found)
 
     async def close(self) -> None:
-        """Let go of the server."""
+        """Close the client and kill the server."""
         await self._client.aclose()
         await self.kill()
 
@@ -72,7 +73,7 @@ class Store:
 
 @contextlib.asynccontextmanager
 async def store(directory: Path, replicas: int) -> AsyncIterator[Store]:
-    """Run a store, reached through its proxies."""
+    """Run a store behind its proxies."""
     made = Store(directory, replicas)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(made.close)

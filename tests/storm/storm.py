@@ -1,4 +1,4 @@
-"""A storm as a whole: a workspace, a Coder, a Redis, several bots, the people, the faults, the counting."""
+"""A whole storm: Slack, Coder, Redis, several bots, the people, the faults and the counting."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from .store import Store, store
 from .tally import Tally, judge
 
 LOOK_SECONDS = 1.0
-# Longer than any call takes, and than what nobody has written down could still take.
+# Longer than any call takes, and than any effect that is not written down can still take.
 QUIET_SECONDS = 6.0
 
 
@@ -49,7 +49,7 @@ class Storm:
         coder.on_request = self._note_shown
 
     async def run(self) -> Tally:
-        """Let it storm until everybody has done what they had planned, let it settle, and count."""
+        """Run until all people have done what they planned, let everything settle, and count."""
         began = time.monotonic()
         await asyncio.gather(*(replica.start() for replica in self.replicas))
         await self.slack.connected(len(self.replicas), 30)
@@ -70,7 +70,7 @@ class Storm:
         return tally
 
     def report(self) -> list[str]:
-        """What went wrong, what people did, and what the bots say of themselves."""
+        """Return what went wrong, what people did, and what the bots logged."""
         ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
         said, _ = event_log.read([replica.log for replica in self.replicas])
         return [
@@ -80,7 +80,7 @@ class Storm:
         ]
 
     def _note_shown(self, seen: Seen, moment: str) -> None:
-        """Note which reports an answer shows; one that is cut or late may reach nobody."""
+        """Note which reports an answer shows. A cut or late answer may reach nobody, so it does not count."""
         if moment == "after" and seen.route == "agents.get" and not seen.fault:
             agent = seen.path.rpartition("/")[2]
             for task in self.coder.tasks:
@@ -88,7 +88,8 @@ class Storm:
                 self._shown |= {status.id for status in statuses if status.agent_id == agent}
 
     async def _settled(self) -> None:
-        """Wait until all is as it should be, or until patience has an end: what is wrong then is counted."""
+        """Wait until nothing is wrong. After `patience_seconds` stop waiting: what is wrong then is
+        counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):
                 while not (await self._tally()).is_good:
@@ -107,7 +108,7 @@ class Storm:
 
 @contextlib.asynccontextmanager
 async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
-    """Everything that a storm needs."""
+    """Start everything that a storm needs."""
     async with (
         SlackSandbox(
             seed=plan.seed, balance="random", retry_seconds=RETRY_SECONDS, manifest=manifest.make()
@@ -115,7 +116,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
         CoderSandbox(seed=plan.seed) as coder,
         store(directory, plan.replicas) as kept,
     ):
-        # A storm is longer than what a test looks back on.
+        # A storm has more deliveries and calls than the stand-in keeps for a test.
         slack.backend.ledger.deliveries = deque()
         slack.backend.ledger.calls = deque()
         coder.add_template("storm-agents", display_name="Storm", script=agents.script)
@@ -135,7 +136,7 @@ async def storm(plan: Plan, directory: Path) -> AsyncIterator[Storm]:
             "TASKWIRE_HTTP_ADDR": "127.0.0.1:0",
             "TASKWIRE_POLL_INTERVAL": str(POLL_SECONDS),
             "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
-            # A few people ask for all tasks of a storm within minutes.
+            # A few people create all tasks of a storm within minutes.
             "TASKWIRE_CREATE_LIMIT": "0",
         }
         replicas = [

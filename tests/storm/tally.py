@@ -1,6 +1,6 @@
-"""What a storm comes to: everything that its people were promised, held against the stand-ins' ledger.
+"""Holds everything that people were promised against the stand-ins' ledgers when a storm is over.
 
-Each judge looks at one promise and writes a sentence for each case in which it was broken.
+Each judge checks one promise and writes a sentence for each case in which it was broken.
 """
 
 import itertools
@@ -28,11 +28,11 @@ class Tally:
 
     @property
     def is_good(self) -> bool:
-        """Nothing is wrong."""
+        """Return whether nothing is wrong."""
         return not any(self.wrongs.values())
 
     def lines(self) -> list[str]:
-        """The tally, as it is printed."""
+        """Return the tally as printed lines."""
         shown = [f"{name:<28} {count}" for name, count in self.counts.items()]
         for name, sentences in self.wrongs.items():
             shown.append(f"{name:<28} {len(sentences)}")
@@ -47,7 +47,7 @@ def judge(
     lists: Sequence[str],
     letters: Sequence[str],
 ) -> Tally:
-    """Hold what people did against what became of it."""
+    """Compare what people did with what became of it."""
     tally = Tally()
     wrongs = tally.wrongs
     _count(tally.counts, ledger, typed, written)
@@ -79,7 +79,7 @@ def _repeated(values: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 def _judge_commands(tally: Tally, ledger: Ledger, typed: Sequence[Typed]) -> None:
-    """A command that was taken has one card and one task; one that was refused has neither."""
+    """A taken command has one card and one task. A refused command has neither."""
     tasks = Counter(task.prompt for task in ledger.tasks)
     prompts = {task.id: task.prompt for task in ledger.tasks}
     cards = Counter(_prompt_of(card, prompts) for card in ledger.cards())
@@ -100,7 +100,8 @@ def _prompt_of(card: Said, prompts: dict[str, str]) -> str:
 
 
 def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
-    """Each reply is in its agent's input once, with the mark that says so; a second time must be told."""
+    """Each reply is in its agent's input once and has the mark for it. If it is there twice, the thread must
+    say so."""
     inputs: dict[str, Counter[str]] = defaultdict(Counter)
     for task in ledger.tasks:
         inputs[task.prompt].update(task.inputs)
@@ -119,7 +120,7 @@ def _judge_replies(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> 
 
 
 def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> None:
-    """No reply comes before one that was written, and had arrived, earlier."""
+    """A reply is not in the input before one that was written, and had arrived, earlier."""
     threads: dict[Place, list[Written]] = defaultdict(list)
     for reply in written:
         threads[reply.place].append(reply)
@@ -137,7 +138,7 @@ def _judge_order(tally: Tally, ledger: Ledger, written: Sequence[Written]) -> No
 
 
 def _had_arrived(ledger: Ledger, first: Written, second: Written) -> bool:
-    """Whether the first had been taken before the second was brought at all."""
+    """Return whether Slack had the ack of the first reply before it sent the second one."""
     one, other = (_arrival(ledger, reply) for reply in (first, second))
     if one is None or other is None or one.acked_at is None or other.sent_at is None:
         return False
@@ -149,7 +150,7 @@ def _arrival(ledger: Ledger, reply: Written) -> Delivery | None:
 
 
 def _judge_notices(tally: Tally, ledger: Ledger) -> None:
-    """Each complete and each failed is told once, and what is told is in the order in which it happened."""
+    """Each completed and each failed turn is announced once, and notices are in the order of the events."""
     threads, places = ledger.threads(), {card.task_id: card.place for card in ledger.cards()}
     for task in ledger.tasks:
         place = places.get(task.id)
@@ -171,7 +172,7 @@ def _judge_notices(tally: Tally, ledger: Ledger) -> None:
 
 
 def _judge_cards(tally: Tally, ledger: Ledger) -> None:
-    """Each card shows how its task stands."""
+    """Each card shows the state of its task."""
     tasks: dict[str, TaskLedger] = {task.id: task for task in ledger.tasks}
     for card in ledger.cards():
         task = tasks.get(card.task_id)

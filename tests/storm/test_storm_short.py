@@ -25,7 +25,8 @@ SHORT = Plan(
 
 @pytest.mark.timeout(240)
 async def test_nothing_is_lost_doubled_or_out_of_order_in_a_storm(tmp_path: Path) -> None:
-    """Thirty tasks with three replies each; whoever they are asked of dies, sleeps, and is cut off."""
+    """Thirty tasks with three replies each succeed while processes are killed and stopped and connections are
+    cut."""
     async with storm(SHORT, tmp_path) as made:
         tally = await made.run()
 
