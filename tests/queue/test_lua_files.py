@@ -1,6 +1,6 @@
 """Loading Lua scripts: what is put together, and what is refused."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,14 +17,19 @@ FILES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def lua_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package with these files."""
-    folder = tmp_path / "example" / "lua"
+@pytest.fixture(autouse=True, scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A package that has these files."""
+    root = tmp_path_factory.mktemp("root")
+    folder = root / "package_of_scripts" / "example" / "lua"
     folder.mkdir(parents=True)
+    (root / "package_of_scripts" / "__init__.py").touch()
     for name, text in FILES.items():
         (folder / f"{name}.lua").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(lua_files, "files", lambda _package: tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(root)
+        patch.setattr(lua_files, "PACKAGE", "package_of_scripts")
+        yield
 
 
 def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:

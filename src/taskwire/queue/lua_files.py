@@ -8,12 +8,14 @@ once. `const.NAME` in the text is replaced by the value that Python gives that n
 A file is read when the module that uses it is imported. What does not fit raises `LuaFileError` there.
 """
 
+import pkgutil
 import re
 from functools import cache
-from importlib.resources import files
+from typing import NamedTuple
 
+PACKAGE = "taskwire"
 _REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
-_CONSTANT = re.compile(r"\bconst\.(\w+)")
+_CONSTANT = re.compile(r"const\.(\w+)")
 _FIT_FOR_QUOTES = re.compile(r"[^'\\\n]*")
 
 
@@ -34,37 +36,33 @@ def load(name: str, **constants: str | int) -> str:
 
 def assemble(name: str) -> str:
     """Return a script with its libraries, before any constant is put in."""
-    return "".join(_text(each) for each in _in_order(name))
+    return "".join(_file(each).text for each in _in_order(name))
+
+
+class _File(NamedTuple):
+    requires: tuple[str, ...]
+    text: str
+
+
+@cache
+def _file(name: str) -> _File:
+    folder, _, file = name.partition("/")
+    try:
+        found = pkgutil.get_data(PACKAGE, f"{folder}/lua/{file}.lua") or b""
+    except OSError as error:
+        raise LuaFileError(f"there is no Lua file for {name}") from error
+    head, _, text = found.decode().partition("\n\n")
+    if not head.startswith("--") or not text:
+        raise LuaFileError(f"{name} needs a comment, a blank line and then its text")
+    return _File(tuple(each for line in _REQUIRES.findall(head) for each in line.split(", ")), f"\n{text}")
 
 
 def _in_order(name: str, within: tuple[str, ...] = ()) -> list[str]:
     """List a file after all the libraries that it requires, each of them once."""
     if name in within:
         raise LuaFileError(f"{name} requires itself: {' > '.join((*within, name))}")
-    required = [each for library in _requires(name) for each in _in_order(library, (*within, name))]
+    required = [each for library in _file(name).requires for each in _in_order(library, (*within, name))]
     return [*dict.fromkeys(required), name]
-
-
-def _requires(name: str) -> list[str]:
-    head, _, _ = _read(name).partition("\n\n")
-    return [each for line in _REQUIRES.findall(head) for each in line.split(", ")]
-
-
-def _text(name: str) -> str:
-    head, _, text = _read(name).partition("\n\n")
-    if not head.startswith("--") or not text:
-        raise LuaFileError(f"{name} needs a comment, a blank line and then its text")
-    return f"\n{text}"
-
-
-@cache
-def _read(name: str) -> str:
-    folder, _, file = name.partition("/")
-    path = files("taskwire") / folder / "lua" / f"{file}.lua"
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise LuaFileError(f"there is no Lua file for {name}") from error
 
 
 def _literal(name: str, value: str | int) -> str:
