@@ -27,8 +27,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "observes": frozenset(),
     # Asks for a place for a call to Slack.
     "paces": frozenset({"method"}),
-    # Writes a step outside any turn.
-    "writes": frozenset({"step"}),
+    # Writes a batch without a lease.
+    "writes": frozenset({"batch"}),
     # A process makes one at a time, for everybody.
     "serial": frozenset(),
 }

@@ -138,7 +138,7 @@ class Namer:
         elif "paces" in head.roles:
             name = f"{name} {words['method']}"
         elif "writes" in head.roles:
-            operation, first, *_ = json.loads(words["step"])[0]
+            operation, first, *_ = json.loads(words["batch"])[0]
             name = f"{name} {operation} {_kind(first)}"
         is_own = self._is_own(name)
         return Named(

@@ -188,7 +188,7 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
     """Also what stands before it is not written."""
     batch = Batch().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
 
-    with pytest.raises(ResponseError, match="not a step"):
+    with pytest.raises(ResponseError, match="not an operation"):
         await engine.queue.write(batch)
 
     assert await engine.written() == []
@@ -211,7 +211,7 @@ async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
-    with pytest.raises(ResponseError, match="not a step"):
+    with pytest.raises(ResponseError, match="not an operation"):
         await engine.queue.write(batch)
 
     assert await engine.due() == {}

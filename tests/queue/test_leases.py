@@ -251,7 +251,7 @@ async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: E
     await engine.connections.commands.set(engine.keys.link("L1"), "no hash")
     batch = Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1")
 
-    with pytest.raises(ResponseError, match="not a step"):
+    with pytest.raises(ResponseError, match="not an operation"):
         await engine.ends(turn, batch)
 
     assert await engine.due() == {LIST: 10}

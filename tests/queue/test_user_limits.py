@@ -137,7 +137,7 @@ async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     else:
         taking = inbox.accept("click", f"{ts}:U1", batch, user_limit)
 
-    with pytest.raises(TryLater, match="not a step: ZADD"):
+    with pytest.raises(TryLater, match="not an operation: ZADD"):
         await taking
 
     kinds = ("memory", "claim", "parked", "queue", "x")

@@ -16,6 +16,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "taskwire"
 FILES = {f"{path.parent.parent.name}/{path.stem}": path for path in sorted(SOURCE.glob("*/lua/*.lua"))}
 SCRIPTS = [name for name in FILES if "." in name]
 LIBRARIES = [name for name in FILES if "." not in name]
+LONGEST_LINE = 110
 # What Redis has, of Lua 5.1 and of its own; and `const`, which is replaced before Redis sees it.
 LUA = {
     "error",
@@ -85,3 +86,15 @@ def test_each_script_is_loaded_and_each_library_required() -> None:
     assert len(SCRIPTS) > 40
     assert [name for name in SCRIPTS if f'("{name}"' not in re.sub(r"\(\s+", "(", modules)] == []
     assert set(LIBRARIES) == required
+
+
+def test_no_line_is_longer_than_in_python() -> None:
+    """The formatter does not know these files."""
+    too_long = [
+        f"{name}:{number}"
+        for name, path in FILES.items()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if len(line) > LONGEST_LINE
+    ]
+
+    assert too_long == []

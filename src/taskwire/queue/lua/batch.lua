@@ -5,7 +5,7 @@
 -- operation.
 -- requires: queue/dead_letters
 
--- A letter a word: k a key, w anything, n a number, p a place in a list. After + comes what may come again.
+-- One letter for each word: k a key, w anything, n a number, p a place in a queue. What follows + may repeat.
 local SHAPES = {
   append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', PEXPIRE = 'kn', SET = 'kw', ZADD = 'k+nw', ZREM = 'k+w',
@@ -31,8 +31,8 @@ local function is_shaped(words, shape)
   end
   return true
 end
-local function is_right(step)
-  local op, words = step[1], {unpack(step, 2)}
+local function is_right(operation)
+  local op, words = operation[1], {unpack(operation, 2)}
   if op == 'expiring' then
     op = words[3]
     if not fits(words[2], 'n') then return false end
@@ -49,19 +49,21 @@ local function named(word, link)
   return at and word:sub(1, at - 1) .. link .. word:sub(at + 1) or word
 end
 local function checked(encoded, link)
-  local steps = cjson.decode(encoded)
-  for _, step in ipairs(steps) do
-    if link then step[2] = named(step[2], link) end
-    if not is_right(step) then error('not a step: ' .. tostring(step[1]) .. ' ' .. tostring(step[2]), 0) end
+  local operations = cjson.decode(encoded)
+  for _, operation in ipairs(operations) do
+    if link then operation[2] = named(operation[2], link) end
+    if not is_right(operation) then
+      error('not an operation: ' .. tostring(operation[1]) .. ' ' .. tostring(operation[2]), 0)
+    end
   end
-  return steps
+  return operations
 end
 
 local ops = {}
-local function run(steps)
-  for _, step in ipairs(steps) do
-    local op = table.remove(step, 1)
-    if ops[op] then ops[op](unpack(step)) else redis.call(op, unpack(step)) end
+local function run(operations)
+  for _, operation in ipairs(operations) do
+    local op = table.remove(operation, 1)
+    if ops[op] then ops[op](unpack(operation)) else redis.call(op, unpack(operation)) end
   end
 end
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
@@ -96,7 +98,7 @@ function ops.expiring(key, ms, command, ...)
 end
 function ops.keep_newest(key, most)
   most = tonumber(most)
-  -- Not at each write: sorting costs.
+  -- Sorting is expensive, so it is not done at each write.
   if redis.call('HLEN', key) < 2 * most then return end
   local fields = redis.call('HKEYS', key)
   table.sort(fields)
@@ -104,23 +106,25 @@ function ops.keep_newest(key, most)
 end
 function ops.adopt(kept, link)
   for at, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
-    local is_good, steps = pcall(checked, entry, link)
+    local is_good, operations = pcall(checked, entry, link)
     if is_good then
-      run(steps)
+      run(operations)
     else
-      -- Another version has kept it. It must not stop the link from being made, and becomes a job of its own,
-      -- which stands where the job in it would stand.
+      -- Another version has parked this batch. It must not keep the link from being made, so it becomes a job
+      -- of its own, in the place of the job that is in it.
       local id, score = 'parked:' .. whole(now) .. ':' .. at, 'next'
-      local is_json, operations = pcall(cjson.decode, entry)
-      for _, step in ipairs(is_json and type(operations) == 'table' and operations or {}) do
-        if type(step) == 'table' and step[2] == 'to_coder:@' and tonumber(step[4]) then score = step[4] end
+      local is_json, decoded = pcall(cjson.decode, entry)
+      for _, operation in ipairs(is_json and type(decoded) == 'table' and decoded or {}) do
+        if type(operation) == 'table' and operation[2] == 'to_coder:@' and tonumber(operation[4]) then
+          score = operation[4]
+        end
       end
       local work = {kind = 'parked_batch', batch = entry}
       put('to_coder:' .. link, id, score, '0', 'new', cjson.encode({id = id, work = work}))
     end
   end
   redis.call('DEL', kept)
-  -- Nobody has to look for the thread any more.
+  -- The thread need not be searched for any more.
   local lost = 'lost_threads:' .. kept:sub(#prefix + #'parked:' + 1)
   for _, id in ipairs(redis.call('ZRANGE', (queue_keys(lost)), 0, -1)) do drop(lost, id) end
   settle(lost)

@@ -42,7 +42,7 @@ local function data_loss_of(name, since)
   local data_loss = redis.call('GET', prefix .. 'data_loss')
   local at = data_loss and tonumber(data_loss:match('^(%d+)'))
   if not at or now - at >= const.DOUBTED_MS and since > at then return '' end
-  -- Of a task that was asked for afterwards nothing is from before.
+  -- A task that was asked for after the loss has nothing from before it.
   local record = redis.call('HGET', prefix .. 'link:' .. (name:match(':(.*)') or ''), 'record') or ''
   local made = tonumber(record:match('"made_at":"(%d+)') or '0') * 1000
   return made <= at + const.SILENCE_MS and data_loss or ''

@@ -26,7 +26,9 @@ for i = 1, #known, 2 do
     if tonumber(known[j]) >= format then newest = math.max(newest, seen) end
   end
   local due = {}
-  if format > mine then due = redis.call('ZRANGE', place_for(known[i]), 0, const.MOST_LEFT - 1, 'WITHSCORES') end
+  if format > mine then
+    due = redis.call('ZRANGE', place_for(known[i]), 0, const.MOST_LEFT - 1, 'WITHSCORES')
+  end
   for k = 1, #due, 2 do
     local name = due[k]
     local _, jobs = queue_keys(name)

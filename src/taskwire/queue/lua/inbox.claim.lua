@@ -2,16 +2,16 @@
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim (claims)
--- ARGV: prefix, time, claim, ttl, step, limit, token, is_promised?
-local claim, ttl, step, token, is_promised = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8] == '1'
-local limit, steps, outcome = limit_of(ARGV[6]), checked(step), 'claimed'
+-- ARGV: prefix, time, claim, ttl, batch, limit, token, is_promised?
+local claim, ttl, batch, token, is_promised = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8] == '1'
+local limit, operations, outcome = limit_of(ARGV[6]), checked(batch), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if is_full(steps) then return 'rejected' end
+  if is_full(operations) then return 'rejected' end
   local chosen
-  outcome, chosen = apply_limit(limit, claim, nil, step)
-  if chosen ~= step then steps = checked(chosen) end
+  outcome, chosen = apply_limit(limit, claim, nil, batch)
+  if chosen ~= batch then operations = checked(chosen) end
 end
 local before = seen_before(claim, ttl, token, is_promised, outcome)
 if before then return before end
-run(steps)
+run(operations)
 return outcome

@@ -3,27 +3,27 @@
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim_in_thread (claims)
--- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, step, unknown, limit, token,
+-- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, batch, unknown, limit, token,
 --   is_promised?
-local claim, ttl, thread, kept, kept_ttl, is_ours, step =
+local claim, ttl, thread, kept, kept_ttl, is_ours, batch =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local unknown, token, is_promised = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
 local link = redis.call('GET', thread)
 if not link and is_ours ~= '1' then return 'not_ours' end
-local limit, steps, outcome = limit_of(ARGV[11], link), checked(step, link), 'claimed'
+local limit, operations, outcome = limit_of(ARGV[11], link), checked(batch, link), 'claimed'
 if not is_promised and redis.call('EXISTS', claim) == 0 then
-  if link and is_full(steps) then return 'rejected' end
+  if link and is_full(operations) then return 'rejected' end
   local chosen
-  outcome, chosen = apply_limit(limit, claim, link or thread, step)
-  if chosen ~= step then step, steps = chosen, checked(chosen, link) end
+  outcome, chosen = apply_limit(limit, claim, link or thread, batch)
+  if chosen ~= batch then batch, operations = chosen, checked(chosen, link) end
 end
 local before = seen_before(claim, ttl, token, is_promised, link and outcome or 'parked')
 if before then return before end
 if link then
-  run(steps)
+  run(operations)
   return outcome
 end
-redis.call('RPUSH', kept, step)
+redis.call('RPUSH', kept, batch)
 redis.call('LTRIM', kept, -MOST_REPLIES, -1)
 redis.call('PEXPIRE', kept, kept_ttl)
 run(unknown)

@@ -6,7 +6,7 @@
 
 local function seen_before(claim, ttl, token, is_promised, outcome)
   if redis.call('SET', claim, outcome .. ' ' .. token, 'NX', 'PX', ttl) then return nil end
-  -- A write, so that the replicas are known to have what was written before it.
+  -- WAIT covers the last write: after this one, the replicas are known to have the earlier ones too.
   redis.call('PEXPIRE', claim, ttl)
   local was, whose = redis.call('GET', claim):match('^([%a_]+) (%x+)$')
   return whose == token and not is_promised and was or 'duplicate'
@@ -17,7 +17,7 @@ local function most_beside(queue_kind, job_kind)
   if queue_kind == 'intake' then return MOST_ASKED end
   if queue_kind == 'thread_answers' then return MOST_TOLD end
   if queue_kind == 'to_thread' then return job_kind == const.TOO_MANY and 2 * MOST_TOLD or MOST_TOLD end
-  -- A pause is what helps where too many replies wait, and an edit of one of them must not be missed.
+  -- A pause helps where too many replies wait, and the edit of a waiting reply must not be lost.
   if queue_kind ~= 'to_coder' or job_kind == 'reply_changed' then return math.huge end
   return job_kind == const.REPLY_KIND and MOST_REPLIES or MOST_REPLIES + MOST_ASKED
 end
@@ -28,15 +28,15 @@ local function waiting_in(name, job_kind)
   if job_kind == const.REPLY_KIND then
     return redis.call('ZCARD', order) + redis.call('HLEN', prefix .. 'held:' .. link)
   end
-  -- However many replies one button has sent again: what goes ahead of them is not refused for that.
+  -- One button can send many replies again. What goes ahead of them is not rejected because of them.
   return redis.call('ZCOUNT', order, '-inf', '(' .. whole(IN_TURN))
 end
-local function is_full(steps)
-  for _, step in ipairs(steps) do
-    if step[1] == 'append' then
-      local job_kind = step[3]:match('^[%a_]*')
-      local most = most_beside(step[2]:match('^[%a_]*'), job_kind)
-      if most < math.huge and waiting_in(step[2], job_kind) >= most then return true end
+local function is_full(operations)
+  for _, operation in ipairs(operations) do
+    if operation[1] == 'append' then
+      local job_kind = operation[3]:match('^[%a_]*')
+      local most = most_beside(operation[2]:match('^[%a_]*'), job_kind)
+      if most < math.huge and waiting_in(operation[2], job_kind) >= most then return true end
     end
   end
   return false

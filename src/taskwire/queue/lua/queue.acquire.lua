@@ -17,7 +17,7 @@ local function first_of(place, index)
     if not first[1] or tonumber(first[2]) > now then return end
     local at = redis.call('ZSCORE', place, first[1])
     if at == first[2] then return first end
-    -- A version that knows of no index has moved the list, or holds it.
+    -- A version that does not know the index has moved the queue, or holds its lease.
     if at then
       redis.call('ZADD', place .. index, at, first[1])
     else
@@ -25,7 +25,7 @@ local function first_of(place, index)
     end
   end
 end
-local function next_list()
+local function next_queue()
   for _, index in ipairs(ignores_priority and {} or ahead) do
     for _, place in ipairs(places) do
       local first = first_of(place, index)
@@ -40,7 +40,7 @@ local function next_list()
   return longest
 end
 for _ = 1, 100 do
-  local first = next_list()
+  local first = next_queue()
   if not first[1] then return {whole(now), ''} end
   if tonumber(first[2]) > now then return {whole(now), first[2]} end
   local name = first[1]
@@ -50,7 +50,7 @@ for _ = 1, 100 do
   local pinned = redis.call('HGET', state, 'attempt_job')
   local not_before = head and tonumber(redis.call('HGET', jobs, 'not_before|' .. head) or '0') or 0
   if not body then
-    -- A head without a body cannot be carried out by anybody; the list goes on without it.
+    -- No process can run a job without a body; the queue goes on without it.
     if head then drop(name, head) end
     redis.call('HDEL', state, 'attempt', 'attempt_job', 'attempt_until', 'held_until', 'token', 'takes',
                'first_take')

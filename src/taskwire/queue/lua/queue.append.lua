@@ -2,6 +2,6 @@
 -- requires: queue/fence, queue/batch
 
 -- script: queue.append (writes)
--- ARGV: prefix, time, step
+-- ARGV: prefix, time, batch
 run(checked(ARGV[3]))
 return 'written'

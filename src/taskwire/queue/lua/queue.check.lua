@@ -2,6 +2,6 @@
 -- requires: queue/fence, queue/batch
 
 -- script: queue.check
--- ARGV: prefix, time, step
+-- ARGV: prefix, time, batch
 checked(ARGV[3])
 return 1

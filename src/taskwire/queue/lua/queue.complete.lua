@@ -2,9 +2,9 @@
 -- requires: queue/fence, queue/batch
 
 -- script: queue.complete (ends)
--- ARGV: prefix, time, queue, token, id, version, kind, delay, job, step, compensation, trouble
+-- ARGV: prefix, time, queue, token, id, version, kind, delay, job, batch, compensation, trouble
 local name, token, id, version, kind = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local delay, body, steps, compensation = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
+local delay, body, operations, compensation = tonumber(ARGV[8]), ARGV[9], checked(ARGV[10]), checked(ARGV[11])
 local trouble = ARGV[12]
 local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then
@@ -18,7 +18,7 @@ elseif trouble ~= 'same' and (redis.call('HGET', state, 'trouble') or ''):match(
   redis.call('HSET', state, 'trouble', trouble .. ' ' .. whole(now))
 end
 if kind == 'unknown' then
-  -- The attempt stays pinned: whoever takes the list next reads back, when nothing can land any more.
+  -- The attempt stays pinned. The next lease reconciles it, when it can no longer land.
   local ends = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   ends = whole(math.max(ends, now + delay))
   redis.call('HSET', state, 'held_until', ends)
@@ -37,6 +37,6 @@ elseif kind == 'retry' and is_same then
   if body ~= '' then redis.call('HSET', jobs, 'body|' .. id, body) end
   if name:sub(1, 9) == 'receipts:' then redis.call('ZADD', order, 'XX', not_before, id) end
 end
-run(steps)
+run(operations)
 settle(name)
 return 'ended'

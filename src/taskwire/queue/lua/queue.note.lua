@@ -2,9 +2,9 @@
 -- requires: queue/fence, queue/batch
 
 -- script: queue.note
--- ARGV: prefix, time, queue, token, step
-local name, token, steps = ARGV[3], ARGV[4], checked(ARGV[5])
+-- ARGV: prefix, time, queue, token, batch
+local name, token, operations = ARGV[3], ARGV[4], checked(ARGV[5])
 local order, jobs, state = queue_keys(name)
 if redis.call('HGET', state, 'token') ~= token then return 'lost' end
-run(steps)
+run(operations)
 return 'written'

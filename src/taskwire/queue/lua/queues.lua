@@ -17,7 +17,7 @@ local function clock()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local now = clock()
-local EMPTY_LIST_MS = 3600000
+local EMPTY_QUEUE_MS = 3600000
 local function whole(n) return string.format('%.0f', n) end
 local function queue_keys(name)
   local base = prefix .. 'queue:' .. name .. ':'
@@ -32,9 +32,8 @@ local function head_of(name)
   local order, jobs, state = queue_keys(name)
   return redis.call('HGET', state, 'attempt_job') or redis.call('ZRANGE', order, 0, 0)[1]
 end
--- A list that has work stands in a place: in `ready` or, where only a newer version can read its next job, in
--- `newer:` with the oldest format that may. An older process never looks there, so nothing else is kept
--- waiting.
+-- A queue that has work stands in a place: in `ready`, or in `newer:FORMAT` if only versions from that format
+-- on can read its next job. An older process never looks there, so that job keeps nothing else waiting.
 local function place_for(format) return format == '' and ready or prefix .. 'newer:' .. format end
 local function format_of(name)
   local _, jobs = queue_keys(name)
@@ -46,14 +45,14 @@ local function place_of(name)
   local _, _, state = queue_keys(name)
   return place_for(redis.call('HGET', state, 'format') or '')
 end
--- Beside each place, which holds all its lists, three hold those that go before the rest: what people ask and
--- what calls them, what else is done and said, and the receipts. Of the cards only
--- new ones are in any of them.
+-- A place holds all its queues. Beside it, three indexes hold those that go before the rest: first what
+-- people ask for and what calls them, then what else is done and said, then the receipts. Of cards, only new
+-- ones are in an index.
 local calls, acts, receipts = ':calls', ':acts', ':receipts'
 local ahead = {calls, acts, receipts}
 local function is_call_near(name)
   local order, jobs = queue_keys(name)
-  -- No text in a job looks like this: its quotation marks are escaped.
+  -- Text inside a job cannot look like this, because its quotation marks are escaped.
   for _, id in ipairs(redis.call('ZRANGE', order, 0, NEAR - 1)) do
     local body = redis.call('HGET', jobs, 'body|' .. id)
     if body and body:find('"is_call":true', 1, true) then return true end
@@ -69,7 +68,7 @@ local function index_of(name)
   if kind == 'receipts' then return receipts end
   local is_of_person = kind == 'intake' or kind == 'handed_over_answers' or kind == 'direct_messages'
   if is_of_person or kind == 'to_thread' and is_call_near(name) then return calls end
-  -- Replies that wait for their agent are tried again and again, and keep nobody else waiting.
+  -- Replies that wait for their agent are tried again and again; they must not keep others waiting.
   local first = kind == 'to_coder' and redis.call('ZRANGE', (queue_keys(name)), 0, 0, 'WITHSCORES')[2]
   return first and tonumber(first) < IN_TURN and calls or acts
 end
@@ -104,14 +103,14 @@ local function settle(name)
   local head = head_of(name)
   if not head then
     not_due(name)
-    if redis.call('EXISTS', state) == 1 then redis.call('PEXPIRE', state, EMPTY_LIST_MS) end
+    if redis.call('EXISTS', state) == 1 then redis.call('PEXPIRE', state, EMPTY_QUEUE_MS) end
     return
   end
   local due = now
   local pinned = tonumber(redis.call('HGET', state, 'attempt_until') or '0')
   local not_before = tonumber(redis.call('HGET', jobs, 'not_before|' .. head) or '0')
   if pinned > 0 then not_before = pinned end
-  -- What has been due for a while keeps its place among the lists, whatever is appended to it.
+  -- A queue that has been due for a while keeps its place among the queues, whatever is appended to it.
   local was = tonumber(redis.call('ZSCORE', place_of(name), name) or '') or due
   if not_before > due then due = not_before elseif was < due then due = was end
   due_at(name, due)
@@ -122,7 +121,7 @@ local function put(name, id, score, delay, mode, body)
   local order, jobs, state = queue_keys(name)
   local not_before = now + tonumber(delay)
   if mode ~= 'newest' and redis.call('HEXISTS', jobs, 'body|' .. id) == 1 then
-    -- What is in hand, and may have begun too early, is not what its holder ends.
+    -- The job may be running already. Its lease then completes an old version, and the job runs once more.
     if mode == 'again' then redis.call('HSET', jobs, 'version|' .. id, new_version(state)) end
     return
   end

@@ -5,7 +5,7 @@
 -- ARGV: prefix, time
 local kinds, found = {}, {whole(redis.call('ZCARD', letters_order))}
 local due = redis.call('ZRANGE', ready, 0, const.MOST_LISTS - 1, 'WITHSCORES')
--- What waits for a newer version is no less there.
+-- What waits for a newer version is counted too.
 for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
   local there = redis.call('ZRANGE', prefix .. 'newer:' .. format, 0, const.MOST_LISTS - 1, 'WITHSCORES')
   for _, each in ipairs(there) do due[#due + 1] = each end

@@ -13,7 +13,7 @@ local function is_too_much(key, at, most)
   end
   return false
 end
--- The limit, if there is one. Each step that may be chosen is looked at: to choose one is to write already.
+-- The limit, or nil. Both of its batches are checked here, because choosing one already writes.
 local function limit_of(encoded, link)
   if encoded == '' then return nil end
   local limit = cjson.decode(encoded)
@@ -21,10 +21,10 @@ local function limit_of(encoded, link)
   checked(limit.if_limited, link)
   return limit
 end
--- What becomes of a new delivery, and the step that is written then, still encoded. A button may name any
--- link: those that are not there count together.
-local function apply_limit(limit, claim, where, step)
-  if not limit then return 'claimed', step end
+-- The outcome of a new delivery, and the batch to write, still encoded. A button may name any link; links
+-- that do not exist are counted together.
+local function apply_limit(limit, claim, where, batch)
+  if not limit then return 'claimed', batch end
   if not where then
     local is_there = limit.link ~= '' and redis.call('EXISTS', prefix .. 'link:' .. limit.link) == 1
     where = is_there and limit.link or ''
@@ -35,7 +35,7 @@ local function apply_limit(limit, claim, where, step)
     redis.call('ZADD', counted, whole(limit.at_ms), claim)
     redis.call('ZREMRANGEBYRANK', counted, 0, -MOST_COUNTED - 1)
     redis.call('PEXPIRE', counted, COUNTED_MS)
-    return 'claimed', step
+    return 'claimed', batch
   end
   local is_first = redis.call('SET', prefix .. 'notes:told-limit:' .. name, '1', 'NX', 'PX', WINDOW)
   if is_first then return 'limit_told', limit.if_told end

@@ -3,7 +3,7 @@
 
 -- script: polls.observe (polls, observes)
 -- ARGV: prefix, time, account, number, looks...
--- The look that waits behind all others gives way to one that shows the task in the same condition.
+-- The last observation in the queue is replaced by a newer one that shows the task in the same condition.
 local function overtaken(name, n, is_same_state)
   local order, id = queue_keys(name), 'observed:' .. n
   if redis.call('ZRANGE', order, -1, -1)[1] ~= id then return end
@@ -33,7 +33,7 @@ for i = 5, #ARGV, 6 do
       local n, score = old[5] or '0', nil
       score = overtaken(name, n, old[4] == condition)
       if not score then n = whole(redis.call('HINCRBY', key, 'observations', 1)) end
-      -- The job's id is the first thing in its text.
+      -- The id is the first thing in the text of the job.
       put(name, 'observed:' .. n, score or 'next', '0', 'newest', (job:gsub('@N@', n, 1)))
     end
   end
