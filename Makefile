@@ -31,7 +31,7 @@ test: setup ## run the tests, two processes for each core; choose with ARGS="-k 
 	@echo "Looking for tests, for half a minute. All tests take about fifteen minutes; ARGS=\"-k words\" chooses ..."
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
-check: setup ## format, lint, types, imports, sizes, Lua
+check: setup ## format, lint, types, imports, sizes, globals in Lua
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

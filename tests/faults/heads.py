@@ -1,12 +1,12 @@
-"""Heads: what a script says of itself where it is made, in Lua's comments; the proof reads them.
+"""Heads: what a script says of itself in the Lua comment before its first line; the proof reads them.
 
     -- script: queue.begin (begins)
     -- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
     -- answer: time, queue, id, job, ...
 
-The first two lines every script has; `?` stands behind a word that may be absent, `...` behind the last if
-more may come. The roles, in brackets, say what a script is for the proof (`ROLES`): it is known by nothing
-else, so that names, keys and places of words may change.
+Every script has the first two lines. `?` follows a word that may be absent; `...` follows the last word if
+more may come. The roles, in brackets, say what a script is for the proof (`ROLES`). The proof knows it by
+nothing else, so names, keys and places of words may change.
 """
 
 import hashlib
