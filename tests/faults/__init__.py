@@ -1,1 +1,1 @@
-"""What breaks: networks, processes, answers."""
+"""Tests with broken networks, killed processes and lost answers."""

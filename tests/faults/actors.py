@@ -1,7 +1,7 @@
-"""Actors: each is a person with a channel of their own, who goes through a flow while something goes wrong.
+"""Actors. Each is a person with a channel of their own, who runs a flow while something goes wrong.
 
-Many go side by side through one bot. Whose a call is, is told by the names in it: the person's, the
-channel's, the task's, the link's. What bears no name belongs to whoever goes alone.
+Many actors use one bot at the same time. A call belongs to the actor whose name is in it: the person, the
+channel, the task or the link. A call without a name belongs to an actor only while no other actor is running.
 """
 
 import re
@@ -16,15 +16,15 @@ from taskwire_sandbox.slack import SlackSandbox
 from .points import Aim, Call, Fault, Kind, Point
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# What people or Coder have brought about: they act whenever they like.
+# Calls that people or Coder cause. They can come at any moment.
 _FROM_OUTSIDE = (Kind.CLAIM, Kind.SWEEP)
-# However a list or a record of a link is called, its id comes behind.
+# A link's id, which follows the name of a queue or of a link's record.
 _LINK = re.compile(r"\b[a-z_]+:((?:task-)?[0-9a-f]{12})\b")
 
 
 @dataclass(eq=False)
 class Actor:
-    """A person, their place, and how far they are."""
+    """A person, their channel, and their progress through the flow."""
 
     number: int
     name: str
@@ -32,37 +32,37 @@ class Actor:
     channel: str
     task: PuppetTask | None = None
     thread_ts: str = ""
-    # How often this actor has gone through its flow.
+    # How often this actor has run its flow.
     turn: int = 0
     aim: Aim | None = None
-    # What of it comes next.
+    # The part of the aim that comes next.
     target: Aim | None = None
-    # Whether it still can: after a death nothing more is to go wrong.
+    # Whether the target can still strike. After the last planned death, nothing more goes wrong.
     is_aimed: bool = False
     is_going: bool = False
     is_struck: bool = False
-    # It has come to the point at which the bot dies, and goes no further.
+    # Whether the actor is stopped at the point at which the bot is to die.
     is_held: bool = False
-    # How many of its deliveries the bot has claimed since it went.
+    # How many of its deliveries the bot has claimed in this run.
     taken: int = 0
     failure: str = ""
     counts: Counter[str] = field(default_factory=Counter)
     points: list[Point] = field(default_factory=list)
-    # What came before the last death.
+    # The points before the last death.
     earlier: list[Point] = field(default_factory=list)
-    # Those that could only be told to be this actor's because nobody else went.
+    # The points that belong to this actor only because no other actor was running.
     alone: set[Point] = field(default_factory=set)
-    # Those before which something else may have happened since the one before.
+    # The points before which something else may have happened since the previous point.
     apart: set[Point] = field(default_factory=set)
-    # How many of its calls are being carried out; what Coder showed at the last one.
+    # How many of its calls are being executed, and what Coder showed at the last call.
     under_way: int = 0
     shown_last: object = None
-    # Whether the flow goes on with what the bot's poll sees; what of the task Coder has listed last, and
-    # what of that the bot has written down.
+    # Whether the flow depends on the bot's polls. `listed` is the task's state when Coder last answered a
+    # poll. `seen` is the part of it that the bot has written to Redis.
     is_watched: bool = False
     listed: object = None
     seen: object = None
-    # What had been said in the channel, and shown to the person alone, before they went.
+    # What the bot had said in the channel, and shown to the person only, before this run.
     before: set[str] = field(default_factory=set)
     shown_before: int = 0
     builds_before: int = 0
@@ -74,7 +74,7 @@ class Actor:
         return f"{self.name} ({self.aim}): {points}. {seen}"
 
     def begin(self, aim: Aim | None) -> None:
-        """Go once more, to whatever end."""
+        """Start another run of the flow, with this aim."""
         self.aim, self.target, self.is_aimed = aim, aim, aim is not None
         self.is_going, self.is_struck, self.is_held = True, False, False
         self.turn, self.taken, self.failure = self.turn + 1, 0, ""
@@ -90,13 +90,13 @@ class Actor:
         self.under_way = 0
 
     def goes_on(self) -> None:
-        """Go on in the hands of another bot, which may be going to die too."""
+        """Continue with the next bot, which may be going to die too."""
         again = self.target.again if self.target is not None and self.is_held else None
         self.target, self.is_aimed, self.is_held = again, again is not None, False
         self._count_anew()
 
     def strikes(self, point: Point) -> Fault | None:
-        """What goes wrong at a point, if anything."""
+        """Return what goes wrong at a point, if anything."""
         if self.target is None or not self.is_aimed or self.target.point != point:
             return None
         self.is_struck, self.is_aimed = self.target.again is None, False
@@ -104,7 +104,7 @@ class Actor:
         return self.target.fault
 
     def passes(self, call: Call, *, is_alone: bool) -> Point:
-        """Come to the next point of this name."""
+        """Count the next point with this name, and return it."""
         self.counts[call.name] += 1
         point = Point(call, self.counts[call.name])
         shown = self.shown()
@@ -117,7 +117,7 @@ class Actor:
         return point
 
     def shown(self) -> object:
-        """What Coder shows of the task now."""
+        """Return what Coder shows of the task now."""
         if self.task is None or self.task.is_deleted:
             return None if self.task is None else "gone"
         latest = self.task.builds[-1]
@@ -125,32 +125,32 @@ class Actor:
         return self.task.id, self.task.status, self.task.state, latest.number, latest.job_status, len(reports)
 
     def meets(self, call: str) -> bool:
-        """Whether the bot hears something else than it asked for, or nothing, from this call."""
+        """Return whether the bot gets an error, or no answer, from this call."""
         return self.aim is not None and self.aim.point.call.name == call and not self.aim.fault.is_kill
 
     @property
     def is_untaken(self) -> bool:
-        """Whether the person knows that it has failed, and it has."""
+        """Return whether the person was told of a failure and the bot really did not take the delivery."""
         return bool(self.failure) and not self.taken
 
 
 class Names:
-    """Whose names are whose."""
+    """Which names belong to which actor."""
 
     def __init__(self) -> None:
         self._seats: dict[str, Actor] = {}
 
     def add(self, actor: Actor, *names: str) -> None:
-        """Let these be names of a actor's."""
+        """Register names of an actor."""
         for name in names:
             self._seats[name] = actor
 
     def whose(self, text: str) -> set[Actor]:
-        """Everybody who is named in a text."""
+        """Return all actors that are named in a text."""
         return {self._seats[word] for word in _WORD.findall(text) if word in self._seats}
 
     def learn(self, text: str) -> None:
-        """Take the links that are named beside one actor for its own."""
+        """Register the links in a text as an actor's, if the text names only this actor."""
         links = _LINK.findall(text)
         named = self.whose(text) if links else set()
         if len(named) == 1:
@@ -159,7 +159,7 @@ class Names:
 
 
 def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
-    """Everything that the bot has said in a actor's channel, threads included."""
+    """Return everything that the bot has said in an actor's channel, threads included."""
     said: list[Mapping[str, object]] = []
     for message in slack.messages(actor.channel):
         said.append(message)
@@ -169,10 +169,10 @@ def said_in(slack: SlackSandbox, actor: Actor) -> list[Mapping[str, object]]:
 
 
 def metadata(message: Mapping[str, object]) -> dict[str, str]:
-    """What a message of the bot's says of itself to programs."""
+    """Return the metadata of a message of the bot."""
     return cast("dict[str, dict[str, str]]", message["metadata"])["event_payload"]
 
 
 def texts(messages: Iterable[Mapping[str, object]]) -> list[str]:
-    """What messages say."""
+    """Return the texts of messages."""
     return [str(message["text"]) for message in messages]

@@ -1,9 +1,9 @@
-"""Real bots, each a process of its own, for whoever kills them by the hundred.
+"""Real bots, each in a process of its own, for tests that kill hundreds of them.
 
-`python -m tests.faults.bot` imports everything once and then forks: a bot takes a few milliseconds to be
-born instead of a second. Each runs as `taskwire run` has it, but for three things: the clock can be moved
-from outside, ticks (polls, times that have come) are asked for instead of being timed, and what it waits for
-in real time is short. It ends when whoever asked for it lets go of its line.
+`python -m tests.faults.bot` imports everything once and then forks, so a bot starts in milliseconds instead
+of a second. A bot runs as `taskwire run` does, with three differences. Its clock can be moved from outside.
+Its polls and timers run only on request. Its waits in real time are short. A bot ends when its line to the
+test is closed.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ from taskwire.telemetry import Mask, configure_logs
 
 from .clock import SharedClock
 
-# Long enough that what stands still while others go to their points is not taken anew.
+# So long that no lease lapses while one actor is stopped and others run to their points.
 LEASE_MS = 60_000
-# Every channel counts for itself alone, so that no flow waits for another one's place.
+# Limits are counted for each channel, so that no flow waits for another one's capacity.
 PACE = MethodLimits(None, each=Limit(interval_ms=100, burst=10))
 
 
 class Given(BaseModel):
-    """What one bot is born with."""
+    """The parameters of one bot."""
 
     environment: dict[str, str]
     log: Path
@@ -51,7 +51,7 @@ class Given(BaseModel):
 
 
 def timings(given: Given) -> Timings:
-    """What of the times is not moved by the clock is short; the rest is the product's own."""
+    """Return short timeouts for what the clock does not move. All other times are the product's own."""
     seconds = given.timeout_seconds
     return Timings(
         slack=SlackTimeouts(post=seconds, change=seconds, read=seconds, file=seconds),
@@ -65,7 +65,7 @@ def timings(given: Given) -> Timings:
 
 
 async def live(given: Given, loaded: Settings, mask: Mask) -> None:
-    """Run and do as one is told, until killed or left alone."""
+    """Run the bot and obey orders, until killed or until the line is closed."""
     configure_logs("info", "json", mask, sys.stdout)
     assert loaded.redis_url is not None
     url = loaded.redis_url.get_secret_value()
@@ -83,13 +83,13 @@ def _is_idle(parts: Parts) -> bool:
 
 
 async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Do what the line says, one thing after the other."""
+    """Carry out the orders of the line, one after the other."""
     while word := (await reader.readline()).decode().strip():
         answer = "done"
         try:
             match word:
                 case "poll":
-                    # After how many seconds to ask again: another bot, dead by now, had the lease.
+                    # The seconds until the next poll is possible: a dead bot may have left a lease.
                     answer = str(await bot.parts.poller.poll())
                 case "times":
                     answer = str(await bot.parts.deps.links.fire_timers())
@@ -97,14 +97,14 @@ async def obey(bot: Bot, reader: asyncio.StreamReader, writer: asyncio.StreamWri
                     is_idle = _is_idle(bot.parts) and bot.has_noted_gap
                     answer = "yes" if is_idle else "no"
         except (RedisError, OutsideError) as error:
-            # As the timers do: the next tick tries again.
+            # Like the timers: the next tick tries again.
             answer = f"failed: {error}"
         writer.write(f"{answer}\n".encode())
     os._exit(0)
 
 
 def main() -> None:
-    """Be the parent of bots until nobody holds our input any more."""
+    """Fork a bot for each request, until standard input is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(server.getsockname()[1], flush=True)  # noqa: T201 - the parent reads where we listen
@@ -124,7 +124,8 @@ def _bear(server: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(given.environment)
         loaded = settings_of.load()
-        # What a mask looks for takes long to compile; the next bot of this deployment finds it compiled.
+        # A mask compiles slowly. It is compiled before the fork, so the next bot of this deployment finds it
+        # cached.
         mask = Masker(loaded.secrets(), loaded.tokens()).mask
         child = os.fork()
         if child:

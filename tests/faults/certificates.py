@@ -1,4 +1,4 @@
-"""Certificates of an authority of our own, for servers on the loopback, made while a test runs."""
+"""A certificate authority and certificates for servers on the loopback, made while a test runs."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ DAYS = "2"
 
 @dataclass(frozen=True)
 class Tls:
-    """Whom to trust, and what a server shows."""
+    """The authority to trust, and a server's certificate and key."""
 
     authority: Path
     certificate: Path
@@ -19,7 +19,7 @@ class Tls:
 
 
 async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
-    """Make an authority and a certificate of its for a server at that address; skips without OpenSSL."""
+    """Make an authority and its certificate for a server at that address. Skip the test without OpenSSL."""
     program = find_openssl()
     directory.mkdir()  # noqa: ASYNC240 - once, while nothing else runs
     made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")

@@ -1,4 +1,4 @@
-"""The environment that all deployments of a session stand on."""
+"""The environment that all deployments of a test session share."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from .environment import Environment, new_environment
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """One parent of bots, and one store."""
+    """Start one parent of bots and one store."""
     with new_environment(tmp_path_factory.mktemp("environment")) as made:
         yield made

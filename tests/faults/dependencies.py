@@ -1,4 +1,5 @@
-"""The real doors, for tests of single parts of the story: no pace but a 429's, and shorter times."""
+"""Real dependencies for tests of single jobs. Slack's limits come only from its 429 answers, and times are
+short."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -40,7 +41,7 @@ async def open_dependencies(
     clock: Clock | None = None,
     limits: Mapping[str, MethodLimits] = MappingProxyType({}),
 ) -> AsyncIterator[Dependencies]:
-    """Open the doors to a stand-in of Slack and to a store; Coder is not there."""
+    """Open dependencies on a stand-in for Slack and on a store. Nothing answers at Coder's address."""
     session = transport.make_session()
     async with session, CoderClient.open(NOWHERE, "never-asked") as coder:
         client = make_client(slack.bot_token, slack.api_url, session=session)
@@ -67,7 +68,7 @@ async def open_dependencies(
 
 
 def new_worker(deps: Dependencies, carry: Handler) -> Worker:
-    """A worker that carries out what is said, as a test wants it."""
+    """Return a worker that runs `post_text` jobs with this handler."""
     metrics = Metrics()
     return Worker(
         deps,

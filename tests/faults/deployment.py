@@ -1,8 +1,8 @@
-"""A deployment: one workspace, one Coder and one store, and in them one bot after the other.
+"""A deployment: one workspace, one Coder, one store, and one bot after the other.
 
-Time is moved on whenever the bot has nothing to do, to the next moment at which it has, so that what waits
-for minutes costs nothing. The timers' ticks are given here, too: after a change at Coder, and when a time
-has come.
+Whenever the bot is idle, the clock is moved to the next moment at which it has something to do, so that long
+waits cost no time. The deployment also requests the polls and timers: after a change in Coder, and when a
+timer is due.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ from .environment import Environment
 from .injector import FaultInjector
 from .wire import Proxy
 
-# Of real time, for anything at all to happen.
+# The longest wait in real time for anything to happen.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.003
-# What is due later than this is not waited for: it would be a question to a person, or a retry without end.
+# The clock is not moved farther than this. A later job is a question to a person, or a retry without end.
 FARTHEST_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
 _BAD = ("error", "critical")
-# As often as Coder is looked at while it shows something new: the product's own interval.
+# The product's own interval between polls while Coder shows changes.
 POLL_MS = 5_000
-# An event that a dying bot did not take is brought again as soon as there is another.
+# A delivery that a dying bot did not take is sent again when a bot is connected.
 RETRIES = (0.05,) * 400
-# Longer than anybody stands still.
+# Longer than a call is ever held.
 ACK_SECONDS = 60.0
 
 _ROWS = """
@@ -111,7 +111,7 @@ class Deployment:
         self._port = 0
         self._pid = 0
         self._ticking: asyncio.Task[str] | None = None
-        # The tokens of turns whose holder is dead.
+        # The tokens of leases whose holder is dead.
         self._dead: set[str] = set()
         self._next_sweep_ms = 0
         self._read = 0
@@ -133,10 +133,10 @@ class Deployment:
         self._line = (reader, writer)
         self._has_line.set()
 
-    # Birth and death.
+    # Start and kill.
 
     async def bear(self) -> None:
-        """Start a bot, and wait until it listens and has read what was missed."""
+        """Start a bot, and wait until it listens and has finished backfill."""
         self.watch.born()
         self._has_line.clear()
         given = Given(
@@ -152,7 +152,7 @@ class Deployment:
         await self.rest()
 
     async def kill(self) -> None:
-        """End the bot as a power cut would, and let go of what was stopped for it."""
+        """Kill the bot as a power cut would, and release the calls that were held for its death."""
         if self._line is None:
             return
         reader, writer = self._line
@@ -172,7 +172,7 @@ class Deployment:
         await self.until(lambda: not self.slack.sockets.connections, "the dead bot's socket is gone")
 
     async def say(self, word: str) -> str:
-        """Tell the bot to do something; what it answers, or nothing if it dies of it."""
+        """Send an order to the bot and return its answer, or an empty text if the bot dies of it."""
         assert self._line is not None
         reader, writer = self._line
         async with self._saying:
@@ -187,13 +187,13 @@ class Deployment:
         """Wait for a condition in real time, or fail with its description."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not condition():  # noqa: ASYNC110 - it may depend on anything
+                while not condition():  # noqa: ASYNC110 - the condition may depend on anything
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:
             raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
 
     async def live_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Let everything take its course, and time pass, until this is so."""
+        """Let jobs run and time pass until the condition holds."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.rest()
@@ -205,7 +205,7 @@ class Deployment:
             raise AssertionError(f"never came: {what}\n{await self.last_words()}") from None
 
     async def live_out(self, unless: Callable[[], bool] = lambda: False) -> None:
-        """Let everything take its course until no job is left but those of who has come to their point."""
+        """Let jobs run and time pass until only the jobs of held actors are left."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self.rest()
@@ -217,11 +217,11 @@ class Deployment:
             raise AssertionError(f"jobs do not end\n{await self.last_words()}") from None
 
     async def rest(self) -> None:
-        """Wait until the bot has nothing to do that it can do now."""
+        """Wait until the bot has nothing to do at the present time."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 passed = -1
-                # Where something has passed since the last look there is no need to ask whether it rests.
+                # If there were calls since the last look, the bot is not idle, and need not be asked.
                 while passed != self.watch.calls or not await self._is_at_rest():
                     passed = self.watch.calls
                     await asyncio.sleep(LOOK_SECONDS)
@@ -239,7 +239,7 @@ class Deployment:
         rows, _ = await self.rows()
         if self._is_due(rows) or await self.say("rest") != "yes":
             return False
-        # Who has nothing in hand will not come back for what it held.
+        # An idle bot holds no lease, so all remaining leases are of dead bots.
         self._dead |= {token for _, _, token in rows}
         return True
 
@@ -248,28 +248,29 @@ class Deployment:
         return any(float(due) <= now for _, due, _ in rows)
 
     def _is_held(self, rows: Rows) -> bool:
-        """Whether somebody who deployments carries something out."""
+        """Return whether a living bot holds a lease."""
         return any(token and token not in self._dead for _, _, token in rows)
 
     async def rows(self) -> tuple[Rows, list[str]]:
-        """The lists that have work, when each is due and who holds it; and the first time to be come."""
+        """Return each queue that has jobs, with its due time and the lease's token; and the earliest
+        timer."""
         found = self._store.eval(_ROWS, 0, self.keys.prefix)
         rows, times = await cast("Awaitable[tuple[list[list[str]], list[str]]]", found)
         return [(name, due, token) for name, due, token in rows if not self._is_stopped(name, token)], times
 
     def _is_stopped(self, name: str, token: str) -> bool:
-        """Whether a list, or the turn that somebody has in it, is of somebody who has come to their point."""
+        """Return whether a queue, or the lease on it, belongs to a held actor."""
         actors = self.watch.names.whose(name) | (
             {self.watch.turns[token]} if token in self.watch.turns else set()
         )
         return any(actor.is_going and actor.is_held for actor in actors)
 
     async def move_on(self) -> bool:
-        """Let the next thing happen, whenever that is; false if there is none."""
+        """Make the next thing happen, at whatever time. Return false if there is none."""
         rows, times = await self.rows()
         now = self.clock.now_ms
         if self._is_due(rows) or self._is_held(rows):
-            # Something has come in since it was at rest.
+            # Something has arrived since the bot was idle.
             return True
         if self._ticking is not None and not self._ticking.done():
             return False
@@ -297,25 +298,25 @@ class Deployment:
         return True
 
     async def look(self) -> None:
-        """Let the bot look at Coder, and carry out what follows."""
+        """Let the bot poll Coder, and run the jobs that follow."""
         await self.coder.catch_up()
         await self.rest()
         while (wait := float(await self.say("poll"))) > 0:
-            # The dead have left a lease.
+            # A dead bot may have left the poll's lease.
             self.clock.move_to(self.clock.now_ms + wait * 1000)
         await self.rest()
 
     async def let_pass(self, ms: int) -> None:
-        """Let so much time pass, and let happen what is due then."""
+        """Move the clock forward, and let the jobs run that are due then."""
         await self._move_to(self.clock.now_ms + ms)
         self._next_sweep_ms = 0
         await self.rest()
 
     def is_changed(self) -> bool:
-        """Whether Coder shows of somebody's task what the bot has not looked at."""
+        """Return whether Coder shows a change of a running actor's task that the bot has not polled."""
         return any(actor.is_watched and actor.seen != actor.shown() for actor in self.watch.going())
 
-    # Looking in.
+    # Inspection.
 
     async def _peek(self, ignores_priority: bool) -> tuple[str, str] | None:
         found = self._store.eval(_HEAD, 0, self.keys.prefix, self.clock.stamp(), str(int(ignores_priority)))
@@ -323,25 +324,25 @@ class Deployment:
         return (head[0], head[1]) if head else None
 
     async def jobs(self) -> list[str]:
-        """Every list that has work."""
+        """Return every queue that has jobs."""
         return cast("list[str]", await self._store.zrange(self.keys.named("ready"), 0, -1))
 
     async def forget_people(self) -> None:
-        """Let minutes have passed since anybody was asked for."""
+        """Expire everything that the bot remembers about people, as minutes do."""
         known = [self.keys.named("notes", what, "*") for what in ("profile", "account")]
         notes = [key for what in known async for key in self._store.scan_iter(what, count=1000)]
         if notes:
             await self._store.delete(*notes)
 
     async def clear(self) -> None:
-        """Take everything out of the store but what says that it has not gone back."""
+        """Empty the store. Keep only the poll number, so that this does not look like data loss."""
         kept = self.keys.named("poll:number")
         keys = [key async for key in self._store.scan_iter(count=1000) if key != kept]
         if keys:
             await self._store.delete(*keys)
 
     async def check(self) -> None:
-        """What must be true of everybody when all is over."""
+        """Check what must be true of all actors when a run has ended."""
         assert not await self.jobs(), f"jobs are left: {await self.jobs()}"
         endless = await cast("Awaitable[list[str]]", self._store.eval(_ENDLESS, 0))
         left = [key for key in endless if not self.keys.is_permanent(key)]
@@ -355,17 +356,17 @@ class Deployment:
         self.check_sight()
 
     def check_sight(self) -> None:
-        """See that the proof could tell everything that passed: what it cannot tell, it cannot let fail."""
+        """Check that every call could be named. A call without a name cannot be made to fail."""
         assert not self.watch.namer.complaints, f"the proof would be blind: {self.watch.namer.complaints}"
 
     def _errors(self) -> list[str]:
-        """What the bots have logged as errors since the last look."""
+        """Return what the bots have logged as errors since the last check."""
         lines = (self._directory / "bot.log").read_text().splitlines()
         new, self._read = lines[self._read :], len(lines)
         return [line for line in new if not line.startswith("{") or json.loads(line)["level"] in _BAD]
 
     async def last_words(self) -> str:
-        """How things stand, for whoever looks into a failure."""
+        """Describe the present state, to explain a failure."""
         log = (self._directory / "bot.log").read_text().splitlines()[-12:]
         actors = [f"{actor}; shown {self._shown_to(actor)}" for actor in self.watch.actors if actor.is_going]
         blind = self.watch.namer.complaints
@@ -393,7 +394,7 @@ class Deployment:
 async def new_deployment(
     environment: Environment, directory: Path, timeout_seconds: float, settle_seconds: float
 ) -> AsyncIterator[Deployment]:
-    """A deployment without anybody in it, and its first bot."""
+    """Start a deployment without actors, and its first bot."""
     await asyncio.to_thread(directory.mkdir)
     clock = SharedClock(directory / "clock")
     async with (

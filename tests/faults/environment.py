@@ -1,4 +1,5 @@
-"""What all deployments of a session share: one parent of bots, and one Valkey with a database for each."""
+"""What all deployments of a session share: one process that forks bots, and one Valkey with many
+databases."""
 
 import asyncio
 import contextlib
@@ -20,7 +21,7 @@ LOOK_SECONDS = 0.01
 
 
 class Environment:
-    """Where bots come from, and where they write."""
+    """Starts bots and hands out databases."""
 
     def __init__(self, port: int, store_path: Path) -> None:
         self.store_path = store_path
@@ -28,7 +29,7 @@ class Environment:
         self._free = list(range(DATABASES))
 
     async def bear(self, given: Given) -> int:
-        """Let a bot be born; returns its process id."""
+        """Fork a bot and return its process id."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(f"{given.model_dump_json()}\n".encode())
         child = int(await reader.readline())
@@ -37,7 +38,7 @@ class Environment:
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[tuple[int, "Redis"]]:
-        """An empty database and a client of it."""
+        """Provide an empty database and a client for it."""
         number = self._free.pop()
         store = Redis(unix_socket_path=str(self.store_path), db=number, decode_responses=True)
         try:
@@ -50,7 +51,7 @@ class Environment:
 
 @contextlib.contextmanager
 def new_environment(directory: Path) -> Iterator[Environment]:
-    """Start both, and end them."""
+    """Start the parent of bots and the store, and end them with the block."""
     path = directory / "store"
     parent = [sys.executable, "-m", "tests.faults.bot"]
     with (
@@ -65,7 +66,7 @@ def new_environment(directory: Path) -> Iterator[Environment]:
 
 
 def _store_options(path: Path) -> list[str]:
-    # Nothing is kept: what a bot that dies leaves behind is in memory, and Redis itself does not die here.
+    # Nothing is saved to disk: bots die, but Redis itself does not.
     options = {
         "port": "0",
         "unixsocket": str(path),
@@ -78,7 +79,7 @@ def _store_options(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own
+    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own program
     try:
         yield process
     finally:

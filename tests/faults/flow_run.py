@@ -1,4 +1,4 @@
-"""Everybody who goes through one flow in one deployment, again and again."""
+"""All actors that run one flow in one deployment, repeatedly."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,15 +14,15 @@ QUIET_MS = 10_000
 
 
 class FlowRun:
-    """Actors in one deployment, and the flow that they go through."""
+    """Actors in one deployment, and the flow that they run."""
 
     def __init__(self, deployment: Deployment, flow: Callable[[Deployment], Flow], size: int) -> None:
         self.deployment = deployment
         self.flow = flow(deployment)
         self._going: dict[Actor, asyncio.Task[None]] = {}
         self.actors = [self._seat(number, f"person-{number}") for number in range(size)]
-        # Has a task and a thread and never goes, so that what is asked about all is told from what is asked
-        # about one.
+        # The bystander has a task and a thread but never runs the flow. A call about all tasks therefore
+        # always names several actors, and is not taken for a call about one.
         self._bystander = self._seat(size, "bystander")
         self._prepared: set[Actor] = set()
         deployment.watch.actors = self.actors
@@ -38,7 +38,7 @@ class FlowRun:
         return actor
 
     async def _prepare(self, actors: Sequence[Actor]) -> None:
-        """Let these have what the flow begins with, once."""
+        """Give these actors what the flow starts from, once."""
         if self._bystander not in self._prepared:
             await give_tasks(self.flow, [self._bystander])
         new = [actor for actor in actors if actor not in self._prepared]
@@ -48,7 +48,7 @@ class FlowRun:
         self._prepared |= {self._bystander, *new}
 
     async def rehearse(self, death: Aim | None = None) -> Trace:
-        """Go through the flow; returns its points, or those of what recovers from a death."""
+        """Run the flow. Return the trace of its points, or of the points of the recovery from a death."""
         actors = self.actors[:1]
         await self._prepare(actors)
         await self._send(actors, [death])
@@ -63,7 +63,7 @@ class FlowRun:
         return trace
 
     async def perform(self, planned: Round) -> list[Aim]:
-        """Go through the flow once for each thing that is to go wrong; returns those that did not."""
+        """Run the flow once for each aim of a round. Return the aims that were never met."""
         together, alone = self._parts(planned)
         try:
             await self._prepare([*together, *alone])
@@ -81,9 +81,9 @@ class FlowRun:
         return self.actors[:count], self.actors[count : count + len(planned.alone)]
 
     async def _die(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
-        """Let everybody come to their point, kill, and let a new bot bring it all to its end.
+        """Stop all actors at their points, kill the bot, and let a new bot finish everything.
 
-        Where it is to die too, it is the third that does.
+        If aims have a second death, the second bot is killed too, and the third bot finishes.
         """
         await self._send(together, planned.together)
         await self._arrive(together)
@@ -96,7 +96,7 @@ class FlowRun:
         await self._end([*together, *alone])
 
     async def _suffer(self, planned: Round, together: Sequence[Actor], alone: Sequence[Actor]) -> None:
-        """Let everybody come to their end in spite of it; a new bot then has nothing left to do."""
+        """Let all actors finish in spite of their faults. A new bot must find nothing left to do."""
         await self._send(together, planned.together)
         await self._end(together)
         for actor, aim in zip(alone, planned.alone, strict=True):
@@ -111,7 +111,7 @@ class FlowRun:
 
     async def _send(self, actors: Sequence[Actor], aims: Sequence[Aim | None]) -> None:
         await self.flow.set_out(actors)
-        # So that everybody finds a card that may be drawn at once, whatever was before.
+        # After this time every card may be edited at once, whatever happened before.
         await self.deployment.let_pass(QUIET_MS)
         await self.deployment.forget_people()
         self.deployment.watch.learn_tasks()
@@ -128,7 +128,7 @@ class FlowRun:
             lambda: self._are_over([actor for actor in free if not actor.is_held]),
             "everybody is at their point",
         )
-        # What they wanted may have come about before their point.
+        # A flow may be over before its actor has reached the point.
         await self.deployment.live_out(unless=lambda: all(actor.is_held for actor in actors))
 
     async def _end(self, actors: Sequence[Actor]) -> None:
@@ -139,7 +139,7 @@ class FlowRun:
             actor.is_going = False
 
     def _are_over(self, actors: Sequence[Actor]) -> bool:
-        # Everybody is asked: some flows do what comes next when they are.
+        # Ask every actor: some flows take their next step in `is_over`.
         over = [self._is_over(actor) for actor in actors]
         return all(over)
 

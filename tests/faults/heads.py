@@ -1,12 +1,12 @@
-"""Heads: what a script says of itself in the Lua comment before its first line; the proof reads them.
+"""Heads: the Lua comments in which a script describes itself. The proof reads them.
 
     -- script: queue.begin (begins)
     -- ARGV: prefix, time, queue, token, id, version, landing, attempt, is_again
     -- answer: time, queue, id, job, ...
 
-Every script has the first two lines. `?` follows a word that may be absent; `...` follows the last word if
-more may come. The roles, in brackets, say what a script is for the proof (`ROLES`). The proof knows it by
-nothing else, so names, keys and places of words may change.
+Every script has the first two lines. `?` follows an optional word, and `...` follows the last word if more
+may come. The roles in brackets say what a script means for the proof (`ROLES`). Nothing else identifies a
+script, so names, keys and the order of words may change.
 """
 
 import hashlib
@@ -14,22 +14,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# What each role needs of the words of a call, by their names.
+# The words that a script with a role must name, by role.
 ROLES: Mapping[str, frozenset[str]] = {
-    # The calls of a turn: a take hands out a job under a token, and answers with the list and the job.
+    # The calls of a lease. A take hands out a job under a token, and answers with the queue and the job.
     "takes": frozenset({"token", "ignores_priority"}),
     "begins": frozenset({"token"}),
     "ends": frozenset({"token", "kind"}),
-    # Takes a delivery from Slack, once; those that come together go together.
+    # Claims a delivery from Slack. Claims that arrive together are sent in one exchange.
     "claims": frozenset({"claim"}),
-    # Writes what a poll has found; `observes`: what it has seen.
+    # Writes the result of a poll. A script that also `observes` writes what the poll has seen.
     "polls": frozenset(),
     "observes": frozenset(),
-    # Asks for a place for a call to Slack.
+    # Asks the rate limiter for a call to Slack.
     "paces": frozenset({"method"}),
-    # Writes a batch without a lease.
+    # Writes a batch outside any lease.
     "writes": frozenset({"batch"}),
-    # A process makes one at a time, for everybody.
+    # Is called by one caller at a time in each process, on behalf of everybody.
     "serial": frozenset(),
 }
 _OF_A_TAKE = frozenset({"queue", "job"})
@@ -41,12 +41,12 @@ _HEAD = re.compile(
 
 
 class NoHead(Exception):
-    """A script does not say what it is, or says what is not so: the proof would be blind to it."""
+    """A script has no head or a false one. The proof would not see its calls."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What one script says of itself."""
+    """What the head of one script says."""
 
     name: str
     roles: frozenset[str]
@@ -54,7 +54,8 @@ class Head:
     answer: tuple[str, ...]
 
     def read(self, given: Sequence[str]) -> dict[str, str]:
-        """The words of one call by their names; NoHead if there are more, or fewer, than the head says."""
+        """Return the words of one call by name. Raise NoHead if there are more or fewer than the head
+        says."""
         needed = [word for word in self.words if not word.endswith(("?", "..."))]
         has_more = self.words[-1].endswith("...")
         if not len(needed) <= len(given) or (len(given) > len(self.words) and not has_more):
@@ -62,14 +63,15 @@ class Head:
         return dict(zip((word.rstrip("?.") for word in self.words), given, strict=False))
 
     def read_answer(self, answer: object) -> dict[str, str] | None:
-        """What was answered, by its names; None if not all of it is there."""
+        """Return the parts of an answer by name, or None if parts are missing."""
         if not isinstance(answer, list) or len(answer) < len(self.answer):
             return None
         return {name: _text(part) for name, part in zip(self.answer, answer, strict=False)}
 
 
 def read(body: str) -> Head:
-    """The head of a script; NoHead if it has none, or several, or does not name what its role needs."""
+    """Read the head of a script. Raise NoHead if it has none or several, or does not name a word that its
+    role needs."""
     found = list(_HEAD.finditer(body))
     if len(found) != 1 or body.count("-- script:") != 1:
         end = body.strip().splitlines()[-1] if body.strip() else ""
@@ -89,7 +91,7 @@ def read(body: str) -> Head:
 
 
 def sha_of(body: bytes) -> bytes:
-    """By what Redis calls a script that was loaded."""
+    """Return the name under which Redis calls a loaded script."""
     return hashlib.sha1(body, usedforsecurity=False).hexdigest().encode()
 
 

@@ -1,8 +1,8 @@
-"""Watches all that a bot sends, counts the points of everybody's flow, and lets go wrong what is planned.
+"""Watches all calls of a bot, counts the points of each actor's flow, and makes the planned things go wrong.
 
-It stands at Redis (`wire`) and at both stand-ins. A kill is made in two steps: here a call is stopped on
-the side of it that was planned, and all else that its actor does; when everybody stands still, the
-deployment kills the bot.
+It listens at Redis (`wire`) and at both stand-ins. A kill has two steps. First the call at the planned point
+is held, before or after it is executed, and with it all later calls of its actor. When all actors are held,
+the deployment kills the bot.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .naming import Named, Namer
 from .points import Fault, Kind, Point
 from .wire import Exchange, Verdict
 
-# What a bot asks when it is born, for nobody.
+# Calls that a bot makes at its start, for no actor.
 AT_BIRTH = ("auth.test", "apps.connections.open")
 # Longer than any deployment.
 NEVER_SECONDS = 3600.0
@@ -46,10 +46,10 @@ _CODERS = {
     Fault.SILENT: coder_faults.late_after(NEVER_SECONDS),
 }
 
-# Which job a take would hand out now, as far as that can be told without taking it; whether to a taker for
-# whom all lists are alike.
+# Returns the queue and job that a take would hand out now, without taking it. The argument says whether the
+# take ignores priority.
 Peek = Callable[[bool], Awaitable[tuple[str, str] | None]]
-# What a claim answers: whether it took what had come.
+# The answers of a claim, and whether each means that the delivery was taken.
 _CLAIMED = {
     **dict.fromkeys((b"claimed", b"parked"), True),
     **dict.fromkeys((b"duplicate", b"not_ours", b"rejected", b"limit_told", b"limited"), False),
@@ -57,16 +57,16 @@ _CLAIMED = {
 
 
 class FaultInjector:
-    """Whoever goes through a flow is watched."""
+    """Watches the actors that run a flow, and injects their faults."""
 
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox, peek: Peek) -> None:
         self.names = Names()
         self.actors: list[Actor] = []
-        # What stands still is what a bot does for everybody: nothing more will happen.
+        # Whether a held call is one that serves everybody, so that nothing more will happen.
         self.is_stuck = False
-        # Set when the bot has died: what was stopped for it is let go.
+        # Set when the bot has died. It releases the calls that were held for the death.
         self.death = asyncio.Event()
-        # How much has passed.
+        # The number of calls so far.
         self.calls = 0
         self._slack = slack
         self._coder = coder
@@ -76,9 +76,9 @@ class FaultInjector:
         self._inbox: dict[Exchange, list[tuple[int, Actor]]] = {}
         self._observed: dict[Exchange, set[Actor]] = {}
         self._takes: dict[Exchange, Named] = {}
-        # Whose turns are being carried out, by their tokens.
+        # The actors whose jobs are being run, by lease token.
         self.turns: dict[str, Actor] = {}
-        # Whose calls are being carried out: by exchange, by Slack's call and by Coder's request.
+        # The actors whose calls are being executed, by exchange, by Slack's call or by Coder's request.
         self._under_way: dict[object, list[Actor]] = {}
         self._stopped: dict[int, Fault] = {}
         slack.on_call = self._slack_asked
@@ -86,11 +86,11 @@ class FaultInjector:
         coder.on_request = self._coder_asked
 
     def going(self) -> list[Actor]:
-        """Who is on the way, and not stopped."""
+        """Return the actors that are running and not held."""
         return [actor for actor in self.actors if actor.is_going and not actor.is_held]
 
     def born(self) -> None:
-        """A new bot deployments."""
+        """Start afresh for a new bot."""
         self.death = asyncio.Event()
         self.is_stuck = False
         self._on_answer.clear()
@@ -101,12 +101,13 @@ class FaultInjector:
         self.turns.clear()
         self._stopped.clear()
 
-    # Whose it is, and whether that is its point.
+    # Which actor a call belongs to, and whether it is the actor's point.
 
     def _owners(self, text: str, *, is_serial: bool) -> tuple[list[Actor], bool]:
-        """Whose point a call is, and whether that is only known because they go alone.
+        """Return the actors that a call belongs to, and whether this is known only because they run alone.
 
-        What names many is asked by somebody who looks at all of them, unless it is done for everybody.
+        A call that names several actors, or none, belongs to the only running actor, if there is one; a
+        serial call belongs to all that it names.
         """
         named = self.names.whose(text)
         if is_serial or len(named) == 1:
@@ -117,10 +118,11 @@ class FaultInjector:
     def _passed(
         self, call: points.Call, text: str, *, is_serial: bool = False, is_shared: bool = False
     ) -> list[tuple[Actor, Fault | None]]:
-        """Count a call, and say what is to go wrong with it for whom; nothing for the held."""
+        """Count a call, and return the fault of each of its actors. Held actors are left out."""
         owners, is_alone = self._owners(text, is_serial=is_serial or is_shared)
         if is_alone and not is_serial and not is_shared:
-            # Among others it would not be counted, so it must not count among those that would.
+            # While several actors run, such a call is counted for none of them. It gets a name of its own, so
+            # that it is not counted together with calls that name their actor.
             call = call._replace(name=f"{call.name} (unnamed)")
         return [
             (actor, self._struck(actor, actor.passes(call, is_alone=is_alone), is_serial=is_serial))
@@ -143,21 +145,21 @@ class FaultInjector:
             actor.under_way -= 1
 
     def _is_stopped(self, text: str) -> bool:
-        """Whether a call is made by somebody who has come to their point."""
+        """Return whether a call is made for a held actor."""
         named = self.names.whose(text)
         return len(named) == 1 and all(actor.is_going and actor.is_held for actor in named)
 
-    # At Redis.
+    # Redis.
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
-        """Let a command pass to Redis, or not."""
+        """Decide whether commands may pass to Redis."""
         self.calls += 1
         named = [self.namer.name(command) for command in exchange.commands]
         if named[0].is_take:
             self._takes[exchange] = named[0]
             return self._before_take(named[0].ignores_priority) if self._awaits_take() else Verdict.PASS
         if len({each.call.name for each in named}) == 1 < len(named) and not exchange.is_of_scripts:
-            # What is asked about many together is one question, whoever they are.
+            # A pipeline of equal commands is one question about many actors, so it is counted once.
             named = [replace(named[0], text=" ".join(each.text for each in named))]
         return _worst([self._asked(exchange, number, each) for number, each in enumerate(named)])
 
@@ -181,14 +183,14 @@ class FaultInjector:
                 case _:
                     self._on_answer.setdefault(exchange, []).append((actor, fault))
         if named.call.kind is Kind.CLAIM:
-            # Claims that come together go together, each with an answer of its own.
+            # Claims of one exchange share its fate, but each has its own answer.
             self._inbox.setdefault(exchange, []).extend((number, actor) for actor, _ in passed)
         if named.is_observation:
             self._observed[exchange] = self.names.whose(named.text)
         return verdict
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Let an answer pass to the bot, or not."""
+        """Decide whether an answer may pass to the bot."""
         self._done(exchange)
         for number, actor in self._inbox.pop(exchange, []):
             actor.taken += self._is_claimed(exchange.answers[number])
@@ -203,7 +205,7 @@ class FaultInjector:
         return _worst([_after(fault) for fault in faults])
 
     def _is_claimed(self, answer: object) -> bool:
-        """Whether a claim was the first of its delivery; an error has taken nothing."""
+        """Return whether a claim took its delivery. An error has taken nothing."""
         if isinstance(answer, bytes) and answer not in _CLAIMED:
             self.namer.complain(f"a claim answers {answer!r}, and nobody knows what that means")
         return isinstance(answer, bytes) and _CLAIMED.get(answer, False)
@@ -221,7 +223,7 @@ class FaultInjector:
         return any(aim.fault in before and aim.point.call.kind is Kind.TAKE for aim in aims)
 
     async def _before_take(self, ignores_priority: bool) -> Verdict:
-        """Look which job would be handed out: a take that finds none is no point of anybody's."""
+        """Look which job would be handed out. A take that finds no job is nobody's point."""
         found = await self._peek(ignores_priority)
         if found is None:
             return Verdict.PASS
@@ -235,7 +237,7 @@ class FaultInjector:
                 return _BEFORE[actor.target.fault]
         return Verdict.PASS
 
-    # At Slack.
+    # Slack.
 
     def _slack_asked(self, phase: str, call: Call) -> Awaitable[None] | None:
         if phase == "after":
@@ -269,7 +271,8 @@ class FaultInjector:
         return None
 
     def _slack_text(self, call: Call) -> str:
-        """Where a call names people and places; a ticket or a dialog stands for its person."""
+        """Return the words of a call that can name people and places. A ticket or a dialog is replaced by its
+        person."""
         given, backend = call.arguments, self._slack.backend
         words = [str(given.get(key, "")) for key in ("channel", "channel_id", "user", "users", "file")]
         words += [call.person, str(given.get("filename", "")), str(given.get("q", ""))]
@@ -283,7 +286,7 @@ class FaultInjector:
             for actor in self.names.whose(self._slack_text(call)):
                 self.names.add(actor, str(call.answer["file_id"]))
 
-    # At Coder.
+    # Coder.
 
     def _coder_arrived(self, seen: Seen) -> CoderFault | None:
         self.calls += 1
@@ -317,7 +320,7 @@ class FaultInjector:
         return text
 
     def learn_tasks(self) -> None:
-        """Take the ids of everything that belongs to somebody's task for theirs."""
+        """Register the ids of each actor's task, workspace, builds and agents as names of the actor."""
         for task in self._coder.tasks:
             for actor in self.names.whose(task.row.owner.username):
                 self.names.add(actor, task.id, task.row.workspace.id, f"{task.name}.log", *_ids(task.builds))
@@ -328,7 +331,7 @@ class FaultInjector:
 
 
 def _ids(builds: Iterable[object]) -> list[str]:
-    """The ids of builds, their agents and their apps."""
+    """Return the ids of builds, their agents and their apps."""
     found: list[str] = []
     for build in builds:
         agent = getattr(build, "agent", None)
@@ -346,6 +349,6 @@ def _after(fault: Fault) -> Verdict:
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """What becomes of commands that were sent together."""
+    """Return the verdict on commands that were sent together."""
     found = set(verdicts)
     return next((each for each in (Verdict.HOLD, Verdict.CUT) if each in found), Verdict.PASS)

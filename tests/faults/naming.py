@@ -1,9 +1,9 @@
-"""What a command to Redis is called in the proof: the same in every run, whoever it is about.
+"""Names the bot's commands to Redis for the proof. The name is the same in every run and for every actor.
 
-A script is called as it calls itself (`heads`); the calls of a turn by what they are, the kind of list and of
-work; a plain command by its name and the kind of its key. So a new script or command has a name by itself.
-What the bot does on nobody's behalf is in `ITS_OWN`, with the reason. What cannot be told becomes a
-complaint, and fails the proof.
+A script is named by its head (`heads`). Calls of a lease are named by their role and by the kinds of queue
+and work. A plain command is named by its verb and the kind of its key. A new script or command therefore has
+a name without further work. `ITS_OWN` lists, with reasons, what the bot does on nobody's behalf. A call that
+cannot be named becomes a complaint, which fails the proof.
 """
 
 import json
@@ -15,15 +15,15 @@ from .heads import Head, NoHead
 from .points import Call, Kind, call_of_redis
 from .wire import Words
 
-# What redis-py does by itself.
+# Commands that redis-py sends by itself.
 _OF_THE_CLIENT = {
     "PING": "asks whether a connection deployments; nothing is written",
     "SELECT": "makes a connection; the command behind it fails with it",
     "CLIENT": "as SELECT",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",
 }
-# What belongs to no flow, and why a fault there is no point of one. What is not met any more has to go: maybe
-# nothing has that name now, and what was done under it has another.
+# Calls that belong to no flow, and why a fault there is not a flow's point. An entry that is not met any more
+# must be removed: the calls that it stood for may have another name now.
 ITS_OWN = {
     "BRPOP": "a wait for a word; a lost one costs a second, and nothing is written",
     "ZCARD": "a metric, every two seconds",
@@ -42,18 +42,18 @@ ITS_OWN = {
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
     "polls.keep": "the same lease, after a poll",
 }
-# Reads that a process makes one at a time, for everybody, as scripts say it of themselves. This one comes
-# after a death only.
+# Plain reads that a process makes one at a time, for everybody. Scripts say this in their heads. This read
+# only follows a death.
 SERIAL = {"MGET gone:*": "which of the tasks that a poll has listed have ended here before"}
 _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 
 
 @dataclass(frozen=True)
 class Named:
-    """A command by its name; `text` is where names of people, places and links may stand.
+    """A named command. `text` is the part in which names of people, places and links may be.
 
-    `is_serial`: one that stands still holds up all flows. `is_shared`: those that come together go together,
-    so one that stands still holds up the others.
+    `is_serial`: while such a command is held, no flow makes progress. `is_shared`: such commands arrive
+    together, so a held one holds the others too.
     """
 
     call: Call
@@ -63,24 +63,24 @@ class Named:
     is_shared: bool = False
     is_own: bool = False
     is_take: bool = False
-    # Of a take: whether all lists are alike to it.
+    # Only of a take: whether it treats all queues alike.
     ignores_priority: bool = False
     is_observation: bool = False
 
 
 class Namer:
-    """Names commands; remembers what a turn is about, from its taking to its end."""
+    """Names commands. It remembers what each lease is about, from the take to the end."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
-        # Of the bot's own and of the serial ones, those that have been met.
+        # The entries of `ITS_OWN` and `SERIAL` that were met.
         self.met: set[str] = set()
         self._heads: dict[bytes, Head] = {}
         self._leases: dict[str, str] = {}
         self._begun: set[str] = set()
 
     def name(self, command: Words) -> Named:
-        """Name a command that has not been answered yet; a take is nobody's before it has been."""
+        """Name a command before it is answered. A take belongs to nobody until its answer names a job."""
         verb = command[0].decode().upper()
         try:
             match verb:
@@ -96,7 +96,7 @@ class Namer:
         return self._plain(verb, command)
 
     def complain(self, text: str) -> None:
-        """Note what would make the proof blind, once."""
+        """Note once what the proof would not see."""
         if text not in self.complaints:
             self.complaints.append(text)
 
@@ -125,7 +125,7 @@ class Namer:
 
     def _script(self, head: Head, given: list[str]) -> Named:
         words = head.read(given)
-        # Before all else come the keys' beginning and the time.
+        # The first two words are the keys' prefix and the time.
         text = " ".join(given[2:])
         for role in ("takes", "begins", "ends"):
             if role in head.roles:
@@ -151,7 +151,7 @@ class Namer:
         )
 
     def _written(self, head: Head, command: Words) -> Named:
-        """Name a write of its own: a script that is not loaded, on one key."""
+        """Name a write by an unloaded script, which has one key."""
         given = [word.decode(errors="replace") for word in command[3:]]
         head.read(given[int(command[2]) :])
         return Named(Call(f"{head.name} {_kind(given[0])}", Kind.SCRIPT), " ".join(given))
@@ -169,13 +169,14 @@ class Namer:
             self.complain(f"a turn {role} that was never taken: its token is {token!r}")
         if role == "ends":
             return Named(Call(f"end {turn} {words['kind']}", Kind.END, turn), text, token)
-        # An attempt that is kept up begins again and again while its call is under way: a lease.
+        # An attempt is renewed by further begins while its call is under way. Only the first begin is a
+        # point.
         is_own = token in self._begun
         self._begun.add(token)
         return Named(Call(f"begin {turn}", Kind.BEGIN, turn), text, token, is_own=is_own)
 
     def taken(self, command: Words, answer: object) -> Named | None:
-        """Name a take by the job that it handed out, if it did."""
+        """Name a take by the job that it handed out, or return None if there was no job."""
         head = self._head(command[1])
         handed = head.read_answer(answer)
         if handed is None:
@@ -192,7 +193,8 @@ class Namer:
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)
 
     def _about(self, listed: str, body: str) -> str:
-        """What a turn is about: the kind of list, the kind of work, and which of its kind."""
+        """Return what a lease is about: the kind of queue, the kind of work, and its verb, event or
+        notice."""
         work = json.loads(body).get("work", {})
         if "kind" not in work:
             self.complain(f"a job does not say of which kind it is: {body[:200]}")
@@ -201,11 +203,11 @@ class Namer:
 
 
 def _words(command: Words) -> list[str]:
-    """The words of a call of a script, behind its keys."""
+    """Return the words of a script call, without its keys."""
     return [word.decode(errors="replace") for word in command[3 + int(command[2]) :]]
 
 
 def _kind(key: str) -> str:
-    """What kind of key this is: its parts, but for those that say whose it is."""
+    """Return the kind of a key: its parts, with each part that is an id replaced by `*`."""
     parts = re.sub(r"^[^{]*\{[^}]*\}:", "", key).split(":")
     return ":".join(part if re.fullmatch(r"[a-z_]+(-[a-z_]+)*", part) else "*" for part in parts)

@@ -1,8 +1,8 @@
-"""Points of a flow, what can go wrong at each, and what is planned for whom.
+"""The points of a flow, what can go wrong at each, and what is planned for an actor.
 
-Two things that go wrong are the same if they leave the same world and the same bot, and then one of them is
-tried: of deaths between which nothing was written (`traces`), and where a call only reads, of what is told
-apart by whether it was carried out.
+Two faults are the same if they leave the same state outside and the same bot. Then only one of them is tried.
+This holds for deaths with no write between them (`traces`), and for faults of a read that differ only in
+whether it was executed.
 """
 
 from enum import Enum
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a call is for the proof; how it is called, and by whom, says nothing of that."""
+    """What a call means for the proof. Its name and its caller do not matter."""
 
     TAKE = "a take"
     BEGIN = "a begin"
@@ -21,13 +21,14 @@ class Kind(Enum):
     READ = "a read of Redis"
     WRITE = "a write to Redis"
     OUTSIDE_READ = "a read outside"
-    # Just made again, or shown at most once: no attempt begins before it, and nothing is in doubt after it.
+    # A call that is simply made again, or that may be lost. No attempt begins before it, so its outcome is
+    # never unknown.
     OUTSIDE_LIGHT = "a write outside that may be made twice, or not at all"
     OUTSIDE_WRITE = "a write outside"
 
 
 class Call(NamedTuple):
-    """A call by its name: what it is, and of the calls that make a turn what the turn is about."""
+    """A call by its name, its kind, and, if it belongs to a lease, what the lease is about."""
 
     name: str
     kind: Kind
@@ -35,7 +36,7 @@ class Call(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One call of a flow, to the outside or to Redis, and the how-manieth of that name."""
+    """One call of a flow, to the outside or to Redis. `number` counts the calls with the same name."""
 
     call: Call
     number: int
@@ -58,20 +59,20 @@ class Fault(Enum):
 
     @property
     def is_kill(self) -> bool:
-        """Whether the process dies of it."""
+        """Return whether the process is killed."""
         return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 
     @property
     def is_slow(self) -> bool:
-        """Whether the bot has to wait, in real time, until it gives up."""
+        """Return whether the bot has to wait for a timeout in real time."""
         return self is Fault.SILENT
 
 
 _OUTSIDE = (Kind.OUTSIDE_READ, Kind.OUTSIDE_LIGHT, Kind.OUTSIDE_WRITE)
-# By Redis's own names. What does not stand here is taken for a write, and a few more deaths are tried.
+# Redis's command names. A command that is not here counts as a write, so a few more deaths are tried.
 _READS_OF_REDIS = frozenset({"EXISTS", "GET", "HGET", "HGETALL", "HLEN", "HMGET", "LLEN", "LRANGE", "MGET"})
 _READS_OF_REDIS |= {"PTTL", "SISMEMBER", "SMEMBERS", "TTL", "XRANGE", "ZCARD", "ZRANGE", "ZSCORE"}
-# By Slack's own names. What does not stand here fails the proof.
+# Slack's method names. A method that is not here fails the proof.
 _SLACK = {
     "auth.teams.list": Kind.OUTSIDE_READ,
     "chat.getPermalink": Kind.OUTSIDE_READ,
@@ -103,52 +104,53 @@ OF_OUTSIDE = tuple(Fault)
 
 
 def call_of_redis(verb: str, key: str) -> Call:
-    """A plain command on a kind of key."""
+    """Return the call for a plain command on a kind of key."""
     return Call(f"{verb} {key}".strip(), Kind.READ if verb in _READS_OF_REDIS else Kind.WRITE)
 
 
 def call_of_slack(method: str) -> Call | None:
-    """A call of a method of Slack's; None if nobody has said here whether it writes."""
+    """Return the call for a method of Slack, or None if `_SLACK` does not list it."""
     kind = _SLACK.get(method)
     return Call(f"slack {method}", kind) if kind is not None else None
 
 
 def call_of_coder(route: str, verb: str) -> Call:
-    """A request to Coder: a GET only reads."""
+    """Return the call for a request to Coder. Only a GET counts as a read."""
     return Call(f"coder {route}", Kind.OUTSIDE_READ if verb == "GET" else Kind.OUTSIDE_WRITE)
 
 
 def is_outside(point: Point) -> bool:
-    """Whether a point is a call to Slack or Coder."""
+    """Return whether a point is a call to Slack or Coder."""
     return point.call.kind in _OUTSIDE
 
 
 def is_read(point: Point) -> bool:
-    """Whether a call changes nothing; of a script that is not asked."""
+    """Return whether a call changes nothing. A script always counts as a change."""
     return point.call.kind in (Kind.READ, Kind.OUTSIDE_READ)
 
 
 def faults_of(point: Point) -> tuple[Fault, ...]:
-    """Everything that can go wrong at a point."""
+    """Return everything that can go wrong at a point."""
     return OF_OUTSIDE if is_outside(point) else OF_REDIS
 
 
 def is_same(point: Point, fault: Fault) -> bool:
-    """Whether something else that goes wrong with a read is the same, since there is nothing to carry out."""
-    # Slack and Coder are not reached at all if they are cut off before, which is told from no answer.
+    """Return whether another fault of a read is the same, because a read has no effect."""
+    # For Slack and Coder, a cut before the call is a refused connection, which the bot tells apart from a
+    # lost answer.
     is_cut = fault is Fault.CUT_BEFORE and not is_outside(point)
     return is_read(point) and (is_cut or fault is Fault.FAILED_DONE)
 
 
 class Aim(NamedTuple):
-    """What is to go wrong with one going through a flow, and then with what recovers from it."""
+    """What is to go wrong in one run of a flow, and then in the recovery from it."""
 
     point: Point
     fault: Fault
     again: "Aim | None" = None
-    # Whether that can only be told to be theirs, or only happen, while nobody else goes.
+    # Whether the fault can be recognized, or can happen, only while no other actor runs.
     is_alone: bool = False
-    # Whether that point has come each time; if not, it is tried all the same, and may not come about.
+    # Whether the point came in every rehearsal. If not, the fault is tried but may not be met.
     is_sure: bool = True
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""The proof: a flow is gone through to find its points, then once for each way in which one can fail.
+"""The proof: rehearse a flow to find its points, then run it once for each way in which a point can go wrong.
 
-Where the bot dies with a call in doubt, the bot that recovers from it dies too: its points are found in the
-same way, by letting it recover, and then it is killed at each of them.
+If the bot dies while the outcome of a call is unknown, the recovering bot is killed too. Its points are found
+in the same way: it is first left to recover, and then killed at each point.
 """
 
 import asyncio
@@ -22,29 +22,30 @@ from .traces import Way, first_deaths, of_unknown_outcome, up_to
 
 PATIENT_SECONDS = 15.0
 HASTY_SECONDS = 1.0
-# A point may not come when others go at the same time; then it is tried again.
+# A point may not come while other actors run. Then the aim is tried again, until it has had this number of
+# tries.
 TRIES = 3
-# So often a flow is run to find its points, after a first time that is not like those that follow.
+# Rehearsals to find a flow's points, after a first run, which differs from later ones.
 REHEARSALS = 3
 RECOVERIES = 2
 
 
 @dataclass
 class Tally:
-    """What was found and tried of one flow."""
+    """What was found and tried for one flow."""
 
     flow: str
     points: list[Point] = field(default_factory=list)
-    # Of the points, how many have come each time.
+    # The number of points that came in every rehearsal.
     sure: int = 0
-    # What was tried, and what was not because it is the same.
+    # The number of faults that were tried, and of those left out because they are the same as another.
     tried: int = 0
     same: int = 0
-    # Of what was tried, how often the recovering bot died too, by the call that was in doubt.
+    # The number of deaths of the recovering bot, by the call whose outcome was unknown.
     again: Counter[str] = field(default_factory=Counter)
     doubtful: set[str] = field(default_factory=set)
     missed: list[Aim] = field(default_factory=list)
-    # What was not met either, at points that do not come each time.
+    # The number of faults that were never met, at points that do not come in every rehearsal.
     unsure_missed: int = 0
     seconds: float = 0.0
 
@@ -59,10 +60,11 @@ class Tally:
 
 
 def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
-    """What a proof of this flow must have found and has not: it would prove little, and may not pass."""
+    """Return what a proof of this flow should have found but has not. With any shortfall the proof
+    must fail."""
     found = {point.call.kind for point in tally.points}
     short = [f"{kind.value} was not met" for kind in Kind if kind in flow.meets - found]
-    # A flow that is made of another has points of its own.
+    # A flow that inherits from another one must have a floor of its own.
     floor = vars(flow).get("floor", 0)
     if not floor:
         short.append("it says no floor")
@@ -75,7 +77,7 @@ def shortfalls(flow: type[Flow], tally: Tally) -> list[str]:
 
 
 class Proof:
-    """One flow on one environment."""
+    """The proof of one flow in one environment."""
 
     def __init__(self, flow: type[Flow], environment: Environment, directory: Path) -> None:
         self._flow = flow
@@ -85,7 +87,7 @@ class Proof:
         self.tally = Tally(flow.__name__.lower())
 
     async def run(self) -> Tally:
-        """Try everything; raises what does not hold, and before that what was not found."""
+        """Find and try everything. Raise if too little was found, or if a check fails."""
         began = time.monotonic()
         async with self._new_life(PATIENT_SECONDS) as deployment:
             flow_run, missed = await self._found(deployment)
@@ -99,7 +101,7 @@ class Proof:
         return self.tally
 
     async def find(self) -> Tally:
-        """Find what there is to try, and try nothing; raises what was not found."""
+        """Find what there is to try, without trying it. Raise if too little was found."""
         async with self._new_life(PATIENT_SECONDS) as deployment:
             await self._found(deployment)
         return self.tally
@@ -123,7 +125,7 @@ class Proof:
         return way
 
     async def _recover(self, flow_run: FlowRun, way: Way) -> list[Aim]:
-        """Find what recovers from a death with a call in doubt, where that is this flow's to prove."""
+        """Rehearse the recovery from each death in `dies_twice`, and return the second deaths to try."""
         again: list[Aim] = []
         for point, turn in of_unknown_outcome(way.points):
             call = point.call.name
@@ -136,7 +138,7 @@ class Proof:
         return again
 
     async def _perform(self, flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:
-        """Perform rounds; those that have to wait in real time have a deployment of their own."""
+        """Run rounds. Those that wait in real time run in a deployment of their own."""
         quick = [each for each in rounds if not each.is_slow]
         slow = [each for each in rounds if each.is_slow]
         missed = await asyncio.gather(_work(flow_run, quick), self._live(slow))

@@ -1,7 +1,7 @@
-"""A TCP proxy that misbehaves on request, for any protocol of questions and answers.
+"""A TCP proxy that fails on request, for any protocol with requests and answers.
 
-Between a client and a real server it can drop answers, hold them back, cut connections or go silent, so that
-a test meets what a bad network does without any double of the server. It knows nothing of what passes.
+Between a client and a real server it can drop answers, delay them, cut connections or go silent. A test meets
+a bad network this way without a double of the server. The proxy does not parse what passes.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ CHUNK = 65536
 
 
 class FaultProxy:
-    """Passes bytes on to one server, until told otherwise. Counts the chunks that it has passed to it."""
+    """Passes bytes to one server and back, until told otherwise. It counts the chunks that it has passed to
+    the server."""
 
     def __init__(self, target_url: str) -> None:
         self._target = urlsplit(target_url)
@@ -30,39 +31,39 @@ class FaultProxy:
         self.port = 0
 
     def leads_to(self, target_url: str) -> None:
-        """Lead to another server from now on, and end the connections to the one before."""
+        """Lead to another server from now on, and cut the connections to the last one."""
         self._target = urlsplit(target_url)
         self.cut()
 
     def drop_next_reply(self) -> None:
-        """Let the next request reach the server, but cut its connection in place of the answer."""
+        """Let the next request reach the server, but cut its connection instead of passing the answer."""
         self.dropped.clear()
         self._drop_next = True
 
     def delay(self, seconds: float) -> None:
-        """Hold every answer back for so long; 0 ends it."""
+        """Delay every answer by this number of seconds; 0 ends it."""
         self.delay_seconds = seconds
 
     def cut(self) -> None:
-        """Reset all connections that there are; new ones pass."""
+        """Reset all open connections. New ones pass."""
         for writer in list(self._writers):
             writer.transport.abort()
 
     def freeze(self) -> None:
-        """Pass nothing more in either direction, and close nothing: a cable pulled out."""
+        """Pass nothing in either direction and close nothing, like an unplugged cable."""
         self._open.clear()
 
     def thaw(self) -> None:
-        """Pass on again, what has waited first."""
+        """Pass bytes again, beginning with those that have waited."""
         self._open.set()
 
     async def start(self) -> None:
-        """Listen on a free port of the loopback; after a stop, on the same one."""
+        """Listen on a free port of the loopback, or after a stop on the same port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Refuse new connections and end those that there are."""
+        """Refuse new connections and cut the open ones."""
         if self._server:
             self._server.close()
         self.cut()
@@ -123,12 +124,13 @@ class FaultProxy:
 
 
 class _Over(Exception):
-    """One side has ended, so the other has to."""
+    """One side has closed, so the other must be closed."""
 
 
 @contextlib.asynccontextmanager
 async def proxy(target_url: str) -> AsyncIterator[FaultProxy]:
-    """Run a proxy before the server of a URL (with a port, or unix://); it listens on 127.0.0.1, `port`."""
+    """Run a proxy in front of the server of a URL (with a port, or unix://). It listens on 127.0.0.1 at
+    `port`."""
     between = FaultProxy(target_url)
     await between.start()
     try:

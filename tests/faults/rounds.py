@@ -1,8 +1,8 @@
-"""Rounds: what goes wrong at the same time, so that one death serves many.
+"""Rounds: faults that happen at the same time, so that one death serves many actors.
 
-In a round of kills everybody stops at their point, and then the bot dies once. Those whose point can only be
-told to be theirs when they go alone come last, and only one of them. In the other rounds all go at once, and
-those afterwards one by one.
+In a round of kills, all actors are held at their points, and then the bot is killed once. An actor whose
+point can be recognized only while it runs alone comes last, and there is at most one. In other rounds, all
+actors run together, and then those that must be alone run one by one.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ ALONE = 4
 
 
 class Round(NamedTuple):
-    """What goes wrong at the same time, and afterwards for one after the other."""
+    """Faults that happen together, and faults that follow one by one."""
 
     together: tuple[Aim, ...]
     alone: tuple[Aim, ...]
@@ -24,19 +24,20 @@ class Round(NamedTuple):
 
     @property
     def aims(self) -> tuple[Aim, ...]:
-        """All of it."""
+        """Return all faults of the round."""
         return self.together + self.alone
 
 
 def rounds_of(aims: Sequence[Aim]) -> list[Round]:
-    """Put aims into as few rounds as that takes."""
+    """Put aims into as few rounds as possible."""
     twice = [aim for aim in aims if aim.again is not None]
     kills = [aim for aim in aims if aim.fault.is_kill and aim.again is None]
     slow = [aim for aim in aims if aim.fault.is_slow]
     others = [aim for aim in aims if not aim.fault.is_kill and not aim.fault.is_slow]
     return [
         *_rounds(kills, 1, is_kill=True),
-        # Those that recover do so at the same time, so who has to be alone is that from the beginning.
+        # The recoveries of one round run together. So an aim whose recovery must be alone is alone from the
+        # start.
         *_rounds([aim for aim in twice if aim.is_alone], 1, is_kill=True),
         *_rounds([aim for aim in twice if not aim.is_alone], 1, is_kill=True),
         *_rounds(others, ALONE),

@@ -1,6 +1,6 @@
-"""A Redis as operators keep it: a master, two replicas, and three sentinels, all real, on the loopback.
+"""A Redis as in production: a master, two replicas and three sentinels, all real, on the loopback.
 
-Whoever uses it kills, stops and cuts; times are short, so that a master is replaced within some two seconds.
+Tests kill, stop and cut them. Times are short, so that a master is replaced within about two seconds.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Server:
-    """One Redis or one sentinel."""
+    """One Redis server or one sentinel."""
 
     port: int
     command: tuple[str, ...]
@@ -41,7 +41,7 @@ class Server:
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Run it, and wait until it answers."""
+        """Start it, and wait until it answers."""
         self.process = await asyncio.create_subprocess_exec(*self.command, stdout=asyncio.subprocess.DEVNULL)
         await until(self._answers, f"{self.command[0]} to answer on {self.port}")
 
@@ -51,7 +51,7 @@ class Server:
         self.process.send_signal(number)
 
     async def end(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -59,7 +59,7 @@ class Server:
             self.process = None
 
     def client(self) -> Redis:
-        """A client of this one server, whatever its role is."""
+        """Return a client of this one server, whatever its role."""
         return Redis(
             host=HOST,
             port=self.port,
@@ -71,7 +71,7 @@ class Server:
         )
 
     async def role(self) -> str:
-        """Its role; nothing if it does not answer."""
+        """Return its role, or an empty text if it does not answer."""
         try:
             async with self.client() as client, asyncio.timeout(1):
                 return str((await client.role())[0])
@@ -84,21 +84,21 @@ class Server:
 
 @dataclass
 class House:
-    """Three servers, of which one is the master, and three sentinels."""
+    """Three servers, one of them the master, and three sentinels."""
 
     servers: list[Server]
     sentinels: list[Server]
 
     @property
     def url(self) -> str:
-        """What an operator would set."""
+        """Return the URL that an operator would set."""
         places = ",".join(f"{HOST}:{each.port}" for each in self.sentinels)
         url = f"redis+sentinel://:{PASSWORD}@{places}/{NAME}/0?sentinel_password={SENTINEL_PASSWORD}"
         tls = self.sentinels[0].tls
         return url if tls is None else f"{url}&ssl_ca_certs={tls.authority}".replace("redis+", "rediss+", 1)
 
     async def master(self) -> Server:
-        """Who most sentinels call the master."""
+        """Return the server that most sentinels call the master."""
         named = []
         for sentinel in self.sentinels:
             with contextlib.suppress(RedisError, TimeoutError):
@@ -109,12 +109,12 @@ class House:
         return next(server for server in self.servers if server.port == port)
 
     async def replicas(self) -> list[Server]:
-        """The others."""
+        """Return the servers that are not the master."""
         master = await self.master()
         return [server for server in self.servers if server is not master]
 
     async def is_whole(self) -> bool:
-        """Whether the master has both replicas, and each sentinel knows all others and them."""
+        """Return whether the master has both replicas and each sentinel knows all other servers."""
         master = await self.master()
         async with master.client() as client:
             told = await client.info("replication")
@@ -122,7 +122,7 @@ class House:
         return told["role"] == "master" and all(online) and all([await _knows_all(s) for s in self.sentinels])
 
     async def has_other_master(self, old: Server) -> bool:
-        """Whether another one has become the master, and takes writes."""
+        """Return whether another server has become the master and accepts writes."""
         master = await self.master()
         if master is old or await master.role() != "master":
             return False
@@ -130,7 +130,7 @@ class House:
             return int((await client.info("replication")).get("min_slaves_good_slaves", 0)) >= 1
 
     async def kill_master(self) -> Server:
-        """Kill the master and wait until there is another one; returns the one that was killed."""
+        """Kill the master, wait until there is another one, and return the killed one."""
         old = await self.master()
         await old.end()
         await until(lambda: self.has_other_master(old), "another master")
@@ -145,7 +145,7 @@ async def _knows_all(sentinel: Server) -> bool:
 
 @contextlib.asynccontextmanager
 async def house(directory: Path, tls: Tls | None = None) -> AsyncIterator[House]:
-    """Run them all, as many as a quorum needs and more; with `tls` none of them listens without it."""
+    """Run three servers and three sentinels. With `tls`, they listen with TLS only."""
     program = find_server() if tls is None else find_tls_server()
     ports = [free_port() for _ in range(6)]
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
@@ -197,7 +197,7 @@ def _sentinel(
     ids: dict[int, str],
     tls: Tls | None = None,
 ) -> Server:
-    """A sentinel that knows the others from the start, as one that is started anew does."""
+    """Make a sentinel that knows the others from the start, as a restarted sentinel does."""
     place = directory / f"sentinel-{port}"
     place.mkdir()
     lines = [
@@ -215,7 +215,7 @@ def _sentinel(
 
 
 def lone_sentinel(directory: Path, master: int) -> Server:
-    """A sentinel that knows no other, and of no other master than this."""
+    """Make a sentinel that knows no other sentinel, and only this master."""
     program = find_server()
     port = free_port()
     return _sentinel(program, directory, port, [master], {port: secrets.token_hex(20)})

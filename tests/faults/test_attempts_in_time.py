@@ -1,4 +1,4 @@
-"""When an attempt may still be written, and for how long others leave it to the one who made it."""
+"""How long an attempt may still be written, and how long other workers leave it to its owner."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ LASTS_MS = int(WRITE_SECONDS * 1000) + TIMES.landing_margin_ms
 
 @dataclass
 class Desk:
-    """A queue behind a network that a test can break, a Slack, and a clock that it moves."""
+    """A queue behind a network that a test can break, a Slack stand-in, and a movable clock."""
 
     slack: SlackSandbox
     deps: Dependencies
@@ -42,7 +42,7 @@ class Desk:
     general: str
 
     async def context(self, tries: int = 0) -> JobContext:
-        """Take a job that has failed so often."""
+        """Take a job that has failed this number of times."""
         job = Job(id="hello", work=PostText(message=Message(text="Hello.")), tries=tries)
         await self.deps.queue.write(Batch().append(LIST, job))
         lease = await self.deps.queue.acquire()
@@ -50,7 +50,7 @@ class Desk:
         return JobContext(lease, self.deps.queue)
 
     async def lasts_ms(self) -> int:
-        """How long its attempt is left to it from now on."""
+        """Return for how many milliseconds other workers still leave the attempt alone."""
         async with connection.open(f"redis://127.0.0.1:{self.network.port}") as connections:
             key = KEYS.named("queue", LIST, "state")
             asked = connections.commands.hget(key, "attempt_until")
@@ -77,7 +77,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def test_nothing_is_written_later_than_others_were_told(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tries: int, seconds: float, *, is_written: bool
 ) -> None:
-    """However long its answer may take; what is slow to connect has more time at its next try."""
+    """A call is not written after its deadline. Each further try has more time to connect."""
     channel, began = ChannelId(desk.general), transport.boottime()
     monkeypatch.setattr(transport, "boottime", lambda: began)
     context = await desk.context(tries)
@@ -93,7 +93,8 @@ async def test_nothing_is_written_later_than_others_were_told(
 
 
 async def test_who_waits_for_an_answer_is_left_alone_and_who_died_is_not_for_long(desk: Desk) -> None:
-    """A call that takes a minute is not made a second time meanwhile, though Redis is away for a moment."""
+    """An attempt is renewed while its call runs, even if Redis is away for a moment. After a death it soon
+    lapses."""
     context, answered = await desk.context(), asyncio.Event()
     attempt = asyncio.create_task(context.attempt("note", LONG_SECONDS, answered.wait))
     await until(lambda: _is(desk, LASTS_MS), "an attempt to begin")

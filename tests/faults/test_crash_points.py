@@ -1,4 +1,4 @@
-"""Whatever goes wrong at whichever call of a flow: nothing is lost, nothing doubled, everything told."""
+"""Every flow survives every fault at every call: nothing is lost, nothing is doubled, everything is told."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,10 @@ from .proof import Proof
 async def test_a_flow_holds_whatever_goes_wrong_at_any_of_its_calls(
     flow: type[Flow], environment: Environment, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Each call to the outside and to Redis, found by running the flow, and each way in which it can fail.
+    """The calls to the outside and to Redis are found by running the flow. Each fails in every possible way.
 
-    Where the bot dies with a call in doubt, the bot that takes it over dies too, at each call of that; of
-    each kind of call in doubt in one flow.
+    If the bot dies while the outcome of a call is unknown, the recovering bot is killed too, at each of its
+    calls. This is tried for each such call in one of the flows.
     """
     tally = await Proof(flow, environment, tmp_path).run()
 

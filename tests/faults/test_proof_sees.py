@@ -1,4 +1,4 @@
-"""The proof itself: it fails where it would be blind, whatever things are called."""
+"""The proof itself: it fails if it would miss calls, and does not depend on the names of scripts."""
 
 import re
 from collections import Counter
@@ -37,7 +37,7 @@ TAKEN = [b"1", b"to_coder:0123456789ab", b"act:1", b'{"work": {"kind": "act", "v
 
 
 def test_a_head_names_the_words_of_a_call() -> None:
-    """Wherever they stand; what may be absent may be."""
+    """A head names the words of a call in any order. Optional words may be missing."""
     head = heads.read(BEGIN)
 
     named = head.read(["tw:", "17", "to_coder:1", "abc", "act:1", "{}"])
@@ -58,20 +58,20 @@ def test_a_head_names_the_words_of_a_call() -> None:
     ],
 )
 def test_a_script_that_does_not_say_what_it_is_is_refused(body: str, told: str) -> None:
-    """Nothing is guessed from its name."""
+    """A script without a proper head is refused. Nothing is guessed from its name."""
     with pytest.raises(NoHead, match=re.escape(told)):
         heads.read(body)
 
 
 @pytest.mark.parametrize("count", [5, 8])
 def test_a_head_that_does_not_fit_its_call_is_refused(count: int) -> None:
-    """It would name the wrong words."""
+    """A call with too many or too few words is refused, because its words would get wrong names."""
     with pytest.raises(NoHead, match=f"was called with {count} words"):
         heads.read(BEGIN).read(["word"] * count)
 
 
 def _loaded(namer: Namer, *bodies: str) -> list[bytes]:
-    """Let scripts be loaded; how each is called then."""
+    """Load scripts, and return the names under which they are called."""
     shas = []
     for body in bodies:
         namer.name((b"SCRIPT", b"LOAD", body.encode()))
@@ -84,7 +84,7 @@ def _call(sha: bytes, *words: str) -> Words:
 
 
 def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called() -> None:
-    """Names and the places of words may change, and the points are the same."""
+    """Scripts and their words may be renamed and reordered, and the points stay the same."""
     renamed = BEGIN.replace("queue.begin", "leases.start").replace("queue, token", "token, queue")
     found = []
     for body, words in ((BEGIN, ("to_coder:1", "abc")), (renamed, ("abc", "to_coder:1"))):
@@ -104,7 +104,7 @@ def test_what_a_turn_is_about_is_known_from_its_take_whatever_scripts_are_called
 
 
 def test_what_cannot_be_told_is_a_complaint() -> None:
-    """Each of these would have been counted under a name that says nothing, or not at all."""
+    """Without the complaint, each of these calls would be counted under a meaningless name, or not at all."""
     namer = Namer()
     take, begin = _loaded(namer, TAKE, BEGIN)
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_told_is_a_complaint() -> None:
 
 
 class Proved(Flow):
-    """A flow that is proved: two points, and a second death."""
+    """A flow with two points and a second death."""
 
     floor = 2
     meets = frozenset({Kind.TAKE, Kind.OUTSIDE_WRITE})
@@ -130,7 +130,7 @@ class Proved(Flow):
 
 
 class Undeclared(Proved):
-    """The same, and it does not say how many points it has."""
+    """The same flow without a floor."""
 
 
 def _tally(**other: object) -> Tally:
@@ -163,18 +163,19 @@ SECOND = "proved: no second death was tried after coder tasks.send"
     ],
 )
 def test_a_proof_that_found_too_little_fails(flow: type[Flow], tally: Tally, short: list[str]) -> None:
-    """Fewer points than before, a kind of call that was not met, a second death that was never tried."""
+    """Too few points, a kind of call that was not met, or a second death that was not tried fails the
+    proof."""
     assert shortfalls(flow, tally) == short
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__.lower())
 def test_each_flow_says_what_it_must_find(flow: type[Flow]) -> None:
-    """A floor of its own, and the calls of a turn."""
+    """Each flow has a floor of its own, and must meet the calls of a lease."""
     assert vars(flow)["floor"] > 0
     assert {Kind.TAKE, Kind.END} < flow.meets
 
 
-# Each a change of what real scripts say of themselves, and how the proof of a real flow fails then.
+# Changes to the heads of real scripts, and how the proof of a real flow then fails.
 BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
     "a begin that is none": (lambda body: body.replace(" (begins)", ""), "a begin was not met"),
     "an end that is none": (lambda body: body.replace(" (ends)", ""), "not ended|an end was not met"),

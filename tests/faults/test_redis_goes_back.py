@@ -1,4 +1,4 @@
-"""Redis has lost what was done last, by a failover or a restored copy: it is not done a second time."""
+"""Redis has lost its last writes, by a failover or a restored copy. What was done is not done again."""
 
 import contextlib
 import shutil
@@ -32,7 +32,7 @@ LIST = QueueName("to_thread:L1")
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Connections]:
-    """A store."""
+    """Run an empty store and connect to it."""
     async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
         yield both
 
@@ -42,7 +42,7 @@ async def _sweeps(store: Connections, number: int) -> None:
 
 
 def _rewinds(store: Connections) -> DataLossDetector:
-    """What another process knows of it."""
+    """Make the detector of another process."""
     return DataLossDetector(store, KEYS, ServersClock())
 
 
@@ -52,7 +52,8 @@ async def _now_ms(store: Connections) -> int:
 
 
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
-    """The polls' number only rises; the other processes hear of it, and later ones."""
+    """The poll number only rises. If it falls, this process notices once, and so does every other process,
+    now or later."""
     data_loss_detector, other = _rewinds(store), _rewinds(store)
     await _sweeps(store, 7)
     before = [await data_loss_detector.look(), await other.look()]
@@ -75,7 +76,7 @@ async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> N
 
 
 async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
-    """All the way, for whoever knew it before."""
+    """For a process that knew the store before, an empty store has lost all its data."""
     data_loss_detector = _rewinds(store)
     await _sweeps(store, 7)
     await data_loss_detector.look()
@@ -85,7 +86,7 @@ async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
 
 
 async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections) -> None:
-    """A store that nobody has used has nothing to have lost."""
+    """A new process on an unused store suspects nothing."""
     assert await _rewinds(store).look() is None
 
 
@@ -95,7 +96,8 @@ async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections
 async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
     tmp_path: Path, *, is_own: bool, silent_ms: int, is_noticed: bool
 ) -> None:
-    """Also by a process that was not there before. A store of our own, started anew, has lost nothing."""
+    """A new process notices a copy on another server too. An embedded store that was restarted has lost
+    nothing."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
         await _rewinds(both).look()
@@ -111,7 +113,8 @@ async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
 
 
 async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None:
-    """Nobody has looked in between: the call that hands out a job is the one that notices."""
+    """The call that hands out the first job on another server notices it, although no process has
+    looked yet."""
     place = tmp_path / "store"
     job = Job(id="hello", work=PostText(message=Message(text="Hello.")))
     async with embedded.store(place) as running, connection.open(running.url) as both:
@@ -126,7 +129,7 @@ async def test_a_first_taking_on_another_server_knows_it(tmp_path: Path) -> None
 
 
 async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
-    """Take a job and post what it says, in as many turns as that needs."""
+    """Append a posting job and run it to its end, in as many leases as it needs."""
     message, meta = Message(text="Hello."), Metadata(id="L1:hello", kind="answer")
     await deps.queue.write(Batch().append(LIST, Job(id="hello", work=PostText(message=message))))
     while True:
@@ -145,7 +148,7 @@ async def _says(deps: Dependencies, channel: ChannelId, root: Ts) -> None:
 
 
 async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) -> None:
-    """A first attempt looks first, as if the job's outcome were unknown."""
+    """After data loss, a first attempt looks in Slack first, as if the job's outcome were unknown."""
     async with SlackSandbox() as slack:
         person = slack.add_user("alice").id
         channel = ChannelId(slack.add_channel("general", [person]).id)
@@ -164,14 +167,14 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
 
 
 class Place:
-    """A store that is started anew, and processes that live on meanwhile."""
+    """A store that is restarted while processes live on."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     @contextlib.asynccontextmanager
     async def runs(self, directory: Path | None = None) -> AsyncIterator[Connections]:
-        """The store runs inside the block, from its own data or from a copy's."""
+        """Run the store inside the block, from its own data or from a copy."""
         async with (
             embedded.store(directory or self.directory) as running,
             connection.open(running.url) as both,
@@ -179,34 +182,34 @@ class Place:
             yield both
 
     def copy(self) -> Path:
-        """Its data as it is now."""
+        """Copy its present data."""
         to = self.directory.with_name("copy")
         shutil.copytree(self.directory, to, ignore=shutil.ignore_patterns("*.sock", "lock*"))
         return to
 
 
 class Deployment:
-    """One process, which remembers what it wrote whatever becomes of the store."""
+    """A process that remembers what it wrote, whatever happens to the store."""
 
     def __init__(self) -> None:
         self._written = WriteLog()
         self.clock = TestClock()
 
     def meets(self, store: Connections) -> None:
-        """It speaks to this server from now on."""
+        """Use this server from now on."""
         self.queue = Queue(replace(store, written=self._written), KEYS, self.clock)
 
     async def looks(self) -> DataLoss | None:
-        """It looks whether Redis has gone back."""
+        """Look whether Redis has lost data."""
         return await self.queue.data_loss_detector.look()
 
     async def writes(self, name: str) -> None:
-        """It writes something down."""
+        """Append a job."""
         job = Job(id=name, work=PostText(message=Message(text=name)))
         await self.queue.write(Batch().append(LIST, job))
 
     async def is_suspicious(self) -> bool:
-        """Whether it takes what is to be done for what may have been done before."""
+        """Return whether the next job counts as possibly done before."""
         lease = await self.queue.acquire()
         assert isinstance(lease, Lease)
         await self.queue.release(lease)
@@ -216,7 +219,7 @@ class Deployment:
 async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_nothing_suspect(
     tmp_path: Path,
 ) -> None:
-    """It was started anew, and lost nothing: what was written before that is there too."""
+    """The server was restarted without a loss: the process's last write is there."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -232,7 +235,7 @@ async def test_a_server_that_has_all_that_a_living_process_wrote_last_makes_noth
 
 
 async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_back(tmp_path: Path) -> None:
-    """Also where much has been written there since, before the process looked."""
+    """The loss is noticed even if the process has written much to the new server before it looks."""
     place, process = Place(tmp_path / "store"), Deployment()
     async with place.runs() as store:
         process.meets(store)
@@ -250,7 +253,8 @@ async def test_a_server_that_lacks_what_a_living_process_wrote_last_has_gone_bac
 
 
 async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
-    """Until all who wrote lately have, what is done is looked for first; then nothing is suspect any more."""
+    """Jobs are suspect until every process that wrote lately has found its last write. Then nothing is
+    suspect."""
     place, one, other = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, other):
@@ -271,7 +275,7 @@ async def test_each_process_has_to_find_what_it_wrote(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_does_not_answer_leaves_it_suspect(tmp_path: Path) -> None:
-    """It may have died with what it wrote; ten seconds later that is taken for lost."""
+    """The dead process may have written something. After ten seconds its write counts as lost."""
     place, one, dead = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, dead):
@@ -291,7 +295,7 @@ async def test_a_process_that_does_not_answer_leaves_it_suspect(tmp_path: Path) 
 
 
 async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None:
-    """What it wrote last was before what others wrote since."""
+    """A process that stopped cleanly needs no check: the later writes of others are there."""
     place, one, gone = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         for process in (one, gone):
@@ -309,7 +313,7 @@ async def test_a_process_that_has_left_is_not_waited_for(tmp_path: Path) -> None
 async def test_a_process_that_was_not_there_takes_it_for_lost_until_the_others_have_looked(
     tmp_path: Path,
 ) -> None:
-    """It remembers nothing that it could look for."""
+    """A new process cannot check anything itself, because it has no writes to look for."""
     place, one, new = Place(tmp_path / "store"), Deployment(), Deployment()
     async with place.runs() as store:
         one.meets(store)

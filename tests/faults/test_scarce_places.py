@@ -1,4 +1,4 @@
-"""Many answers of Slack's are lost at once, and reading what became of them is limited: all get on."""
+"""Many answers of Slack are lost at once, and calls that look for the posts are limited. All jobs finish."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ SCARCE = {"conversations.replies": MethodLimits(Limit(interval_ms=100, burst=1))
 
 
 async def test_posts_of_unknown_outcome_do_not_take_each_other_s_places_for_ever(tmp_path: Path) -> None:
-    """Each needs two looks, and there is one place at a time for all of them."""
+    """Each post needs two looks, and all of them share a limit of one look at a time."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path) as running,

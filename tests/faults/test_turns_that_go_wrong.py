@@ -1,4 +1,4 @@
-"""What the worker makes of turns that go wrong: tried again, read back, or given up."""
+"""What the worker does with failed jobs: it tries them again, reads back their attempts, or gives them up."""
 
 import asyncio
 import json

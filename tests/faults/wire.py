@@ -1,7 +1,8 @@
-"""A proxy between a bot and Redis that understands what passes, and can stop any of it.
+"""A proxy between a bot and Redis that parses the protocol and can stop any command or answer.
 
-What a client sends at once (one command, or a pipeline) is one exchange; its commands and their answers are
-shown to an onlooker, who says what becomes of it on either side of Redis. Ends at what commands mean.
+Everything that a client sends at once (a command or a pipeline) is one exchange. An onlooker sees its
+commands and their answers, and decides on either side of Redis what happens to it. The proxy does not know
+what commands mean.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ Words = tuple[bytes, ...]
 
 
 class Verdict(Enum):
-    """What becomes of an exchange on one side of Redis: it goes on, stands still for ever, or is cut."""
+    """What happens to an exchange on one side of Redis: it passes, is held for ever, or is cut."""
 
     PASS = "pass"
     HOLD = "hold"
@@ -27,26 +28,26 @@ class Verdict(Enum):
 
 @dataclass(eq=False)
 class Exchange:
-    """Commands that were sent together, and the answers as far as they have come."""
+    """Commands that were sent together, and the answers that have arrived so far."""
 
     commands: Sequence[Words]
     answers: list[object] = field(default_factory=list)
 
     @property
     def is_of_scripts(self) -> bool:
-        """Whether scripts are called, for whoever they are."""
+        """Return whether its commands call scripts."""
         return self.commands[0][0].upper() == b"EVALSHA"
 
 
 class Onlooker(Protocol):
-    """Who is shown every exchange on its way."""
+    """Sees every exchange and decides what happens to it."""
 
     def asked(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
-        """It has not reached Redis yet."""
+        """Decide before the commands reach Redis."""
         ...
 
     def answered(self, exchange: Exchange) -> Verdict:
-        """Redis has carried it out, and the bot has not heard of it yet."""
+        """Decide after Redis has executed the commands, before the bot gets the answers."""
         ...
 
 
@@ -57,7 +58,7 @@ class Proxy:
         self.path = path
         self.onlooker = onlooker
         self.port = 0
-        # What is on its way to Redis or back, but for what stands still.
+        # Exchanges on their way to Redis or back. Held ones are left out.
         self.under_way: set[Exchange] = set()
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -84,7 +85,7 @@ class Proxy:
         self._start(connect())
 
     def wait_for(self, verdict: Awaitable[Verdict], near: "_Near", exchange: Exchange) -> None:
-        """Let somebody think about an exchange before it goes on."""
+        """Wait for the onlooker's decision, then act on it."""
 
         async def later() -> None:
             near.decided(exchange, await verdict)
@@ -135,7 +136,7 @@ class _Near(asyncio.Protocol):
             self._proxy.wait_for(verdict, self, exchange)
 
     def decided(self, exchange: Exchange, verdict: Verdict) -> None:
-        """Send it on to Redis, or not."""
+        """Send the exchange to Redis, hold it or cut it."""
         if exchange is not self._exchange:
             return
         match verdict:
@@ -148,7 +149,7 @@ class _Near(asyncio.Protocol):
                 self._cut()
 
     def came_back(self, chunk: bytes, answers: list[object]) -> None:
-        """Gather what Redis says, and pass it on when it is whole."""
+        """Collect Redis's answers, and pass them on when the exchange is complete."""
         exchange = self._exchange
         self._answer += chunk
         if exchange is None:
@@ -166,7 +167,7 @@ class _Near(asyncio.Protocol):
         self._answer.clear()
 
     def far_closed(self) -> None:
-        """Redis has closed the connection."""
+        """Cut the connection, because Redis has closed it."""
         self._cut()
 
     def _cut(self) -> None:
@@ -200,14 +201,14 @@ class _Far(asyncio.Protocol):
         self._near.far_closed()
 
     def send(self, chunk: bytes) -> None:
-        """Ask Redis, as soon as it has been reached."""
+        """Send to Redis as soon as the connection exists."""
         if self._transport is not None:
             self._transport.write(chunk)
         else:
             self._early += chunk
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._is_closed = True
         if self._transport is not None:
             self._transport.abort()

@@ -1,9 +1,9 @@
-"""Flows: what people and agents set going, and what must have come of it whatever went wrong on the way.
+"""Flows: what people and agents do, and what must be true afterwards, whatever went wrong on the way.
 
-One file a family: `creating` (create by command and by form, attach), `replying` (to an agent that waits, to
-one that is busy), `deciding` (a person's word on input in doubt), `steering` (pause by verb and by command,
-resume, edit, mute, detach, delete), `telling` (each kind of notice), `showing` (the card, the log as a file).
-To add one, see CONTRIBUTING.md.
+There is one file for each family: `creating` (create by command and by form, attach), `replying` (to an idle
+agent, to a busy one), `deciding` (a person's decision about input of unknown outcome), `steering` (pause by
+verb and by command, resume, edit, mute, detach, delete), `telling` (each kind of notice), `showing` (the
+card, the log as a file). CONTRIBUTING.md says how to add one.
 """
 
 from .creating import Attaching, Creating, Filling

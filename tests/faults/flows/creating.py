@@ -1,4 +1,4 @@
-"""Somebody brings a task to Slack: a new one, or one that exists."""
+"""Flows in which a person brings a task to Slack: a new one, or an existing one."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -9,7 +9,7 @@ from .flow import Flow, prompt_of, task_of, title_of
 
 
 class Creating(Flow):
-    """`/task create`: a card, a task, and the bond between them."""
+    """`/task create`: a card, a task, and the link between them."""
 
     floor = 67
     is_watched = True
@@ -17,24 +17,24 @@ class Creating(Flow):
     dies_twice: ClassVar[tuple[str, ...]] = ("slack chat.postMessage", "coder tasks.create")
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """Nobody has a task yet."""
+        """Forget the task of the last run."""
         for actor in actors:
             actor.task = actor.seen = None
 
     async def go(self, actor: Actor) -> None:
-        """Type it."""
+        """Type the command."""
         await self.type(actor, f"create {prompt_of(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
-        """The card shows a task that is up."""
-        # Coder is not looked at before the two are bound: how often that would be is a matter of chance.
+        """The card shows that the task is working."""
+        # A task counts only once it is linked. How often the bot polls before that is a matter of chance.
         bound = [metadata(message).get("task_id") for message in self.messages(actor)]
         tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
         actor.task = tasks[0] if tasks else None
         return any(said.startswith("Working") for said in self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """One card and one task, bound to each other."""
+        """There is one card and one task, and they are linked."""
         (actor.task,) = [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)]
 
         assert self.said(actor) == [
@@ -52,42 +52,42 @@ class Creating(Flow):
         )
 
     def check_untaken(self, actor: Actor) -> None:
-        """Neither card nor task."""
+        """There is neither a card nor a task."""
         super().check_untaken(actor)
         assert [task for task in self.deployment.coder.tasks if task.prompt == prompt_of(actor)] == []
 
 
 class Filling(Creating):
-    """The form for a new task is submitted; the card's post and all behind it is as for a command."""
+    """The form for a new task is submitted. After the card's post, it is the same as for a command."""
 
     floor = 26
     last = "slack chat.postMessage"
     dies_twice = ()
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It is open."""
+        """Open the form."""
         await super().set_out(actors)
         await self.open_dialogs(dict.fromkeys(actors, "create"))
 
     async def go(self, actor: Actor) -> None:
-        """Submit it."""
+        """Submit the form."""
         await self.submit(actor, {"form.prompt": prompt_of(actor)})
 
 
 class Attaching(Flow):
-    """`/task attach NAME`: a task that exists gets a thread."""
+    """`/task attach NAME`: an existing task gets a thread."""
 
     floor = 56
     is_lasting = False
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task without a thread for everybody."""
+        """Give each actor a task without a thread."""
         for actor in actors:
             actor.task = self.deployment.coder.add_task(actor.name, prompt_of(actor))
             actor.task.becomes("working", "On it")
 
     async def go(self, actor: Actor) -> None:
-        """Type it."""
+        """Type the command."""
         await self.type(actor, f"attach {task_of(actor).name}")
 
     def is_over(self, actor: Actor) -> bool:
@@ -95,7 +95,7 @@ class Attaching(Flow):
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """There is one, bound to the task."""
+        """There is one card, and it is linked to the task."""
         assert self.said(actor) == [
             self.card_of(
                 actor,

@@ -1,4 +1,4 @@
-"""Somebody decides on a reply of which nobody knows whether the agent has it."""
+"""A flow in which a person decides about a reply that may or may not have reached the agent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from tests.faults.points import Kind
 from .flow import TURN, Flow, give_tasks
 
 ONCE_ONLY = "That has been decided already."
-# Of a claim whose answer was lost, and of those that were written down in the same exchange.
+# Shown for a claim whose answer was lost, and for other claims of the same exchange.
 CANNOT_TELL = (
     "I can't tell whether I took this: my store did not answer. Look for its card before you repeat it."
 )
 
 
 class Deciding(Flow):
-    """*Send again*: the reply is in its list as if it had just come in, and the question gives way."""
+    """*Send again*: the reply is queued as if it were new, and the question is replaced."""
 
     floor = 23
     meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
     last = "slack chat.update"
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task with its thread for everybody."""
+        """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """A reply that the agent's side has rejected, and the question about it."""
+        """Write a reply that the agent's side rejects, and wait for the question about it."""
         for actor in actors:
             assert actor.task is not None
             actor.task.becomes("idle", f"waiting for word {actor.turn + 1}")
@@ -39,7 +39,7 @@ class Deciding(Flow):
         await self.deployment.live_until(lambda: all(map(self._button, actors)), "everybody is asked")
 
     async def go(self, actor: Actor) -> None:
-        """Press the button, and again if the bot says that it cannot tell, or dies meanwhile."""
+        """Press the button. Press it again if the bot says that it cannot tell, or if it dies meanwhile."""
         while (button := self._button(actor)) and not self.is_over(actor):
             told, death = self._untold(actor), self.deployment.watch.death
             answer = await self.deployment.slack.click(actor.person, actor.channel, *button)
@@ -50,11 +50,11 @@ class Deciding(Flow):
             await asyncio.sleep(LOOK_SECONDS)
 
     def is_over(self, actor: Actor) -> bool:
-        """It is marked as delivered."""
+        """The reply is marked as delivered."""
         return "white_check_mark" in self._receipts(actor)
 
     def check(self, actor: Actor) -> None:
-        """The agent has all replies once and in order; nobody was asked again, nor told anything else."""
+        """The agent has all replies once and in order. Nobody was asked again or told anything else."""
         assert actor.task is not None
         assert actor.task.inputs == [_word(turn) for turn in range(1, actor.turn + 1)]
         assert self._receipts(actor) == ["white_check_mark"]
@@ -62,7 +62,7 @@ class Deciding(Flow):
         assert set(self.told(actor)) <= {ONCE_ONLY, CANNOT_TELL}
 
     def _untold(self, actor: Actor) -> int:
-        """How often the person was told that it cannot be told."""
+        """Return how often the person was told that the outcome is unknown."""
         return self.told(actor).count(CANNOT_TELL)
 
     def _receipts(self, actor: Actor) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a flow is: a thing that somebody does, when it is over, and what is then true."""
+"""What a flow is: an action of a person or an agent, how to see that it is over, and what must be
+true then."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -10,62 +11,66 @@ from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
 from tests.scenarios.reading import shown
 
-# What is shown to whom Redis keeps waiting.
+# Shown to people if Redis does not answer in time.
 IN_DOUBT = answers.command_outcome_unknown()
 
-# The calls of which a turn with an attempt is made.
+# The calls of a job that makes an attempt.
 TURN = frozenset({Kind.TAKE, Kind.BEGIN, Kind.END})
 
 
 class Flow:
-    """One flow, for everybody in one deployment; all that differs between people is kept in their actors."""
+    """One flow for all actors of a deployment. Everything that differs between actors is kept in the
+    actors."""
 
-    # Whether it goes on with what the bot sees in Coder's list.
+    # Whether the flow depends on what the bot sees in Coder's list.
     is_watched: ClassVar[bool] = False
-    # How long an agent is idle before it needs somebody: by itself, for ever.
+    # How many seconds an agent must be idle before it needs a person. By default it never does.
     settle_seconds: ClassVar[float] = 1_000_000.0
-    # Whether the same actor can go through it again; else everybody begins anew in an empty store.
+    # Whether an actor can run the flow again. If not, all actors start again in an empty store.
     is_lasting: ClassVar[bool] = True
-    # Whether what goes wrong for one would hold up another: then each goes alone.
+    # Whether a fault of one actor would hold up another. If so, each actor runs alone.
     is_solitary: ClassVar[bool] = False
 
-    # Calls of it that leave something in doubt if the bot dies, of which the recovery is proved here: the bot
-    # dies in it again.
+    # Calls whose outcome is unknown if the bot dies, and whose recovery this flow proves: the recovering bot
+    # is killed too.
     dies_twice: ClassVar[tuple[str, ...]] = ()
-    # So many points are found each time; with fewer the proof is blind to some. Each flow says its own.
+    # The number of points that a rehearsal must find. With fewer, the proof does not see some calls. Each
+    # flow sets its own.
     floor: ClassVar[int] = 0
-    # Kinds of calls that are met in it, or nothing is proved.
+    # Kinds of calls that the flow must make, or the proof fails.
     meets: ClassVar[frozenset[Kind]] = TURN | {Kind.CLAIM, Kind.OUTSIDE_WRITE}
-    # What comes after this call is another flow's to prove; nothing, if all of it is this one's.
+    # The last call that this flow proves. The rest is proved by another flow. Empty if this flow proves all
+    # of it.
     last: ClassVar[str] = ""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """What has to be there before anybody goes for the first time."""
+        """Provide what actors need before their first run."""
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """What has to be there before these go once more; nothing of it is a point."""
+        """Provide what actors need before each run. None of its calls is a point."""
 
     async def go(self, actor: Actor) -> None:
-        """What somebody does."""
+        """Do what starts the flow."""
         raise NotImplementedError
 
     def is_over(self, actor: Actor) -> bool:
-        """Whether what they wanted has come about."""
+        """Return whether the flow has reached its end."""
         raise NotImplementedError
 
     def check(self, actor: Actor) -> None:
-        """Exactly what they wanted has come about, and they were told so."""
+        """Check that exactly the wanted effect is there, and that the person was told so."""
         raise NotImplementedError
 
     def check_untaken(self, actor: Actor) -> None:
-        """The bot did not take what Slack had told them to have failed: nothing has come of it."""
+        """Check that a delivery that Slack reported as failed, and that the bot did not take, had no
+        effect."""
         assert self.said(actor) == []
         assert self.new_builds(actor) == []
 
-    # What flows ask for.
+    # What flows use.
 
     async def write(self, actor: Actor, words: str) -> None:
         """Write in the actor's thread."""
@@ -74,12 +79,12 @@ class Flow:
         )
 
     async def type(self, actor: Actor, words: str) -> None:
-        """Type a command, and hear what Slack, or the bot, says if it may not have been taken."""
+        """Type a command, and note an error from Slack or a warning from the bot."""
         answer = await self.deployment.slack.command(actor.person, actor.channel, "/task", words)
         actor.failure = answer.failure or str((answer.reply or {}).get("text", ""))
 
     async def open_dialogs(self, words: Mapping[Actor, str]) -> None:
-        """Let each actor's person open a dialog by a command, and see it filled."""
+        """Let each actor open a dialog by a command, and wait until it is filled."""
         slack = self.deployment.slack
         for actor, typed in words.items():
             for left in slack.views(actor.person):
@@ -92,30 +97,31 @@ class Flow:
         return bool(views) and "submit" in views[-1].given
 
     async def submit(self, actor: Actor, values: Mapping[str, object] | None = None) -> None:
-        """Submit the dialog that is open, and see whether it closes."""
+        """Submit the open dialog, and note whether it closes."""
         view = self.deployment.slack.views(actor.person)[-1]
         submitted = await self.deployment.slack.submit(actor.person, view, dict(values or {}))
         actor.failure = submitted.failure or ("the dialog says so" if submitted.view is not None else "")
 
     def said(self, actor: Actor) -> list[str]:
-        """What the bot has said for all in a actor's channel since the actor went."""
+        """Return what the bot has said to everybody in an actor's channel during this run."""
         return [shown(message) for message in self.messages(actor)]
 
     def messages(self, actor: Actor) -> list[Mapping[str, object]]:
-        """The same, as messages."""
+        """Return the bot's messages in the actor's channel during this run."""
         before = actor.before
         return [m for m in said_in(self.deployment.slack, actor) if str(m["ts"]) not in before]
 
     def told(self, actor: Actor) -> list[str]:
-        """What only the actor's person was shown since they went."""
+        """Return what only the actor's person was shown during this run."""
         return [
             shown(each.body) for each in self.deployment.slack.ephemerals(actor.person)[actor.shown_before :]
         ]
 
     def told_at_most(self, actor: Actor, *may_be: str, wishes: Sequence[str] = ()) -> None:
-        """See that the actor's person was shown nothing but this, each once: such answers are not promised.
+        """Check that the person was shown only these texts, each at most once. Private answers are not
+        promised.
 
-        What they wish may have to wait for somebody who does not answer, and they hear so.
+        Each of `wishes` may have to wait while Coder or Slack does not answer, and the person is told so.
         """
         told = self.told(actor)
         waits = [
@@ -128,7 +134,7 @@ class Flow:
         assert set(told) <= {*may_be, *waits, IN_DOUBT}, told
 
     def button(self, actor: Actor, text: str) -> tuple[str, str, str] | None:
-        """A button of the newest message that the actor's thread has."""
+        """Find a button of the newest message in the actor's thread."""
         message = self.deployment.slack.thread(actor.channel, actor.thread_ts)[-1]
         for block in message.get("blocks") or []:
             for element in block.get("elements", ()) if block["type"] == "actions" else ():
@@ -137,30 +143,30 @@ class Flow:
         return None
 
     def marks(self, actor: Actor) -> list[str]:
-        """The reactions on what the actor has written last."""
+        """Return the reactions on the actor's last message."""
         return list(self.deployment.slack.reactions(actor.channel, actor.message_ts))
 
     def new_builds(self, actor: Actor) -> list[str]:
-        """What was done to the workspace since the actor went."""
+        """Return the transitions of the workspace's builds during this run."""
         builds = actor.task.builds if actor.task is not None else []
         return [build.transition for build in builds[actor.builds_before :]]
 
     def card(self, actor: Actor) -> str:
-        """What the actor's card shows."""
+        """Return what the actor's card shows."""
         return shown(self.deployment.slack.message(actor.channel, actor.thread_ts))
 
     def card_of(self, actor: Actor, phase: str, follow: str, buttons: str) -> str:
-        """What a card shows in a phase; its title says the prompt already."""
+        """Return what a card shows in a phase. The prompt is not repeated, because it is the title."""
         facts = f"{phase} Owner: {actor.name}. Template: Tasks on Docker.{follow}"
         return f"{facts}\n{buttons}" if buttons else facts
 
     def page(self, actor: Actor) -> str:
-        """The address of the actor's task in Coder."""
+        """Return the link to the actor's task in Coder."""
         return f"<{self.deployment.coder.url}/tasks/{actor.name}/{task_of(actor).id}>"
 
 
 async def give_tasks(flow: Flow, actors: Sequence[Actor]) -> None:
-    """Let everybody have a task with a thread, and an agent that works."""
+    """Give each actor a task with a thread, whose agent is working."""
     deployment = flow.deployment
     for actor in actors:
         actor.before = {str(message["ts"]) for message in said_in(deployment.slack, actor)}
@@ -177,18 +183,18 @@ async def give_tasks(flow: Flow, actors: Sequence[Actor]) -> None:
 
 
 def task_of(actor: Actor) -> PuppetTask:
-    """A actor's task."""
+    """Return an actor's task."""
     assert actor.task is not None
     return actor.task
 
 
 def title_of(actor: Actor) -> str:
-    """What a actor's task is called."""
+    """Return the title of an actor's task."""
     return f"Fix the bug of {actor.name}"
 
 
 def prompt_of(actor: Actor) -> str:
-    """What a actor's agent is to do."""
+    """Return the prompt of an actor's task."""
     return f"fix the bug of {actor.name}"
 
 

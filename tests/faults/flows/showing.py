@@ -1,4 +1,4 @@
-"""What shows the present: the card, and the log as a file."""
+"""Flows that show the present state: the card, and the log as a file."""
 
 from collections.abc import Sequence
 
@@ -23,19 +23,19 @@ class Drawing(Flow):
     is_watched = True
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task whose agent works, for everybody."""
+        """Give each actor a task whose agent is working."""
         await give_tasks(self, actors)
 
     async def go(self, actor: Actor) -> None:
-        """Report something."""
+        """Let the agent report something."""
         task_of(actor).becomes("working", self._report(actor))
 
     def is_over(self, actor: Actor) -> bool:
-        """The card says it."""
+        """The card shows the report."""
         return self._report(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """And nothing else was said."""
+        """The card shows the report, and nothing else was said."""
         assert self.card(actor) == self.card_of(
             actor,
             f"Working: {title_of(actor)}. {self._report(actor)}.",
@@ -55,23 +55,23 @@ class Logging(Flow):
     dies_twice = ("slack files.completeUploadExternal",)
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task whose agent has written much, for everybody."""
+        """Give each actor a task whose agent has written a long log."""
         await give_tasks(self, actors)
         for actor in actors:
-            # A call that names their direct messages is theirs.
+            # A call that names the person's direct messages belongs to the actor.
             self.deployment.watch.names.add(actor, self.deployment.slack.direct(actor.person).id)
             task_of(actor).says("\n\n".join(f"Step {number} is done." for number in range(50)))
 
     async def go(self, actor: Actor) -> None:
-        """Ask for it."""
+        """Ask for the log."""
         await self.write(actor, "!logs full")
 
     def is_over(self, actor: Actor) -> bool:
-        """It is there, or they hear why not: a question is asked once."""
+        """The file is there, or the person was told why not. A query is not retried."""
         return bool(self._files(actor) or set(self.told(actor)) & set(NOT_NOW))
 
     def check(self, actor: Actor) -> None:
-        """Once, and announced at most once."""
+        """The file is there at most once, and it is announced at most once."""
         follows = f"The whole log of *{title_of(actor)}* follows in your direct messages with me."
         files = self._files(actor)
         self.told_at_most(actor, *((follows,) if files else NOT_NOW))

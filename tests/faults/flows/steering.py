@@ -1,4 +1,5 @@
-"""Somebody steers a task: by a verb in its thread, by a command that names it, or by a dialog."""
+"""Flows in which a person steers a task: by a verb in its thread, by a command with its name, or by a
+dialog."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,21 +11,21 @@ from .flow import TURN, Flow, give_tasks, task_of, title_of
 
 
 class Steering(Flow):
-    """A verb in the thread of a task that runs."""
+    """A verb in the thread of a running task."""
 
     is_watched = True
     verb: ClassVar[str]
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task with its thread for everybody."""
+        """Give each actor a task with a thread."""
         await give_tasks(self, actors)
 
     async def go(self, actor: Actor) -> None:
-        """Write it."""
+        """Write the verb."""
         await self.write(actor, self.verb)
 
     def is_over(self, actor: Actor) -> bool:
-        """The thread hears of it."""
+        """The thread has a message about it."""
         return bool(self.said(actor))
 
 
@@ -36,7 +37,7 @@ class Pausing(Steering):
     verb = "!pause"
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It runs."""
+        """Let the task run."""
         for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
@@ -44,7 +45,7 @@ class Pausing(Steering):
         await self.deployment.look()
 
     def check(self, actor: Actor) -> None:
-        """The workspace was stopped once, and the thread told so."""
+        """The workspace was stopped once, and the thread was told so."""
         assert self.new_builds(actor) == ["stop"]
         assert self.said(actor) == [
             f"Paused: {title_of(actor)}. {actor.name.capitalize()} paused it. The workspace is stopped. "
@@ -65,7 +66,7 @@ class Pausing(Steering):
 
 
 class PausingByCommand(Pausing):
-    """`/task pause NAME`, which finds the task first; from then on it is as with the verb."""
+    """`/task pause NAME`, which finds the task first. After that it is the same as the verb."""
 
     floor = 12
     meets = TURN - {Kind.BEGIN} | {Kind.CLAIM}
@@ -73,7 +74,7 @@ class PausingByCommand(Pausing):
     dies_twice = ()
 
     async def go(self, actor: Actor) -> None:
-        """Type it."""
+        """Type the command."""
         await self.type(actor, f"pause {task_of(actor).name}")
 
 
@@ -85,14 +86,14 @@ class Resuming(Steering):
     verb = "!resume"
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It is paused."""
+        """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
         await self.deployment.look()
 
     def check(self, actor: Actor) -> None:
-        """The workspace was started once, and the thread told so."""
+        """The workspace was started once, and the thread was told so."""
         assert self.new_builds(actor) == ["start"]
         assert self.said(actor) == [
             f"Resumed: {title_of(actor)}. {actor.name.capitalize()} resumed it. The workspace is up again. "
@@ -113,22 +114,22 @@ class Editing(Steering):
     is_watched = False
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task that is paused."""
+        """Give each actor a paused task."""
         await super().prepare(actors)
         for task in map(task_of, actors):
             task.pause()
         await self.deployment.look()
 
     async def go(self, actor: Actor) -> None:
-        """Write it."""
+        """Write the verb with a new prompt."""
         await self.write(actor, f"!edit {self._prompt(actor)}")
 
     def is_over(self, actor: Actor) -> bool:
-        """The card shows it."""
+        """The card shows the new prompt as its title."""
         return self._title(actor) in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """The task has it, and the card shows it."""
+        """The task has the new prompt, and the card shows it."""
         assert task_of(actor).prompt == self._prompt(actor)
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
@@ -137,7 +138,7 @@ class Editing(Steering):
             f" Reply in this thread to talk to the agent; your reply resumes it. {self.page(actor)}",
             "[Open in Coder] [Logs] [Resume] [Edit prompt] [Mute] [Delete]",
         )
-        # It is called as it was before, by Coder or by an edit.
+        # The message may use an older title: Coder's, or that of an earlier edit.
         titles = [title_of(actor), *(self._title(actor, turn) for turn in range(actor.turn + 1))]
         self.told_at_most(
             actor,
@@ -156,7 +157,7 @@ class Editing(Steering):
 
 
 class Muting(Steering):
-    """`!mute`: nobody is called any more."""
+    """`!mute`: nobody is mentioned any more."""
 
     floor = 16
     meets = TURN - {Kind.BEGIN} | {Kind.CLAIM, Kind.OUTSIDE_LIGHT}
@@ -164,7 +165,7 @@ class Muting(Steering):
     verb = "!mute"
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It calls people."""
+        """Unmute the thread if it is muted."""
         for actor in actors:
             if "[Unmute]" in self.card(actor):
                 await self.write(actor, "!unmute")
@@ -173,11 +174,11 @@ class Muting(Steering):
         )
 
     def is_over(self, actor: Actor) -> bool:
-        """The card offers the opposite."""
+        """The card offers to unmute."""
         return "[Unmute]" in self.card(actor)
 
     def check(self, actor: Actor) -> None:
-        """Nothing else was said."""
+        """The card is right, and nothing else was said."""
         assert self.said(actor) == []
         assert self.card(actor) == self.card_of(
             actor,
@@ -194,7 +195,7 @@ class Muting(Steering):
 
 
 class Detaching(Steering):
-    """`!detach`: the link ends, and the task goes on."""
+    """`!detach`: the link ends, and the task continues."""
 
     floor = 24
     is_watched = False
@@ -202,7 +203,7 @@ class Detaching(Steering):
     verb = "!detach"
 
     def check(self, actor: Actor) -> None:
-        """The thread was told once, the card shows it, and the task was left alone."""
+        """The thread was told once, the card shows it, and the task was not touched."""
         name = task_of(actor).name
         assert self.said(actor) == [
             "This thread is detached: the task itself is left alone, and I say no more about it here. "
@@ -220,22 +221,22 @@ class Detaching(Steering):
 
 
 class Deleting(Steering):
-    """The dialog that asks whether a task is to be deleted is submitted."""
+    """A person submits the dialog that confirms a deletion."""
 
     floor = 49
     dies_twice = ("coder tasks.delete",)
     is_lasting = False
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """The dialog is open."""
+        """Open the dialog."""
         await self.open_dialogs({actor: f"delete {task_of(actor).name}" for actor in actors})
 
     async def go(self, actor: Actor) -> None:
-        """Submit it."""
+        """Submit the dialog."""
         await self.submit(actor)
 
     def check(self, actor: Actor) -> None:
-        """The task is gone, and the thread told so once."""
+        """The task is gone, and the thread was told so once."""
         assert task_of(actor).is_deleted
         assert self.said(actor) == [
             f"Gone: {title_of(actor)}. {actor.name.capitalize()} deleted it. Replies here reach nobody any "

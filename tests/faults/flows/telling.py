@@ -1,4 +1,4 @@
-"""Something becomes of a task, and its thread hears of it."""
+"""Flows in which something happens to a task and its thread gets a notice."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,23 +13,23 @@ RUNS = "[Open in Coder] [Logs] [Pause] [Mute] [Delete]"
 
 
 class Telling(Flow):
-    """A notice, which comes once."""
+    """A notice that is posted once."""
 
     meets = TURN | {Kind.SWEEP, Kind.OUTSIDE_WRITE}
     is_watched = True
-    # What is read for the notice alone: where it cannot be, the notice comes without.
+    # The call that reads more for the notice. If it fails, the notice comes without the result.
     reads: ClassVar[str] = ""
 
     async def prepare(self, actors: Sequence[Actor]) -> None:
-        """A task whose agent works, for everybody."""
+        """Give each actor a task whose agent is working."""
         await give_tasks(self, actors)
 
     def is_over(self, actor: Actor) -> bool:
-        """The thread hears of it."""
+        """The thread has a notice."""
         return bool(self.said(actor))
 
     def check(self, actor: Actor) -> None:
-        """It was told once, and the card shows it."""
+        """The notice was posted once, and the card shows the new state."""
         if not (actor.meets(self.reads) and self.said(actor) == [self.poorer(actor)]):
             assert self.said(actor) == [self.notice(actor)]
             self.is_read(actor)
@@ -37,23 +37,23 @@ class Telling(Flow):
         assert self.told(actor) == []
 
     def notice(self, actor: Actor) -> str:
-        """What is told."""
+        """Return the expected notice."""
         raise NotImplementedError
 
     def poorer(self, actor: Actor) -> str:
-        """What is told if not all could be read."""
+        """Return the expected notice if `reads` failed."""
         raise NotImplementedError
 
     def is_read(self, actor: Actor) -> None:
-        """Note that the thread has all of it."""
+        """Note that the thread has all that was written."""
 
     def shows(self, actor: Actor) -> str:
-        """What the card shows."""
+        """Return what the card must show."""
         raise NotImplementedError
 
 
 class Writing(Telling):
-    """A notice that brings what the agent has written; if its log cannot be read, the next one brings it."""
+    """A notice with an excerpt of what the agent wrote. If its log cannot be read, the next notice has it."""
 
     reads = "coder tasks.logs"
 
@@ -67,41 +67,41 @@ class Writing(Telling):
         self._written.setdefault(actor, []).append(text)
 
     def is_read(self, actor: Actor) -> None:
-        """What was written is old from now on."""
+        """What was written so far must not be in the next notice."""
         self._written[actor].clear()
 
     def notice(self, actor: Actor) -> str:
-        """It brings all that nobody has read."""
+        """The notice has everything that no notice had before."""
         return self.with_excerpt(actor, "\n| \n".join(f"| {text}" for text in self._written[actor]) + "\n")
 
     def poorer(self, actor: Actor) -> str:
-        """It brings nothing."""
+        """The notice has no excerpt."""
         return self.with_excerpt(actor, "")
 
     def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """What is told."""
+        """Return the expected notice with this excerpt."""
         raise NotImplementedError
 
 
 class Completing(Writing):
-    """An agent says that it is done, after it has written something."""
+    """An agent writes something and reports that it is done."""
 
     floor = 27
 
     async def go(self, actor: Actor) -> None:
-        """Write, and be done."""
+        """Let the agent write something and report that it is done."""
         self.writes(actor, f"I mended it, {actor.turn}.")
         task_of(actor).becomes("complete", f"Opened PR {actor.turn}", "https://example.com/pull/1")
 
     def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """It calls the owner."""
+        """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.turn}. Reply here if there is more "
             f"to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)] [Open in Coder]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """It is done."""
+        """The card says that the task is done."""
         return self.card_of(
             actor,
             f"Done: {title_of(actor)}. Opened PR {actor.turn}.",
@@ -111,23 +111,23 @@ class Completing(Writing):
 
 
 class Failing(Telling):
-    """An agent says that it failed."""
+    """An agent reports that it failed."""
 
     floor = 27
 
     async def go(self, actor: Actor) -> None:
-        """Fail."""
+        """Let the agent report a failure."""
         task_of(actor).becomes("failed", f"No luck with try {actor.turn}")
 
     def notice(self, actor: Actor) -> str:
-        """It calls the owner."""
+        """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Failed: {title_of(actor)}. The agent says that it failed: “No luck with try "
             f"{actor.turn}”. Reply here to tell the agent how to go on.\n[Open in Coder] [Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """It has failed."""
+        """The card says that the task has failed."""
         return self.card_of(
             actor,
             f"Failed: {title_of(actor)}. No luck with try {actor.turn}.",
@@ -143,7 +143,7 @@ class Needing(Writing):
     settle_seconds = 20.0
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It has its answer to what it asked before, and works."""
+        """Answer the agent's last question, and let it work."""
         for actor in actors:
             task_of(actor).becomes("idle", "Ready")
             await self.write(actor, f"answer {actor.turn}")
@@ -155,19 +155,19 @@ class Needing(Writing):
         await self.deployment.look()
 
     async def go(self, actor: Actor) -> None:
-        """Ask, and wait."""
+        """Let the agent ask something and become idle."""
         self.writes(actor, f"Which one, {actor.turn}?")
         task_of(actor).becomes("idle", f"Question {actor.turn}")
 
     def with_excerpt(self, actor: Actor, excerpt: str) -> str:
-        """It calls the owner."""
+        """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Needs you: {title_of(actor)}. The agent is waiting for you. It last reported:"
             f" “Question {actor.turn}”. Reply here to go on.\n{excerpt}[Open in Coder] [Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """It needs somebody."""
+        """The card says that the task needs somebody."""
         return self.card_of(
             actor,
             f"Needs you: {title_of(actor)}. Question {actor.turn}.",
@@ -185,11 +185,11 @@ class Breaking(Telling):
     settle_seconds = 20.0
 
     async def go(self, actor: Actor) -> None:
-        """Let its agent crash."""
+        """Let the agent crash."""
         task_of(actor).crashes()
 
     def notice(self, actor: Actor) -> str:
-        """It calls the owner."""
+        """The notice mentions the owner."""
         return self._told(
             actor,
             "The agent crashed. Its workspace itself is fine. "
@@ -197,7 +197,7 @@ class Breaking(Telling):
         )
 
     def poorer(self, actor: Actor) -> str:
-        """It says no more than the list did."""
+        """The notice says only what Coder's list says."""
         return self._told(
             actor,
             "Coder reports an error with the workspace, so the agent cannot work. *Retry* starts the "
@@ -208,7 +208,7 @@ class Breaking(Telling):
         return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry] [Open in Coder]"
 
     def shows(self, actor: Actor) -> str:
-        """It is broken."""
+        """The card says that the task is broken."""
         return self.card_of(
             actor,
             f"Broken: {title_of(actor)}. Coder reports an error with its workspace. *Retry* starts it again.",
@@ -219,13 +219,13 @@ class Breaking(Telling):
 
 
 class PausedElsewhere(Telling):
-    """A workspace is stopped for want of use."""
+    """Coder stops a workspace because nobody used it."""
 
     floor = 29
     reads = "coder workspaces.get"
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It runs."""
+        """Let the task run."""
         for task in map(task_of, actors):
             if task.status == "paused":
                 task.resume()
@@ -233,15 +233,15 @@ class PausedElsewhere(Telling):
         await self.deployment.look()
 
     async def go(self, actor: Actor) -> None:
-        """Let Coder stop it."""
+        """Let Coder stop the workspace."""
         task_of(actor).pause_by_timeout()
 
     def notice(self, actor: Actor) -> str:
-        """It calls nobody."""
+        """The notice mentions nobody."""
         return self._told(actor, "Nothing happened in it for a while, so Coder stopped its workspace.")
 
     def poorer(self, actor: Actor) -> str:
-        """It does not say why."""
+        """The notice does not give a reason."""
         return self._told(actor, "The workspace was stopped in Coder.")
 
     def _told(self, actor: Actor, why: str) -> str:
@@ -251,7 +251,7 @@ class PausedElsewhere(Telling):
         )
 
     def shows(self, actor: Actor) -> str:
-        """It is paused."""
+        """The card says that the task is paused."""
         return self.card_of(
             actor,
             f"Paused: {title_of(actor)}. On it.",
@@ -261,30 +261,30 @@ class PausedElsewhere(Telling):
 
 
 class ResumedElsewhere(Telling):
-    """A workspace is started in Coder's own pages."""
+    """A workspace is started in Coder."""
 
     floor = 32
 
     async def set_out(self, actors: Sequence[Actor]) -> None:
-        """It is paused."""
+        """Pause the task."""
         for task in map(task_of, actors):
             if task.status != "paused":
                 task.pause()
         await self.deployment.look()
 
     async def go(self, actor: Actor) -> None:
-        """Start it."""
+        """Start the workspace."""
         task_of(actor).resume()
 
     def notice(self, actor: Actor) -> str:
-        """It calls nobody."""
+        """The notice mentions nobody."""
         return (
             f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent.\n"
             "[Open in Coder]"
         )
 
     def shows(self, actor: Actor) -> str:
-        """It starts."""
+        """The card says that the task is starting."""
         return self.card_of(
             actor,
             f"Starting: {title_of(actor)}.",
@@ -295,26 +295,26 @@ class ResumedElsewhere(Telling):
 
 
 class Vanishing(Telling):
-    """A task is deleted in Coder's own pages."""
+    """A task is deleted in Coder."""
 
     floor = 42
     is_lasting = False
-    # A poll makes certain of one after the other.
+    # A poll verifies vanished tasks one after the other.
     is_solitary = True
 
     async def go(self, actor: Actor) -> None:
-        """Delete it."""
+        """Delete the task."""
         task_of(actor).deleted_elsewhere()
 
     def notice(self, actor: Actor) -> str:
-        """It calls nobody."""
+        """The notice mentions nobody."""
         return (
             f"Gone: {title_of(actor)}. The task no longer exists in Coder. Replies here reach nobody any "
             "more. `/task create` starts a new task."
         )
 
     def shows(self, actor: Actor) -> str:
-        """It is gone."""
+        """The card says that the task is gone."""
         return self.card_of(
             actor,
             f"Gone: {title_of(actor)}. This task is no longer in Coder: replies here reach nobody. "
