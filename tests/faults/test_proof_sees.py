@@ -196,7 +196,7 @@ BLINDNESS: dict[str, tuple[Callable[[str], str], str]] = {
 async def test_the_proof_of_a_flow_fails_where_it_is_blind(
     change: str, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A role that a script has lost, a head that is missing or not true: it never passes on nothing."""
+    """A script that has lost its role, or has a missing or false head, fails the proof."""
     changed, told = BLINDNESS[change]
     read = heads.read
     monkeypatch.setattr(heads, "read", lambda body: read(changed(body)))
@@ -206,14 +206,14 @@ async def test_the_proof_of_a_flow_fails_where_it_is_blind(
 
 
 def _renamed(body: str) -> str:
-    """The same script under another name, but for what is nobody's."""
+    """Rename a script that takes, begins, ends or claims. Other scripts keep their names."""
     return re.sub(r"-- script: \S+ \(((takes|begins|ends|claims).*)\)", r"-- script: a.\2 (\1)", body)
 
 
 async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It finds as much, and as many second deaths, when all of them have other names."""
+    """The proof finds enough points and second deaths when these scripts have other names."""
     read = heads.read
     renamed: set[str] = set()
 
@@ -232,13 +232,13 @@ async def test_the_proof_of_a_flow_does_not_know_what_scripts_are_called(
 
 
 class TooFew(Muting):
-    """A flow in which more was found once."""
+    """A flow with more expected points than it has."""
 
     floor = 1_000
 
 
 class NeverInDoubt(Muting):
-    """A flow that says it dies twice, and has no such call."""
+    """A flow that claims a second death but has no such call."""
 
     floor = 1
     dies_twice = ("coder tasks.pause",)
@@ -251,13 +251,14 @@ class NeverInDoubt(Muting):
 async def test_a_flow_that_falls_short_is_not_tried(
     flow: type[Flow], told: str, environment: Environment, tmp_path: Path
 ) -> None:
-    """It fails as soon as its points are found."""
+    """The proof fails as soon as the points are found."""
     with pytest.raises(AssertionError, match=told):
         await Proof(flow, environment, tmp_path).run()
 
 
 async def test_what_belongs_to_no_flow_is_still_done(environment: Environment, tmp_path: Path) -> None:
-    """An entry that nothing meets is stale: what it stood for is counted under another name, or gone."""
+    """Each entry of `ITS_OWN` is met. An entry that is never met may hide a call that has another
+    name now."""
     async with new_deployment(
         environment, tmp_path / "deployment", 15.0, Vanishing.settle_seconds
     ) as deployment:

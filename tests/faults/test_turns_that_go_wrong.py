@@ -34,7 +34,7 @@ Carry = Callable[[JobContext], Awaitable[Outcome]]
 
 
 class Bench:
-    """A worker that carries out whatever a test wants, over real doors, and its store."""
+    """A worker that runs a test's handler, with real dependencies and a store."""
 
     def __init__(self, deps: Dependencies, connections: connection.Connections, clock: TestClock) -> None:
         self.deps = deps
@@ -42,7 +42,7 @@ class Bench:
         self._connections = connections
 
     async def works(self, carry: Carry) -> None:
-        """Let a worker carry out all that is due; time stands still."""
+        """Run a worker until nothing is due. Time stands still."""
         worker = new_worker(self.deps, carry)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(20):
@@ -52,19 +52,19 @@ class Bench:
         await running
 
     async def takes(self, times: int) -> None:
-        """Take and die, so often."""
+        """Acquire a lease and let it lapse, as a dying process does, this number of times."""
         for _ in range(times):
             assert not isinstance(await self.deps.queue.acquire(), NothingDue)
             self.clock.now_ms += TIMES.rest_ms
 
     async def deployments(self, kills: str) -> None:
-        """Let a process live until it takes this job and dies of it, or until nothing else is due."""
+        """Let a process run until it takes the job `kills` and dies of it, or until nothing else is due."""
         killed = asyncio.Event()
 
         async def carry(context: JobContext) -> Outcome:
             if context.job.id == kills:
                 killed.set()
-            # Whoever is in hand then has not come to its end.
+            # A job that is running when the process dies has not ended.
             await asyncio.sleep(0.01)
             if killed.is_set():
                 await asyncio.Event().wait()
@@ -86,7 +86,7 @@ class Bench:
         self.clock.now_ms += TIMES.longest_lease_ms
 
     async def waiting(self) -> list[str]:
-        """The lists that have work."""
+        """Return the queues that have jobs."""
         return cast("list[str]", await self._connections.commands.zrange(KEYS.named("ready"), 0, -1))
 
     async def append(self, *ids: str, name: QueueName = LIST, **fields: int) -> None:
@@ -96,15 +96,15 @@ class Bench:
             await self.deps.queue.write(Batch().append(name, job))
 
     async def job(self, job_id: str) -> Job:
-        """A job as it waits."""
+        """Return a waiting job."""
         return Job.model_validate_json((await self._fields("jobs"))[f"body|{job_id}"])
 
     async def state(self) -> dict[str, str]:
-        """The list's own record."""
+        """Return the state of the queue."""
         return await self._fields("state")
 
     async def is_empty(self) -> bool:
-        """Whether no list has work."""
+        """Return whether no queue has jobs."""
         return not await self._connections.commands.zcard(KEYS.named("ready"))
 
     async def _is_due(self) -> bool:
@@ -112,13 +112,13 @@ class Bench:
         return bool(await self._connections.commands.zcount(ready, "-inf", self.clock.now_ms))
 
     async def letters(self) -> list[tuple[str, str]]:
-        """The dead letters: of what, and why."""
+        """Return the job and the reason of each dead letter."""
         found = self._connections.commands.hvals(KEYS.named("dead_letters"))
         letters = [json.loads(each) for each in await cast("Awaitable[list[str]]", found)]
         return [(letter["job"], letter["why"]) for letter in letters]
 
     async def write_raw(self, body: str) -> None:
-        """Append what this version cannot read."""
+        """Append a job that this version cannot read."""
         script = "put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1"
         await Script(self._connections.commands, KEYS, self.clock, with_libraries(script))(LIST, body)
 
@@ -129,7 +129,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """A worker's bench."""
+    """Provide a bench with an empty store."""
     async with (
         SlackSandbox() as slack,
         embedded.store(tmp_path / "store") as running,
@@ -145,7 +145,7 @@ async def _nothing() -> None:
 
 
 def raising(error: Exception) -> Carry:
-    """Carry out nothing, and fail so."""
+    """Make a handler that only raises."""
 
     async def carry(context: JobContext) -> Outcome:
         del context
@@ -155,7 +155,7 @@ def raising(error: Exception) -> Carry:
 
 
 def failing_after_attempt(error: Exception) -> Carry:
-    """Make an effect, then fail."""
+    """Make a handler that makes an attempt and then raises."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:
@@ -166,7 +166,7 @@ def failing_after_attempt(error: Exception) -> Carry:
 
 
 async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) -> None:
-    """The list goes on with it, later."""
+    """A failed job stays in its queue, and the queue tries it again later."""
     await bench.append("a")
 
     await bench.works(raising(Unknown("cut")))
@@ -181,7 +181,7 @@ async def test_what_fails_is_tried_again_and_remembers_since_when(bench: Bench) 
 async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
     bench: Bench, error: Exception
 ) -> None:
-    """The attempt stays pinned, whatever went wrong: a second effect would be a double."""
+    """The attempt stays recorded, whatever the error was: a second attempt could double the effect."""
     await bench.append("a")
 
     await bench.works(failing_after_attempt(error))
@@ -190,7 +190,7 @@ async def test_what_fails_after_its_effect_is_read_back_before_anything_else(
 
 
 async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
-    """Not done is certain."""
+    """A refused call was certainly not executed."""
 
     async def carry(context: JobContext) -> Outcome:
         async def refuse() -> None:
@@ -206,7 +206,7 @@ async def test_a_refused_call_leaves_nothing_to_read_back(bench: Bench) -> None:
 
 
 async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: Bench) -> None:
-    """Also by a part that says "later" without having read it back."""
+    """The attempt stays recorded even if a handler asks for a retry without having read it back."""
 
     async def carry(context: JobContext) -> Outcome:
         if not context.is_outcome_unknown:
@@ -223,7 +223,7 @@ async def test_an_attempt_of_unknown_outcome_is_never_dropped_by_mistake(bench: 
 
 
 async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench) -> None:
-    """A mistake in a part of the story must not become a double."""
+    """The queue refuses the second attempt, so a handler's mistake cannot double an effect."""
     made = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -244,7 +244,7 @@ async def test_two_attempts_without_a_read_back_between_are_refused(bench: Bench
 
 
 async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
-    """A busy channel makes nothing slower than its pace."""
+    """Waiting for a rate limit does not count as a failure or lengthen the delay."""
     await bench.append("a")
 
     await bench.works(raising(NoCapacity("full", 30)))
@@ -254,7 +254,7 @@ async def test_waiting_for_a_place_is_no_failure(bench: Bench) -> None:
 
 
 async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
-    """And what stands behind it goes on."""
+    """The next job of the queue still runs."""
     went = []
 
     async def carry(context: JobContext) -> Outcome:
@@ -271,7 +271,7 @@ async def test_a_refusal_ends_the_job_with_a_dead_letter(bench: Bench) -> None:
 
 
 async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> None:
-    """It is told, and that is an outcome like any other."""
+    """The person is told, and that is a normal end of the job."""
     await bench.append("a")
 
     await bench.works(raising(UserError("No.", "Do this.")))
@@ -280,7 +280,7 @@ async def test_what_a_person_can_mend_leaves_no_dead_letter(bench: Bench) -> Non
 
 
 async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
-    """With a reason that a person can read."""
+    """The dead letter has a reason that a person can read."""
     await bench.append("a", failing_since_ms=1)
 
     await bench.works(raising(AssertionError("not to be carried out")))
@@ -289,7 +289,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
-    """Its reference is in the log and in the letter."""
+    """The dead letter has the reference that is in the log."""
     await bench.append("a", surprises=5)
 
     await bench.works(raising(ZeroDivisionError()))
@@ -300,7 +300,7 @@ async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
 
 
 async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
-    """What waits for an agent for days does not fail."""
+    """A job that waits for an agent for days has not failed."""
     await bench.append("a", tries=7, failing_since_ms=NOON_MS)
 
     async def wait(context: JobContext) -> Outcome:
@@ -314,7 +314,7 @@ async def test_a_job_that_goes_on_forgets_its_failures(bench: Bench) -> None:
 
 
 async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Bench) -> None:
-    """In which a newer version may take it; its text is kept."""
+    """A newer version may take it within the week. Its text is kept in the dead letter."""
     await bench.write_raw('{"id": "alien", "work": {"kind": "from the future"}}')
     await bench.append("b")
     found = []
@@ -333,7 +333,7 @@ async def test_a_job_that_nobody_can_read_leaves_its_list_after_a_week(bench: Be
 
 
 async def test_what_cannot_be_read_after_an_attempt_keeps_it_pinned(bench: Bench) -> None:
-    """A newer version reads back; this one does not know what it would look for."""
+    """A newer version can read the attempt back. This version does not know what to look for."""
     await bench.append("a")
 
     async def carry(context: JobContext) -> Outcome:
@@ -353,7 +353,7 @@ async def _ended() -> Outcome:
 
 
 async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
-    """Whoever kills the process a dozen times within hours has not shown that a job does it."""
+    """A dozen kills within hours do not show that the job kills the process."""
     await bench.append("a")
     await bench.takes(12)
 
@@ -364,7 +364,7 @@ async def test_a_storm_of_restarts_gives_up_nothing(bench: Bench) -> None:
 
 
 async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -> None:
-    """It is taken now and then, and each time without an end."""
+    """The job is taken a number of times, and after a day it has still not ended."""
     await bench.append("a")
     await bench.takes(12)
     bench.clock.now_ms += DAY_MS
@@ -375,7 +375,7 @@ async def test_a_job_that_ends_its_process_for_a_day_is_given_up(bench: Bench) -
 
 
 async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
-    """Whoever was in hand when the process died is carried out in one of its next deployments."""
+    """Jobs that were running when the process died are completed by a later process."""
     lists = [QueueName(f"to_thread:{number}") for number in range(40)]
     for name in lists:
         await bench.append("innocent", name=name)
@@ -389,7 +389,7 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
 
 async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: Bench) -> None:
-    """One of them is innocent, and its turn comes when the other's has passed."""
+    """One of the two jobs is innocent. It runs when the other has ended."""
     await bench.append("a", name=QueueName("to_thread:a"))
     await bench.append("b", name=QueueName("to_thread:b"))
     await bench.takes(2 * TIMES.risky_takes)
@@ -413,7 +413,7 @@ async def test_two_jobs_that_end_their_process_are_not_in_hand_together(bench: B
 
 
 async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Bench) -> None:
-    """Each was written before the trouble began, so each has failed for a day when that is over."""
+    """All jobs were written before the trouble began, so after a day each of them has failed for a day."""
     await bench.append("a", "b", "c")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS + 1
@@ -432,7 +432,7 @@ async def test_what_stands_behind_a_failing_job_has_no_day_of_its_own(bench: Ben
 
 
 async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> None:
-    """It ends a day after it was written, not with the one before it."""
+    """It is given up a day after it was written, not together with the job before it."""
     await bench.append("a")
     await bench.works(raising(TryLater("away")))
     bench.clock.now_ms += DAY_MS // 2
@@ -448,7 +448,7 @@ async def test_a_job_written_while_its_list_fails_has_its_day(bench: Bench) -> N
 
 
 async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(bench: Bench) -> None:
-    """It is for the operator to mend; what waits for that is given up at last, and can be sent again."""
+    """Only an operator can repair the account. After a week the job is given up, and can be sent again."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 7 * DAY_MS - 1
@@ -463,7 +463,7 @@ async def test_an_account_that_is_refused_holds_nothing_for_more_than_a_week(ben
 
 
 async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) -> None:
-    """The days in which it was refused are not the job's."""
+    """The days in which the account was refused do not count as the job's failures."""
     await bench.append("a")
     await bench.works(raising(REFUSED))
     bench.clock.now_ms += 3 * DAY_MS
@@ -476,7 +476,7 @@ async def test_an_account_that_is_good_again_leaves_a_whole_day(bench: Bench) ->
 
 
 async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None:
-    """As at the end of a process that does not end its work in time."""
+    """This happens when a process ends before its job does."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:
@@ -500,7 +500,7 @@ async def test_a_turn_that_is_cancelled_leaves_its_attempt(bench: Bench) -> None
 
 
 async def test_what_a_stopped_process_breaks_off_is_handed_on(bench: Bench) -> None:
-    """Nobody waits for its lease, and the restart is not held against the job."""
+    """The job is available at once, without waiting for the lease. The restart does not count against it."""
     began = asyncio.Event()
 
     async def carry(context: JobContext) -> Outcome:
