@@ -1,4 +1,4 @@
-"""Every call of the client's, with what it must send and an answer that it takes."""
+"""Every call of the client, with the request that it must send and an answer that it accepts."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ KEY: JsonValue = {"id": "abcdefghij", "token_name": "slack", "expires_at": WHEN,
 
 @dataclass(frozen=True)
 class Call:
-    """One call: what is asked of the client, what goes out, and a documented success."""
+    """One call: how to make it, the request that it sends, and a documented success."""
 
     ask: Callable[[CoderClient], Awaitable[object]]
     line: str
@@ -36,7 +36,7 @@ class Call:
 
     @property
     def body(self) -> str:
-        """The answer's body; a change that has nothing to say has none."""
+        """Return the answer's body. A change without a result has an empty one."""
         return "" if self.status in (202, 204) and self.answer is None else json.dumps(self.answer)
 
 
@@ -115,7 +115,7 @@ CALLS: dict[str, Call] = {
 }
 
 RIGHT: JsonValue = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
-# These take a refusal or an odd answer for one that says nothing.
+# These calls treat a refusal or an odd answer as one that says nothing.
 TOLERANT_CALLS: dict[str, Call] = {
     "find_may_connect": Call(
         lambda c: c.find_may_connect(),

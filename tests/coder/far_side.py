@@ -1,7 +1,7 @@
-"""A far side that misbehaves on the level of bytes; it knows nothing of Coder.
+"""A server that misbehaves at the level of bytes. It knows nothing about Coder.
 
-Every request that was read whole is kept in `requests`. Each is met by the next act of the play, the last of
-which goes on for ever. It ends where a story needs a Coder that remembers: that is the stand-in's.
+Every request that was read completely is kept in `requests`. Each request is met by the next act of the play;
+the last act repeats for ever. Stories that need a Coder with a memory use the stand-in instead.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class FarSide:
-    """What has arrived so far, and where to send more."""
+    """What has arrived so far, and the address for more."""
 
     url: str
     requests: list[bytes] = field(default_factory=list)
@@ -25,25 +25,25 @@ class FarSide:
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def has_read(self, count: int) -> None:
-        """Wait until so many requests were read whole."""
+        """Wait until this number of requests was read completely."""
         async with self.arrived:
             await self.arrived.wait_for(lambda: len(self.requests) >= count)
 
     @property
     def lines(self) -> list[str]:
-        """The request lines, without the version."""
+        """Return the request lines without the HTTP version."""
         return [request.split(b" HTTP/", 1)[0].decode() for request in self.requests]
 
 
 def says(status: int, body: bytes | str = b"", *headers: str) -> Act:
-    """Answer whole, and keep the connection."""
+    """Send a complete answer and keep the connection."""
     content = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(content)}", *headers]
     return raw("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
 
 
 def raw(content: bytes) -> Act:
-    """Answer with exactly these bytes."""
+    """Send exactly these bytes."""
 
     async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)
@@ -53,7 +53,7 @@ def raw(content: bytes) -> Act:
 
 
 def raw_then_cut(content: bytes) -> Act:
-    """Answer with exactly these bytes and hang up."""
+    """Send exactly these bytes and close the connection."""
 
     async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(content)
@@ -64,7 +64,7 @@ def raw_then_cut(content: bytes) -> Act:
 
 
 async def hangs_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Read the request and hang up without a word."""
+    """Read the request and close the connection."""
     writer.close()
 
 
@@ -74,13 +74,13 @@ async def resets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 
 async def says_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Read the request and wait for the caller to give up."""
+    """Read the request and wait until the caller gives up."""
     with contextlib.suppress(ConnectionError):
         await reader.read()
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset instead of a farewell."""
+    """Close a connection with a reset."""
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -94,7 +94,7 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
 
 @contextlib.asynccontextmanager
 async def far_side(*play: Act, meets: Act | None = None) -> AsyncIterator[FarSide]:
-    """Serve the play on a free port of loopback; `meets` is what a connection meets first."""
+    """Serve the play on a free port of loopback. `meets` is done first on each new connection."""
     acts = list(play)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,5 @@
-"""A process that asks a Coder for much at once and says how much memory it took; started by test_memory."""
+"""Makes many large requests to a Coder at once and prints how much memory they took. test_memory
+starts it."""
 
 import asyncio
 import re
@@ -13,7 +14,7 @@ AT_ONCE = 32
 
 
 async def _log(coder: CoderClient, number: int) -> str:
-    """Read a log as all do who read one: what is kept of it is short."""
+    """Read a log as the product does, which keeps only its end."""
     try:
         logs = await coder.get_logs(f"task-{number}")
     except OutsideError as error:
@@ -22,7 +23,7 @@ async def _log(coder: CoderClient, number: int) -> str:
 
 
 async def _list(coder: CoderClient) -> str:
-    """Read the list as the poll does, which keeps it until its end."""
+    """Read the list as the poll does, which keeps the body until its end."""
     try:
         body = await coder.list_tasks_raw()
         cut = 0
@@ -35,16 +36,16 @@ async def _list(coder: CoderClient) -> str:
 
 
 def _most_megabytes() -> int:
-    """The most memory that this program took, by Linux.
+    """Return the peak memory of this program, from Linux.
 
-    `ru_maxrss` would begin with what the process had that started it.
+    `ru_maxrss` would include the memory of the process that started it.
     """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) // 1024
 
 
 async def main(url: str) -> None:
-    """Ask, and say what came of it and the most memory that it took."""
+    """Make the requests, and print their outcomes and the peak memory."""
     async with CoderClient.open(url, "a-token") as coder:
         asked = [_log(coder, number) for number in range(AT_ONCE)]
         found = await asyncio.gather(*asked, _list(coder), _list(coder))

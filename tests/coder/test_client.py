@@ -1,4 +1,4 @@
-"""What each call sends and what it makes of the documented success."""
+"""What each call sends, and what it makes of the documented success."""
 
 import json
 import logging
@@ -21,13 +21,13 @@ JSON = "Content-Type: application/json; charset=utf-8"
 
 
 def answers(call: Call) -> Act:
-    """The documented success of this call."""
+    """Return an act that answers with a call's documented success."""
     return says(call.status, call.body, JSON)
 
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call) -> None:
-    """Method, path, query, header and body."""
+    """The method, path, query, header and body are as documented."""
     async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
         await call.ask(coder)
 
@@ -38,7 +38,7 @@ async def test_a_call_sends_one_request_with_the_token_in_its_header(call: Call)
 
 
 async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> None:
-    """Not even where every library says everything."""
+    """This holds even if all libraries log at their lowest level."""
     for name in ("", "httpx", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
     play = [*map(answers, CALLS.values()), hangs_up]
@@ -54,7 +54,7 @@ async def test_no_log_line_holds_the_token(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_any_other_success_is_not_one(call: Call) -> None:
-    """Done is the documented status alone."""
+    """Only the documented status means that the call succeeded."""
     other = says(206 if call.status == 200 else 200, call.body, JSON)
     async with far_side(other) as far, CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -69,7 +69,7 @@ WITH_A_BODY = {
 @pytest.mark.parametrize("call", WITH_A_BODY.values(), ids=WITH_A_BODY)
 @pytest.mark.parametrize("body", ["", "{", "[[]]", "7", "<html></html>"])
 async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -> None:
-    """The status says done and the body does not."""
+    """The status means success, but the body cannot be read."""
     async with far_side(says(call.status, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
             await call.ask(coder)
@@ -77,7 +77,7 @@ async def test_a_success_that_makes_no_sense_is_unknown(call: Call, body: str) -
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_no_call_waits_for_ever(call: Call) -> None:
-    """Each has its time-out."""
+    """Each call has a timeout."""
     short = CoderTimeouts(*[0.05] * 6)
     async with far_side(says_nothing) as far, CoderClient.open(far.url, TOKEN, timeouts=short) as coder:
         with pytest.raises((NoAnswer, Unreachable)):
@@ -85,7 +85,7 @@ async def test_no_call_waits_for_ever(call: Call) -> None:
 
 
 async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
-    """A log of gigabytes ends no process; asking again would change nothing."""
+    """A log of gigabytes does not kill the process. Asking again would change nothing."""
     answer = answers(CALLS["get_logs"])
     async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.TooLong, match="longer than 10 bytes"):
@@ -93,7 +93,7 @@ async def test_an_answer_that_would_fill_the_memory_is_not_kept() -> None:
 
 
 async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
-    """Only what reads is refused."""
+    """Only a read counts as refused. A change has an unknown outcome."""
     answer = answers(CALLS["pause"])
     async with far_side(answer) as far, CoderClient.open(far.url, TOKEN, most_bytes=10) as coder:
         with pytest.raises(errors.UnexpectedCoderAnswer):
@@ -102,13 +102,13 @@ async def test_a_change_whose_answer_is_too_long_may_have_been_made() -> None:
 
 @pytest.fixture
 async def far() -> AsyncIterator[FarSide]:
-    """A far side whose answer fits every change without a body."""
+    """Make a server whose answer fits every change without a body."""
     async with far_side(says(204)) as far:
         yield far
 
 
 async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> None:
-    """What the job's attempt relies on."""
+    """A job's attempt relies on this."""
     async with CoderClient.open(far.url, TOKEN) as coder:
         with transport.deadline(transport.boottime() - 1), pytest.raises(DeadlinePassed):
             await coder.send("a-task", AgentText("words"))
@@ -128,13 +128,13 @@ async def test_two_accounts_share_connections_and_nothing_else(far: FarSide) -> 
 
 
 async def test_the_client_shows_its_server_and_not_its_token(far: FarSide) -> None:
-    """As it would stand in a log."""
+    """The representation is safe to log."""
     async with CoderClient.open(f"{far.url}/", TOKEN) as coder:
         assert repr(coder) == f"CoderClient('{far.url}')"
 
 
 async def test_people_are_found_by_exact_address_over_all_pages() -> None:
-    """Coder's search finds parts of addresses and names, a hundred at a time."""
+    """Coder's search finds parts of addresses and names, in pages of a hundred."""
     near = {"id": "n", "username": "n", "email": "malice@example.com"}
     first = says(200, json.dumps({"users": [near] * 100, "count": 101}), JSON)
     second = says(200, json.dumps({"users": [USER], "count": 101}), JSON)
@@ -149,7 +149,8 @@ async def test_people_are_found_by_exact_address_over_all_pages() -> None:
     "other", ["\u212aim@example.com", "\uff4bim@example.com", "k\u0131m@example.com", "KIM@EXAMPLE.COM.test"]
 )
 async def test_letters_that_only_look_alike_make_another_address(other: str) -> None:
-    """Lowering all of Unicode makes the Kelvin sign a k: who registers that is not who has the k."""
+    """Unicode lower-casing turns the Kelvin sign into a k, but an address with that sign belongs to another
+    person."""
     users = [
         {"id": "1", "username": "other", "email": other},
         {"id": "2", "username": "kim", "email": "KIM@example.com"},
@@ -164,7 +165,7 @@ async def test_letters_that_only_look_alike_make_another_address(other: str) -> 
 
 
 async def test_the_agents_history_is_told_oldest_first() -> None:
-    """Also where two reports differ by less than a microsecond."""
+    """This holds even for reports that are less than a microsecond apart."""
     call = CALLS["list_reports"]
     async with far_side(answers(call)) as far, CoderClient.open(far.url, TOKEN) as coder:
         reports = await coder.list_reports("a", "app")
@@ -175,7 +176,7 @@ async def test_the_agents_history_is_told_oldest_first() -> None:
 
 
 async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
-    """The key's public half is the token's first part."""
+    """The first part of the token is the id of its key."""
     hidden = says(404, '{"message":"Resource not found or you do not have access to this resource"}', JSON)
     async with far_side(says(200, json.dumps(KEY), JSON), hidden) as far:
         async with CoderClient.open(far.url, TOKEN) as coder:
@@ -189,7 +190,7 @@ async def test_the_tokens_end_is_known_where_its_key_can_be_read() -> None:
 
 
 async def test_a_pause_returns_the_build_it_started() -> None:
-    """Its number is what the read-back needs."""
+    """A pause of unknown outcome is recognized by the build's number."""
     body = json.dumps({"workspace_build": BUILD})
     async with far_side(says(202, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
         build = await coder.pause("a-task")
@@ -198,7 +199,7 @@ async def test_a_pause_returns_the_build_it_started() -> None:
 
 
 async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:
-    """Whatever a person typed stays one part of the path."""
+    """A typed name stays one part of the path, whatever it contains."""
     async with CoderClient.open(far.url, TOKEN) as coder:
         await coder.send("ali ce?/fix/it#1", AgentText("words"))
 
@@ -206,7 +207,7 @@ async def test_a_name_is_quoted_in_the_path(far: FarSide) -> None:
 
 
 async def test_a_server_without_tasks_says_so() -> None:
-    """An old one, or a new one; a task that is missing reads otherwise."""
+    """Servers that are too old or too new have no such route. A missing task has a different answer."""
     no_route = says(404, '{"message":"Route not found."}', JSON)
     async with far_side(no_route) as far, CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.NoTasks):
@@ -217,20 +218,21 @@ async def test_a_server_without_tasks_says_so() -> None:
 
 @pytest.mark.parametrize("body", ['{"message":"Route not found."}', "404: Not Found"])
 async def test_a_server_that_knows_of_no_presets_has_none(body: str) -> None:
-    """A task can be made without one."""
+    """A task can be created without a preset."""
     async with far_side(says(404, body)) as far, CoderClient.open(far.url, TOKEN) as coder:
         assert await coder.list_presets("v") == ()
 
 
 async def test_the_list_comes_as_it_was_sent() -> None:
-    """An unchanged body can be told without reading it."""
+    """So an unchanged list can be recognized without parsing it."""
     body = json.dumps({"tasks": [TASK], "count": 1}) + "\n"
     async with far_side(says(200, body, JSON)) as far, CoderClient.open(far.url, TOKEN) as coder:
         assert await coder.list_tasks_raw() == body.encode()
 
 
 async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
-    """Of all workspaces, since it acts for all; the answer is Coder's own."""
+    """The question is about all workspaces, because the account acts for everybody. Coder's answer is
+    returned as it is."""
     for may in (True, False):
         async with (
             far_side(says(200, json.dumps({"connects": may}), JSON)) as far,
@@ -255,6 +257,6 @@ async def test_an_account_asks_whether_it_may_talk_to_agents() -> None:
     ],
 )
 async def test_a_coder_that_cannot_be_asked_for_rights_is_no_trouble(act: Act) -> None:
-    """Something that is only looked at ahead must not be taken for a Coder that is away."""
+    """This check only looks ahead, so its failure must not count as a Coder that is away."""
     async with far_side(act) as far, CoderClient.open(far.url, TOKEN) as coder:
         assert await coder.find_may_connect() is None

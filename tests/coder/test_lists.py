@@ -1,4 +1,4 @@
-"""The list of tasks, cut into pieces: whatever stands in it, nothing is lost, doubled or torn."""
+"""The list of tasks is cut into pieces. Whatever is in it, nothing is lost, doubled or torn."""
 
 import json
 
@@ -11,7 +11,7 @@ from taskwire.coder import lists
 from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.domain.errors import Unknown
 
-# Texts that look like the seam between two tasks, in every depth.
+# Texts that look like the boundary between two tasks, at any depth.
 WORDS = st.sampled_from(["", "x", "}", "},{", '},{"id":"', "\\", '"', "é", "{[", "]}"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | WORDS,
@@ -26,8 +26,8 @@ TASKS = st.lists(st.dictionaries(st.sampled_from(["name", "prompt", "apps"]), VA
 @given(TASKS)
 @settings(max_examples=100, deadline=None)
 def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> None:
-    """Byte for byte, in order, whatever agents and people have written into it."""
-    # The piece's length is reached within the filler, so what follows it is where a cut is looked for.
+    """The pieces contain every byte in order, whatever agents and people have written."""
+    # The length of a piece is reached within the filler. So the code looks for a cut in what follows it.
     told = [{"id": f"task-{number}", "filler": "x" * 60_000, **task} for number, task in enumerate(tasks)]
     body = compact({"tasks": told, "count": len(told)})
 
@@ -37,7 +37,7 @@ def test_the_pieces_together_are_the_list(tasks: list[dict[str, JsonValue]]) -> 
 
 
 def test_a_long_list_comes_in_pieces() -> None:
-    """None takes much longer than the others, and none holds more than a few hundred tasks."""
+    """Pieces have similar sizes, and none has more than a few hundred tasks."""
     tasks = [{"id": f"task-{number}", "prompt": "x" * 1_000} for number in range(1_000)]
 
     pieces = list(lists.pieces(compact({"tasks": tasks, "count": 1_000})))
@@ -47,7 +47,7 @@ def test_a_long_list_comes_in_pieces() -> None:
 
 
 def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
-    """A newer Coder may show more, with ids of its own."""
+    """A newer Coder may show more lists, with ids of their own."""
     filler = "x" * lists.PIECE_BYTES
     tasks = [{"id": f"task-{n}", "filler": filler, "apps": [{"id": "1"}, {"id": "2"}]} for n in range(3)]
 
@@ -55,7 +55,7 @@ def test_a_list_within_a_task_is_not_taken_for_the_list_of_tasks() -> None:
 
 
 def test_a_list_that_is_written_otherwise_comes_at_once() -> None:
-    """Other blanks, another order: it is read all the same."""
+    """A list with other spaces and another order of fields is still read."""
     body = b'{"count":3, "tasks":[ {"id":"a","name":"\\u003cb\\u003e"} ,{"id":"b", "x":[{}]},{"id":7}]}'
 
     items = lists.cut(body)
@@ -94,11 +94,11 @@ LONG = b'{"id":"a","prompt":"' + b"x" * lists.PIECE_BYTES + b'"}'
     ],
 )
 def test_a_list_that_is_nonsense_is_unknown(body: bytes) -> None:
-    """Cut short, another shape, another server."""
+    """The list is cut short, has another shape, or comes from another server."""
     with pytest.raises(Unknown):
         lists.cut(body)
 
 
 def compact(value: object) -> bytes:
-    """As Go writes it."""
+    """Encode a value as Go does."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""However much Coder answers, and however much of it at once, this process keeps its memory."""
+"""The process keeps its memory within bounds, however much Coder answers at once."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ Handler = Callable[[web.Request], AsyncIterator[bytes]]
 
 @asynccontextmanager
 async def _answering(pieces: Handler, **headers: str) -> AsyncIterator[str]:
-    """A server that answers everything with these pieces."""
+    """Run a server that answers everything with these pieces."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json", **headers})
@@ -31,7 +31,7 @@ async def _answering(pieces: Handler, **headers: str) -> AsyncIterator[str]:
             async for piece in pieces(request):
                 await response.write(piece)
         except ConnectionError:
-            # Who has had enough goes.
+            # The client hangs up when it has read enough.
             pass
         return response
 
@@ -54,7 +54,7 @@ async def _without_end(_: web.Request) -> AsyncIterator[bytes]:
 
 
 async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
-    """A log of one entry that is not plain ASCII, or a list of tasks."""
+    """Yield a log of one entry that is not plain ASCII, or a list of tasks, just short enough to be read."""
     if not request.path.endswith("/logs"):
         task = b'{"id":"1","name":"a-task","owner_id":"o","initial_prompt":"' + b"x" * 3_000 + b'"}'
         yield b'{"tasks":[' + task
@@ -72,7 +72,7 @@ async def _as_long_as_may_be(request: web.Request) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize(("pieces", "found"), [(_without_end, "TooLong"), (_as_long_as_may_be, "read")])
 async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: str) -> None:
-    """Thirty-two logs and two lists at once, each as long as is borne, or without an end."""
+    """Thirty-two logs and two lists are read at once, each of the largest allowed size or without an end."""
     async with _answering(pieces) as url:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.coder.hoarder", url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -85,7 +85,7 @@ async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: s
 
 
 async def test_what_is_compressed_is_refused_before_it_swells() -> None:
-    """It is not asked for: a thousandth of it would do."""
+    """Taskwire does not ask for compression. A thousandth of the size would be enough for an attack."""
 
     async def bomb(_: web.Request) -> AsyncIterator[bytes]:
         yield gzip.compress(b"x" * 1_000_000)
@@ -106,7 +106,7 @@ async def test_what_is_compressed_is_refused_before_it_swells() -> None:
     ids=["list", "log", "people"],
 )
 async def test_an_answer_is_borne_up_to_its_length(most: int, ask: Callable[[CoderClient], object]) -> None:
-    """Lists of tasks may be longer than all else."""
+    """The limit for lists of tasks is higher than for other answers."""
     async with _answering(_without_end) as url, CoderClient.open(url, "a-token") as coder:
         with pytest.raises(errors.TooLong, match=f"longer than {most:,} bytes"):
             await ask(coder)  # type: ignore[misc] # each of these is a coroutine

@@ -1,4 +1,4 @@
-"""What is read from Coder's bodies, and what is tolerated."""
+"""How Coder's bodies are parsed, and what is tolerated."""
 
 import json
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ TASK: dict[str, JsonValue] = {
 
 
 def task(**changes: JsonValue) -> Task:
-    """The task above with some fields otherwise."""
+    """Return the task above with some fields changed."""
     return models.parse_task(json.dumps({**TASK, **changes}).encode())
 
 
@@ -71,7 +71,7 @@ def test_times_are_read_leniently_and_are_utc(written: str, expected: datetime) 
     ],
 )
 def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | None) -> None:
-    """As the server sends it and as its reference documents it."""
+    """The server and its reference leave out ids in different ways."""
     assert task(workspace_agent_id=written).workspace_agent_id == expected
 
 
@@ -84,7 +84,8 @@ def test_an_id_may_be_absent_in_every_way(written: JsonValue, expected: str | No
     ],
 )
 def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -> None:
-    """Coder escapes a report once for its pages, in these five ways; in the list and in the history."""
+    """Coder escapes a report once for its pages, in these five ways. This is undone in the list and in the
+    history."""
     state: JsonValue = {"timestamp": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     report = {"id": "r", "created_at": "2026-06-18T10:46:50Z", "state": "idle", "message": stored}
     shown = task(current_state=state).current_state
@@ -113,7 +114,7 @@ def test_what_an_agent_wrote_is_read_as_it_wrote_it(stored: str, written: str) -
 def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
     lifecycle: str, health: JsonValue, is_lost: bool, is_script_failed: bool
 ) -> None:
-    """Coder calls both unhealthy; the reason, where it gives one, tells which."""
+    """Coder calls both unhealthy. Its reason, if there is one, tells them apart."""
     read = task(workspace_agent_lifecycle=lifecycle, workspace_agent_health=health)
 
     assert (read.is_lost, read.is_script_failed) == (is_lost, is_script_failed)
@@ -121,12 +122,12 @@ def test_an_unwell_agent_is_lost_or_had_a_script_that_failed(
 
 @pytest.mark.parametrize("word", [*TaskStatus][:-1])
 def test_a_known_status_is_its_member(word: TaskStatus) -> None:
-    """`unknown` is a status of Coder's own."""
+    """`unknown` is one of Coder's own statuses."""
     assert task(status=str(word)).status is word
 
 
 def test_an_unknown_word_is_kept_and_breaks_nothing() -> None:
-    """A newer server may say more than we know."""
+    """A newer server may have words that we do not know."""
     read = task(status="hibernating", workspace_status="melting")
 
     assert (read.status, read.status_word) == (TaskStatus.OTHER, "hibernating")
@@ -157,7 +158,7 @@ def test_a_state_is_read_in_all_its_spellings(word: str, expected: TaskState) ->
 
 
 def test_a_task_needs_little_and_ignores_the_rest() -> None:
-    """What is absent has a default; what is new is passed over."""
+    """Missing fields have defaults, and new ones are ignored."""
     bare = {key: TASK[key] for key in ("id", "name", "status", "created_at", "updated_at")}
 
     read = models.parse_task(json.dumps({**bare, "mood": {"deep": [1]}}).encode())
@@ -167,7 +168,7 @@ def test_a_task_needs_little_and_ignores_the_rest() -> None:
 
 
 def test_presets_come_with_gos_names_or_with_jsons() -> None:
-    """The server forgot its tags, the reference did not."""
+    """The server's code lacks the JSON tags that the reference shows."""
     go = b'[{"ID":"1","Name":"Big","Parameters":[{"Name":"cpu","Value":"8"}],"Default":true,"Icon":""}]'
     plain = b'[{"id":"1","name":"Big","parameters":[{"name":"cpu","value":"8"}],"default":true}]'
 
@@ -185,7 +186,7 @@ def test_null_is_an_empty_list() -> None:
     "item", [b"", b"{}", b'{"id":""}', b'{"id":null}', b"[1]", b"\xff", b'{"id":"\xff"}']
 )
 def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
-    """Its id and its whole."""
+    """Without a usable id, or as no object at all, an item makes the answer unknown."""
     with pytest.raises(Unknown):
         lists.item_id(item)
     with pytest.raises(Unknown):
@@ -193,7 +194,7 @@ def test_an_item_that_is_nonsense_is_unknown(item: bytes) -> None:
 
 
 def test_what_was_wrong_is_said_without_what_was_sent() -> None:
-    """A prompt may hold a secret, and an exception ends in a log."""
+    """The error does not quote the body: a prompt may hold a secret, and exceptions are logged."""
     with pytest.raises(UnexpectedCoderAnswer) as caught:
         models.parse_task(json.dumps({**TASK, "initial_prompt": ["hunter2"]}).encode())
 
@@ -201,7 +202,7 @@ def test_what_was_wrong_is_said_without_what_was_sent() -> None:
 
 
 def test_models_are_frozen() -> None:
-    """What was seen stays as it was seen."""
+    """An observation cannot be changed later."""
     seen = task()
 
     with pytest.raises(ValueError, match="frozen"):

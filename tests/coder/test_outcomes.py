@@ -1,4 +1,4 @@
-"""Every answer of Coder's, and what it means for whoever asked. The wording is Coder's own."""
+"""What each answer of Coder means for the caller. The messages are Coder's own."""
 
 import json
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ NOT_FOUND = "Resource not found or you do not have access to this resource"
 
 
 async def outcome_of_send(act: Act) -> OutsideError:
-    """Send input to a far side that plays this, and return how it ended."""
+    """Send input to a server that plays this act, and return the error."""
     async with (
         far_side(act) as far,
         CoderClient.open(far.url, TOKEN, timeouts=CoderTimeouts(send=0.5)) as coder,
@@ -68,7 +68,7 @@ ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
 async def test_an_answer_of_coders_is_sorted_by_status_and_words(
     status: int, message: str, kind: type[errors.CoderError], outcome: type[OutsideError]
 ) -> None:
-    """Coder's words are kept with it."""
+    """Coder's message is kept in the error."""
     body = {"message": message, "detail": "why", "validations": [{"field": "name", "detail": "taken"}]}
 
     error = await outcome_of_send(says(status, json.dumps(body), JSON))
@@ -83,7 +83,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
 
 @pytest.mark.parametrize("null", ['"detail":null,"validations":null', '"extra":1'])
 async def test_an_answer_may_lack_everything_but_its_message(null: str) -> None:
-    """Detail and validations are optional."""
+    """The detail and the validations are optional."""
     error = await outcome_of_send(says(409, '{"message":"Task is paused.",' + null + "}", JSON))
 
     assert type(error) is errors.TaskPaused
@@ -116,7 +116,7 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
     ],
 )
 async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[OutsideError]) -> None:
-    """Another status than the documented one, a page of a proxy's, half an answer, none."""
+    """The answer has an undocumented status, is a proxy's page, is incomplete, or never comes."""
     error = await outcome_of_send(act)
 
     assert type(error) is kind
@@ -134,7 +134,7 @@ async def test_what_is_not_coders_answer_is_unknown(act: Act, kind: type[Outside
     ],
 )
 async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | None) -> None:
-    """Whoever limits, Coder or something before it."""
+    """The limit may come from Coder or from a proxy."""
     error = await outcome_of_send(says(429, "slow down", header))
 
     assert type(error) is errors.CoderRateLimited
@@ -142,7 +142,7 @@ async def test_a_rate_limit_says_how_long_to_wait(header: str, seconds: float | 
 
 
 async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> None:
-    """Ours may be an hour off; then we would come back at once, or much too late."""
+    """Our clock may be an hour off. Then we would come back at once, or much too late."""
     date, later = "Date: Wed, 21 Oct 2015 07:28:00 GMT", "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT"
 
     error = await outcome_of_send(says(429, "slow down", date, later))
@@ -151,7 +151,7 @@ async def test_a_date_to_wait_for_is_read_by_the_clock_of_whoever_names_it() -> 
 
 
 async def test_the_token_is_in_no_error() -> None:
-    """Not even if an error page echoes what it was sent."""
+    """This holds even if an error page echoes the request."""
     echo = {"message": f"bad token {TOKEN}", "detail": f"header was {TOKEN}"}
 
     error = await outcome_of_send(says(401, json.dumps(echo), JSON))
@@ -163,7 +163,7 @@ async def test_the_token_is_in_no_error() -> None:
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "“curly”"])
 async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(token: str) -> None:
-    """As it comes from a dialog into which somebody pasted."""
+    """Such a token may come from careless copying."""
     async with far_side(says(200)) as far, CoderClient.open(far.url, token) as coder:
         with pytest.raises(errors.TokenRefused):
             await coder.me()
@@ -173,14 +173,14 @@ async def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_se
 
 @pytest.fixture
 async def far() -> AsyncIterator[FarSide]:
-    """A far side that answers everything with an empty object."""
+    """Make a server that answers everything with an empty object."""
     async with far_side(says(200, "{}", JSON)) as far:
         yield far
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "alice/", "alice/.."])
 async def test_a_name_that_cannot_be_one_is_not_found(far: FarSide, name: str) -> None:
-    """It would name another route."""
+    """Such a name would lead to another route."""
     async with CoderClient.open(far.url, TOKEN) as coder:
         with pytest.raises(errors.NotFound):
             await coder.get_task(name)

@@ -1,4 +1,4 @@
-"""Scopes: which of those that are needed a token lacks."""
+"""Which of the needed scopes a token lacks."""
 
 import pytest
 
@@ -10,12 +10,12 @@ from taskwire_sandbox.coder.access import COMPOSITES, is_known_scope
     "scopes", [[], ["all"], ["coder:all"], ["user:read", "coder:all"], list(NEEDED)], ids=str
 )
 def test_a_token_without_limits_lacks_nothing(scopes: list[str]) -> None:
-    """One that tells of no scopes is an older Coder's."""
+    """A token without a list of scopes is from an older Coder."""
     assert list_missing(scopes) == []
 
 
 def test_what_a_narrow_token_lacks_is_named() -> None:
-    """By Coder's own names, in one order."""
+    """Missing scopes have Coder's own names, in a fixed order."""
     wide = [scope for scope in NEEDED if not scope.startswith(("workspace:", "task:"))]
 
     assert list_missing([*wide, "task:*", "coder:workspaces.operate", "coder:workspaces.access"]) == [
@@ -28,7 +28,7 @@ def test_what_a_narrow_token_lacks_is_named() -> None:
 
 
 def test_the_names_are_those_that_a_token_can_be_made_with() -> None:
-    """As the stand-in of Coder knows them."""
+    """The stand-in for Coder knows all these names."""
     assert [scope for scope in NEEDED if not is_known_scope(scope)] == []
     for name, held in COMPOSITES.items():
         assert set(NEEDED) - set(list_missing([name])) == set(NEEDED) & {*held, *_below(held)}

@@ -1,4 +1,4 @@
-"""The client and the stand-in of Coder: whole stories, and what is left behind when they break off."""
+"""The client and the stand-in for Coder: whole stories, and what is left if they break off."""
 
 import asyncio
 import contextlib
@@ -21,18 +21,18 @@ from taskwire_sandbox.coder.steps import BuildPlan
 
 @dataclass
 class Deployment:
-    """A Coder with a person in it, and the client of the account that acts for all."""
+    """A Coder with one person, and the client of the account that acts for everybody."""
 
     coder: CoderSandbox
     client: CoderClient
     template: Template
 
     def starting(self, name: str) -> PuppetTask:
-        """A task of Alice's whose first build is queued."""
+        """Create a task of Alice whose first build is queued."""
         return self.coder.add_task("alice", "Fix the login", name=name, template=self.template)
 
     async def running(self) -> PuppetTask:
-        """A task of Alice's whose agent waits for input."""
+        """Create a task of Alice whose agent waits for input."""
         task = self.starting("fix-login")
         await self.coder.advance(300)
         assert (task.status, task.is_stable) == ("active", True)
@@ -41,7 +41,7 @@ class Deployment:
 
 @contextlib.asynccontextmanager
 async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment]:
-    """A Coder by a clock that only moves when told to; nobody may have asked what Coder does not know."""
+    """Run a Coder whose clock moves only on request. At the end, no unknown request may have been made."""
     async with CoderSandbox(clock=SteppedClock(), settings=settings) as coder:
         coder.add_user("alice", email="Alice@Example.com")
         slow = BuildPlan(queue=5, provision=20, connect=5, start=10, app=5, stop=10, build_log=("Plan",))
@@ -54,13 +54,13 @@ async def deployed(settings: Settings | None = None) -> AsyncIterator[Deployment
 
 @pytest.fixture
 async def here() -> AsyncIterator[Deployment]:
-    """Such a Coder."""
+    """Provide such a Coder."""
     async with deployed() as deployment:
         yield deployment
 
 
 async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment) -> None:
-    """By id, by owner and name, and in the list."""
+    """The task is found by its id, by its owner and name, and in the list."""
     [template] = [each for each in await here.client.list_templates() if each.name == "slow"]
     made = await here.client.create_task("alice", template.active_version_id, AgentText("Fix it"), "fix-it")
 
@@ -74,7 +74,7 @@ async def test_a_task_is_created_for_its_owner_and_found_again(here: Deployment)
 
 
 async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> None:
-    """Which is what makes creating safe to repeat."""
+    """So creating a task can be repeated safely."""
     version = here.template.active.id
     await here.client.create_task("alice", version, AgentText("Fix it"), "fix-it")
 
@@ -85,7 +85,7 @@ async def test_a_second_task_of_the_same_name_is_refused(here: Deployment) -> No
 
 
 async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
-    """A name that is too long, a version that is none, an owner who is nobody."""
+    """A name that is too long, an unknown version and an unknown owner are refused with a reason."""
     version = here.template.active.id
 
     with pytest.raises(errors.BadRequest) as caught:
@@ -100,7 +100,7 @@ async def test_what_coder_complains_of_is_kept(here: Deployment) -> None:
 
 
 async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
-    """Exactly these bytes."""
+    """The agent gets exactly these bytes."""
     task = await here.running()
 
     await here.client.send(task.id, AgentText("Use <b> & 'quotes'\nand lines"))
@@ -112,7 +112,7 @@ async def test_input_reaches_the_agent_and_its_log(here: Deployment) -> None:
 
 
 async def test_input_that_comes_too_early_or_too_late_is_refused_by_its_reason(here: Deployment) -> None:
-    """Starting, busy, paused, broken: what to do next differs."""
+    """The reason tells what to do next: the task is starting, busy, paused or broken."""
     starting = here.starting("another")
     with pytest.raises(errors.NotReady):
         await here.client.send(starting.id, AgentText("words"))
@@ -153,7 +153,7 @@ async def test_a_task_is_paused_edited_and_resumed(here: Deployment) -> None:
 
 
 async def test_a_deleted_task_is_gone(here: Deployment) -> None:
-    """Not while it is being built, and then at once."""
+    """A task cannot be deleted while it is being built. After that it is gone at once."""
     fresh = here.starting("another")
     with pytest.raises(errors.BuildActive):
         await here.client.delete_task(fresh.id)
@@ -167,7 +167,7 @@ async def test_a_deleted_task_is_gone(here: Deployment) -> None:
 
 
 async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
-    """Complete lasts two seconds in the list and for ever here."""
+    """A completed state is in the list for two seconds, and in the history for ever."""
     task = await here.running()
     task.becomes("working", "Reading")
     task.becomes("complete", "Opened PR", "https://example.com/pull/1")
@@ -187,7 +187,7 @@ async def test_the_agents_whole_history_can_be_read(here: Deployment) -> None:
 
 
 async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
-    """The job's error and the build's log."""
+    """The job's error and the build's log tell why."""
     task = await here.running()
     task.build_fails("Error: no space left on device")
     seen = await here.client.get_task(task.id)
@@ -205,7 +205,7 @@ async def test_a_failed_build_can_be_explained(here: Deployment) -> None:
 
 
 async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
-    """Who it is, until when, and what is hidden from it."""
+    """The client learns the account, the token's end, and what the account may not see."""
     task = await here.running()
     bob = here.coder.add_user("bob")
     as_bob = here.client.acting_with(here.coder.add_token("bob", lifetime=timedelta(days=2)))
@@ -227,7 +227,7 @@ async def test_accounts_are_known_by_their_token(here: Deployment) -> None:
 
 
 async def test_a_server_without_tasks_is_recognised() -> None:
-    """It still says which version it is."""
+    """It still tells its version."""
     async with deployed(Settings(tasks_enabled=False)) as here:
         assert (await here.client.build_info()).version.startswith("v2.")
         with pytest.raises(errors.NoTasks):
@@ -251,7 +251,7 @@ async def test_a_server_without_tasks_is_recognised() -> None:
 async def test_input_is_sent_once_whatever_breaks(
     here: Deployment, fault: faults.Fault, kind: type[OutsideError], arrived: int
 ) -> None:
-    """Never twice; and what arrived is never called not done."""
+    """Input is never sent twice, and input that arrived is never reported as not done."""
     task = await here.running()
     here.coder.misbehave("tasks.send", fault, times=None)
 
@@ -264,7 +264,7 @@ async def test_input_is_sent_once_whatever_breaks(
 
 
 async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployment) -> None:
-    """Coder answers the same whether the words were typed or not."""
+    """Coder gives the same answer whether the words were typed or not."""
     task = await here.running()
     task.agentapi_fails("message_after_typing")
     with pytest.raises(errors.RejectedByApp) as typed:
@@ -288,7 +288,7 @@ async def test_an_agent_that_fails_while_typing_leaves_it_unknown(here: Deployme
 
 
 async def test_a_coder_that_is_away_has_done_nothing(here: Deployment) -> None:
-    """Neither on a new connection nor on one that was kept."""
+    """This holds on a new connection and on a kept one."""
     task = await here.running()
     await here.client.me()
 

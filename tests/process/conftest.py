@@ -1,4 +1,4 @@
-"""Where the processes of these tests run: a place between stand-ins, and a Redis."""
+"""What the processes of these tests run in: a place between stand-ins, and a Redis."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,8 @@ Starts = Callable[..., Awaitable[Taskwire]]
 
 @pytest.fixture
 async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
-    """Starts `taskwire` with words and settings, in a directory of its own; ends what is left."""
+    """Start `taskwire` with these arguments and settings in a directory of its own. End all that
+    still run."""
     started: list[Taskwire] = []
 
     async def start_one(*words: str, **settings: str) -> Taskwire:
@@ -44,9 +45,9 @@ async def starts(tmp_path: Path) -> AsyncIterator[Starts]:
 
 @contextlib.asynccontextmanager
 async def redis_on(port: int, directory: Path) -> AsyncIterator[str]:
-    """A server as an operator would set it up: Debian's own where it is installed, else the embedded one.
+    """Run a Redis as an operator would: Debian's server if it is installed, else the embedded one.
 
-    Port 0 is any.
+    Port 0 means any free port.
     """
     port = port or free_port()
     server = await asyncio.create_subprocess_exec(

@@ -1,21 +1,21 @@
-"""What `taskwire doctor` says in a place."""
+"""Runs `taskwire doctor` in a place and reads what it says."""
 
 from taskwire.redis import data_directory
 
 from .processes import Place
 
-# It asks many, one after the other, and promises no time; on a busy machine it takes long.
+# Doctor asks many systems one after the other, and promises no time. On a busy machine it takes long.
 LOOK_SECONDS = 60.0
 
 
 async def doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, str]:
-    """Run it; its exit code and all that it has said."""
+    """Run doctor. Return its exit code and its output."""
     looking = await place.runs("doctor", *arguments, **settings)
     return await looking.ends(LOOK_SECONDS), looking.output
 
 
 def lines(output: str, *names: str) -> str:
-    """What is said of these things, with what to do."""
+    """Return the findings with these names, each with its hint."""
     kept, keeps = [], False
     for line in output.splitlines():
         keeps = line[7:].startswith(names) if line[:1].strip() else keeps
@@ -25,5 +25,6 @@ def lines(output: str, *names: str) -> str:
 
 
 def socket_of(place: Place) -> str:
-    """Where a bot's own store listens: in its directory, or a temporary one where that path is too long."""
+    """Return the URL of an embedded store's socket. It is in a temporary directory if the data directory's
+    path is too long."""
     return f"unix://{data_directory.recorded_socket(place.data_dir)}"

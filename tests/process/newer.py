@@ -1,6 +1,6 @@
-"""The next version of Taskwire: this one's own code, in which every job has one more field.
+"""The next version of Taskwire: this version's code with one more field in every job.
 
-So each can read what came before it, and the older one nothing that the newer one has written.
+Each version can read the jobs of older versions. An older version cannot read the jobs of a newer one.
 """
 
 import shutil
@@ -13,7 +13,7 @@ FIELD = "    is_of_next_version: bool = True\n"
 
 
 def newer_version(directory: Path) -> dict[str, str]:
-    """Write the next version down; returns the settings that start it instead of this one."""
+    """Write the next version's code to disk. Return the settings that start it instead of this version."""
     package = directory / "newer" / "taskwire"
     shutil.copytree(
         Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("sandbox", "__pycache__")

@@ -1,4 +1,4 @@
-"""The real `taskwire` as a process of its own, between stand-ins that live in the test's."""
+"""The real `taskwire` as a process, between stand-ins that run in the test's process."""
 
 import asyncio
 import contextlib
@@ -18,18 +18,18 @@ from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 
 PATIENCE_SECONDS = 60.0
-# What product.md allows from SIGTERM to the end.
+# The time that Taskwire may take from SIGTERM to its end.
 END_SECONDS = 20.0
-# Everything that a process may need of its surroundings, and nothing that leads to a proxy or to settings.
+# The environment variables that a process may need. Proxies and settings are not among them.
 KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
 
 
 @dataclass
 class Taskwire:
-    """One running process and what it has said."""
+    """One running process, and what it has written."""
 
     process: asyncio.subprocess.Process
-    # What lets its operators see all of its health.
+    # The token with which operators see the details of /readyz.
     admin_token: str = ""
     said: list[str] = field(default_factory=list)
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,11 +37,11 @@ class Taskwire:
 
     @property
     def output(self) -> str:
-        """All that it has written, to both streams."""
+        """Return everything that it has written to both streams."""
         return "".join(self.said)
 
     def listen(self) -> None:
-        """Collect what it writes."""
+        """Collect its output."""
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             self._listening.append(asyncio.create_task(self._collect(stream)))
@@ -53,7 +53,7 @@ class Taskwire:
         self._heard.set()
 
     async def says(self, pattern: str) -> re.Match[str]:
-        """Wait until it has written something."""
+        """Wait until its output matches a pattern."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not (found := re.search(pattern, self.output)):
                 assert any(not task.done() for task in self._listening), (
@@ -64,27 +64,27 @@ class Taskwire:
         return found
 
     async def port(self) -> int:
-        """Where Slack and Coder find it, once it listens."""
+        """Return the port for Slack and Coder, once it listens."""
         return int((await self.says(r'(?:"port": |listening .* port=)(\d+)'))[1])
 
     async def admin_port(self) -> int:
-        """Where its health is."""
+        """Return the port of /healthz, /readyz and /metrics."""
         return int((await self.says(r'(?:"admin_port": |listening .*admin_port=)(\d+)'))[1])
 
     async def ask(self, path: str) -> tuple[int, str]:
-        """Ask for its health or its figures, as an operator does."""
+        """Request one of these pages, as an operator does."""
         url = f"http://127.0.0.1:{await self.admin_port()}{path}"
         headers = {"Authorization": f"Bearer {self.admin_token}"} if self.admin_token else {}
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
             return answer.status, await answer.text()
 
     async def readiness(self) -> tuple[int, dict[str, object]]:
-        """What /readyz says."""
+        """Return the status and the content of /readyz."""
         status, text = await self.ask("/readyz")
         return status, cast("dict[str, object]", json.loads(text))
 
     async def is_ready(self) -> None:
-        """Wait until it says that it is ready."""
+        """Wait until /readyz says that it is ready."""
         await until(self._is_ready, lambda: f"taskwire to be ready: {self.output}")
 
     async def _is_ready(self) -> bool:
@@ -99,20 +99,20 @@ class Taskwire:
         self.process.send_signal(number)
 
     async def ends(self, seconds: float = END_SECONDS) -> int:
-        """Wait until it has ended; returns its exit code."""
+        """Wait until it has ended, and return its exit code."""
         async with asyncio.timeout(seconds):
             code = await self.process.wait()
             await asyncio.gather(*self._listening)
         return code
 
     async def stops(self) -> int:
-        """Tell it to stop and wait until it has."""
+        """Send SIGTERM, wait until it has ended, and return its exit code."""
         self.tell(signal.SIGTERM)
         return await self.ends()
 
 
 async def until(condition: Callable[[], Awaitable[object] | object], what: Callable[[], str] | str) -> None:
-    """Wait for a condition that nobody tells of, or fail with its description."""
+    """Poll a condition until it holds, or fail with its description."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -126,7 +126,7 @@ async def until(condition: Callable[[], Awaitable[object] | object], what: Calla
 
 @dataclass
 class Place:
-    """A workspace, a Coder, and the settings that lead to both."""
+    """A workspace, a Coder, and settings for a bot that uses both."""
 
     slack: SlackSandbox
     coder: CoderSandbox
@@ -136,22 +136,22 @@ class Place:
 
     @property
     def data_dir(self) -> Path:
-        """Where the bot keeps its store."""
+        """Return the directory of the embedded store."""
         return Path(self.settings["TASKWIRE_DATA_DIR"])
 
     def cards(self) -> list[str]:
-        """The texts of what stands in #general."""
+        """Return the texts of the messages at the top of #general."""
         return [str(message["text"]) for message in self.slack.messages("general")]
 
     async def clicks(self, person: str, ts: str, label: str) -> None:
-        """Press a message's button."""
+        """Press a button of a message."""
         blocks = self.slack.message("general", ts)["blocks"]
         rows = [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
         button = next(row for row in rows if row.get("text", {}).get("text") == label)
         await self.slack.click(person, "general", ts, button["action_id"], button.get("value", ""))
 
     async def runs(self, *arguments: str, **settings: str) -> Taskwire:
-        """Start `taskwire run`, or with other words, with these settings besides."""
+        """Start `taskwire run`, or another command, with these settings added."""
         started = await start(self.directory, self.settings | settings, *(arguments or ("run",)))
         self._stack.push_async_callback(end, started)
         return started
@@ -164,7 +164,7 @@ class Place:
 
 
 async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -> Taskwire:
-    """Start `taskwire` with these settings and no others."""
+    """Start `taskwire` with only these settings."""
     around = {name: os.environ[name] for name in KEPT if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "taskwire", *arguments),
@@ -180,7 +180,7 @@ async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -
 
 
 async def end(started: Taskwire) -> None:
-    """End a process that may have ended."""
+    """Kill a process if it still runs."""
     with contextlib.suppress(ProcessLookupError):
         started.process.kill()
     await started.ends()
@@ -188,7 +188,7 @@ async def end(started: Taskwire) -> None:
 
 @contextlib.asynccontextmanager
 async def new_place(directory: Path, slack: SlackSandbox | None = None) -> AsyncIterator[Place]:
-    """A place with Alice and Bob in #general; nobody runs there yet."""
+    """Make a place with Alice and Bob in #general, in which no bot runs yet."""
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(slack or SlackSandbox())
         coder = await stack.enter_async_context(CoderSandbox())

@@ -1,4 +1,4 @@
-"""`taskwire demo`, as somebody meets it: one command, one address, one story in a browser."""
+"""`taskwire demo` as a visitor meets it: one command, one address, and a story in a browser."""
 
 import signal
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.sandbox.page_worlds import browsed
 from .conftest import Starts
 from .processes import Taskwire
 
-# An agent works for seconds, as long as it takes to read along.
+# An agent of the demo works for some seconds, so that a visitor can read along.
 PATIENCE_MS = 60_000
 
 
@@ -28,7 +28,7 @@ async def _end(demo: Taskwire) -> int:
 
 
 async def _goes_through_a_story(page: Page) -> None:
-    """Create a task, be called, answer, see it finish."""
+    """Create a task, be mentioned, reply, and see it finish."""
     box = page.locator("#message-box")
     await box.fill("/task create split the customer name into two columns")
     await box.press("Enter")
@@ -52,7 +52,8 @@ async def _goes_through_a_story(page: Page) -> None:
 
 
 async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
-    """Create, be called, answer, see it finish: on nothing but this machine, and gone with Ctrl-C."""
+    """A visitor creates a task, is mentioned, replies and sees it finish. Nothing outside this machine is
+    used. Ctrl-C ends the demo."""
     async with browsed() as page:
         demo = await starts("demo")
         await page.goto(await _address(demo))
@@ -69,7 +70,7 @@ async def test_a_visitor_lives_through_one_story(starts: Starts) -> None:
 
 
 async def test_two_demos_find_two_ports(starts: Starts) -> None:
-    """A port that is taken is no trouble unless it was asked for."""
+    """A taken port only matters if it was asked for."""
     first, second = [await starts("demo") for _ in range(2)]
     addresses = [await _address(demo) for demo in (first, second)]
     port = addresses[0].rstrip("/").rpartition(":")[2]
@@ -94,7 +95,8 @@ async def test_a_port_that_cannot_be_is_not_called_taken(starts: Starts) -> None
 
 
 async def test_nothing_around_it_changes_it(starts: Starts, tmp_path: Path) -> None:
-    """Real settings, a proxy and a `.env` file are left alone, and nothing is left behind."""
+    """Real settings, a proxy and a `.env` file have no effect and are not changed. The demo leaves no files
+    behind."""
     (tmp_path / ".env").write_text("SLACK_BOT_TOKEN=xoxb-real\nREDIS_URL=redis://127.0.0.1:1\n")
     around = {
         "REDIS_URL": "redis://127.0.0.1:1",

@@ -1,4 +1,4 @@
-"""`taskwire doctor`: what it says of each thing, beside a running bot and without one."""
+"""`taskwire doctor`: what it reports, next to a running bot and without one."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from .processes import Place, new_place, until
 
 
 async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
-    """It looks into the store that the bot holds, and ends with 0."""
+    """Doctor reads the embedded store of the running bot and exits with 0."""
     await place.one()
 
     await _something_of_each_kind_comes(place)
@@ -60,7 +60,7 @@ ok     Clocks           This machine's agrees with Slack's, Coder's, the store's
 
 
 async def _something_of_each_kind_comes(place: Place) -> None:
-    """A command, a message and a click, and the moment in which Taskwire notes that they came."""
+    """Send a command, a message and a click, and wait until Taskwire has noted them."""
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: len(place.cards()) == 1, "the card")
     ts = str(place.slack.messages("general")[0]["ts"])
@@ -88,7 +88,7 @@ async def _coder_token_end(place: Place) -> str:
 
 
 async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
-    """Somebody may look as another user than the bot will be."""
+    """Doctor creates no data directory, because another user may run the bot."""
     code, said = await doctor(place)
 
     assert lines(said, "Store", "Dead") == (
@@ -99,7 +99,7 @@ async def test_before_the_first_run_nothing_is_made(place: Place) -> None:
 
 
 async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(place: Place) -> None:
-    """As run refuses it."""
+    """Doctor refuses the directory for the same reason as `run`."""
     (open_place := place.data_dir.parent / "open").mkdir()
     open_place.chmod(0o777)
     data_dir = str(open_place / "data")
@@ -118,7 +118,8 @@ async def test_a_place_that_everybody_may_change_is_told_before_it_is_there(plac
 
 
 async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
-    """Neither doctor nor run claims otherwise, and neither sends anybody to a log that is not there."""
+    """Doctor names a data directory that cannot be created, and does not point to a log that does not
+    exist."""
     (place.data_dir.parent / "file").touch()
     nowhere = str(place.data_dir.parent / "file" / "data")
 
@@ -132,7 +133,7 @@ async def test_a_place_where_nothing_can_be_made_is_told(place: Place) -> None:
 
 
 async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> None:
-    """Its dead letters can be read, and forgotten, while nobody runs."""
+    """Dead letters of the embedded store can be read and forgotten while no bot runs."""
     bot = await place.one()
     await bot.stops()
 
@@ -145,7 +146,7 @@ async def test_a_bot_that_has_ended_left_a_store_to_look_into(place: Place) -> N
 
 
 async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
-    """One that is refused does not keep the others from being looked at."""
+    """A refused token does not keep doctor from checking the others."""
     place.coder.suspend("taskwire")
     wrong = {"SLACK_BOT_TOKEN": "xoxb-of-yesterday", "SLACK_APP_TOKEN": "xapp-of-yesterday"}
 
@@ -165,7 +166,7 @@ async def test_refused_tokens_are_told_with_what_to_do(place: Place) -> None:
 
 
 async def test_what_coder_lacks_is_told(place: Place) -> None:
-    """No rights, a token about to end, no tasks, no such template."""
+    """Missing rights, a token that soon ends, missing Tasks and an unknown template are all reported."""
     place.coder.settings.tasks_enabled = False
     token = place.coder.add_token("alice", lifetime=timedelta(hours=5))
 
@@ -186,7 +187,7 @@ async def test_what_coder_lacks_is_told(place: Place) -> None:
 
 
 async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place) -> None:
-    """Tasks could be listed and made, and no reply would reach an agent."""
+    """The bot could list and create tasks, but no reply would reach an agent."""
     place.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
     code, said = await doctor(place)
@@ -200,7 +201,7 @@ async def test_a_coder_that_keeps_owners_out_of_workspaces_is_told(place: Place)
 
 
 async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path: Path) -> None:
-    """A company's own authority is known to its machines, and not to a container."""
+    """A company's own authority is trusted by its machines, but not by a container."""
     tls = await certificates.make(tmp_path / "tls")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
@@ -218,7 +219,7 @@ async def test_a_certificate_that_is_not_trusted_is_told(place: Place, tmp_path:
 
 
 async def test_names_that_nobody_has_are_told(place: Place) -> None:
-    """A preset and an administrator that are mistyped would else be missed when they are needed."""
+    """A mistyped preset or administrator would otherwise be noticed only when it is needed."""
     place.coder.add_template("tasks-vm", presets=[place.coder.new_preset("Large")])
     group = place.slack.add_group("operators", ["alice"])
     alice = place.slack.workspace.user("alice").id
@@ -242,7 +243,7 @@ async def test_names_that_nobody_has_are_told(place: Place) -> None:
 
 
 async def test_systems_that_are_away_are_told(place: Place) -> None:
-    """Each thing is a finding of its own, and nothing hangs on another."""
+    """Each unreachable system is a finding of its own."""
     await place.slack.go_down()
     await place.coder.go_away()
 
@@ -257,7 +258,7 @@ async def test_systems_that_are_away_are_told(place: Place) -> None:
 
 
 async def test_missing_scopes_are_named(tmp_path: Path) -> None:
-    """An app that was made from an older manifest lacks what newer code asks for."""
+    """An app made from an older manifest lacks scopes that the code needs now."""
     older = manifest.make()
     older["oauth_config"] = {"scopes": {"bot": [scope for scope in manifest.SCOPES if "files" not in scope]}}
     async with new_place(tmp_path, SlackSandbox(manifest=older)) as place:
@@ -271,7 +272,7 @@ async def test_missing_scopes_are_named(tmp_path: Path) -> None:
 
 
 async def test_programs_can_read_it(place: Place) -> None:
-    """The same findings as JSON."""
+    """`--json` prints the same findings."""
     code, said = await doctor(place, "--json")
 
     states = {found["name"]: found["state"] for found in json.loads(said)}
@@ -280,7 +281,7 @@ async def test_programs_can_read_it(place: Place) -> None:
 
 
 async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> None:
-    """It holds tokens; one that its owner alone can read is nothing to speak of."""
+    """The file holds tokens. Doctor says nothing if only its owner can read it."""
     env = place.directory / ".env"
     env.write_text("TASKWIRE_SETTLE=5\n")
     env.chmod(0o644)
@@ -294,7 +295,7 @@ async def test_a_file_of_settings_that_others_can_read_is_told(place: Place) -> 
 
 
 async def test_missing_settings_are_findings(starts: Starts, tmp_path: Path) -> None:
-    """Without settings there is nothing else to look at."""
+    """Without settings, doctor checks nothing else."""
     looking = await starts("doctor", SLACK_APP_TOKEN="xapp-1", CODER_URL="nowhere", REDIS_URL="http://h")
 
     code = await looking.ends(LOOK_SECONDS)
@@ -315,7 +316,7 @@ async def test_missing_settings_are_findings(starts: Starts, tmp_path: Path) -> 
 
 
 async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Place) -> None:
-    """Whatever its account may do; nothing else is said that only follows from it."""
+    """Doctor names the missing scopes, and not the failures that only follow from them."""
     some = place.coder.add_token("taskwire", scopes=("api_key:*", "user:read", "task:read", "template:read"))
     none = place.coder.add_token("taskwire", scopes=("user:read",))
     enough = place.coder.add_token(
@@ -343,7 +344,8 @@ async def test_a_token_of_coders_with_too_few_scopes_is_named_as_that(place: Pla
 
 
 async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_path: Path) -> None:
-    """Slack tells no app what it has; so it is told what to try, and what to do where that brings nothing."""
+    """Slack does not tell an app which commands and events it has. Doctor says what to try, and what to do if
+    nothing comes."""
     lacking = cast("dict[str, Any]", manifest.make())
     lacking["features"].pop("slash_commands")
     lacking["settings"]["event_subscriptions"] = {"bot_events": ["app_mention"]}
@@ -366,7 +368,7 @@ async def test_an_app_without_command_or_events_is_found_by_what_never_came(tmp_
 
 
 async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
-    """Nobody could be found in Coder."""
+    """Without e-mail addresses, Taskwire can find nobody's Coder account."""
     for user in place.slack.workspace.users.values():
         user.email = None
 
@@ -382,7 +384,7 @@ async def test_a_workspace_that_hides_addresses_is_told(place: Place) -> None:
 
 
 async def test_no_administrators_are_worth_a_note(place: Place) -> None:
-    """Nothing fails without them, and nobody hears of what does."""
+    """Taskwire works without administrators, but then nobody is told of failures."""
     code, said = await doctor(place)
 
     assert lines(said, "Administrators") == (
@@ -394,7 +396,7 @@ async def test_no_administrators_are_worth_a_note(place: Place) -> None:
 
 
 async def test_a_short_token_is_worth_a_note(place: Place) -> None:
-    """Anybody could guess it."""
+    """A short token could be guessed."""
     code, said = await doctor(place, TASKWIRE_ADMIN_TOKEN="adm1n-pw")
 
     assert (
@@ -405,7 +407,7 @@ async def test_a_short_token_is_worth_a_note(place: Place) -> None:
 
 
 async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None:
-    """Beside a running bot all is well."""
+    """Doctor reports a port that another program uses, but not the port of the running bot."""
     bot = await place.one()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
@@ -422,7 +424,7 @@ async def test_a_taken_port_is_told_unless_taskwire_has_it(place: Place) -> None
 
 
 async def test_of_two_addresses_the_one_that_another_program_has_is_named(place: Place) -> None:
-    """Also beside a bot that has the other one."""
+    """Doctor names the right address even if a bot uses the other one."""
     bot = await place.one()
     own = f"127.0.0.1:{await bot.port()}"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1") as other:
@@ -439,7 +441,7 @@ async def test_of_two_addresses_the_one_that_another_program_has_is_named(place:
 
 
 async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
-    """By doctor, and by run in its log."""
+    """Both doctor and the log of `run` name them."""
     unknown = "There is no setting TASKWIRE_ADMIN, so it does nothing. Is it TASKWIRE_ADMINS?"
 
     code, said = await doctor(place, TASKWIRE_ADMIN="U0ALICE1")
@@ -451,7 +453,7 @@ async def test_settings_that_nobody_reads_are_named(place: Place) -> None:
 
 
 async def test_quoted_tokens_are_named(place: Place) -> None:
-    """As Docker hands them on from a file."""
+    """Docker passes quotation marks in an env file on as part of the value."""
     quoted = f'"{place.settings["SLACK_BOT_TOKEN"]}"'
 
     code, said = await doctor(place, SLACK_BOT_TOKEN=quoted)

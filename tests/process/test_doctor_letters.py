@@ -1,4 +1,4 @@
-"""Dead letters on the command line: listed, sent again beside a running bot, and forgotten."""
+"""Dead letters on the command line: listed, sent again next to a running bot, and forgotten."""
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ async def _doctor(place: Place, *arguments: str, **settings: str) -> tuple[int, 
 
 
 async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
-    """A channel was archived by mistake: the operator sends again what its thread should have heard."""
+    """A channel was archived by mistake. The operator sends again what its thread should have heard."""
     bot = await place.one()
     ts = await _a_task_that_ends_in_an_archived_channel(place)
     letter = await _letter(place, bot)
@@ -34,7 +34,7 @@ async def test_what_could_not_be_told_is_told_once_it_can(place: Place) -> None:
 
 @pytest.mark.parametrize("what", [("--dead-letters",), ("--resend", "all"), ("--forget",)])
 async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...]) -> None:
-    """Whoever looks for letters at night finds a sentence there, and not what Python thinks of it."""
+    """The operator gets a sentence instead of a Python traceback."""
     port = free_port()
 
     looked = await _doctor(place, *what, REDIS_URL=f"redis://127.0.0.1:{port}/0")
@@ -47,14 +47,14 @@ async def test_a_store_that_is_away_is_told(place: Place, what: tuple[str, ...])
 
 
 async def test_a_wrong_setting_keeps_the_letters_out_of_reach(place: Place) -> None:
-    """It is not doctor's finding, but why there is no list."""
+    """A wrong setting is not a finding here; it is the reason why there is no list."""
     looked = await _doctor(place, "--dead-letters", CODER_URL="coder")
 
     assert looked == (2, "CODER_URL is wrong: it must be an address that begins with https:// or http://.\n")
 
 
 async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) -> None:
-    """One that stands in for a primary which is away can be read, and nothing more."""
+    """A replica whose primary is away can only be read."""
     async with Redis.from_url(redis_url) as redis:
         await redis.replicaof("127.0.0.1", str(free_port()))
 
@@ -68,7 +68,7 @@ async def test_a_store_that_takes_nothing_is_told(place: Place, redis_url: str) 
 
 
 async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
-    """A task of Alice's that ends where nobody can be told; its card's ts comes back."""
+    """Let a task of Alice end in an archived channel. Return the ts of its card."""
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks and place.coder.tasks[0].status == "active", "the task")
     (card,) = place.slack.messages("general")
@@ -78,7 +78,7 @@ async def _a_task_that_ends_in_an_archived_channel(place: Place) -> str:
 
 
 async def _letter(place: Place, bot: Taskwire) -> str:
-    """The list of letters, once there is one."""
+    """Return doctor's list of dead letters, once there is one."""
     await bot.says("thread closed to the bot")
     listed = ""
 

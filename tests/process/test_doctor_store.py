@@ -1,4 +1,4 @@
-"""`taskwire doctor` and the store: what it may lose, what its user may do there, and what waits in it."""
+"""`taskwire doctor` and the store: what it may lose, what its user may do, and which jobs wait in it."""
 
 import json
 
@@ -18,7 +18,7 @@ from .processes import Place
 
 
 async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
-    """It must write down what it gets, and throw nothing away."""
+    """The store must persist its data and must not evict any."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("appendonly", "no")
         await redis.config_set("maxmemory-policy", "allkeys-lru")
@@ -64,7 +64,8 @@ async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str
 async def test_doctor_is_green_only_where_run_gets_ready(
     place: Place, redis_url: str, rules: str, said: str
 ) -> None:
-    """It tries what run needs as the user that run is; and run says the same, and ends."""
+    """Doctor tries what `run` needs, with the same Redis user. If it fails, `run` ends with the same
+    sentence."""
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rules.split())
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -86,7 +87,7 @@ async def test_doctor_is_green_only_where_run_gets_ready(
 
 
 async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: str) -> None:
-    """Whoever follows it is let in."""
+    """A user who follows the hint gets access."""
     team = place.slack.workspace.team_id
     async with Redis.from_url(redis_url) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", "~tw:*", "+@all")
@@ -102,7 +103,7 @@ async def test_the_hint_names_the_prefix_that_is_set(place: Place, redis_url: st
 
 
 async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: str) -> None:
-    """And waited for by run, which gets ready as soon as it takes something."""
+    """`run` waits for such a Redis, and is ready as soon as it accepts writes."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("min-replicas-to-write", 1)
 
@@ -119,7 +120,7 @@ async def test_a_redis_that_takes_nothing_now_is_told(place: Place, redis_url: s
 
 
 async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None:
-    """With until when it waits."""
+    """Doctor tells how many queues wait for another version, and that one must be started."""
     bot = await place.one()
     keys = Keys(place.slack.workspace.team_id)
     async with connection.open(socket_of(place)) as store:
@@ -139,7 +140,7 @@ async def test_work_that_waits_for_a_newer_version_is_told(place: Place) -> None
 
 
 async def test_the_address_of_a_store_that_does_not_answer_is_named(place: Place) -> None:
-    """Without its password, which is all that is secret in it."""
+    """The address is shown without its password, which is the only secret part."""
     _, said = await doctor(place, REDIS_URL="redis://127.0.0.1:1")
     _, with_password = await doctor(place, REDIS_URL="redis://:hunter2@127.0.0.1:1")
 

@@ -1,4 +1,4 @@
-"""How a process ends: told to, killed, or bereaved of its store; and what the next one finds."""
+"""How a process ends: on a signal, killed, or without its store; and what the next process finds."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from .processes import Place, Taskwire, until
 
 
 def store_pid(place: Place) -> int:
-    """The process of the embedded store."""
+    """Return the process id of the embedded store."""
     return int((place.data_dir / data_directory.STORE_LOCK).read_text().splitlines()[0])
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process runs; one that nobody has reaped yet does not."""
+    """Return whether a process runs. A zombie does not."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -26,13 +26,13 @@ def is_running(pid: int) -> bool:
 
 
 def children(pid: int) -> set[int]:
-    """The processes that this one has started."""
+    """Return the processes that this process has started."""
     listed: Iterable[Path] = Path(f"/proc/{pid}/task").glob("*/children")
     return {int(child) for each in listed for child in each.read_text().split()}
 
 
 async def _ends_alone(bot: Taskwire) -> int:
-    """Tell it to stop; it must take its children with it."""
+    """Stop the bot. Its child processes must end with it."""
     started = children(bot.process.pid)
     code = await bot.stops()
     await until(lambda: not any(map(is_running, started)), f"the children {started} to be gone")
@@ -40,7 +40,7 @@ async def _ends_alone(bot: Taskwire) -> int:
 
 
 async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
-    """Exit code 0, no child left, and nothing that looks like trouble in the log."""
+    """It exits with 0, leaves no child process, and logs no error."""
     bot = await place.one()
 
     code = await _ends_alone(bot)
@@ -52,7 +52,7 @@ async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
 
 
 async def test_ctrl_c_ends_it_too(place: Place) -> None:
-    """SIGINT is the same word from a terminal."""
+    """SIGINT, which Ctrl-C sends, ends it like SIGTERM."""
     bot = await place.one()
 
     bot.tell(signal.SIGINT)
@@ -61,7 +61,7 @@ async def test_ctrl_c_ends_it_too(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
-    """A call that Slack does not answer is given up, and left to the next process."""
+    """A call that Slack does not answer is given up and left to the next process."""
     bot = await place.one()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -71,7 +71,7 @@ async def test_sigterm_ends_it_while_slack_hangs(place: Place) -> None:
 
 
 async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
-    """Who waits for Slack at the start can be told to stop waiting."""
+    """A process that waits for Slack at its start obeys SIGTERM."""
     await place.slack.go_down()
     bot = await place.runs()
     await bot.says("Slack cannot be reached yet")
@@ -83,7 +83,7 @@ async def test_sigterm_ends_it_while_slack_is_not_there(place: Place) -> None:
 
 
 async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> None:
-    """A thread made before SIGKILL still leads to its task, and what was accepted is still done."""
+    """A thread made before SIGKILL still leads to its task, and accepted commands are still executed."""
     bot = await place.one()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -103,7 +103,7 @@ async def test_what_was_there_before_a_kill_is_there_after_it(place: Place) -> N
 
 
 async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) -> None:
-    """Nothing can be promised without the store, so its supervisor starts both anew."""
+    """Nothing can be promised without the store, so the process ends. Its supervisor restarts both."""
     bot = await place.one()
 
     os.kill(store_pid(place), signal.SIGKILL)
@@ -115,7 +115,7 @@ async def test_a_process_without_its_store_ends_with_a_sentence(place: Place) ->
 
 
 async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Place) -> None:
-    """It says who is there and what to do; the first one goes on."""
+    """The second process says which process is there and what to do. The first one continues."""
     first = await place.one()
     second = await place.runs(TASKWIRE_LOG_LEVEL="warning")
 
@@ -130,7 +130,7 @@ async def test_a_second_one_on_the_same_directory_ends_with_a_sentence(place: Pl
 
 
 async def test_a_restart_waits_for_the_one_that_ends(place: Place) -> None:
-    """Who starts it anew before the old one is gone has two for a while, however long its last call takes."""
+    """A restarted process waits for the old one, however long the old one's last call takes."""
     old = await place.one()
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")

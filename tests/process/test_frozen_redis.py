@@ -1,4 +1,4 @@
-"""A Redis that stands still: nothing is closed, nothing answers. The bot stays within its bounds."""
+"""A frozen Redis closes no connection and answers nothing. The bot still keeps to its time limits."""
 
 from collections.abc import AsyncIterator
 
@@ -23,7 +23,7 @@ def _through(network: FaultProxy, redis_url: str) -> str:
 async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_afterwards(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """Slack waits three seconds for the answer, and it is true; what is asked afterwards is done."""
+    """The command gets a true answer within Slack's three seconds. A later command is executed."""
     bot = await place.one(REDIS_URL=_through(network, redis_url))
     network.freeze()
 
@@ -41,7 +41,7 @@ async def test_a_command_is_answered_while_redis_stands_still_and_all_goes_on_af
 async def test_it_ends_within_its_time_though_redis_stands_still(
     place: Place, redis_url: str, network: FaultProxy
 ) -> None:
-    """Twenty seconds from SIGTERM, whatever does not answer."""
+    """It ends within twenty seconds after SIGTERM."""
     bot = await place.one(REDIS_URL=_through(network, redis_url))
     network.freeze()
 

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, as a supervisor and an operator see them."""
+"""/healthz, /readyz and /metrics, as a supervisor and an operator use them."""
 
 import asyncio
 import json
@@ -18,12 +18,12 @@ from .conftest import redis_on
 from .processes import Place, Taskwire, new_place, until
 
 RUNNING = Path(__file__).parents[2] / "docs" / "running.md"
-# So long Prometheus waits for figures, unless it is told otherwise.
+# Prometheus's default timeout for a scrape.
 SCRAPE_SECONDS = 10.0
 
 
 async def _tells(bot: Taskwire, words: str) -> str:
-    """What /readyz says of Coder, once it contains these words."""
+    """Wait until /readyz says these words about Coder, and return all that it says about Coder."""
     told: dict[str, object] = {}
 
     async def is_told() -> bool:
@@ -36,7 +36,7 @@ async def _tells(bot: Taskwire, words: str) -> str:
 
 
 async def test_all_is_well(place: Place) -> None:
-    """One page for a supervisor: ready, and each thing by its name."""
+    """/readyz says that the bot is ready, and names the state of each system."""
     bot = await place.one()
     await _tells(bot, "ok")
 
@@ -44,7 +44,7 @@ async def test_all_is_well(place: Place) -> None:
 
 
 async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(place: Place) -> None:
-    """Without the role Owner nothing can be done for others; Slack's payloads are still taken."""
+    """Without the role Owner the bot cannot act for others, but it still takes Slack's payloads."""
     token = place.coder.add_token("alice")
     bot = await place.one(CODER_SESSION_TOKEN=token)
 
@@ -58,7 +58,7 @@ async def test_an_account_that_lacks_rights_is_told_and_no_reason_to_be_unready(
 
 
 async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
-    """Two days leave time to make another."""
+    """Two days are enough time to make another token."""
     token = place.coder.add_token("taskwire", lifetime=timedelta(days=1))
     bot = await place.one(CODER_SESSION_TOKEN=token)
 
@@ -69,7 +69,7 @@ async def test_a_token_that_ends_soon_is_told(place: Place) -> None:
 
 
 async def test_a_refused_token_is_told(place: Place) -> None:
-    """Whoever looks learns what to do; what comes from Slack is taken all the same."""
+    """The operator learns what to do. Slack's payloads are still taken."""
     place.coder.suspend("taskwire")
     bot = await place.one()
 
@@ -83,7 +83,7 @@ async def test_a_refused_token_is_told(place: Place) -> None:
 
 
 async def test_a_coder_without_tasks_is_told(place: Place) -> None:
-    """Coder takes Tasks out of its releases; the sentence says which have them."""
+    """Some Coder releases have no Tasks. The sentence says which ones have them."""
     place.coder.settings.tasks_enabled = False
     bot = await place.one()
 
@@ -96,7 +96,7 @@ async def test_a_coder_without_tasks_is_told(place: Place) -> None:
 
 
 async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
-    """The sentence goes when its reason has gone."""
+    """The warning goes away with its reason."""
     await place.coder.go_away()
     bot = await place.one()
     await _tells(bot, "cannot")
@@ -107,7 +107,8 @@ async def test_a_coder_that_comes_back_is_well_again(place: Place) -> None:
 
 
 async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> None:
-    """Payloads could not be taken meanwhile: not ready, but alive, and ready again with Redis."""
+    """Without Redis no payload can be taken, so the bot is alive but not ready. It is ready again
+    with Redis."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.one(REDIS_URL=url)
@@ -130,7 +131,7 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
 async def test_a_redis_that_is_away_is_one_line_in_the_log(
     mode: Literal["socket", "http"], tmp_path: Path
 ) -> None:
-    """However much people say meanwhile: whoever reads it at night sees at once what is wrong, and once."""
+    """An operator sees at once what is wrong, and sees it once, however much people write meanwhile."""
     url = "https://taskwire.example.com/slack/events" if mode == "http" else None
     slack = SlackSandbox(mode=mode, manifest=manifest.make(url or ""), retry_seconds=())
     async with new_place(tmp_path, slack) as place:
@@ -160,7 +161,7 @@ async def test_a_redis_that_is_away_is_one_line_in_the_log(
 
 
 async def test_a_turn_that_redis_leaves_in_hand_is_no_line_of_its_own(place: Place) -> None:
-    """It cannot be ended, which the one line explains; the next taker of its list finds out."""
+    """The one line explains why the lease cannot be completed. The worker that takes it over sorts it out."""
     port = free_port()
     async with redis_on(port, place.directory) as url:
         bot = await place.one(REDIS_URL=url)
@@ -189,7 +190,7 @@ async def _has_nothing_to_do(bot: Taskwire) -> bool:
 
 
 async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> None:
-    """Whoever asks hears that the store is away before they stop waiting: else no alert would fire."""
+    """The scrape is answered before Prometheus's timeout. Otherwise no alert would fire."""
     bot = await place.one(REDIS_URL=redis_url)
     async with Redis.from_url(redis_url) as redis:
         await redis.client_pause(60_000)
@@ -201,7 +202,7 @@ async def test_figures_come_while_redis_hangs(place: Place, redis_url: str) -> N
 
 
 async def test_what_an_alert_looks_at_is_there_before_it_happens(place: Place) -> None:
-    """Prometheus sees no rise in a figure that begins with its first event."""
+    """Prometheus sees no increase in a counter that first appears with its first event."""
     alerts = re.findall(r"`increase\((taskwire_\w+)(?:\{(.*?)\})?\[", RUNNING.read_text(encoding="utf-8"))
     bot = await place.one()
 
@@ -222,7 +223,7 @@ async def _is_unready(bot: Taskwire) -> bool:
 
 
 async def test_figures_say_what_is_done(place: Place) -> None:
-    """Each figure has a sentence that says what it counts."""
+    """Each metric has a help text and the right prefix, and counts what happened."""
     bot = await place.one()
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")

@@ -1,4 +1,4 @@
-"""HTTP mode as an adversary meets it: crowds of half requests, addresses, and what the log says of it all."""
+"""HTTP mode under attack: crowds of half-sent requests, separate addresses, and what is logged."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from .processes import Place, Taskwire, new_place, until
 
 CROWD = 2_000
 DESCRIPTORS = 1_024
-# Heads, bodies, and nothing at all, in turn.
+# Parts of a head, a body that never ends, and nothing at all.
 HALVES = (
     b"",
     b"P",
@@ -34,7 +34,7 @@ HALVES = (
 
 @pytest.fixture
 async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
-    """A place in HTTP mode."""
+    """Make a place in HTTP mode."""
     slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
@@ -42,7 +42,7 @@ async def http_place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def _one(place: Place, **settings: str) -> Taskwire:
-    """Start it, and let Slack find it."""
+    """Start the bot, and point Slack to it."""
     bot = await place.one(**settings)
     place.slack.requests.override = f"http://127.0.0.1:{await bot.port()}{manifest.REQUEST_PATH}"
     return bot
@@ -50,7 +50,7 @@ async def _one(place: Place, **settings: str) -> Taskwire:
 
 @contextlib.contextmanager
 def descriptors(ours: int) -> Iterator[None]:
-    """Let this process open so many files, or skip."""
+    """Limit the open files of this process inside the block, or skip the test."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if before[1] != resource.RLIM_INFINITY and before[1] < ours:
         pytest.skip(f"needs a limit of {ours} open files (ulimit -Hn), and it is {before[1]}")
@@ -62,7 +62,7 @@ def descriptors(ours: int) -> Iterator[None]:
 
 
 async def _crowd(port: int, stack: contextlib.ExitStack) -> list[socket.socket]:
-    """Open very many connections at once, and send half a request on each."""
+    """Open thousands of connections, and send half a request on each."""
     loop = asyncio.get_running_loop()
     crowd = [stack.enter_context(socket.socket()) for _ in range(CROWD)]
     for each in crowd:
@@ -84,7 +84,8 @@ def _is_open(each: socket.socket) -> bool:
 
 
 async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place) -> None:
-    """There are more of them than the process may open files: Slack, health and the store do not notice."""
+    """There are more half-sent requests than the process may open files. Slack, health checks and the store
+    still work."""
     with contextlib.ExitStack() as stack:
         with descriptors(DESCRIPTORS):
             bot = await _one(http_place)
@@ -97,7 +98,8 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
         url = await embedded.find(http_place.data_dir)
         assert url is not None
         async with Redis.from_url(url) as redis:
-            # Each connection to the store is cut, and has to be opened anew in the middle of it.
+            # Cut all connections to the store, so that they must be opened again among the half-sent
+            # requests.
             await redis.client_kill_filter(_type="normal", skipme=True)
         await until(lambda: http_place.coder.tasks, "the task")
         done_among = sum(_is_open(each) for each in crowd)
@@ -105,7 +107,7 @@ async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place)
 
     assert http_place.slack.complaints == []
     assert status == 200
-    # It all came about while as many of them were there as may be; they were closed later, as slow.
+    # Many half-sent requests were still open during all of this. They were closed later, as late.
     assert (acknowledged_among > 100, done_among > 100) == (True, True)
     closed = [
         await _figure(bot, "taskwire_http_connections_closed_total", why) for why in ("late", "crowded")
@@ -127,7 +129,7 @@ async def _figure(bot: Taskwire, name: str, label: str) -> float:
 
 
 async def test_health_may_have_an_address_of_its_own(http_place: Place) -> None:
-    """What Slack reaches knows of nothing else then."""
+    """The address for Slack then serves no health checks."""
     bot = await _one(http_place, TASKWIRE_ADMIN_ADDR="127.0.0.1:0")
     port, admin_port = await bot.port(), await bot.admin_port()
     found = {}
@@ -153,7 +155,7 @@ async def test_health_may_have_an_address_of_its_own(http_place: Place) -> None:
 
 
 async def test_where_only_health_is_served_nothing_else_listens(place: Place) -> None:
-    """In Socket Mode nobody has anything to send."""
+    """In Socket Mode no other address is opened, because nobody sends anything there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.one(TASKWIRE_ADMIN_ADDR="127.0.0.1:0", TASKWIRE_HTTP_ADDR=address)
@@ -162,7 +164,7 @@ async def test_where_only_health_is_served_nothing_else_listens(place: Place) ->
 
 
 async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """The setting that is named is the one that is wrong."""
+    """The sentence names the setting that is wrong."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.runs(TASKWIRE_ADMIN_ADDR=address)
@@ -181,7 +183,8 @@ async def test_an_address_of_health_that_is_taken_ends_it_with_a_sentence(place:
 async def test_nothing_of_what_people_say_is_logged(
     mode: str, form: str, place: Place, http_place: Place
 ) -> None:
-    """At the lowest level, in both modes: what is taken, refused, not understood, and not ours."""
+    """This holds at the lowest log level, in both modes, for accepted, refused, unknown and foreign
+    payloads."""
     marked, where = "SENT-4711", place if mode == "socket" else http_place
     bot = await (where.one if mode == "socket" else lambda **all: _one(where, **all))(
         TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form
@@ -206,7 +209,7 @@ async def test_nothing_of_what_people_say_is_logged(
 
 
 def _strange(slack: SlackSandbox, marked: str) -> list[Delivery]:
-    """Payloads that no listener takes: from ourselves, of no kind that is known, and of no shape that is."""
+    """Make payloads that no listener takes: the bot's own message, unknown kinds, and wrong shapes."""
     team_id = slack.workspace.team_id
     authorizations = [{"team_id": team_id, "user_id": slack.bot_user_id, "is_bot": True}]
     event = {"type": "event_callback", "team_id": team_id, "authorizations": authorizations}

@@ -1,4 +1,5 @@
-"""HTTP mode cannot know that Slack does not reach it: what was missed is found when Slack comes again."""
+"""In HTTP mode the bot cannot know that Slack does not reach it. Missed messages are read when Slack comes
+again."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +37,7 @@ async def _with_a_thread(place: Place) -> str:
 
 
 async def _age(redis: Redis, place: Place, minutes: int) -> None:
-    """Let so much time have passed since Slack was last heard, however that is kept."""
+    """Make the last contact with Slack this number of minutes old."""
     keys = Keys(place.slack.workspace.team_id)
 
     async def is_kept() -> bool:
@@ -46,7 +47,7 @@ async def _age(redis: Redis, place: Place, minutes: int) -> None:
     seconds, _ = await redis.time()
     async for key in redis.scan_iter(keys.named("heartbeat*")):
         await redis.set(key, seconds * 1000 - minutes * MINUTE_MS)
-    # What was noted at the start is forgotten by then.
+    # The gap that was noted at the start would have lapsed by then.
     await redis.delete(keys.named("gap"))
 
 
@@ -57,7 +58,7 @@ def _histories(place: Place) -> int:
 async def test_what_was_missed_is_read_when_slack_comes_again(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """Nobody has to restart anything, and nobody has to write in that thread again."""
+    """Nobody has to restart the bot, or to write in the thread again."""
     place = http_place
     await _one(place, redis_url)
     ts = await _with_a_thread(place)
@@ -76,7 +77,7 @@ async def test_what_was_missed_is_read_when_slack_comes_again(
 async def test_a_quiet_place_is_not_read_through_at_each_start(
     http_place: Place, redis: Redis, redis_url: str
 ) -> None:
-    """That nobody wrote anything for an hour is no absence."""
+    """An hour without messages is not an absence."""
     place = http_place
     bot = await _one(place, redis_url)
     await _with_a_thread(place)

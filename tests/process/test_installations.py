@@ -1,4 +1,4 @@
-"""Several installations in one Slack workspace, on one Redis: none carries out what another was asked."""
+"""Several installations in one Slack workspace use one Redis. None executes what was asked of another."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ HINT = (
 
 @pytest.fixture
 async def staging(place: Place, tmp_path: Path, redis_url: str) -> AsyncIterator[Place]:
-    """Beside the one at work, another Coder with a Taskwire of its own, set up for the same Redis."""
+    """Make a second Coder with a Taskwire of its own, set up for the same Redis."""
     place.settings["REDIS_URL"] = redis_url
     directory = tmp_path / "staging"
     directory.mkdir()
@@ -38,7 +38,7 @@ def _where(place: Place) -> str:
 
 
 async def test_another_coders_is_refused_at_the_start(place: Place, staging: Place) -> None:
-    """Whoever had a command carried out would have it done in the other's Coder."""
+    """Otherwise a command could be executed in the wrong Coder."""
     await place.one()
 
     other = await staging.runs()
@@ -54,7 +54,7 @@ async def test_another_coders_is_refused_at_the_start(place: Place, staging: Pla
 
 
 async def test_with_a_prefix_of_its_own_it_works_beside_the_other(place: Place, staging: Place) -> None:
-    """What each is asked goes to its own Coder, and its thread is its own."""
+    """Each installation's commands go to its own Coder and get a thread of their own."""
     staging.settings["TASKWIRE_KEY_PREFIX"] = "staging"
     for each in (place, staging):
         await each.one()
@@ -72,7 +72,8 @@ def _has_a_task(place: Place) -> bool:
 
 
 async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None:
-    """Before it is anybody's, to its owner, and to somebody else, who then knows what to do."""
+    """Doctor says whose the store is: nobody's yet, this installation's, or another one's, with what
+    to do."""
     said = []
     for each in (staging, place, staging):
         looking = await each.runs("doctor")
@@ -96,7 +97,7 @@ async def test_the_doctor_says_whose_it_is(place: Place, staging: Place) -> None
 
 
 async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url: str) -> None:
-    """Whether it is the same one cannot be known while it does not answer; until then nothing is done."""
+    """Until Coder answers, nobody can know whether it is the same Coder. Until then nothing is done."""
     place.settings["REDIS_URL"] = redis_url
     await (await place.one()).stops()
     moved = place.coder.url.replace("127.0.0.1", "localhost")

@@ -1,4 +1,4 @@
-"""Who looks at Coder: one of several processes, and another as soon as that one cannot."""
+"""One of several processes polls Coder. If it fails, another one polls."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ from .processes import Place, Taskwire, until
 
 
 class Look:
-    """Keeps Coder's answer to the next look at all its tasks back, as it is then, until it is let go."""
+    """Holds back Coder's answer to the next poll."""
 
     def __init__(self, place: Place) -> None:
         self.later: set[str] = set()
@@ -19,12 +19,12 @@ class Look:
         place.coder.on_request = self._keep
 
     async def by(self) -> str:
-        """Wait until somebody looks; returns whose account that is."""
+        """Wait for the next poll, and return the account that polls."""
         async with asyncio.timeout(10):
             return await self._asked
 
     def goes_on(self) -> None:
-        """Let the answer go."""
+        """Release the answer."""
         self._goes.set()
 
     async def _keep(self, seen: Seen, moment: str) -> None:
@@ -38,7 +38,7 @@ class Look:
 
 
 async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
-    """Two processes, by the accounts with which they ask Coder."""
+    """Start two processes, by the accounts with which they poll Coder."""
     place.coder.add_user("another", roles=("owner",))
     tokens = {
         "taskwire": place.settings["CODER_SESSION_TOKEN"],
@@ -51,7 +51,7 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
 
 
 async def _task(place: Place) -> PuppetTask:
-    """A task whose agent works, as its card shows."""
+    """Create a task whose agent is working, and wait until its card shows that."""
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
     (task,) = place.coder.tasks
@@ -65,14 +65,14 @@ def _card(place: Place) -> str:
 
 
 def _told(place: Place) -> list[str]:
-    """The kinds of what the thread was told."""
+    """Return the kinds of the thread's messages."""
     root = str(place.slack.messages("general")[0]["ts"])
     messages = place.slack.thread("general", root)[1:]
     return [str(message["metadata"]["event_payload"]["kind"]) for message in messages]
 
 
 async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url: str) -> None:
-    """Killed in the middle of a look: what has changed is told by the other, once."""
+    """One process is killed during its poll. The other tells the change, once."""
     bots = await _pair(place, redis_url)
     task, look = await _task(place), Look(place)
     doomed = await look.by()
@@ -87,7 +87,8 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
-    """Stopped in the middle of a look, and continued when the other looks: what it saw counts for nothing."""
+    """One process is stopped during its poll, and continues after the other has polled. Its old result is
+    dropped."""
     bots = await _pair(place, redis_url)
     task = await _task(place)
     task.becomes("working", "Writing the test")

@@ -1,4 +1,4 @@
-"""Taskwire with a user of Redis that may do what docs/running.md asks for, and nothing else."""
+"""Taskwire with a Redis user that has only the rights that docs/running.md asks for."""
 
 import re
 from pathlib import Path
@@ -13,12 +13,12 @@ from .looking import doctor, lines
 from .processes import Place, until
 
 DOCS = Path(__file__).parents[2] / "docs" / "running.md"
-# It may be refused: then nothing is known of how the server is set up.
+# This may be refused. Then Taskwire does not know how the server is configured.
 MAY_BE_REFUSED = {"config|get"}
 
 
 def documented(prefix: str) -> list[str]:
-    """The words of the command in the docs, for this prefix."""
+    """Return the words of the command in the docs, for this prefix."""
     found = re.search(
         r"^ACL SETUSER taskwire on >PASSWORD (~tw:\*.*)$", DOCS.read_text("utf-8"), re.MULTILINE
     )
@@ -27,7 +27,7 @@ def documented(prefix: str) -> list[str]:
 
 
 async def refused(redis: Redis) -> set[str]:
-    """What Redis has refused to the user, by its own log."""
+    """Return the commands that Redis has refused to the user, from Redis's own log."""
     log = await redis.execute_command("ACL", "LOG", 128)  # type: ignore[no-untyped-call] # redis-py says nothing of it
     rows = [{str(name): str(value) for name, value in row.items()} for row in log]
     return {row["object"].lower() for row in rows if row["username"] == "bot"} - MAY_BE_REFUSED
@@ -35,7 +35,7 @@ async def refused(redis: Redis) -> set[str]:
 
 @pytest.mark.parametrize("prefix", ["tw", "staging"])
 async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: str, prefix: str) -> None:
-    """Redis itself tells whether anything was tried that the user may not do."""
+    """Redis's own log shows that nothing was tried that the user may not do."""
     rights = documented(prefix)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *rights)
@@ -67,7 +67,7 @@ async def test_all_goes_well_for_the_documented_user(place: Place, redis_url: st
 async def test_the_documented_user_can_be_moved_to_and_from(
     place: Place, redis_url: str, direction: str
 ) -> None:
-    """And doctor finds nothing wrong that it can know."""
+    """The move works in both directions, and doctor finds nothing wrong that it can check."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -99,7 +99,7 @@ async def test_the_documented_user_can_be_moved_to_and_from(
     ],
 )  # fmt: skip
 async def test_the_documented_user_can_do_nothing_to_others(redis_url: str, command: str) -> None:
-    """What needs no key is not held by the prefix, so its right is not given."""
+    """The prefix does not restrict commands without keys, so the right to them is not given."""
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         words = ("ACL", "SETUSER", "bot", "reset", "on", ">hunter3", *documented("tw"))
         await redis.execute_command(*words)  # type: ignore[no-untyped-call] # redis-py says nothing of it
@@ -113,5 +113,5 @@ def _is_told(place: Place) -> bool:
 
 
 def test_the_docs_ask_for_what_the_hint_asks_for() -> None:
-    """Both are for the same user."""
+    """The docs and doctor's hint ask for the same rights."""
     assert " ".join(documented("tw")[1:]) == self_test.RIGHTS

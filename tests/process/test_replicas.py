@@ -1,4 +1,5 @@
-"""Two processes on one Redis: each payload is taken once, and what one leaves the other carries on."""
+"""Two processes on one Redis: each payload is taken once, and each process continues what the other
+leaves."""
 
 import signal
 from functools import partial
@@ -14,7 +15,7 @@ from .processes import Place, until
 
 
 async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
-    """Commands that Slack delivers twice, to whom it likes, make one card and one task each."""
+    """Slack delivers each command twice, to any process. Each makes one card and one task."""
     bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.connected(2)
     place.slack.faults.add("*", DeliveryFault.TWICE, times=None)
@@ -33,7 +34,8 @@ async def test_each_payload_is_taken_once(place: Place, redis_url: str) -> None:
 async def test_one_that_is_cut_from_redis_promises_nothing(
     place: Place, redis_url: str, silence: str
 ) -> None:
-    """Its commands are answered truthfully; what Slack brings again goes to the other, and arrives once."""
+    """The cut-off process answers commands truthfully. Slack repeats its deliveries to the other, and each
+    takes effect once."""
     async with proxy(redis_url) as between:
         cut_off = redis_url.replace(f":{urlsplit(redis_url).port}/", f":{between.port}/")
         for url in (cut_off, redis_url):
@@ -44,7 +46,7 @@ async def test_one_that_is_cut_from_redis_promises_nothing(
         await (between.stop() if silence == "refused" else _freezes(between))
 
         told = await _ask(place, 4)
-        # As often as it takes until it comes to the other.
+        # So many retries that one of them reaches the other process.
         place.slack.backend.courier.retry_seconds = (0.0,) * 8
         root = str(place.slack.messages("general")[0]["ts"])
         words = [f"word {number}" for number in range(2)]
@@ -75,7 +77,7 @@ async def _thaws(between: FaultProxy) -> None:
 
 
 async def _ask(place: Place, count: int) -> dict[str, str]:
-    """Ask for tasks; what each command was answered, nothing if it was taken."""
+    """Ask for tasks. Return what each command was answered; an empty text means that it was taken."""
     told = {}
     for number in range(count):
         words = f"mend page {number}"
@@ -90,7 +92,7 @@ def _prompts(place: Place) -> list[str]:
 
 
 def _inputs(place: Place) -> list[str]:
-    """What the first task's agent has had."""
+    """Return the inputs of the first task's agent."""
     return place.coder.tasks[0].inputs
 
 
@@ -99,13 +101,13 @@ def _has_inputs(place: Place, count: int) -> bool:
 
 
 def _taken(figures: str) -> int:
-    """How many commands a process took, by its own count."""
+    """Return how many commands a process took, from its metrics."""
     line = 'taskwire_deliveries_total{kind="command",outcome="claimed"} '
     return sum(int(float(row.removeprefix(line))) for row in figures.splitlines() if row.startswith(line))
 
 
 async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis_url: str) -> None:
-    """The card that one was about to post when it died is posted by the other, once."""
+    """One process dies while it posts a card. The other one posts it, once."""
     doomed = await place.one(REDIS_URL=redis_url)
     hanging = place.slack.faults.add("chat.postMessage", CallFault.HANG)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -119,7 +121,7 @@ async def test_what_a_killed_one_had_to_do_goes_on_elsewhere(place: Place, redis
 
 
 async def test_a_frozen_one_is_not_waited_for(place: Place, redis_url: str) -> None:
-    """What comes in while one is stopped (SIGSTOP) is done by the other."""
+    """While one process is stopped (SIGSTOP), the other one does what comes in."""
     frozen = await place.one(REDIS_URL=redis_url)
     await place.one(REDIS_URL=redis_url)
     await place.slack.connected(2)

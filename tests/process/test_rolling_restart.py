@@ -1,4 +1,4 @@
-"""Replicas are replaced one after the other while people go on: nobody notices."""
+"""Replicas are replaced one after the other while people work. Nobody notices."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ import pytest
 from .processes import Place, Taskwire, until
 
 CHANNELS = 12
-# Between two commands, and between two looks for a card.
+# The pause between two commands.
 PACE_SECONDS = 0.15
 
 
 class Load:
-    """People who ask for tasks and answer in their threads, until they are told to stop."""
+    """People who create tasks and reply in their threads, until they are stopped."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -20,16 +20,16 @@ class Load:
         self.commands = 0
         self._channels = [place.slack.add_channel(f"c{n}", ["alice", "bob"]).id for n in range(CHANNELS)]
         self._is_over = asyncio.Event()
-        # Who is fast has no more cards to wait for than there are channels.
+        # People wait for at most as many cards as there are channels.
         self._free = asyncio.Semaphore(CHANNELS)
         self._replies: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Let them have done enough."""
+        """Let the people finish."""
         self._is_over.set()
 
     async def go_on(self) -> None:
-        """Ask for one task after the other, and answer each of its cards."""
+        """Create one task after the other, and reply in each thread."""
         while not self._is_over.is_set():
             await self._free.acquire()
             number = self.commands
@@ -53,20 +53,20 @@ class Load:
         await self.place.slack.post(person, channel, f"word {number}", card())
 
     def inputs(self) -> dict[str, list[str]]:
-        """What each task's agent has had."""
+        """Return the inputs of each task's agent."""
         return {task.prompt: task.inputs for task in self.place.coder.tasks}
 
 
 async def _replace(place: Place, old: Taskwire, redis_url: str) -> tuple[Taskwire, int]:
-    """Start one, and let the old one end when it is ready; returns its exit code."""
+    """Start a new process. When it is ready, stop the old one and return its exit code."""
     new = await place.one(REDIS_URL=redis_url)
     return new, await old.stops()
 
 
 @pytest.mark.timeout(180)
 async def test_a_rolling_restart_loses_and_refuses_nothing(place: Place, redis_url: str) -> None:
-    """Every command is taken, every reply arrives, and each old process ends within its time, with code 0."""
-    # Two people ask for more than they would in an hour.
+    """Every command is taken, every reply arrives, and each old process ends in time with code 0."""
+    # Two people create more tasks than one may in an hour.
     place.settings["TASKWIRE_CREATE_LIMIT"] = "0"
     bots = [await place.one(REDIS_URL=redis_url) for _ in range(2)]
     await place.slack.connected(2)

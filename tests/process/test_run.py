@@ -1,4 +1,4 @@
-"""`taskwire run`: how it begins, in both modes, and what it says when it cannot."""
+"""`taskwire run`: how it starts in both modes, and what it says if it cannot start."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ from .processes import Place, Taskwire, end, new_place, until
 
 
 async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place) -> None:
-    """With a signing secret beside it the bot still comes by socket, and takes nothing by HTTP."""
+    """With a signing secret as well, the bot uses a socket and takes nothing over HTTP."""
     bot = await place.one(SLACK_SIGNING_SECRET=place.slack.signing_secret)
 
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
@@ -32,7 +32,7 @@ async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place)
 
 
 async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
-    """With only a signing secret everything comes in at one address: command, reply, button and dialog."""
+    """With only a signing secret, commands, replies, buttons and dialogs all arrive at one address."""
     slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
@@ -60,7 +60,8 @@ async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
 
 
 async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Path, redis_url: str) -> None:
-    """However long a process has been there: a silence is looked through when Slack comes again."""
+    """Only requests from Slack count as contact, however long the process has run. So a silence is backfilled
+    when Slack comes again."""
     slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
     async with new_place(tmp_path, slack) as place, connection.open(redis_url) as store:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
@@ -89,7 +90,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
 
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:
-    """Neither a wrong signature nor one of yesterday gets in."""
+    """A wrong signature and one of yesterday are refused."""
     slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
     async with new_place(tmp_path, slack) as place:
         place.settings |= {"SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": slack.signing_secret}
@@ -121,7 +122,7 @@ async def _posted(url: str, body: bytes, secret: str, at: float) -> int:
 
 
 async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> None:
-    """The bot lives and says why it is not ready; when Slack comes back it works."""
+    """The bot is alive and says why it is not ready. It works when Slack is back."""
     await place.slack.go_down()
     bot = await place.runs()
     health = await bot.ask("/healthz")
@@ -156,7 +157,7 @@ async def test_a_slack_that_is_away_at_the_start_is_waited_for(place: Place) -> 
 async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
     place: Place, name: str, sentence: str
 ) -> None:
-    """It is no use to go on trying; the sentence says which token, and where the right one is."""
+    """Trying again is useless. The sentence says which token is refused and where to find the right one."""
     bot = await place.runs(TASKWIRE_LOG_LEVEL="warning", **{name: f"{place.settings[name]}-of-yesterday"})
 
     code = await bot.ends()
@@ -165,7 +166,7 @@ async def test_a_token_that_slack_refuses_ends_it_with_a_sentence(
 
 
 async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) -> None:
-    """Who starts two of them on one machine is told what to set."""
+    """A user who starts a second bot on one machine is told what to set."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         bot = await place.runs(TASKWIRE_HTTP_ADDR=address)
@@ -180,7 +181,7 @@ async def test_an_address_that_is_taken_ends_it_with_a_sentence(place: Place) ->
 
 
 async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(place: Place) -> None:
-    """Somebody mistyped it, or another user owns it."""
+    """The path may be mistyped, or the directory may belong to another user."""
     (place.directory / "file").write_text("")
     data_dir = place.directory / "file" / "data"
     bot = await place.runs(TASKWIRE_DATA_DIR=str(data_dir))
@@ -195,7 +196,7 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
 
 
 async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts, tmp_path: Path) -> None:
-    """A first start tells everything that is still to be done, one sentence each."""
+    """The first start lists everything that is still to be set, one sentence for each."""
     bot = await starts("run")
 
     code = await bot.ends()
@@ -214,7 +215,7 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Start
 
 
 async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -> None:
-    """In the log's own form, whether the settings are right or not."""
+    """They are in the form of the log, whether the settings are right or not."""
     place.settings["TASKWIRE_LOG_FORMAT"] = "text"
     bots = [
         await place.runs(SLACK_BOT_TOKEN="xoxp-of-a-person"),
@@ -232,7 +233,8 @@ async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -
 
 
 async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) -> None:
-    """As in a container whose user is a number: slack_sdk asks for a home when it is imported."""
+    """In a container, the user may be only a number. slack_sdk asks for a home directory when it is
+    imported."""
     (tmp_path / "nobody").mkdir()
     (tmp_path / "nobody" / "sitecustomize.py").write_text(
         "import os, pwd\n"
@@ -250,7 +252,7 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
 
 
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
-    """A `.env` file where it is started is read; the environment goes before it."""
+    """A `.env` file in the working directory is read. The environment overrides it."""
     lines = [f"{name}={value}\n" for name, value in place.settings.items()]
     (place.directory / ".env").write_text("".join(lines) + "TASKWIRE_LOG_FORMAT=text\n")
     place.settings.clear()
@@ -282,7 +284,7 @@ async def test_settings_may_stand_in_a_file(place: Place) -> None:
 async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
     place: Place, url: str, sentence: str
 ) -> None:
-    """The sentence names the place and never the password."""
+    """The sentence has the address without its password."""
     bot = await place.runs(REDIS_URL=url)
 
     code = await bot.ends()
@@ -291,7 +293,7 @@ async def test_a_redis_that_is_not_there_ends_it_with_a_sentence(
 
 
 def _last_words(bot: Taskwire) -> str:
-    """What it ended with, which is all that it has said: lines of JSON, as programs read them."""
+    """Return its last words, which must be its whole output, as lines of JSON."""
     lines = [json.loads(line) for line in bot.output.splitlines()]
     assert {(line["level"], line["logger"]) for line in lines} == {("critical", "taskwire")}
     return "".join(f"{line['event']}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""No secret is ever written, nor what people say: at no level, in no trouble, in no figure."""
+"""No secret is ever written: at no log level, in no error, in no metric. Nor is what people say."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from .processes import Place
 
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
-    """Work, a Slack and a Coder that break, a token that ends: none of it brings a secret to light."""
+    """Normal work, failing stand-ins and a refused token bring no secret to light."""
     place.settings |= {"SLACK_SIGNING_SECRET": place.slack.signing_secret, "REDIS_URL": redis_url}
     bot = await place.one(TASKWIRE_LOG_LEVEL="debug", TASKWIRE_LOG_FORMAT=form)
     place.slack.faults.add("chat.postMessage", CallFault.ERROR, error="invalid_auth")
@@ -30,7 +30,8 @@ async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url:
     secrets = [place.settings[name] for name in _SECRET] + ["hunter2-and-more"]
     assert [secret for secret in secrets if secret in written] == []
     assert "fix the login redirect" not in written
-    # It was all written: the debug level, the trouble, the figures and the health.
+    # The debug level, the error, the metrics and the health page must have been written, or this proves
+    # nothing.
     assert [
         said for said in ("debug", "poll of Coder failed", "taskwire_", '"ready"') if said not in written
     ] == []

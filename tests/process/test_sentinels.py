@@ -1,4 +1,4 @@
-"""The real bot behind three sentinels: a master dies, or loses its replicas, while people go on."""
+"""The real bot behind three sentinels: a master dies, or loses its replicas, while people work."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ from tests.faults.sentinels import House
 from .processes import Place, new_place, until
 
 RETRY_SECONDS = (0.5,) * 20
-# Nobody is called while these tests last.
+# No agent needs a person while these tests last.
 SETTLE = "3600"
 
 
@@ -32,7 +32,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Slack brings again soon what was not taken."""
+    """Make a place in which Slack soon repeats deliveries that were not taken."""
     slack = SlackSandbox(manifest=manifest.make(), retry_seconds=RETRY_SECONDS)
     async with new_place(tmp_path, slack) as made:
         yield made
@@ -40,7 +40,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 @dataclass
 class Alice:
-    """Somebody who goes on typing, whatever happens, and remembers what she was told."""
+    """A person who keeps typing, whatever happens, and remembers what she was told."""
 
     place: Place
     accepted: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Alice:
         return len(self.accepted) + len(self.refused) + len(self.unknown)
 
     async def types(self) -> None:
-        """Ask for a task."""
+        """Create a task."""
         prompt = f"mend page {self.count:03}"
         answer = await self.place.slack.command("alice", "general", "/task", f"create {prompt}")
         assert answer.ok, answer
@@ -66,27 +66,27 @@ class Alice:
         known[said].append(prompt)
 
     async def answers(self, thread_ts: str) -> None:
-        """Write a reply into a thread."""
+        """Write a reply in a thread."""
         self.replies.append(f"word {len(self.replies)}")
         await self.place.slack.post("alice", "general", self.replies[-1], thread_ts)
 
     async def goes_on(self, thread_ts: str) -> None:
-        """Type and write, one after the other."""
+        """Create tasks and write replies in turn."""
         while True:
             await self.types()
             await self.answers(thread_ts)
 
     def tasks(self, prompt: str) -> list[PuppetTask]:
-        """What came of it in Coder."""
+        """Return the tasks that a command made."""
         return [task for task in self.place.coder.tasks if task.prompt == prompt]
 
     def cards(self, prompt: str) -> list[str]:
-        """What came of it in the channel."""
+        """Return the cards that a command made."""
         return [card for card in self.place.cards() if prompt in card.lower()]
 
 
 async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, house: House) -> None:
-    """What was accepted happens once, what was refused never does, and everything goes on by itself."""
+    """Accepted commands take effect once and refused ones never. The bot recovers by itself."""
     alice = Alice(place)
     bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
     await alice.types()
@@ -108,12 +108,13 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, house:
     await until(lambda: _is_done(place, house), "nothing is left to do")
     assert await bot.stops() == 0
     _check(alice)
-    # What Slack had to bring again may have come after what was written later.
+    # A repeated delivery may arrive after a message that was written later.
     assert sorted(task.inputs) == sorted(alice.replies)
 
 
 async def _fails_over(alice: Alice, house: House, thread_ts: str) -> sentinels.Server:
-    """Kill the master while Alice goes on, until something was accepted after it; returns who was killed."""
+    """Kill the master while Alice works, and wait until a later command is accepted. Return the killed
+    master."""
     going_on = asyncio.create_task(alice.goes_on(thread_ts))
     await until(lambda: alice.count > 2, "some commands before")
     old = await house.kill_master()
@@ -125,7 +126,7 @@ async def _fails_over(alice: Alice, house: House, thread_ts: str) -> sentinels.S
 
 
 async def _all_delivered(task: PuppetTask, replies: list[str]) -> None:
-    """Wait until the agent, which is ready again and again, has all of them."""
+    """Let the agent become ready repeatedly until it has all replies."""
 
     def has_them() -> bool:
         if not task.is_stable:
@@ -136,7 +137,7 @@ async def _all_delivered(task: PuppetTask, replies: list[str]) -> None:
 
 
 async def _is_done(place: Place, house: House) -> bool:
-    """Whether no command, and no reply, waits."""
+    """Return whether no command and no reply is waiting."""
     async with (await house.master()).client() as client:
         lists = await client.zrange(Keys(place.slack.workspace.team_id).named("ready"), 0, -1)
     return not any(name.startswith(("intake:", "to_coder:")) for name in cast("list[str]", lists))
@@ -152,7 +153,8 @@ def _check(alice: Alice) -> None:
 
 
 async def test_a_master_cut_from_its_replicas_promises_nothing(place: Place, house: House) -> None:
-    """What it alone knew goes with it: nobody was told that it was taken, and nothing came of it."""
+    """Its writes are lost with it. Nobody was told that their command was taken, and the commands have no
+    effect."""
     alice = Alice(place)
     bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
     replicas = await house.replicas()

@@ -1,4 +1,4 @@
-"""`taskwire store`: threads go on in another store, and nobody works on two, or on a part of one."""
+"""`taskwire store`: threads continue in another store. No bot ever works on two stores, or on part of one."""
 
 import signal
 from pathlib import Path
@@ -16,7 +16,7 @@ ELSEWHERE = "Redis takes nothing: ELSEWHERE this store is being moved, or has be
 
 
 async def _with_a_thread(place: Place, **settings: str) -> str:
-    """A task with its thread, and a bot that has been stopped; returns the ts of the card."""
+    """Create a task with its thread, and stop the bot. Return the ts of the card."""
     bot = await place.one(**settings)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -29,7 +29,7 @@ async def _with_a_thread(place: Place, **settings: str) -> str:
 
 
 async def _goes_on(place: Place, ts: str, text: str, **settings: str) -> Taskwire:
-    """A bot that knows the thread."""
+    """Start a bot, and check that a reply in the thread reaches the agent."""
     place.coder.tasks[0].becomes("idle")
     bot = await place.one(**settings)
     await place.slack.post("alice", "general", text, ts)
@@ -47,7 +47,7 @@ def _where(url: str) -> str:
 
 
 async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> None:
-    """Somebody who has outgrown the embedded store loses no thread, and can return."""
+    """A user who has outgrown the embedded store loses no thread, and can go back."""
     ts = await _with_a_thread(place)
 
     there = await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
@@ -66,7 +66,7 @@ async def test_threads_go_on_in_redis_and_back(place: Place, redis_url: str) -> 
 
 
 async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: str) -> None:
-    """Neither the embedded one, nor one that others may share."""
+    """Neither an embedded store nor a shared one is moved while a bot uses it."""
     own, shared = await place.one(), await place.one(REDIS_URL=redis_url, TASKWIRE_KEY_PREFIX="other")
     empty = str(place.directory / "empty")
     Path(empty).mkdir()  # noqa: ASYNC240 - once, while nothing else runs
@@ -87,7 +87,7 @@ async def test_a_store_with_a_bot_at_work_is_not_moved(place: Place, redis_url: 
 
 
 async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) -> None:
-    """One address alone would not say where to go on; and what is asked for again was moved before."""
+    """The address alone would not say where to continue. A repeated move says that it was done before."""
     here, there = {"REDIS_URL": redis_url}, {"REDIS_URL": redis_url, "TASKWIRE_KEY_PREFIX": "staging"}
     await _with_a_thread(place, **here)
     words, where = ("--from", redis_url, "--from-prefix", "tw"), _where(redis_url)
@@ -105,7 +105,7 @@ async def test_a_move_between_prefixes_names_both(place: Place, redis_url: str) 
 
 
 async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> None:
-    """Until it has ended nobody can work on either side; afterwards the thread is there."""
+    """Until the move has ended, no bot can use either store. Afterwards the thread is there."""
     ts = await _with_a_thread(place)
     words = ("--from", "embedded")
     async with proxy(redis_url) as network, Redis.from_url(redis_url) as redis:
@@ -129,7 +129,7 @@ async def test_a_move_that_is_killed_goes_on(place: Place, redis_url: str) -> No
 
 
 async def test_a_target_that_tells_of_no_copies_is_told_in_a_sentence(place: Place, redis_url: str) -> None:
-    """Its user may not ask for them: nothing is opened, and the move goes on when they may."""
+    """The Redis user may not use WAIT. Neither store is opened, and the move continues when the user may."""
     await _with_a_thread(place)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         await redis.acl_setuser("default", enabled=True, commands=["-wait"])
@@ -150,7 +150,8 @@ async def _has_keys(redis: Redis, count: int) -> bool:
 
 
 async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place, redis_url: str) -> None:
-    """Stopped as a machine stops that sleeps, it was not noticed; then it takes nothing and does nothing."""
+    """A stopped process, as on a sleeping machine, was not noticed by the move. When it continues, it takes
+    nothing and does nothing."""
     bot = await place.one(REDIS_URL=redis_url)
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
@@ -167,12 +168,12 @@ async def test_one_that_runs_on_a_store_that_was_left_is_not_ready(place: Place,
     answer = await place.slack.command("alice", "general", "/task", "create try another")
 
     assert (answer.reply or {}).get("text") == answers.store_away()
-    # Before that, its calls may have run out of time while it stood still.
+    # Earlier calls may have timed out while the process was stopped.
     assert "redis is away" not in bot.output[knew.end() :]
 
 
 async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> None:
-    """Somebody has thought better of it."""
+    """A user can change their mind and reopen the old store."""
     ts = await _with_a_thread(place)
     await _moves(place, "--from", "embedded", REDIS_URL=redis_url)
 
@@ -199,7 +200,7 @@ async def test_reopening_takes_the_fence_away(place: Place, redis_url: str) -> N
     ],
 )
 async def test_a_place_without_a_store_is_told(place: Place, redis_url: str, source: str, said: str) -> None:
-    """Nothing is made there, and the settings are not blamed."""
+    """Nothing is created there, and the settings are not blamed."""
     named = source.format(place=place.directory)
 
     code, output = await _moves(place, "--from", named, REDIS_URL=redis_url)
@@ -214,7 +215,7 @@ SAME = (
 
 
 async def test_the_same_place_twice_is_told(place: Place) -> None:
-    """REDIS_URL says where it is to go."""
+    """The sentence says that REDIS_URL must name the target."""
     assert await _moves(place, "--from", "embedded") == (2, [SAME])
 
 
@@ -222,7 +223,7 @@ async def test_the_same_place_twice_is_told(place: Place) -> None:
 async def test_the_same_place_in_another_spelling_is_told(
     place: Place, redis_url: str, words: tuple[str, ...]
 ) -> None:
-    """The threads are still there, and are not offered to be dropped."""
+    """The threads are still there, and the command does not offer to drop them."""
     ts = await _with_a_thread(place, REDIS_URL=redis_url)
     spelled = redis_url.replace("127.0.0.1", "localhost").removesuffix("/0")
 

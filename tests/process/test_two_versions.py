@@ -1,4 +1,4 @@
-"""Two versions on one Redis, forward and back, while people go on: nothing is lost, doubled or given up."""
+"""Two versions on one Redis, forward and back, while people work: nothing is lost, doubled or given up."""
 
 import asyncio
 from collections import Counter
@@ -14,13 +14,13 @@ from .looking import doctor, lines
 from .newer import newer_version
 from .processes import Place, until
 
-# Between two commands of one person.
+# The pause between two commands of one person.
 PACE_SECONDS = 1.0
 LONGEST_SECONDS = 150.0
 
 
 class People:
-    """Each asks for one task after the other, in a channel of their own, and answers in its thread."""
+    """People who each create one task after the other in their own channel, and reply in its thread."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -31,7 +31,7 @@ class People:
         self._lives: list[asyncio.Task[None]] = []
 
     def come(self, count: int) -> None:
-        """Let so many more people begin."""
+        """Let this number of people begin."""
         for _ in range(count):
             self._count += 1
             name = f"person{self._count}"
@@ -41,13 +41,13 @@ class People:
             self._lives.append(asyncio.create_task(self._live(name, channel)))
 
     async def end(self) -> None:
-        """Let each bring to an end what they have begun."""
+        """Let all people finish what they have begun."""
         self._is_over.set()
         _, left = await asyncio.wait(self._lives, timeout=LONGEST_SECONDS)
         assert not left, f"never had a card: {set(self.prompts) - {t.prompt for t in self.place.coder.tasks}}"
 
     def served(self, number: int = 0) -> int:
-        """How many tasks of those who came after this person have had their answer."""
+        """Return how many tasks have their reply, of the people who came after this one."""
         later = {f"page of person{each} " for each in range(number + 1, self._count + 1)}
         return sum(
             task.inputs == [f"word on {task.prompt}"] and any(each in task.prompt for each in later)
@@ -75,16 +75,17 @@ class People:
 
 @pytest.mark.timeout(300)
 async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, tmp_path: Path) -> None:
-    """What the newer version took waits while the older one runs alone, in its order; all others go on."""
+    """Jobs that only the newer version can read wait in order while the older one runs alone. All others are
+    run."""
     newer = newer_version(tmp_path)
-    # They ask for more than people may in an hour.
+    # People create more tasks than one person may in an hour.
     place.settings |= {"REDIS_URL": redis_url, "TASKWIRE_CREATE_LIMIT": "0"}
     people = People(place)
     old = [await place.one() for _ in range(2)]
     people.come(4)
     await until(lambda: people.served() >= 4, "the older version to serve them")
 
-    # Forward, side by side at first.
+    # Upgrade: first both versions run side by side.
     new = [await place.one(**newer)]
     codes = [await old[0].stops()]
     await until(lambda: people.served() >= 10, "both to serve them")
@@ -98,7 +99,7 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
     for word in words[:12]:
         await place.slack.post("alice", "general", word, ts)
 
-    # Back: the older version alone.
+    # Roll back: the older version runs alone.
     old = [await place.one()]
     codes.append(await new[0].stops())
     for word in words[12:]:
@@ -110,7 +111,7 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
     await until(lambda: people.served(4) >= 6, "the older one to serve who comes")
     meanwhile = list(task.inputs)
 
-    # And forward again.
+    # Upgrade again.
     new = [await place.one(**newer)]
     codes.append(await old[0].stops())
     await people.end()
@@ -128,7 +129,7 @@ async def test_forward_and_back_and_forward_again(place: Place, redis_url: str, 
 async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
     place: Place, redis_url: str
 ) -> None:
-    """A newer version has come that must be alone: the older one says so, and writes nothing more."""
+    """A newer version needs to be alone. The older one says so, ends and writes nothing more."""
     bot = await place.one(REDIS_URL=redis_url)
     keys, newer = Keys(place.slack.workspace.team_id), FORMAT + 7
     async with Redis.from_url(redis_url) as redis:
@@ -147,7 +148,8 @@ async def test_one_that_is_not_borne_any_more_ends_as_it_would_not_start(
 
 
 async def left_over(place: Place, redis_url: str) -> list[str]:
-    """The dead letters, and the lists of calls to Coder that have work, once nothing else happens."""
+    """Wait until nothing is left. Otherwise return the dead letters and the queues of commands, input and
+    notices."""
     keys = Keys(place.slack.workspace.team_id)
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
 
