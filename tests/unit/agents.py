@@ -1,4 +1,4 @@
-"""A little model of an agent and of the log that tells of it, with all the ways in which that log lies."""
+"""A small model of an agent and its log, with all the ways in which the log can mislead."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ PROMPT = "fix it"
 
 
 class ModelAgent:
-    """A program that takes words; `got` is what it really got, whatever its log shows."""
+    """A program that takes input. `got` is what it really got, whatever its log shows."""
 
     def __init__(self, *, keeps_history: bool = False) -> None:
         self.build = 1
@@ -21,55 +21,55 @@ class ModelAgent:
         self._greets()
 
     def takes(self, text: str) -> None:
-        """Get the words, and let them become an entry."""
+        """Get the words and add them to the log as an entry."""
         self.got.append(text)
         self._append(text, is_input=True)
         self._append("")
 
     def takes_padded(self, text: str) -> None:
-        """The same, through a terminal that pads lines and ends them in its own way."""
+        """Get the words through a terminal that pads lines and changes their ends."""
         self.got.append(text)
         self._append(text.replace("\n", "   \r\n") + "  \n", is_input=True)
         self._append("")
 
     def takes_unlogged(self, text: str) -> None:
-        """Get the words, which become no entry: only the screen moves."""
+        """Get the words without a log entry. Only the screen moves."""
         self.got.append(text)
         self.grows()
 
     def leaves_typed(self, _text: str) -> None:
-        """Have the words in the box where one types, and never get them."""
+        """Leave the words in the input box, so that the agent never gets them."""
 
     def types_prompt(self) -> None:
-        """Type the prompt, if nobody has said anything yet."""
+        """Type the prompt, unless there is input already."""
         if not any(entry.is_input for entry in self.log):
             self._append(PROMPT, is_input=True)
             self._append("")
 
     def grows(self) -> None:
-        """Write on in the newest entry."""
+        """Add text to the newest entry."""
         self._rewrites(lambda text: text + " more")
 
     def shrinks(self) -> None:
-        """Draw the screen anew, with less on it."""
+        """Redraw the screen with less text."""
         self._rewrites(lambda text: text[:2])
 
     def is_drawn_again(self) -> None:
-        """Draw the screen anew, just as it was."""
+        """Redraw the screen without a change."""
         self._rewrites(lambda text: text)
 
     def restarts(self) -> None:
-        """End and begin anew within the same build."""
+        """Restart within the same build."""
         if not self._keeps_history:
             self._greets()
 
     def is_rebuilt(self) -> None:
-        """Be paused and resumed."""
+        """Pause and resume, which makes a new build."""
         self.build += 1
         self.restarts()
 
     def loses_log(self) -> None:
-        """Have nothing to show."""
+        """Lose all entries."""
         self.log = []
 
     def _greets(self) -> None:

@@ -1,4 +1,4 @@
-"""A task's life for tests of what follows: observations, reports, and a story as it unfolds."""
+"""A task's history for tests of the reducer: observations, reports, and the notices that follow."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,14 +48,14 @@ def seen(
 
 @dataclass
 class TaskHistory:
-    """A story as it unfolds: every event at its time, and every notice with the time at which it was told."""
+    """Applies events at their times, and keeps every notice with the time of its event."""
 
     state: LinkState = field(default_factory=LinkState)
     notices: list[tuple[int, Notice]] = field(default_factory=list)
     look_at: int | None = None
 
     def at(self, ms: int, event: Event) -> "TaskHistory":
-        """Let something happen; the times to look again that came before it are kept."""
+        """Apply an event. Timers that are due before it fire first."""
         while self.look_at is not None and self.look_at <= ms:
             self._take(self.look_at, TimerFired())
         self._take(ms, event)
@@ -84,5 +84,5 @@ def observed(observation: Observation, *history: Report) -> Observed:
 
 
 def working() -> TaskHistory:
-    """A task whose agent began to work at 0."""
+    """Return a history in which the agent has begun to work at 0."""
     return TaskHistory().at(0, observed(seen(last=report(0, "working"))))

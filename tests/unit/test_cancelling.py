@@ -1,4 +1,4 @@
-"""Tasks that are told to stop do, whatever in them forgets a cancellation."""
+"""A task that is told to stop does stop, even if code in it swallows a cancellation."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from taskwire.cancelling import ended
 
 
 async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
-    """As if a call to Redis had been answered in that moment, which `wait_for` prefers."""
+    """`wait_for` swallows a cancellation if its call ends at the same moment, for example a call to Redis."""
     began, forgotten = asyncio.Event(), 0
 
     async def goes_on() -> None:
@@ -29,7 +29,7 @@ async def test_a_task_that_forgets_a_cancellation_ends_all_the_same() -> None:
 
 
 async def test_what_a_task_raised_is_not_raised_by_who_ends_it() -> None:
-    """It has been logged where it happened, or nobody waits for it."""
+    """The error has been logged where it happened, or nobody waits for it."""
 
     async def breaks() -> None:
         raise ValueError

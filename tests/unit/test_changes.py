@@ -1,4 +1,4 @@
-"""What follows when something happens to a task: phases, notices, and the times at which to look again."""
+"""What the reducer makes of a task's events: phases, notices and timers."""
 
 from collections.abc import Sequence
 
@@ -51,12 +51,12 @@ from .task_histories import (
     ],
 )
 def test_what_coder_says_is_one_phase(observation: Observation, phase: Phase) -> None:
-    """The table of phases, as far as no time has to pass."""
+    """The phases that do not depend on time."""
     assert TaskHistory().at(0, observed(observation)).state.phase is phase
 
 
 def test_a_word_to_come_is_kept() -> None:
-    """What nobody knows yet is shown as it is, for as long as it is said."""
+    """An unknown status is shown as Coder says it, for as long as it lasts."""
     told = TaskHistory().at(0, observed(seen("hibernating")))
     assert told.state.word == "hibernating"
 
@@ -65,7 +65,7 @@ def test_a_word_to_come_is_kept() -> None:
 
 
 def test_idle_that_settles_is_told_once_a_turn() -> None:
-    """An agent that stands still for the settle time needs somebody; flapping afterwards tells nothing."""
+    """An agent that is idle for the settle time needs somebody. Later flapping adds no notice."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle"))))
     assert told.state.phase is Phase.WORKING
 
@@ -79,7 +79,7 @@ def test_idle_that_settles_is_told_once_a_turn() -> None:
 
 
 def test_idle_that_comes_and_goes_is_never_told() -> None:
-    """Two seconds of a still screen are no question."""
+    """A screen that is still for a few seconds is no question."""
     told = working()
     for n in range(1, 20):
         told.at(n * 10_000, observed(seen(last=report(n * 10_000, "idle"))))
@@ -90,7 +90,8 @@ def test_idle_that_comes_and_goes_is_never_told() -> None:
 
 @pytest.mark.parametrize(("state", "phase"), [("complete", Phase.DONE), ("failed", Phase.FAILED)])
 def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
-    """Real agents report idle two seconds later, with the same message and link: nothing is asked."""
+    """Real agents report idle two seconds after an end, with the same message and link. This is not a
+    question."""
     end, idle = (
         report(MINUTE, state, "Opened PR", "https://x/1"),
         report(MINUTE + 2_000, "idle", "Opened PR", "https://x/1"),
@@ -103,7 +104,7 @@ def test_the_end_is_told_at_once_and_sticks(state: str, phase: Phase) -> None:
 
 
 def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
-    """The list shows only the idle after it; the agent's history shows both."""
+    """The list shows only the idle report after the end. The agent's history shows both."""
     history = [
         report(0, "working"),
         report(MINUTE, "complete", "Done"),
@@ -116,7 +117,7 @@ def test_an_end_too_short_for_the_list_is_found_in_the_history() -> None:
 
 
 def test_done_ends_when_the_agent_reports_something_else() -> None:
-    """Another message is another matter."""
+    """A report with another message ends the state Done."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done"))))
     told.at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "working", "Done"))))
     assert (told.state.phase, told.kinds) == (Phase.DONE, ["completed"])
@@ -126,7 +127,7 @@ def test_done_ends_when_the_agent_reports_something_else() -> None:
 
 
 def test_done_ends_with_an_input_or_another_build() -> None:
-    """A delivered input begins a turn; so does a start."""
+    """A delivered input begins a turn, and so does a start."""
     done = working().at(MINUTE, observed(seen(last=report(MINUTE, "complete", "Done")))).state
     input_given = TaskHistory(done).at(2 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     restarted = TaskHistory(done).at(
@@ -139,7 +140,7 @@ def test_done_ends_with_an_input_or_another_build() -> None:
 
 
 def test_each_input_begins_a_turn() -> None:
-    """A turn that ends in silence is told again after the next input."""
+    """If the agent is idle again after the next input, the thread is told again."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, Delivered(last_report_at=when(MINUTE)))
     assert told.state.phase is Phase.WORKING
@@ -150,7 +151,8 @@ def test_each_input_begins_a_turn() -> None:
 
 
 def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
-    """The poll may see the agent's answer before the delivery is written down: the answer still counts."""
+    """The poll may see the agent's answer before the delivery is recorded. The answer still counts for the
+    new turn."""
     first = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     answer = first.at(3 * MINUTE, observed(seen(last=report(3 * MINUTE, "idle", "Which one?"))))
 
@@ -162,7 +164,7 @@ def test_a_turn_begins_though_its_answer_was_seen_first() -> None:
 
 
 def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
-    """Done is not taken back by a delivery that is written down late, nor told twice."""
+    """A delivery that is recorded late does not undo Done, and Done is not announced twice."""
     told = working().at(2 * MINUTE, observed(seen(last=report(2 * MINUTE, "complete", "Done"))))
 
     told.at(2 * MINUTE + SECOND, Delivered(last_report_at=when(0))).until(9 * MINUTE)
@@ -171,7 +173,7 @@ def test_a_finish_seen_before_its_delivery_stays_a_finish() -> None:
 
 
 def test_an_agent_that_never_speaks_needs_somebody() -> None:
-    """Thirty seconds of silence after a start count as idle, which then has to settle."""
+    """Thirty seconds of silence after a start count as idle. The settle time follows."""
     told = TaskHistory().at(0, observed(seen())).until(30 * SECOND)
     assert (told.state.phase, told.kinds) == (Phase.STARTING, [])
 
@@ -183,7 +185,7 @@ def test_an_agent_that_never_speaks_needs_somebody() -> None:
 
 
 def test_an_error_while_a_workspace_starts_may_pass() -> None:
-    """The agent's app is unhealthy before it is up: five minutes of grace, and nothing is told."""
+    """The agent's app is unhealthy while it starts. Within five minutes nothing is told."""
     told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error"))).until(4 * MINUTE)
     assert told.state.phase is Phase.STARTING
@@ -197,7 +199,8 @@ def test_an_error_while_a_workspace_starts_may_pass() -> None:
     [(MINUTE, 5 * MINUTE), (299 * SECOND, 319 * SECOND), (10 * MINUTE, 10 * MINUTE + SETTLE)],
 )
 def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
-    """After a start's grace or the settle time, whichever is later; once a build."""
+    """It is told after the start's five minutes or the settle time, whichever is later, and once for each
+    build."""
     told = working().at(error_at, observed(seen("error"))).until(60 * MINUTE)
     told.at(61 * MINUTE, observed(seen(last=report(61 * MINUTE, "working"))))
     told.at(62 * MINUTE, observed(seen("error"))).until(90 * MINUTE)
@@ -207,7 +210,8 @@ def test_an_error_that_stays_is_told_once(error_at: int, told_at: int) -> None:
 
 
 def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
-    """Five minutes of being well make it another error; a shorter while is the same one."""
+    """After five healthy minutes it counts as another error. After a shorter time it counts as the
+    same one."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, observed(seen(last=report(20 * MINUTE, "working"))))
     told.at(26 * MINUTE, observed(seen("error"))).until(60 * MINUTE)
@@ -217,7 +221,7 @@ def test_an_error_that_comes_back_after_a_good_while_is_told_again() -> None:
 
 
 def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
-    """Whoever pressed Retry knows; the thread hears of neither the stop nor the start."""
+    """The person who pressed Retry expects it, so the thread is not told of the stop or the start."""
     told = working().at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
     told.at(20 * MINUTE, Acted(verb="retry", by=ALICE, build=2))
     told.at(21 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
@@ -228,7 +232,8 @@ def test_a_retry_that_has_to_stop_the_workspace_first_is_no_pause() -> None:
 
 
 def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> None:
-    """Done, paused and resumed while the bot was away: the end is news, and the present is a start."""
+    """The task was done, paused and resumed while the bot was away. The end is told, and the present phase is
+    Starting."""
     end = report(MINUTE, "complete", "Done")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), end))
 
@@ -239,7 +244,7 @@ def test_an_end_before_a_resume_that_nobody_saw_is_told_and_does_not_stick() -> 
 
 
 def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() -> None:
-    """The history may be newer than the list that led to it."""
+    """The history may be newer than the list from the same poll."""
     idle = report(60 * MINUTE, "idle", "Which one?")
     told = working().at(60 * MINUTE, observed(seen(build=3), report(0, "working"), idle))
     told.at(60 * MINUTE + 5_000, observed(seen(last=idle, build=3))).until(90 * MINUTE)
@@ -248,7 +253,7 @@ def test_a_report_that_was_read_before_its_start_was_seen_still_counts_for_it() 
 
 
 def test_a_moment_without_sight_is_not_a_start() -> None:
-    """Unclear for a moment: it still needs somebody, and nothing is told again."""
+    """After a moment of status unknown, the task still needs somebody, and nothing is told again."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, observed(seen("unknown")))
     told.at(4 * MINUTE, observed(seen(last=report(MINUTE, "idle"))))
@@ -257,7 +262,8 @@ def test_a_moment_without_sight_is_not_a_start() -> None:
 
 
 def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
-    """The bot was away while somebody resumed the task: the flicker is still start-up's."""
+    """The bot was away while a person resumed the task. The error still falls within the start's five
+    minutes."""
     told = working().at(MINUTE, observed(seen("paused", workspace="stopped", build=2)))
     told.at(60 * MINUTE, observed(seen("error", build=3))).until(64 * MINUTE)
     assert told.kinds == ["paused"]
@@ -267,7 +273,7 @@ def test_a_start_that_is_first_seen_as_an_error_has_its_grace() -> None:
 
 
 def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> None:
-    """Its report is not news when it comes back, yet it still waits."""
+    """After the error the old report is not news, but the agent is still waiting."""
     told = working().at(10 * MINUTE, observed(seen(last=report(10 * MINUTE, "idle"))))
     told.at(10 * MINUTE + 5_000, observed(seen("error")))
     told.at(10 * MINUTE + 10_000, observed(seen(last=report(10 * MINUTE, "idle")))).until(30 * MINUTE)
@@ -276,7 +282,8 @@ def test_an_agent_that_was_idle_before_a_short_error_is_still_asked_for() -> Non
 
 
 def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
-    """However often it is looked at; a person's act here is named, any other is not."""
+    """They are told once, however often the task is polled. A person who acted in Slack is named, and nobody
+    else is."""
     told = working().at(MINUTE, Acted(verb="pause", by=ALICE, build=2))
     for n in range(3):
         told.at(2 * MINUTE + n, observed(seen("unknown", build=2, workspace="stopping")))
@@ -294,7 +301,7 @@ def test_pause_and_resume_are_told_once_a_build_and_by_whom() -> None:
 
 
 def test_a_resume_begins_a_turn() -> None:
-    """What had been told before the pause is told again after it, if it is so again."""
+    """If the agent is idle again after the resume, the thread is told again."""
     told = working().at(MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(2 * MINUTE)
     told.at(3 * MINUTE, observed(seen("paused", build=2, workspace="stopped")))
     told.at(4 * MINUTE, observed(seen(build=3))).until(9 * MINUTE)
@@ -314,14 +321,14 @@ def test_a_resume_begins_a_turn() -> None:
     ],
 )
 def test_what_stands_when_a_task_is_attached_is_not_news(observation: Observation) -> None:
-    """The card shows it; nobody is called for what was so before."""
+    """The card shows this state, and nobody is mentioned for what happened before."""
     told = TaskHistory().at(0, Observed(seen=observation, is_baseline=True)).until(60 * MINUTE)
 
     assert told.kinds == []
 
 
 def test_what_comes_after_a_task_was_attached_is_news() -> None:
-    """It was working; then it stops, or breaks, and somebody wants to know."""
+    """The task was working when it was attached. If it stops or breaks later, the thread is told."""
     base = TaskHistory().at(0, Observed(seen=seen(last=report(0, "working")), is_baseline=True)).state
     idle = TaskHistory(base).at(10 * MINUTE, observed(seen(last=report(MINUTE, "idle")))).until(20 * MINUTE)
     broken = TaskHistory(base).at(10 * MINUTE, observed(seen("error"))).until(20 * MINUTE)
@@ -330,7 +337,7 @@ def test_what_comes_after_a_task_was_attached_is_news() -> None:
 
 
 def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
-    """Gone names who deleted it; nothing but its return is heard afterwards."""
+    """The notice names the person who deleted it. Later events are ignored until the task returns."""
     told = working().at(MINUTE, Vanished(by=ALICE)).at(MINUTE, Vanished())
     told.at(2 * MINUTE, Delivered()).at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=1)).until(9 * MINUTE)
     assert [(notice.kind, notice.by) for _, notice in told.notices] == [("gone", ALICE)]
@@ -341,7 +348,7 @@ def test_a_task_that_vanishes_is_told_once_and_may_come_back() -> None:
 
 
 def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
-    """The phase stays; since when is kept."""
+    """The phase does not change. The time since when the agent cannot be reached is kept."""
     told = working().at(MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     told.at(2 * MINUTE, observed(seen(last=report(0, "working"), is_healthy=False)))
     assert (told.state.phase, told.state.unreachable_ms) == (Phase.WORKING, T0 + MINUTE)
@@ -362,7 +369,7 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     ],
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
-    """As if it had been seen when it last reported."""
+    """The phase is the one that it would have if it had been watched since its last report."""
     assert initial_state(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
 
 
@@ -384,7 +391,7 @@ _STEPS = st.lists(
 
 
 def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[int, Event]]:
-    """Make a life of a task: builds only grow, and the history is complete."""
+    """Turn steps into a task's events. Build numbers only grow, and the history is complete."""
     made: list[tuple[int, Event]] = []
     history: list[Report] = []
     ms, build = 0, 1
@@ -405,7 +412,7 @@ def events(steps: Sequence[tuple[int, str, str, str, str, int]]) -> list[tuple[i
 @settings(deadline=None)
 @given(_STEPS)
 def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """The same list, again and again, and times that come too early or twice change nothing."""
+    """A repeated observation, or a timer that fires early or twice, changes nothing."""
     once, often = TaskHistory(), TaskHistory()
     for ms, event in events(steps):
         once.at(ms, event)
@@ -420,7 +427,7 @@ def test_looking_twice_tells_nothing_twice(steps: list[tuple[int, str, str, str,
 @settings(deadline=None)
 @given(_STEPS)
 def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """Ids name what is told, so that a notice is posted once."""
+    """A notice is posted once by its id, so no two notices may share one."""
     told = TaskHistory()
     for ms, event in events(steps):
         told.at(ms, event)
@@ -432,7 +439,7 @@ def test_every_notice_has_an_id_of_its_own(steps: list[tuple[int, str, str, str,
 @settings(deadline=None)
 @given(_STEPS)
 def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str, str, int]]) -> None:
-    """Between two beginnings of a turn nobody is asked for twice."""
+    """Between two starts of turns, at most one notice says that the task needs somebody."""
     told, asked, build = TaskHistory(), 0, 0
     for ms, event in events(steps):
         before = len(told.notices)
@@ -454,7 +461,7 @@ def test_a_need_is_told_at_most_once_a_turn(steps: list[tuple[int, str, str, str
 def test_whether_the_bot_was_away_for_a_while_makes_no_difference_to_what_ended(
     steps: list[tuple[int, str, str, str, str, int]],
 ) -> None:
-    """Every end in the agent's history is told, whether it was seen as it happened or all at once."""
+    """Every end in the agent's history is told, whether it was seen at the time or only later."""
     made = [(ms, event) for ms, event in events(steps) if isinstance(event, Observed)]
     awake, away = TaskHistory(), TaskHistory()
     for ms, event in made:

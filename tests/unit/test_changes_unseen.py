@@ -1,4 +1,4 @@
-"""What follows from what nobody saw: ends before a pause, builds that failed, agents that are cut off."""
+"""What the reducer makes of unseen events: ends before a pause, failed builds, unreachable agents."""
 
 import pytest
 
@@ -21,14 +21,14 @@ from .task_histories import (
 
 
 def paused(last: Report, stopped_ms: int, build: int = 2) -> Event:
-    """A list that shows a stopped workspace, of whose agent nothing can be read any more."""
+    """Return an observation of a stopped workspace, whose agent cannot be read any more."""
     shown = seen("paused", last, build=build, workspace="stopped")
     return Observed(seen=shown, stopped_at=when(stopped_ms))
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_failed_build_is_told_at_once(status: str) -> None:
-    """It does not come back by itself: neither the start's grace nor the settle time is waited for."""
+    """A failed build does not recover by itself, so there is no grace and no settle time."""
     told = TaskHistory().at(0, observed(seen("initializing", workspace="starting")))
     told.at(MINUTE, observed(seen("error", workspace=status)))
 
@@ -39,7 +39,7 @@ def test_a_failed_build_is_told_at_once(status: str) -> None:
 
 
 def test_a_stop_that_fails_is_told_at_once() -> None:
-    """Whatever the agent was at."""
+    """It does not matter what the agent was doing."""
     told = working().at(MINUTE, observed(seen("unknown", build=2, workspace="stopping")))
     told.at(2 * MINUTE, observed(seen("error", report(0, "working"), build=2, workspace="failed")))
 
@@ -47,14 +47,15 @@ def test_a_stop_that_fails_is_told_at_once() -> None:
 
 
 def test_a_task_without_a_link_whose_build_failed_is_broken() -> None:
-    """Also where it is looked at for the first time, in the first minutes of its life."""
+    """This holds even for the first observation, in the first minutes of the task."""
     shown = Observed(seen=seen("error", workspace="failed"))
 
     assert initial_state(shown, Rules(SETTLE), T0 + SECOND).phase is Phase.BROKEN
 
 
 def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
-    """It takes input; the card says what it is, for as long as it is."""
+    """The agent takes input, so it is not unreachable. The state notes the failed script while Coder reports
+    it."""
     told = working().at(
         MINUTE, observed(seen(last=report(0, "working"), is_healthy=False, is_script_failed=True))
     )
@@ -66,7 +67,7 @@ def test_an_agent_whose_startup_script_failed_is_not_out_of_reach() -> None:
 
 @pytest.mark.parametrize(("state", "kind"), [("complete", "completed"), ("failed", "failed")])
 def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: str, kind: str) -> None:
-    """Its agent cannot be read any more; the list keeps the last report."""
+    """A stopped agent cannot be read any more, but the list keeps its last report."""
     end = report(MINUTE, state, "Opened PR", "https://x/1")
     told = working().at(60 * MINUTE, paused(end, 2 * MINUTE)).until(90 * MINUTE)
 
@@ -75,7 +76,7 @@ def test_an_end_that_only_the_paused_task_shows_is_told_before_the_pause(state: 
 
 
 def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -> None:
-    """The new agent has the whole history; what is in it is older than what was told."""
+    """The new agent's history contains the old reports, but they are older than what was told."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE))
     told.at(70 * MINUTE, observed(seen(build=3), report(0, "working"), end, idle)).until(70 * MINUTE + SECOND)
@@ -84,7 +85,7 @@ def test_an_end_that_was_told_of_a_paused_task_is_no_news_when_it_is_resumed() -
 
 
 def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
-    """Of what stood still when the workspace was stopped the owner hears, once."""
+    """If the agent was idle when the workspace stopped, the owner is told once."""
     idle = report(MINUTE, "idle", "Opened PR")
     told = working().at(60 * MINUTE, paused(idle, 40 * MINUTE)).at(61 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -93,7 +94,7 @@ def test_a_turn_that_ended_unseen_before_a_pause_is_told() -> None:
 
 
 def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
-    """It was idle when it was last seen; it was not told, since that had not settled."""
+    """The agent was seen idle, but not yet for the settle time, so nothing had been told before."""
     idle = report(MINUTE, "idle")
     told = working().at(MINUTE, observed(seen(last=idle))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -108,12 +109,12 @@ def test_an_agent_that_was_known_to_stand_still_is_told_too() -> None:
     ],
 )
 def test_a_turn_that_a_pause_broke_off_is_not_told(last: Report, stopped_ms: int) -> None:
-    """The agent worked, or stood still for less than the settle time."""
+    """The agent was working, or idle for less than the settle time."""
     assert working().at(60 * MINUTE, paused(last, stopped_ms)).kinds == ["paused"]
 
 
 def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
-    """With a long interval between two looks their pause may be seen before what they paused."""
+    """If polls are far apart, a person's pause may be seen before the idle agent that they paused."""
     told = working().at(2 * MINUTE, Acted(verb="pause", by=ALICE, build=2))
     told.at(3 * MINUTE, paused(report(MINUTE, "idle"), 2 * MINUTE))
 
@@ -121,7 +122,7 @@ def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
 
 
 def test_what_was_told_before_a_pause_is_not_told_again() -> None:
-    """Nor when an input came after it, of which the agent has said nothing yet."""
+    """This holds even if an input was delivered later to which the agent had not reacted."""
     idle = report(MINUTE, "idle")
     asked = working().at(MINUTE, observed(seen(last=idle))).until(5 * MINUTE).state
     again = TaskHistory(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))
@@ -132,7 +133,7 @@ def test_what_was_told_before_a_pause_is_not_told_again() -> None:
 
 
 def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
-    """The idle after it says nothing new."""
+    """The idle report after an end is not news."""
     end, idle = report(MINUTE, "complete", "Done"), report(MINUTE + 2_000, "idle", "Done")
     told = working().at(MINUTE, observed(seen(last=end))).at(60 * MINUTE, paused(idle, 40 * MINUTE))
 
@@ -140,7 +141,7 @@ def test_an_end_that_was_told_is_not_told_again_by_the_pause() -> None:
 
 
 def test_a_paused_task_that_gets_a_thread_tells_nothing_of_its_past() -> None:
-    """Its last report is on the card."""
+    """The card shows its last report."""
     end = report(MINUTE, "complete", "Done")
     shown: Observation = seen("paused", end, build=2, workspace="stopped")
     told = TaskHistory().at(60 * MINUTE, Observed(seen=shown, is_baseline=True)).at(61 * MINUTE, TimerFired())

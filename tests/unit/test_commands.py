@@ -1,4 +1,4 @@
-"""What people type after `/task` becomes the command they meant, or a sentence that helps."""
+"""What people type after `/task` becomes the intended command, or a sentence that helps."""
 
 from contextlib import suppress
 
@@ -35,7 +35,7 @@ from taskwire.domain.grammar import VERBS
 from taskwire.domain.ids import UserId
 from taskwire.domain.mrkdwn import escape_mrkdwn, is_blank
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 FIX = TaskName("fix-login")
@@ -79,7 +79,7 @@ def refusal(text: str) -> str:
     ],
 )
 def test_create_reads_options_in_every_spelling(text: str, command: Command) -> None:
-    """A phone's quotes and dashes, either sign, any order: the same command."""
+    """A phone's quotes and dashes, either sign and any order give the same command."""
     assert parse(text) == command
 
 
@@ -118,7 +118,7 @@ def test_create_reads_options_in_every_spelling(text: str, command: Command) -> 
     ],
 )
 def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
-    """Nothing is added, nothing is lost, and only its ends are trimmed."""
+    """Nothing is added or lost. Only the ends are trimmed."""
     command = parse(text)
 
     assert isinstance(command, Create)
@@ -173,7 +173,7 @@ def test_the_prompt_is_what_was_typed(text: str, prompt: str) -> None:
     ],
 )
 def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
-    """The answer says what is wrong with it and how to write it."""
+    """The answer says what is wrong and how to write the option."""
     assert refusal(text) == answer
 
 
@@ -196,7 +196,7 @@ def test_a_wrong_option_creates_nothing(text: str, answer: str) -> None:
     ],
 )
 def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
-    """A stray sentence never starts a workspace; it waits in the form."""
+    """Text without a verb never starts a workspace. It is put into the form."""
     assert parse(text) == form
 
 
@@ -220,7 +220,7 @@ def test_text_without_a_verb_opens_the_form(text: str, form: Command) -> None:
     ],
 )
 def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list[str]) -> None:
-    """Nothing is created and no form opens: the answer is the line to type."""
+    """Nothing is created and no form opens. The answer is the line to type."""
     said = " or ".join(f"`{offer}`" for offer in offers)
 
     assert refusal(text) == (
@@ -268,7 +268,7 @@ def test_a_slip_is_answered_with_the_verb_that_was_meant(text: str, offers: list
     ],
 )
 def test_every_verb_is_read(text: str, command: Command) -> None:
-    """One typed command a verb."""
+    """There is one typed command for each verb."""
     assert parse(text) == command
 
 
@@ -293,12 +293,12 @@ def test_every_verb_is_read(text: str, command: Command) -> None:
     ],
 )
 def test_a_verb_of_the_thread_is_sent_there(text: str, answer: str) -> None:
-    """It is no prompt, so no form opens."""
+    """A thread verb is not a prompt, so no form opens."""
     assert refusal(text) == answer
 
 
 def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> None:
-    """More than a name behind it is what the agent should do."""
+    """If more than a name follows the word, the text is a prompt."""
     assert parse("watch the alarm of the login") == OpenForm("watch the alarm of the login")
 
 
@@ -349,7 +349,7 @@ def test_a_sentence_that_begins_like_a_verb_of_the_thread_opens_the_form() -> No
     ],
 )
 def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -> None:
-    """A sentence and a hint, never an error code."""
+    """The answer has a sentence and a hint, and never an error code."""
     assert refusal(text) == answer
 
 
@@ -369,7 +369,7 @@ def test_what_cannot_be_done_is_answered_with_what_can(text: str, answer: str) -
     ],
 )
 def test_a_task_is_named_in_four_ways(text: str, name: TaskName) -> None:
-    """Name, owner/name, id, link."""
+    """A task can be named by its name, owner/name, id or link."""
     assert TaskName.parse(text) == name
 
 
@@ -377,13 +377,13 @@ def test_a_task_is_named_in_four_ways(text: str, name: TaskName) -> None:
     "text", ["", "a b", "-x", "a//b", "/b", "https://x.example/a/b", "<@U1|bob>", "a/b/c"]
 )
 def test_other_words_name_no_task(text: str) -> None:
-    """A wrong name is refused before anybody is asked for it."""
+    """An impossible name is refused without asking Coder."""
     with pytest.raises(UserError):
         TaskName.parse(text)
 
 
 def test_every_example_of_the_grammar_is_understood() -> None:
-    """Help never shows a line that does not work; what is not there yet says so."""
+    """Help never shows a line that does not work. For verbs of a later version it says so."""
     for verb in VERBS:
         line = verb.example.removeprefix("/task ")
 
@@ -396,7 +396,7 @@ def test_every_example_of_the_grammar_is_understood() -> None:
 @patient
 @given(st.text())
 def test_no_text_breaks_the_reading(text: str) -> None:
-    """Whatever is typed gives a command or a sentence."""
+    """Any text gives a command or a sentence."""
     for typed in (text, escape_mrkdwn(text), f"create {text}", f"list {text}", f"send fix-login {text}"):
         with suppress(UserError):
             assert parse(typed) is not None
@@ -411,18 +411,18 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     ],
 )
 def test_what_a_refusal_quotes_is_inert(text: str, says: str) -> None:
-    """It is shown as mrkdwn: nothing in it calls anybody or vanishes."""
+    """A refusal is shown as mrkdwn, but quoted text mentions nobody and does not vanish."""
     assert refusal(text).startswith(says)
 
 
 @pytest.mark.parametrize("blank", ["", "\u200b", "\u2060 \u200d", "\u00a0"])
 def test_a_prompt_that_cannot_be_seen_is_none(blank: str) -> None:
-    """It opens the form, as no prompt does."""
+    """Invisible text opens the form, as no prompt does."""
     assert isinstance(parse(f"create template=docker {blank}"), OpenForm)
 
 
 @patient
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(str.strip).filter(seen))
 def test_any_prompt_survives_the_way_through_slack(prompt: str) -> None:
-    """After `--` nothing is an option, and what was typed arrives as it was, safe for an agent."""
+    """After `--` nothing is an option. The prompt arrives as it was typed, safe for an agent."""
     assert parse(f"create template=a -- {escape_mrkdwn(prompt)}") == Create(for_agent(prompt), "a")

@@ -1,4 +1,4 @@
-"""Courtesy: who takes something in goes first, and nobody waits for ever."""
+"""Ingress priority: deliveries from Slack are claimed before jobs are run, but jobs do not wait for ever."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ FAR_TOO_LONG_SECONDS = 20.0
 
 
 async def test_nobody_waits_while_nothing_comes_in() -> None:
-    """The usual case costs not even a turn of the loop."""
+    """In the usual case, waiting does not even yield to the event loop."""
     with pytest.raises(StopIteration):
         IngressPriority().wait().send(None)
 
 
 async def test_who_carries_out_waits_for_all_who_take_in() -> None:
-    """Fifty commands at once are written down before the first of them is carried out."""
+    """Fifty simultaneous commands are all written to Redis before the first one is run."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         with ingress_priority:
@@ -30,7 +30,7 @@ async def test_who_carries_out_waits_for_all_who_take_in() -> None:
 
 
 async def test_who_carries_out_waits_a_moment_longer_for_the_next() -> None:
-    """What people do at the same time comes a few milliseconds apart."""
+    """Simultaneous actions of people arrive a few milliseconds apart."""
     ingress_priority = IngressPriority()
     with ingress_priority:
         pass
@@ -45,7 +45,7 @@ async def test_who_carries_out_waits_a_moment_longer_for_the_next() -> None:
 
 
 async def test_a_flood_keeps_nobody_for_ever() -> None:
-    """However much comes in, what was taken is carried out too."""
+    """Jobs are run even if deliveries never stop."""
     ingress_priority = IngressPriority()
 
     with ingress_priority:

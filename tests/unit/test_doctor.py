@@ -1,4 +1,4 @@
-"""What doctor makes of what it was told: the store, the clocks, the scopes."""
+"""How doctor judges what it has read: the store, the clocks, the scopes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,12 +80,12 @@ GOOD = StoreHealth("redis", "7.2.4", "id", "master", appends=True, fsync="always
     ],
 )
 def test_a_store_is_judged_by_what_it_may_lose(health: StoreHealth, found: list[str]) -> None:
-    """What a managed one does not tell is worth knowing, and no fault."""
+    """If a managed store does not tell a setting, doctor notes it but does not call it wrong."""
     assert [_said(finding) for finding in judge_store(health, "redis://host:6379")] == found
 
 
 def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
-    """Whoever has rented it may not be able to change that, and has to know what it means."""
+    """A customer may not be able to change a managed store, but must know what the setting means."""
     own = replace(GOOD, appends=False, fsync="everysec")
     managed = replace(GOOD, appends=False, fsync=None)
 
@@ -120,12 +120,12 @@ def test_a_managed_store_that_writes_nothing_down_is_worth_a_note() -> None:
     ],
 )
 def test_a_disk_that_is_almost_full_is_told(free: int, total: int, said: str) -> None:
-    """A store of our own writes down everything before it answers."""
+    """The embedded store writes everything to disk before it answers."""
     assert _said(judge_disk(free, total, "/data")) == said
 
 
 def test_what_came_from_slack_is_told_by_when() -> None:
-    """And what has never come is named."""
+    """Doctor tells when each kind of delivery last came, and names kinds that never came."""
     at = datetime(2026, 11, 25, 15, 4, tzinfo=UTC)
 
     assert _said(judge_heard({"command": at, "message": at, "click": at, "edit": at})) == (
@@ -150,12 +150,12 @@ ALICE = Profile(id=UserId("U1"), name="alice", email="alice@example.com")
     ],
 )
 def test_addresses_that_nobody_shows_are_told(profiles: list[Profile], state: str) -> None:
-    """One person without an address is nothing; nobody with one is a setting."""
+    """One person without an address is normal. If nobody has an address, a setting is wrong."""
     assert judge_emails(profiles).state == state
 
 
 def test_work_that_waits_for_a_newer_version_is_told() -> None:
-    """With the time at which the first of it is given up."""
+    """Doctor tells when the first of these jobs will be given up."""
     at_ms = int(datetime(2026, 11, 25, 15, 4, tzinfo=UTC).timestamp() * 1000)
 
     assert _said(judge_versions([])) == "ok This version can read everything that waits."
@@ -184,7 +184,7 @@ def test_work_that_waits_for_a_newer_version_is_told() -> None:
     ],
 )
 def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None, said: list[str]) -> None:
-    """Where nothing is thrown away, nothing more is taken in the end."""
+    """A full store that evicts nothing accepts no more writes."""
     found = judge_store(replace(GOOD, used_bytes=used, most_bytes=most), "redis://host:6379")
 
     assert [_said(finding) for finding in found if finding.name == "Memory"] == said
@@ -214,7 +214,7 @@ def test_a_store_that_is_almost_full_is_told(used: int | None, most: int | None,
     ],
 )
 def test_replicas_are_judged_by_what_a_failover_loses(replicas: int, copies: int, said: list[str]) -> None:
-    """Where there are none there is none to fail over to."""
+    """Without replicas there is no failover."""
     found = judge_store(replace(GOOD, replicas=replicas, copies=copies), "redis://host:6379")
 
     assert [_said(finding) for finding in found[3:]] == said
@@ -260,7 +260,7 @@ LOST = RedisError("no answer in time")
 def test_sentinels_are_judged_by_what_they_know(
     seen: list[SentinelView], errors: list[RedisError], said: str
 ) -> None:
-    """Enough of them, and of one mind."""
+    """There must be enough sentinels, and they must agree."""
     assert _said(judge_sentinels(seen, errors)) == said
 
 
@@ -277,7 +277,7 @@ def test_sentinels_are_judged_by_what_they_know(
     ],
 )
 def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
-    """A Date header has whole seconds: a few of them apart mean nothing."""
+    """A Date header has whole seconds, so a few seconds of difference mean nothing."""
     assert _said(judge_clocks(ahead)) == said
 
 
@@ -298,7 +298,7 @@ def test_clocks_are_compared(ahead: dict[str, float], said: str) -> None:
     ],
 )
 def test_scopes_are_compared_with_the_manifest(granted: frozenset[str] | None, said: str) -> None:
-    """What is missing fails in front of a person; what is too much is worth knowing."""
+    """A missing scope makes actions fail for people. A superfluous one is noted."""
     assert _said(judge_scopes(granted)) == said
 
 
@@ -307,7 +307,7 @@ def _said(finding: Finding) -> str:
 
 
 def test_what_was_given_up_is_counted_and_the_newest_told() -> None:
-    """With what to do: it need not be lost."""
+    """Doctor says what to do, so that the jobs need not be lost."""
     newest = DeadLetter(
         "3f9a", datetime(2026, 11, 25, 15, 4, tzinfo=UTC), "post_notice", "fix-the-login", "no answer."
     )

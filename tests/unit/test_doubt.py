@@ -1,4 +1,5 @@
-"""What an agent's log says of an input whose answer was lost: each lie, and all of them at random."""
+"""What an agent's log says about an input of unknown outcome: each misleading case alone, and random
+mixtures."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,12 +28,12 @@ WORDS = "use\nmain"
 
 
 def takes(text: str) -> Happening:
-    """The agent takes words, ours or somebody else's."""
+    """Return an event in which the agent takes these words, from us or from somebody else."""
     return lambda agent: agent.takes(text)
 
 
 def a_conversation() -> ModelAgent:
-    """An agent that has its prompt, has answered, and waits."""
+    """Return an agent that has its prompt, has answered, and waits."""
     agent = ModelAgent()
     agent.types_prompt()
     agent.grows()
@@ -73,7 +74,8 @@ OURS: dict[str, Happening] = {
     ],
 )
 def test_what_happened_after_the_mark_decides(happens: list[Happening], finding: Finding) -> None:
-    """The words once, or a screen that has stood still; everything else is for a person to say."""
+    """If the words are there once, the input arrived. If the screen has not moved, it did not. Otherwise a
+    person decides."""
     agent = a_conversation()
     marked = mark(WORDS, PROMPT, agent.build, agent.log)
 
@@ -84,7 +86,7 @@ def test_what_happened_after_the_mark_decides(happens: list[Happening], finding:
 
 
 def test_the_same_words_said_before_do_not_count() -> None:
-    """Two replies may read the same."""
+    """Two replies may have the same text."""
     agent = a_conversation()
     agent.takes(WORDS)
     marked = mark(WORDS, PROMPT, agent.build, agent.log)
@@ -96,7 +98,7 @@ def test_the_same_words_said_before_do_not_count() -> None:
 
 
 def test_a_kept_history_goes_on_after_a_restart() -> None:
-    """Its entries are the same."""
+    """An agent that stores its history shows the same entries after a restart."""
     agent = ModelAgent(keeps_history=True)
     agent.types_prompt()
     marked = mark(WORDS, PROMPT, agent.build, agent.log)
@@ -108,7 +110,7 @@ def test_a_kept_history_goes_on_after_a_restart() -> None:
 
 
 def test_words_like_the_prompt_are_not_found_in_it() -> None:
-    """The program types the prompt by itself, and may not have done so yet."""
+    """The program types the prompt itself, perhaps only later."""
     agent = ModelAgent()
     marked = mark(f" {PROMPT}", PROMPT, agent.build, agent.log)
     later = mark(PROMPT, PROMPT, agent.build, a_conversation().log)
@@ -120,7 +122,7 @@ def test_words_like_the_prompt_are_not_found_in_it() -> None:
 
 
 def test_an_empty_log_says_only_what_is_there() -> None:
-    """What comes after nothing is new; but what shows nothing may go on showing nothing."""
+    """After an empty log, any entry is new. But a log that stays empty proves nothing."""
     agent = ModelAgent()
     agent.loses_log()
     marked = mark(WORDS, PROMPT, agent.build, agent.log)
@@ -132,7 +134,7 @@ def test_an_empty_log_says_only_what_is_there() -> None:
 
 
 def test_copies_are_counted_as_far_as_the_log_goes_on() -> None:
-    """Of another start nothing can be said."""
+    """A log of another build says nothing about this input."""
     agent = a_conversation()
     marked = mark(WORDS, PROMPT, agent.build, agent.log)
     agent.takes(WORDS)
@@ -185,7 +187,7 @@ def test_no_finding_is_ever_false(
     between: list[Happening],
     after: list[Happening],
 ) -> None:
-    """Found are only words that the agent got; sent again are only those that it did not get."""
+    """ "There" is found only if the agent got the words, and "not there" only if it did not."""
     agent = ModelAgent(keeps_history=keeps_history)
     for each in before:
         each(agent)
@@ -209,7 +211,7 @@ def test_no_finding_is_ever_false(
 
 @given(text=TEXTS, others=st.lists(st.sampled_from(["a", "b"]), max_size=3), is_got=st.booleans())
 def test_an_undisturbed_log_decides(text: str, others: list[str], is_got: bool) -> None:
-    """Nobody is asked without need."""
+    """If nothing disturbs the log, no person is asked."""
     agent = a_conversation()
     for other in others:
         agent.takes(other)
@@ -242,7 +244,7 @@ LANDS, LANDED, LONG_AGO = -1, 0, UNREADABLE_MS
 def test_a_finding_decides_once_nothing_can_land_any_more(
     found: Finding | None, since_landed_ms: int, decision: Decision
 ) -> None:
-    """Before that a look can only find; what cannot be read is waited for a little longer."""
+    """Before that, only "there" decides. An unreadable log is tried again for a little longer."""
     assert decide(found, since_landed_ms, was_rejected=False, was_repeated=False) == decision
 
 
@@ -251,7 +253,7 @@ def test_a_finding_decides_once_nothing_can_land_any_more(
 def test_what_was_rejected_or_repeated_is_never_sent_again(
     found: Finding | None, *, was_rejected: bool, was_repeated: bool
 ) -> None:
-    """It may have been typed; and once is enough to try."""
+    """A rejected input may have been typed. A second repetition is never made."""
     decision = decide(found, LONG_AGO, was_rejected=was_rejected, was_repeated=was_repeated)
 
     assert decision == ("delivered" if found == "there" else "ask")
@@ -282,5 +284,5 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
 
 @given(st.text())
 def test_plain_words_stay_plain(text: str) -> None:
-    """Comparing twice is comparing once."""
+    """Plain text does not change when it is made plain again."""
     assert plain(plain(text)) == plain(text)

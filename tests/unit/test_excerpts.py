@@ -1,4 +1,4 @@
-"""What an agent wrote is told once, to its end, and harmlessly."""
+"""Excerpts of what an agent wrote: each part is told once and completely, and is harmless."""
 
 import unicodedata
 from dataclasses import replace
@@ -25,7 +25,7 @@ from taskwire.domain.excerpts import (
 from taskwire.domain.mrkdwn import Mentions, mentions, without_calls
 from taskwire.domain.secrets import Masker
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 START = datetime(2026, 6, 18, 10, tzinfo=UTC)
 MASK = Masker(["s3cret-token"]).mask
@@ -66,20 +66,20 @@ def asks(id_: int, text: str, minute: int = 0) -> LogLine:
 
 
 class Notifier:
-    """Tells a log as it changes, and keeps what was told."""
+    """Makes excerpts of a changing log, and keeps the cursor."""
 
     def __init__(self) -> None:
         self.cursor: Cursor | None = None
         self.excerpt: Excerpt | None = None
 
     def hears(self, *log: LogLine, build: int = 1, is_snapshot: bool = False) -> str | None:
-        """Give the text of the news in this log, or None."""
+        """Return the text that is new in this log, or None."""
         self.excerpt, self.cursor = since(log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot)
         return self.excerpt.full_text if self.excerpt else None
 
 
 def test_a_turn_is_told_once() -> None:
-    """The start-up banner is no news, and neither is what was told."""
+    """The start-up banner is not news, and neither is what was told before."""
     notifier = Notifier()
     log = [says(0, "✻ Welcome to Claude Code!"), asks(1, "Fix it", 1), says(2, "⏺ Fixed." + STATUS, 2)]
 
@@ -89,7 +89,7 @@ def test_a_turn_is_told_once() -> None:
 
 
 def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
-    """Also when its status bar moves and its time changes."""
+    """This holds even if the status bar and the entry's time change."""
     notifier = Notifier()
 
     assert notifier.hears(says(0, "One." + STATUS)) == "One."
@@ -98,7 +98,7 @@ def test_an_entry_that_grows_is_told_by_its_new_part() -> None:
 
 
 def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
-    """Entries in between are not forgotten."""
+    """Entries in between are not skipped."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it"), says(2, "One."))
 
@@ -108,7 +108,7 @@ def test_the_next_turn_is_told_with_the_rest_of_the_last() -> None:
 
 
 def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
-    """Half a line may have been seen."""
+    """Only half of that line may have been told."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFou"))
 
@@ -116,7 +116,7 @@ def test_a_line_that_grew_is_told_again_and_nothing_before_it() -> None:
 
 
 def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
-    """Old lines fell off at its beginning and a line above changed."""
+    """Old lines have left the top of the screen, and one line has changed."""
     notifier = Notifier()
     notifier.hears(says(0, "\n".join(f"Line {n}." for n in range(10))))
 
@@ -126,7 +126,7 @@ def test_a_redrawn_screen_is_told_from_where_it_was_known() -> None:
 
 
 def test_a_screen_that_shrank_is_no_news() -> None:
-    """Nothing in it is new."""
+    """The screen has no new lines."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo.\nThree.\nFour."))
 
@@ -136,7 +136,7 @@ def test_a_screen_that_shrank_is_no_news() -> None:
 
 
 def test_a_rewritten_entry_is_told_whole() -> None:
-    """A screen that was cleared shows another text."""
+    """The screen was cleared and shows another text."""
     notifier = Notifier()
     notifier.hears(says(0, "One.\nTwo."))
 
@@ -144,7 +144,7 @@ def test_a_rewritten_entry_is_told_whole() -> None:
 
 
 def test_ids_that_begin_again_are_another_history() -> None:
-    """After a resume without stored history, in a new build or in the same."""
+    """This happens after a resume without a stored history, in a new build or in the same one."""
     notifier = Notifier()
     notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2))
 
@@ -155,7 +155,7 @@ def test_ids_that_begin_again_are_another_history() -> None:
 
 
 def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
-    """Its entries come back with their ids and times."""
+    """The entries come back with the same ids and times."""
     notifier = Notifier()
     log = [says(0, ""), asks(1, "Fix it", 1), says(2, "Fixed.", 2)]
     notifier.hears(*log)
@@ -165,7 +165,7 @@ def test_a_history_that_was_kept_over_a_resume_is_not_told_again() -> None:
 
 
 def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
-    """Some agents show the old conversation when they come back."""
+    """Some agents show the old conversation again after a resume."""
     notifier = Notifier()
     old = "One.\nTwo.\nThree.\nFour."
     notifier.hears(says(0, ""), asks(1, "Fix it", 1), says(2, old, 2))
@@ -175,7 +175,7 @@ def test_a_screen_repeated_after_a_resume_is_not_told_again() -> None:
 
 
 def test_a_snapshot_is_never_news() -> None:
-    """It is what was there before the pause, and an empty log is nothing."""
+    """A snapshot shows the state before the pause. An empty log has no news either."""
     notifier = Notifier()
 
     assert notifier.hears(says(4, "Done."), is_snapshot=True) is None
@@ -185,7 +185,7 @@ def test_a_snapshot_is_never_news() -> None:
 
 
 def test_a_log_that_lost_its_beginning_goes_on() -> None:
-    """Only the last entries are there."""
+    """The log may have only its last entries."""
     notifier = Notifier()
     notifier.hears(asks(1, "Fix it", 1), says(2, "One.", 2))
 
@@ -193,7 +193,7 @@ def test_a_log_that_lost_its_beginning_goes_on() -> None:
 
 
 def test_what_was_there_before_the_thread_is_not_told() -> None:
-    """An attached task begins with its next words."""
+    """In an attached task, only later text is told."""
     notifier = Notifier()
     notifier.cursor = told([says(0, "Old.")], build=1, mask=MASK)
 
@@ -201,7 +201,7 @@ def test_what_was_there_before_the_thread_is_not_told() -> None:
 
 
 def test_the_last_excerpt_and_the_whole_log() -> None:
-    """For `logs` and for `logs full`."""
+    """These are used by `logs` and `logs full`."""
     log = [says(0, ""), asks(1, "Fix\nit"), says(2, "Fixed s3cret-token."), says(4, STATUS)]
 
     assert last(log, mask=MASK) == Excerpt("Fixed •••.", is_cut=False, full_text="Fixed •••.")
@@ -210,7 +210,7 @@ def test_the_last_excerpt_and_the_whole_log() -> None:
 
 
 def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
-    """It is masked as the terminal shows it and as people read it."""
+    """Secrets are masked both as the terminal shows them and as people read them."""
     framed = "╭──────────╮\n│ s3cret-t │\n│ oken ok  │\n╰──────────╯"
     token = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
     wrapped = f"  The push to the other remote works with the token {token}"
@@ -232,7 +232,7 @@ def test_a_secret_in_a_frame_or_over_two_lines_is_masked() -> None:
     ],
 )
 def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
-    """It says how much is left out, and code stays code."""
+    """The text says how much is left out above, and code stays code."""
     excerpt = cut(text, lines=5, characters=200)
 
     assert excerpt.text == shown
@@ -243,7 +243,7 @@ def test_a_long_text_shows_its_end(text: str, shown: str) -> None:
 @patient
 @given(screens, screens, st.booleans())
 def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> None:
-    """For any screen: within its limits, no controls, no mention, no secret, nothing to strip."""
+    """Any screen gives text within the limits, without controls, mentions, secrets or blank edges."""
     notifier = Notifier()
     for text in (f"{first}s3cret-token", f"{first if is_grown else ''}\n{second}s3cret-\n   token"):
         notifier.hears(says(0, text))
@@ -264,7 +264,7 @@ def test_what_comes_out_is_harmless(first: str, second: str, is_grown: bool) -> 
 @patient
 @given(screens)
 def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
-    """What reads well is left as it is."""
+    """Clean text stays as it is."""
     once = clean(screen)
 
     assert clean(once) == once
@@ -278,7 +278,7 @@ def test_cleaning_twice_is_cleaning_once(screen: str) -> None:
     st.lists(st.integers(0, 12), max_size=4),
 )
 def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str], stops: list[int]) -> None:
-    """However often we look, the parts are the whole."""
+    """However often the log is read, the parts add up to the whole."""
     notifier = Notifier()
     parts = [
         notifier.hears(says(0, "\n".join(lines[:stop]) + STATUS)) or ""
@@ -297,7 +297,7 @@ def test_a_growing_entry_is_told_without_a_gap_or_a_repetition(lines: list[str],
     )
 )
 def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, int]]) -> None:
-    """Ids and times in any order, in any build."""
+    """This holds for ids and times in any order and in any build."""
     notifier = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {
@@ -314,7 +314,7 @@ def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, 
     ["\x1b]8;;", " \n", "```x\n", "╭\n", "─a", "⏺ B(x)\n  ⎿  a\n", "✻", "This is a line that fills it. "],
 )
 def test_a_long_log_is_read_at_once(unit: str) -> None:
-    """200 kB of what patterns trip over end before the test's limit does."""
+    """200 kB of text that is slow for the patterns are read within the test's time limit."""
     text = unit * (200_000 // len(unit))
     notifier = Notifier()
 
@@ -324,7 +324,7 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
 
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
-    """And how much is left out is said where it begins."""
+    """The text begins with how much is left out."""
     log = [LogLine(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
     assert recent(log, 11) == log
@@ -337,7 +337,7 @@ def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
 
 
 def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
-    """Each takes its time, also where it is empty."""
+    """Each line takes time, even an empty one, so the number of lines is limited too."""
     log = [LogLine(0, is_input=False, content="a\nb\nc", at=START)]
 
     assert recent(log, most_lines=3) == log
@@ -345,7 +345,8 @@ def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
 
 
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
-    """Nobody can tell that it is one; of a key the rest is masked up to its last line."""
+    """Half a secret cannot be recognized, so the cut must not leave one. The rest of a key is masked up to
+    its last line."""
     secret = "glpat-aB3dE6gH9jK2mN5pQ8sT1v"
     body = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"] * 40)
     key = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
@@ -361,7 +362,7 @@ def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:
 
 
 def test_of_a_long_token_that_was_cut_nothing_is_shown() -> None:
-    """A web token may have thousands of letters, and is known by its first."""
+    """A web token is recognized by its beginning, and may have thousands of characters."""
     token = f"eyJhbGciOiJIUzI1NiJ9.{'eyJz' * 300}.{'dozj' * 10}"
 
     for longest in (100, 400, 900, 1_200):

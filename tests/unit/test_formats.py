@@ -1,4 +1,4 @@
-"""The shapes of all jobs stand still within a format, and what earlier formats wrote can be read."""
+"""Within a format the shape of jobs does not change, and jobs of earlier formats can be read."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,13 @@ from pydantic import JsonValue
 from taskwire.domain.jobs import Job
 from taskwire.queue.fence import FORMAT
 
-# Of each format its models: their fields with the words that each may hold, and which of them there must be.
+# For each format: the models, their fields with the fixed words of each, and the required fields.
 RECORDED = Path(__file__).with_name("job_shapes.json")
 Shapes = dict[str, dict[str, dict[str, list[str]]]]
 
 
 def _words(schema: JsonValue) -> set[str]:
-    """The fixed words that a value may be, wherever they stand in its schema."""
+    """Return the fixed words that a schema allows, at any depth."""
     if isinstance(schema, list):
         return {word for each in schema for word in _words(each)}
     if not isinstance(schema, dict):
@@ -28,7 +28,7 @@ def _words(schema: JsonValue) -> set[str]:
 
 
 def _shapes() -> Shapes:
-    """How this version writes jobs, and whatever is in them."""
+    """Return the shape of jobs in this version."""
     schema = Job.model_json_schema()
     found: Shapes = {}
     for name, each in {"Job": schema, **schema["$defs"]}.items():
@@ -41,9 +41,10 @@ def _shapes() -> Shapes:
 
 
 def test_a_change_of_shape_raises_the_format() -> None:
-    """An older version that meets it must know that a newer one can read it: raise it, and record the shapes.
+    """Raise the format and record the new shapes, so that an older version knows which jobs only a newer one
+    can read.
 
-    `python -m tests.unit.test_formats` records those of the present format.
+    `python -m tests.unit.test_formats` records the shapes of the present format.
     """
     recorded: dict[str, Shapes] = json.loads(RECORDED.read_text())
 
@@ -51,7 +52,7 @@ def test_a_change_of_shape_raises_the_format() -> None:
 
 
 def test_what_an_earlier_format_wrote_can_be_read() -> None:
-    """No field and no word of it has gone, and there need be none that it did not have."""
+    """Its fields and words still exist, and no field is required that it did not have."""
     recorded: dict[str, Shapes] = json.loads(RECORDED.read_text())
     now = _shapes()
 

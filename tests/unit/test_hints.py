@@ -1,4 +1,4 @@
-"""Hints: however many are given, the call that they bring forward is not made more often than need be."""
+"""Hints bring a call forward. Many hints do not cause many calls."""
 
 import asyncio
 
@@ -17,7 +17,8 @@ async def test_hints_within_a_moment_are_one_call() -> None:
 
 
 async def test_hints_while_a_call_goes_on_are_one_more() -> None:
-    """What they tell of may have come after that call's answer; all of it is in the next one."""
+    """The hints may be about something later than the running call's answer. One more call covers all of
+    them."""
     calls = Calls()
     calls.hint.give()
     await calls.begun.acquire()
@@ -30,7 +31,7 @@ async def test_hints_while_a_call_goes_on_are_one_more() -> None:
 
 
 async def test_after_its_end_no_call_is_made() -> None:
-    """A process that ends asks nobody any more."""
+    """A process that ends makes no more calls."""
     calls = Calls()
     calls.hint.give()
 
@@ -40,7 +41,7 @@ async def test_after_its_end_no_call_is_made() -> None:
 
 
 class Calls:
-    """A call that takes as long as it is told to."""
+    """A call that takes as long as the test wants."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)
@@ -49,7 +50,7 @@ class Calls:
         self._count = 0
 
     async def made(self) -> int:
-        """How many calls there were, once no more will come."""
+        """Return the number of calls when no more can come."""
         coming = [task for task in asyncio.all_tasks() if task.get_name() == "hint look"]
         await asyncio.gather(*coming, return_exceptions=True)
         return self._count

@@ -1,11 +1,11 @@
-"""The order of jobs within one list."""
+"""The order of jobs within one queue."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taskwire.domain.jobs import in_turn, score_of, soon, urgent
 
-# Until the year 2040.
+# Microseconds until the year 2040.
 MOMENTS = st.integers(min_value=1, max_value=2_208_988_800_000_000)
 
 
@@ -15,7 +15,7 @@ def ts(microseconds: int) -> str:
 
 @given(MOMENTS, MOMENTS)
 def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one: int, other: int) -> None:
-    """A pause overtakes all else, and input is last; Redis keeps the scores exactly."""
+    """A pause comes first and input last. The scores are small enough to be exact in Redis."""
     assert urgent(ts(one)) < soon(ts(other)) < in_turn(ts(one)) < 2**53
     assert score_of("pause", ts(one)) == urgent(ts(one))
     assert score_of("mute", ts(one)) == soon(ts(one))
@@ -23,5 +23,5 @@ def test_what_waits_for_no_agent_goes_ahead_of_input_whenever_it_was_written(one
 
 @given(MOMENTS, MOMENTS)
 def test_within_a_lane_the_moment_decides(one: int, other: int) -> None:
-    """To the microsecond."""
+    """Jobs are ordered to the microsecond."""
     assert (in_turn(ts(one)) < in_turn(ts(other))) == (one < other)

@@ -1,4 +1,4 @@
-"""A private key is masked wherever it stands and however long it is, also where a part of it is missing."""
+"""A private key is masked wherever it is and however long it is, even if a part of it is missing."""
 
 import random
 import re
@@ -10,30 +10,30 @@ from hypothesis import strategies as st
 
 from taskwire.domain.secrets import Masker
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 KINDS = ("PRIVATE KEY", "OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK")
 BASE64 = string.ascii_letters + string.digits + "+/"
 BORDER = 8_192
-# With a margin of 2,048 a window ends here.
+# The end of a window, with its margin of 2,048 characters.
 EDGE = BORDER + 2_048
 
 
 def a_key(length: int, kind: str = KINDS[0], line_break: str = "\n", seed: int = 7) -> tuple[str, str, str]:
-    """A key of so many characters: its first line, what is between, its last line."""
+    """Make a key with this number of characters: its first line, its body and its last line."""
     letters = random.Random(seed).choices(BASE64, k=length)  # noqa: S311 - it only has to look like one
     lines = ["".join(letters[at : at + 64]) for at in range(0, length, 64)]
     return f"-----BEGIN {kind}-----", line_break.join(["", *lines, ""]), f"-----END {kind}-----"
 
 
 def leaks(masked: str, body: str) -> list[str]:
-    """The parts of a key that can still be read."""
+    """Return the parts of a key that can still be read."""
     return [part for part in re.findall("[A-Za-z0-9+/]{6,12}", body.replace("\\n", "\n")) if part in masked]
 
 
 @pytest.mark.parametrize("length", [1_600, 3_200, 12_700, 30_000])
 def test_a_key_is_masked_at_every_offset(length: int) -> None:
-    """Also one that goes over the edge of a window, or over several."""
+    """The key may cross the edge of one or more windows."""
     first, body, last = a_key(length)
 
     for before in range(0, EDGE + 130, 97):
@@ -44,7 +44,7 @@ def test_a_key_is_masked_at_every_offset(length: int) -> None:
 
 @pytest.mark.parametrize("length", [64, 700, 1_600, 3_210, 12_700])
 def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> None:
-    """As far as it looks like one."""
+    """Everything is masked that looks like part of the key."""
     first, body, _ = a_key(length)
 
     for before in range(0, EDGE + 130, 97):
@@ -68,7 +68,8 @@ def test_a_key_whose_end_is_missing_is_masked_at_every_offset(length: int) -> No
 def test_no_part_of_a_key_is_left(
     before: int, length: int, kind: str, line_break: str, cut: str, seed: int
 ) -> None:
-    """Indented, quoted, in JSON, in a box, in a diff, with line numbers; whole or in part."""
+    """The key may be indented, quoted, in JSON, in a box, in a diff or with line numbers, and be whole or
+    partial."""
     first, body, last = a_key(length, kind, line_break, seed)
     if cut == "cut in a line":
         body = body[: max(len(body) * 2 // 3, 40)]
@@ -84,7 +85,7 @@ def test_no_part_of_a_key_is_left(
 
 
 def test_text_between_two_keys_stays() -> None:
-    """Each key ends with its own last line."""
+    """Each key ends at its own last line."""
     first, body, last = a_key(3_000)
     other, inner, end = a_key(9_000, KINDS[3], seed=8)
 
@@ -104,7 +105,7 @@ def test_text_between_two_keys_stays() -> None:
     ],
 )
 def test_what_is_no_key_stays(text: str) -> None:
-    """What only speaks of one, what is public, and what is masked already."""
+    """Text about keys, public keys and masked keys stay as they are."""
     assert Masker().mask(text) == text
 
 
@@ -112,7 +113,7 @@ def test_what_is_no_key_stays(text: str) -> None:
     "unit", ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----\n", "-----", "A\n"]
 )
 def test_a_megabyte_of_keys_ends(unit: str) -> None:
-    """Its cost grows with its length: else this would take hours."""
+    """The cost grows linearly. Otherwise this would take hours."""
     text = unit * (1_000_000 // len(unit))
 
     assert Masker().mask(text) == text

@@ -1,4 +1,4 @@
-"""What a link's bond shows of the clocks it was made by."""
+"""Whether a link's times show that its card was posted by another clock."""
 
 import pytest
 
@@ -11,7 +11,8 @@ from taskwire.domain.links import LinkRecord
     [(None, False), ("1790000001.000100", False), ("1789999990.000100", False), ("1700000000.000100", True)],
 )
 def test_a_card_older_than_its_asking_was_posted_by_another_clock(card: str | None, is_other: bool) -> None:
-    """A card cannot be hours older than the command; Slack may have been away before it came."""
+    """If a card seems hours older than its command, our clock and Slack's disagree. A few seconds are
+    tolerated."""
     record = LinkRecord(
         id=LinkId("one"),
         channel=ChannelId("C1"),

@@ -34,12 +34,12 @@ EM_DASH = "\u2014"
     ],
 )
 def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> None:
-    """Only those that there are; what was read is kept, to be named in the answer."""
+    """Only existing options are taken from behind the prompt. They are named in the answer."""
     assert parse(text) == command
 
 
 def test_a_refused_option_behind_the_prompt_may_have_been_meant_as_text() -> None:
-    """The refusal says how it stays text."""
+    """The refusal says how to keep the words as text."""
     assert refusal("create go name=Fix_it") == (
         "Coder does not take `Fix_it` as a name. A name has letters and digits with single hyphens between "
         "them, at most 32 in all, and may not be the word “new”. I took `name=Fix_it` at the end for "

@@ -1,4 +1,4 @@
-"""Our own tokens are found by their value, in whatever dress they come."""
+"""The deployment's own tokens are found by their values, in any encoding."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from taskwire.domain.secrets import Masker
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 BOT = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
 CODER = "aB3dE6gH9j-aB3dE6gH9jK2mN5pQ8sT1v"
@@ -54,7 +54,7 @@ DRESSES = {
 @pytest.mark.parametrize("token", [BOT, CODER, SIGNING])
 @pytest.mark.parametrize("dress", DRESSES)
 def test_an_own_token_is_masked_in_any_dress(token: str, dress: str) -> None:
-    """In what people write, in what is shown, and in what is stored."""
+    """It is masked in what people write, in what is shown, and in what is stored."""
     dressed = DRESSES[dress](token)
     text = f"It is {dressed} and no more."
 
@@ -81,12 +81,12 @@ def test_an_own_token_is_masked_in_any_dress(token: str, dress: str) -> None:
     ],
 )
 def test_a_short_token_is_masked_as_a_word_of_its_own(text: str, masked: str) -> None:
-    """So few letters may stand in another word by chance."""
+    """A few characters may be part of another word by chance."""
     assert Masker(own=[ADMIN, ADMIN * 2]).mask_own(text) == masked
 
 
 def test_a_plain_word_or_number_is_no_token() -> None:
-    """A password like that would be masked in each sentence about it, and in the ids of what is stored."""
+    """Such a password would otherwise be masked in every sentence with that word, and in stored ids."""
     masker = Masker(own=["taskwire", "Production", "short", "123456"])
     stored = json.dumps([["append", "1700000000.123456", "mend taskwire in Production, short"]])
 
@@ -97,7 +97,7 @@ def test_a_plain_word_or_number_is_no_token() -> None:
 
 @pytest.mark.parametrize("password", ["made_at", "is_call", "last_input", "not_a_verb"])
 def test_a_password_that_is_called_like_a_field_breaks_nothing_that_is_stored(password: str) -> None:
-    """Jobs have such keys, and steps name the fields of a link."""
+    """Jobs have keys with such names, and batches name the fields of a link."""
     job = f'{{"is_call":true,"made_at":"17","what":"not_a_verb","text":"{BOT}"}}'
     stored = json.dumps([["append", job], ["HSET", "tw:link:1", "last_input", "17"]])
 
@@ -105,7 +105,7 @@ def test_a_password_that_is_called_like_a_field_breaks_nothing_that_is_stored(pa
 
 
 def test_what_people_write_stays() -> None:
-    """Parts of a token, other tokens, and what only resembles one."""
+    """Parts of a token, other tokens, and similar text stay."""
     text = f"{BOT[:20]} xoxb-99-other-token-of-somebody {CODER[:12]} {CODER[::-1]} xoxb- 1234"
 
     assert MASKER.mask_own(text) == text
@@ -118,7 +118,7 @@ def test_what_people_write_stays() -> None:
     )
 )
 def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
-    """However deep the string is: a job is JSON, and the blocks in it are again."""
+    """This holds at any depth: a job is JSON, and the blocks in it are JSON again."""
     words = "".join(pieces)
     inner = json.dumps({"text": words, "blocks": json.dumps([words, words], ensure_ascii=False)})
     stored = json.dumps([["append", "to_coder:1", inner], ["field", words]])
@@ -136,7 +136,8 @@ def test_json_stays_json_and_shows_no_token(pieces: list[str]) -> None:
 
 
 def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
-    """Whoever writes a reply chooses what is looked through before it is kept: growth is what matters."""
+    """The author of a reply chooses the text that is masked before it is stored, so the cost must not grow
+    faster than the length."""
 
     def seconds(letters: int) -> float:
         typed = json.dumps({"text": "\\" * letters})
@@ -147,19 +148,20 @@ def test_backslashes_without_end_take_no_more_time_than_letters() -> None:
             times.append(time.thread_time() - begun)
         return min(times)
 
-    # Ten times as much takes ten times as long, or a hundred times where each one is begun with anew.
+    # Ten times the text may take ten times as long. If each backslash started anew, it would take a hundred
+    # times as long.
     assert seconds(20_000) < 40 * max(seconds(2_000), 0.0001)
 
 
 def test_a_note_that_is_no_json_is_masked_too() -> None:
-    """As the name of a task that is about to be created."""
+    """An example is the name of a task that is about to be created."""
     assert MASKER.mask_own_in_json(f"use {BOT}") == "use •••"
     assert MASKER.mask_own_in_json("[" * 50_000 + BOT) == "[" * 50_000 + "•••"
 
 
 @pytest.mark.parametrize("token", ['aB3dE6gH9j"K2mN5pQ8s"T1v', 'ab"12cd'])
 def test_a_token_with_a_quotation_mark_is_masked(token: str) -> None:
-    """In words, in a string of JSON, and in JSON within JSON."""
+    """It is masked in plain text, in a JSON string, and in JSON within JSON."""
     masker = Masker(own=[token])
     stored = json.dumps([["append", json.dumps({"text": f"use {token} now"})]])
 
@@ -168,7 +170,7 @@ def test_a_token_with_a_quotation_mark_is_masked(token: str) -> None:
 
 
 def test_json_is_masked_without_being_written_anew() -> None:
-    """Scripts look for parts of a job by their letters, and people read again what they typed."""
+    """Lua scripts search jobs for exact text, and people read again what they typed."""
     job = f'{{"is_call":true,"made_at":"17","text":"Jos\u00e9: {BOT}"}}'
     typed = f'{{ "a": [1.50,  "{BOT}"],\n  "b": "\\ud83d {BOT}" }}'
 
@@ -180,7 +182,7 @@ def test_json_is_masked_without_being_written_anew() -> None:
 
 
 def test_deep_json_is_masked() -> None:
-    """A list in a list in a list: what Python can read, it cannot always go through."""
+    """Python can parse deeper nesting than it can walk through recursively."""
     deep = "[" * 600 + f'"{BOT}"' + "]" * 600
 
     assert MASKER.mask_own_in_json(deep) == deep.replace(BOT, "•••")

@@ -1,4 +1,4 @@
-"""What people write in a task's thread: verbs, input, asides; and what the agent gets of it."""
+"""What people write in a task's thread: verbs, input and asides; and what the agent gets of it."""
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ from taskwire.domain.replies import (
     without_calls,
 )
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 BOT = UserId("UBOT")
 ALICE = UserId("UALICE")
@@ -96,19 +96,19 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
     ],
 )
 def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
-    """Verbs match exactly; what is for others stays with them; all else is input."""
+    """Verbs match exactly. Text for other people is not input. Everything else is."""
     assert read(message, BOT) == reply
 
 
 def test_naming_oneself_is_no_mention_of_another() -> None:
-    """`I, @alice, would rather …` is said to the agent."""
+    """`I, @alice, would rather …` is meant for the agent."""
     assert read("as <@UALICE> I disagree", BOT, ALICE) == Input("as <@UALICE> I disagree")
     assert read("as <@UALICE> I disagree", BOT, UserId("UBOB")) == Aside()
 
 
 @pytest.mark.parametrize("name", ["watch"])
 def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
-    """It is known, so it is never sent to the agent."""
+    """Such a verb is known, so it is never sent to the agent."""
     reply = read(f"!{name}", BOT)
 
     assert isinstance(reply, Order)
@@ -143,7 +143,7 @@ def test_a_verb_of_a_later_version_says_what_to_do_instead(name: str) -> None:
     ],
 )
 def test_the_agent_gets_what_the_person_saw(message: str, seen: str) -> None:
-    """From the plain text of a message, where there are no blocks."""
+    """The text comes from the message's plain text, because there are no blocks."""
     assert to_agent_text(normalised(message), NAMES) == seen
 
 
@@ -207,12 +207,12 @@ FORMATTED = [
 
 @pytest.mark.parametrize(("blocks", "seen"), FORMATTED)
 def test_formatting_reaches_the_agent_as_markdown(blocks: list[Block], seen: str) -> None:
-    """From a message's blocks, which know more than its text."""
+    """Blocks have more formatting than the plain text."""
     assert to_agent_text(normalised("ignored", blocks), NAMES) == seen
 
 
 def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -> None:
-    """The text beside the blocks shows whether the blocks are escaped."""
+    """The plain text shows whether Slack has escaped the blocks."""
     escaped, plain = rich(section(text("a &lt; b"))), rich(section(text("a &lt; b")))
 
     assert to_agent_text(normalised("a &lt; b", escaped)) == "a < b"
@@ -220,7 +220,7 @@ def test_entities_in_blocks_are_decoded_once_whichever_way_slack_writes_them() -
 
 
 def test_a_verb_is_found_in_blocks_too() -> None:
-    """The text that follows keeps its formatting."""
+    """The text after the verb keeps its formatting."""
     user: dict[str, JsonValue] = {"type": "user", "user_id": "UBOT"}
     blocks = rich(section(user, text(" !edit do\n")), listing("bullet", "one", "two"))
 
@@ -230,13 +230,13 @@ def test_a_verb_is_found_in_blocks_too() -> None:
 
 
 def test_other_blocks_leave_the_text_to_speak() -> None:
-    """A message with blocks of another kind is read by its text."""
+    """A message with blocks of another kind is read from its plain text."""
     assert normalised("*hi*", [{"type": "section"}]) == "**hi**"
     assert normalised("*hi*", [*rich(section(text("x"))), {"type": "image"}]) == "**hi**"
 
 
 def test_mentions_lists_each_id_once() -> None:
-    """What the caller has to look up."""
+    """The caller looks these ids up."""
     found = mentions("<@U1> <@U2|bob> <@U1> <#C1|dev> <!subteam^S1> <!channel>")
 
     assert found == Mentions(("U1", "U2"), ("C1",), ("S1",), is_call=True)
@@ -254,14 +254,14 @@ def test_mentions_lists_each_id_once() -> None:
     ],
 )
 def test_what_an_agent_writes_calls_nobody(written: str, shown: str) -> None:
-    """It reads the same, and is no mention."""
+    """The text reads the same but mentions nobody."""
     assert without_calls(written) == shown
 
 
 @patient
 @given(st.text(), st.lists(st.sampled_from(["<!here>", "<@U12>", "@here", "<!", "@", "channel", "<", ">"])))
 def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> None:
-    """No mention is left, and doing it again changes nothing."""
+    """No mention is left, and a second pass changes nothing."""
     inert = without_calls(words + "".join(pieces))
 
     assert mentions(inert) == Mentions()
@@ -280,21 +280,21 @@ def test_nothing_that_is_made_inert_is_live(words: str, pieces: list[str]) -> No
     ],
 )
 def test_what_begins_with_the_mark(said: str, *, is_marked: bool) -> None:
-    """A verb may do without it behind the bot's name."""
+    """After the bot's name, a verb needs no mark."""
     assert begins_with_mark(said, BOT) == is_marked
 
 
 @patient
 @given(st.text())
 def test_escaped_text_is_seen_as_it_was(words: str) -> None:
-    """Escaping is undone by seeing, for any text; what an agent may not get is left out."""
+    """Unescaping gives back any text, without the characters that an agent may not get."""
     assert to_agent_text(escape_mrkdwn(words)) == for_agent(words)
 
 
 @patient
 @given(st.text(alphabet="*~`<>@#!|_ \nabU1&;•"), st.text(alphabet="*~`<>@# \nab"))
 def test_no_message_breaks_the_reading(message: str, words: str) -> None:
-    """Whatever is written is read as something."""
+    """Any message is read as a verb, input or an aside."""
     assert read(message, BOT) is not None
     assert (
         read(message, BOT, ALICE, rich(section(text(words, "bold", "code")), listing("x", words))) is not None
@@ -302,6 +302,7 @@ def test_no_message_breaks_the_reading(message: str, words: str) -> None:
 
 
 def test_a_long_message_of_marks_is_read_at_once() -> None:
-    """Slack's longest message, made of what patterns trip over, ends before the test's limit does."""
+    """Slack's longest message, made of text that is slow for the patterns, is read within the test's time
+    limit."""
     for unit in ("*a ", "`", "```", "<", "~a", "*", "&lt;", "<@UBOT>", "* a *", "!a "):
         assert read(unit * (40_000 // len(unit)), BOT) is not None

@@ -1,4 +1,4 @@
-"""Screens of agents, invented, and what a person reads of them."""
+"""Invented screens of agents, and what a person reads of them."""
 
 import pytest
 
@@ -253,7 +253,7 @@ End."""
     ],
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
-    """What the agent wrote is there; what its terminal drew around it is not."""
+    """The agent's text stays. What the terminal drew around it is removed."""
     assert clean(screen) == read
     assert clean(read) == read
 

@@ -1,4 +1,4 @@
-"""Lines that a terminal wrapped are joined again, however wide it was."""
+"""Lines that a terminal wrapped are joined again, whatever its width was."""
 
 import textwrap
 
@@ -24,13 +24,13 @@ TEXT = f"{FIRST} {SECOND}\n\n{SECOND} {FIRST}"
 
 @pytest.mark.parametrize("columns", [*range(44, 200, 4), 67, 80])
 def test_paragraphs_are_whole_again_at_any_width(columns: int) -> None:
-    """As a terminal with a bullet, an indent and padding shows them."""
+    """The paragraphs come from a terminal with a bullet, an indent and padding."""
     assert clean(dressed(TEXT, columns)) == TEXT
 
 
 @pytest.mark.parametrize("columns", [50, 67, 80, 100, 132])
 def test_a_list_is_whole_again_at_any_width(columns: int) -> None:
-    """Its items stay apart, and each is one line."""
+    """Items stay separate, and each is one line."""
     items = [f"- {FIRST} {SECOND}", f"- {SECOND} {FIRST}", "- And that is all."]
     shown = "\n".join(line for item in items for line in textwrap.wrap(item, columns, subsequent_indent="  "))
 
@@ -39,7 +39,7 @@ def test_a_list_is_whole_again_at_any_width(columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [67, 80])
 def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> None:
-    """Nothing else tells how wide the terminal was."""
+    """Nothing else tells the width of the terminal."""
     text = "I fixed the redirect and added a test for it, and then I ran the whole suite twice."
 
     assert clean("\n".join(textwrap.wrap(text, columns))) == text
@@ -60,7 +60,7 @@ def test_two_lines_are_enough_at_the_widths_that_agents_have(columns: int) -> No
     ],
 )
 def test_lines_that_somebody_broke_stay(text: str) -> None:
-    """Their ends stand here and there, they begin with capitals, or they are no prose."""
+    """Such lines end at different widths, begin with capitals, or are not prose."""
     assert clean(text) == text
 
 
@@ -75,7 +75,8 @@ KEYWORDS = (
 
 @pytest.mark.parametrize("word", KEYWORDS)
 def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
-    """Of two lines nothing tells how wide the screen was; after any other word they are one."""
+    """Two lines do not show the width of the screen. Unless the second one begins like code, they are
+    joined."""
     assert clean(BROKEN.format(word)) == BROKEN.format(word)
     assert clean(BROKEN.format("so")) == BROKEN.format("so").replace("\n", " ")
 
@@ -86,7 +87,7 @@ def test_a_line_that_begins_like_code_stays_a_line(word: str) -> None:
     st.integers(44, 160),
 )
 def test_words_in_any_order_are_whole_again(words: list[str], columns: int) -> None:
-    """Whatever its words, a paragraph of some lines comes back as it was; cleaning again changes nothing."""
+    """A wrapped paragraph of any words comes back as it was. Cleaning it again changes nothing."""
     text = " ".join(["so", *words])
 
     cleaned = clean(dressed(text, columns))

@@ -1,4 +1,4 @@
-"""What must not be posted is masked: known tokens by value, others by what they look like."""
+"""Secrets are masked before anything is posted: known tokens by value, others by their form."""
 
 import string
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from taskwire.domain.own_tokens import is_plain_word
 from taskwire.domain.secrets import Masker, masked_beginning
 
-# A busy machine is no failure.
+# A slow machine must not fail these tests.
 patient = settings(deadline=None)
 LETTERS = string.ascii_letters + string.digits
 A22 = "aB3dE6gH9jK2mN5pQ8sT1v"
@@ -62,11 +62,11 @@ tokens = st.text(alphabet=LETTERS + "-_.+/=", min_size=8, max_size=60)
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
-    """Its kind can still be told."""
+    """The kind of secret can still be recognized."""
     assert Masker().mask(text) == masked
 
 
-# As files, headers and tables show them.
+# Secrets in files, headers and tables.
 OF_FILES = [
     (f"aws_secret_access_key = {AWS}", "aws_secret_access_key = •••"),
     (f"AWS_SECRET_ACCESS_KEY={AWS}", "AWS_SECRET_ACCESS_KEY=•••"),
@@ -156,7 +156,7 @@ OF_WORDS = [
     (f"sk-or-v1-{'0a1b2c3d' * 8}", "sk-or-v1-•••"),
     (f"AGE-SECRET-KEY-1{A36.upper()}{A22.upper()}", "AGE-SECRET-KEY-1•••"),
 ]
-# As command lines show them.
+# Secrets in command lines.
 OF_COMMANDS = [
     ("mysql -u root -phunter2 shop", "mysql -u root -p••• shop"),
     ("mysqldump --single-transaction -p'my own' shop", "mysqldump --single-transaction -p'•••' shop"),
@@ -181,7 +181,7 @@ OF_COMMANDS = [
 
 @pytest.mark.parametrize(("text", "masked"), [*OF_FILES, *OF_WORDS, *OF_COMMANDS])
 def test_secrets_of_many_tools_are_masked(text: str, masked: str) -> None:
-    """As their files, headers and command lines show them."""
+    """The examples come from files, headers and command lines of the tools."""
     assert Masker().mask(text) == masked
     assert Masker().mask(masked) == masked
 
@@ -249,7 +249,7 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_text_is_left_alone(text: str) -> None:
-    """Code that talks about tokens stays readable."""
+    """Code that only mentions tokens stays readable."""
     assert Masker().mask(text) == text
 
 
@@ -266,19 +266,19 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     ],
 )
 def test_a_known_token_is_masked_by_value(known: str, text: str, masked: str) -> None:
-    """As it is, encoded for a URL, and broken by a terminal."""
+    """The token may be plain, URL-encoded, or broken by a terminal."""
     assert Masker([known, ""]).mask(text) == masked
 
 
 def test_a_token_that_the_terminal_broke_is_masked() -> None:
-    """At the edge of the screen; both lines keep the rest of what they say."""
+    """The line break is at the edge of the screen. Both lines keep the rest of their text."""
     text = f"{CUT[:SPLIT]}\n  {CUT[SPLIT:]} and go"
 
     assert Masker().mask(text) == f"{CUT[: CUT.index('ghp_')]}ghp_•••\n  and go"
 
 
 def test_a_token_over_many_lines_is_masked() -> None:
-    """A web token may fill several."""
+    """A web token may fill several lines."""
     token = "eyJhbGciOiJIUzI1NiJ9." + "eyJz" * 50 + "." + "dozj" * 10
     lines = [token[at : at + 80] for at in range(0, len(token), 80)]
 
@@ -288,7 +288,8 @@ def test_a_token_over_many_lines_is_masked() -> None:
 @patient
 @given(st.text(), tokens, st.text(), st.integers(1, 7), st.sampled_from(["", "\n", "  \n    ", "\r\n"]))
 def test_no_known_token_survives(before: str, token: str, after: str, at: int, gap: str) -> None:
-    """Whatever stands around it, also when broken or encoded for a URL; but a plain word may be in a path."""
+    """This holds for any surrounding text, and for broken or URL-encoded tokens. Only plain words may stay in
+    a path."""
     if is_plain_word(token):
         before, after = before.replace("/", ""), after.replace("/", "")
 
@@ -308,7 +309,7 @@ def test_no_known_token_survives(before: str, token: str, after: str, at: int, g
     )
 )
 def test_masking_twice_is_masking_once(pieces: list[str]) -> None:
-    """What is masked stays as it is."""
+    """Masked text stays as it is."""
     text = "".join(pieces)
 
     once = Masker(["aaaaaaaa"]).mask(text)
@@ -333,13 +334,13 @@ def test_masking_twice_is_masking_once(pieces: list[str]) -> None:
     ],
 )
 def test_a_long_log_is_masked_at_once(unit: str) -> None:
-    """200 kB of what patterns trip over end before the test's limit does."""
+    """200 kB of text that is slow for the patterns are masked within the test's time limit."""
     assert Masker(["s3cretvalue"]).mask(unit * (200_000 // len(unit)))
 
 
 @pytest.mark.parametrize("border", [8_192, 10_240])
 def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
-    """A long text is looked through in pieces, and none of them cuts a secret."""
+    """A long text is masked in windows, and no secret is missed between two of them."""
     secret, masked = f"x ghp_{A36}{A36} y", "x ghp_••• y"
 
     for at in range(border - len(secret) - 1, border + 2):
@@ -347,12 +348,12 @@ def test_a_secret_at_the_border_of_a_window_is_masked(border: int) -> None:
 
 
 def test_a_secret_that_is_longer_than_a_window_is_masked_whole() -> None:
-    """Its end is looked for in the rest of the text."""
+    """The end of the secret is searched for in the rest of the text."""
     assert Masker().mask("a ghp_" + "a" * 100_000 + " b") == "a ghp_••• b"
 
 
 def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
-    """By value; what only looks like a token is what they mean to say."""
+    """They are masked by value. Anything else that looks like a token may be meant."""
     masker = Masker(own=["xoxb-1-our-own-token", "short-one"])
 
     masked = masker.mask_own(f"use xoxb-1-our-own-token, short-one or ghp_{A36}")
@@ -362,7 +363,7 @@ def test_only_our_own_tokens_are_masked_in_what_people_write() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 2_147, 2_148, 2_149, 9_000])
 def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -> None:
-    """However much longer it is than what is kept."""
+    """This holds however long the text is."""
     text = ("one two " * 2_000)[:length]
 
     assert masked_beginning(Masker().mask, text, 100) == text[:100]
@@ -371,7 +372,8 @@ def test_of_a_text_without_secrets_the_beginning_is_kept_as_it_is(length: int) -
 @patient
 @given(st.integers(0, 300), st.sampled_from(["x ", "ghp_" + A36 + " ", "it is\n"]), st.integers(0, 50))
 def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit: str, shift: int) -> None:
-    """What is masked before it makes the rest move up; none of it was looked at in part."""
+    """Masking shortens the text before the cut, so that later text moves up. All of that text must have been
+    masked whole."""
     secret = "x" * shift + f" glpat-{A36 * 3} "
     text = unit * (4_000 // len(unit)) + "y" * at + secret + "z " * 4_000
 
@@ -405,7 +407,7 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_not_shown_in_half(at: int, unit
     )
 )
 def test_a_single_line_is_masked_as_it_is_among_others(pieces: list[str]) -> None:
-    """Most lines are done with at a glance, and none of them too early."""
+    """Most single lines take a fast path, which must not miss a secret."""
     line = "".join(pieces)
 
     assert Masker().mask(line) == Masker().mask(f"{line}\n").removesuffix("\n")

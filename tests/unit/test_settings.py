@@ -1,4 +1,5 @@
-"""Settings: each by its name, and one sentence for each that is missing or wrong, without its value."""
+"""Settings: each is read by its name. For each missing or wrong one there is one sentence without its
+value."""
 
 import os
 import re
@@ -49,7 +50,7 @@ QUOTED = (
 )
 WORD = "it must be one word of plain letters, digits and signs."
 PREFIX = "it must be a word of at most 40 letters, digits, dots, dashes and underscores."
-# (setting, value, what is said behind "NAME is wrong: ")
+# (setting, value, what follows "NAME is wrong: ")
 WRONG = [
     ("SLACK_BOT_TOKEN", "xapp-1-swapped", "it must be the bot's own token, which begins with xoxb-."),
     ("SLACK_BOT_TOKEN", "xoxp-somebodys", "it must be the bot's own token, which begins with xoxb-."),
@@ -121,7 +122,7 @@ def _complaints(values: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("value", ["secret'", '"secret', "'secret\"", "'", "\u201csecret", 'it\'s "mine" 2'])
 def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
-    """A password may; only a pair of them was meant to be around it."""
+    """A password may have one. Only a pair of quotation marks must have been added around the value."""
     found = settings.given(GOOD | {"TASKWIRE_WEBHOOK_TOKEN": value})
 
     assert found.webhook_token is not None
@@ -129,7 +130,7 @@ def test_a_value_may_have_a_quotation_mark_at_one_end(value: str) -> None:
 
 
 def test_every_setting_is_read_by_its_name() -> None:
-    """The names are what others rely on."""
+    """Others rely on these names."""
     assert set(settings.names()) == set(GOOD)
 
     found = settings.given(GOOD)
@@ -159,7 +160,7 @@ def test_every_setting_is_read_by_its_name() -> None:
 
 @pytest.mark.parametrize(("name", "value", "said"), WRONG)
 def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, said: str) -> None:
-    """What stands in the wrong place may be a token."""
+    """A value in the wrong setting may be a token."""
     sentences = _complaints({**GOOD, name: value})
 
     assert sentences == [f"{name} is wrong: {said}"]
@@ -167,7 +168,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(name: str, value: str, sa
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:
-    """Nobody wants to start it four times to learn four names."""
+    """One start names all missing settings."""
     assert [sentence.partition(":")[0] for sentence in _complaints({})] == [
         "SLACK_BOT_TOKEN is missing",
         "SLACK_APP_TOKEN is missing",
@@ -177,14 +178,14 @@ def test_everything_that_is_missing_is_said_at_once() -> None:
 
 
 def test_a_signing_secret_alone_means_http_mode() -> None:
-    """An app token is not asked for then."""
+    """Then no app token is required."""
     found = settings.given({name: value for name, value in GOOD.items() if name != "SLACK_APP_TOKEN"})
 
     assert not found.is_socket_mode
 
 
 def test_blanks_around_a_value_are_not_part_of_it() -> None:
-    """A secret from a file ends in a new line."""
+    """A secret read from a file ends with a line break."""
     found = settings.given({**GOOD, "CODER_SESSION_TOKEN": " abc-def\n", "TASKWIRE_TEMPLATE": " "})
 
     assert found.coder_session_token.get_secret_value() == "abc-def"
@@ -192,14 +193,14 @@ def test_blanks_around_a_value_are_not_part_of_it() -> None:
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    """Charts and compose files pass on what nobody has filled in."""
+    """Charts and compose files pass empty values on."""
     found = settings.given({**GOOD, "SLACK_APP_TOKEN": "", "REDIS_URL": ""})
 
     assert (found.slack_app_token, found.redis_url) == (None, None)
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `.env` file holds what is not set otherwise."""
+    """A `.env` file sets only what the environment does not set."""
     monkeypatch.chdir(tmp_path)
     for name in settings.names():
         monkeypatch.delenv(name, raising=False)
@@ -213,7 +214,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a stack trace about bytes."""
+    """The sentence replaces a stack trace about bytes."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"CODER_URL=\xff\xfe\n")
 
@@ -224,14 +225,14 @@ def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slip of the hand in a name is otherwise the same as leaving it out."""
+    """A mistyped name would otherwise have the same effect as no setting."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("TASKWIRE_")]:
         monkeypatch.delenv(name)
     (tmp_path / ".env").write_text('TASKWIRE_POL_INTERVAL="1"\nTASKWIRE_SETTLE=1\nOTHER=1\n')
     monkeypatch.setenv("TASKWIRE_ADMIN", "U0ALICE1")
     monkeypatch.setenv("TASKWIRE_COLOUR", "hunter2")
-    # What a cluster sets by itself where a service is called taskwire.
+    # A cluster sets these variables itself if a service is called taskwire.
     for name in ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_8080_TCP_ADDR", "PORT_8080_TCP"):
         monkeypatch.setenv(f"TASKWIRE_{name}", "10.0.0.1")
 
@@ -243,7 +244,7 @@ def test_settings_that_nobody_reads_are_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_every_secret_is_known_to_the_mask() -> None:
-    """Also the password alone, which a client of Redis may name."""
+    """This includes the password alone, which a Redis client may log."""
     found = settings.given(GOOD)
 
     assert set(found.secrets()) == {
@@ -259,7 +260,7 @@ def test_every_secret_is_known_to_the_mask() -> None:
 
 
 def test_the_sentinels_password_is_a_secret_too() -> None:
-    """As it is written in the address, and as a client says it."""
+    """It is masked both as written in the URL and decoded."""
     url = "redis+sentinel://bot:one%2Fhunter@host,other/main?sentinel_username=bot&sentinel_password=two%26hunter"
 
     found = settings.given(GOOD | {"REDIS_URL": url})
@@ -269,7 +270,7 @@ def test_the_sentinels_password_is_a_secret_too() -> None:
 
 @pytest.mark.parametrize("url", ["redis://redis.internal.invalid:6379", "rediss://localhost:6379/0"])
 def test_where_the_store_is_may_be_said(url: str) -> None:
-    """An address without a password would otherwise be missing in the sentence that says what is wrong."""
+    """Otherwise an address without a password would be masked in the sentence about it."""
     found = settings.given(GOOD | {"REDIS_URL": url})
 
     said = f"{url} cannot be reached"
@@ -284,7 +285,8 @@ def test_where_the_store_is_may_be_said(url: str) -> None:
     ],
 )
 def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: str, what: str) -> None:
-    """Each key of a step would be masked, and everything be written to keys that nobody reads."""
+    """Otherwise each key in a batch would be masked, and everything would be written to keys that nobody
+    reads."""
     with pytest.raises(SettingsError) as refused:
         settings.given(GOOD | {name: value, "TASKWIRE_KEY_PREFIX": prefix})
 
@@ -295,7 +297,7 @@ def test_a_prefix_that_holds_a_token_is_refused(name: str, value: str, prefix: s
 
 
 def test_the_readme_and_the_chart_know_every_setting() -> None:
-    """What is documented nowhere does not exist for anybody, and what is not read must not be documented."""
+    """Every setting that is read is documented, and every documented setting is read."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     set_by_the_chart = {"TASKWIRE_HTTP_ADDR", "TASKWIRE_ADMIN_ADDR", "TASKWIRE_DATA_DIR"}
@@ -310,7 +312,7 @@ def test_the_readme_and_the_chart_know_every_setting() -> None:
 
 
 def test_libraries_find_no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bolt would take a client's id there for a wish to be installed by OAuth."""
+    """Bolt would take a client id in the environment for a wish to install the app by OAuth."""
     for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
         monkeypatch.setenv(name, "something")
 

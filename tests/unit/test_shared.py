@@ -1,4 +1,5 @@
-"""One answer for many: never an older one than was asked for, and never more calls than need be."""
+"""Single flight: one answer for many callers, never older than their question, with as few calls as
+possible."""
 
 import asyncio
 import contextlib
@@ -13,7 +14,7 @@ from taskwire.slack.rate_limits import RateLimits, Unlimited, claiming, until_ca
 
 
 async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:
-    """The one that goes on may have left out what they know of."""
+    """The running call may have started before what the caller knows of."""
     calls = Calls()
     first = asyncio.create_task(calls.shared.get())
     await calls.begun.acquire()
@@ -26,7 +27,7 @@ async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:
 
 
 async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
-    """A person's question is cancelled, another's is not."""
+    """A cancelled caller does not cancel the call for others."""
     calls = Calls()
     first, other = (asyncio.create_task(calls.shared.get()) for _ in range(2))
     await calls.begun.acquire()
@@ -38,7 +39,7 @@ async def test_who_goes_away_takes_the_answer_from_nobody() -> None:
 
 
 async def test_a_failure_is_told_to_those_who_shared_it_alone() -> None:
-    """The next call is a new one."""
+    """The next caller starts a new call."""
     calls = Calls()
     calls.error = OSError("away")
     calls.may_end.set()
@@ -51,7 +52,8 @@ async def test_a_failure_is_told_to_those_who_shared_it_alone() -> None:
 
 
 async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
-    """The first caller comes again where there is no room; another, who would not, waits for it."""
+    """The shared call uses its own place in the rate limiter. A caller that cannot wait gets NoCapacity;
+    another one waits."""
     room = RateLimits(OneIsSentAway())
 
     async def ask() -> str:
@@ -76,7 +78,7 @@ async def test_the_call_has_no_place_in_a_queue_but_its_own() -> None:
 
 
 async def test_the_first_callers_deadline_is_nobody_elses() -> None:
-    """Their attempt may be over long before the others' answer is."""
+    """The first caller's attempt may end long before the others' answer comes."""
     marked: ContextVar[str] = ContextVar("marked", default="nobody's")
 
     async def whose() -> str:
@@ -88,7 +90,7 @@ async def test_the_first_callers_deadline_is_nobody_elses() -> None:
 
 
 class OneIsSentAway(Unlimited):
-    """Limits with room for every call but the first."""
+    """A rate limiter with capacity for every call but the first."""
 
     def __init__(self) -> None:
         self._is_full = True
@@ -96,7 +98,7 @@ class OneIsSentAway(Unlimited):
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Send the first one away, who has to bear the shared call's own name."""
+        """Make the first call wait. It must use the shared call's own name."""
         del method, where, priority
         assert claimant == "shared"
         was_full, self._is_full = self._is_full, False
@@ -104,7 +106,7 @@ class OneIsSentAway(Unlimited):
 
 
 class Calls:
-    """A call that takes as long as it is told to, and answers how many there were."""
+    """A call that takes as long as the test wants, and returns the number of calls so far."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)

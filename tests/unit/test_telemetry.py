@@ -1,4 +1,4 @@
-"""Logs and figures: in both forms, and with every secret masked, however deep it sits."""
+"""Logs and metrics, in both log forms. Every secret is masked, at any depth."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ SECRET = "swordfish-4711"
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Put logging back afterwards, and each library's own level with it."""
+    """Restore logging and the libraries' own levels afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in root.manager.loggerDict}
@@ -36,7 +36,7 @@ def as_before() -> Iterator[None]:
 
 @pytest.fixture
 def log() -> io.StringIO:
-    """What is written, in JSON, at the lowest level."""
+    """Collect the log as JSON at the lowest level."""
     stream = io.StringIO()
     configure_logs("debug", "json", Masker([SECRET]).mask, stream)
     return stream
@@ -47,7 +47,7 @@ def _lines(log: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_is_one_json_object(log: io.StringIO) -> None:
-    """Whoever collects logs finds the same names in each line."""
+    """Log collectors find the same names in each line."""
     logger("taskwire.tests").info("something happened", count=3, ok=True)
 
     (line,) = _lines(log)
@@ -76,7 +76,7 @@ def test_a_line_is_one_json_object(log: io.StringIO) -> None:
     ],
 )
 def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> None:
-    """Whatever somebody gives a log line, and whatever it is called."""
+    """This holds for any type of value."""
     logger("taskwire.tests").warning("trouble", value=value)
     logging.getLogger("a.library").warning("trouble with %s", value)
 
@@ -85,7 +85,8 @@ def test_no_value_brings_a_secret_to_light(log: io.StringIO, value: object) -> N
 
 
 def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
-    """Whatever is logged is masked on the loop, which must not stand still."""
+    """Masking runs on the event loop and must not block it. So a long value is cut, but only after its
+    secrets were masked."""
     before = "a " * (LONGEST_VALUE // 2 - 5)
 
     logger("test").info("said", body=f"{before}{SECRET}{'b ' * 100_000}")
@@ -98,7 +99,7 @@ def test_a_long_value_is_cut_behind_its_secrets(log: io.StringIO) -> None:
 
 
 def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
-    """Errors quote what they could not use."""
+    """Errors quote values that they could not use."""
     try:
         raise ValueError(f"not a number: {SECRET}")
     except ValueError:
@@ -111,7 +112,7 @@ def test_a_stack_trace_is_masked_too(log: io.StringIO) -> None:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str) -> None:
-    """In an error's text, in a library's line, in a header; in both forms."""
+    """They are masked in errors, in lines of libraries and in fields, in both forms."""
     token, stream = "xoxb-123456789012-abcDEFghiJKLmnoPQR", io.StringIO()
     configure_logs("debug", form, Masker([token], [token]).mask, stream)
     dressed = [
@@ -136,7 +137,7 @@ def test_an_own_token_is_masked_in_any_dress_and_an_unfinished_key_too(form: str
 
 
 def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
-    """At "debug" the SDKs log whole payloads, and with them what people say."""
+    """At the level "debug" the SDKs log whole payloads, with what people say."""
     for name in ("slack_sdk.web", "slack_bolt.App", "httpx", "apscheduler.executors"):
         logging.getLogger(name).debug("a whole payload")
 
@@ -144,7 +145,8 @@ def test_libraries_do_not_write_out_their_requests(log: io.StringIO) -> None:
 
 
 async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringIO) -> None:
-    """Where Redis hangs a timer's calls take long; that no others are made meanwhile helps nobody."""
+    """While Redis hangs, a timer's call takes long and later calls are skipped. A log line about each would
+    help nobody."""
     timers, called, hanging = Timers(poll_seconds=0.05), asyncio.Semaphore(0), asyncio.Event()
 
     async def hangs() -> float:
@@ -164,7 +166,7 @@ async def test_calls_that_are_left_out_or_broken_off_are_no_news(log: io.StringI
 
 
 def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
-    """Who asks for errors only gets errors only."""
+    """A log of errors contains only errors."""
     stream = io.StringIO()
     configure_logs("error", "text", Masker().mask, stream)
     talkative = logging.getLogger("a.talkative.library")
@@ -178,7 +180,8 @@ def test_a_library_with_a_level_of_its_own_does_not_pass_ours() -> None:
 
 
 def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
-    """With how often it was so in between; after its end the next one is said at once again."""
+    """Each line says how often it happened since the last one. After the end, the next event is logged at
+    once."""
     said: list[dict[str, object]] = []
     now = [0.0]
     away = Seldom(lambda event, **values: said.append({"event": event} | values), "away", lambda: now[0])
@@ -199,7 +202,7 @@ def test_what_goes_on_is_said_at_once_and_then_each_minute() -> None:
 
 
 def test_figures_have_good_names_and_say_what_they_are() -> None:
-    """Counters end in _total, times in _seconds, and each has a sentence."""
+    """Each metric has the prefix and a help text."""
     metrics = Metrics()
     metrics.deliveries.labels("command", "taken").inc()
 
@@ -212,7 +215,7 @@ def test_figures_have_good_names_and_say_what_they_are() -> None:
 
 
 def test_every_figure_is_documented() -> None:
-    """The operator's page names each, and none that is not there."""
+    """docs/running.md lists exactly the metrics that exist."""
     page = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
 
     documented = set(re.findall(r"^\| `(taskwire_\w+)`", page, re.MULTILINE))
@@ -223,7 +226,7 @@ def test_every_figure_is_documented() -> None:
 
 
 def test_nobody_writes_lines_of_their_own_into_a_log_of_text() -> None:
-    """Nor does what is quoted move an operator's cursor; in JSON it is written out anyway."""
+    """Quoted text cannot move the terminal's cursor either. In JSON it is escaped anyway."""
     stream, evil = io.StringIO(), "a\n2026-01-01 [error    ] forged\x1b[2J\x9b1m\r\u2028b\u202ec"
     configure_logs("debug", "text", str, stream)
 

@@ -1,4 +1,4 @@
-"""What reaches the far side, and what the caller is told of it. Real sockets, real faults."""
+"""What reaches the server, and what the caller is told, with real sockets and real faults."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ Door = Callable[..., Awaitable[int]]
 
 @pytest.fixture(params=["httpx", "aiohttp"])
 async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
-    """One call, as the door to Coder makes it (httpx) and as the door to Slack does (aiohttp)."""
+    """Make a call as the client for Coder does (httpx), or as the client for Slack does (aiohttp)."""
     session = transport.make_session()
     client = transport.make_http_client(session)
 
@@ -55,7 +55,7 @@ async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
 
 
 def closed_port() -> int:
-    """A port of loopback at which nobody listens."""
+    """Return a port of loopback on which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -63,14 +63,14 @@ def closed_port() -> int:
 
 
 async def broken(call: Awaitable[object]) -> OutsideError:
-    """The error that the call ends with."""
+    """Return the error that a call ends with."""
     with pytest.raises(OutsideError) as caught:
         await call
     return caught.value
 
 
 async def test_a_refused_connection_is_not_done(door: Door) -> None:
-    """Nobody listens: nothing can have happened."""
+    """Nothing listens, so nothing can have happened."""
     error = await broken(door("POST", f"http://127.0.0.1:{closed_port()}/x", b"words"))
 
     assert type(error) is Unreachable
@@ -78,7 +78,7 @@ async def test_a_refused_connection_is_not_done(door: Door) -> None:
 
 
 async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
-    """Bytes went out, but none of the request."""
+    """Bytes were sent, but none of the request."""
 
     async def talks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -99,11 +99,11 @@ async def test_a_failed_tls_handshake_is_not_done(door: Door) -> None:
 async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
     door: Door, act: Act, method: str, content: bytes | None
 ) -> None:
-    """The far side has the whole request; what it made of it nobody can say."""
+    """The server has the whole request, but nobody knows what it made of it."""
     async with far_side(says(200), act, says(200)) as far:
         await door(method, far.url, content)
 
-        # This one goes over the kept connection, which is where aiohttp would repeat it.
+        # This call uses the kept connection, on which aiohttp would repeat a request.
         error = await broken(door(method, far.url, content))
 
         assert type(error) is ConnectionCut
@@ -113,7 +113,8 @@ async def test_a_cut_after_the_request_is_unknown_and_nothing_is_sent_twice(
 
 
 async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_written(door: Door) -> None:
-    """Accepted and reset at once: it depends on who was faster, and the mark knows who was."""
+    """The server accepts and resets at once. It is a race whether the request was written, and the transport
+    knows."""
 
     async def slams_the_door(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reset(writer)
@@ -127,7 +128,7 @@ async def test_a_reset_before_anything_was_read_is_never_called_not_done_once_wr
 
 
 async def test_silence_is_unknown(door: Door) -> None:
-    """The request arrived and no answer came."""
+    """The request arrived, but no answer came."""
     async with far_side(says_nothing) as far:
         error = await broken(door("POST", far.url, b"words", seconds=0.2))
 
@@ -147,7 +148,7 @@ async def test_silence_is_unknown(door: Door) -> None:
     ids=["half a body", "half a line", "not HTTP", "a body that stops coming"],
 )
 async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[Unknown]) -> None:
-    """An answer counts when it is whole."""
+    """Only a complete answer counts."""
     async with far_side(act) as far:
         error = await broken(door("POST", far.url, b"words", seconds=0.5))
 
@@ -156,7 +157,7 @@ async def test_half_an_answer_is_unknown(door: Door, act: Act, expected: type[Un
 
 @pytest.mark.parametrize("content", [None, b"words"])
 async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes | None) -> None:
-    """Neither on a new connection nor on a kept one; a deadline holds in its block only."""
+    """This holds on new and on kept connections. A deadline ends with its block."""
     async with far_side(says(200)) as far:
         with transport.deadline(transport.boottime() - 1):
             fresh = await broken(door("POST", far.url, content))
@@ -174,7 +175,7 @@ async def test_nothing_is_written_after_the_deadline(door: Door, content: bytes 
 
 @contextlib.asynccontextmanager
 async def one_connection_taken(far: FarSide) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[object]]]:
-    """A client with a single connection, and the call that holds it."""
+    """Make a client with a single connection, and a call that holds it."""
     async with transport.make_http_client(transport.make_session(connections=1)) as client:
         holder = asyncio.create_task(client.post(far.url, content=b"holds"))
         await far.has_read(1)
@@ -184,7 +185,7 @@ async def one_connection_taken(far: FarSide) -> AsyncIterator[tuple[httpx.AsyncC
 
 
 async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
-    """The pool is full, so the request never left."""
+    """The pool is full, so the request was never sent."""
     async with far_side(says_nothing) as far, one_connection_taken(far) as (client, _):
         error = await broken(transport.exchange("ask", 0.1, client.post(far.url, content=b"waits")))
 
@@ -193,7 +194,7 @@ async def test_waiting_in_vain_for_a_connection_is_not_done() -> None:
 
 
 async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() -> None:
-    """The look stands behind the wait for the pool."""
+    """The deadline is checked after the wait for a connection."""
     go_on = asyncio.Event()
 
     async def answers_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -206,7 +207,7 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
             waiting = asyncio.create_task(
                 broken(transport.exchange("ask", 10, client.post(far.url, content=b"waits")))
             )
-        await asyncio.sleep(at - transport.boottime() + 0.05)  # nothing but the clock can be waited for
+        await asyncio.sleep(at - transport.boottime() + 0.05)  # only the clock can be waited for
         go_on.set()
 
         assert type(await waiting) is DeadlinePassed
@@ -214,7 +215,7 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
 
 
 async def test_what_was_given_up_is_taken_back() -> None:
-    """A request that filled the far side's window does not go on arriving after the time-out."""
+    """If a request has filled the server's window, its rest does not arrive after the timeout."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
@@ -222,13 +223,14 @@ async def test_what_was_given_up_is_taken_back() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with transport.make_http_client(transport.make_session()) as client:
             error = await broken(transport.exchange("ask", 0.3, client.post(url, content=b"x" * 900_000)))
-            await asyncio.sleep(0.05)  # the loop closes the socket in one of its next turns
+            await asyncio.sleep(0.05)  # the loop closes the socket in a later iteration
             peer, _ = listener.accept()
             with peer:
                 arrived = await asyncio.to_thread(_read_out, peer)
 
     assert type(error) is NoAnswer
-    # Only what the far side's kernel had taken: nothing of what waited in ours (about 400 kB) or in the loop.
+    # Only what the server's kernel had already taken arrives. About 400 kB waited in our kernel, and more in
+    # the loop.
     assert arrived < 200_000
 
 
@@ -242,7 +244,7 @@ def _read_out(peer: socket.socket) -> int:
 
 
 async def test_sockets_reset_instead_of_lingering() -> None:
-    """The two options that take back what the kernel holds."""
+    """These two options take back what the kernel holds."""
     with transport.make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))) as made:
         linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
 
@@ -252,10 +254,10 @@ async def test_sockets_reset_instead_of_lingering() -> None:
 
 
 async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None:
-    """A cookie would beat the token of the next account; a redirect would carry it elsewhere."""
+    """A cookie would override the token of the next account. A redirect could take the token elsewhere."""
     elsewhere = says(302, b"", "Location: /elsewhere", "Set-Cookie: coder_session_token=theirs; Path=/")
     async with far_side(elsewhere) as far:
-        url = far.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar keeps none for bare addresses
+        url = far.url.replace("127.0.0.1", "localhost")  # aiohttp's own jar ignores bare addresses
         first = await door("GET", f"{url}/one")
         second = await door("GET", f"{url}/two")
 
@@ -265,7 +267,7 @@ async def test_no_redirect_is_followed_and_no_cookie_is_kept(door: Door) -> None
 
 
 async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
-    """No chained exception, so no frame or object in which the token could be found."""
+    """No chained exception keeps a frame or object that holds the token."""
     async with far_side(hangs_up) as far:
         error = await broken(door("POST", far.url, b"words"))
 
@@ -275,7 +277,7 @@ async def test_an_error_carries_nothing_of_the_request(door: Door) -> None:
 
 
 async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
-    """Cancelling is not a fault of the far side's."""
+    """A cancellation is not the server's fault."""
     async with far_side(says_nothing) as far:
         call = asyncio.ensure_future(door("POST", far.url, b"words"))
         await far.has_read(1)
@@ -297,7 +299,7 @@ async def test_a_cancelled_call_is_cancelled(door: Door) -> None:
 def test_the_proxy_is_the_environments(
     monkeypatch: pytest.MonkeyPatch, url: str, expected: str | None
 ) -> None:
-    """Per scheme, and not for what NO_PROXY names."""
+    """The proxy is chosen by scheme, and not used for hosts in NO_PROXY."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")

@@ -1,4 +1,4 @@
-"""The card: what it shows in each phase, and that it never calls anybody."""
+"""The card: what it shows in each phase. It never mentions anybody."""
 
 import json
 from datetime import timedelta
@@ -39,7 +39,8 @@ def card(drawn: Link) -> Message:
 
 @pytest.mark.parametrize("limit", [60, 120, 300])
 def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
-    """What is left of it would not be recognised; of scripts without blanks as much is shown as fits."""
+    """The rest of a cut secret could not be recognized. In scripts without spaces, the text is filled up to
+    the limit."""
     secret = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
     for at in range(limit + 1):
@@ -51,7 +52,8 @@ def test_a_text_is_cut_where_no_secret_is_cut_in_two(limit: int) -> None:
 
 
 def test_of_a_long_link_whole_parts_are_kept() -> None:
-    """So that a short text says something; of one with a user, a question or a key in it, nothing is."""
+    """A long link is cut after a whole part, so that its text says something. A user, a query or a key in it
+    is never shown in part."""
     link, token = "https://git.example.com:8443/acme/app/", "0123456789abcdef0123456789"
 
     assert one_line(f"Fix {link}{token}{token}", 60) == f"Fix {link}…"
@@ -60,7 +62,7 @@ def test_of_a_long_link_whole_parts_are_kept() -> None:
 
 
 def test_a_working_task() -> None:
-    """Title first, phase and report second, then one line of facts, the prompt, and what can be done."""
+    """The title comes first, then phase and report, one line of facts, the prompt and the buttons."""
     message = card(link())
 
     assert shown(message) == [
@@ -79,7 +81,7 @@ def test_a_working_task() -> None:
 
 
 def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
-    """Before Coder has made the task the card has no buttons, and says what it is for."""
+    """Before Coder has the task, the card has no buttons and says what was asked for."""
     asked = BOND.model_copy(update={"task_id": None, "title": "", "name": ""})
 
     message = card(Link(record=asked))
@@ -96,7 +98,7 @@ def test_a_task_that_is_being_created_shows_what_was_asked() -> None:
 @pytest.mark.parametrize("prompt", ["fix the login", "Fix the  login.", "FIX THE LOGIN\n"])
 @pytest.mark.parametrize("task_id", ["t-1", None])
 def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, task_id: str | None) -> None:
-    """Coder makes a capital of its first letter."""
+    """The title differs from the prompt only in its first letter, which Coder makes a capital."""
     record = BOND.model_copy(update={"prompt": prompt, "task_id": task_id})
 
     message = card(Link(record=record))
@@ -122,7 +124,7 @@ def test_a_prompt_that_the_title_says_already_is_not_shown_again(prompt: str, ta
     ],
 )
 def test_each_phase_has_the_buttons_that_make_sense(phase: Phase, status: str, labels: list[str]) -> None:
-    """Few buttons, the dangerous one last, and each knows its link."""
+    """There are few buttons, the dangerous one is last, and each one knows its link."""
     message = card(link(phase, None, status))
     found = buttons(message)
 
@@ -133,7 +135,7 @@ def test_each_phase_has_the_buttons_that_make_sense(phase: Phase, status: str, l
 
 
 def test_the_result_of_a_finished_task_stands_out() -> None:
-    """The pull request is what people want of a task that is done."""
+    """The pull request is what people want from a finished task."""
     found = buttons(card(link(Phase.DONE)))
 
     assert found["View pull request"]["style"] == "primary"
@@ -172,7 +174,7 @@ def test_the_result_of_a_finished_task_stands_out() -> None:
     ],
 )
 def test_a_link_becomes_a_button_only_if_a_browser_may_open_it(uri: str, label: str | None) -> None:
-    """Agents report files and worse; and a button says where it leads, unless that is known."""
+    """Agents also report files and worse links. A button says where it leads, unless that is known."""
     reported = OPENED.model_copy(update={"uri": uri})
     labels = list(buttons(card(link(Phase.WORKING, reported))))
 
@@ -185,7 +187,7 @@ def noted(state: LinkState, **more: object) -> str:
 
 
 def test_what_is_not_plain_is_explained() -> None:
-    """An error waited out, a lost agent, a hold and unknown words each get a sentence."""
+    """An error that is waited out, a lost agent, a hold and an unknown word each get a sentence."""
     paused = LinkState(phase=Phase.PAUSED, status="paused")
     hold = Hold(by=ALICE, at=Ts("1.1"))
     early = LinkState(phase=Phase.STARTING, started_ms=NOON_MS - 60_000, error_ms=NOON_MS)
@@ -217,7 +219,7 @@ def test_what_is_not_plain_is_explained() -> None:
 
 
 def test_a_word_that_nobody_knows_is_shown() -> None:
-    """A newer Coder breaks nothing."""
+    """A newer Coder may send new words."""
     drawn = Link(record=BOND, state=LinkState(phase=Phase.OTHER, word="*hiber* <!here>"))
 
     message = card(drawn)
@@ -227,7 +229,7 @@ def test_a_word_that_nobody_knows_is_shown() -> None:
 
 
 def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
-    """What is shown may be old, and the card says so."""
+    """The card may be out of date, and says so."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS)
 
     assert (
@@ -237,7 +239,7 @@ def test_the_card_says_since_when_coder_cannot_be_reached() -> None:
 
 
 def test_the_card_says_since_when_coder_refuses_us() -> None:
-    """Coder is there, and does not let us in."""
+    """Coder answers, but refuses our token."""
     message = cards.card(link(), coder_url=CODER, unreachable_since_ms=NOON_MS, silence="refused")
 
     assert (
@@ -275,7 +277,7 @@ def test_the_card_says_since_when_coder_refuses_us() -> None:
 def test_a_link_that_has_ended_offers_nothing_to_do(
     ending: LinkEnd, phase: str, says: str, labels: list[str]
 ) -> None:
-    """Pages still open; nothing acts, and there is no hint to reply."""
+    """Buttons that open pages stay. Others are removed, and there is no hint to reply."""
     message = card(link().model_copy(update={"ended": ending}))
 
     assert shown(message)[1] == phase
@@ -285,7 +287,7 @@ def test_a_link_that_has_ended_offers_nothing_to_do(
 
 
 def test_a_task_that_was_never_made_says_why() -> None:
-    """Nothing of it is anywhere, so the reason and the next step are all there is to say."""
+    """The card has only the reason and the next step."""
     made = link()
     failed = made.model_copy(
         update={
@@ -305,7 +307,7 @@ def test_a_task_that_was_never_made_says_why() -> None:
 
 
 def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
-    """Whoever wonders why nobody is called finds the reason on the card."""
+    """The card tells why nobody is mentioned."""
     message = card(link().model_copy(update={"is_muted": True}))
 
     assert shown(message)[2].endswith("muted: calls nobody")
@@ -313,7 +315,7 @@ def test_a_muted_task_says_so_and_can_be_unmuted() -> None:
 
 
 def test_status_leads_to_the_thread() -> None:
-    """The private answer has the card's content and the way to its thread."""
+    """The private answer has the card's content and a link to the thread."""
     message = cards.status(link(), coder_url=CODER, permalink="https://acme.slack.com/archives/C1/p1")
 
     assert next(iter(buttons(message))) == "Open thread"
@@ -321,7 +323,7 @@ def test_status_leads_to_the_thread() -> None:
 
 
 def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
-    """Nothing on it acts, since there is no link to act through."""
+    """It has no buttons that act, because there is no link."""
     seen = Observation(
         task_id=TaskId("t-2"),
         name="other-task",
@@ -353,7 +355,7 @@ def test_status_of_a_task_without_a_thread_says_how_it_gets_one() -> None:
 def test_whatever_people_and_agents_write_slack_takes_the_card(
     title: str, prompt: str, message: str, preset: str, phase: Phase, is_made: bool
 ) -> None:
-    """Any text fits the limits and calls nobody."""
+    """Any text fits Slack's limits and mentions nobody."""
     report = OPENED.model_copy(update={"message": message, "uri": message})
     update = {"title": title, "prompt": prompt, "preset": preset, "task_id": "t-1" if is_made else None}
     drawn = link(phase, report).model_copy(update={"record": BOND.model_copy(update=update)})
@@ -378,7 +380,7 @@ def test_whatever_people_and_agents_write_slack_takes_the_card(
 def test_a_host_in_letters_of_other_scripts_is_shown_as_browsers_ask_for_it(
     host: str, host_shown: str
 ) -> None:
-    """And is no forge, whatever an older rule would make of it."""
+    """An encoded host is not taken for a known forge, even where an older IDNA rule would map it to one."""
     forges = ("strasse.example.com", "github.com", "example.com")
     button = reported(f"https://{host}/a/pull/1", CODER, forges, is_result=False)
 

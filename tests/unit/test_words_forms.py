@@ -30,7 +30,7 @@ def action_of(block: dict[str, JsonValue]) -> JsonValue:
 
 
 def test_the_form_asks_for_what_a_task_needs() -> None:
-    """The default preset is chosen, and the channel is where it was asked."""
+    """The default preset is chosen. The channel is the one in which the form was asked for."""
     view = forms.create_form([DOCKER, PLAIN], prompt="Fix it", channel="C1", private_metadata="key")
 
     assert shown_view(view) == [
@@ -47,7 +47,8 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
 
 
 def test_another_template_brings_its_own_presets() -> None:
-    """The choice is told at once; the preset's block is another one, the prompt's stays, so its text does."""
+    """Slack reports the choice at once. The presets are a new block; the prompt's block stays, and with it
+    its text."""
     one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
     again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
 
@@ -58,7 +59,7 @@ def test_another_template_brings_its_own_presets() -> None:
 
 
 def test_a_chosen_preset_is_kept() -> None:
-    """A form that comes back with an error keeps what was chosen and says what is wrong."""
+    """A form that comes back with an error keeps its values and says what is wrong."""
     view = forms.create_form([DOCKER], preset="p-1", name="fix-it", error="That name is taken.")
 
     assert shown_view(view)[1:4] == [":warning: That name is taken.", "Template: Docker", "Preset: Small"]
@@ -66,12 +67,12 @@ def test_a_chosen_preset_is_kept() -> None:
 
 
 def test_a_direct_message_is_no_place_for_a_thread() -> None:
-    """The bot cannot post between two people, so nothing is chosen there."""
+    """The bot cannot post in a direct message between two people, so no channel is chosen."""
     assert "Channel: " in shown_view(forms.create_form([PLAIN], channel="D1"))
 
 
 def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
-    """Nothing is dropped in silence."""
+    """Nothing is cut silently."""
     view = forms.create_form([PLAIN], prompt="x" * 3_500)
 
     assert shown_view(view)[1] == (
@@ -82,7 +83,7 @@ def test_a_prompt_too_long_for_a_dialog_says_so() -> None:
 
 
 def test_without_templates_the_form_says_whom_to_ask() -> None:
-    """There is nothing to send, so there is no button for it."""
+    """Nothing can be created, so there is no button to submit."""
     view = forms.create_form([])
 
     assert shown_view(view) == [
@@ -94,7 +95,7 @@ def test_without_templates_the_form_says_whom_to_ask() -> None:
 
 
 def test_more_templates_than_a_menu_holds() -> None:
-    """The chosen one is among those shown, and the others can still be had."""
+    """The chosen template is in the menu. The text says how to get the others."""
     many = [TemplateChoice(f"t-{n}", f"Template {n}") for n in range(150)]
 
     view = forms.create_form(many, chosen="t-149")
@@ -105,7 +106,7 @@ def test_more_templates_than_a_menu_holds() -> None:
 
 
 def test_deleting_asks_once_and_says_what_is_lost() -> None:
-    """The task is named, and the way out is the same size as the way in."""
+    """The dialog names the task and offers a way out."""
     view = forms.delete_dialog("Fix the login", private_metadata="key", waiting=2)
 
     assert shown_view(view) == [
@@ -123,7 +124,7 @@ def test_deleting_asks_once_and_says_what_is_lost() -> None:
 
 
 def test_editing_shows_the_prompt_as_it_is() -> None:
-    """What is there can be changed rather than written anew."""
+    """The present prompt is in the field."""
     view = forms.edit_dialog("Fix the login", "Old words", private_metadata="key", name="fix-login")
 
     assert shown_view(view) == [
@@ -137,7 +138,7 @@ def test_editing_shows_the_prompt_as_it_is() -> None:
 
 
 def test_what_stands_in_for_a_dialog() -> None:
-    """Something shows at once, and an end is an end."""
+    """Something is shown at once, and a final state offers nothing to submit."""
     assert shown_view(forms.loading(Dialog.CREATE))[1] == "One moment, I am asking Coder…"
     assert shown_view(forms.notice_dialog(Dialog.DELETE, "This task is gone already.")) == [
         "# Delete this task",
@@ -151,7 +152,7 @@ def test_what_stands_in_for_a_dialog() -> None:
 def test_whatever_is_written_slack_takes_the_dialogs(
     prompt: str, title: str, error: str, named: list[tuple[str, str, str]]
 ) -> None:
-    """Any text fits the limits."""
+    """Any text fits Slack's limits."""
     templates = [
         TemplateChoice(f"t-{n}", name, org, (PresetChoice(f"p-{n}", preset),))
         for n, (name, org, preset) in enumerate(named)

@@ -21,7 +21,8 @@ def task(phase: Phase, **record: object) -> Link:
 
 
 def test_tasks_lead_to_their_threads() -> None:
-    """Title, phase, age, owner and the name to type; who has no thread is told how to get one."""
+    """Each row has title, phase, age, owner and the name to type. A task without a thread says how to get
+    one."""
     items = [TaskLine(task(Phase.NEEDS_YOU), THREAD), TaskLine(task(Phase.PAUSED, title="Other"))]
 
     message = listing.task_list(items, coder_url=CODER, page=2, pages=3, filtered="all")
@@ -62,14 +63,14 @@ def test_tasks_lead_to_their_threads() -> None:
     ],
 )
 def test_an_empty_list_says_what_to_do(filtered: str, says: str) -> None:
-    """Nothing to show is an answer too."""
+    """An empty list has an answer too."""
     message = listing.task_list([], coder_url=CODER, filtered=filtered)
 
     assert (message.text, shown(message)) == (says, [says])
 
 
 def test_those_that_need_somebody_come_first() -> None:
-    """Then what runs, then what rests; every phase has its place."""
+    """After them come the running tasks, then those at rest. Every phase has its place."""
     ordered = sorted(Phase, key=listing.rank)
 
     assert ordered[:3] == [Phase.NEEDS_YOU, Phase.BROKEN, Phase.FAILED]
@@ -77,7 +78,7 @@ def test_those_that_need_somebody_come_first() -> None:
 
 
 def test_templates_with_their_presets() -> None:
-    """Each with the word to type, and an example that can be typed."""
+    """Each preset has the word to type, and an example to copy."""
     docker = TemplateLine("docker", "Docker workspace", "In a container", "acme", ("Small", "Large"), "Large")
 
     message = listing.templates([docker, TemplateLine("plain")])
@@ -96,14 +97,14 @@ def test_templates_with_their_presets() -> None:
 
 
 def test_no_templates() -> None:
-    """Says whom to ask."""
+    """The answer says whom to ask."""
     assert listing.templates([]).text == (
         "There is no template for tasks that you may use. Whoever looks after Coder can give you one."
     )
 
 
 def test_the_help_names_every_verb_that_works() -> None:
-    """It is made from the grammar; what is not there yet is left out."""
+    """The help is made from the grammar. Verbs of a later version are left out."""
     message = listing.manual()
     commands, options, thread = shown(message)[1:4]
 
@@ -131,12 +132,12 @@ def test_the_help_names_every_verb_that_works() -> None:
     ],
 )
 def test_the_help_of_one_verb(topic: str, says: str) -> None:
-    """With its example; of a slip of the hand, the nearest."""
+    """The help has an example. For a mistyped verb it offers the nearest one."""
     assert listing.manual(topic).text == says
 
 
 def test_the_help_of_create_has_its_other_words_and_options() -> None:
-    """People bring `new` and `run` along."""
+    """People may be used to `new` and `run`."""
     lines = shown(listing.manual("new"))
 
     assert lines[0].startswith("`/task create [options] PROMPT`\nStart a task here")
@@ -146,14 +147,14 @@ def test_the_help_of_create_has_its_other_words_and_options() -> None:
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.not_yet], ids=lambda verb: verb.name)
 def test_a_verb_to_come_says_what_to_do_until_then(verb: object) -> None:
-    """No dead end."""
+    """There is always a next step."""
     name, until = getattr(verb, "name", ""), getattr(verb, "not_yet", "")
 
     assert listing.manual(name).text.endswith(f"This is not there yet. {until}")
 
 
 def test_a_full_page_of_the_longest_fits() -> None:
-    """Ten tasks whose titles and owners are as long as can be, and escaped at that."""
+    """Ten tasks with the longest titles and owners fit, even when escaped."""
     longest = task(Phase.PAUSED, title="&" * 200, owner_name="&" * 200, name="a" * 32)
 
     message = listing.task_list([TaskLine(longest, THREAD)] * 12, coder_url=CODER, page=2, pages=3)
@@ -173,7 +174,7 @@ def test_a_full_page_of_the_longest_fits() -> None:
 def test_whatever_tasks_are_called_slack_takes_the_list(
     named: list[tuple[str, str, Phase, bool]], filtered: str, page: int
 ) -> None:
-    """A full page of the longest titles fits the limits."""
+    """A full page of the longest titles fits Slack's limits."""
     items = [
         TaskLine(task(phase, title=title, owner_name=owner), THREAD if has_thread else "")
         for title, owner, phase, has_thread in named
@@ -191,7 +192,7 @@ def test_whatever_tasks_are_called_slack_takes_the_list(
 def test_whatever_templates_and_verbs_are_called_slack_takes_it(
     named: list[tuple[str, str, str, list[str]]], topic: str
 ) -> None:
-    """Any number and any words fit the limits."""
+    """Any number of any words fits Slack's limits."""
     lines = [TemplateLine(name, title, about, name, tuple(presets)) for name, title, about, presets in named]
 
     assert faults(listing.templates(lines)) == []

@@ -1,4 +1,4 @@
-"""Names of tasks among the bot's own words: shown as they are written, whatever marks they have."""
+"""Names of tasks in the bot's texts are shown as they are written, whatever marks they contain."""
 
 from collections.abc import Callable
 from typing import cast
@@ -45,7 +45,7 @@ def pieces(block: Block) -> list[Block]:
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Message]) -> None:
-    """Its stars end no bold, and its back-ticks begin no code."""
+    """Stars in the name end no bold text, and backticks begin no code."""
     message = say(titled(MARKED))
 
     assert {"type": "text", "text": MARKED, "style": {"bold": True}} in pieces(first(message))
@@ -54,7 +54,7 @@ def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Messa
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Message]) -> None:
-    """Nothing else changes for it."""
+    """Other text does not change for it."""
     message = say(titled("Fix the login"))
 
     assert "*Fix the login*" in message.text
@@ -62,7 +62,8 @@ def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Mess
 
 
 def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
-    """Code, bold words, times and channels of our own are those, and the text says the same."""
+    """Code, bold text, times and channels in the bot's own text keep their format, and the words are the
+    same."""
     message = answers.thread_closed(titled("*x*"), "is_archived")
     shown = [(piece["type"], piece.get("text"), piece.get("style")) for piece in pieces(first(message))]
 
@@ -86,7 +87,7 @@ def test_what_stands_around_a_name_with_marks_is_what_it_was() -> None:
 
 
 def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written() -> None:
-    """What was refused is kept with the name in it."""
+    """The stored reason contains the name."""
     why = str(UserError(*refusals.task_is_gone("*x*")))
     failed = titled("Fix the login").model_copy(update={"ended": "failed", "failure": why})
 
@@ -98,7 +99,7 @@ def test_a_card_that_says_why_there_is_no_task_shows_the_name_as_it_is_written()
 
 
 def test_a_dialog_shows_the_name_as_it_is_written() -> None:
-    """It has no messages, but the same blocks."""
+    """A dialog has the same blocks, although it is not a message."""
     view = forms.notice_dialog(Dialog.DELETE, answers.refusal(UserError(*refusals.task_is_gone("*x*"))).text)
     [notice] = cast("list[Block]", view.content["blocks"])
 
@@ -107,7 +108,7 @@ def test_a_dialog_shows_the_name_as_it_is_written() -> None:
 
 @given(title=st.text(alphabet="*_~`<>&|:\n ab@!\u202e", max_size=100))
 def test_no_name_breaks_what_stands_around_it(title: str) -> None:
-    """Slack takes the message, and whatever the name, the rest reads the same."""
+    """Slack takes the message, and the rest of it reads the same for any name."""
     message = answers.pausing(titled(title))
 
     assert faults(message) == []

@@ -1,4 +1,4 @@
-"""Notices: what each says, whom it calls, and that nothing from outside becomes more than text."""
+"""Notices: what each says, whom it mentions. Text from outside stays plain text."""
 
 import json
 
@@ -21,11 +21,12 @@ BOB = UserId("U2")
 
 def told(kind: NoticeKind, report: Report | None = None, by: UserId | None = None, **more: object) -> Message:
     notice = Notice(kind=kind, id=f"{kind}:1", report=report, by=by, build=1)
-    return notices.notice(link(), notice, coder_url=CODER, forges=FORGES, **more)  # type: ignore[arg-type]  # keywords pass through
+    return notices.notice(link(), notice, coder_url=CODER, forges=FORGES, **more)  # type: ignore[arg-type]  # keywords are passed on
 
 
 def test_a_need_claims_no_question() -> None:
-    """Older servers cannot say whether the agent asks or is done: it has stopped, this is its report."""
+    """Older servers cannot say whether the agent asks or is done. The notice says that it stopped, and quotes
+    its report."""
     message = told("needs_input", OPENED, calls=(UserId("U1"), BOB))
 
     assert message.text == (
@@ -41,7 +42,7 @@ def test_a_need_claims_no_question() -> None:
 
 
 def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
-    """Another one stands below it, which needs no word."""
+    """A newer notice is below it, so no text about it is needed."""
     message = settled(told("paused"), "")
 
     assert message.text == "Paused: Fix the login. The workspace was stopped in Coder."
@@ -53,7 +54,7 @@ def test_an_older_notice_of_a_pause_only_loses_what_it_offers() -> None:
 
 
 def test_a_finished_task_shows_its_report_its_excerpt_and_its_result() -> None:
-    """What the agent wrote comes in the notice: one message."""
+    """The notice itself has the excerpt of what the agent wrote, so there is one message."""
     message = told("completed", OPENED, excerpt="\nI changed `login.py`.\n", is_cut=True)
 
     assert shown(message) == [
@@ -72,7 +73,7 @@ def test_a_finished_task_shows_its_report_its_excerpt_and_its_result() -> None:
 
 
 def test_a_broken_task_shows_the_end_of_its_build() -> None:
-    """The reason is in the build's last lines, and Retry is at hand."""
+    """The last lines of the build have the reason, and there is a Retry button."""
     log = "".join(f"line {n}\n" for n in range(1_000)) + "Error: quota exceeded"
 
     message = told("error", build_log=log)
@@ -133,7 +134,7 @@ def test_a_broken_task_shows_the_end_of_its_build() -> None:
 def test_what_happened_is_said_in_a_sentence(
     kind: NoticeKind, by: UserId | None, by_name: str, reason: str, says: str
 ) -> None:
-    """Why, and by whom, where that is known; a name calls nobody."""
+    """The sentence says why and by whom, if that is known. A name mentions nobody."""
     message = told(kind, by=by, by_name=by_name, pause_reason=reason)
 
     assert shown(message)[1] == says
@@ -153,7 +154,7 @@ def test_what_happened_is_said_in_a_sentence(
     ],
 )
 def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels: list[str]) -> None:
-    """The next step in words and, where there is one, as a button."""
+    """The next step is in words and, if there is one, a button."""
     message = told(kind)
 
     assert follow in shown(message)
@@ -162,14 +163,14 @@ def test_each_notice_says_what_to_do_next(kind: NoticeKind, follow: str, labels:
 
 
 def test_a_failed_task_quotes_the_agent() -> None:
-    """The agent's own words are shown as its own."""
+    """The agent's words are marked as a quotation."""
     message = told("failed", OPENED.model_copy(update={"message": "tests hang", "uri": ""}))
 
     assert shown(message)[1] == "The agent says that it failed: “tests hang”"
 
 
 def test_an_excerpt_that_is_too_long_keeps_its_end() -> None:
-    """The end is what matters; it says how to get the rest."""
+    """The end is what matters. The notice says how to get the rest."""
     message = told("completed", excerpt="x" * 50_000 + "\nthe end")
 
     assert shown(message)[2].endswith("\nthe end")
@@ -197,7 +198,7 @@ def test_whatever_is_written_slack_takes_the_notice_and_nobody_else_is_called(
     is_cut: bool,
     people: set[int],
 ) -> None:
-    """Any text fits the limits; only those who are given are called, at the front of the first line."""
+    """Any text fits Slack's limits. Only the given people are mentioned, at the start of the first line."""
     calls = tuple(UserId(f"U{number:08}") for number in sorted(people))
     named = link().model_copy(update={"record": link().record.model_copy(update={"title": title})})
     notice = Notice(kind=kind, id="n", report=OPENED.model_copy(update={"message": report}), by=BOB)

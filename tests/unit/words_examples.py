@@ -1,4 +1,4 @@
-"""Links and reports to speak of in the tests of what the bot says."""
+"""Example links and reports for tests of the bot's messages."""
 
 from datetime import UTC, datetime
 
@@ -42,7 +42,7 @@ BOND = LinkRecord(
 
 
 def link(phase: Phase = Phase.WORKING, report: Report | None = OPENED, status: str = "active") -> Link:
-    """Make a link whose task stands at a phase."""
+    """Make a link whose task is in a phase."""
     state = LinkState(phase=phase, status=status, build=1, last_report=report, report_build=1)
     return Link(record=BOND, state=state)
 

@@ -10,7 +10,8 @@ from taskwire.slack.limits import EDITED_TEXT, Invalid, check_message
 from taskwire_sandbox.slack.block_rules import MESSAGE, problems
 from taskwire_sandbox.slack.view_rules import view_problems
 
-# Slack refuses blocks from about 13,100 characters in all (`msg_blocks_too_long`; seen, not documented).
+# Slack refuses blocks with more than about 13,100 characters in all (`msg_blocks_too_long`; observed, not
+# documented).
 BLOCKS_TEXT = 12_000
 _MARKS = {"rich_text_quote": "> ", "rich_text_preformatted": "``` ", "context": "~ "}
 
