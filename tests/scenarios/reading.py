@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
 
 Raw = Mapping[str, object]
@@ -11,21 +12,31 @@ Raw = Mapping[str, object]
 class Reader:
     """Remembers what has been read."""
 
-    def __init__(self, slack: SlackSandbox) -> None:
+    def __init__(self, slack: SlackSandbox, coder: CoderSandbox) -> None:
         self._slack = slack
+        self._coder = coder
         self._read: set[tuple[str, str]] = set()
         self._ephemerals_read = 0
 
     def new_in(self, channel: str, thread_ts: str) -> list[str]:
         """The bot's messages of a thread that nobody has read yet; they are read now. The card is not one."""
         found = []
-        for message in self._slack.thread(channel, thread_ts):
+        thread = self._slack.thread(channel, thread_ts)
+        for message in thread:
             place = (channel, str(message["ts"]))
             if message["ts"] == thread_ts or not message.get("bot_id") or place in self._read:
                 continue
             self._read.add(place)
+            if is_notice(message):
+                check_page(message, self._page_of(message, thread[0]))
             found.append(shown(message))
         return found
+
+    def _page_of(self, message: Raw, card: Raw) -> str:
+        """The address of a thread's task; empty if Coder has it no more. A new card does not name it yet."""
+        task_id = _about(card).get("task_id") or _about(message)["task_id"]
+        task = self._coder.world.tasks.get(task_id)
+        return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""
 
     def is_unread(self, channel: str, message: Raw) -> bool:
         """Whether nobody has read a message of the bot's yet."""
@@ -80,17 +91,66 @@ class Reader:
 
 
 def shown(message: Raw) -> str:
-    """A message as one reads it: its text, what an agent or a person wrote, its buttons, its files."""
+    """A message as one reads it: its text, what an agent or a person wrote, its buttons, its files.
+
+    The button that every notice of a task has is looked at here and left out.
+    """
     parts = [str(message.get("text", ""))]
-    buttons = []
+    labels = []
     for block in _rows(message.get("blocks")):
         if block["type"] == "actions":
-            buttons += [f"[{_label(element)}]" for element in _rows(block["elements"])]
+            labels += [f"[{_label(element)}]" for element in _rows(block["elements"])]
         if block["type"] == "rich_text":
             parts += [_written(part) for part in _rows(block["elements"]) if part["type"] in _QUOTED]
-    parts.append(" ".join(buttons))
+    if is_notice(message):
+        check_page(message)
+    if is_notice(message) and not _has_lost_its_task(message):
+        labels.remove(f"[{OPEN_PAGE}]")
+    parts.append(" ".join(labels))
     parts.append(" ".join(f"(file {file['name']})" for file in _rows(message.get("files"))))
     return "\n".join(part for part in parts if part)
+
+
+# What every notice has, as long as its task is there.
+OPEN_PAGE = "Open in Coder"
+_NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed"}
+
+
+def is_notice(message: Raw) -> bool:
+    """Whether a message is a notice about a task that was there."""
+    return _about(message).get("kind") in _NOTICES
+
+
+def _has_lost_its_task(message: Raw) -> bool:
+    """Whether a notice says that its task has ended since."""
+    return str(message["text"]).endswith(" Settled: this thread has no task any more.")
+
+
+def check_page(notice: Raw, page: str = "") -> None:
+    """See that a notice has one button to a page: to this one, or at least to that of the task it names.
+
+    A notice whose task has ended must have none.
+    """
+    pages = [
+        str(element.get("url"))
+        for block in _rows(notice.get("blocks"))
+        if block["type"] == "actions"
+        for element in _rows(block["elements"])
+        if _label(element) == OPEN_PAGE
+    ]
+    says = f"[{OPEN_PAGE}] leads to {pages} in {notice.get('text')}"
+    if _has_lost_its_task(notice):
+        assert pages == [], says
+        return
+    assert len(pages) == 1, says
+    assert pages[0].endswith(f"/{_about(notice)['task_id']}"), says
+    assert page in ("", pages[0]), says
+
+
+def _about(message: Raw) -> Mapping[str, str]:
+    """What a message of the bot's says of itself to programs."""
+    metadata = cast("Mapping[str, Mapping[str, str]]", message.get("metadata") or {})
+    return metadata.get("event_payload", {})
 
 
 def shown_dialog(view: Raw) -> str:

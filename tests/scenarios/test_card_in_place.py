@@ -140,9 +140,7 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
 
     assert moved.ts != thread.ts
     assert moved.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "| It is done.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n| It is done."
     ]
     assert task.inputs == ["thanks, now tidy up"]
     assert moved.receipt(reply) == ["white_check_mark"]

@@ -9,7 +9,7 @@ from .people import Thread
 from .running_tasks import TITLE, a_task
 from .world import CARD_SECONDS, World
 
-DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
 IT_GOES_ON = (
     "The agent goes on all the same. When I may write there again, I say there what it missed. "
     "`/task detach {name}`, then `/task attach {name}` elsewhere gives it a new thread."

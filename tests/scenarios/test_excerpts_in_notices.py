@@ -27,7 +27,7 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
     task.becomes("complete", "Fixed it")
     await world.polls()
 
-    assert [message.split("\n")[1:-1] for message in thread.new_messages()] == [
+    assert [message.split("\n")[1:] for message in thread.new_messages()] == [
         ["| I read the code.", "| ", "| The bug is in auth.py."],
         ["| I wrote a test."],
         ["| It is fixed."],
@@ -51,7 +51,7 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
         "“Which one?”. Reply here to go on.\n"
         "| The redirect loses its query because the handler builds the address from the path alone and never "
         "looks at what came behind the question mark.\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
 
 
@@ -69,7 +69,7 @@ async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world
     notice, file = thread.new_messages()
     lines = notice.split("\n")
     assert lines[1].endswith("lines are left out above")
-    assert lines[-2:] == ["| Step 199 is done.", "[Open in Coder]"]
+    assert lines[-1] == "| Step 199 is done."
     assert file == f"(file {task.name}.log)"
     shared = next(iter(world.slack.backend.files.files.values())).content.decode()
     assert shared.startswith("Step 0 is done.")
@@ -110,9 +110,9 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n[Open in Coder]",
+        f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.",
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
-        "[Resume] [Edit prompt] [Open in Coder]",
+        "[Resume] [Edit prompt]",
     ]
 
 
@@ -129,9 +129,7 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n"
-        "| This is new.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n| This is new."
     ]
 
 
@@ -147,15 +145,12 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
     task.becomes("complete", "Tested it")
     await world.polls()
 
-    assert first == [
-        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
-    ]
+    assert first == [f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do."]
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Tested it. Reply here if there is more to do.\n"
         "| I read the code.\n"
         "| \n"
-        "| I wrote a test.\n"
-        "[Open in Coder]"
+        "| I wrote a test."
     ]
 
 
@@ -167,7 +162,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do.\n[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Found it. Reply here if there is more to do."
     ]
 
 

@@ -69,7 +69,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
     await world.polls(times=3)
     await world.passes(seconds=5)
 
-    assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt] [Open in Coder]"]
+    assert [said.rsplit("\n", 1)[-1] for said in before] == ["[Resume] [Edit prompt]"]
     paused = world.slack.thread(thread.channel, thread.ts)[1]
     assert "The workspace is stopped. Settled: this thread has no task any more." in str(paused["text"])
     assert f"/tasks/alice/{task.id}" not in json.dumps(paused)
@@ -129,8 +129,7 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
     assert told == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
     ]
 
 

@@ -21,7 +21,7 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
-        "[View pull request] [Open in Coder]"
+        "[View pull request]"
     ]
 
 
@@ -41,7 +41,7 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do. <{PULL}>\n"
-        "[View pull request] [Open in Coder]"
+        "[View pull request]"
     ]
 
 
@@ -59,9 +59,9 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
         "Reply here to tell the agent how to go on.\n"
-        "[Open in Coder] [Logs]",
+        "[Logs]",
         f"Paused: {TITLE}. The workspace was stopped in Coder. Nothing is lost. Reply here and it goes on.\n"
-        "[Resume] [Edit prompt] [Open in Coder]",
+        "[Resume] [Edit prompt]",
     ]
 
 
@@ -130,7 +130,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “No access to the repository”. "
         "Reply here to tell the agent how to go on.\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
 
 
@@ -149,8 +149,7 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
 
     assert (await card(world, thread)).startswith(f"Done: {TITLE}. Opened PR #12.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
     ]
 
 
@@ -170,8 +169,7 @@ async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: Wo
 
     assert (await card(world, thread)).startswith(f"Starting: {TITLE}.")
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
     ]
 
 
@@ -214,13 +212,13 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
     assert first == [
         f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
         "“Which branch?”. Reply here to go on.\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
     assert between == []
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
         "“Main or master?”. Reply here to go on.\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
 
 
@@ -241,7 +239,7 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Needs you: {TITLE}. The agent is waiting for you. It last reported: "
         f"“Opened PR #12”. Reply here to go on. <{PULL}>\n"
-        "[View pull request] [Open in Coder] [Logs]"
+        "[View pull request] [Logs]"
     ]
 
 
@@ -253,9 +251,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
     task.becomes("complete", "Opened PR #12")
     await world.polls()
 
-    assert thread.new_messages() == [
-        f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
-    ]
+    assert thread.new_messages() == [f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do."]
 
 
 async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
@@ -270,7 +266,7 @@ async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do.\n[Open in Coder]"
+        f"<@{world.bob.id}> Done: Tidy the docs. Tidied. Reply here if there is more to do."
     ]
 
 

@@ -53,7 +53,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
         "| Error: no space left on device\n"
         "|   on main.tf line 42\n"
         "| terraform apply: exit status 1: no space left on device\n"
-        "[Retry] [Open in Coder]"
+        "[Retry]"
     ]
     assert f"Broken: {TITLE}, alice" in listed
     assert world.task("fix-the-login").status == "active"
@@ -77,7 +77,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
         "| Error: provider is away\n"
         "|   on main.tf line 42\n"
         "| terraform apply: exit status 1: provider is away\n"
-        "[Retry] [Open in Coder]"
+        "[Retry]"
     ]
     assert (await card(world, thread)).startswith(
         f"Broken: {TITLE}. Its workspace's build failed: terraform apply: exit status 1: provider is away."
@@ -147,7 +147,7 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
     assert told == [
         f"<@{world.alice.id}> Broken: {TITLE}. The agent crashed. Its workspace itself is fine. "
         "*Retry* stops the workspace and starts it again.\n"
-        "[Retry] [Open in Coder]"
+        "[Retry]"
     ]
     assert [build.transition for build in task.builds] == ["start", "stop", "start"]
     assert (await card(world, thread)).startswith((f"Working: {TITLE}.", f"Starting: {TITLE}."))
@@ -170,12 +170,11 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
     assert paused == [
         f"Paused: {TITLE}. Alice paused it. The workspace is stopped. Nothing is lost. Reply here and it "
         "goes on.\n"
-        "[Resume] [Edit prompt] [Open in Coder]"
+        "[Resume] [Edit prompt]"
     ]
     assert shown.startswith(f"Paused: {TITLE}. Reading the code.")
     assert thread.new_messages() == [
-        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent.\n"
-        "[Open in Coder]"
+        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent."
     ]
 
 
@@ -192,8 +191,7 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
 
     assert thread.receipt(reply) == ["white_check_mark"]
     assert thread.new_messages() == [
-        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent.\n"
-        "[Open in Coder]"
+        f"Resumed: {TITLE}. Alice resumed it. The workspace is up again. Reply here to talk to the agent."
     ]
 
 
@@ -206,8 +204,8 @@ async def test_a_pause_in_coder_says_so(world: World) -> None:
     await world.polls()
 
     assert thread.new_messages() == [
-        f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.\n[Open in Coder]",
-        f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.\n[Open in Coder]",
+        f"Paused: {TITLE}. The workspace was stopped in Coder. Started again.",
+        f"Resumed: {TITLE}. The workspace is up again. Reply here to talk to the agent.",
     ]
 
 
@@ -220,7 +218,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
     assert thread.new_messages() == [
         f"Paused: {TITLE}. Nothing happened in it for a while, so Coder stopped its workspace. Nothing is "
         "lost. Reply here and it goes on.\n"
-        "[Resume] [Edit prompt] [Open in Coder]"
+        "[Resume] [Edit prompt]"
     ]
 
 

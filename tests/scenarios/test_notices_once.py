@@ -11,7 +11,7 @@ from taskwire_sandbox.slack import CallFault
 from .running_tasks import TITLE, a_task, card
 from .world import World
 
-DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do.\n[Open in Coder]"
+DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
 # By then a call whose answer was lost can no longer land, and what comes after it has had its turn.
 LANDED_SECONDS = 60
 
@@ -42,8 +42,7 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "| Here is the pull request.\n"
-        "[Open in Coder]"
+        "| Here is the pull request."
     ]
 
 
@@ -68,12 +67,11 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
 
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "| Here is the pull request.\n"
-        "[Open in Coder]",
+        "| Here is the pull request.",
         f"<@{world.alice.id}> Failed: {TITLE}. The agent says that it failed: “The tests broke”. Reply here "
         "to tell the agent how to go on.\n"
         "| And a note.\n"
-        "[Open in Coder] [Logs]",
+        "[Logs]",
     ]
 
 

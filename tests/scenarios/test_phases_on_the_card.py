@@ -51,7 +51,7 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
     assert thread.new_messages() == [
         f"<@{world.alice.id}> Needs you: {TITLE}. The agent has stopped. It has reported nothing so far. "
         "Reply here to go on.\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
 
 

@@ -51,9 +51,9 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
     assert thread.receipt(reply) == ["white_check_mark"]
     await world.polls()
     assert thread.new_messages() == [
-        "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.\n[Open in Coder]",
+        "Paused: Fix the login. The workspace was stopped in Coder. Started again by Alice.",
         "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent.\n[Open in Coder]",
+        "agent.",
     ]
 
 

@@ -59,8 +59,7 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
     assert len(world.coder.tasks) == 1
     assert world.cards() == []
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. "
-        "Reply here if there is more to do.\n[Open in Coder]"
+        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do."
     ]
 
 
@@ -209,8 +208,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
     assert thread.new_messages() == [
         "My store had lost this thread. I have found its task again: the card shows how it stands, and "
         "replies reach the agent.",
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. "
-        "Reply here if there is more to do.\n[Open in Coder]",
+        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do.",
     ]
 
 
@@ -346,8 +344,7 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
     await store_copy.comes_back()
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: Fix the login. Opened PR #12. Reply here if there is more to do."
     ]
 
 

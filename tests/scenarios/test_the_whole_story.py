@@ -20,7 +20,7 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
         f"<@{world.alice.id}> Needs you: Fix the login redirect. The agent is waiting for you. "
         "It last reported: “Waiting for a branch”. Reply here to go on.\n"
         "| Which branch should I use?\n"
-        "[Open in Coder] [Logs]"
+        "[Logs]"
     ]
 
     reply = await world.alice.replies(thread, "use main")
@@ -36,7 +36,7 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
         f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here "
         "if there is more to do. <https://github.com/acme/app/pull/12>\n"
         "| Done: the redirect keeps the query now.\n"
-        "[View pull request] [Open in Coder]"
+        "[View pull request]"
     ]
 
     await world.passes(seconds=5)
@@ -55,6 +55,5 @@ async def test_a_task_that_is_done_is_announced_once(world: World) -> None:
     await world.polls(times=3)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. "
-        "Reply here if there is more to do.\n[Open in Coder]"
+        f"<@{world.alice.id}> Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
     ]

@@ -102,7 +102,7 @@ async def test_pause_and_resume(world: World) -> None:
         ["Pausing *Fix the login*. A reply in its thread, or *Resume*, starts it again."],
         [
             "Paused: Fix the login. Alice paused it. The workspace is stopped. Nothing is lost. Reply here "
-            "and it goes on.\n[Resume] [Edit prompt] [Open in Coder]"
+            "and it goes on.\n[Resume] [Edit prompt]"
         ],
     )
     assert (task.status, world.alice.reads()) == (
@@ -111,7 +111,7 @@ async def test_pause_and_resume(world: World) -> None:
     )
     assert thread.new_messages() == [
         "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent.\n[Open in Coder]"
+        "agent."
     ]
 
 

@@ -42,7 +42,7 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
     assert task.inputs == ["carry on"]
     assert without_notices(thread) == [
         "Resumed: Fix the login. Alice resumed it. The workspace is up again. Reply here to talk to the "
-        "agent.\n[Open in Coder]"
+        "agent."
     ]
 
 

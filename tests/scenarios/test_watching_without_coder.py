@@ -44,8 +44,7 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
     assert away.startswith(f"Working: {TITLE}. Reading the code. :warning: {AWAY} Owner: alice.")
     assert AWAY not in await card(world, thread)
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
     ]
     assert (await world.bot.health())["coder"] == "ok"
 
@@ -114,8 +113,7 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: Wo
         await world.passes(seconds=10)
 
     assert thread.new_messages() == [
-        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do.\n"
-        "[Open in Coder]"
+        f"<@{world.alice.id}> Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
     ]
 
 

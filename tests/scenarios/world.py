@@ -68,7 +68,7 @@ class World:
         self.connections = connections
         self.settings = settings
         self.keys = Keys(slack.workspace.team_id)
-        self.reader = Reader(slack)
+        self.reader = Reader(slack, coder)
         self.errors: list[str] = []
         self._bot: Bot | None = None
         self._stack = contextlib.AsyncExitStack()

@@ -9,7 +9,7 @@ from taskwire_sandbox.coder import PuppetTask
 from tests.faults.actors import Actor, metadata, said_in
 from tests.faults.deployment import Deployment
 from tests.faults.points import Kind
-from tests.scenarios.reading import shown
+from tests.scenarios.reading import check_page, is_notice, shown
 
 # Shown to people if Redis does not answer in time.
 IN_DOUBT = answers.command_outcome_unknown()
@@ -104,7 +104,10 @@ class Flow:
 
     def said(self, actor: Actor) -> list[str]:
         """Return what the bot has said to everybody in an actor's channel during this run."""
-        return [shown(message) for message in self.messages(actor)]
+        said = self.messages(actor)
+        for notice in filter(is_notice, said):
+            check_page(notice, self._page(actor))
+        return [shown(message) for message in said]
 
     def messages(self, actor: Actor) -> list[Mapping[str, object]]:
         """Return the bot's messages in the actor's channel during this run."""
@@ -162,7 +165,10 @@ class Flow:
 
     def page(self, actor: Actor) -> str:
         """Return the link to the actor's task in Coder."""
-        return f"<{self.deployment.coder.url}/tasks/{actor.name}/{task_of(actor).id}>"
+        return f"<{self._page(actor)}>"
+
+    def _page(self, actor: Actor) -> str:
+        return f"{self.deployment.coder.url}/tasks/{actor.name}/{task_of(actor).id}"
 
 
 async def give_tasks(flow: Flow, actors: Sequence[Actor]) -> None:

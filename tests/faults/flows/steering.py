@@ -50,7 +50,7 @@ class Pausing(Steering):
         assert self.said(actor) == [
             f"Paused: {title_of(actor)}. {actor.name.capitalize()} paused it. The workspace is stopped. "
             "Nothing is lost. Reply here and it goes on.\n"
-            "[Resume] [Edit prompt] [Open in Coder]"
+            "[Resume] [Edit prompt]"
         ]
         assert self.card(actor) == self.card_of(
             actor,
@@ -97,7 +97,7 @@ class Resuming(Steering):
         assert self.new_builds(actor) == ["start"]
         assert self.said(actor) == [
             f"Resumed: {title_of(actor)}. {actor.name.capitalize()} resumed it. The workspace is up again. "
-            "Reply here to talk to the agent.\n[Open in Coder]"
+            "Reply here to talk to the agent."
         ]
         self.told_at_most(
             actor,

@@ -97,7 +97,7 @@ class Completing(Writing):
         """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Done: {title_of(actor)}. Opened PR {actor.turn}. Reply here if there is more "
-            f"to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)] [Open in Coder]"
+            f"to do. <https://example.com/pull/1>\n{excerpt}[View pull request (example.com)]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -123,7 +123,7 @@ class Failing(Telling):
         """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Failed: {title_of(actor)}. The agent says that it failed: “No luck with try "
-            f"{actor.turn}”. Reply here to tell the agent how to go on.\n[Open in Coder] [Logs]"
+            f"{actor.turn}”. Reply here to tell the agent how to go on.\n[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -163,7 +163,7 @@ class Needing(Writing):
         """The notice mentions the owner."""
         return (
             f"<@{actor.person}> Needs you: {title_of(actor)}. The agent is waiting for you. It last reported:"
-            f" “Question {actor.turn}”. Reply here to go on.\n{excerpt}[Open in Coder] [Logs]"
+            f" “Question {actor.turn}”. Reply here to go on.\n{excerpt}[Logs]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -205,7 +205,7 @@ class Breaking(Telling):
         )
 
     def _told(self, actor: Actor, what: str) -> str:
-        return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry] [Open in Coder]"
+        return f"<@{actor.person}> Broken: {title_of(actor)}. {what}\n[Retry]"
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task is broken."""
@@ -247,7 +247,7 @@ class PausedElsewhere(Telling):
     def _told(self, actor: Actor, why: str) -> str:
         return (
             f"Paused: {title_of(actor)}. {why} Nothing is lost. Reply here and it goes on.\n"
-            "[Resume] [Edit prompt] [Open in Coder]"
+            "[Resume] [Edit prompt]"
         )
 
     def shows(self, actor: Actor) -> str:
@@ -278,10 +278,7 @@ class ResumedElsewhere(Telling):
 
     def notice(self, actor: Actor) -> str:
         """The notice mentions nobody."""
-        return (
-            f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent.\n"
-            "[Open in Coder]"
-        )
+        return f"Resumed: {title_of(actor)}. The workspace is up again. Reply here to talk to the agent."
 
     def shows(self, actor: Actor) -> str:
         """The card says that the task is starting."""
