@@ -1,1 +1,1 @@
-"""Stories in the words of a user, on the real app: only the network's far side and the clock are replaced."""
+"""Stories in a user's words, told with the real app between stand-ins, with a clock that the test moves."""

@@ -1,4 +1,5 @@
-"""A store that goes back: a copy is kept of how it was, and the bot is led to another server that has it."""
+"""Data loss in stories: keep a copy of the store, and later connect the bot to a server that has only the
+copy."""
 
 import contextlib
 import shutil
@@ -15,29 +16,29 @@ from taskwire.redis import connection, embedded
 
 from .world import World
 
-# The bot looks now and then whether it has happened; here it does so all the time.
+# The bot checks for data loss only from time to time. Here it checks almost continuously.
 LOOK_SECONDS = 0.05
 
 
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bot notice at once."""
+    """Make the bot notice data loss at once."""
     monkeypatch.setattr(bot, "LOOK_SECONDS", LOOK_SECONDS)
     monkeypatch.setattr(worker, "DATA_LOSS_LOOK_SECONDS", 0.0)
 
 
 class StoreCopy:
-    """How a world's store was at one moment."""
+    """A copy of a world's store at one moment."""
 
     def __init__(self, world: World, directory: Path, stack: contextlib.AsyncExitStack) -> None:
         self._world = world
         self._store = directory / "store"
         self._copy = directory / "copy"
         self._stack = stack
-        # Whether the polls' numbers of the present stay, as if only what was seen had been lost.
+        # Whether the poll numbers survive, so that only observations are lost.
         self.keeps_numbers = False
 
     async def is_now(self) -> None:
-        """Keep a copy. The store writes everything down before it answers, so the copy is whole."""
+        """Make the copy. The store writes to disk before it answers, so the copy is complete."""
         key = self._world.keys.named("server")
         await self._world.until(
             lambda: self._world.connections.commands.exists(key), "the bot uses the store"
@@ -46,7 +47,7 @@ class StoreCopy:
         shutil.copytree(self._store, self._copy, ignore=leave_out, dirs_exist_ok=True)
 
     async def is_later(self) -> None:
-        """Wait until the store shows that it was used since the copy was made."""
+        """Wait until the store shows that it was used after the copy was made."""
         key = self._world.keys.named("server")
         now_ms = int(self._world.clock.stamp()) - 10_000
 
@@ -56,14 +57,14 @@ class StoreCopy:
         await self._world.until(is_used, "the bot uses the store")
 
     async def comes_back(self) -> None:
-        """Put another server in the store's place that has what the copy has, and let the bot catch up."""
+        """Replace the store by a server that has the copy, and let the bot catch up."""
         world = self._world
         await self._replace()
         await world.until(lambda: world.bot.caught_up is not None, "the bot has noticed")
         await self._caught_up()
 
     async def is_restored(self) -> None:
-        """Do the same while the bot is off: it remembers nothing itself."""
+        """Do the same while the bot is off, so that no process remembers anything."""
         await self._world.stops()
         await self._replace()
         await self._world.starts()
@@ -85,12 +86,12 @@ class StoreCopy:
     async def _caught_up(self) -> None:
         await self._world.until(lambda: self._world.bot.has_noted_gap, "the threads are to be read")
         await self._world.settles()
-        # The copy may hold that somebody is just looking at Coder's list.
+        # The copy may contain the lease of a running poll. Let it lapse.
         self._world.clock.passes(LEASE_MS / 1000)
         await self._world.polls()
         await self.goes_on()
 
     async def goes_on(self) -> None:
-        """Let pass what looking first takes in Slack's limits."""
+        """Let the time pass that looking before posting needs under Slack's limits."""
         for _ in range(3):
             await self._world.passes(seconds=4)

@@ -1,4 +1,4 @@
-"""Many tasks with their threads at once, and a second replica, for stories about Slack's limits."""
+"""Many tasks with threads, and a second replica, for stories about Slack's limits."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from .world import World
 async def start_tasks(
     world: World, tasks: int, channel: str = "general", prefix: str = ""
 ) -> list[PuppetTask]:
-    """Tasks of Alice's whose agents work, each with a thread in this channel, as if they had been there."""
+    """Add tasks of Alice with working agents. Each already has a link and a thread in this channel."""
     before = len(world.coder.tasks)
     world.coder.fill(tasks, "alice", prefix=prefix or channel)
     found = world.coder.tasks[before:]
@@ -51,7 +51,7 @@ async def _link(world: World, task: PuppetTask, channel: str) -> None:
 
 @contextlib.asynccontextmanager
 async def a_second_replica(world: World) -> AsyncIterator[Bot]:
-    """Another process's bot on the same store, with connections of its own."""
+    """Run a second bot on the same store, with its own connections, as another process would."""
     async with connection.open(world.connections.where) as connections:
         bot = running(world.settings, connections, clock=world.clock, has_timers=False)
         async with bot as replica:
@@ -61,12 +61,12 @@ async def a_second_replica(world: World) -> AsyncIterator[Bot]:
 
 
 def calls(world: World, method: str) -> list[Call]:
-    """Every call of a method, the oldest first."""
+    """Return every call of a method, the oldest first."""
     return [call for call in world.slack.calls if call.method == method]
 
 
 def heard(world: World) -> list[str]:
-    """What the bot has said in all threads since anybody last looked."""
+    """Return the bot's messages in all threads that were not read before. They count as read now."""
     channels = world.slack.workspace.channels
     roots = [(place, str(root["ts"])) for place in channels for root in world.slack.messages(place)]
     return [said for place, ts in roots for said in world.reader.new_in(place, ts)]

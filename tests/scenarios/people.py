@@ -1,4 +1,4 @@
-"""People and threads of a world, in the words of a story."""
+"""People and threads of a world, as stories speak of them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ CHANNEL = "general"
 
 
 class Person:
-    """Somebody who types, replies and clicks."""
+    """A person who types, replies and clicks."""
 
     def __init__(self, world: "World", user: str, name: str) -> None:
         self._world = world
@@ -26,7 +26,7 @@ class Person:
         self.name = name
 
     async def types(self, command: str, channel: str = CHANNEL, *, settles: bool = True) -> Answer:
-        """Type a slash command; what is shown at once comes back."""
+        """Type a slash command, and return its immediate answer."""
         word, _, text = command.partition(" ")
         answer = await self._world.slack.command(self.id, channel, word, text)
         if settles:
@@ -45,35 +45,35 @@ class Person:
         return Thread(self._world, place, str(new[0]["ts"]))
 
     def reads(self) -> list[str]:
-        """What only this person was shown since they last looked."""
+        """Return what only this person was shown since they last looked."""
         return self._world.reader.new_privately(self.id)
 
     def has_news(self) -> bool:
-        """Whether something is shown to this person alone that they have not read."""
+        """Return whether this person was shown something privately that they have not read."""
         return self._world.reader.has_news(self.id)
 
     def sees(self) -> str:
-        """What stands in the newest message that only this person sees, read or not."""
+        """Return the newest message that only this person sees, read or not."""
         return shown(self._world.slack.ephemerals(self.id)[-1].body)
 
     async def replies(self, thread: "Thread", text: str, files: tuple[Attachment, ...] = ()) -> str:
-        """Write in a thread; the message's ts comes back."""
+        """Write in a thread, and return the message's ts."""
         ts = await self._world.slack.post(self.id, thread.channel, text, thread.ts, files=files)
         await self._world.settles()
         return ts
 
     async def edits(self, thread: "Thread", ts: str, text: str) -> None:
-        """Change one's own message."""
+        """Edit the person's own message."""
         await self._world.slack.edit(self.id, thread.channel, ts, text)
         await self._world.settles()
 
     async def deletes(self, thread: "Thread", ts: str) -> None:
-        """Delete one's own message."""
+        """Delete the person's own message."""
         await self._world.slack.delete(self.id, thread.channel, ts)
         await self._world.settles()
 
     async def presses(self, label: str) -> None:
-        """Press the newest button of that label among what only this person sees."""
+        """Press the newest button with this label in the person's private messages."""
         for told in reversed(self._world.slack.ephemerals(self.id)):
             for button in buttons(told.body, label):
                 where = (told.channel, told.ts, button["action_id"], button.get("value", ""))
@@ -91,7 +91,7 @@ class Person:
         channel: str = CHANNEL,
         told: Mapping[str, object] | None = None,
     ) -> None:
-        """Press a button that no message has, as somebody may make it up; `told` is else in the payload."""
+        """Send an invented press of a button that no message has. `told` is added to the payload."""
         backend = self._world.slack.backend
         here, user = self._world.slack.workspace.channel(channel), self._world.slack.workspace.user(self.name)
         ts = backend.ids.ts()
@@ -103,28 +103,28 @@ class Person:
         payload |= {"trigger_id": trigger, "response_url": url, **(told or {})}
         await backend.courier.deliver_now(Delivery("interactive", "block_actions", payload))
         await self._world.settles()
-        # A question that nobody was asked cannot be replaced by its answer.
+        # The answer to an invented question cannot replace any message, so this complaint is expected.
         complaints = self._world.slack.complaints
         complaints[:] = [said for said in complaints if said != "response_url: message_not_found"]
 
     def dialog(self) -> str:
-        """What the dialog on top shows, and what stands in its fields; empty if none is open."""
+        """Return what the top dialog shows, with the values of its fields; empty if no dialog is open."""
         views = self._world.slack.views(self.id)
         return shown_dialog(view_payload(self._world.slack.backend, views[-1])) if views else ""
 
     async def chooses(self, field: str, value: str) -> None:
-        """Choose in a menu of the dialog on top that tells the bot at once."""
+        """Choose a value in a menu of the top dialog that reports it to the bot at once."""
         view = self._world.slack.views(self.id)[-1]
         answer = await self._world.slack.press(self.id, view, field, value)
         assert answer.ok, answer
         await self._world.settles()
 
     async def clears(self, field: str) -> None:
-        """Leave a field of the dialog on top empty."""
+        """Empty a field of the top dialog."""
         await self._world.slack.enter(self.id, self._world.slack.views(self.id)[-1], {field: None})
 
     async def submits(self, *, settles: bool = True, **values: str) -> dict[str, str]:
-        """Fill the dialog on top (`prompt="…"`) and send it off; what it complains of comes back."""
+        """Fill the top dialog (`prompt="…"`) and submit it. Return its errors."""
         view = self._world.slack.views(self.id)[-1]
         entered = {f"form.{name}": value for name, value in values.items()}
         submitted = await self._world.slack.submit(self.id, view, dict(entered))
@@ -134,11 +134,11 @@ class Person:
         return submitted.errors
 
     async def clicks(self, thread: "Thread", label: str) -> None:
-        """Press the newest button of that label in a thread."""
+        """Press the newest button with this label in a thread."""
         await self.clicks_at_once(thread, label)
 
     async def clicks_at_once(self, thread: "Thread", *labels: str) -> None:
-        """Press buttons one after the other, before the bot can take them away."""
+        """Press buttons at once, before the bot can remove them."""
         slack, buttons = self._world.slack, [thread.button(label) for label in labels]
         clicks = [slack.click(self.id, thread.channel, ts, name, value) for ts, name, value in buttons]
         await asyncio.gather(*clicks)
@@ -146,7 +146,7 @@ class Person:
 
 
 class Thread:
-    """A task's thread."""
+    """The thread of a task."""
 
     def __init__(self, world: "World", channel: str, ts: str) -> None:
         self._world = world
@@ -154,23 +154,23 @@ class Thread:
         self.ts = ts
 
     def new_messages(self) -> list[str]:
-        """What the bot has said here since anybody last looked."""
+        """Return the bot's messages in this thread that were not read before."""
         return self._world.reader.new_in(self.channel, self.ts)
 
     def all_messages(self) -> list[str]:
-        """What the thread shows now, without its card."""
+        """Return all messages of the thread except its card."""
         return [shown(message) for message in self._world.slack.thread(self.channel, self.ts)[1:]]
 
     def card(self) -> str:
-        """What the card shows now."""
+        """Return what the card shows now."""
         return shown(self._world.slack.message(self.channel, self.ts))
 
     def receipt(self, ts: str) -> list[str]:
-        """The reactions that a reply has."""
+        """Return the reactions on a reply."""
         return list(self._world.slack.reactions(self.channel, ts))
 
     def button(self, label: str) -> tuple[str, str, str]:
-        """The newest button of that label: its message, action and value."""
+        """Find the newest button with this label: its message, action and value."""
         messages = self._world.slack.thread(self.channel, self.ts)
         for message in reversed(messages):
             for element in buttons(message, label):
@@ -179,6 +179,6 @@ class Thread:
 
 
 def buttons(message: Json, label: str) -> list[Json]:
-    """The buttons of that label in one message."""
+    """Return the buttons with this label in a message."""
     rows = [block["elements"] for block in message.get("blocks") or [] if block["type"] == "actions"]
     return [element for row in rows for element in row if element["text"]["text"] == label]

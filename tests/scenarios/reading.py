@@ -1,4 +1,4 @@
-"""What people read of the bot's: messages as they see them, and which of them nobody has read yet."""
+"""What people read: the bot's messages as Slack shows them, and which of them nobody has read yet."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -10,7 +10,7 @@ Raw = Mapping[str, object]
 
 
 class Reader:
-    """Remembers what has been read."""
+    """Remembers which messages were read."""
 
     def __init__(self, slack: SlackSandbox, coder: CoderSandbox) -> None:
         self._slack = slack
@@ -19,7 +19,7 @@ class Reader:
         self._ephemerals_read = 0
 
     def new_in(self, channel: str, thread_ts: str) -> list[str]:
-        """The bot's messages of a thread that nobody has read yet; they are read now. The card is not one."""
+        """Return the bot's unread messages in a thread, without its card. They count as read now."""
         found = []
         thread = self._slack.thread(channel, thread_ts)
         for message in thread:
@@ -33,21 +33,21 @@ class Reader:
         return found
 
     def _page_of(self, message: Raw, card: Raw) -> str:
-        """The address of a thread's task; empty if Coder has it no more. A new card does not name it yet."""
+        """Return the address of a thread's task, or an empty text if the task is gone. A new card has no task id."""
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)
         return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""
 
     def is_unread(self, channel: str, message: Raw) -> bool:
-        """Whether nobody has read a message of the bot's yet."""
+        """Return whether a message of the bot is unread."""
         return bool(message.get("bot_id")) and (channel, str(message["ts"])) not in self._read
 
     def read_root(self, channel: str, ts: str) -> None:
-        """A card is read when its thread is opened."""
+        """Count a card as read because its thread was opened."""
         self._read.add((channel, ts))
 
     def new_roots(self) -> list[str]:
-        """The bot's messages outside threads that nobody has read yet; they are read now."""
+        """Return the bot's unread messages outside threads. They count as read now."""
         found = []
         for channel in self._slack.workspace.channels.values():
             for message in self._slack.messages(channel.id):
@@ -58,11 +58,11 @@ class Reader:
         return found
 
     def has_news(self, user: str) -> bool:
-        """Whether something only this person sees is unread."""
+        """Return whether something that only this person sees is unread."""
         return any((user, str(told.ts)) not in self._read for told in self._slack.ephemerals(user))
 
     def new_privately(self, user: str) -> list[str]:
-        """What only this person saw and has not read yet."""
+        """Return the unread messages that only this person sees. They count as read now."""
         found = []
         for ephemeral in self._slack.ephemerals(user):
             place = (user, str(ephemeral.ts))
@@ -72,7 +72,7 @@ class Reader:
         return found
 
     def unread(self) -> list[str]:
-        """Everything that the bot said and nobody read."""
+        """Return every message of the bot that nobody read."""
         left = [
             shown(message)
             for channel in self._slack.workspace.channels.values()
@@ -91,9 +91,9 @@ class Reader:
 
 
 def shown(message: Raw) -> str:
-    """A message as one reads it: its text, what an agent or a person wrote, its buttons, its files.
+    """Return a message as a person reads it: text, quotations, buttons and files.
 
-    The button that every notice of a task has is looked at here and left out.
+    The button to the task's page, which every notice has, is checked here and left out.
     """
     parts = [str(message.get("text", ""))]
     labels = []
@@ -154,7 +154,7 @@ def _about(message: Raw) -> Mapping[str, str]:
 
 
 def shown_dialog(view: Raw) -> str:
-    """A dialog as one reads it: its title, its words, and each field with what stands in it."""
+    """Return a dialog as a person reads it: its title, its text, and each field with its value."""
     title, submit = (cast("Raw", view[key] or {}).get("text", "") for key in ("title", "submit"))
     values = cast("Raw", cast("Raw", view["state"])["values"])
     lines = [f"[{title}]"]
@@ -176,7 +176,7 @@ def _label_of(block: Raw) -> str:
 
 
 def _entered(values: object) -> str:
-    """What stands in a field: what was typed, or the words of what was chosen."""
+    """Return the value of a field: what was typed, or the label of the chosen option."""
     entered = next(iter(cast("Mapping[str, Raw]", values or {}).values()), {})
     option = cast("Raw | None", entered.get("selected_option"))
     if option:

@@ -1,4 +1,4 @@
-"""A task that runs, and what its card shows, for stories about what becomes of tasks."""
+"""A working task and its card, for stories about what happens to tasks."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _DATE = re.compile(r"<!date\^\d+\^([^|]*)\|[^>]*>")
 
 
 async def a_task(world: World) -> tuple[Thread, PuppetTask]:
-    """A task of Alice's whose agent works, with its thread."""
+    """Create a task of Alice whose agent is working. Return its thread and the task."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     await world.polls()
@@ -27,18 +27,18 @@ async def a_task(world: World) -> tuple[Thread, PuppetTask]:
 
 
 async def card(world: World, thread: Thread) -> str:
-    """What the card shows once it has been brought up to date."""
+    """Return what the card shows after its next edit."""
     await world.passes(CARD_SECONDS)
     return timeless(thread.card())
 
 
 def timeless(text: str) -> str:
-    """A text with the form of its times instead of the times."""
+    """Replace each time in a text by its format."""
     return _DATE.sub(r"<\1>", text)
 
 
 async def next_list_shows(world: World, task: PuppetTask, **fields: object) -> None:
-    """Let Coder's next list show a task with other fields than it has."""
+    """Change fields of a task in Coder's next list only."""
     answer = json.loads(await world.bot.parts.deps.coder.list_tasks_raw())
     answer["tasks"] = [each | fields if each["id"] == task.id else each for each in answer["tasks"]]
     world.coder.misbehave("tasks.list", Fault("altered", answer=Answer(200, json.dumps(answer).encode())))

@@ -1,4 +1,4 @@
-"""What nobody heard is read whole and once, however Redis comes and goes, and over HTTP too."""
+"""A gap is noted completely and once, however often Redis goes away, and also in HTTP mode."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,18 +16,19 @@ MINUTE = 60.0
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    """A world whose bot does not look by itself whether it hears Slack."""
+    """Provide a world whose bot does not check by itself whether it hears Slack."""
     monkeypatch.setattr(bot, "LOOK_SECONDS", 3_600.0)
     monkeypatch.setattr(downtime, "RETRY_SECONDS", 0.01)
     async with new_world(tmp_path) as made:
-        # What was noted at the start, since nobody had ever listened, would be the same gap.
+        # At the start the bot noted a gap, because nobody had listened before. It would merge with the gaps
+        # of the tests.
         await made.connections.commands.delete(made.keys.named("gap"))
         yield made
 
 
 @pytest.fixture
 async def process(world: World) -> AsyncIterator[Downtime]:
-    """What a process of its own knows, which has just begun and missed nothing."""
+    """Provide the `Downtime` of a process that has just started and missed nothing."""
     parts = world.bot.parts
     made = Downtime(parts.backfill, parts.heartbeat, parts.metrics, world.clock.time)
     await parts.heartbeat.beat()
@@ -38,7 +39,7 @@ async def process(world: World) -> AsyncIterator[Downtime]:
 
 
 async def _breaks(world: World, *key: str) -> None:
-    """Let Redis refuse what reads this key."""
+    """Make Redis refuse to read this key."""
     redis, name = world.connections.commands, world.keys.named(*key)
     await redis.delete(name)
     await redis.hset(name, "of another", "type")
@@ -54,7 +55,7 @@ async def _refusals(world: World) -> int:
 
 
 async def _is_refused(world: World) -> None:
-    """Wait until something that reads such a key has been refused, from now on."""
+    """Wait until Redis refuses another read of such a key."""
     before = await _refusals(world)
 
     async def is_refused() -> bool:
@@ -64,7 +65,7 @@ async def _is_refused(world: World) -> None:
 
 
 async def _comes_back_later(world: World) -> None:
-    """Let Redis refuse to note a gap for ten minutes more."""
+    """Let Redis refuse to note a gap for ten more minutes."""
     await _is_refused(world)
     world.clock.passes(10 * MINUTE)
     await _mends(world, "gap")
@@ -75,7 +76,7 @@ async def _is_known(world: World, process: Downtime) -> None:
 
 
 async def _noted_since(world: World, process: Downtime) -> float:
-    """From when on what was missed is read, in seconds of the world's clock."""
+    """Return the time from which missed messages are read, in seconds of the world's clock."""
     await _is_known(world, process)
     noted = await world.connections.commands.get(world.keys.named("gap"))
     assert noted
@@ -83,7 +84,7 @@ async def _noted_since(world: World, process: Downtime) -> float:
 
 
 async def _has_come(world: World, process: Downtime) -> float:
-    """Let Slack come by HTTP; returns how often something has been read by then."""
+    """Let a request from Slack arrive over HTTP. Return the number of backfills so far."""
     process.reached()
     await process.beat()
     await _is_known(world, process)
@@ -100,7 +101,7 @@ def _readings(world: World) -> float:
 
 
 async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, process: Downtime) -> None:
-    """Redis came back for so long only that a second absence was seen to end."""
+    """A second absence ended while the first was still being noted. Reading begins at the earlier start."""
     await _breaks(world, "heartbeat")
     process.look()
     await _is_refused(world)
@@ -114,7 +115,7 @@ async def test_a_gap_is_read_though_a_shorter_one_is_being_noted(world: World, p
 
 
 async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: World, process: Downtime) -> None:
-    """What was said at its beginning is looked for too."""
+    """Reading begins when the absence began, not when Redis came back."""
     await _breaks(world, "gap")
     began = world.clock.time() - 2 * MINUTE
     process.look(int(2 * MINUTE * 1000))
@@ -126,7 +127,7 @@ async def test_a_gap_begins_when_it_began_however_long_redis_is_away(world: Worl
 async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
     world: World, process: Downtime
 ) -> None:
-    """As any other gap."""
+    """Reading begins when the silence began, as for any other gap."""
     await _has_come(world, process)
     began = world.clock.time()
     world.clock.passes(10 * MINUTE)
@@ -139,7 +140,7 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
 
 
 async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
-    """At the start, and not once more when the first request comes; what is silent since then is."""
+    """The start reads the outage, and the first request does not read it again. A later silence is read."""
     await process.beat()
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
@@ -157,7 +158,8 @@ async def test_an_outage_over_http_is_read_once(world: World, process: Downtime)
 
 
 async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, process: Downtime) -> None:
-    """A proxy led nowhere, then nobody ran: the start reads only the second of these."""
+    """A proxy failed first, and then no bot ran. The start reads the outage, and the first request reads the
+    silence."""
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
     await process.beat()

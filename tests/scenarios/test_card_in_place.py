@@ -1,4 +1,4 @@
-"""The card: edited in place at a pace, never re-posted; and what becomes of it when it cannot be edited."""
+"""The card is edited in place at a limited rate, and posted again only if it was deleted."""
 
 import json
 
@@ -14,7 +14,7 @@ from .world import World
 
 
 async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) -> None:
-    """It is posted once; everything else edits it."""
+    """The card is posted once. Everything later edits it."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -27,14 +27,14 @@ async def test_the_card_is_one_message_from_the_first_to_the_last(world: World) 
 
     posted = [call for call in world.slack.calls if call.method == "chat.postMessage"]
     assert [kind(call) for call in posted] == ["card", "completed", "paused", "gone"]
-    # The notice of the pause loses its buttons with the task.
+    # When the task is gone, the notice of the pause loses its buttons.
     paused = [str(m["ts"]) for m in world.slack.thread(thread.channel, thread.ts) if "Paused" in str(m)]
     assert {str(call.arguments["ts"]) for call in edits(world)} == {thread.ts, *paused[-1:]}
     assert len(thread.new_messages()) == 3
 
 
 async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) -> None:
-    """Posted before the task exists; the edit that binds it adds it."""
+    """The card is posted before the task exists. The first edit adds the task to its metadata."""
     _, task = await a_task(world)
     posted = next(call for call in world.slack.calls if call.method == "chat.postMessage")
     first, *_ = edits(world)
@@ -46,7 +46,7 @@ async def test_the_cards_metadata_gets_the_task_when_there_is_one(world: World) 
 
 
 async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
-    """One card is edited at most every three seconds; the newest state wins."""
+    """A card is edited at most every three seconds. Only the newest state is shown."""
     thread, task = await a_task(world)
     task.becomes("working", "Step 0")
     await world.polls()
@@ -64,7 +64,7 @@ async def test_changes_in_quick_succession_are_one_edit(world: World) -> None:
 
 
 async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
-    """Who is called hears it at once; the card keeps its pace, and what stood between is never shown."""
+    """The notice comes at once. The card keeps its rate of edits and skips the states in between."""
     thread, task = await a_task(world)
     before = len(edits(world))
     task.becomes("working", "Step 1")
@@ -81,7 +81,7 @@ async def test_a_final_phase_comes_with_the_next_edit(world: World) -> None:
 
 
 async def test_a_card_that_shows_nothing_new_is_not_edited(world: World) -> None:
-    """Looking costs Slack nothing."""
+    """Polls without changes cause no calls to Slack."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = len(edits(world))
@@ -107,7 +107,7 @@ async def test_a_card_that_could_not_be_edited_is_edited_later(world: World) -> 
 
 
 async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: World) -> None:
-    """Also if all is by now as it was before that edit, and nothing else seems to have been drawn."""
+    """This holds even if the card's content is the same again as before the edit of unknown outcome."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     before = thread.card()
@@ -125,7 +125,7 @@ async def test_a_card_is_drawn_again_after_an_edit_that_nobody_knows_of(world: W
 
 
 async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(world: World) -> None:
-    """Slack takes nothing in a thread without a root, so the task goes on in a new one."""
+    """Slack accepts no message in a thread without a root, so the task continues in a new thread."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.says("It is done.")
@@ -147,7 +147,7 @@ async def test_a_deleted_card_is_posted_anew_once_and_the_link_moves_with_it(wor
 
 
 async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_deleted(world: World) -> None:
-    """After a gap the new thread is read, and does not show what was written in the old one."""
+    """The backfill after a gap reads the new thread, which does not contain replies to the old one."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     delete(world, thread.ts)
@@ -167,7 +167,8 @@ async def test_a_reply_that_waits_since_before_the_card_moved_is_not_taken_for_d
 
 
 async def test_who_asks_in_a_thread_whose_card_was_deleted_is_answered_in_the_new_one(world: World) -> None:
-    """Also whether a reply was meant as a verb: the agent would not get it, and nobody would know."""
+    """The question about a mistyped verb is posted in the new thread. Otherwise nobody would know that the
+    agent did not get it."""
     thread, _ = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add("chat.postMessage", CallFault.SERVER_ERROR)
@@ -183,7 +184,7 @@ async def test_who_asks_in_a_thread_whose_card_was_deleted_is_answered_in_the_ne
 
 
 async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
-    """Nobody wants it there; the task itself is left alone, and can be attached again."""
+    """The second deletion shows that nobody wants the card. The task continues and can be attached again."""
     thread, task = await a_task(world)
     delete(world, thread.ts)
     task.becomes("working", "Step 1")
@@ -203,7 +204,7 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
 
 async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
-    """However long that takes: where it belongs is not known before the card could be posted anew."""
+    """The notice waits until the card could be posted again, because only then its thread is known."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     delete(world, thread.ts)
@@ -221,7 +222,8 @@ async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_ba
 
 
 async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(world: World) -> None:
-    """Slack says the same of it as of one without a root, and nobody would wait for it in vain."""
+    """Slack gives the same error for a thread without a root. The thread is closed, so that nobody waits in
+    vain."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     world.slack.faults.add(
@@ -241,34 +243,34 @@ async def test_a_thread_that_takes_nothing_though_its_card_is_there_is_closed(wo
 
 
 def is_in_thread(arguments: dict[str, object]) -> bool:
-    """Whether a call posts in a thread."""
+    """Return whether a call posts in a thread."""
     return bool(arguments.get("thread_ts"))
 
 
 def edits(world: World) -> list[Call]:
-    """Every edit of a message, the oldest first."""
+    """Return every edit of a message, the oldest first."""
     return [call for call in world.slack.calls if call.method == "chat.update"]
 
 
 def payload(call: Call) -> dict[str, str]:
-    """What a call's metadata says."""
+    """Return the event payload in a call's metadata."""
     metadata = call.arguments["metadata"]
     found = json.loads(metadata) if isinstance(metadata, str) else metadata
     return dict(found["event_payload"])
 
 
 def kind(call: Call) -> str:
-    """What kind of message a call posts."""
+    """Return the kind of message that a call posts."""
     return payload(call)["kind"]
 
 
 def delete(world: World, ts: str) -> None:
-    """Let an administrator of the workspace delete a message of the bot's."""
+    """Delete a message of the bot as an administrator of the workspace would."""
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), ts)
 
 
 def newest_card(world: World, thread: Thread) -> Thread:
-    """The thread of the card that was posted last."""
+    """Return the thread of the newest card."""
     ts = str(world.slack.messages(thread.channel)[-1]["ts"])
     world.reader.read_root(thread.channel, ts)
     return Thread(world, thread.channel, ts)

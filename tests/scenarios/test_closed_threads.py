@@ -1,4 +1,4 @@
-"""A thread that is closed to the bot: its owner hears of it once, and it misses nothing once it is open."""
+"""A thread that is closed to the bot: its owner is told once, and no notice is lost when it is open again."""
 
 from taskwire_sandbox.coder import PuppetTask
 from taskwire_sandbox.slack import CallFault
@@ -17,7 +17,7 @@ IT_GOES_ON = (
 
 
 def told_to_alice(world: World) -> list[str]:
-    """What the bot has written in Alice's direct messages since she last looked."""
+    """Return the bot's new messages in Alice's direct messages."""
     direct = world.slack.direct("alice").id
     told = [message for message in world.slack.messages(direct) if world.reader.is_unread(direct, message)]
     for message in told:
@@ -26,13 +26,13 @@ def told_to_alice(world: World) -> list[str]:
 
 
 def sentence(thread: Thread, task: PuppetTask, why: str) -> str:
-    """What the owner of a closed thread is told."""
+    """Return what the owner of a closed thread is told."""
     why = why.format(channel=f"<#{thread.channel}>")
     return f"I can't write in the thread of *{TITLE}* any more: {why}. {IT_GOES_ON.format(name=task.name)}"
 
 
 async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: World) -> None:
-    """However much the agent has to say; each notice is kept, and the card is tried once an hour."""
+    """The notices are kept, and the card is tried once an hour, however much the agent reports."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -51,7 +51,7 @@ async def test_an_archived_channel_is_left_alone_and_its_owner_told_once(world: 
 
 
 async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: World) -> None:
-    """By itself, and once; the card shows the present."""
+    """The missed notices are posted once, without any action, and the card shows the present."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -74,7 +74,7 @@ async def test_when_the_channel_is_back_the_thread_hears_what_it_missed(world: W
 
 
 async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(world: World) -> None:
-    """It heard nothing of it; whoever wrote it need not write it again."""
+    """The bot heard nothing while it was out, but people need not write their replies again."""
     thread, task = await a_task(world)
     await world.slack.leave(world.slack.bot_user_id, "general")
     task.becomes("complete", "Opened PR #12")
@@ -94,7 +94,8 @@ async def test_a_bot_that_is_invited_again_reads_what_was_written_meanwhile(worl
 
 
 async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next_notice(world: World) -> None:
-    """Slack's event may be lost; what was missed is told then."""
+    """Slack's event about the reopened channel may be lost. The next notice tries the channel, and missed
+    notices follow."""
     thread, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -114,7 +115,7 @@ async def test_a_thread_whose_channel_nobody_says_is_back_is_tried_with_the_next
 
 
 async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) -> None:
-    """As its owner was told; nothing more is tried in the old one."""
+    """Detach and attach work as the owner was told. The old channel is not tried again."""
     world.slack.add_channel("elsewhere", ["alice"])
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
@@ -136,7 +137,7 @@ async def test_a_task_of_a_closed_thread_moves_to_another_channel(world: World) 
 
 
 async def test_who_attaches_a_task_of_a_closed_thread_is_told_how(world: World) -> None:
-    """Its thread's address leads nowhere, or to where nothing is said any more."""
+    """The answer does not link to the old thread, because nothing is posted there any more."""
     world.slack.add_channel("elsewhere", ["alice"])
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
@@ -151,7 +152,7 @@ async def test_who_attaches_a_task_of_a_closed_thread_is_told_how(world: World) 
 
 
 async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
-    """The bot is still in it; its messages come as those of a private channel."""
+    """The bot is still a member. Its messages now come as those of a private channel."""
     thread, task = await a_task(world)
     world.slack.workspace.channel("general").kind = PRIVATE
 
@@ -166,7 +167,7 @@ async def test_a_channel_that_is_made_private_goes_on(world: World) -> None:
 
 
 async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: World) -> None:
-    """Slack says no more of it than that it is not there; the task can be found all the same."""
+    """Slack only says that the channel is not found. The task can still be found."""
     thread, task = await a_task(world)
     del world.slack.workspace.channels[thread.channel]
     task.becomes("complete", "Opened PR #12")
@@ -177,7 +178,7 @@ async def test_a_channel_that_is_deleted_ends_like_one_that_is_closed(world: Wor
 
 
 async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world: World) -> None:
-    """Nobody reads their direct messages any more."""
+    """Nobody reads the direct messages of a person who has left."""
     _, task = await a_task(world)
     world.slack.workspace.user("alice").deleted = True
     world.slack.workspace.channel("general").is_archived = True
@@ -190,7 +191,8 @@ async def test_an_owner_who_has_left_is_told_nothing_and_holds_nothing_up(world:
 
 
 async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: World) -> None:
-    """Its answer was lost, and then nobody could look: saying that nothing is there would be a guess."""
+    """The answer to the post was lost, and then the bot could not look. It must not say that no card is
+    there."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     await world.alice.types("/task create fix the login redirect")
@@ -213,7 +215,7 @@ async def test_a_card_that_may_stand_in_a_closed_channel_is_told_as_that(world: 
 async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_it_is_back(
     world: World,
 ) -> None:
-    """Its answer was lost, and in the same moment nobody could look any more."""
+    """The answer to the post was lost, and the bot was removed before it could look for the card."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -240,7 +242,8 @@ async def test_a_bot_that_is_removed_while_a_card_is_posted_anew_finds_it_when_i
 async def test_a_card_that_may_stand_anew_in_a_closed_channel_is_looked_for_when_it_is_open(
     world: World,
 ) -> None:
-    """Its answer was lost, and the bot removed before it could look; a second one would split the thread."""
+    """The bot looks for the card before it posts another one, because a second card would split the
+    thread."""
     thread, task = await a_task(world)
     slack_messages.remove(world.slack.backend, world.slack.workspace.channel("general"), thread.ts)
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)

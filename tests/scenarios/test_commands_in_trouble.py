@@ -1,4 +1,4 @@
-"""Commands while Coder, Slack or the store is away: a clear sentence, nothing lost, nothing twice."""
+"""Commands while Coder, Slack or the store is away: a clear sentence, nothing lost, nothing done twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ NOT_TAKEN = (
 
 @pytest.fixture
 async def frail(tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose store can be cut off."""
+    """Provide a world whose store can be cut off."""
     async with new_world(tmp_path, has_store_faults=True) as made:
         yield made
 
@@ -38,7 +38,7 @@ async def frail(tmp_path: Path) -> AsyncIterator[World]:
     ids=lambda fault: fault.name,
 )
 async def test_a_question_that_coder_does_not_answer(world: World, line: str, fault: faults.Fault) -> None:
-    """Whatever goes wrong over there, the person gets one sentence."""
+    """Whatever goes wrong in Coder, the person gets one sentence."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.coder.misbehave("*", fault, times=None)
 
@@ -48,7 +48,7 @@ async def test_a_question_that_coder_does_not_answer(world: World, line: str, fa
 
 
 async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
-    """A question ends with a sentence; a command waits and happens when Coder is quick again."""
+    """A query is answered with a sentence. A command waits, and is executed when Coder is fast again."""
     world.bot.parts.deps.coder.timeouts = CoderTimeouts(read=0.2)
     world.coder.misbehave("*", faults.hang(), times=None)
 
@@ -64,7 +64,7 @@ async def test_a_coder_that_is_too_slow_is_not_waited_for(world: World) -> None:
 
 
 async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -> None:
-    """A question is answered, a command goes on by itself when there is a token again."""
+    """A query is answered with a sentence. A command continues by itself when the token is accepted again."""
     token = faults.server_error("You are signed out or your session has expired.", 401)
     world.coder.misbehave("*", token, times=None)
 
@@ -88,7 +88,7 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
 
 
 async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
-    """It answered, and trying again in a minute would change nothing."""
+    """Coder did answer, and trying again in a minute would change nothing."""
     world.coder.misbehave("tasks.list", faults.server_error("Forbidden.", 403), times=None)
 
     await world.alice.types("/task list")
@@ -114,7 +114,7 @@ async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> N
 async def test_what_coder_refused_for_an_hour_is_not_called_away(
     world: World, fault: faults.Fault, told: str
 ) -> None:
-    """It did answer, and whoever asked should know whom to turn to."""
+    """Coder did answer, so the person is told who can help."""
     world.coder.misbehave("tasks.*", fault, times=None)
 
     await world.alice.types("/task pause loose")
@@ -126,7 +126,7 @@ async def test_what_coder_refused_for_an_hour_is_not_called_away(
 
 
 async def test_a_coder_without_tasks_is_named(world: World) -> None:
-    """It is neither away nor broken, wherever one asks."""
+    """Coder is then neither away nor broken. Every answer says so."""
     thread = await world.alice.runs("/task create fix it")
     world.coder.misbehave("tasks.*", faults.server_error("Route not found.", 404), times=None)
 
@@ -173,7 +173,7 @@ async def test_what_is_asked_while_coder_is_away_happens_when_it_is_back(
 
 
 async def test_a_hiccup_is_not_talked_about(world: World) -> None:
-    """It is over before anybody could have read of it."""
+    """A short failure is over before anybody could read about it."""
     world.coder.misbehave("*", faults.refused(), times=1)
 
     await world.alice.types("/task create fix it")
@@ -184,7 +184,7 @@ async def test_a_hiccup_is_not_talked_about(world: World) -> None:
 
 
 async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> None:
-    """Then the person is told, and nothing is left that would happen later."""
+    """Then the person is told, and nothing happens later."""
     async with world.coder.away():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -200,7 +200,7 @@ async def test_a_coder_that_stays_away_is_waited_for_an_hour(world: World) -> No
 
 
 async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: World) -> None:
-    """Things are done in the order in which they were asked for; each has its hour, and no more."""
+    """Commands are executed in the order in which they were typed. Each one waits an hour and no longer."""
     async with world.coder.away():
         await world.alice.types("/task create fix it")
         await world.passes(seconds=2)
@@ -222,7 +222,7 @@ async def test_whoever_asks_for_more_meanwhile_is_told_that_it_waits_too(world: 
 
 
 async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world: World) -> None:
-    """It says that the task is being created, and becomes its card in the end."""
+    """The card says that the task is being created. Later it becomes the task's card."""
     world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=5)
 
     thread = await world.alice.runs("/task create fix it")
@@ -236,7 +236,7 @@ async def test_a_card_waits_for_a_coder_that_went_away_after_it_was_posted(world
 
 
 async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World) -> None:
-    """The link ends, so that nothing is created when nobody expects it any more."""
+    """The link ends, so that no task is created when nobody expects it any more."""
     world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -258,7 +258,7 @@ async def test_a_card_whose_task_cannot_be_made_for_an_hour_says_so(world: World
     ids=lambda fault: fault.name,
 )
 async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fault) -> None:
-    """It was made; the bot finds it by its name."""
+    """The task exists, and the bot finds it by its name."""
     world.coder.misbehave("tasks.create", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -268,7 +268,7 @@ async def test_a_lost_answer_makes_no_second_task(world: World, fault: faults.Fa
 
 
 async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(world: World) -> None:
-    """An error that stays is the template's, most likely; the card says whom to ask."""
+    """A lasting error most likely comes from the template. The card says who can find out."""
     world.coder.misbehave("tasks.create", faults.server_error("Internal error creating task."), times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -286,7 +286,7 @@ async def test_a_server_that_fails_to_create_is_asked_for_a_quarter_of_an_hour(w
 
 
 async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(world: World) -> None:
-    """That it stayed away for long says nothing of the template."""
+    """A long outage says nothing about the template, so it does not count as the template's error."""
     world.coder.misbehave("tasks.create", faults.refused())
 
     thread = await world.alice.runs("/task create fix it")
@@ -302,7 +302,7 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
 
 
 async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
-    """Nobody is told that there is none before anybody could look."""
+    """The person is not told that the task was not created before the bot could look."""
     world.coder.misbehave("tasks.create", faults.cut_after())
     world.coder.misbehave("tasks.get", faults.refused())
 
@@ -319,7 +319,7 @@ async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world
 
 
 async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: World) -> None:
-    """Two ask for one name at once: one task, and a free name for the other."""
+    """Two people ask for one name at once. One gets it, and the other is offered a free name."""
 
     def takes_it(seen: Seen, phase: str) -> None:
         if (seen.route, phase) == ("tasks.create", "before") and not world.coder.tasks:
@@ -335,7 +335,7 @@ async def test_a_name_that_another_takes_in_between_is_said_on_the_card(world: W
 
 
 async def test_the_store_is_away(frail: World) -> None:
-    """Every command is answered; nothing was taken, so nothing happens later."""
+    """Every command is answered. Nothing was taken, so nothing happens later."""
     await frail.loses_its_store()
 
     for line in ("create fix it", "pause loose", "list", "status loose"):
@@ -353,7 +353,7 @@ async def test_the_store_is_away(frail: World) -> None:
 
 
 async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
-    """It may have been taken: the person is told to look, not to repeat."""
+    """The command may have been taken, so the person is told to look before repeating it."""
     assert frail.store is not None
     await frail.alice.runs("/task create fix that")
     await frail.passes(seconds=5)
@@ -372,7 +372,7 @@ async def test_a_store_that_does_not_answer_leaves_doubt(frail: World) -> None:
 
 
 async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> None:
-    """What was entered is not lost; the deletion's dialog says that nothing was done."""
+    """The entered text is not lost. The dialog for a deletion says that nothing was done."""
     frail.coder.add_task("alice", "older", name="loose")
     await frail.alice.types("/task delete loose")
     await frail.loses_its_store()
@@ -393,7 +393,7 @@ async def test_a_dialog_sent_off_without_a_store_stays_open(frail: World) -> Non
 
 
 async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
-    """The trigger was too old: nothing was done, and the person hears it."""
+    """The trigger had expired. Nothing was done, and the person is told."""
     world.slack.faults.add("views.open", CallFault.ERROR, error="expired_trigger_id")
 
     await world.alice.types("/task create")
@@ -404,7 +404,7 @@ async def test_a_dialog_that_slack_does_not_open_is_said(world: World) -> None:
 
 
 async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
-    """Its trigger names it."""
+    """The command is claimed by its trigger id."""
     world.slack.faults.add("/task", DeliveryFault.TWICE)
 
     await world.alice.runs("/task create fix it")
@@ -413,7 +413,7 @@ async def test_a_command_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> None:
-    """What follows is bounded; each is answered in the end."""
+    """The work after the ack is limited, but each query is answered in the end."""
     world.coder.misbehave("tasks.list", faults.late(0.05), times=None)
 
     answers = await asyncio.gather(
@@ -426,7 +426,7 @@ async def test_fifty_questions_do_not_slow_an_acknowledgement(world: World) -> N
 
 
 async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(world: World) -> None:
-    """Who we are is known from the start: nothing that comes in hangs on asking again."""
+    """The bot's identity is known from the start, so no command depends on asking for it again."""
     world.slack.faults.add("auth.test", CallFault.RATE_LIMITED, times=None)
 
     thread = await world.alice.runs("/task create fix it")
@@ -435,7 +435,8 @@ async def test_the_first_command_is_taken_though_slack_does_not_say_who_we_are(w
 
 
 async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: World) -> None:
-    """Its name makes a second try safe: nobody waits until the first could no longer land."""
+    """The task's name makes a second try safe, so nobody waits until the first try could no longer take
+    effect."""
     world.coder.misbehave("tasks.create", faults.server_error())
 
     thread = await world.alice.runs("/task create fix it")
@@ -446,9 +447,9 @@ async def test_a_creation_that_fails_without_a_word_is_tried_again_soon(world: W
 
 
 async def test_what_slack_brought_is_noted_when_redis_takes_notes_again(world: World) -> None:
-    """Or doctor would say that no command has ever come, since Redis was away in that moment."""
+    """Otherwise doctor would say that no command has ever come, because Redis was away at that moment."""
     await world.alice.types("/task help")
-    store, note = world.connections.commands, world.bot._note_heard  # noqa: SLF001 - a timer calls it, each ten seconds
+    store, note = world.connections.commands, world.bot._note_heard  # noqa: SLF001 - a timer calls it every ten seconds
     await store.config_set("min-replicas-to-write", 1)
     with pytest.raises(RedisError):
         await note()

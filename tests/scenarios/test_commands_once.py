@@ -1,4 +1,4 @@
-"""What Slack brings twice, what is not answered, or what two people do at once, happens once."""
+"""Deliveries that Slack repeats, lost answers and simultaneous actions take effect once."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from .world import POST_SECONDS, World
 
 @pytest.mark.parametrize("fault", [CallFault.DONE_THEN_CUT, CallFault.DONE_THEN_SERVER_ERROR])
 async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, fault: CallFault) -> None:
-    """The bot finds what it posted, and goes on from there."""
+    """The bot finds its own post and continues from there."""
     world.slack.faults.add("chat.postMessage", fault)
 
     thread = await world.alice.runs("/task create fix it")
@@ -23,7 +23,7 @@ async def test_a_card_whose_posting_was_not_answered_stands_once(world: World, f
 
 
 async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> None:
-    """Its view names it."""
+    """The form is claimed by the id of its view."""
     await world.alice.types("/task fix it")
     world.slack.faults.add("view_submission", DeliveryFault.TWICE)
 
@@ -34,7 +34,7 @@ async def test_a_form_that_slack_brings_twice_makes_one_task(world: World) -> No
 
 
 async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
-    """It is claimed by its moment and person."""
+    """The click is claimed by its time and person."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.types("/task create fix it")
@@ -48,7 +48,7 @@ async def test_a_click_that_slack_brings_twice_is_one(world: World) -> None:
 
 
 async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
-    """The quote stands once in the thread, and the agent has it once."""
+    """The thread has one quotation, and the agent gets the words once."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
@@ -62,7 +62,7 @@ async def test_words_that_were_not_answered_are_sent_once(world: World) -> None:
 
 
 async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> None:
-    """The other is told, and finds it in the list a moment later."""
+    """The other person is told, and finds the thread in the list a moment later."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -81,7 +81,7 @@ async def test_two_who_attach_one_task_at_once_make_one_thread(world: World) -> 
 
 
 async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> None:
-    """Filled with the present one; what is sent off replaces it."""
+    """The dialog has the present prompt. The submitted text replaces it."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -106,7 +106,7 @@ async def test_the_card_opens_the_dialog_for_a_paused_prompt(world: World) -> No
 
 
 async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
-    """Replies that have not reached the agent come back in the thread."""
+    """The texts of undelivered replies are given back in the thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -124,7 +124,7 @@ async def test_the_delete_dialog_counts_what_waits(world: World) -> None:
 
 
 async def test_a_list_resumes_what_is_paused(world: World) -> None:
-    """Its button acts as the card's does."""
+    """The button in the list does the same as the one on the card."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")

@@ -12,12 +12,12 @@ TOO_MANY = (
 async def _starts_three(world: World, who: Person) -> None:
     for number in range(3):
         await who.runs(f"/task create do {number}")
-        # A channel is posted to once a second.
+        # A channel gets at most one post a second.
         await world.passes(seconds=2)
 
 
 async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -> None:
-    """Whichever way they ask; what others start is not counted to them."""
+    """All ways to create a task count together. Other people's tasks do not count."""
     await world.restarts(create_limit=3)
     await _starts_three(world, world.alice)
     await world.passes(seconds=600)
@@ -32,7 +32,7 @@ async def test_a_person_starts_so_many_tasks_an_hour_and_no_more(world: World) -
 
 
 async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World) -> None:
-    """What was refused is not counted."""
+    """A refused creation is not counted."""
     await world.restarts(create_limit=3)
     for number in range(3):
         await world.alice.runs(f"/task create do {number}")
@@ -46,7 +46,7 @@ async def test_the_next_one_may_start_when_the_first_is_an_hour_old(world: World
 
 
 async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
-    """Nothing was made of it; what was made counts all the same."""
+    """Only tasks that were created count."""
     await world.restarts(create_limit=2)
     world.slack.add_channel("elsewhere", ["alice"], with_bot=False)
     await world.alice.types("/task create do nothing", "elsewhere")
@@ -68,7 +68,7 @@ async def test_what_coder_or_slack_refuses_is_not_counted(world: World) -> None:
 
 
 async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World) -> None:
-    """By command, form and button together."""
+    """Simultaneous commands are counted one by one."""
     await world.restarts(create_limit=3)
 
     for number in range(8):
@@ -82,7 +82,7 @@ async def test_of_many_at_once_no_more_are_made_than_one_may_start(world: World)
 
 
 async def test_administrators_have_no_limit(world: World) -> None:
-    """Nor has anybody where it is 0."""
+    """A limit of 0 means no limit for anybody."""
     await world.restarts(create_limit=1, admins=(world.alice.id,))
     await _starts_three(world, world.alice)
     await world.restarts(create_limit=0, admins=())

@@ -1,4 +1,5 @@
-"""`/task create`: from a line to a card, a task and a thread; and what is refused before anything is made."""
+"""`/task create`: from a typed line to a card, a task and a thread; and what is refused before anything is
+made."""
 
 import pytest
 
@@ -10,7 +11,7 @@ LONG = "word " * 7_999 + "words"
 
 
 async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: World) -> None:
-    """The prompt reaches Coder as it was typed, and the card says what was asked for."""
+    """The prompt reaches Coder as it was typed. The card says what was asked for."""
     thread = await world.alice.runs("/task create fix the login redirect")
 
     task = world.task("fix-the-login-redirect")
@@ -25,7 +26,7 @@ async def test_create_posts_a_card_and_starts_the_task_as_this_person(world: Wor
 
 @pytest.mark.parametrize("verb", ["create", "new", "run", "Create"])
 async def test_create_has_synonyms(world: World, verb: str) -> None:
-    """People say new and run, and phones begin with a capital."""
+    """People say new and run, and phones capitalize the first letter."""
     await world.alice.runs(f"/task {verb} fix it")
 
     assert [task.prompt for task in world.coder.tasks] == ["fix it"]
@@ -42,7 +43,7 @@ async def test_create_has_synonyms(world: World, verb: str) -> None:
     ],
 )
 async def test_create_takes_options_in_every_spelling(world: World, options: str) -> None:
-    """Either sign, quotes of any kind, and a phone's long dashes."""
+    """Either sign, any quotation marks and a phone's long dashes are understood."""
     other = world.coder.add_organization("other")
     fast = world.coder.new_preset("Fast", {"cpu": "8"})
     world.coder.add_template("big", display_name="Big ones", organization="other", presets=[fast])
@@ -104,7 +105,7 @@ async def test_create_takes_options_in_every_spelling(world: World, options: str
     ],
 )
 async def test_what_is_not_known_creates_nothing(world: World, line: str, says: str) -> None:
-    """The answer names what comes near, and only the one who typed sees it."""
+    """The answer names similar words, and only its author sees it."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
@@ -112,7 +113,7 @@ async def test_what_is_not_known_creates_nothing(world: World, line: str, says: 
 
 
 async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) -> None:
-    """A template's presets are names that nobody remembers."""
+    """Nobody remembers the names of a template's presets."""
     world.coder.add_template("big", presets=[world.coder.new_preset("Fast"), world.coder.new_preset("Slow")])
 
     await world.alice.types("/task create template=big preset=fsat fix it")
@@ -125,7 +126,7 @@ async def test_an_unknown_preset_is_answered_with_those_there_are(world: World) 
 
 
 async def test_among_several_templates_one_has_to_be_named(world: World) -> None:
-    """Where there is no default, nothing is guessed."""
+    """Without a default, no template is guessed."""
     world.coder.add_template("big")
 
     await world.alice.types("/task create fix it")
@@ -137,7 +138,7 @@ async def test_among_several_templates_one_has_to_be_named(world: World) -> None
 
 
 async def test_the_deployment_has_defaults(world: World) -> None:
-    """TASKWIRE_TEMPLATE and TASKWIRE_PRESET hold where nothing is named."""
+    """TASKWIRE_TEMPLATE and TASKWIRE_PRESET apply if the command names nothing else."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", presets=[world.coder.new_preset("Slow", is_default=True), fast])
     await world.restarts(template="big", preset="fast")
@@ -149,7 +150,7 @@ async def test_the_deployment_has_defaults(world: World) -> None:
 
 
 async def test_a_default_that_is_gone_is_said(world: World) -> None:
-    """The person did not name it, so the sentence does not blame them."""
+    """The person did not name the template, so the sentence does not blame them."""
     await world.restarts(template="old")
 
     await world.alice.types("/task create fix it")
@@ -172,7 +173,7 @@ async def test_a_default_that_is_gone_is_said(world: World) -> None:
     ],
 )
 async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prompt: str, name: str) -> None:
-    """Coder's names are ASCII; the title keeps the person's own words."""
+    """Coder's names are ASCII. The title keeps the person's own words."""
     thread = await world.alice.runs(f"/task create {prompt}")
 
     task = world.coder.tasks[0]
@@ -183,14 +184,14 @@ async def test_a_name_is_made_of_what_latin_letters_there_are(world: World, prom
 
 
 async def test_a_very_long_prompt_arrives_whole(world: World) -> None:
-    """40,000 characters: the agent gets all of them, the card shows the beginning."""
+    """The agent gets all 40,000 characters. The card shows the beginning."""
     await world.alice.runs(f"/task create {LONG}")
 
     assert world.coder.tasks[0].prompt == LONG
 
 
 async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) -> None:
-    """Nothing is posted, and what is offered is really free."""
+    """Nothing is posted, and the offered name is free."""
     world.coder.add_task("alice", "older", name="fix")
     world.coder.add_task("alice", "older still", name="fix-2")
 
@@ -202,7 +203,7 @@ async def test_a_name_that_is_taken_is_answered_with_a_free_one(world: World) ->
 
 
 async def test_options_behind_the_prompt_are_read_and_named(world: World) -> None:
-    """Nobody has to know that they come first; who meant them as text is told how to say so."""
+    """People need not know that options come first. The answer says how to keep them as text."""
     thread = await world.alice.runs("/task create fix it name=renamer")
 
     assert world.task("renamer").prompt == "fix it"
@@ -218,7 +219,7 @@ async def test_options_behind_the_prompt_are_read_and_named(world: World) -> Non
 
 
 async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(world: World) -> None:
-    """The refusal says how it stays text."""
+    """The refusal says how to keep it as text."""
     await world.alice.types("/task create explain template=nope")
 
     assert len(world.coder.tasks) == 0
@@ -229,7 +230,7 @@ async def test_an_option_behind_the_prompt_that_does_not_exist_creates_nothing(w
 
 
 async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
-    """A second asking may be a slip; the button makes the second task, and it makes one."""
+    """A repetition may be a mistake. The button creates the second task, and only one."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
 
@@ -247,7 +248,7 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
 
 
 async def test_a_question_that_is_too_old_says_so(world: World) -> None:
-    """What was asked for is not kept for ever."""
+    """What was asked for is kept only for a limited time."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()
@@ -262,7 +263,7 @@ async def test_a_question_that_is_too_old_says_so(world: World) -> None:
 
 
 async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
-    """Another person, another name, other words, or two minutes later."""
+    """Another person, another name, other words or two minutes make a difference."""
     await world.alice.runs("/task create fix it")
     await world.passes(seconds=5)
     await world.alice.runs("/task create name=other fix it")
@@ -277,7 +278,7 @@ async def test_what_is_not_the_same_is_not_asked_about(world: World) -> None:
 
 
 async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
-    """Only what was created counts."""
+    """Only created tasks count as a first time."""
     world.coder.settings.lacks_agent_license = True
     thread = await world.alice.runs("/task create fix it")
     assert thread.card().startswith("Not created: fix it.")
@@ -290,7 +291,7 @@ async def test_a_failed_creation_may_be_repeated_at_once(world: World) -> None:
 
 
 async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -> None:
-    """The card says why, whoever asked is told, and the thread leads nowhere."""
+    """The card and a private answer give the reason. Replies in the thread reach nobody."""
     world.coder.settings.lacks_agent_license = True
 
     thread = await world.alice.runs("/task create fix it")
@@ -314,7 +315,7 @@ async def test_a_template_that_coder_refuses_is_said_on_the_card(world: World) -
 
 
 async def test_missing_parameters_are_named(world: World) -> None:
-    """A template that needs a value which only a preset can give."""
+    """The template needs a value that only a preset can give."""
     world.coder.add_template("needy", parameters=[Parameter("repo", is_required=True)])
 
     await world.alice.runs("/task create template=needy fix it")
@@ -326,7 +327,7 @@ async def test_missing_parameters_are_named(world: World) -> None:
 
 
 async def test_a_version_that_was_archived_meanwhile_is_told_at_once(world: World) -> None:
-    """Coder answers with a failure of its own, and no second try makes it better."""
+    """Coder answers with an unusual error, and a second try would change nothing."""
     old = world.coder.add_template("old")
     old.active.is_archived = True
 
@@ -361,7 +362,7 @@ async def test_a_channel_without_the_bot_gets_nothing(world: World) -> None:
 
 
 async def test_a_task_can_live_in_the_direct_messages_with_the_bot(world: World) -> None:
-    """Its card stands there, and a reply in its thread reaches the agent."""
+    """The card is in the direct messages, and a reply in its thread reaches the agent."""
     here = world.slack.direct("alice").id
 
     thread = await world.alice.runs("/task create fix it", here)

@@ -1,4 +1,4 @@
-"""An input that a stopped process may have delivered a second time: looked for, and told."""
+"""A stopped process may have delivered an input a second time. The bot looks for that and reports it."""
 
 from taskwire.domain import reconcile
 from taskwire.domain.ids import TaskId, Ts
@@ -11,7 +11,8 @@ from .people import Thread
 from .waiting import a_waiting_agent
 from .world import World
 
-# Twice the time-out and the margin, and the longest lease.
+# Seconds after which nothing can take effect any more: twice the timeout and the margin, plus the longest
+# lease.
 LANDED = 191
 INTERRUPTED = "I was interrupted while delivering this, and {} Tell it if that matters.\n> use main"
 TWICE = INTERRUPTED.format("the agent got it twice.")
@@ -19,7 +20,7 @@ MAYBE = INTERRUPTED.format("the log that would show it is gone: the agent may ha
 
 
 async def delivered(world: World) -> tuple[Thread, PuppetTask, Batch]:
-    """A reply that the agent has, and what the end of a lost turn leaves to look after it."""
+    """Deliver a reply, and return the job that a lost lease leaves behind to look for a second copy."""
     thread, task = await a_waiting_agent(world)
     deps = world.bot.parts.deps
     logs = await deps.coder.get_logs(task.id)
@@ -32,14 +33,14 @@ async def delivered(world: World) -> tuple[Thread, PuppetTask, Batch]:
 
 
 async def looks(world: World, tidying: Batch) -> None:
-    """Let it be looked after, at once and when nothing can land any more."""
+    """Run the job: it looks at once, and again when nothing can take effect any more."""
     await world.bot.parts.deps.queue.write(tidying)
     await world.settles()
     await world.passes(LANDED)
 
 
 async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
-    """Nothing happened that anybody has to know."""
+    """One copy is as it should be, so nothing is said."""
     thread, task, tidying = await delivered(world)
 
     await looks(world, tidying)
@@ -49,7 +50,7 @@ async def test_what_the_agent_has_once_is_not_spoken_of(world: World) -> None:
 
 
 async def test_what_the_agent_has_twice_is_told(world: World) -> None:
-    """Nobody can take it back; its author can say so."""
+    """A second input cannot be taken back, but the author can tell the agent."""
     thread, task, tidying = await delivered(world)
     task.becomes("idle")
     task.hears("use main")
@@ -60,7 +61,7 @@ async def test_what_the_agent_has_twice_is_told(world: World) -> None:
 
 
 async def test_what_nothing_shows_any_more_is_told_as_that(world: World) -> None:
-    """The workspace was stopped and started since: the log that could tell is gone."""
+    """The workspace was restarted, so the log that could show a second copy is gone."""
     thread, task, tidying = await delivered(world)
     task.pause()
     task.resume()

@@ -1,4 +1,4 @@
-"""Dialogs that come back as something else, or again: signed, and with what was never in them."""
+"""Signed dialog submissions with changed content, or sent again."""
 
 import copy
 import json
@@ -29,7 +29,8 @@ async def _sends(
 @pytest.mark.parametrize("place", ["there", "where they are", "nowhere"])
 @pytest.mark.parametrize("dialog", ["delete", "edit"])
 async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: str, place: str) -> None:
-    """Whatever it says of where it was opened; who may not see the task learns nothing of it."""
+    """It does not matter where the dialog claims to be opened. A person who may not see the task learns
+    nothing."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     task = world.task("the-secret-plan")
@@ -49,7 +50,7 @@ async def test_a_dialog_about_anothers_task_does_nothing(world: World, dialog: s
 
 
 async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
-    """With the same letters, and with other words under the id of the first."""
+    """Neither an identical copy nor one with another text creates a second task."""
     await world.alice.types("/task create")
     await world.alice.submits(prompt="fix it")
     sent = next(each for each in reversed(world.slack.deliveries) if each.name == "view_submission")
@@ -66,7 +67,7 @@ async def test_a_dialog_that_comes_again_creates_one_task(world: World) -> None:
 
 
 async def test_an_answer_goes_to_no_address_of_anothers(world: World) -> None:
-    """Whoever changes it where it comes back gets their answer in the channel all the same."""
+    """If the address was changed, the person still gets the answer in the channel."""
     here = world.slack.workspace.channel("general").id
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

@@ -1,4 +1,5 @@
-"""Ends: whatever stays away, never gets ready or is gone, each thing comes to a known state, told once."""
+"""Everything ends in a known state that is told once, even if something stays away, never gets ready or is
+gone."""
 
 from taskwire_sandbox.coder import faults
 from taskwire_sandbox.slack import CallFault
@@ -13,7 +14,7 @@ DONE = f"Done: {TITLE}. Opened PR #12. Reply here if there is more to do."
 
 
 async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(world: World) -> None:
-    """What happened meanwhile is told in its order, and the card shows the present."""
+    """The notices come in order when Slack is back, and the card shows the present."""
     thread, task = await a_task(world)
     for method in ("chat.postMessage", "chat.update", "conversations.replies", "conversations.history"):
         world.slack.faults.add(method, CallFault.SERVER_ERROR, times=None)
@@ -37,7 +38,7 @@ async def test_slack_away_for_an_hour_delays_what_is_told_and_doubles_nothing(wo
 
 
 async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(world: World) -> None:
-    """Coder is asked every half a minute at most, and then no more."""
+    """Coder is asked at most every half minute, and then not at all."""
     thread, task = await a_task(world)
     task.status_is("pending")
     await world.polls()
@@ -61,7 +62,7 @@ async def test_a_task_that_never_gets_ready_gives_its_replies_back_after_a_day(w
 
 
 async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World) -> None:
-    """What they may do is looked at when it happens; those behind them do not wait for it."""
+    """Rights are checked when the reply is due. Replies of others do not wait for it."""
     world.person("carol", roles=("owner",))
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
@@ -74,13 +75,13 @@ async def test_a_reply_of_somebody_who_has_left_slack_goes_nowhere(world: World)
     assert task.inputs == []
     assert thread.receipt(reply) == []
     assert (await world.jobs()) == {}
-    # In truth Slack shows it to nobody.
+    # The real Slack would show it to nobody.
     assert len(world.alice.reads()) == 1
     thread.new_messages()
 
 
 async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) -> None:
-    """Privately, with what to do; the task goes on."""
+    """The author is told privately what to do. The task continues."""
     thread, task = await a_busy_agent(world)
     world.coder.suspend("alice")
     await world.forgets()
@@ -97,7 +98,7 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
 
 
 async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
-    """Somebody did not want it there; the next one comes all the same."""
+    """Somebody did not want it there. The next notice still comes."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()
@@ -113,7 +114,7 @@ async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
 
 
 async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: World) -> None:
-    """Neither in the list nor at the agent; its mark went with it."""
+    """The reply leaves the queue, and the agent never gets it."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=3)
@@ -126,7 +127,7 @@ async def test_a_reply_that_is_deleted_while_it_waits_leaves_nothing(world: Worl
 
 
 async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world: World) -> None:
-    """It is not promised; asked again it is answered."""
+    """A query is not promised. The person can ask again."""
     _, task = await a_waiting_agent(world)
     await world.alice.types("/task status fix-the-login", settles=False)
 
@@ -142,7 +143,7 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
 
 
 async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
-    """Days may lie in between, and others may have asked for other things."""
+    """Days may have passed, and others may have asked for other things."""
     thread, task = await a_task(world)
     await world.forgets()
     world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")
@@ -160,7 +161,7 @@ async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
 
 
 async def test_a_pause_that_is_given_up_may_have_happened_and_that_is_said(world: World) -> None:
-    """Its answer was lost, and Coder could not be asked for a day."""
+    """The answer was lost, and Coder could not be asked for a day."""
     thread, task = await a_task(world)
     world.coder.misbehave("tasks.pause", faults.cut_after())
     await world.alice.replies(thread, "!pause")

@@ -1,4 +1,4 @@
-"""What the agent wrote, in the notice that says it has stopped: readable, once, and harmless."""
+"""The notice about a stopped agent has an excerpt of what the agent wrote: readable, once, and harmless."""
 
 from taskwire_sandbox.coder.faults import Fault, bad_gateway
 from taskwire_sandbox.coder.steps import BuildPlan
@@ -12,7 +12,7 @@ SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 
 
 async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> None:
-    """What was told once is not told again, and it comes in the notice itself."""
+    """No text is told twice, and the excerpt is part of the notice."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.says("The bug is in auth.py.")
@@ -35,7 +35,7 @@ async def test_each_excerpt_begins_where_the_last_one_ended(world: World) -> Non
 
 
 async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
-    """No padding, no boxes, no wrapped lines; code stays code."""
+    """Padding, boxes and line wraps are removed. Code stays code."""
     thread, task = await a_task(world)
     task.says(
         "The redirect loses its query because the handler builds the address from the path alone and "
@@ -56,7 +56,8 @@ async def test_an_excerpt_is_what_a_person_wants_to_read(world: World) -> None:
 
 
 async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world: World) -> None:
-    """The end is what matters; the file has all of it, however Slack answers."""
+    """The notice shows the end, which matters most. The file is shared once, even if Slack's answer
+    is lost."""
     thread, task = await a_task(world)
     task.says("\n\n".join(f"Step {number} is done." for number in range(200)))
     task.becomes("complete", "All done")
@@ -77,7 +78,7 @@ async def test_a_long_excerpt_shows_its_end_and_comes_whole_as_a_file_once(world
 
 
 async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(world: World) -> None:
-    """Neither in the notice nor in the file, the card or the report."""
+    """This holds for the notice, the file, the card and the report."""
     thread, task = await a_task(world)
     own = [world.settings.slack_bot_token, world.settings.coder_session_token]
     secrets = [SECRET, *(token.get_secret_value() for token in own)]
@@ -101,7 +102,7 @@ async def test_nothing_that_the_agent_writes_calls_anybody_or_shows_a_secret(wor
 
 
 async def test_a_snapshot_is_no_news(world: World) -> None:
-    """Paused before anybody looked: the end is told, what the snapshot holds is not taken for new."""
+    """The task was paused before a poll saw its end. The end is told, but a snapshot's text is not new."""
     thread, task = await a_task(world)
     task.says("I wrote a test.")
     task.becomes("complete", "Tested it")
@@ -117,7 +118,7 @@ async def test_a_snapshot_is_no_news(world: World) -> None:
 
 
 async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(world: World) -> None:
-    """An attached task tells what comes from then on."""
+    """An attached task tells only what its agent writes later."""
     task = world.coder.add_task("alice", "tidy the docs")
     await world.passes(seconds=60)
     task.says("All of this is old.")
@@ -134,7 +135,7 @@ async def test_what_was_written_before_a_task_got_its_thread_is_not_news_in_it(w
 
 
 async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) -> None:
-    """What it wrote comes with the next one."""
+    """The next notice has what the agent wrote."""
     thread, task = await a_task(world)
     task.says("I read the code.")
     task.becomes("complete", "Found it")
@@ -155,7 +156,7 @@ async def test_an_agent_that_does_not_answer_holds_up_no_notice(world: World) ->
 
 
 async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
-    """Nonsense in place of the log: the notice is told without it."""
+    """The notice is posted without an excerpt."""
     thread, task = await a_task(world)
     task.becomes("complete", "Found it")
     world.coder.misbehave("tasks.logs", Fault("nonsense", answer=Answer(200, b"<html>Bad gateway</html>")))
@@ -167,7 +168,7 @@ async def test_a_log_of_another_kind_breaks_no_notice(world: World) -> None:
 
 
 async def test_a_build_log_calls_nobody_and_shows_no_secret_either(world: World) -> None:
-    """What a template's author printed is as foreign as what an agent writes."""
+    """A template's output is as untrusted as an agent's text."""
     world.coder.template.plan = BuildPlan(error=f"<!channel> {SECRET}", build_log=(f"@here {SECRET}",))
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()

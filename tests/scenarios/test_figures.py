@@ -1,4 +1,4 @@
-"""The figures of /metrics: each moves when what it counts has happened."""
+"""The metrics: each one changes when the event that it counts has happened."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _ROW = re.compile(r"^taskwire_(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
 class Figures:
-    """What /metrics says, by name and the values of its labels."""
+    """The content of /metrics, by name and label values."""
 
     def __init__(self, text: str) -> None:
         self._rows = {
@@ -33,19 +33,19 @@ class Figures:
         }
 
     def __call__(self, name: str, *labels: str) -> float:
-        """One figure; 0 before it was ever counted."""
+        """Return one value, or 0 if it is not there."""
         return self._rows.get((name, frozenset(labels)), 0.0)
 
 
 async def look(world: World) -> Figures:
-    """Scrape the running bot, as Prometheus does."""
+    """Request /metrics, as Prometheus does."""
     address = f"http://127.0.0.1:{world.bot.port}/metrics"
     async with aiohttp.ClientSession() as session, session.get(address) as answer:
         return Figures(await answer.text())
 
 
 async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> None:
-    """A delivery that Slack repeats is told from a new one; the socket's age is known."""
+    """A repeated delivery is counted as a duplicate. The socket's age is known."""
     thread, _ = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 
@@ -63,14 +63,14 @@ async def test_what_comes_in_is_counted_with_its_age_and_once(world: World) -> N
 
 
 async def test_no_library_sets_the_level_of_our_own_log(world: World) -> None:
-    """Bolt gives its own level to the log that bears its app's name."""
+    """Bolt sets its level on the logger with the app's name, which must not be ours."""
     await world.alice.runs("/task create fix the login")
 
     assert logging.getLogger("taskwire").level == logging.NOTSET
 
 
 async def test_what_was_missed_is_counted(world: World) -> None:
-    """A reading of the threads after a start finds what nobody heard."""
+    """Backfill counts the messages that it finds."""
     thread, _ = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -82,7 +82,7 @@ async def test_what_was_missed_is_counted(world: World) -> None:
 
 
 async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World) -> None:
-    """What was found is told from what was not."""
+    """Outcomes found to be done and not done are counted separately."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
@@ -105,7 +105,7 @@ async def test_attempts_and_what_became_of_lost_answers_are_counted(world: World
 
 
 async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
-    """A failure is not the account's trouble, and neither is what waits for a busy agent."""
+    """Failures, a refused account and a busy agent are counted separately."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     world.coder.misbehave("tasks.get", server_error())
@@ -130,7 +130,7 @@ async def test_what_has_to_be_repeated_is_counted_by_why(world: World) -> None:
 
 
 async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
-    """A card is edited every three seconds at most; that is no failure."""
+    """A card is edited at most every three seconds. Waiting for that is no failure."""
     thread, task = await a_waiting_agent(world)
     for state in ("working", "failed"):
         task.becomes(state)
@@ -144,7 +144,7 @@ async def test_what_waits_for_a_place_at_slack_is_counted(world: World) -> None:
 
 
 async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
-    """Until the operator has dealt with it."""
+    """A dead letter counts as kept until the operator has dealt with it."""
     _, task = await a_task(world)
     await world.slack.archive("alice", "general")
     task.becomes("complete", "Opened PR #12")
@@ -165,7 +165,8 @@ async def test_what_is_given_up_is_counted_and_kept(world: World) -> None:
 
 
 async def test_turns_that_change_hands_are_counted(world: World) -> None:
-    """One takes longer than its lease: it is taken over, and then its own end is refused."""
+    """A job takes longer than its lease. Another worker takes the queue over, and completing the first lease
+    is refused."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.get", late(0.5))
     asked = len(world.coder.requests)
@@ -203,7 +204,7 @@ async def test_a_copy_that_is_taken_back_is_counted(world: World) -> None:
 
 
 async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
-    """Whoever waits for it waits with the work."""
+    """Jobs wait while the store is away."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
         lost = Figures("")

@@ -1,4 +1,4 @@
-"""The form for a new task: opens at once, fills when Coder has answered, and creates what was entered."""
+"""The form for a new task opens at once, is filled when Coder has answered, and creates what was entered."""
 
 import asyncio
 
@@ -19,13 +19,13 @@ FORM = (
 
 
 def form(world: World, prompt: str = "", name: str = "", channel: str = "general") -> str:
-    """The form as it stands with one template."""
+    """Return the form as it is with one template."""
     place = world.slack.workspace.channel(channel).id if channel else ""
     return FORM.format(template="Tasks on Docker", prompt=prompt, name=name, channel=place)
 
 
 async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
-    """What is entered there is created here."""
+    """The entered task is created in this channel."""
     await world.alice.types("/task create")
 
     assert world.alice.dialog() == form(world)
@@ -46,7 +46,7 @@ async def test_create_without_a_prompt_opens_the_form(world: World) -> None:
     ],
 )
 async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: str) -> None:
-    """Text that begins with no verb stands in the form; nothing is made before it is sent off."""
+    """Text that begins with no verb is put into the form. Nothing is created before it is submitted."""
     await world.alice.types(f"/task {line}")
 
     name = "my-fix" if "name=" in line else ""
@@ -55,7 +55,7 @@ async def test_a_stray_sentence_starts_nothing(world: World, line: str, prompt: 
 
 
 async def test_the_form_opens_before_coder_answers(world: World) -> None:
-    """A trigger lives three seconds: something is shown at once, and filled later."""
+    """A trigger lives for three seconds, so a dialog is shown at once and filled later."""
     world.coder.misbehave("templates.*", faults.late(0.3))
     typing = asyncio.ensure_future(world.alice.types("/task create"))
 
@@ -67,7 +67,7 @@ async def test_the_form_opens_before_coder_answers(world: World) -> None:
 
 
 async def test_another_template_brings_its_presets(world: World) -> None:
-    """What was entered so far stays."""
+    """Entered text stays."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     big = world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -89,7 +89,7 @@ async def test_another_template_brings_its_presets(world: World) -> None:
 
 
 async def test_presets_that_did_not_come_leave_the_default(world: World) -> None:
-    """Another template was chosen while Coder was away: nothing is guessed from what still stands there."""
+    """Coder was away when another template was chosen. The old template's preset is not used."""
     slow, fast = world.coder.new_preset("Slow", is_default=True), world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[slow, fast])
     await world.restarts(template="tasks-docker")
@@ -105,7 +105,7 @@ async def test_presets_that_did_not_come_leave_the_default(world: World) -> None
 
 
 async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: World) -> None:
-    """It is open already, and asks for the presets of the template that they choose."""
+    """The form is open already, and asks for the presets of another template."""
     preset = world.coder.new_preset("Secret preset", is_default=True)
     world.coder.add_template("big", display_name="Big ones", presets=[preset])
     await world.restarts(template="tasks-docker")
@@ -121,7 +121,7 @@ async def test_a_form_tells_nothing_more_to_who_may_not_create_any_more(world: W
 
 
 async def test_a_preset_can_be_left_out(world: World) -> None:
-    """An empty field means none, also where the template has a default."""
+    """An empty field means no preset, even if the template has a default."""
     presets = [world.coder.new_preset("Slow", is_default=True)]
     world.coder.add_template("big", display_name="Big ones", presets=presets)
     await world.restarts(template="big")
@@ -138,7 +138,7 @@ async def test_a_preset_can_be_left_out(world: World) -> None:
 
 
 async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> None:
-    """And what was named wrongly is said there."""
+    """Wrong options are named in the form."""
     fast = world.coder.new_preset("Fast")
     world.coder.add_template("big", display_name="Big ones", presets=[fast])
     await world.alice.types("/task create template=big preset=fast")
@@ -153,7 +153,7 @@ async def test_what_was_typed_as_options_stands_in_the_form(world: World) -> Non
 
 
 async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) -> None:
-    """The dialog stays, with everything in it."""
+    """The dialog stays open with everything in it."""
     await world.alice.types("/task fix it")
 
     assert await world.alice.submits(name="no <spaces>") == {
@@ -167,7 +167,7 @@ async def test_a_name_that_coder_refuses_is_said_beside_its_field(world: World) 
 
 
 async def test_the_form_says_when_a_prompt_is_too_long_for_it(world: World) -> None:
-    """A dialog holds 3,000 characters; a command takes more."""
+    """A dialog takes 3,000 characters; a command takes more."""
     await world.alice.types("/task " + "word " * 1_000)
 
     assert world.alice.dialog().startswith(
@@ -186,7 +186,7 @@ async def test_a_prompt_of_exactly_the_dialogs_length_arrives_whole(world: World
 
 
 async def test_another_channel_can_be_chosen(world: World) -> None:
-    """The card stands there; where the bot is not, the person hears it where they asked."""
+    """The card is posted there. If the bot is not there, the person is told where they asked."""
     world.slack.add_channel("random", ["alice"])
     world.slack.add_channel("quiet", ["alice"], with_bot=False)
     random, quiet = (world.slack.workspace.channel(name).id for name in ("random", "quiet"))
@@ -206,7 +206,7 @@ async def test_another_channel_can_be_chosen(world: World) -> None:
 
 
 async def test_in_a_direct_message_the_channel_may_stay_empty(world: World) -> None:
-    """Then its thread opens there."""
+    """Then the thread is in the direct messages."""
     here = world.slack.direct("alice").id
     await world.alice.types("/task fix it", here)
 
@@ -231,7 +231,7 @@ async def test_without_any_template_the_form_says_so(world: World) -> None:
 
 
 async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
-    """Before anything is typed in vain."""
+    """They are told before they type anything."""
     carol = world.person("carol", in_coder=False)
     await world.slack.join(carol.id, "general")
 
@@ -244,7 +244,7 @@ async def test_who_has_no_account_is_told_in_the_dialog(world: World) -> None:
 
 
 async def test_the_helps_button_opens_the_form(world: World) -> None:
-    """Whoever reads the help need not type."""
+    """A reader of the help need not type."""
     await world.alice.types("/task")
     world.alice.reads()
 
@@ -254,7 +254,7 @@ async def test_the_helps_button_opens_the_form(world: World) -> None:
 
 
 async def test_a_refusal_reaches_a_person_whose_form_was_open_for_long(world: World) -> None:
-    """A response URL lives half an hour; afterwards the answer goes to the channel, still privately."""
+    """A response URL lives for half an hour. After that the answer is an ephemeral message in the channel."""
     world.coder.add_task("alice", "older", name="fix")
     await world.alice.types("/task create")
     await world.passes(seconds=45 * 60)

@@ -1,4 +1,4 @@
-"""What was written while the bot was away is found when it comes back."""
+"""Messages written while the bot was away are found when it comes back."""
 
 import pytest
 
@@ -22,24 +22,24 @@ STALE = (
 )
 
 
-# In a shorter absence nothing is missed: Slack brings it again.
+# A shorter absence is no gap, because Slack repeats its deliveries.
 ABSENCE_SECONDS = 65
 
 
 async def away(world: World) -> None:
-    """Let the bot end, and Slack give up on what it does not take."""
+    """Stop the bot, and let Slack give up deliveries that nobody takes."""
     await listened(world)
     await world.stops()
     world.slack.backend.courier.retry_seconds = ()
 
 
 async def listened(world: World) -> None:
-    """Let the store know that somebody listens."""
+    """Write the heartbeat."""
     await world.bot.parts.heartbeat.beat()
 
 
 async def back(world: World) -> None:
-    """Let the bot start after more than a minute, and have read what was missed."""
+    """Start the bot after more than a minute, and wait until backfill is done."""
     world.clock.passes(ABSENCE_SECONDS)
     await world.starts()
     await world.until(lambda: world.bot.has_noted_gap, "the threads are to be read")
@@ -47,18 +47,18 @@ async def back(world: World) -> None:
 
 
 async def is_away_and_back(world: World) -> None:
-    """Let the bot be away in which nothing happens."""
+    """Let the bot be away while nothing happens."""
     await away(world)
     await back(world)
 
 
 def calls_since(world: World, known: int) -> list[Call]:
-    """What was asked of conversations since so many calls had been made."""
+    """Return the calls that read messages, after the first `known` calls."""
     return [call for call in [*world.slack.calls][known:] if call.method in (HISTORY, REPLIES)]
 
 
 async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: World) -> None:
-    """Nobody has to write it again, and nothing that was there before is sent again."""
+    """Nobody has to write the reply again, and earlier replies are not sent again."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
     task.becomes("idle")
@@ -73,7 +73,7 @@ async def test_a_reply_written_while_the_bot_was_away_is_delivered_once(world: W
 
 
 async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_nothing(world: World) -> None:
-    """It is the same message."""
+    """The late event is about a message that backfill has found."""
     thread, task = await a_waiting_agent(world)
     await listened(world)
     await world.stops()
@@ -88,7 +88,7 @@ async def test_an_event_that_slack_brings_after_the_thread_was_read_changes_noth
 
 
 async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> None:
-    """A later one that arrived does not hide it."""
+    """A later reply that arrived does not hide the lost one."""
     thread, task = await a_waiting_agent(world)
     world.slack.backend.courier.retry_seconds = ()
     world.slack.faults.add("message", DeliveryFault.LOST)
@@ -106,7 +106,8 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
 
 
 async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
-    """The history of their channel tells which: forty threads cost one call, and one for each with news."""
+    """The channel's history shows which threads have news. Forty threads cost one call, and one more for each
+    with news."""
     tasks = await start_tasks(world, 40)
     for task in tasks:
         task.becomes("idle")
@@ -127,7 +128,7 @@ async def test_only_threads_with_something_new_are_read_the_newest_first(world: 
 
 
 async def test_what_was_said_before_is_no_news(world: World) -> None:
-    """Neither replies that were heard then nor what the bot itself has said."""
+    """Neither known replies nor the bot's own messages count as news."""
     tasks = await start_tasks(world, 5)
     threads = threads_of(world, tasks)
     for ts in threads:
@@ -148,7 +149,8 @@ async def test_what_was_said_before_is_no_news(world: World) -> None:
 async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each page begins at a root; a thread that would have one to itself is read instead."""
+    """Each page of history begins at a root. If a page would hold only one root, that thread is read
+    instead."""
     monkeypatch.setattr(outbound, "SCANNED", 10)
     tasks = []
     for number in range(3):
@@ -172,7 +174,7 @@ async def test_roots_that_lie_far_apart_cost_no_pages_in_between(
 
 
 async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
-    """It is not in the history any more, or only as what is left of it."""
+    """A deleted root is missing in the history, or only a tombstone is left."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     await world.slack.post(world.alice.id, "general", "// a remark", threads[1])
@@ -190,7 +192,7 @@ async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
 
 
 async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
-    """What the first scan had not come to is looked at from the earlier moment."""
+    """What the first scan had not reached is read from the earlier time."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     for task in tasks:
@@ -214,7 +216,7 @@ async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
 
 
 async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> None:
-    """A replica that is replaced has missed nothing, however many threads there are."""
+    """A replaced replica has missed nothing, however many threads there are."""
     await a_waiting_agent(world)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -231,7 +233,7 @@ async def test_a_start_while_somebody_listened_reads_nothing(world: World) -> No
 
 
 async def test_a_quick_restart_reads_nothing(world: World) -> None:
-    """Slack brings again what came in between."""
+    """Slack repeats the deliveries of that time."""
     await a_waiting_agent(world)
     await listened(world)
     known = len(world.slack.calls)
@@ -246,7 +248,8 @@ async def test_a_quick_restart_reads_nothing(world: World) -> None:
 async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that can be read and not written to is as good as none, for Slack and for whoever watches."""
+    """A store that is read-only is as useless as none. Slack's deliveries are not taken, and /readyz
+    says so."""
     monkeypatch.setattr(downtime, "GAP_SECONDS", 0.0)
     monkeypatch.setattr(bot, "LOOK_SECONDS", 0.05)
     thread, task = await a_waiting_agent(world)
@@ -260,9 +263,9 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
     await world.until(is_told, "it is told")
     told = (await world.bot.health())["store"]
-    # What needs a replica is promised only when one has it, and no longer than that is so.
+    # A claim needs one copy only while the store demands a replica.
     await world.until(lambda: world.bot.parts.connections.copies == 1, "a promise needs a copy")
-    # As if it had been brought again and again, and not taken.
+    # Slack has given up the delivery, because it was never taken.
     world.slack.faults.add("message", DeliveryFault.LOST)
     await world.slack.post(world.alice.id, thread.channel, "and test it", thread.ts)
     await store.config_set("min-replicas-to-write", 0)
@@ -276,7 +279,7 @@ async def test_a_reply_that_came_while_the_store_took_nothing_is_found(
 
 
 async def test_an_old_reply_is_asked_about(world: World) -> None:
-    """It may not be true any more."""
+    """It may not be valid any more."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -296,7 +299,7 @@ async def test_an_old_reply_is_asked_about(world: World) -> None:
 
 
 async def test_an_old_reply_can_be_left(world: World) -> None:
-    """Then what was written later goes on."""
+    """Later replies then continue."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     old = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -314,7 +317,7 @@ async def test_an_old_reply_can_be_left(world: World) -> None:
 
 
 async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
-    """Pausing now what somebody wanted paused this morning helps nobody."""
+    """A pause that somebody wanted this morning helps nobody now."""
     thread, task = await a_waiting_agent(world)
     await away(world)
     await world.slack.post(world.alice.id, thread.channel, "!pause", thread.ts)
@@ -332,7 +335,7 @@ async def test_an_old_verb_does_nothing_and_says_so(world: World) -> None:
 
 
 async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
-    """Reading the thread takes nothing for input that an event would not."""
+    """Backfill treats messages exactly as events do."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "// a joke")
     await away(world)
@@ -350,7 +353,7 @@ async def test_asides_and_strangers_stay_what_they_are(world: World) -> None:
 
 
 async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) -> None:
-    """Edits and deletions of that time count too."""
+    """Edits and deletions during the absence count too."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -368,7 +371,7 @@ async def test_a_reply_that_waits_takes_the_words_that_it_has_now(world: World) 
 
 
 async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: World) -> None:
-    """It begins like a verb, and somebody has said that it is none."""
+    """It begins like a verb, but a person has said that it is not one."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!pasue please")
     thread.new_messages()
@@ -384,7 +387,7 @@ async def test_a_reply_that_was_sent_as_it_is_still_waits_after_a_gap(world: Wor
 
 
 async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_gap(world: World) -> None:
-    """What was said of its `!` holds for them too."""
+    """The person's decision about the `!` also holds for the edited text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -403,7 +406,7 @@ async def test_a_reply_that_goes_as_it_is_takes_the_words_that_it_has_after_a_ga
 @pytest.mark.parametrize("method", [HISTORY, REPLIES])
 @pytest.mark.parametrize("fault", [CallFault.RATE_LIMITED, CallFault.SERVER_ERROR])
 async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str, fault: CallFault) -> None:
-    """The channel is scanned, and the thread read, as soon as that can be."""
+    """The channel is scanned and the thread is read as soon as Slack allows it."""
     tasks = await start_tasks(world, 3)
     await away(world)
     await world.slack.post(world.alice.id, "general", "and test it", threads_of(world, tasks)[0])
@@ -418,7 +421,7 @@ async def test_slack_s_trouble_only_delays_the_reading(world: World, method: str
 
 
 async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: World) -> None:
-    """A long absence ends for several, each at its own moment: also after it was read, it is one reading."""
+    """Each replica notices the end of the absence at its own time, but there is one backfill."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     async with a_second_replica(world) as other:
@@ -434,7 +437,7 @@ async def test_replicas_that_notice_a_gap_have_each_thread_read_once(world: Worl
 
 
 async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(world: World) -> None:
-    """Another waits for it, and not for longer than it may take."""
+    """Another replica waits for the claim to lapse, but not longer."""
     tasks = await start_tasks(world, 3)
     await listened(world)
     await has_gap(world, "and test it", tasks)
@@ -453,7 +456,7 @@ async def test_a_gap_whose_replica_died_before_it_was_noted_is_noted_by_another(
 
 
 async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World) -> None:
-    """The bot ended before it knew its card, and came back when Slack had given up."""
+    """The bot stopped before it knew its card. Slack had given up the delivery when the bot came back."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id
@@ -475,7 +478,7 @@ async def test_a_reply_under_a_card_whose_answer_was_lost_is_found(world: World)
 
 
 async def has_gap(world: World, missed: str, tasks: list[PuppetTask]) -> None:
-    """Let some time pass, and something be missed."""
+    """Let time pass, and let a message be lost."""
     await world.settles()
     world.clock.passes(ABSENCE_SECONDS)
     world.slack.faults.add("message", DeliveryFault.LOST)
@@ -484,12 +487,12 @@ async def has_gap(world: World, missed: str, tasks: list[PuppetTask]) -> None:
 
 
 def without_notices(said: list[str]) -> list[str]:
-    """What the bot has said, without that the agent needs somebody, which so much time brings."""
+    """Leave out notices that the agent needs somebody, which come because so much time passes."""
     return [each for each in said if "Needs you" not in each]
 
 
 async def talk(world: World, count: int) -> None:
-    """Let people say so much at the top of the channel, something each ten seconds."""
+    """Write this number of remarks at the top of the channel, one every ten seconds."""
     channel = world.slack.workspace.channel("general")
     for number in range(count):
         world.clock.passes(10)
@@ -497,14 +500,14 @@ async def talk(world: World, count: int) -> None:
 
 
 def threads_of(world: World, tasks: list[PuppetTask]) -> list[str]:
-    """The roots of these tasks' threads."""
+    """Return the roots of these tasks' threads."""
     roots = [str(root["ts"]) for root in world.slack.messages("general") if root.get("bot_id")]
     assert len(roots) == len(tasks)
     return roots
 
 
 async def is_quiet(world: World) -> None:
-    """Let all that waits be told, and read it."""
+    """Let everything that waits be posted, and read it."""
     await world.passes(SETTLE_SECONDS)
     while await world.jobs():
         await world.passes(seconds=4.2)
