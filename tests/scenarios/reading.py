@@ -33,7 +33,8 @@ class Reader:
         return found
 
     def _page_of(self, message: Raw, card: Raw) -> str:
-        """Return the address of a thread's task, or an empty text if the task is gone. A new card has no task id."""
+        """Return the address of a thread's task, or an empty text if the task is gone. A new card has no task
+        id."""
         task_id = _about(card).get("task_id") or _about(message)["task_id"]
         task = self._coder.world.tasks.get(task_id)
         return f"{self._coder.url}/tasks/{task.owner.username}/{task.id}" if task else ""
