@@ -16,7 +16,15 @@ from taskwire_sandbox.slack import SlackSandbox
 from tests.ports import free_port
 from tests.programs import find_server
 
+from . import processes
 from .processes import Place, Taskwire, end, new_place, start, until
+
+
+@pytest.fixture(autouse=True)
+def begins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a parent fork what a test starts, unless the test is about the start of a program."""
+    if request.node.get_closest_marker("real_start") is None:
+        monkeypatch.setattr(processes, "begin", processes.fork)
 
 
 @pytest.fixture

@@ -19,9 +19,8 @@ def newer_version(directory: Path) -> dict[str, str]:
         Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("sandbox", "__pycache__")
     )
     _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")
-    forbid = 'class Work(BaseModel):\n    """What a job has to do; each kind is one class."""\n\n'
     config = '    model_config = ConfigDict(frozen=True, extra="forbid")\n'
-    _change(package / "domain/jobs.py", forbid + config, forbid + config + FIELD)
+    _change(package / "domain/jobs.py", config, config + FIELD)
     return {"PYTHONPATH": str(package.parent)}
 
 

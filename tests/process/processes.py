@@ -7,28 +7,143 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import aiohttp
 
+from taskwire import settings as settings_of
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox
+
+from . import forks
 
 PATIENCE_SECONDS = 60.0
 # The time that Taskwire may take from SIGTERM to its end.
 END_SECONDS = 20.0
 # The environment variables that a process may need. Proxies and settings are not among them.
 KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
+LONGEST_LINE = 1 << 20
+
+
+class Process(Protocol):
+    """What tests need of a process, as `asyncio.subprocess.Process` has it."""
+
+    pid: int
+    stdout: asyncio.StreamReader | None
+    stderr: asyncio.StreamReader | None
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the signal that ended it; None while it runs."""
+        ...
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal; ProcessLookupError if it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait until it has ended."""
+        ...
+
+
+Begin = Callable[[Path, Mapping[str, str], Sequence[str]], Awaitable[Process]]
+
+
+async def execute(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
+    """Start `taskwire` as people do: a program that imports all that it needs."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "taskwire", *arguments),
+        cwd=directory,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=LONGEST_LINE,
+    )
+
+
+class ForkedProcess:
+    """A child of the parent in `forks`."""
+
+    def __init__(self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
+        self.pid = pid
+        self.stdout: asyncio.StreamReader | None = stdout
+        self.stderr: asyncio.StreamReader | None = stderr
+        self.returncode: int | None = None
+        self._has_ended = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    def watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Learn from the parent how it ends."""
+
+        async def ended() -> None:
+            self.returncode = int(await reader.readline())
+            writer.close()
+            self._has_ended.set()
+
+        self._watching = asyncio.create_task(ended())
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send it a signal; ProcessLookupError if it has ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        os.kill(self.pid, signal)
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Wait until it has ended."""
+        await self._has_ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+
+async def fork(directory: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
+    """Start `taskwire` without its imports, which take a second.
+
+    What else the environment says is for Python and for libraries, which read it during their imports.
+    """
+    ours = {*settings_of.names(), *(name for name in KEPT if environment.get(name) == os.environ.get(name))}
+    if environment.keys() - ours:
+        return await execute(directory, environment, arguments)
+    given = forks.Given(arguments=list(arguments), environment=dict(environment), directory=directory)
+    (out, theirs_out), (error, theirs_error) = os.pipe(), os.pipe()
+    try:
+        line = forks.fork(given, theirs_out, theirs_error)
+    finally:
+        os.close(theirs_out)
+        os.close(theirs_error)
+    streams = [await _read(descriptor) for descriptor in (out, error)]
+    reader, writer = await asyncio.open_connection(sock=line)
+    process = ForkedProcess(int(await reader.readline()), *streams)
+    process.watch(reader, writer)
+    return process
+
+
+async def _read(descriptor: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(LONGEST_LINE)
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
+# How `start` begins a process. `conftest` lets tests of `tests/process` fork.
+begin: Begin = execute
 
 
 @dataclass
 class Taskwire:
     """One running process, and what it has written."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     # The token with which operators see the details of /readyz.
     admin_token: str = ""
     said: list[str] = field(default_factory=list)
@@ -166,14 +281,7 @@ class Place:
 async def start(directory: Path, settings: Mapping[str, str], *arguments: str) -> Taskwire:
     """Start `taskwire` with only these settings."""
     around = {name: os.environ[name] for name in KEPT if name in os.environ}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "taskwire", *arguments),
-        cwd=directory,
-        env={**around, **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=1 << 20,
-    )
+    process = await begin(directory, {**around, **settings}, arguments)
     started = Taskwire(process, settings.get("TASKWIRE_ADMIN_TOKEN", ""))
     started.listen()
     return started

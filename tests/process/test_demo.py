@@ -3,12 +3,15 @@
 import signal
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.sandbox.page_worlds import browsed
 
 from .conftest import Starts
 from .processes import Taskwire
+
+pytestmark = pytest.mark.real_start
 
 # An agent of the demo works for some seconds, so that a visitor can read along.
 PATIENCE_MS = 60_000

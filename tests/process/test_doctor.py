@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection
 from taskwire.redis.keys import Keys
@@ -21,6 +23,7 @@ from .looking import LOOK_SECONDS, doctor, lines, socket_of
 from .processes import Place, new_place, until
 
 
+@pytest.mark.real_start
 async def test_all_is_well_beside_a_running_bot(place: Place) -> None:
     """Doctor reads the embedded store of the running bot and exits with 0."""
     await place.one()
@@ -271,6 +274,7 @@ async def test_missing_scopes_are_named(tmp_path: Path) -> None:
     assert code == 1
 
 
+@pytest.mark.real_start
 async def test_programs_can_read_it(place: Place) -> None:
     """`--json` prints the same findings."""
     code, said = await doctor(place, "--json")

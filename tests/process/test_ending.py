@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from taskwire.redis import data_directory
 from taskwire_sandbox.slack import CallFault
 
@@ -39,6 +41,7 @@ async def _ends_alone(bot: Taskwire) -> int:
     return code
 
 
+@pytest.mark.real_start
 async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
     """It exits with 0, leaves no child process, and logs no error."""
     bot = await place.one()
@@ -51,6 +54,7 @@ async def test_sigterm_ends_it_and_its_store(place: Place) -> None:
     assert '"level": "error"' not in bot.output
 
 
+@pytest.mark.real_start
 async def test_ctrl_c_ends_it_too(place: Place) -> None:
     """SIGINT, which Ctrl-C sends, ends it like SIGTERM."""
     bot = await place.one()

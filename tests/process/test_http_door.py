@@ -83,6 +83,7 @@ def _is_open(each: socket.socket) -> bool:
         return False
 
 
+@pytest.mark.real_start
 async def test_two_thousand_half_requests_keep_nobody_waiting(http_place: Place) -> None:
     """There are more half-sent requests than the process may open files. Slack, health checks and the store
     still work."""

@@ -31,6 +31,7 @@ async def test_an_app_token_means_socket_mode_whatever_else_is_set(place: Place)
     assert (await bot.ask(manifest.REQUEST_PATH))[0] == 404
 
 
+@pytest.mark.real_start
 async def test_a_whole_story_goes_over_http(tmp_path: Path) -> None:
     """With only a signing secret, commands, replies, buttons and dialogs all arrive at one address."""
     slack = SlackSandbox(mode="http", manifest=manifest.make("https://taskwire.example.com/slack/events"))
@@ -195,6 +196,7 @@ async def test_a_data_directory_that_cannot_be_used_ends_it_with_a_sentence(plac
     )
 
 
+@pytest.mark.real_start
 async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Starts, tmp_path: Path) -> None:
     """The first start lists everything that is still to be set, one sentence for each."""
     bot = await starts("run")
@@ -214,6 +216,7 @@ async def test_missing_settings_are_named_and_nothing_else_is_said(starts: Start
     )
 
 
+@pytest.mark.real_start
 async def test_last_words_are_plain_where_a_person_reads_the_log(place: Place) -> None:
     """They are in the form of the log, whether the settings are right or not."""
     place.settings["TASKWIRE_LOG_FORMAT"] = "text"
@@ -251,6 +254,7 @@ async def test_it_runs_where_its_user_has_no_home(place: Place, tmp_path: Path) 
     await until(lambda: len(place.cards()) == 1, "the card")
 
 
+@pytest.mark.real_start
 async def test_settings_may_stand_in_a_file(place: Place) -> None:
     """A `.env` file in the working directory is read. The environment overrides it."""
     lines = [f"{name}={value}\n" for name, value in place.settings.items()]

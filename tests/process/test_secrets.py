@@ -8,6 +8,7 @@ from taskwire_sandbox.slack import CallFault
 from .processes import Place
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize("form", ["json", "text"])
 async def test_no_secret_is_written_whatever_goes_wrong(place: Place, redis_url: str, form: str) -> None:
     """Normal work, failing stand-ins and a refused token bring no secret to light."""
