@@ -32,6 +32,7 @@ class Process(Protocol):
     """What tests need of a process, as `asyncio.subprocess.Process` has it."""
 
     pid: int
+    stdin: asyncio.StreamWriter | None
     stdout: asyncio.StreamReader | None
     stderr: asyncio.StreamReader | None
 
@@ -73,6 +74,7 @@ class ForkedProcess:
 
     def __init__(self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
         self.pid = pid
+        self.stdin: asyncio.StreamWriter | None = None
         self.stdout: asyncio.StreamReader | None = stdout
         self.stderr: asyncio.StreamReader | None = stderr
         self.returncode: int | None = None

@@ -103,7 +103,9 @@ async def test_a_coder_at_another_address_is_waited_for(place: Place, redis_url:
     moved = place.coder.url.replace("127.0.0.1", "localhost")
     async with place.coder.away():
         bot = await place.runs(CODER_URL=moved)
-        await until(lambda: "not known yet" in bot.output, "that it waits")
+        await until(
+            lambda: "cannot check yet that this store belongs to this Coder" in bot.output, "that it waits"
+        )
         status, told = await bot.readiness()
 
     assert (status, told["store"]) == (
