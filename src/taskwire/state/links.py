@@ -67,7 +67,7 @@ class Links:
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
         self._keys = keys
-        self._come = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.written)
+        self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.written)
 
     async def find(self, link_id: LinkId) -> Link | None:
         """The link of this id, ended or not; raises CannotRead if a newer version has written it."""
@@ -135,7 +135,7 @@ class Links:
         """Append the times that have come to their links; returns how many."""
         job = Job(id="time", work=ApplyEvent(event=TimerFired()))
         return cast(
-            "int", await self._come(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
+            "int", await self._fire_timers(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
         )
 
     async def list_taken(self, link_id: LinkId) -> list[Ts]:
