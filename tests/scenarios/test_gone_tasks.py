@@ -1,4 +1,4 @@
-"""Tasks that are no longer in Coder: told once, only when it is certain, and taken back when they return."""
+"""Tasks that are no longer in Coder: told once, only when it is certain, and taken back if they return."""
 
 import json
 
@@ -20,7 +20,7 @@ EMPTY = Fault("empty", answer=Answer(200, b'{"tasks":[],"count":0}'))
 
 
 async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World) -> None:
-    """One list is no proof; the link ends, the card says so, and nobody is called."""
+    """One list is no proof. After the second, the link ends, the card says so, and nobody is mentioned."""
     thread, task = await a_task(world)
     task.deleted_elsewhere()
 
@@ -37,7 +37,7 @@ async def test_a_task_deleted_in_coder_is_told_after_a_second_look(world: World)
 
 
 async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
-    """Whoever pressed Delete is named, and it is told once, also when the list shows it."""
+    """The person who deleted it is named. It is told once, even when the list shows it too."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Delete")
     await world.alice.submits()
@@ -53,7 +53,7 @@ async def test_a_task_deleted_from_slack_says_by_whom(world: World) -> None:
 
 @pytest.mark.parametrize("where", ["in Slack", "in Coder"])
 async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, where: str) -> None:
-    """Its page in Coder is gone with it; what the agent opened elsewhere is still there."""
+    """The task's page in Coder is gone, so the notice no longer links to it."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Pause")
     await world.polls()
@@ -78,7 +78,7 @@ async def test_a_settled_notice_of_a_deleted_task_leads_nowhere(world: World, wh
 
 
 async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> None:
-    """The next one shows it again; two lists apart are not two in a row."""
+    """The next list shows it again. Only two lists in a row without the task count."""
     thread, _ = await a_task(world)
 
     for _ in range(3):
@@ -89,7 +89,7 @@ async def test_a_list_that_misses_a_task_once_tells_nothing(world: World) -> Non
 
 
 async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world: World) -> None:
-    """Its own page decides."""
+    """The task's own page decides."""
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", EMPTY, times=4)
 
@@ -100,7 +100,7 @@ async def test_two_empty_lists_tell_nothing_while_the_task_itself_is_there(world
 
 
 async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
-    """Coder is in trouble: what cannot be known is not told."""
+    """While Coder has an error, it is not known whether the task is gone, so nothing is told."""
     thread, task = await a_task(world)
     task.deleted_elsewhere()
     world.coder.misbehave("tasks.get", server_error())
@@ -114,7 +114,7 @@ async def test_a_page_that_cannot_be_read_is_no_proof(world: World) -> None:
 
 
 async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> None:
-    """It sees no task at all, by no fault of the tasks; also after a restart."""
+    """Without its rights, the account sees no tasks. The links do not end, even after a restart."""
     thread, task = await a_task(world)
     account = world.coder.user("taskwire")
     account.roles.clear()
@@ -134,7 +134,7 @@ async def test_an_account_that_lost_its_rights_ends_nothing(world: World) -> Non
 
 
 async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -> None:
-    """More than five: none is told, the administrators hear of it, and health says it."""
+    """If more than five vanish, no thread is told. The administrators are told, and /readyz says it."""
     await world.restarts(admins=(world.bob.id,))
     threads = await some_tasks(world, 6)
     for _, task in threads:
@@ -156,7 +156,7 @@ async def test_many_that_vanish_at_once_are_the_accounts_trouble(world: World) -
 
 
 async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -> None:
-    """The account is as it was, and somebody had a day to say otherwise."""
+    """The account still has its role, and administrators had a day to react."""
     threads = await some_tasks(world, 6)
     for _, task in threads:
         task.deleted_elsewhere()
@@ -175,7 +175,7 @@ async def test_many_that_are_still_gone_after_a_day_were_deleted(world: World) -
 
 
 async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
-    """Five are somebody who tidied up."""
+    """Five tasks at once may have been deleted by a person."""
     threads = await some_tasks(world, 5)
     for _, task in threads:
         task.deleted_elsewhere()
@@ -188,7 +188,7 @@ async def test_a_few_that_vanish_at_once_are_told(world: World) -> None:
 
 
 async def test_a_gone_link_comes_back_with_its_task(world: World) -> None:
-    """What was told to be gone is there again: the thread hears it, and works as before."""
+    """The thread is told that the task is back, and replies reach the agent again."""
     thread, task = await a_task(world)
     hidden = Fault("hidden", answer=Answer(404, NOT_FOUND))
     world.coder.misbehave("tasks.list", EMPTY, times=2)
@@ -215,7 +215,7 @@ NOT_FOUND = b'{"message":"Resource not found or you do not have access to this r
 
 
 async def some_tasks(world: World, count: int) -> list[tuple[Thread, PuppetTask]]:
-    """So many tasks with a thread each, whose agents are at work."""
+    """Create this number of tasks with threads, whose agents are working."""
     made = []
     for number in range(count):
         thread = await world.alice.runs(f"/task create name=task-{number} do part {number}")

@@ -1,4 +1,4 @@
-"""A pause that a person asked for holds the replies that wait."""
+"""A pause that a person asks for holds the waiting replies."""
 
 from taskwire_sandbox.slack import Attachment, DeliveryFault
 
@@ -10,7 +10,7 @@ HOLDING = "Pausing, and {} until you say what to do.\n[Resume and send] [Drop {}
 
 
 async def comes_up(world: World) -> None:
-    """Let the workspace start, if it does, and the agent take what waits, one reply after the other."""
+    """Let time pass, and let the agent take one waiting reply after the other once the workspace runs."""
     task = world.task("fix-the-login")
     for _ in range(4):
         await world.passes(seconds=3)
@@ -20,7 +20,7 @@ async def comes_up(world: World) -> None:
 
 
 async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
-    """A thread in which these replies waited for a busy agent when Alice paused it."""
+    """Let these replies wait for a busy agent, and pause the task."""
     thread, _ = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in texts]
     await world.alice.replies(thread, "!pause")
@@ -29,7 +29,7 @@ async def held(world: World, *texts: str) -> tuple[Thread, list[str]]:
 
 
 async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world: World) -> None:
-    """It says how many there are, and none of them starts the workspace again."""
+    """The thread is told how many replies are held. None of them resumes the workspace."""
     thread, replies = await held(world, "first", "second")
     await world.passes(seconds=60)
     task = world.task("fix-the-login")
@@ -42,7 +42,7 @@ async def test_a_pause_goes_ahead_of_the_replies_that_wait_and_holds_them(world:
 
 
 async def test_resume_and_send(world: World) -> None:
-    """The workspace starts, and the agent gets what was held, in order."""
+    """The workspace starts, and the agent gets the held replies in order."""
     thread, replies = await held(world, "first", "second")
     task = world.task("fix-the-login")
     thread.new_messages()
@@ -57,7 +57,7 @@ async def test_resume_and_send(world: World) -> None:
 
 
 async def test_drop_them(world: World) -> None:
-    """They are given back with their texts, and the task stays paused."""
+    """The texts are given back, and the task stays paused."""
     thread, replies = await held(world, "use <main> & go", "ask @bob, @taskwire")
     thread.new_messages()
 
@@ -72,7 +72,7 @@ async def test_drop_them(world: World) -> None:
 
 
 async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
-    """The second click finds nothing."""
+    """The second click finds nothing to drop."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -83,7 +83,7 @@ async def test_dropping_twice_says_that_nothing_waits(world: World) -> None:
 
 
 async def test_a_stranger_decides_nothing(world: World) -> None:
-    """Whoever clicks is checked."""
+    """The rights of the person who clicks are checked."""
     thread, _ = await held(world, "first")
     thread.new_messages()
 
@@ -100,7 +100,7 @@ async def test_a_stranger_decides_nothing(world: World) -> None:
 
 
 async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: World) -> None:
-    """It resumes the task, and they go in the order in which they were written."""
+    """The new reply resumes the task. All replies are delivered in the order in which they were written."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -111,7 +111,7 @@ async def test_a_reply_written_after_the_pause_takes_the_others_with_it(world: W
 
 
 async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_after(world: World) -> None:
-    """What counts is when it was written."""
+    """The time of writing counts, not the time of arrival."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -136,7 +136,7 @@ async def test_a_reply_written_before_the_pause_is_held_although_it_arrives_afte
 
 
 async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(world: World) -> None:
-    """Dropping is no resuming."""
+    """Dropping replies does not resume the task, so the pause still holds a late one."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -158,7 +158,7 @@ async def test_after_dropping_the_pause_still_holds_what_was_written_before_it(w
 
 
 async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the_others(world: World) -> None:
-    """There is one question, it counts all that wait, and its buttons decide on all of them."""
+    """There is one question. It counts all held replies, and its buttons apply to all of them."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -179,7 +179,7 @@ async def test_a_reply_that_arrives_after_the_pause_joins_the_question_about_the
 
 
 async def test_a_second_pause_says_again_what_waits(world: World) -> None:
-    """Whoever presses it may not have read the first answer."""
+    """The person may not have read the first answer."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -194,7 +194,7 @@ async def test_a_second_pause_says_again_what_waits(world: World) -> None:
 
 
 async def test_detach_gives_back_what_waits(world: World) -> None:
-    """With the texts, so that nothing has to be remembered."""
+    """The texts are given back, so that nobody has to remember them."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
 
@@ -212,7 +212,7 @@ async def test_detach_gives_back_what_waits(world: World) -> None:
 
 
 async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World) -> None:
-    """A message that shows nothing would be none."""
+    """Without file names, the message would be empty."""
     thread, _ = await a_busy_agent(world)
     await world.alice.replies(thread, "", (Attachment("build.log", b"at line 7"),))
 
@@ -222,7 +222,7 @@ async def test_a_reply_of_files_alone_is_given_back_by_their_names(world: World)
 
 
 async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> None:
-    """Nothing that was written vanishes with the task."""
+    """No text vanishes with the task."""
     thread, _ = await held(world, "first", "second")
     thread.new_messages()
 
@@ -239,7 +239,7 @@ async def test_delete_gives_back_what_waits_and_what_is_held(world: World) -> No
 
 
 async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> None:
-    """The same, whoever deletes it."""
+    """It does not matter who deletes the task."""
     thread, replies = await held(world, "first", "second")
     thread.new_messages()
 
@@ -255,7 +255,7 @@ async def test_a_task_deleted_in_coder_gives_back_what_is_held(world: World) -> 
 
 
 async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: World) -> None:
-    """Nothing of it is lost: the message shows the end, the file has all."""
+    """Nothing is lost: the message shows the end, and the file has all of it."""
     thread, _ = await a_busy_agent(world)
     for number in range(3):
         await world.alice.replies(thread, f"{number} " + "long words " * 300)
@@ -267,7 +267,7 @@ async def test_more_than_a_message_holds_is_given_back_as_a_file_too(world: Worl
     assert said.startswith(
         "3 replies had not reached the agent (here is the end, the file below has all):\n| …"
     )
-    # Slack shows a file when it has looked at it, so what was said meanwhile may stand before it.
+    # Slack shows a file only after it has processed it, so a later message may come first.
     with_file, detached = sorted(rest)
     assert with_file == "(file replies.txt)"
     assert detached.startswith("This thread is detached")

@@ -1,4 +1,4 @@
-"""Names that somebody gave in Coder: they call nobody, lead nowhere and break nothing."""
+"""Hostile names in Coder mention nobody, link nowhere and break nothing."""
 
 import pytest
 
@@ -16,7 +16,8 @@ HOSTILE = (
 
 
 def _live(node: object) -> list[str]:
-    """What of a message calls somebody but Alice, or leads to another place than it shows."""
+    """Return the parts of a message that mention anybody but Alice, or link to another place than
+    they show."""
     if isinstance(node, list):
         return [found for each in node for found in _live(each)]
     if not isinstance(node, dict):
@@ -31,7 +32,7 @@ def _live(node: object) -> list[str]:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=["calls", "marks", "long", "lines", "unseen"])
 async def test_names_of_templates_presets_and_organizations_are_data(world: World, name: str) -> None:
-    """In the form, its menus, the list of templates, the card, a status and a notice."""
+    """This holds in the form and its menus, the list of templates, the card, a status and a notice."""
     ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in (0, 1)]
     made = [Preset(each, f"{name}{each[-1]}", {}, is_default=each == ids[0]) for each in ids]
     organization = next(iter(world.coder.world.organizations.values()))

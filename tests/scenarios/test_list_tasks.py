@@ -1,4 +1,4 @@
-"""`/task list`, `status`, `logs`, `templates`, `help`: questions, answered only to who asks."""
+"""`/task list`, `status`, `logs`, `templates` and `help`: queries, answered only to the person who asks."""
 
 import json
 import re
@@ -12,12 +12,12 @@ HEAD = "Tasks"
 
 
 def titles(answer: str) -> list[str]:
-    """The lines of a list, without addresses and buttons."""
+    """Return the lines of a list, without links and buttons."""
     return [line.split(" <")[0] for line in answer.split("\n") if line.startswith("•")]
 
 
 async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
-    """An empty list is an answer, too."""
+    """The answer to an empty list says how to start."""
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
@@ -26,7 +26,8 @@ async def test_without_tasks_the_list_says_how_to_start(world: World) -> None:
 
 
 async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
-    """Then what runs, then what rests; each with the way to its thread, or how to get one."""
+    """After these come running tasks, then tasks at rest. Each has a link to its thread, or the way to get
+    one."""
     thread = await world.alice.runs("/task create ask me")
     await world.polls()
     asking = world.task("ask-me")
@@ -55,7 +56,8 @@ async def test_the_list_shows_what_needs_the_person_first(world: World) -> None:
 
 
 async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World) -> None:
-    """Questions first, then failures; a workspace that nobody used for a while is stopped by Coder."""
+    """Coder stops an idle workspace, but its question or failure still needs the person. Questions come
+    before failures."""
     threads = []
     for word in ("ask", "fail", "end", "work"):
         threads.append(await world.alice.runs(f"/task create {word}"))
@@ -98,7 +100,7 @@ async def test_what_needs_the_person_is_listed_though_it_was_paused(world: World
 
 
 async def test_a_failure_needs_the_person(world: World) -> None:
-    """A question before it, what goes on behind it."""
+    """Questions come before a failure, and working tasks after it."""
     thread = await world.alice.runs("/task create lose it")
     await world.polls()
     world.task("lose-it").becomes("failed", "The build does not pass")
@@ -137,7 +139,7 @@ async def test_a_failure_needs_the_person(world: World) -> None:
     ],
 )
 async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str]) -> None:
-    """By whose they are, by the card's word or Coder's status; in any case, in either order."""
+    """The filters are the owner, the card's phase and Coder's status, in any case and any order."""
     admin = world.person("dora")
     await world.restarts(admins=(admin.id,))
     await world.slack.join(admin.id, "general")
@@ -174,14 +176,14 @@ async def test_the_list_can_be_narrowed(world: World, line: str, shown: list[str
     ],
 )
 async def test_a_list_of_nothing_says_what_to_do(world: World, line: str, says: str) -> None:
-    """A slip is answered with what was meant, an empty filter with the wider one."""
+    """For a typing error, the answer has the nearest word. For an empty result, it has a wider filter."""
     await world.alice.types(f"/task {line}")
 
     assert world.alice.reads() == [says]
 
 
 async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(world: World) -> None:
-    """Neither their address nor why."""
+    """The answer contains neither an address nor a reason."""
     carol = world.person("carol", in_coder=False)
 
     await world.alice.types(f"/task list owner=<@{carol.id}>")
@@ -192,7 +194,7 @@ async def test_a_filter_by_somebody_without_an_account_tells_nothing_of_them(wor
 
 
 async def test_a_long_list_has_pages(world: World) -> None:
-    """The buttons turn them in place; the newest come first."""
+    """The buttons change the page in place. The newest tasks come first."""
     world.coder.fill(23, "alice")
 
     await world.alice.types("/task list")
@@ -211,7 +213,7 @@ async def test_a_long_list_has_pages(world: World) -> None:
 
 
 async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
-    """Tasks come and go while one reads."""
+    """Tasks may vanish while a person reads the list."""
     world.coder.fill(12, "alice")
 
     await world.alice.types("/task list page=9")
@@ -220,7 +222,7 @@ async def test_a_page_beyond_the_last_is_the_last(world: World) -> None:
 
 
 async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
-    """Freshly read from Coder, with the way to the thread."""
+    """The task is read from Coder again, and the answer links to the thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     task = world.task("fix-it")
@@ -235,7 +237,7 @@ async def test_status_shows_the_card_as_it_is_now(world: World) -> None:
 
 
 async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: World) -> None:
-    """It has no buttons that act: there is no list in which they would stand."""
+    """It has no buttons that act, because without a link there is no queue for their jobs."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("complete", "Opened PR #1", "https://example.com/pull/1")
 
@@ -253,7 +255,7 @@ async def test_status_of_a_task_without_a_thread_says_how_to_get_one(world: Worl
     ["fix-login", "fix-lo", "alice/fix-login", "@alice/fix-login", "FIX-LOGIN", "“fix-login”", "ID", "URL"],
 )
 async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
-    """Its name, the beginning of it, with its owner, its id, or a link to it in Coder."""
+    """A task can be named by its name, the start of it, owner/name, its id, or a link to its page."""
     task = world.coder.add_task("alice", "fix it", name="fix-login")
     typed = {"ID": task.id, "URL": f"{world.coder.url}/tasks/alice/{task.id}"}.get(name, name)
 
@@ -263,7 +265,7 @@ async def test_a_task_is_named_in_any_way(world: World, name: str) -> None:
 
 
 async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
-    """Nothing is guessed."""
+    """No task is guessed."""
     world.coder.add_task("alice", "one", name="fix-login")
     world.coder.add_task("alice", "two", name="fix-logout")
 
@@ -285,7 +287,7 @@ async def test_a_beginning_that_fits_several_lists_them(world: World) -> None:
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """An agent that has written nothing is said to have written nothing."""
+    """If the agent has written nothing, the answer says so."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     await world.alice.types("/task logs fix")
     task.becomes("working", "On it")
@@ -301,7 +303,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) -> None:
-    """A file cannot be shown to one person in a channel."""
+    """A channel cannot show a file to one person only."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("working", "On it")
     task.says("\n\n".join(f"Line {number} of what I did." for number in range(400)))
@@ -317,7 +319,7 @@ async def test_the_whole_log_comes_as_a_file_in_direct_messages(world: World) ->
 
 
 async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
-    """Whose fault it is, and when to try again."""
+    """The answer says where the fault is and when to try again."""
     world.coder.add_task("alice", "fix it", name="broken").status_is("error")
     lost = world.coder.add_task("alice", "fix that", name="lost")
     lost.becomes("working", "Reading <the> code")
@@ -338,7 +340,7 @@ async def test_logs_that_cannot_be_read_now_are_said_so(world: World) -> None:
 
 
 async def test_templates_are_listed_with_their_presets(world: World) -> None:
-    """And how to say one."""
+    """The answer says how to name a template or preset."""
     presets = [world.coder.new_preset("Small", is_default=True), world.coder.new_preset("Large")]
     world.coder.add_template("big", display_name="Big ones", description="For builds", presets=presets)
     world.coder.add_template("plain", has_ai_task=False)
@@ -353,7 +355,7 @@ async def test_templates_are_listed_with_their_presets(world: World) -> None:
 
 @pytest.mark.parametrize("line", ["", "help", "?", "--help"])
 async def test_help_comes_in_many_ways(world: World, line: str) -> None:
-    """`/task` alone is a question, too."""
+    """`/task` alone is a query too."""
     await world.alice.types(f"/task {line}")
 
     [answer] = world.alice.reads()
@@ -364,7 +366,7 @@ async def test_help_comes_in_many_ways(world: World, line: str) -> None:
 
 
 async def test_help_for_one_verb_has_an_example(world: World) -> None:
-    """And a verb that is none is answered with those that come near."""
+    """For an unknown verb, the answer has similar ones."""
     await world.alice.types("/task help send")
     await world.alice.types("/task help snd")
     await world.alice.types("/task create --help")
@@ -380,7 +382,7 @@ async def test_help_for_one_verb_has_an_example(world: World) -> None:
 
 @pytest.mark.parametrize("verb", ["connect", "disconnect", "settings", "audit", "doctor"])
 async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: str) -> None:
-    """It is known, so it opens no form."""
+    """Such a verb is known, so it does not open a form."""
     await world.alice.types(f"/task {verb}")
 
     assert f"`{verb}` (" in world.alice.reads()[0]
@@ -388,7 +390,7 @@ async def test_what_comes_later_says_what_to_do_until_then(world: World, verb: s
 
 
 async def test_a_task_that_is_attached_late_has_needed_somebody_since_it_said_so(world: World) -> None:
-    """Nobody looked before; the list tells when its agent stopped and not when it was found out."""
+    """The list shows when the agent stopped, not when the bot noticed it."""
     task = world.coder.add_task("alice", "fix it", name="fix")
     task.becomes("idle", "Which branch?")
     said_at = int(world.clock.time())

@@ -1,6 +1,6 @@
-"""A thread with many waiting replies: a hundred reach the agent in order; too many are refused in words.
+"""A hundred waiting replies reach the agent in order. Too many are refused with a message.
 
-So is what else is asked for in a thread, of which more may wait.
+Other requests in a thread are limited in the same way, with a higher limit.
 """
 
 from taskwire.domain.ids import ChannelId, LinkId, Ts, UserId
@@ -36,7 +36,7 @@ TOO_MUCH = (
 
 
 async def writes(world: World, thread: Thread, count: int) -> list[str]:
-    """Let Alice write so many replies, one after the other; their ts come back."""
+    """Let Alice write this number of replies, and return their ts."""
     written = [
         await world.slack.post(world.alice.id, thread.channel, f"step {number}", thread.ts)
         for number in range(count)
@@ -46,7 +46,7 @@ async def writes(world: World, thread: Thread, count: int) -> list[str]:
 
 
 async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
-    """Let so many replies of Alice's wait in a thread's list; the step that takes them out comes back."""
+    """Put this number of replies into a link's queue. Return the batch that removes them."""
     link = await link_of(world, thread)
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -61,13 +61,13 @@ async def has_waiting(world: World, thread: Thread, count: int) -> Batch:
 
 
 async def link_of(world: World, thread: Thread) -> LinkId:
-    """The link of a thread."""
+    """Return the link of a thread."""
     key = world.keys.named("thread", f"{thread.channel}:{thread.ts}")
     return LinkId(str(await world.connections.commands.get(key)))
 
 
 async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
-    """Let so many answers wait in a thread; the step that takes them out comes back."""
+    """Put this number of answers into a thread's queue. Return the batch that removes them."""
     name = thread_answers(await link_of(world, thread))
     filling, emptying = Batch(), Batch()
     for number in range(count):
@@ -79,7 +79,7 @@ async def has_to_answer(world: World, thread: Thread, count: int) -> Batch:
 
 
 async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
-    """Let so much that was asked of a task wait in its list; the step that takes it out comes back."""
+    """Put this number of requests into a link's queue. Return the batch that removes them."""
     name = to_coder(await link_of(world, thread))
     requester = Requester(person=UserId(world.alice.id), channel=ChannelId(thread.channel), at=Ts(thread.ts))
     filling, emptying = Batch(), Batch()
@@ -92,7 +92,7 @@ async def has_to_do(world: World, thread: Thread, count: int) -> Batch:
 
 
 def without(name: QueueName, jobs: list[str]) -> Batch:
-    """Take jobs out of their list, so that a story need not wait for them."""
+    """Return a batch that removes these jobs, so that a story need not wait for them."""
     batch = Batch()
     for job in jobs:
         batch.drop(name, job)
@@ -100,7 +100,7 @@ def without(name: QueueName, jobs: list[str]) -> Batch:
 
 
 async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) -> None:
-    """One after the other, each once; their marks follow at the pace that Slack allows."""
+    """Each is delivered once, in order. Their marks follow at the rate that Slack allows."""
     thread, task = await a_busy_agent(world)
     replies = await writes(world, thread, 100)
 
@@ -114,7 +114,8 @@ async def test_a_hundred_waiting_replies_reach_the_agent_in_order(world: World) 
 
 
 async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
-    """Once for all of them, with a mark on each; when some have gone there is room again."""
+    """One message covers all refused replies, and each gets a mark. When some have been delivered, new ones
+    are taken."""
     thread, task = await a_busy_agent(world)
     others = await has_waiting(world, thread, MOST_REPLIES - 1)
 
@@ -135,7 +136,7 @@ async def test_more_than_two_hundred_are_refused_in_words(world: World) -> None:
 
 
 async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
-    """Their words are for other people, however many wait."""
+    """A stranger's messages are for other people, whatever the queue's length."""
     thread, _ = await a_busy_agent(world)
     others = await has_waiting(world, thread, MOST_REPLIES)
 
@@ -147,7 +148,8 @@ async def test_a_stranger_hears_nothing_of_how_many_wait(world: World) -> None:
 
 
 async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: World) -> None:
-    """Once for all of them, with a mark on each; when some have gone there is room again."""
+    """One message covers all refused verbs, and each gets a mark. When some have been answered, new ones are
+    taken."""
     thread, _ = await a_busy_agent(world)
     others = await has_to_answer(world, thread, MOST_TOLD - 1)
 
@@ -164,7 +166,7 @@ async def test_more_questions_than_a_thread_keeps_are_refused_in_words(world: Wo
 
 
 async def test_a_click_where_much_still_waits_is_refused_in_words(world: World) -> None:
-    """Whoever pressed is told at once, and the same button works when there is room again."""
+    """The person is told at once. The same button works when the queue is shorter."""
     thread, task = await a_busy_agent(world)
     others = await has_to_do(world, thread, MOST_REPLIES + MOST_ASKED)
 

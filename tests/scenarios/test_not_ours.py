@@ -1,4 +1,4 @@
-"""Payloads of which nothing comes: an operator sees that they come, and why nothing comes of them."""
+"""Payloads that have no effect. An operator sees that they arrive, and why they have no effect."""
 
 from typing import Literal
 
@@ -23,7 +23,7 @@ async def _comes(
     world: World, kind: Literal["interactive", "slash_commands"], payload: dict[str, object]
 ) -> None:
     await world.slack.backend.courier.deliver_now(Delivery(kind, str(payload.get("type", "/task")), payload))
-    # Slack counts as a failure what nobody takes.
+    # The stand-in for Slack complains about payloads that nobody acks.
     world.slack.complaints[:] = [each for each in world.slack.complaints if not each.startswith("unacked")]
 
 
@@ -38,7 +38,8 @@ def _typed(world: World, **told: object) -> dict[str, object]:
 async def test_what_an_organizations_install_is_not_for_is_counted(
     world: World, claims: dict[str, str]
 ) -> None:
-    """The log says it once, however much comes; who typed gets no answer, and somebody has to know."""
+    """The log has one line, however many payloads come. Their authors get no answer, so the operator must
+    know."""
     workspace = world.slack.workspace
     workspace.enterprise_id, workspace.org_teams = "E0ORG", ("T0TASKWIRE",)
     await world.restarts()
@@ -57,7 +58,7 @@ async def test_what_an_organizations_install_is_not_for_is_counted(
 
 
 async def test_what_another_workspace_and_its_people_send_is_counted(world: World) -> None:
-    """What somebody of another company does in a shared channel is nothing to warn of."""
+    """Actions of another company's people in a shared channel are normal, so they cause no warning."""
     with capture_logs() as logs:
         await _comes(world, "slash_commands", _typed(world, team_id="T0OTHER"))
         stranger = start(world.slack.backend, "block_actions", world.slack.workspace.user("alice"))
@@ -70,7 +71,8 @@ async def test_what_another_workspace_and_its_people_send_is_counted(world: Worl
 
 
 async def test_what_nobody_takes_is_counted_and_said_once(world: World) -> None:
-    """An app with another manifest sends such, and its people see an error; no word of it is logged."""
+    """An app with another manifest sends such payloads, and its users see an error. Their content is not
+    logged."""
     alice = world.slack.workspace.user("alice")
     shortcut = start(world.slack.backend, "shortcut", alice) | {"callback_id": "SENT", "trigger_id": "1.2"}
 

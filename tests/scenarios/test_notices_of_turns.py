@@ -1,4 +1,5 @@
-"""Who is called when an agent stops: once a turn, at the right moment, and never for what comes and goes."""
+"""Who is mentioned when an agent stops: once each turn, at the right moment, and never for short-lived
+states."""
 
 from taskwire_sandbox.coder import PuppetTask
 from taskwire_sandbox.slack import CallFault
@@ -8,7 +9,7 @@ from .world import POST_SECONDS, World
 
 
 async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) -> None:
-    """Real agents report idle two seconds after complete, with the same message: that is no question."""
+    """Real agents report idle two seconds after complete, with the same message. This is not a question."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.polls()
@@ -26,7 +27,8 @@ async def test_an_end_is_not_undone_by_the_idle_that_follows_it(world: World) ->
 
 
 async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) -> None:
-    """The poll misses what lasts two seconds; the agent's history is read once, and only then."""
+    """A poll can miss a state that lasts two seconds. The agent's history is read once, and only if
+    needed."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=3)
@@ -46,7 +48,7 @@ async def test_an_end_that_no_list_showed_is_found_in_the_history(world: World) 
 
 
 async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_agent(world: World) -> None:
-    """A workspace that has stopped has no agent that could be asked; the list keeps its last report."""
+    """A stopped workspace has no agent to ask, but the list keeps the last report."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     task.becomes("failed", "No access to the repository")
@@ -66,7 +68,7 @@ async def test_an_end_before_a_pause_is_told_before_it_though_nobody_saw_the_age
 
 
 async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_finished(world: World) -> None:
-    """Its agent can be asked no more; when it is resumed its history is no news."""
+    """The agent cannot be read any more. After a resume, its old history is not news."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12", "https://github.com/acme/app/pull/12")
@@ -90,7 +92,8 @@ async def test_what_finished_and_was_paused_while_the_bot_was_away_is_told_as_fi
 
 
 async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its_owner(world: World) -> None:
-    """Only that the agent had stopped can be read; what it had been asked waits, so somebody should know."""
+    """The bot can only see that the agent had stopped before the pause. The owner is told, because the agent
+    may be waiting."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -118,7 +121,7 @@ async def test_a_turn_that_ended_before_a_pause_while_the_bot_was_away_calls_its
 
 
 async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
-    """Failed sticks as done does."""
+    """A failure stays shown, as Done does."""
     thread, task = await a_task(world)
     task.becomes("failed", "No access to the repository")
     await world.passes(seconds=3)
@@ -135,7 +138,7 @@ async def test_a_failure_that_no_list_showed_is_told_too(world: World) -> None:
 
 
 async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world: World) -> None:
-    """The history says it all, whenever it is read."""
+    """The history contains the end, whenever it is read."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -154,7 +157,8 @@ async def test_what_ended_while_the_bot_was_away_for_a_night_is_told_once(world:
 
 
 async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: World) -> None:
-    """Done, stopped for idleness and resumed by somebody: the end is news, the pause is over."""
+    """The task was done, stopped for idleness, and resumed by a person. The end is told; the pause is
+    over."""
     thread, task = await a_task(world)
     await world.stops()
     task.becomes("complete", "Opened PR #12")
@@ -174,7 +178,7 @@ async def test_an_end_before_a_pause_and_a_resume_in_the_night_is_told(world: Wo
 
 
 async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> None:
-    """Idle flaps; only what holds for the settle time is a question."""
+    """The idle state comes and goes. It counts as a question only after the settle time."""
     thread, task = await a_task(world)
 
     for _ in range(4):
@@ -190,7 +194,7 @@ async def test_a_still_screen_that_moves_again_is_never_told(world: World) -> No
 
 
 async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: World) -> None:
-    """A turn begins with the start, a delivered input or a resume."""
+    """A turn begins with a start, a delivered input or a resume."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -223,7 +227,8 @@ async def test_somebody_is_asked_for_once_a_turn_and_again_in_the_next(world: Wo
 
 
 async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_report(world: World) -> None:
-    """Older servers never send complete: the notice claims no question, and brings report and link."""
+    """Older servers never report complete. The notice does not claim a question, and has the report and its
+    link."""
     world.coder.settings.reports_become_working = True
     thread, task = await a_task(world)
     program = task.program
@@ -244,7 +249,7 @@ async def test_where_every_report_becomes_working_a_turn_ends_with_its_last_repo
 
 
 async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
-    """The messages go on; nobody's phone rings for them."""
+    """Notices are still posted, but mention nobody."""
     thread, task = await a_task(world)
     await world.alice.clicks(thread, "Mute")
     world.alice.reads()
@@ -255,7 +260,7 @@ async def test_a_muted_task_calls_nobody_and_still_tells(world: World) -> None:
 
 
 async def test_the_owner_of_an_attached_task_is_called(world: World) -> None:
-    """Also where an administrator gave it its thread: it is the owner whom it needs."""
+    """This holds even if an administrator attached the task."""
     await world.restarts(admins=(world.alice.id,))
     task = world.coder.add_task("bob", "tidy the docs")
     await world.passes(seconds=60)
@@ -283,7 +288,7 @@ async def _much_happens_while_nothing_is_said(world: World, task: PuppetTask) ->
 
 
 async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
-    """The agent's history is read when a thread's turn comes, and knows by then what came afterwards."""
+    """The agent's history is read when the job runs, and then already contains later events."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     await world.coder.catch_up()
@@ -299,7 +304,8 @@ async def test_what_is_told_late_is_told_in_its_order(world: World) -> None:
 
 
 async def test_a_lost_answer_is_looked_for_later_where_reading_is_limited(world: World) -> None:
-    """Also with a call to somebody behind it, which posting may hurry for, but looking may not."""
+    """A notice that mentions somebody waits behind it. This speeds up posting, but not the look for a lost
+    post."""
     thread, task = await a_task(world)
     await _much_happens_while_nothing_is_said(world, task)
     world.slack.faults.add("conversations.replies", CallFault.RATE_LIMITED, seconds=120)

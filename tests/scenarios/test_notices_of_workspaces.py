@@ -1,4 +1,4 @@
-"""What is told when a workspace breaks, is paused, and comes up again."""
+"""Notices about workspaces that break, pause and start."""
 
 from taskwire_sandbox.coder.steps import BuildPlan
 
@@ -9,7 +9,7 @@ LOG = ("Downloading the image", "Mounting the volume")
 
 
 async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) -> None:
-    """The agent's app is unhealthy before it is up."""
+    """The agent's app is unhealthy while the workspace starts."""
     world.coder.template.plan = BuildPlan(flicker=60)
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -26,7 +26,7 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
 async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_retry_mends_it(
     world: World,
 ) -> None:
-    """A failed build does not come back by itself: the owner is called, and the card says why."""
+    """A failed build does not recover by itself. The owner is mentioned, and the card gives the reason."""
     world.coder.template.plan = BuildPlan(error="no space left on device", build_log=LOG)
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -62,7 +62,7 @@ async def test_a_build_that_fails_is_told_at_once_with_the_end_of_its_log_and_re
 
 
 async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
-    """The pause has not come about, and nobody waits for it."""
+    """The task is not paused, and the owner is told."""
     thread, _ = await a_task(world)
     world.coder.template.plan = BuildPlan(stop_error="provider is away")
     await world.alice.clicks(thread, "Pause")
@@ -85,7 +85,7 @@ async def test_a_stop_that_fails_is_told_at_once(world: World) -> None:
 
 
 async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
-    """The agent takes input all the same; it is not out of reach, and nobody is called for it."""
+    """The agent still takes input, so it does not count as unreachable, and nobody is mentioned."""
     world.coder.template.plan = BuildPlan(start_script_fails=True)
     thread, task = await a_task(world)
     task.becomes("idle")
@@ -103,7 +103,7 @@ async def test_a_startup_script_that_failed_is_what_it_is(world: World) -> None:
 
 
 async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> None:
-    """Its workspace runs, so it is stopped first; the thread hears of neither."""
+    """The running workspace is stopped first. The thread is told of neither the stop nor the start."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -127,7 +127,8 @@ async def test_an_agent_that_is_lost_is_started_again_by_retry(world: World) -> 
 async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_restarts_it(
     world: World,
 ) -> None:
-    """Its workspace runs, so it has to be stopped first; nobody hears of a pause that nobody asked for."""
+    """The running workspace is stopped first. The thread is not told of a pause, because nobody asked for
+    one."""
     thread, task = await a_task(world)
     await world.passes(seconds=400)
     task.crashes()
@@ -156,7 +157,7 @@ async def test_an_agent_that_crashes_is_told_when_that_has_settled_and_retry_res
 
 
 async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) -> None:
-    """Nobody is called, and nothing was lost."""
+    """The notices name the person, mention nobody, and say that nothing was lost."""
     thread, _ = await a_task(world)
     await world.alice.clicks(thread, "Pause")
     await world.polls()
@@ -179,7 +180,7 @@ async def test_a_pause_and_a_resume_asked_for_here_name_who_asked(world: World) 
 
 
 async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world: World) -> None:
-    """The reply is the wish to go on."""
+    """A reply to a paused task asks for its resume."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -196,7 +197,8 @@ async def test_a_reply_to_a_paused_task_names_its_author_as_who_resumed_it(world
 
 
 async def test_a_pause_in_coder_says_so(world: World) -> None:
-    """Somebody used Coder's own page; so they may resume it."""
+    """The notice does not name a person, because Coder's page was used. It says later that the task was
+    started."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls()
@@ -223,7 +225,7 @@ async def test_an_idle_time_out_says_so(world: World) -> None:
 
 
 async def test_a_pause_and_a_resume_are_told_once_however_often_one_looks(world: World) -> None:
-    """Polls, restarts and time change nothing."""
+    """Polls, restarts and time do not repeat them."""
     thread, task = await a_task(world)
     task.pause()
     await world.polls(times=3)

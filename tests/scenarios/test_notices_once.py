@@ -1,4 +1,4 @@
-"""A notice is posted once, whatever is restarted, repeated or lost; and old news is never new."""
+"""A notice is posted once, whatever is restarted, repeated or lost. Old news is never told as new."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from .running_tasks import TITLE, a_task, card
 from .world import World
 
 DONE = "Done: Fix the login redirect. Opened PR #12. Reply here if there is more to do."
-# By then a call whose answer was lost can no longer land, and what comes after it has had its turn.
+# After this time a call of unknown outcome can no longer take effect, and the jobs behind it have run.
 LANDED_SECONDS = 60
 
 
@@ -30,7 +30,7 @@ LANDED_SECONDS = 60
     ],
 )
 async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fault: CallFault) -> None:
-    """Whether Slack took it or not is read back before anything is posted again."""
+    """The bot looks in Slack before it posts again."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
@@ -48,7 +48,8 @@ async def test_a_notice_whose_answer_was_lost_stands_there_once(world: World, fa
 
 @pytest.mark.parametrize("fault", [CallFault.HANG, CallFault.DONE_THEN_HANG])
 async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fault: CallFault) -> None:
-    """Whoever takes over reads back; the excerpt comes with it, and not a second time with the next."""
+    """The process that takes over looks in Slack first. The excerpt is part of the notice, and the next
+    notice does not repeat it."""
     thread, task = await a_task(world)
     task.says("Here is the pull request.")
     task.becomes("complete", "Opened PR #12")
@@ -76,7 +77,7 @@ async def test_a_bot_that_dies_while_it_posts_leaves_one_notice(world: World, fa
 
 
 async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> None:
-    """Between the poll and the notice nothing is kept in anybody's head."""
+    """Between the poll and the notice, everything is in Redis."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.bot.parts.worker.stop(0)
@@ -92,7 +93,7 @@ async def test_what_was_seen_before_a_crash_is_told_after_it(world: World) -> No
 
 
 async def test_two_bots_tell_once(world: World) -> None:
-    """Replicas share one store: one polls, both work, nobody hears anything twice."""
+    """Two replicas share a store. One of them polls, both work, and nothing is told twice."""
     thread, task = await a_task(world)
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         for number in range(4):
@@ -108,14 +109,14 @@ async def test_two_bots_tell_once(world: World) -> None:
 
 
 async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(world: World) -> None:
-    """Its poll's number is not the newest any more, so nothing of it is stored."""
+    """A newer poll has run since, so the late list is not stored."""
     thread, task = await a_task(world)
     task.pause()
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         overtakings: list[Seen] = []
 
         async def overtake(request: Seen, moment: str) -> None:
-            """While the first list is on its way, the task is resumed and the other bot sees that."""
+            """While the first list is on its way, resume the task and let the other bot poll."""
             if request.route == "tasks.list" and moment == "after" and not overtakings:
                 overtakings.append(request)
                 task.resume()
@@ -133,7 +134,7 @@ async def test_a_list_that_was_asked_for_earlier_and_comes_later_is_no_news(worl
 
 
 async def test_each_message_says_what_it_is_in_its_metadata(world: World) -> None:
-    """Other apps, and a bot that was restarted, recognise it."""
+    """Other apps, and a restarted bot, can recognize the messages."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

@@ -1,4 +1,4 @@
-"""What administrators hear without having asked: the account lacks a right, or its token ends soon."""
+"""What administrators are told without asking: the account lacks a right, or its token ends soon."""
 
 from datetime import timedelta
 
@@ -11,7 +11,8 @@ from .world import World
 
 
 async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: World) -> None:
-    """Two days before the end, whoever looks and however often; also the members of a listed group."""
+    """They are told two days before the end, however often the account is checked. Members of a listed group
+    are told too."""
     carol = world.person("carol")
     group = world.slack.add_group("operators", ["carol"])
     ending = SecretStr(world.coder.add_token("taskwire", lifetime=timedelta(hours=30)))
@@ -31,7 +32,7 @@ async def test_administrators_hear_that_the_token_ends_soon_once_a_day(world: Wo
 
 
 async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) -> None:
-    """Nobody is told anything, and Coder is not asked again."""
+    """Nobody is told anything, and Coder is asked only once."""
     await world.restarts(admins=(world.bob.id,))
     requests = len(world.coder.requests)
 
@@ -49,7 +50,7 @@ async def test_a_good_account_is_looked_at_once_and_left_in_peace(world: World) 
 
 
 async def test_an_account_without_its_role_is_told(world: World) -> None:
-    """It reads itself, and can act for nobody else."""
+    """The account can read itself but cannot act for others."""
     await world.restarts(admins=(world.bob.id,))
     world.coder.user("taskwire").roles.clear()
 
@@ -63,7 +64,7 @@ async def test_an_account_without_its_role_is_told(world: World) -> None:
 
 
 async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> None:
-    """A newer Coder looks like that: nobody but who runs both can do anything about it; cards name it."""
+    """A newer Coder has no Tasks. Only people who run both systems can help. The cards say so too."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
@@ -81,7 +82,7 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
 
 
 def direct_messages(world: World, name: str) -> list[str]:
-    """What the bot has written to somebody; it is read now."""
+    """Return the bot's direct messages to a person. They count as read now."""
     channel = world.slack.direct(name).id
     messages = world.slack.messages(channel)
     for message in messages:

@@ -1,4 +1,5 @@
-"""Several workspaces of one organization: membership decides, and the organization waives nothing."""
+"""Several workspaces of one organization. Membership of the workspace decides; the organization alone allows
+nothing."""
 
 import pytest
 
@@ -23,7 +24,7 @@ async def _of_organization(world: World, *, installed: tuple[str, ...] = ()) -> 
 
 
 def _person(world: World, name: str, *teams: str) -> Person:
-    """Somebody of the organization, at home in the first of these workspaces."""
+    """Make a person of the organization who is a member of these workspaces, the first one at home."""
     person = world.person(name, team_id=teams[0])
     user = world.slack.workspace.user(name)
     user.enterprise_id, user.teams = ORG, list(teams)
@@ -33,7 +34,7 @@ def _person(world: World, name: str, *teams: str) -> Person:
 
 @pytest.mark.parametrize("installed", [(), ("T0TASKWIRE", "T0OTHER")], ids=["one workspace", "org-wide"])
 async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed: tuple[str, ...]) -> None:
-    """They share channels of the organization, and not Taskwire; being an administrator here is no help."""
+    """They share channels but not Taskwire, even if they are listed as administrators."""
     carol = _person(world, "carol", SISTER)
     await _of_organization(world, installed=installed)
     await world.restarts(admins=(carol.id,))
@@ -54,7 +55,7 @@ async def test_a_sister_workspaces_member_is_a_stranger(world: World, installed:
 
 
 async def test_who_is_a_member_here_too_is_no_stranger(world: World) -> None:
-    """Slack may name the other of their workspaces in what they do."""
+    """Slack may name the person's other workspace in their payloads."""
     carol = _person(world, "carol", SISTER, "T0TASKWIRE")
     await _of_organization(world)
     world.slack.workspace.user("carol").teams = [SISTER, "T0TASKWIRE"]
@@ -65,7 +66,7 @@ async def test_who_is_a_member_here_too_is_no_stranger(world: World) -> None:
 
 
 async def test_an_organizations_install_is_for_its_installed_workspaces(world: World) -> None:
-    """Their members are at home, wherever they type."""
+    """Members of the installed workspaces may use Taskwire wherever they type."""
     carol = _person(world, "carol", "T0OTHER")
     await _of_organization(world, installed=("T0TASKWIRE", "T0OTHER"))
 
@@ -75,7 +76,7 @@ async def test_an_organizations_install_is_for_its_installed_workspaces(world: W
 
 
 HOME = "T0TASKWIRE"
-# What a payload may say of where it comes from and of who acts; Slack alone knows who they are.
+# What a payload may claim about its origin and its person. Only Slack's user information counts.
 CLAIMS: dict[str, dict[str, object]] = {
     "as it is": {},
     "our workspace": {"team": {"id": HOME}, "team_id": HOME},
@@ -108,7 +109,8 @@ async def _types_made_up(world: World, who: Person, text: str, claims: dict[str,
 async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     world: World, installed: tuple[str, ...] | None, claims: dict[str, object]
 ) -> None:
-    """Of another company in a shared channel, or of a sister workspace, also where they would be in Coder."""
+    """The stranger is from another company in a shared channel, or from a sister workspace, and may even have
+    a Coder account."""
     sister = _person(world, "carol", SISTER)
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.channel("general").members.append(partner.id)
@@ -140,7 +142,7 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
     assert "secret" not in said
     assert "Fix it" not in said
     assert STRANGER in said or not said.strip()
-    # What gets past the door is refused in words; else nothing of this would have been tried.
+    # At least these payloads must pass the listener and be refused with a message, or nothing was tried.
     assert STRANGER in said or claims is not CLAIMS["our workspace"]
     assert [(each.status, each.is_deleted, each.inputs) for each in world.coder.tasks] == [
         ("active", False, [])
@@ -152,7 +154,7 @@ async def test_whatever_a_payload_claims_a_stranger_does_nothing(
 async def test_a_dialog_that_a_stranger_sends_creates_nothing(
     world: World, claims: dict[str, object]
 ) -> None:
-    """Nor does it delete; a view of ours was never theirs."""
+    """It deletes nothing either. The bot has never opened a dialog for a stranger."""
     partner = world.person("peter", team_id="T0PARTNER", is_stranger=True)
     world.slack.workspace.user("peter").teams = ["T0PARTNER"]
     here = world.slack.workspace.channel("general")

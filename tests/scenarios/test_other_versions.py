@@ -1,4 +1,4 @@
-"""A rollback: what a newer version took waits for it, is not overtaken, and is never lost without a word."""
+"""After a rollback, jobs of the newer version wait for it, are not overtaken, and are never lost silently."""
 
 import json
 from datetime import timedelta
@@ -22,7 +22,7 @@ DAY = 86_400.0
 
 
 async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(world: World) -> None:
-    """Twelve of them, and one more that the older version takes; three days lie in between."""
+    """Twelve replies are from the newer version and one from the older one. Three days pass."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     words = [f"word {number}" for number in range(12)]
@@ -51,7 +51,8 @@ async def test_replies_that_a_newer_version_took_wait_for_it_in_their_order(worl
 
 
 async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None:
-    """In the thread and in the administrators' direct messages, but not while one replaces the other."""
+    """They are told in the thread, and administrators in direct messages, but not while one version replaces
+    the other."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -88,7 +89,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
 
 
 async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_told(world: World) -> None:
-    """Its author has the words back, with a button; what stands behind it goes on; administrators hear."""
+    """The author gets the text back with a button. Later jobs continue, and administrators are told."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -129,7 +130,7 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:
-    """Somebody raised no number, or the newer one never said that it was here: people wait all the same."""
+    """Nobody raised the format, or the newer version never noted itself. People are told all the same."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
@@ -162,7 +163,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
 
 
 async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(world: World) -> None:
-    """Their later commands wait behind it: what they asked first may decide what the next one means."""
+    """Later commands wait behind it, because the first may decide what the next one means."""
     await newer_was_here(world)
     await unread_job(world, intake(world.alice.id), "click:1")
     await world.passes(seconds=301)
@@ -177,7 +178,7 @@ async def test_a_person_whose_command_waits_for_a_newer_version_is_written_to(wo
 
 
 async def test_administrators_hear_what_waits_though_they_wait_themselves(world: World) -> None:
-    """What is said to them stands behind nothing that they have asked."""
+    """An alert does not wait behind the administrator's own commands."""
     await world.restarts(admins=(world.alice.id,))
     await newer_was_here(world)
     await unread_job(world, intake(world.alice.id), "click:1")
@@ -194,7 +195,7 @@ async def test_administrators_hear_what_waits_though_they_wait_themselves(world:
 
 
 async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: World) -> None:
-    """Their id ends where the next word of it begins."""
+    """The name of a person's queue may have another part after the id."""
     name = QueueName(f"{intake(world.alice.id)}:newer")
     await newer_was_here(world)
     await unread_job(world, name, "newer:1")
@@ -209,7 +210,7 @@ async def test_a_person_is_written_to_whatever_else_a_lists_name_says(world: Wor
 
 
 async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
-    """A card is drawn as it is now, and threads are read by whoever runs."""
+    """A card is drawn from the present state, and any version can run backfill."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await newer_was_here(world)
@@ -226,7 +227,7 @@ async def test_what_can_be_made_anew_waits_for_nobody(world: World) -> None:
 
 
 async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: World) -> None:
-    """Whoever detaches a task while an older version runs: no author loses what they wrote."""
+    """A task is detached while the older version runs, and no author loses a text."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     await world.alice.replies(thread, "use main")
@@ -244,7 +245,7 @@ async def test_replies_of_a_newer_version_are_given_back_with_the_others(world: 
 
 
 async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(world: World) -> None:
-    """And their marks go with them."""
+    """Their marks are removed too."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -265,7 +266,7 @@ async def test_replies_of_a_newer_version_that_a_pause_holds_can_be_dropped(worl
 
 
 async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edited(world: World) -> None:
-    """What its author says of it now this version can read."""
+    """This version can read the edited text."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     reply = await world.alice.replies(thread, "use main")
@@ -282,7 +283,8 @@ async def test_a_reply_of_a_newer_version_goes_in_its_new_words_when_it_is_edite
 
 
 async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World) -> None:
-    """Others are watched and listed; what happens to it waits, and is told when the newer version is back."""
+    """Other tasks are polled and listed. The task's own events wait, and are told when the newer version is
+    back."""
     thread, task = await a_busy_agent(world)
     link = await link_of(world)
     other = await world.bob.runs("/task create mend the footer")
@@ -314,7 +316,7 @@ async def test_a_link_of_a_newer_version_stands_in_nobody_elses_way(world: World
 
 
 async def test_another_task_whose_first_asking_a_newer_version_kept_waits_for_it(world: World) -> None:
-    """It is not refused: the newer version can read what the button stands for."""
+    """It is not refused, because the newer version can read the note behind the button."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()

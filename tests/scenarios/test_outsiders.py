@@ -1,4 +1,4 @@
-"""A channel that another company comes to when the thread of a task is there already."""
+"""A channel becomes shared with another company after a task's thread was made in it."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def _direct(world: World, name: str) -> list[str]:
 
 
 async def _shared_since(world: World) -> tuple[Thread, Person]:
-    """A thread whose channel was shared after it began, and somebody of the other company in it."""
+    """Share a thread's channel after the thread was made. Return it and a person of the other company."""
     await world.restarts(admins=(world.bob.id,))
     thread, _ = await a_waiting_agent(world)
     peter = world.person("peter", team_id="T0PARTNER", is_stranger=True)
@@ -40,7 +40,7 @@ async def _shared_since(world: World) -> tuple[Thread, Person]:
 
 @pytest.mark.parametrize("who", ["a stranger", "the owner", "the bot"])
 async def test_that_another_company_reads_along_is_told(world: World, who: str) -> None:
-    """To the task's owner and to the administrators, once, at the first thing that is said there."""
+    """The task's owner and the administrators are told once, at the first message or notice."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
 
@@ -67,7 +67,7 @@ async def test_that_another_company_reads_along_is_told(world: World, who: str) 
 async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner and the administrators hear of it in two calls to Redis."""
+    """They are told by two calls to Redis. If the process dies between them, the next event repeats both."""
     thread, peter = await _shared_since(world)
     alerts = world.bot.parts.alerts
 
@@ -79,7 +79,7 @@ async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
         await peter.replies(thread, "use main")
         await world.settles()
     world.errors.clear()
-    # A minute later, by Redis's own clock.
+    # The note lapses after a minute of Redis's own clock.
     redis = world.connections.commands
     async for key in redis.scan_iter(world.keys.named("notes", "outsiders-told", "*")):
         await redis.delete(key)
@@ -93,7 +93,7 @@ async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
 
 
 async def test_people_of_another_company_steer_and_read_nothing_more(world: World) -> None:
-    """By reply, verb, command, press and dialog: what Slack shows them is all that they get."""
+    """Replies, verbs, commands, presses and dialogs have no effect. They see only what Slack shows them."""
     thread, peter = await _shared_since(world)
     task = world.task("fix-the-login")
     task.says("the secret words")
@@ -115,7 +115,7 @@ async def test_people_of_another_company_steer_and_read_nothing_more(world: Worl
 
 
 async def test_a_channel_that_may_be_shared_is_told_of_to_nobody(world: World) -> None:
-    """An administrator has said that it is meant to be so."""
+    """An administrator has allowed this channel."""
     thread, peter = await _shared_since(world)
     await world.restarts(shared_channels=(thread.channel,))
 

@@ -1,4 +1,4 @@
-"""The deployment's own tokens: however they come and in whatever dress, no agent and no store has them."""
+"""The deployment's own tokens never reach an agent or the store, in whatever encoding they come."""
 
 from base64 import b64encode
 
@@ -18,21 +18,21 @@ REDIS = "r3dis-pw"
 
 
 def tokens(world: World) -> list[str]:
-    """The values that must not be found."""
+    """Return the secrets that must not be found."""
     settings = world.settings
     held = (settings.slack_bot_token, settings.slack_app_token, settings.coder_session_token)
     return [*(token.get_secret_value() for token in held if token is not None), ADMIN, REDIS]
 
 
 async def with_secrets(world: World) -> None:
-    """Let the bot have an administrators' token and a Redis with a password."""
+    """Give the bot an administrators' token and a Redis password."""
     await world.restarts(
         admin_token=SecretStr(ADMIN), redis_url=SecretStr(f"redis://:{REDIS}@never-asked:6379/0")
     )
 
 
 async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -> None:
-    """A log or a settings file of the bot's may be attached; the rest of it arrives."""
+    """The bot's own log or settings file may be attached. The rest of it is delivered."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     lines = [f"TOKEN {number} is {token}, ok" for number, token in enumerate(tokens(world))]
@@ -46,7 +46,7 @@ async def test_an_attachment_brings_no_token_of_ours_to_an_agent(world: World) -
 
 
 async def test_an_attempt_of_unknown_outcome_keeps_no_token_and_is_read_back(world: World) -> None:
-    """What is noted and looked for is what was sent."""
+    """The intent record has the masked text that was sent."""
     await with_secrets(world)
     thread, task = await a_waiting_agent(world)
     log = Attachment("bot.log", f"it was {tokens(world)[0]} and {REDIS}".encode())
@@ -77,10 +77,10 @@ DRESSES = {
 
 @pytest.mark.parametrize("dress", DRESSES)
 async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, dress: str) -> None:
-    """In a reply, a prompt, an edit, and by command."""
+    """This holds in a reply, a prompt and a command."""
     thread, task = await a_waiting_agent(world)
     dressed = DRESSES[dress](tokens(world)[0])
-    # So long a part of it is a secret still.
+    # A part of this length must not be found either.
     parts = [dressed[at : at + 14] for at in range(0, len(dressed) - 13, 7)]
 
     await world.alice.replies(thread, f"use {dressed} now")
@@ -102,7 +102,7 @@ async def test_a_token_in_another_dress_is_neither_kept_nor_sent(world: World, d
 
 
 async def test_a_token_in_several_blocks_is_neither_kept_nor_sent(world: World) -> None:
-    """A word whose middle is bold comes in three of them."""
+    """A word with a bold middle comes as three blocks."""
     thread, task = await a_waiting_agent(world)
     token = tokens(world)[0]
     third = len(token) // 3

@@ -1,4 +1,4 @@
-"""What Coder says, as the one word that the card shows."""
+"""Each state in Coder, and the phase that the card shows for it."""
 
 import json
 
@@ -10,12 +10,12 @@ from .world import World
 
 
 async def phase(world: World, thread: Thread) -> str:
-    """The card's first word."""
+    """Return the phase on the card."""
     return (await card(world, thread)).partition(f": {TITLE}")[0]
 
 
 async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
-    """Pending and initializing are one to a person, and what Coder says meanwhile is no report."""
+    """Pending and initializing are one phase for people. Coder's message about them is not a report."""
     plan = BuildPlan(queue=10, provision=10, connect=10, start=10, app=10)
     world.coder.template.plan = plan
     thread = await world.alice.runs("/task create fix the login redirect")
@@ -35,7 +35,8 @@ async def test_a_workspace_that_comes_up_is_starting(world: World) -> None:
 
 
 async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: World) -> None:
-    """Active without a state: starting for 30 seconds, then as idle, which has to settle."""
+    """An agent without a state counts as starting for 30 seconds and then as idle. The settle time
+    follows."""
     world.coder.template.is_silent = True
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
@@ -56,7 +57,7 @@ async def test_an_agent_that_says_nothing_is_starting_and_then_waits(world: Worl
 
 
 async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -> None:
-    """The latest one-line report, how old it is, who owns the task, and the link as a button."""
+    """The card has the latest report, its age, the owner, and the reported link as a button."""
     thread, task = await a_task(world)
     task.becomes("working", "Opened a draft", PULL)
     await world.polls()
@@ -70,7 +71,7 @@ async def test_a_working_agent_is_shown_with_its_report_and_link(world: World) -
 
 
 async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
-    """Coder escapes it for a web page; here it is text again, everywhere, and no markup."""
+    """Coder escapes reports for a web page. Slack shows the original text, without live markup."""
     thread, task = await a_task(world)
     task.becomes("complete", 'I can\'t find "x" & a < b &amp; <!channel> *c*', PULL)
     await world.polls()
@@ -85,7 +86,7 @@ async def test_a_report_is_shown_as_the_agent_wrote_it(world: World) -> None:
 
 
 async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
-    """Then the agent needs somebody."""
+    """After the settle time, the agent needs somebody."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -98,7 +99,7 @@ async def test_idle_is_what_it_was_until_it_has_held(world: World) -> None:
 
 
 async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: World) -> None:
-    """An agent that works on something new is not done; its own next words are shown."""
+    """An agent with new input is not done. The card shows its next report."""
     thread, task = await a_task(world)
     task.becomes("complete", "Done, and pushed")
     await world.polls()
@@ -120,7 +121,7 @@ async def test_a_reply_takes_what_was_reported_before_it_off_the_card(world: Wor
 
 
 async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World) -> None:
-    """Both are said at once, and the card shows them with its next edit."""
+    """Both are told at once. The card shows them with its next edit."""
     thread, task = await a_task(world)
 
     task.becomes("complete", "Opened PR #12", PULL)
@@ -137,7 +138,7 @@ async def test_done_and_failed_wait_for_nothing_but_the_cards_pace(world: World)
 
 
 async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World) -> None:
-    """The phase stays what it was; since when it cannot be reached is added, with what to do."""
+    """The phase stays. The card adds since when the agent cannot be reached, and what to do."""
     thread, task = await a_task(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -159,7 +160,8 @@ async def test_an_agent_that_is_cut_off_is_marked_until_it_is_back(world: World)
 
 
 async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> None:
-    """Unknown is normal while a workspace stops; paused is paused, whatever the state."""
+    """Coder says unknown while a workspace stops. When it has stopped, the state of the agent does not
+    matter."""
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=30)
     task.pause()
@@ -175,7 +177,7 @@ async def test_a_workspace_that_stops_is_pausing_then_paused(world: World) -> No
 
 
 async def test_unknown_otherwise_is_unclear(world: World) -> None:
-    """Coder does not know; nobody is told, and what was before comes back."""
+    """Nobody is told. The card shows the phase again when Coder knows it."""
     thread, task = await a_task(world)
     task.status_is("unknown")
     await world.polls()
@@ -191,7 +193,7 @@ async def test_unknown_otherwise_is_unclear(world: World) -> None:
 
 
 async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: World) -> None:
-    """Five minutes of grace after a start, then broken."""
+    """It counts as broken only five minutes after the start."""
     thread, task = await a_task(world)
     task.status_is("error")
     await world.polls()
@@ -211,7 +213,7 @@ async def test_an_error_is_what_it_was_until_it_has_outlasted_the_start(world: W
 
 
 async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
-    """A newer Coder may have words to come; nothing breaks, and the others are still watched."""
+    """A newer Coder may have new words. Nothing breaks, and other tasks are still polled."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls()
@@ -228,25 +230,25 @@ async def test_a_word_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
 
 
 def page(world: World) -> str:
-    """The task's page in Coder."""
+    """Return the address of the task's page in Coder."""
     return f"{world.coder.url}/tasks/alice/{world.task('fix-the-login').id}"
 
 
 def facts(world: World, thread: Thread) -> list[str]:
-    """What the card says by the way, in its small print."""
+    """Return the small print on the card."""
     blocks = world.slack.message(thread.channel, thread.ts)["blocks"]
     small = next(block for block in blocks if block["block_id"] == "facts")
     return [timeless(element["text"]) for element in small["elements"]]
 
 
 def started(world: World, thread: Thread) -> int:
-    """When the card says that the task was started."""
+    """Return when the task was started, according to the card."""
     text = str(world.slack.message(thread.channel, thread.ts)["blocks"])
     return int(text.partition("started <!date^")[2].partition("^")[0])
 
 
 async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> None:
-    """Its history is read when it gets its thread: the idle after its end is no question."""
+    """The task's history is read when it is attached, so the idle report after its end is not a question."""
     task = world.coder.add_task("alice", "fix the login redirect")
     await world.passes(seconds=60)
     task.becomes("complete", "Opened PR #12", PULL)
@@ -266,7 +268,7 @@ async def test_an_attached_task_that_is_done_is_shown_as_done(world: World) -> N
 
 
 async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) -> None:
-    """Asked for by name, it is read as closely as when it gets a thread."""
+    """The history is read for a status by name, as for an attached task."""
     task = world.coder.add_task("alice", "fix the login redirect")
     task.becomes("complete", "Opened PR #12", PULL)
     await world.passes(seconds=600)
@@ -280,7 +282,7 @@ async def test_the_status_of_a_task_without_a_thread_that_is_done(world: World) 
 async def test_an_attached_task_that_has_just_fallen_still_needs_somebody_when_that_has_settled(
     world: World,
 ) -> None:
-    """What is so when it gets its thread is shown in time, and nobody is called for it."""
+    """The card shows it after the settle time. Nobody is mentioned, because it happened before the thread."""
     task = world.coder.add_task("alice", "fix the login redirect")
     await world.passes(seconds=60)
     task.becomes("working", "Reading the code")

@@ -1,4 +1,4 @@
-"""Where something is decides who may ask for it there: private channels, those of others, made-up ids."""
+"""Where something is decides who may ask for it: private channels, other channels, invented ids."""
 
 import pytest
 
@@ -15,7 +15,7 @@ NOT_IN = "You are not in <#{}>, or I am not. Nothing was {}. Join it, or choose 
 
 
 async def _a_hidden_task(world: World) -> tuple[Thread, str]:
-    """Alice's task in a private channel, and its link's id."""
+    """Create a task of Alice in a private channel. Return its thread and its link's id."""
     world.slack.add_channel("hidden", ["alice"], kind="private")
     thread = await world.alice.runs("/task create the secret plan", "hidden")
     world.task("the-secret-plan").becomes("working", "On it")
@@ -32,7 +32,7 @@ async def _a_hidden_task(world: World) -> tuple[Thread, str]:
     ],
 )
 async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World, action_id: str) -> None:
-    """Neither whose the task is nor what it is called, and does nothing."""
+    """The answer tells neither the owner nor the title, and the press does nothing."""
     _, link = await _a_hidden_task(world)
     task = world.task("the-secret-plan")
 
@@ -45,7 +45,7 @@ async def test_a_made_up_press_learns_nothing_of_a_private_channel(world: World,
 
 @pytest.mark.parametrize("action_id", ["task.edit", "task.delete"])
 async def test_a_dialog_tells_nothing_of_a_private_channel(world: World, action_id: str) -> None:
-    """It opens, since its trigger lives for seconds only, and says no more than that."""
+    """The dialog opens, because its trigger lives only seconds, but it tells nothing."""
     _, link = await _a_hidden_task(world)
 
     await world.bob.presses_made_up(action_id, link)
@@ -69,7 +69,7 @@ async def test_what_has_ended_in_a_private_channel_is_not_named_either(world: Wo
 
 
 async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
-    """A button may stand where its task is not; in a public channel everybody can look."""
+    """A press elsewhere works for a member of the private channel."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     world.task("the-secret-plan").says("I look at it.")
@@ -86,7 +86,7 @@ async def test_who_is_in_the_channel_asks_from_anywhere(world: World) -> None:
 
 
 async def test_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
-    """A button that was shown while they were there is no key."""
+    """An old button gives no access."""
     _, link = await _a_hidden_task(world)
     members = world.slack.workspace.channel("hidden").members
     members.append(world.bob.id)
@@ -100,14 +100,14 @@ async def test_who_left_the_channel_sees_no_log_of_it(world: World) -> None:
 
 
 async def _leaves(world: World) -> None:
-    """Let Bob leave the private channel in which he was, and time pass."""
+    """Let Bob leave the private channel, and let time pass."""
     world.slack.workspace.channel("hidden").members.remove(world.bob.id)
     await world.ages(seconds=10)
 
 
 @pytest.mark.parametrize("action_id", ["task.logs", "task.edit", "task.pause", "held.send"])
 async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: World, action_id: str) -> None:
-    """An old client still shows what stood there; a made-up press may name any channel."""
+    """An old client still shows the buttons, and an invented press can name any channel."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.presses_made_up("task.logs", link, channel="hidden")
@@ -121,7 +121,7 @@ async def test_a_press_that_names_the_channel_they_left_tells_nothing(world: Wor
 
 
 async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: World) -> None:
-    """It was typed there while they were in it."""
+    """The list was typed in the private channel, while the person was a member."""
     await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.append(world.bob.id)
     await world.bob.types("/task list all", "hidden")
@@ -138,7 +138,7 @@ async def test_a_list_that_is_paged_shows_nothing_of_a_channel_they_left(world: 
 
 
 async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
-    """Neither elsewhere, by a button that is made up, nor by who cannot see that thread any more."""
+    """An invented press cannot show it elsewhere, and neither can a person who has left the channel."""
     hidden, _ = await _a_hidden_task(world)
     world.task("the-secret-plan").says("I look at it.")
     members = world.slack.workspace.channel("hidden").members
@@ -165,7 +165,7 @@ async def test_an_answer_is_shown_in_its_own_thread_alone(world: World) -> None:
 
 
 async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> None:
-    """They could name it in a command as well."""
+    """The owner could also name the task in a command."""
     _, link = await _a_hidden_task(world)
     world.slack.workspace.channel("hidden").members.remove(world.alice.id)
     await world.ages(seconds=10)
@@ -191,7 +191,7 @@ async def test_its_owner_steers_a_task_wherever_its_thread_is(world: World) -> N
     ],
 )
 async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: str, value: str) -> None:
-    """Above all it creates nothing."""
+    """Above all, nothing is created."""
     await world.alice.presses_made_up(action_id, value)
 
     assert world.alice.reads() == [TOO_OLD]
@@ -200,7 +200,7 @@ async def test_a_value_that_no_button_has_does_nothing(world: World, action_id: 
 
 
 async def test_anothers_question_creates_nothing(world: World) -> None:
-    """Who presses it is not who was asked."""
+    """Only the person who was asked may press it."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     (asked,) = world.alice.reads()
@@ -215,7 +215,7 @@ async def test_anothers_question_creates_nothing(world: World) -> None:
 
 
 async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> None:
-    """Slack's menu offers their conversations; what comes back may name any."""
+    """Slack's menu offers only their conversations, but the submission can name any."""
     hidden = world.slack.add_channel("hidden", ["alice"], kind="private")
     elsewhere = world.slack.add_channel("elsewhere", ["alice"])
 
@@ -228,7 +228,7 @@ async def test_a_form_sends_no_card_to_where_the_person_is_not(world: World) -> 
 
 
 async def test_a_form_sends_its_card_to_where_the_person_is(world: World) -> None:
-    """In any kind of conversation that they and the bot are in."""
+    """It may be any conversation that they and the bot are in."""
     hidden = world.slack.add_channel("hidden", ["bob"], kind="private")
     direct = world.slack.direct("bob")
 
@@ -248,7 +248,7 @@ SHARED = (
 
 
 async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> None:
-    """By command, form, attach and once more alike."""
+    """This holds by command, form and attach."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     world.coder.add_task("alice", "fix it", name="loose")
 
@@ -264,7 +264,7 @@ async def test_nothing_begins_in_a_channel_of_another_company(world: World) -> N
 
 
 async def test_an_administrator_may_allow_a_channel_of_another_company(world: World) -> None:
-    """By its id, and no other one."""
+    """The administrator allows one channel by its id."""
     shared = world.slack.add_channel("partners", ["alice"], is_ext_shared=True)
     other = world.slack.add_channel("others", ["alice"], is_ext_shared=True)
     await world.restarts(shared_channels=(shared.id,))
@@ -277,7 +277,7 @@ async def test_an_administrator_may_allow_a_channel_of_another_company(world: Wo
 
 
 async def test_no_control_is_shown_to_whom_it_would_refuse(world: World) -> None:
-    """Where only one person looks: in the list and in a status."""
+    """This holds where only one person sees the buttons: in a list and in a status."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()

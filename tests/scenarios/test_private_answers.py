@@ -1,4 +1,4 @@
-"""Answers for one person: slow ones keep nobody waiting, and a stop takes none away."""
+"""Private answers: slow ones delay no others, and none is lost when a process stops."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ REST_SECONDS = 600.0
 
 
 class Held:
-    """Holds the first so many answers by response URL."""
+    """Holds the first `count` answers by response URL."""
 
     def __init__(self, world: World, count: int) -> None:
         self._left = count
@@ -36,12 +36,12 @@ class Held:
             await self._goes_on.wait()
 
     def go_on(self) -> None:
-        """Let them be shown."""
+        """Release the held answers."""
         self._goes_on.set()
 
 
 async def test_slow_answers_hold_up_no_other(world: World) -> None:
-    """Slack may take its time with one; a question and a refusal of others are answered meanwhile."""
+    """While Slack is slow with some answers, other people get theirs."""
     held = Held(world, MANY)
     for _ in range(MANY):
         await world.slack.command(world.alice.id, "general", "/task", "templates")
@@ -59,7 +59,7 @@ async def test_slow_answers_hold_up_no_other(world: World) -> None:
 
 
 async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
-    """It waits until Slack takes more; the next process shows it, once."""
+    """The answer waits until Slack accepts more. The next process shows it, once."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
         "response_url", REST_SECONDS
     )
@@ -82,7 +82,7 @@ async def test_a_stop_hands_over_what_is_not_shown_yet(world: World) -> None:
 async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its socket takes what comes until it closes, also when all its other answers are handed over."""
+    """The socket takes payloads until it closes, even after other answers were handed over."""
     asked: list[object] = []
 
     async def note_clean_stop(self: Worker) -> None:
@@ -109,7 +109,7 @@ async def test_what_is_asked_while_a_process_ends_is_answered_by_the_next(
 
 
 async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world: World) -> None:
-    """It says how things stood then, and the person has asked again or gone elsewhere."""
+    """The answer is about an earlier state, and the person has probably asked again."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
         "response_url", REST_SECONDS
     )
@@ -125,7 +125,7 @@ async def test_what_was_asked_too_long_ago_is_not_shown_as_if_it_were_new(world:
 
 
 async def test_an_answer_that_only_another_version_can_show_stands_before_nothing(world: World) -> None:
-    """After a rollback it waits alone: what its person asks is done, and alerts reach them."""
+    """It waits alone. Its person's commands are executed, and alerts reach them."""
     await RateLimiter(world.connections, world.keys, world.clock, Metrics()).rest(
         "response_url", REST_SECONDS
     )

@@ -1,4 +1,4 @@
-"""Questions say what became of them: what was pressed, and then what really happened."""
+"""Questions say what was pressed and, later, what really happened."""
 
 from collections.abc import Awaitable, Callable
 
@@ -21,18 +21,18 @@ ACTING = ("[Resume]", "[Edit prompt]", "[Retry]", "[Resume and send]", "[Drop", 
 
 
 def said(world: World, thread: Thread) -> list[str]:
-    """What the bot's messages in a thread say now."""
+    """Return what the bot's messages in a thread say now."""
     messages = world.slack.thread(thread.channel, thread.ts)[1:]
     return [shown(message) for message in messages if message.get("bot_id")]
 
 
 def offers(thread: Thread) -> list[str]:
-    """What in a thread can still be pressed that does more than open a page or show a log."""
+    """Return the messages with buttons that do more than open a page or show a log."""
     return [each for each in thread.all_messages() if any(label in each for label in ACTING)]
 
 
 async def three_let_go(world: World) -> tuple[Thread, PuppetTask]:
-    """A thread in which three replies have waited for a busy agent in vain."""
+    """Let three replies wait for a busy agent until they are given back. Return the thread and the task."""
     thread, task = await a_busy_agent(world)
     for text in ("first", "second", "third"):
         await world.alice.replies(thread, text)
@@ -64,7 +64,7 @@ async def resumes_in_coder(world: World, thread: Thread) -> None:
 async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
     world: World, resumes: Callable[[World, Thread], Awaitable[None]]
 ) -> None:
-    """The pause's own notice offers it too, and the question about what waits is answered with it."""
+    """Both the notice of the pause and the question about the held replies lose their buttons."""
     thread, _ = await held(world, "first", "second")
     await world.polls()
     await world.passes(seconds=5)
@@ -87,7 +87,7 @@ async def test_however_a_task_is_resumed_nothing_asks_for_it_any_more(
 
 
 async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> None:
-    """Who reads the thread need not know that both were one."""
+    """A reader need not know that the reply resumed the task."""
     thread, _ = await held(world, "first")
     await world.polls()
     await world.passes(seconds=5)
@@ -106,7 +106,7 @@ async def test_a_reply_that_resumes_the_task_settles_the_same(world: World) -> N
 async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_that_is_told(
     world: World,
 ) -> None:
-    """What stands before it in the thread may have to wait for Slack."""
+    """The notices before it in the thread may have to wait for Slack."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.alice.replies(thread, "!pause")
@@ -129,7 +129,7 @@ async def test_who_started_a_workspace_again_is_named_though_it_is_up_before_tha
 
 
 async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: World) -> None:
-    """It says that they go once they do."""
+    """The question says that the replies were sent only when they were."""
     thread, _ = await held(world, "first")
     question = thread.new_messages()
     world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
@@ -148,7 +148,7 @@ async def test_resume_and_send_that_is_refused_leaves_the_question_open(world: W
 
 
 async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it_back(world: World) -> None:
-    """Nothing waits then."""
+    """Nothing is held any more."""
     thread, (first, second) = await held(world, "first", "second")
 
     await world.alice.deletes(thread, first)
@@ -162,7 +162,7 @@ async def test_what_a_pause_held_is_asked_about_no_more_when_its_authors_take_it
 
 
 async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the_first(world: World) -> None:
-    """One is enough."""
+    """One question is enough."""
     thread, _ = await held(world, "first", "second")
 
     await world.alice.replies(thread, "!pause")
@@ -175,7 +175,7 @@ async def test_a_second_question_about_what_a_pause_holds_takes_the_place_of_the
 
 
 async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
-    """Until then the question says that it is on its way."""
+    """Until then, the question says that the reply is on its way."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")
@@ -197,7 +197,7 @@ async def test_sent_again_is_said_when_the_agent_has_it(world: World) -> None:
 
 
 async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) -> None:
-    """There is a newer question below."""
+    """A newer question follows below."""
     thread, _ = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", REFUSED, times=2)
     await world.alice.replies(thread, "use main")
@@ -214,7 +214,7 @@ async def test_sent_again_is_not_said_of_what_was_refused_again(world: World) ->
 
 
 async def test_what_was_left_out_is_named(world: World) -> None:
-    """One file went, one did not."""
+    """One file was sent, and one was not."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "look", (PICTURE, NOTES))
     asked = thread.new_messages()
@@ -231,7 +231,7 @@ async def test_what_was_left_out_is_named(world: World) -> None:
 
 
 async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: World) -> None:
-    """They go in order, so the last of them tells it of all."""
+    """The replies are sent in order, so the last one completes the message."""
     thread, task = await three_let_go(world)
 
     await world.alice.clicks(thread, "Try again")
@@ -248,7 +248,7 @@ async def test_several_replies_are_sent_again_when_the_last_has_arrived(world: W
 
 
 async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: World) -> None:
-    """What is said of them counts, and what is asked of the one that was refused stays open."""
+    """The message counts the delivered replies. The refused one gets a question of its own."""
     thread, task = await three_let_go(world)
 
     world.coder.misbehave("tasks.send", REFUSED)
@@ -270,7 +270,7 @@ async def test_of_several_replies_that_are_sent_again_one_may_be_refused(world: 
 
 
 async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: World) -> None:
-    """The first had gone when the task was paused."""
+    """The first reply had been delivered when the task was paused."""
     thread, task = await three_let_go(world)
     await world.alice.clicks(thread, "Try again")
     task.becomes("idle")
@@ -290,7 +290,7 @@ async def test_replies_that_are_dropped_on_their_way_are_not_called_sent(world: 
 
 
 async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(world: World) -> None:
-    """It takes along what waited, and all of it is not delivered."""
+    """The held replies go with the new one, and none of them is delivered."""
     thread, _ = await held(world, "first")
     thread.new_messages()
     world.coder.misbehave("tasks.resume", server_error("No capacity.", 400))
@@ -309,7 +309,7 @@ async def test_a_newer_reply_that_cannot_resume_the_task_has_not_resumed_it(worl
 
 
 async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World) -> None:
-    """The question whether a verb was meant is one like all others."""
+    """The question about a possible verb behaves like all other questions."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -326,7 +326,7 @@ async def test_a_reply_that_goes_as_it_is_says_so_once_it_has_gone(world: World)
 
 
 async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_deleted(world: World) -> None:
-    """Its author has seen it."""
+    """Its author has noticed the mistake."""
     thread, _ = await a_waiting_agent(world)
     slip = await world.alice.replies(thread, "!stauts")
 
@@ -339,7 +339,7 @@ async def test_a_verb_that_was_none_is_asked_about_no_more_when_its_message_is_d
 
 @pytest.mark.parametrize("verb", ["!delete", "!edit"])
 async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, verb: str) -> None:
-    """Nothing is left to press in a thread whose task is gone."""
+    """A thread whose task is gone has no buttons left."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, verb)
     await world.alice.replies(thread, "!make test")
@@ -356,7 +356,7 @@ async def test_a_button_that_opens_a_dialog_goes_with_the_task(world: World, ver
 
 
 async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) -> None:
-    """By whatever way it came."""
+    """It does not matter how the prompt was changed."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -373,7 +373,7 @@ async def test_the_button_for_a_new_prompt_goes_when_there_is_one(world: World) 
 
 
 async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_sent(world: World) -> None:
-    """One press does both, and both questions say what became of it."""
+    """One press does both, and both questions say what happened."""
     thread, task = await a_waiting_agent(world)
     task.build_fails()
     await world.polls()
@@ -399,7 +399,7 @@ async def test_a_workspace_that_is_broken_is_retried_and_gets_what_could_not_be_
 
 
 async def test_private_questions_lose_their_buttons_too(world: World) -> None:
-    """They are answered in their place."""
+    """The answer replaces the question."""
     thread = await world.alice.runs("/task create fix it")
     await world.passes(seconds=3)
     await world.alice.types("/task create fix it")
@@ -424,7 +424,8 @@ async def test_private_questions_lose_their_buttons_too(world: World) -> None:
 
 
 async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) -> None:
-    """The edit's own author sees it in place of their question; what others wait for is theirs to hear."""
+    """The author of the edit sees the message in place of their question. Others are told about their own
+    requests."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
@@ -452,7 +453,7 @@ async def test_who_waits_behind_an_edit_hears_so_where_they_asked(world: World) 
 
 
 async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world: World) -> None:
-    """What the button stood for is not known any more, and the question says so in its place."""
+    """The stored request is gone. The message with the button says so."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task edit {task.name} fix that instead")
     world.alice.reads()
@@ -470,7 +471,7 @@ async def test_an_edit_that_is_refused_takes_the_buttons_from_its_question(world
 
 
 async def test_a_press_on_what_is_no_longer_known_is_said_where_it_was_pressed(world: World) -> None:
-    """A question whose reply nobody has any more does not offer it for ever."""
+    """The reply behind the question is no longer stored, so the button is removed."""
     thread, _ = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", REFUSED)
     await world.alice.replies(thread, "use main")

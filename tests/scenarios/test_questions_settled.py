@@ -1,4 +1,4 @@
-"""Questions that are settled otherwise than by their buttons lose these, so that nobody presses in vain."""
+"""A question that was settled in another way loses its buttons, so that nobody presses them in vain."""
 
 from datetime import timedelta
 
@@ -17,12 +17,12 @@ NO_NEED = "No need to decide here any more: {}."
 
 
 def buttons_left(thread: Thread) -> list[str]:
-    """The messages of a thread that still ask something about a reply."""
+    """Return the messages of a thread that still have a question's buttons."""
     return [said for said in thread.all_messages() if "[It arrived]" in said or "[Try again]" in said]
 
 
 async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> None:
-    """The text is given back beside it."""
+    """The text of the reply is given back as well."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     thread.new_messages()
 
@@ -35,7 +35,7 @@ async def test_a_thread_that_is_detached_asks_nothing_any_more(world: World) -> 
 
 
 async def test_what_a_pause_held_and_was_dropped_is_asked_about_no_more(world: World) -> None:
-    """One press has decided on all of them."""
+    """One press has decided about all held replies."""
     thread, _, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -69,7 +69,7 @@ async def test_a_reply_whose_files_are_changed_is_asked_about_anew(world: World)
 
 
 async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edited(world: World) -> None:
-    """What was asked about its files is no question about its new words."""
+    """The question about its files does not apply to the new text."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -88,7 +88,7 @@ async def test_a_reply_that_a_pause_holds_is_asked_about_no_more_once_it_is_edit
 
 
 async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> None:
-    """Its author has deleted the reply that was not delivered."""
+    """The author has deleted the undelivered reply."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
     await world.passes(seconds=24 * 3600 + 31)
@@ -103,7 +103,7 @@ async def test_what_cannot_be_tried_again_offers_it_no_more(world: World) -> Non
 
 
 async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: World) -> None:
-    """Slack's limits held the question up, and its author has deleted the reply meanwhile."""
+    """Slack's limits delayed the question, and meanwhile the author deleted the reply."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("chat.postMessage", CallFault.RATE_LIMITED, seconds=30)
     reply = await world.alice.replies(thread, "!make test")
@@ -116,7 +116,7 @@ async def test_what_is_settled_before_it_could_be_asked_is_not_asked(world: Worl
 
 
 async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world: World) -> None:
-    """Slack took it, and did not say so before its author had deleted the reply."""
+    """The author deletes the reply while Slack's answer to the post is late."""
     thread, task = await a_busy_agent(world)
     late = world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=1.5)
     reply = await world.slack.post(world.alice.id, thread.channel, "!make test", thread.ts)
@@ -132,7 +132,7 @@ async def test_a_question_whose_reply_goes_while_it_is_posted_asks_nothing(world
 async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_it_deleted(
     world: World,
 ) -> None:
-    """Slack took it, and did not say so before somebody had pressed its button."""
+    """Somebody presses the button while Slack's answer to the post is late."""
     thread, task = await a_busy_agent(world)
     task.becomes("idle")
     await world.polls()
@@ -149,7 +149,7 @@ async def test_a_question_whose_reply_is_sent_while_it_is_posted_does_not_call_i
 
 
 async def test_a_reply_that_nobody_could_be_asked_about_for_a_week_gets_a_word(world: World) -> None:
-    """It is no longer kept, so there is nothing to send; the thread hears that it was not sent."""
+    """The reply is no longer stored, so it cannot be sent. The thread is told so."""
     thread, task = await a_busy_agent(world)
     long_ago = ts_of(world.clock.now() - timedelta(milliseconds=KEPT_REPLY_MS + 1))
     requester = Requester(

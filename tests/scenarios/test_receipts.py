@@ -1,4 +1,4 @@
-"""Receipts: the one reaction on a reply that says what became of it."""
+"""Receipts: the one reaction on a reply that shows what happened to it."""
 
 from taskwire_sandbox.coder.faults import late, refused, server_error
 from taskwire_sandbox.slack import Attachment, CallFault
@@ -9,12 +9,12 @@ from .world import World
 
 
 def reactions(world: World) -> list[str]:
-    """Every reaction that the bot has added, in order."""
+    """Return every reaction that the bot has added, in order."""
     return [str(call.arguments["name"]) for call in world.slack.calls if call.method == "reactions.add"]
 
 
 async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None:
-    """The eyes are skipped if the agent has it within two seconds."""
+    """The eyes are not shown if the agent has the reply within two seconds."""
     thread, _ = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -25,7 +25,7 @@ async def test_a_reply_that_arrives_at_once_is_only_ticked(world: World) -> None
 
 
 async def test_a_reply_that_takes_longer_is_seen_first(world: World) -> None:
-    """The eyes say that it is taken; the tick replaces them."""
+    """The eyes show that the reply was taken. Later the tick replaces them."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", refused())
 
@@ -58,7 +58,7 @@ async def test_only_the_newest_state_shows(world: World) -> None:
 
 
 async def test_all_replies_that_wait_show_the_same(world: World) -> None:
-    """Those behind the first, too, and one that comes while others wait."""
+    """This includes replies behind the first one, and a reply that comes later."""
     thread, task = await a_busy_agent(world)
 
     texts = ("use main", "and test it", "then push")
@@ -78,7 +78,7 @@ async def test_all_replies_that_wait_show_the_same(world: World) -> None:
 
 
 async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
-    """One word of a person's is what all of them wait for."""
+    """All of them wait for the same decision of a person."""
     thread, task = await a_waiting_agent(world)
     picture = Attachment("plan.png", b"\x89PNG")
 
@@ -97,7 +97,7 @@ async def test_replies_behind_a_question_wait_with_it(world: World) -> None:
 
 
 async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: World) -> None:
-    """The warning has its reason in the thread, and a button that works."""
+    """The warning comes with a reason in the thread, and with a button that works."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
 
@@ -115,7 +115,7 @@ async def test_a_reply_that_coder_refuses_says_why_and_can_be_sent_again(world: 
 
 
 async def test_trying_again_twice_sends_once(world: World) -> None:
-    """A second click finds nothing left to do."""
+    """The second click finds nothing to do."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400))
     await world.alice.replies(thread, "use main")
@@ -130,7 +130,7 @@ async def test_trying_again_twice_sends_once(world: World) -> None:
 
 
 async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
-    """Each try has its own answer."""
+    """Each try gets its own message."""
     thread, _ = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", server_error("Only http scheme is supported.", 400), times=2)
 
@@ -147,7 +147,7 @@ async def test_a_refusal_that_comes_again_is_told_again(world: World) -> None:
 
 
 async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(world: World) -> None:
-    """What may be there is taken away."""
+    """A reaction of unknown outcome is removed."""
     thread, task = await a_busy_agent(world)
     world.slack.faults.add("reactions.add", CallFault.DONE_THEN_CUT)
 
@@ -162,7 +162,7 @@ async def test_a_reaction_whose_answer_was_lost_goes_when_the_next_one_comes(wor
 
 
 async def test_a_reply_that_is_deleted_needs_no_mark(world: World) -> None:
-    """Slack has no place for it any more."""
+    """Slack has no message to put the mark on."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.get", late(0.3))
 

@@ -1,4 +1,4 @@
-"""Replies that reach the agent: in order, once, and when it is ready."""
+"""Replies reach the agent in order, once, and when it is ready."""
 
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
@@ -8,7 +8,7 @@ from .world import World
 
 
 async def test_replies_arrive_in_the_order_in_which_they_were_written(world: World) -> None:
-    """What was written first is delivered first, each once, while the agent works in between."""
+    """Each reply is delivered once, and the agent works in between."""
     thread, task = await a_busy_agent(world)
 
     texts = ["first", "second", "third"]
@@ -22,7 +22,7 @@ async def test_replies_arrive_in_the_order_in_which_they_were_written(world: Wor
 
 
 async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> None:
-    """Nobody has to watch for the moment; the hourglass says that it waits."""
+    """Nobody has to wait for the right moment. The hourglass shows that the reply waits."""
     thread, task = await a_busy_agent(world)
 
     reply = await world.alice.replies(thread, "use main")
@@ -36,7 +36,7 @@ async def test_a_busy_agent_gets_the_reply_when_it_is_ready(world: World) -> Non
 
 
 async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
-    """Nobody has to press Resume before answering."""
+    """Nobody has to press Resume first."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -58,7 +58,7 @@ async def test_a_reply_to_a_paused_task_resumes_it(world: World) -> None:
 
 
 async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
-    """Pending and initializing are no reasons to lose what was written."""
+    """Replies to pending and initializing tasks are kept."""
     thread, task = await a_waiting_agent(world)
     task.status_is("initializing")
 
@@ -74,7 +74,8 @@ async def test_a_reply_to_a_task_that_starts_waits_for_it(world: World) -> None:
 
 
 async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world: World) -> None:
-    """Slack may bring them the wrong way round; then the order cannot be kept, and that is told."""
+    """Slack may deliver messages in the wrong order. Then the order cannot be kept, and the thread is told
+    so."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=1)
 
@@ -93,7 +94,7 @@ async def test_a_reply_that_comes_after_a_later_one_goes_last_and_says_so(world:
 
 
 async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
-    """Slack delivers at least once."""
+    """Slack delivers events at least once."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.TWICE)
 
@@ -105,7 +106,7 @@ async def test_an_event_that_comes_twice_is_taken_once(world: World) -> None:
 
 
 async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
-    """It arrives as a message and as a mention; the agent gets the words, and not the bot's name."""
+    """It arrives as a message and as a mention. The agent gets the words without the bot's name."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "use main, @bob agrees", thread.ts)
@@ -117,7 +118,7 @@ async def test_a_mention_in_the_thread_is_one_reply(world: World) -> None:
 
 
 async def test_a_very_long_reply_arrives_whole(world: World) -> None:
-    """Slack takes 40,000 characters, and so does the agent."""
+    """Slack and the agent both take 40,000 characters."""
     thread, task = await a_waiting_agent(world)
     text = ("all work and no play " * 2_000)[:39_999] + "!"
 
@@ -128,7 +129,7 @@ async def test_a_very_long_reply_arrives_whole(world: World) -> None:
 
 
 async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(world: World) -> None:
-    """The card can be seen, and answered, before the bot knows its thread."""
+    """People can see and answer the card before the bot knows its ts."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
     place = world.slack.workspace.channel("general").id
     await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
@@ -145,7 +146,7 @@ async def test_a_reply_written_before_slack_has_answered_our_post_is_delivered(w
 
 
 async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(world: World) -> None:
-    """The card is found by its id, and what was said under it is taken over."""
+    """The bot finds the card by its id, and takes the replies under it."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_CUT)
     world.slack.faults.add("conversations.history", CallFault.SERVER_ERROR)
     place = world.slack.workspace.channel("general").id
@@ -165,7 +166,7 @@ async def test_a_reply_is_delivered_although_the_answer_to_our_post_is_lost(worl
 
 
 async def test_a_reply_edited_before_slack_has_answered_our_post_arrives_as_edited(world: World) -> None:
-    """What happens to it in that second counts too."""
+    """An edit counts even if the bot does not know its card yet."""
     world.slack.faults.add("chat.postMessage", CallFault.DONE_THEN_LATE, seconds=0.5)
     place = world.slack.workspace.channel("general").id
     await world.slack.command(world.alice.id, place, "/task", f"create {PROMPT}")
