@@ -16,9 +16,8 @@ from dataclasses import replace
 from redis.exceptions import RedisError, ResponseError
 
 from taskwire import worker_metrics
-from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError, Refused, Unknown, UserError
+from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
 from taskwire.domain.jobs import Requester
 from taskwire.domain.priority import Priority
 from taskwire.giving_up import gave_up
@@ -42,7 +41,7 @@ from taskwire.queue.leases import (
 from taskwire.recovery.newer_versions import NewerVersions, made_anew
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
-from taskwire.slack.errors import NoCapacity, TokenProblem
+from taskwire.slack.errors import NoCapacity
 from taskwire.slack.rate_limits import claiming
 from taskwire.telemetry import Metrics, Seldom, logger, reference
 
@@ -359,8 +358,8 @@ class Worker:
             worker_metrics.no_capacity(self._metrics, context)
             # The limiter tells each of those who wait a time of their own.
             return _delayed(context, error.after_seconds or 1.0, "same")
-        if isinstance(error, TokenRefused | NoTasks) or _is_token_bad(error):
-            # The account's trouble, not this job's: whoever runs this has a week to mend it.
+        if isinstance(error, AccountRefused):
+            # It is no fault of this job: the operator has a week to mend it.
             _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
             if _was_refused_for_long(context):
                 return await self._given_up(context, answers.REFUSED_FOR_A_WEEK)
@@ -434,8 +433,3 @@ def _was_refused_for_long(context: JobContext) -> bool:
 def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
     """Wait for a place, or for an account: that is no failure of this job."""
     return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
-
-
-def _is_token_bad(error: OutsideError) -> bool:
-    """Whether Slack refuses the token itself; a scope that it lacks only bars single methods."""
-    return isinstance(error, TokenProblem) and error.code != "missing_scope"

@@ -8,7 +8,7 @@ import pytest
 from taskwire.coder import errors
 from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.domain.agent_text import AgentText
-from taskwire.domain.errors import NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
 from taskwire.transport import ConnectionCut, NoAnswer
 from tests.coder.far_side import Act, FarSide, far_side, hangs_up, raw, raw_then_cut, says, says_nothing
 
@@ -32,10 +32,10 @@ async def outcome_of_send(act: Act) -> OutsideError:
 ANSWERS: list[tuple[int, str, type[errors.CoderError], type[OutsideError]]] = [
     (400, "Task input is required.", errors.BadRequest, Refused),
     (400, "Task must be active.", errors.MustBeActive, Refused),
-    (401, "You are signed out or your session has expired.", errors.TokenRefused, Refused),
+    (401, "You are signed out or your session has expired.", errors.TokenRefused, AccountRefused),
     (403, "Forbidden.", errors.Forbidden, Refused),
     (404, NOT_FOUND, errors.NotFound, Refused),
-    (404, "Route not found.", errors.NoTasks, Refused),
+    (404, "Route not found.", errors.NoTasks, AccountRefused),
     (409, 'Workspace "gh-12" already exists.', errors.NameTaken, Refused),
     (409, "A workspace build is already active.", errors.BuildActive, TryLater),
     (409, "Task workspace is already running.", errors.AlreadyRunning, Refused),
@@ -75,6 +75,7 @@ async def test_an_answer_of_coders_is_sorted_by_status_and_words(
 
     assert type(error) is kind
     assert isinstance(error, outcome)
+    assert isinstance(error, Refused) is (outcome is Refused)
     assert isinstance(error, NotDone) is not issubclass(outcome, Unknown)
     complaint = errors.Complaint(field="name", detail="taken")
     assert error.answer == errors.CoderAnswer(status, message, "why", (complaint,))

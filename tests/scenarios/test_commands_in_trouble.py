@@ -87,6 +87,21 @@ async def test_a_refused_token_is_named_and_what_was_asked_waits(world: World) -
     assert len(world.cards()) == 1
 
 
+async def test_a_task_waits_while_slack_refuses_the_token(world: World) -> None:
+    """The token may be replaced; creating the task is not what Slack refused."""
+    world.coder.misbehave("tasks.create", faults.too_many(retry_after=1), times=1)
+    await world.alice.types("/task create fix it")
+    await world.forgets()
+    fault = world.slack.faults.add("users.info", CallFault.ERROR, error="token_revoked")
+
+    await world.passes(seconds=20)
+    await world.passes(seconds=20)
+
+    assert fault.hits == 1
+    assert [task.prompt for task in world.coder.tasks] == ["fix it"]
+    assert len(world.cards()) == 1
+
+
 async def test_what_coder_does_not_allow_is_said_in_its_words(world: World) -> None:
     """Coder did answer, and trying again in a minute would change nothing."""
     world.coder.misbehave("tasks.list", faults.server_error("Forbidden.", 403), times=None)

@@ -112,7 +112,7 @@ async def test_a_redirect_is_not_followed_with_the_token() -> None:
         (says(404, "used_url"), errors.SlackRefused),
         (says(410, "expired_url"), errors.SlackRefused),
         (says(400, "invalid_payload"), errors.SlackRefused),
-        (says(403, "no"), errors.TokenProblem),
+        (says(403, "no"), errors.SlackTokenRefused),
         (says(429, "slow down", "Retry-After: 3"), errors.SlackRateLimited),
         (says(500, "oops"), errors.SlackTrouble),
         (says(204), errors.UnexpectedSlackAnswer),

@@ -8,7 +8,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from taskwire import transport
-from taskwire.domain.errors import NotDone, OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
 from taskwire.domain.ids import ChannelId, Ts
 from taskwire.domain.message import Message
 from taskwire.slack import errors
@@ -55,7 +55,7 @@ def no(error: str, **more: object) -> str:
     return json.dumps({"ok": False, "error": error, **more})
 
 
-REFUSALS = [
+REFUSALS: list[tuple[str, type[errors.SlackRefused | errors.MissingScope]]] = [
     ("channel_not_found", errors.ChannelProblem),
     ("not_in_channel", errors.ChannelProblem),
     ("is_archived", errors.ChannelProblem),
@@ -63,21 +63,31 @@ REFUSALS = [
     ("message_not_found", errors.MessageGone),
     ("cannot_reply_to_message", errors.MessageGone),
     ("expired_trigger_id", errors.DialogGone),
-    ("invalid_auth", errors.TokenProblem),
-    ("account_inactive", errors.TokenProblem),
-    ("token_revoked", errors.TokenProblem),
-    ("missing_scope", errors.TokenProblem),
+    ("missing_scope", errors.MissingScope),
     ("msg_too_long", errors.SlackRefused),
     ("invalid_arguments", errors.SlackRefused),
 ]
 
 
 @pytest.mark.parametrize(("code", "kind"), REFUSALS)
-async def test_an_error_that_slack_names_is_a_plain_no(code: str, kind: type[errors.SlackRefused]) -> None:
+async def test_an_error_that_slack_names_is_a_plain_no(
+    code: str, kind: type[errors.SlackRefused | errors.MissingScope]
+) -> None:
     found, _ = await outcome(says(200, no(code), IS_JSON))
 
     assert type(found) is kind
     assert isinstance(found, Refused)
+    assert not isinstance(found, AccountRefused)
+    assert found.code == code
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "account_inactive", "token_revoked"])
+async def test_a_token_that_slack_refuses_is_no_fault_of_the_request(code: str) -> None:
+    found, _ = await outcome(says(200, no(code), IS_JSON))
+
+    assert type(found) is errors.SlackTokenRefused
+    assert isinstance(found, AccountRefused)
+    assert not isinstance(found, Refused)
     assert found.code == code
 
 

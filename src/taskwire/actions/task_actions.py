@@ -14,9 +14,7 @@ from taskwire.coder.errors import (
     BuildActive,
     CoderError,
     MustBePaused,
-    NoTasks,
     NotFound,
-    TokenRefused,
 )
 from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
 from taskwire.dependencies import Dependencies
@@ -106,8 +104,6 @@ class TaskActions:
         try:
             overtaken = await self._overtaken(context, link, work)
             return overtaken or await self._verbs[work.verb](context, link, work)
-        except (TokenRefused, NoTasks):
-            raise
         except NotFound:
             raise UserError(*refusals.task_is_gone(link.title)) from None
         except Refused as refused:

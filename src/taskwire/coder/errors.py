@@ -4,10 +4,8 @@
     ├── Refused
     │   ├── BadRequest        400 and every other 4xx of Coder's, and two 500 that should be one
     │   │   └── MustBeActive  the task's status is error or unknown
-    │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
     │   ├── Forbidden         403
     │   ├── NotFound          404: gone, never there, or not for this account
-    │   ├── NoTasks           404 for the route itself: this server has no Tasks
     │   ├── TooLong           what was to be read is longer than anybody should keep in memory
     │   └── Conflict          409
     │       ├── NameTaken
@@ -15,6 +13,9 @@
     │       ├── TaskPaused    resume it first
     │       ├── MustBePaused  pause it first
     │       └── NoLogs        none can be read in this status
+    ├── AccountRefused
+    │   ├── TokenRefused      401: the token has expired, was deleted, or its user is suspended
+    │   └── NoTasks           404 for the route itself: this server has no Tasks
     └── TryLater
         ├── NotReady          409: pending, initializing, or the agent is busy
         ├── BuildActive       409: a build is under way
@@ -41,7 +42,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from taskwire.domain.errors import OutsideError, OutsideSystem, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, OutsideError, OutsideSystem, Refused, TryLater, Unknown
 from taskwire.domain.secrets import masked_beginning
 
 
@@ -122,7 +123,7 @@ class MustBeActive(BadRequest):
     """The task's status is error or unknown. Only an active task takes input."""
 
 
-class TokenRefused(_No):
+class TokenRefused(CoderError, AccountRefused):
     """The token is not, or no longer, good."""
 
 
@@ -134,7 +135,7 @@ class NotFound(_No):
     """It is gone, never was, or is hidden from this account."""
 
 
-class NoTasks(_No):
+class NoTasks(CoderError, AccountRefused):
     """This server has no Tasks."""
 
 

@@ -129,8 +129,6 @@ class Examination:
         for name in self._settings.admins:
             try:
                 await (slack.list_group(name) if name.startswith("S") else slack.get_profile(UserId(name)))
-            except TokenProblem:
-                raise
             except SlackRefused:
                 unknown.append(name)
         if unknown:

@@ -1,14 +1,16 @@
 """What can go wrong, sorted by what the caller can do about it.
 
     Exception
-    ├── UserError        a sentence for the person who asked; nothing to log
-    └── OutsideError     a system outside did not do what was asked
-        ├── NotDone      certainly nothing happened over there; never needs a read-back
-        │   ├── Refused  the answer is no, and asking again the same changes nothing
-        │   └── TryLater not now: unreachable, rate limited, not ready; may carry how long to wait
-        └── Unknown      it may have happened: read back before anything is done again
+    ├── UserError               a sentence for the person who asked; nothing to log
+    └── OutsideError            a system outside did not do what was asked
+        ├── NotDone             certainly nothing happened over there; never needs a read-back
+        │   ├── Refused         this request is refused; the same request would be refused again
+        │   ├── AccountRefused  our account is refused, whatever it asks; the operator has to act
+        │   └── TryLater        not now: unreachable, rate limited, not ready; may carry how long to wait
+        └── Unknown             it may have happened: read back before anything is done again
 
-Each outside system's client raises subclasses of these and nobody else decides which.
+The clients in `coder/errors.py`, `slack/errors.py` and `transport.py` raise subclasses of these. Nothing else
+sorts what an outside system answers.
 """
 
 import contextlib
@@ -46,7 +48,11 @@ class NotDone(OutsideError):
 
 
 class Refused(NotDone):
-    """The answer is no; the same request would be refused again."""
+    """This request is refused; the same request would be refused again."""
+
+
+class AccountRefused(NotDone):
+    """Our account is refused, whatever it asks: no fault of the job at hand, which waits for the operator."""
 
 
 class TryLater(NotDone):

@@ -8,10 +8,10 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
-from taskwire.coder.errors import NoTasks, TokenRefused, UnexpectedCoderAnswer
+from taskwire.coder.errors import UnexpectedCoderAnswer
 from taskwire.dependencies import Dependencies
 from taskwire.domain import transitions
-from taskwire.domain.errors import OutsideError, Refused
+from taskwire.domain.errors import AccountRefused, OutsideError, Refused
 from taskwire.domain.ids import Ts
 from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder, to_thread
 from taskwire.domain.links import Link
@@ -134,7 +134,7 @@ class Notifier:
             return event
         try:
             history, stopped_at = await self._past(link, seen)
-        except (TokenRefused, NoTasks):
+        except AccountRefused:
             raise
         except OutsideError as error:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
@@ -154,8 +154,6 @@ class Notifier:
         try:
             reporter = await find_report_source(self._deps, seen, reporter)
             return await list_reports(self._deps, reporter), reporter.stopped_at
-        except (TokenRefused, NoTasks):
-            raise
         except Refused:
             return (), reporter.stopped_at
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
 from taskwire.domain.agent_text import MARKS, AgentText, for_agent, without_controls
-from taskwire.domain.errors import Refused, UserError
+from taskwire.domain.errors import AccountRefused, Refused, UserError
 from taskwire.domain.ids import ChannelId, UserId
 from taskwire.domain.jobs import FileRef, Reply
 from taskwire.domain.message import Block
@@ -79,7 +79,8 @@ class AgentInput:
             return None
         try:
             return await self._deps.slack.download(file.url, LARGEST_FILE_BYTES)
-        except Refused:
+        except (Refused, AccountRefused):
+            # The address answers 403 for a single file too.
             return None
 
     async def _names(self, text: str) -> replies.Names:
@@ -92,13 +93,13 @@ class AgentInput:
     async def _user(self, user: UserId) -> str:
         try:
             return await self._people.get_name(user)
-        except (Refused, UserError):
+        except (Refused, AccountRefused, UserError):
             return ""
 
     async def _channel(self, channel: ChannelId) -> str:
         try:
             return (await self._deps.slack.get_channel(channel)).name
-        except Refused:
+        except (Refused, AccountRefused):
             return ""
 
 

@@ -16,7 +16,7 @@ from taskwire.job_context import JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
-from taskwire.slack.errors import SlackRefused, TokenProblem
+from taskwire.slack.errors import SlackRefused
 from taskwire.slack.outbound import Metadata
 from taskwire.telemetry import logger
 
@@ -88,8 +88,6 @@ async def post_direct(deps: Dependencies, context: JobContext, person: UserId, m
         channel = ChannelId(await deps.slack.open_direct(person))
         link = LinkId(f"direct_messages:{person}")
         await post_once(deps, context, link, channel, None, message, meta, Priority.CALL)
-    except TokenProblem:
-        raise
     except SlackRefused as refused:
         _log.warning("direct message refused", person=person, code=refused.code)
     return done()

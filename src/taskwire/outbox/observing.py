@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.coder.models import AgentReport, Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError
+from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
 from taskwire.domain.links import Link
 from taskwire.domain.phases import Observation, Report
@@ -123,7 +122,7 @@ async def observe_first(deps: Dependencies, task: Task) -> Observed:
     seen = observation_of(task, deps.mask)
     try:
         return Observed(seen=seen, reports=await _reports(deps, seen), is_baseline=True)
-    except (TokenRefused, NoTasks):
+    except AccountRefused:
         raise
     except OutsideError as error:
         _log.info("report history not readable", task=task.id, error=str(error))

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
-from taskwire.coder.errors import NoTasks, NotFound, TokenRefused
+from taskwire.coder.errors import NotFound
 from taskwire.coder.notifications import Announced
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import OutsideError
+from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
 from taskwire.outbox.retries import wait_seconds
 from taskwire.redis.decoding import CannotRead
@@ -89,7 +89,7 @@ class AnnouncedChanges:
                 failures = 0
             except NotFound:
                 return True
-            except (TokenRefused, NoTasks):
+            except AccountRefused:
                 return False
             except OutsideError as error:
                 failures += 1

@@ -22,7 +22,7 @@ from taskwire.outbox.posting import BEFORE, post_once
 from taskwire.outbox.private_answers import show_privately
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused, TokenProblem
+from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.outbound import Metadata
 from taskwire.telemetry import logger
 
@@ -103,8 +103,6 @@ class LostThreads:
             )
             try:
                 await show_privately(self._deps.slack, requester, message)
-            except TokenProblem:
-                raise
             except SlackRefused as refused:
                 _log.info("private answer refused", person=work.person, code=refused.code)
             return done()

@@ -190,9 +190,6 @@ class ReplyDeliverer:
             return await self._outcomes.waits(reply_job)
         except AppUnreachable:
             return await self._outcomes.out_of_reach(reply_job)
-        except (TokenRefused, NoTasks):
-            # The account's trouble, not this reply's: it waits.
-            raise
         except NotFound:
             return await self._hidden(reply_job, task)
         except Refused as refused:
@@ -275,8 +272,6 @@ class ReplyDeliverer:
             )
         except (BuildActive, AlreadyRunning):
             return await self._outcomes.waits(reply_job)
-        except (TokenRefused, NoTasks):
-            raise
         except Refused as refused:
             return await self._outcomes.together(reply_job, partial(inputs.not_resumed, said(refused)))
         return await self._outcomes.resumed(reply_job, build.build_number)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from taskwire.coder.errors import AppUnreachable, NoLogs, NoTasks, NotFound, NotReady, TokenRefused
+from taskwire.coder.errors import AppUnreachable, NoLogs, NotFound, NotReady
 from taskwire.coder.models import Task, TaskLogs, TaskStatus
 from taskwire.dependencies import Dependencies
 from taskwire.domain import reconcile
@@ -145,8 +145,6 @@ class Reconciler:
             if task.status is not TaskStatus.ACTIVE:
                 return None
             logs = await self._deps.coder.get_logs(task.id)
-        except (TokenRefused, NoTasks):
-            raise
         except (Refused, NotReady, AppUnreachable):
             return None
         return None if logs.snapshot else reconcile.find(note.marked, build, entries_of(logs))

@@ -30,11 +30,13 @@ DIALOG = _named(
 
 TOKEN = _named(
     """
-    access_denied account_inactive ekm_access_denied enterprise_is_restricted invalid_auth missing_scope
-    no_permission not_allowed_token_type not_authed org_login_required team_access_not_granted token_expired
+    access_denied account_inactive ekm_access_denied enterprise_is_restricted invalid_auth no_permission
+    not_allowed_token_type not_authed org_login_required team_access_not_granted token_expired
     token_revoked two_factor_setup_required
     """
 )
+
+SCOPE = _named("missing_scope")
 
 OTHERS = _named(
     """

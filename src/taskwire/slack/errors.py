@@ -6,8 +6,10 @@
     │       ├── ChannelProblem      the channel does not exist, is archived, or is closed to this message
     │       ├── MessageGone         the message or the thread's root does not exist
     │       ├── DialogGone          the trigger has expired, or the view is closed or newer
-    │       ├── TokenProblem        the token is invalid, or lacks a scope
     │       └── ForeignAddress      the URL is not Slack's; nothing was sent there
+    ├── TokenProblem(code)          what Slack says is wrong with the token
+    │   ├── SlackTokenRefused       it is invalid or expired: an AccountRefused
+    │   └── MissingScope            it lacks a scope that this method needs: a Refused
     └── TryLater
         ├── SlackRateLimited        status 429, or the same as an error code
         ├── NoCapacity              our own rate limiter has no free place yet
@@ -25,17 +27,21 @@ calls nothing. The text of an error contains nothing of an answer but Slack's er
 
 import re
 
-from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown
+from taskwire.domain.errors import AccountRefused, NotDone, OutsideError, Refused, TryLater, Unknown
 from taskwire.slack import codes, payload_fields
 
 
-class SlackRefused(Refused):
+class _Named(NotDone):
     """Slack refused the call. `code` is Slack's error code."""
 
     def __init__(self, method: str, code: str, remarks: str = "") -> None:
         super().__init__(f"{method}: {code}" + (f" ({remarks})" if remarks else ""))
         self.method = method
         self.code = code
+
+
+class SlackRefused(_Named, Refused):
+    """Slack refused this request."""
 
 
 class ChannelProblem(SlackRefused):
@@ -50,8 +56,16 @@ class DialogGone(SlackRefused):
     """The dialog can no longer be opened or changed."""
 
 
-class TokenProblem(SlackRefused):
+class TokenProblem(_Named):
     """The token is invalid or expired, or lacks a scope."""
+
+
+class SlackTokenRefused(TokenProblem, AccountRefused):
+    """The token is invalid or expired."""
+
+
+class MissingScope(TokenProblem, Refused):
+    """The token lacks a scope that this method needs. Other methods may work."""
 
 
 class ForeignAddress(SlackRefused):
@@ -83,11 +97,12 @@ class UnexpectedSlackAnswer(Unknown):
         self.method = method
 
 
-_KINDS: tuple[tuple[frozenset[str], type[SlackRefused]], ...] = (
+_KINDS: tuple[tuple[frozenset[str], type[SlackRefused | TokenProblem]], ...] = (
     (codes.CHANNEL, ChannelProblem),
     (codes.MESSAGE, MessageGone),
     (codes.DIALOG, DialogGone),
-    (codes.TOKEN, TokenProblem),
+    (codes.TOKEN, SlackTokenRefused),
+    (codes.SCOPE, MissingScope),
     (codes.OTHERS, SlackRefused),
 )
 

@@ -154,5 +154,5 @@ def _sorted(what: str, reply: _Fetched) -> OutsideError:
     if reply.status == 429 or reply.status >= 500 or reply.status < 400:
         return errors.sort(what, reply.status, None, reply.retry_after)
     if reply.status in (401, 403):
-        return errors.TokenProblem(what, f"http_{reply.status}")
+        return errors.SlackTokenRefused(what, f"http_{reply.status}")
     return errors.SlackRefused(what, f"http_{reply.status}")

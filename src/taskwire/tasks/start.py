@@ -6,7 +6,7 @@ The task of a new link: created under a name that makes a second try safe, or fo
 import contextlib
 from functools import partial
 
-from taskwire.coder.errors import NameTaken, NoTasks, NotFound, ServerTrouble, TokenRefused
+from taskwire.coder.errors import NameTaken, NotFound, ServerTrouble
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown, UserError
@@ -106,8 +106,6 @@ class TaskBinder:
     async def _create(self, link: Link, requester: Requester, context: JobContext) -> Outcome:
         try:
             task = await self._created(context, link.record)
-        except (TokenRefused, NoTasks):
-            raise
         except UserError as error:
             return self._failed(link, requester, str(error))
         except Refused as refused:
