@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -16,7 +16,8 @@ from taskwire import transport
 from taskwire.cancelling import ended
 from taskwire.domain.errors import NotDone
 from taskwire.domain.ids import LinkId
-from taskwire.domain.jobs import Job, Requester, Work, link_of
+from taskwire.domain.jobs import Job, ReadThread, Requester, Work, link_of
+from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.reconcile import Finding
 from taskwire.queue.batch import Batch
@@ -114,8 +115,9 @@ class JobContext:
 
     @property
     def link_id(self) -> LinkId:
-        """The link to whose list the job belongs."""
-        return link_of(self.lease.name)
+        """The link that the job is about: its queue's, where the job itself names none."""
+        work = self.job.work
+        return work.link if isinstance(work, ReadThread) else link_of(self.lease.name)
 
     def learned(self, **changes: str | int) -> None:
         """Let these fields of the job's work be others from now on, should it go on later."""
@@ -224,3 +226,51 @@ def given_up(batch: Batch, *privately: Private) -> Outcome:
 def dead_letter(context: JobContext, why: str) -> Batch:
     """Write the dead letter alone."""
     return add_dead_letter(Batch(), context.lease, context.job.model_dump_json(), why)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Runs the jobs of one kind.
+
+    The worker loads the job's link once, if the handler needs it, and passes it to `run`. A feature lists its
+    handlers in one place; `app/wiring.py` collects them.
+    """
+
+    work: type[Work]
+    run: Callable[[JobContext, Link | None], Awaitable[Outcome]]
+    needs_link: bool = True
+
+    @property
+    def kind(self) -> str:
+        """The kind of job that it runs."""
+        return str(self.work.model_fields["kind"].default)
+
+    @classmethod
+    def without_link(cls, work: type[Work], run: Callable[[JobContext], Awaitable[Outcome]]) -> Self:
+        """Run jobs that need no link."""
+        return cls(work, lambda context, _: run(context), needs_link=False)
+
+    @classmethod
+    def with_any_link(
+        cls, work: type[Work], run: Callable[[JobContext, Link | None], Awaitable[Outcome]]
+    ) -> Self:
+        """Run jobs that also end in some way of their own if there is no link."""
+        return cls(work, run)
+
+    @classmethod
+    def with_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
+        """Run jobs whose link may have ended. Without a link, nothing is left to do."""
+
+        async def run_with_link(context: JobContext, link: Link | None) -> Outcome:
+            return done() if link is None else await run(context, link)
+
+        return cls(work, run_with_link)
+
+    @classmethod
+    def with_open_link(cls, work: type[Work], run: Callable[[JobContext, Link], Awaitable[Outcome]]) -> Self:
+        """Run jobs of open links. Once the link has ended, nothing is left to do."""
+
+        async def run_while_open(context: JobContext, link: Link | None) -> Outcome:
+            return done() if link is None or link.ended is not None else await run(context, link)
+
+        return cls(work, run_while_open)

@@ -10,7 +10,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
@@ -18,11 +18,11 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire import worker_metrics
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
-from taskwire.domain.jobs import Requester
+from taskwire.domain.jobs import KINDS, Requester
 from taskwire.domain.priority import Priority
 from taskwire.giving_up import gave_up
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import JobContext, JobEnded, Outcome, dead_letter, done, given_up
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, dead_letter, done, given_up
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.outbox.retries import wait_seconds
@@ -59,8 +59,19 @@ DATA_LOSS_LOOK_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
 COMPLETE_AGAIN_SECONDS = 0.5
 
-Handler = Callable[[JobContext], Awaitable[Outcome]]
 _log = logger("taskwire.worker")
+
+
+def handlers_by_kind(handlers: Iterable[Handler]) -> Mapping[str, Handler]:
+    """Return the table of handlers; ValueError unless every kind of job has exactly one."""
+    table: dict[str, Handler] = {}
+    for handler in handlers:
+        if handler.kind in table:
+            raise ValueError(f"two handlers for jobs of kind {handler.kind}")
+        table[handler.kind] = handler
+    if missing := KINDS - table.keys():
+        raise ValueError(f"no handler for jobs of kind {', '.join(sorted(missing))}")
+    return table
 
 
 class Worker:
@@ -318,7 +329,9 @@ class Worker:
         if job.failing_since_ms and lease.now_ms - job.failing_since_ms > GIVE_UP_MS:
             return await self._given_up(context, answers.FAILED_FOR_A_DAY)
         try:
-            return self._checked(context, await self._handlers[job.work.kind](context))
+            handler = self._handlers[job.work.kind]
+            link = await self._deps.links.find(context.link_id) if handler.needs_link else None
+            return self._checked(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise
         except JobEnded as parked:

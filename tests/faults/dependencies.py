@@ -2,13 +2,15 @@
 short."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from taskwire import transport
 from taskwire.coder.client import CoderClient
 from taskwire.dependencies import Dependencies
+from taskwire.domain.jobs import PostText
 from taskwire.domain.transitions import Rules
+from taskwire.job_context import Handler, JobContext, Outcome
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.queue.dead_letters import DeadLetters
@@ -24,7 +26,7 @@ from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes
 from taskwire.state.observations import Observations
 from taskwire.telemetry import Metrics
-from taskwire.worker import Handler, Worker
+from taskwire.worker import Worker
 from taskwire_sandbox.slack import SlackSandbox
 
 POST_SECONDS = 1.0
@@ -67,12 +69,12 @@ async def open_dependencies(
         )
 
 
-def new_worker(deps: Dependencies, carry: Handler) -> Worker:
+def new_worker(deps: Dependencies, carry: Callable[[JobContext], Awaitable[Outcome]]) -> Worker:
     """Return a worker that runs `post_text` jobs with this handler."""
     metrics = Metrics()
     return Worker(
         deps,
-        {"post_text": carry},
+        {"post_text": Handler.without_link(PostText, carry)},
         metrics,
         NewerVersions(deps, AdminAlerts(deps, ()), metrics),
         PrivateAnswers(deps.slack, deps.queue),

@@ -28,7 +28,7 @@ from taskwire.domain.naming import digest, new_title_for
 from taskwire.domain.replies import STALE
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Vanished
-from taskwire.job_context import JobContext, Outcome, Private, done, retry
+from taskwire.job_context import Handler, JobContext, Outcome, Private, done, retry
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -71,10 +71,13 @@ class TaskActions:
             "unmute": self._mute,
         }
 
-    async def act(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(Act, self.act),)
+
+    async def act(self, context: JobContext, link: Link | None) -> Outcome:
         """Check again that this person may, then do what they asked."""
         work = context.work(Act)
-        link = await self._deps.links.find(context.link_id)
         return await patiently(self._deps, context, link, partial(self._answered, link, work))
 
     async def _answered(self, link: Link | None, work: Act, context: JobContext) -> Outcome:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Self
 
 from redis.exceptions import RedisError
@@ -19,6 +20,7 @@ from taskwire.coder.client import CoderClient, CoderTimeouts
 from taskwire.dependencies import Dependencies
 from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import Rules
+from taskwire.job_context import Handler
 from taskwire.listeners import listen
 from taskwire.listeners.background import Background
 from taskwire.listeners.clicks import Clicks
@@ -30,11 +32,10 @@ from taskwire.notices import closed_threads
 from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
-from taskwire.outbox import direct_messages, questions
+from taskwire.outbox import posting, private_answers, questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.direct_messages import AdminAlerts
-from taskwire.outbox.posting import remove_duplicate_message, share_file
-from taskwire.outbox.private_answers import PrivateAnswers, answer_privately
+from taskwire.outbox.private_answers import PrivateAnswers
 from taskwire.outbox.service_account import ServiceAccount
 from taskwire.people.permissions import People
 from taskwire.polling.poller import Poller
@@ -45,16 +46,17 @@ from taskwire.queue.leases import LeaseTimes, Queue
 from taskwire.queue.rate_limiter import EVERYTHING, LIMITS, OTHERWISE, MethodLimits, RateLimiter
 from taskwire.queue.scripts import Clock
 from taskwire.queue.stats import QueueStats
+from taskwire.recovery import newer_versions
 from taskwire.recovery.backfill import Backfill
 from taskwire.recovery.lost_threads import LostThreads
-from taskwire.recovery.newer_versions import NewerVersions, parked_batch
+from taskwire.recovery.newer_versions import NewerVersions
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.replies import reconcile
 from taskwire.replies.admit import ReplyReceiver
 from taskwire.replies.decide import ReplyDecisions
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
-from taskwire.replies.reconcile import report_duplicate_input
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
 from taskwire.slack.calls import Method
@@ -73,7 +75,7 @@ from taskwire.tasks.queries import Queries
 from taskwire.tasks.start import TaskBinder, ThreadOpener
 from taskwire.tasks.thread_queries import ThreadQueries
 from taskwire.telemetry import Metrics
-from taskwire.worker import Handler, Worker
+from taskwire.worker import Worker, handlers_by_kind
 
 
 @dataclass(frozen=True)
@@ -248,45 +250,33 @@ def _seconds_of(clock: Clock) -> Callable[[], float]:
 def _handlers(
     deps: Dependencies, people: People, lookup: Lookup, alerts: AdminAlerts, backfill: Backfill
 ) -> Mapping[str, Handler]:
-    """Return the handler for each kind of job."""
-    creator = TaskCreator(deps, people)
-    named_actions = NamedActions(deps, people, lookup, creator)
-    texts = AgentInput(deps, people)
-    sender, rewriter = ReplySender(deps, people, texts), ReplyEdits(deps, people, texts)
-    task_actions = TaskActions(deps, people, texts)
-    reply_decisions, notifier = ReplyDecisions(deps, people, texts), Notifier(deps, people, texts)
-    thread_queries, card_and_receipts = ThreadQueries(deps, people), CardAndReceipts(deps)
-    return {
-        "create_requested": creator.asked,
-        "act_requested": named_actions.asked,
-        "answer_privately": answer_privately,
-        "post_card": ThreadOpener(deps).open,
-        "read_thread": backfill.thread,
-        "scan_channel": backfill.channel,
-        "find_thread": LostThreads(deps, people).find,
-        "create_task": TaskBinder(deps, people).bind,
-        "reply": sender.reply,
-        "reply_changed": rewriter.rewritten,
-        "parked_batch": partial(parked_batch, deps),
-        "act": task_actions.act,
-        "decide_held": reply_decisions.held,
-        "decide_reply": reply_decisions.decided,
-        "apply_event": notifier.apply_event,
-        "post_notice": notifier.post_notice,
-        "post_text": notifier.post_text,
-        "settle_question": partial(questions.settled, deps),
-        "answer_in_thread": thread_queries.answer,
-        "show_answer": thread_queries.show,
-        "share_file": partial(share_file, deps),
-        "draw_card": card_and_receipts.card,
-        "receipt": card_and_receipts.receipt,
-        "alert": alerts.post,
-        "message_person": partial(direct_messages.message_person, deps),
-        "channel_opened": partial(closed_threads.channel_opened, deps),
-        "reopened": partial(closed_threads.reopened, deps),
-        "remove_duplicate_message": partial(remove_duplicate_message, deps),
-        "report_duplicate_input": partial(report_duplicate_input, deps),
-    }
+    """Collect the handlers of all features; each lists its own beside them."""
+    creator, texts = TaskCreator(deps, people), AgentInput(deps, people)
+    features = (
+        creator,
+        NamedActions(deps, people, lookup, creator),
+        ThreadOpener(deps),
+        TaskBinder(deps, people),
+        ThreadQueries(deps, people),
+        ReplySender(deps, people, texts),
+        ReplyEdits(deps, people, texts),
+        ReplyDecisions(deps, people, texts),
+        TaskActions(deps, people, texts),
+        Notifier(deps, people, texts),
+        CardAndReceipts(deps),
+        backfill,
+        LostThreads(deps, people),
+        alerts,
+    )
+    of_modules = (
+        private_answers.handlers(),
+        questions.handlers(deps),
+        posting.handlers(deps),
+        closed_threads.handlers(deps),
+        reconcile.handlers(deps),
+        newer_versions.handlers(deps),
+    )
+    return handlers_by_kind(chain(*(feature.handlers() for feature in features), *of_modules))
 
 
 def _listen(

@@ -4,7 +4,7 @@ A job's id is derived from what the job stands for and never changes, so the sam
 job. The order of jobs depends on their queue. `work` says what a job has to do.
 """
 
-from typing import Annotated, Literal, NamedTuple, NewType, Self
+from typing import Annotated, Literal, NamedTuple, NewType, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -431,6 +431,8 @@ AnyWork = Annotated[
     | ReportDuplicateInput,
     Field(discriminator="kind"),
 ]
+# The kinds of all jobs.
+KINDS = frozenset(str(work.model_fields["kind"].default) for work in get_args(get_args(AnyWork)[0]))
 
 
 class Job(BaseModel):

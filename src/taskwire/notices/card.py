@@ -8,12 +8,12 @@ import hashlib
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import Ts
-from taskwire.domain.jobs import FIRST_DRAWING, Job, Receipt
+from taskwire.domain.jobs import FIRST_DRAWING, DrawCard, Job, Receipt
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, Outcome, done, unknown
+from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
 from taskwire.notices.closed_threads import closed, is_worth_a_try, opens
 from taskwire.outbox.coder_health import find_away
@@ -41,10 +41,13 @@ class CardAndReceipts:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
-    async def card(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_link(DrawCard, self.card), Handler.with_link(Receipt, self.receipt))
+
+    async def card(self, context: JobContext, link: Link) -> Outcome:
         """Bring the card up to date, if it shows anything else now."""
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.record.thread_ts is None:
+        if link.record.thread_ts is None:
             return done()
         away = await find_away(self._deps)
         card = cards.card(
@@ -113,12 +116,9 @@ class CardAndReceipts:
         copies = await self._deps.slack.find_copies(link.record.channel, None, since, meta.id)
         return copies[0] if copies else None
 
-    async def receipt(self, context: JobContext) -> Outcome:
+    async def receipt(self, context: JobContext, link: Link) -> Outcome:
         """Let a reply show the reaction of its newest state, and no other of ours."""
         work = context.work(Receipt)
-        link = await self._deps.links.find(context.link_id)
-        if link is None:
-            return done()
         wanted = REACTIONS[work.state]
         had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
         if work.stray is not None:

@@ -8,11 +8,13 @@ Threads that have lost their root: the card is posted anew, and what was to be s
 How the card is posted is told in `show`.
 """
 
+from functools import partial
+
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ts_of
 from taskwire.domain.jobs import ChannelOpened, Job, MessagePerson, Reopened, card, to_thread
 from taskwire.domain.links import Link
-from taskwire.job_context import JobContext, Outcome, done, retry
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import direct_messages
 from taskwire.outbox.enqueue import draw, to_read
@@ -51,7 +53,15 @@ async def is_worth_a_try(deps: Dependencies, link: Link) -> bool:
     return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=TRY_EVERY_MS)
 
 
-async def channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
+def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (
+        Handler.without_link(ChannelOpened, partial(_channel_opened, deps)),
+        Handler.with_link(Reopened, partial(_reopened, deps)),
+    )
+
+
+async def _channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
     """Bring all threads of a channel back."""
     batch = Batch()
     for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
@@ -59,10 +69,9 @@ async def channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
     return done(batch)
 
 
-async def reopened(deps: Dependencies, context: JobContext) -> Outcome:
+async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Say what could not be said, show the present, and read what was written meanwhile."""
-    link = await deps.links.find(context.link_id)
-    if link is None or not link.closed:
+    if not link.closed:
         return done()
     for letter in await deps.dead_letters.list_of(context.lease.name, WHY):
         await deps.dead_letters.send_again(letter)

@@ -20,7 +20,7 @@ from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.priority import Priority
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
-from taskwire.job_context import JobContext, Outcome, dead_letter, done, given_up, retry
+from taskwire.job_context import Handler, JobContext, Outcome, dead_letter, done, given_up, retry
 from taskwire.messages import inputs, notices
 from taskwire.notices.attribution import acts_before, person_behind
 from taskwire.notices.closed_threads import WHY, closed, follow, opens
@@ -72,12 +72,17 @@ class Notifier:
         self._people = people
         self._texts = texts
 
-    async def apply_event(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.with_open_link(ApplyEvent, self.apply_event),
+            Handler.with_open_link(PostNotice, self.post_notice),
+            Handler.with_link(PostText, self.post_text),
+        )
+
+    async def apply_event(self, context: JobContext, link: Link) -> Outcome:
         """Decide what follows an event, and write it down."""
         work = context.work(ApplyEvent)
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.ended is not None:
-            return done()
         event = await self._with_history(context, link, work.event)
         *before, event = await acts_before(self._deps, link, event)
         for act in before:
@@ -157,11 +162,10 @@ class Notifier:
         except Refused:
             return (), reporter.stopped_at
 
-    async def post_notice(self, context: JobContext) -> Outcome:
+    async def post_notice(self, context: JobContext, link: Link) -> Outcome:
         """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
         work = context.work(PostNotice)
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.record.thread_ts is None or link.ended is not None:
+        if link.record.thread_ts is None:
             return done()
         notice, written = work.notice, work.written
         if written is None and notice.kind in WITH_EXCERPT and not context.is_outcome_unknown:
@@ -208,11 +212,10 @@ class Notifier:
             forges=self._deps.forges,
         )
 
-    async def post_text(self, context: JobContext) -> Outcome:
+    async def post_text(self, context: JobContext, link: Link) -> Outcome:
         """Post a sentence whose words are settled."""
         work = context.work(PostText)
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.record.thread_ts is None:
+        if link.record.thread_ts is None:
             return done()
         joined = Batch()
         is_joining = context.job.id.startswith(questions.JOINING) and not context.is_outcome_unknown

@@ -5,6 +5,7 @@ Each trouble is told to each of them once a day at most, in their direct message
 
 import hashlib
 from datetime import UTC, datetime
+from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError
@@ -12,7 +13,7 @@ from taskwire.domain.ids import ChannelId, LinkId, UserId
 from taskwire.domain.jobs import Alert, Job, MessagePerson, QueueName
 from taskwire.domain.message import Message
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
@@ -49,6 +50,13 @@ class AdminAlerts:
             batch.append(direct_messages(person), job)
         await self._deps.queue.write(notes.keeping(batch, "1", "warned", name, ttl_ms=DAY_MS))
 
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this module."""
+        return (
+            Handler.without_link(Alert, self.post),
+            Handler.without_link(MessagePerson, partial(_message_person, self._deps)),
+        )
+
     async def post(self, context: JobContext) -> Outcome:
         """Write to one administrator."""
         work = context.work(Alert)
@@ -75,7 +83,7 @@ def direct_messages(person: str) -> QueueName:
     return QueueName(f"direct_messages:{person}")
 
 
-async def message_person(deps: Dependencies, context: JobContext) -> Outcome:
+async def _message_person(deps: Dependencies, context: JobContext) -> Outcome:
     """Write to one person in their direct messages."""
     work = context.work(MessagePerson)
     return await post_direct(deps, context, work.person, work.message)

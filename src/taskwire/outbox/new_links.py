@@ -3,13 +3,11 @@
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import for_agent
-from taskwire.domain.errors import Refused
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import Requester
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.naming import digest
 from taskwire.domain.secrets import masked_beginning
-from taskwire.job_context import JobContext
 from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
@@ -46,14 +44,6 @@ async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
         return await deps.slack.get_permalink(record.channel, record.thread_ts)
     except (ChannelProblem, MessageGone):
         return ""
-
-
-async def get_link(deps: Dependencies, context: JobContext) -> Link:
-    """The link that a job is to complete."""
-    link = await deps.links.find(context.link_id)
-    if link is None:
-        raise Refused("the link is not there any more")
-    return link
 
 
 def end_unbound(deps: Dependencies, link: Link) -> Batch:

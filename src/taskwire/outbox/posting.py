@@ -9,6 +9,7 @@ with the same id.
 
 import contextlib
 from datetime import timedelta
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -16,9 +17,10 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import Unknown
 from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile, duplicates
+from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, JobEnded, Outcome, done, retry, unknown
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss import REMEMBERED_MS
 from taskwire.redis.decoding import read
@@ -173,13 +175,20 @@ def landed_seconds(deps: Dependencies, timeout_seconds: float) -> float:
     return 2 * (timeout_seconds + times.landing_margin_ms / 1000) + times.longest_lease_ms / 1000
 
 
-async def remove_duplicate_message(deps: Dependencies, context: JobContext) -> Outcome:
+def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (
+        Handler.without_link(ShareFile, partial(_share_file, deps)),
+        Handler.with_any_link(RemoveDuplicateMessage, partial(_remove_duplicate_message, deps)),
+    )
+
+
+async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
     """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
 
     Looks at once, and again when nothing of a stopped process can land any more.
     """
     work = context.work(RemoveDuplicateMessage)
-    link = await deps.links.find(context.link_id)
     # Only a card's ts is recorded: a thread hangs from it.
     recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
     copies = await _copies(deps, work)
@@ -214,7 +223,7 @@ LOOKS = 6
 LOOK_SECONDS = 5.0
 
 
-async def share_file(deps: Dependencies, context: JobContext) -> Outcome:
+async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
     """Put a text into a thread, or into direct messages, as a file."""
     work = context.work(ShareFile)
     if not work.file_id:

@@ -15,7 +15,7 @@ from taskwire.domain.ids import from_ms, moment_of
 from taskwire.domain.jobs import AnswerPrivately, Job, QueueName, Requester
 from taskwire.domain.message import Message
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
 from taskwire.slack.errors import SlackRateLimited
@@ -220,7 +220,12 @@ class PrivateAnswers:
             _log.exception("unexpected exception while showing a private answer")
 
 
-async def answer_privately(context: JobContext) -> Outcome:
+def handlers() -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (Handler.without_link(AnswerPrivately, _answer_privately),)
+
+
+async def _answer_privately(context: JobContext) -> Outcome:
     """Show, behind this turn, what an earlier process was told to stop before it could.
 
     What was asked too long ago is not shown: it would tell of the past as if it were the present.

@@ -4,6 +4,8 @@ A question is known by what it is about: a reply, what a pause holds, how a work
 is kept with its link; if that is lost, a press still answers it, and what it was about is done all the same.
 """
 
+from functools import partial
+
 from pydantic import BaseModel
 
 from taskwire.dependencies import Dependencies
@@ -12,7 +14,7 @@ from taskwire.domain.jobs import REPLY, Job, Reply, Requester, SettleQuestion, t
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import ending_of, former_page_of
 from taskwire.messages.inputs import Settlement
@@ -143,12 +145,16 @@ async def _find_place(deps: Dependencies, link: LinkId, work: SettleQuestion) ->
     return read_if_possible(PostedQuestion, found)
 
 
-async def settled(deps: Dependencies, context: JobContext) -> Outcome:
+def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (Handler.with_link(SettleQuestion, partial(_settled, deps)),)
+
+
+async def _settled(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Take a question's buttons away; an edit may be made twice."""
     work = context.work(SettleQuestion)
-    link = await deps.links.find(context.link_id)
-    place = await _find_place(deps, context.link_id, work)
-    if link is None or place is None:
+    place = await _find_place(deps, link.id, work)
+    if place is None:
         return done()
     meta = Metadata(id=place.message_id, kind=place.kind, task_id=link.record.task_id)
     batch = Batch()

@@ -33,7 +33,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.priority import Priority
-from taskwire.job_context import JobContext, Outcome, done, retry
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.enqueue import to_read
 from taskwire.outbox.undelivered import list_undelivered
@@ -66,6 +66,13 @@ class Backfill:
         self._receiver = receiver
         self._heartbeat = heartbeat
         self._metrics = metrics
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.without_link(ScanChannel, self.channel),
+            Handler.with_open_link(ReadThread, self.thread),
+        )
 
     async def note_once(self, absence_ms: int | None) -> bool:
         """Note a gap that all replicas notice, each at a moment of its own: it is one reading.
@@ -126,11 +133,8 @@ class Backfill:
         except (TryLater, Unknown) as error:
             return self._after_others(context, error)
 
-    async def thread(self, context: JobContext) -> Outcome:
+    async def thread(self, context: JobContext, link: Link) -> Outcome:
         """Read one thread; one that cannot be read now stands behind the others."""
-        link = await self._deps.links.find(context.work(ReadThread).link)
-        if link is None or link.ended is not None:
-            return done()
         try:
             found = await self._read(link)
         except NoCapacity:

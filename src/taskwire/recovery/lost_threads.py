@@ -13,7 +13,7 @@ from taskwire.domain.jobs import ApplyEvent, FindThread, Job, Requester, to_thre
 from taskwire.domain.links import LinkRecord
 from taskwire.domain.message import Message
 from taskwire.domain.transitions import Observed
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, say, to_read
 from taskwire.outbox.new_links import bare_record, find_permalink
@@ -39,6 +39,10 @@ class LostThreads:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(FindThread, self.find),)
 
     async def find(self, context: JobContext) -> Outcome:
         """Look at the card above a message that nobody knows, and make its link anew or say why not."""

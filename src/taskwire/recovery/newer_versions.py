@@ -7,6 +7,7 @@ given up, with a word to them. How it waits is told in `queue/formats`.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain import replies
@@ -25,7 +26,7 @@ from taskwire.domain.jobs import (
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.partial_jobs import read_roughly
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, direct_messages
 from taskwire.outbox.enqueue import draw, receipt, say
@@ -121,7 +122,12 @@ def made_anew(taken: Acquired) -> Batch | None:
     return draw(link_of(taken.name)) if kind == "card" and isinstance(taken, Unreadable) else None
 
 
-async def parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
+def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (Handler.without_link(ParkedBatch, partial(_parked_batch, deps)),)
+
+
+async def _parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
     """Do what was kept for this link, if this version knows how."""
     try:
         batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)

@@ -11,13 +11,12 @@ from taskwire.domain.jobs import (
     Job,
     Reply,
     ReplyDecision,
-    Requester,
     in_turn,
     soon,
     to_coder,
 )
 from taskwire.domain.links import Link
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs, refusals
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -44,10 +43,18 @@ class ReplyDecisions:
         self._people = people
         self._texts = texts
 
-    async def held(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.with_any_link(DecideHeld, self.held),
+            Handler.with_any_link(DecideReply, self.decided),
+        )
+
+    async def held(self, context: JobContext, link: Link | None) -> Outcome:
         """Send what a pause holds, by resuming the task, or drop it."""
         work = context.work(DecideHeld)
-        link = await self._link(context, work.requester)
+        if link is None or link.ended is not None:
+            raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
         await self._people.require_steer(work.requester, link)
         replies = await list_held(self._deps, link)
         if not replies:
@@ -82,10 +89,9 @@ class ReplyDecisions:
             self._deps, link, about, words, work.requester, batch, is_last=is_last
         )
 
-    async def decided(self, context: JobContext) -> Outcome:
+    async def decided(self, context: JobContext, link: Link | None) -> Outcome:
         """Let a reply that waits for a person's word go on, or end it."""
         work = context.work(DecideReply)
-        link = await self._deps.links.find(context.link_id)
         if link is None:
             raise UserError(*refusals.already_ended(None))
         await self._people.require_steer(work.requester, link)
@@ -156,12 +162,6 @@ class ReplyDecisions:
         if kept is None:
             return None
         return Found(read(Reply.model_validate_json, kept), writes.forget_reply(Batch(), link.id, job_id))
-
-    async def _link(self, context: JobContext, requester: Requester) -> Link:
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.ended is not None:
-            raise UserError(*refusals.already_ended(await self._people.as_seen(requester, link)))
-        return link
 
 
 def _is_open(reply: Reply, decision: ReplyDecision) -> bool:

@@ -31,10 +31,11 @@ from taskwire.domain.agent_text import AgentText
 from taskwire.domain.errors import Refused, TryLater, Unknown, UserError
 from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import Job, Reply, ReportDuplicateInput, Requester, duplicates
+from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.reconcile import ResumeNote
 from taskwire.domain.replies import STALE
-from taskwire.job_context import JobContext, Outcome, done, retry, unknown
+from taskwire.job_context import Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
@@ -64,11 +65,12 @@ class ReplySender:
         self._reader = Reconciler(deps, self._outcomes)
         self._deliverer = ReplyDeliverer(deps, texts, self._outcomes, self._reader)
 
-    async def reply(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_link(Reply, self.reply),)
+
+    async def reply(self, context: JobContext, link: Link) -> Outcome:
         """Deliver a reply, or say what it waits for."""
-        link = await self._deps.links.find(context.link_id)
-        if link is None:
-            return done()
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.ended is not None:
             return await self._outcomes.ended(reply_job)

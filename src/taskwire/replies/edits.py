@@ -14,7 +14,7 @@ from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import REPLY, Job, Reply, ReplyChanged, in_turn, soon, to_coder
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
@@ -39,12 +39,13 @@ class ReplyEdits:
         self._people = people
         self._texts = texts
 
-    async def rewritten(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_open_link(ReplyChanged, self.rewritten),)
+
+    async def rewritten(self, context: JobContext, link: Link) -> Outcome:
         """Bring what is written down in line with what the message says now."""
         work = context.work(ReplyChanged)
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.ended is not None:
-            return done()
         links, job_id = self._deps.links, f"{REPLY}{work.ts}"
         if work.was_away and not await self._is_right(link, job_id, work):
             return done()

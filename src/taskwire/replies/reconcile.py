@@ -7,6 +7,7 @@ Tidying: an input that a stopped process may have brought to the agent a second 
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
@@ -18,8 +19,9 @@ from taskwire.domain import reconcile
 from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown
 from taskwire.domain.ids import TaskId
 from taskwire.domain.jobs import ReportDuplicateInput
+from taskwire.domain.links import Link
 from taskwire.domain.reconcile import Finding, Mark, ResumeNote
-from taskwire.job_context import LONGEST_WRITE_SECONDS, JobContext, Outcome, done, retry, unknown
+from taskwire.job_context import LONGEST_WRITE_SECONDS, Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import say
 from taskwire.outbox.observing import entries_of
@@ -155,11 +157,15 @@ def _task_id(reply_job: ReplyJob) -> str:
     return reply_job.link.record.task_id
 
 
-async def report_duplicate_input(deps: Dependencies, context: JobContext) -> Outcome:
+def handlers(deps: Dependencies) -> tuple[Handler, ...]:
+    """List the handlers of this module."""
+    return (Handler.with_open_link(ReportDuplicateInput, partial(_report_duplicate_input, deps)),)
+
+
+async def _report_duplicate_input(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
     """Say so if the agent got an input twice, or may have: nobody can take it back."""
     work = context.work(ReportDuplicateInput)
-    link = await deps.links.find(context.link_id)
-    if link is None or link.record.task_id is None or link.ended is not None:
+    if link.record.task_id is None:
         return done()
     try:
         copies = await _count(deps, link.record.task_id, work.marked)

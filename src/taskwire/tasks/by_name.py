@@ -20,7 +20,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.replies import nearest_verbs
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import receipt
 from taskwire.outbox.new_links import bare_record, find_permalink
@@ -42,6 +42,10 @@ class NamedActions:
         self._people = people
         self._lookup = lookup
         self._creator = creator
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(ActRequested, self.asked),)
 
     async def asked(self, context: JobContext) -> Outcome:
         """Hand an act on to the list of the task that it names."""

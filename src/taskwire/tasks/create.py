@@ -18,7 +18,7 @@ from taskwire.domain.links import LinkRecord
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.domain.naming import digest, name_for, title_for
 from taskwire.domain.secrets import masked_beginning
-from taskwire.job_context import JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, inputs, refusals
 from taskwire.outbox.new_links import bare_record, link_id
 from taskwire.outbox.observing import LONGEST_TITLE
@@ -40,6 +40,10 @@ class TaskCreator:
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.without_link(CreateRequested, self.asked),)
 
     async def asked(self, context: JobContext) -> Outcome:
         """Check what a person asked for, and write the intent down as a link of its own."""

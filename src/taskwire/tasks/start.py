@@ -15,11 +15,11 @@ from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requeste
 from taskwire.domain.links import Link, LinkRecord
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Observed, initial_state
-from taskwire.job_context import JobContext, Outcome, done
+from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, refusals
 from taskwire.outbox.enqueue import draw, draw_first, to_read
 from taskwire.outbox.error_messages import said
-from taskwire.outbox.new_links import end_unbound, find_permalink, get_link
+from taskwire.outbox.new_links import end_unbound, find_permalink
 from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.retries import has_waited_long, patiently
@@ -36,9 +36,13 @@ class ThreadOpener:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
 
-    async def open(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(PostCard, self.open),)
+
+    async def open(self, context: JobContext, link: Link | None) -> Outcome:
         """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
-        work, link = context.work(PostCard), await get_link(self._deps, context)
+        work, link = context.work(PostCard), _require(link)
         if not context.is_outcome_unknown and has_waited_long(context):
             told = answers.never_posted(is_attached=link.record.task_id is not None)
             return done(end_unbound(self._deps, link), (work.requester, told))
@@ -93,9 +97,13 @@ class TaskBinder:
         self._deps = deps
         self._people = people
 
-    async def bind(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (Handler.with_any_link(CreateTask, self.bind),)
+
+    async def bind(self, context: JobContext, link: Link | None) -> Outcome:
         """Create the task, or find the one that an earlier try created, and bind it to the link."""
-        work, link = context.work(CreateTask), await get_link(self._deps, context)
+        work, link = context.work(CreateTask), _require(link)
         if has_waited_long(context) and not context.is_outcome_unknown and not work.was_tried:
             return self._failed(link, work.requester, refusals.NEVER_ANSWERED)
         carry = self._create if link.record.task_id is None else self._attach
@@ -253,6 +261,13 @@ class TaskBinder:
         is_attached = link.record.task_id is not None
         told = answers.not_attached(why) if is_attached else answers.not_created(why)
         return done(draw_first(link.id, batch), (requester, told))
+
+
+def _require(link: Link | None) -> Link:
+    """Return the link that a job has to complete; Refused if it is not known any more."""
+    if link is None:
+        raise Refused("the link is not there any more")
+    return link
 
 
 def _title_kept(former: Link | None, task: Task) -> str:

@@ -19,7 +19,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
 from taskwire.domain.transitions import Observed
-from taskwire.job_context import JobContext, Outcome, decided, done
+from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, cards, inputs, listing, refusals
 from taskwire.messages.inputs import Settlement
 from taskwire.notices.closed_threads import follow
@@ -73,11 +73,17 @@ class ThreadQueries:
         self._deps = deps
         self._people = people
 
-    async def answer(self, context: JobContext) -> Outcome:
+    def handlers(self) -> tuple[Handler, ...]:
+        """List the handlers of this class."""
+        return (
+            Handler.with_link(AnswerInThread, self.answer),
+            Handler.with_any_link(ShowAnswer, self.show),
+        )
+
+    async def answer(self, context: JobContext, link: Link) -> Outcome:
         """Answer what was asked for; what cannot be read now is said at once."""
         work = context.work(AnswerInThread)
-        link = await self._deps.links.find(context.link_id)
-        if link is None or link.record.thread_ts is None:
+        if link.record.thread_ts is None:
             return done()
         if not context.is_outcome_unknown:
             try:
@@ -189,12 +195,12 @@ class ThreadQueries:
         self._deps.notes.keeping(batch, kept, "shown", key, ttl_ms=SHOWN_MS)
         return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
 
-    async def show(self, context: JobContext) -> Outcome:
+    async def show(self, context: JobContext, link: Link | None) -> Outcome:
         """Say to the thread what one person was answered there, at their word."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_known(work.requester.person, needs_coder=False)
-            link = await self._people.as_seen(work.requester, await self._deps.links.find(context.link_id))
+            link = await self._people.as_seen(work.requester, link)
         except (NoCapacity, SlackRateLimited):
             raise
         except (CoderError, TryLater, Unknown) as error:
