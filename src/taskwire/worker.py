@@ -20,12 +20,18 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
 from taskwire.domain.jobs import KINDS, Requester
 from taskwire.domain.priority import Priority
+from taskwire.domain.retry_policies import (
+    ANY_JOB,
+    REFUSED_ACCOUNT,
+    REFUSED_IN_DOUBT_SECONDS,
+    UNEXPECTED,
+    WITHOUT_REDIS_SECONDS,
+)
 from taskwire.giving_up import gave_up
 from taskwire.ingress_priority import IngressPriority
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, dead_letter, done, given_up
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
-from taskwire.outbox.retries import wait_seconds
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss import DataLoss
 from taskwire.queue.leases import (
@@ -48,16 +54,8 @@ from taskwire.telemetry import Metrics, Seldom, logger, reference
 MAX_CONCURRENT_JOBS = 32
 # One of so many takings asks what has been due for longest, so that cards get on however much is said.
 IGNORE_PRIORITY_EACH = 5
-LONGEST_DELAY_SECONDS = 300.0
-# What has failed for a day will go on failing, and so will what has ended its process for a day. An account
-# that is refused is the operator's to mend, and has a week.
-GIVE_UP_MS = 24 * 3_600_000
-REFUSED_MS = 7 * GIVE_UP_MS
-MAX_UNEXPECTED_FAILURES = 5
-ACCOUNT_SECONDS = 10.0
 DATA_LOSS_LOOK_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
-COMPLETE_AGAIN_SECONDS = 0.5
 
 _log = logger("taskwire.worker")
 
@@ -304,7 +302,7 @@ class Worker:
                 if time.monotonic() > gives_up_at:
                     raise
                 _log.debug("completing a job again", job=context.job.id, error=str(error))
-                await asyncio.sleep(COMPLETE_AGAIN_SECONDS)
+                await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, taken: Acquired, body: str, why: str) -> None:
         """Leave a job to a newer version; where none may come any more, go on without it."""
@@ -323,10 +321,10 @@ class Worker:
 
     async def _run_handler(self, context: JobContext) -> Outcome:
         job, lease = context.job, context.lease
-        is_taken_for_long = lease.now_ms - lease.first_taken_ms > GIVE_UP_MS
+        is_taken_for_long = lease.now_ms - lease.first_taken_ms > ANY_JOB.lasts_ms
         if lease.takes > self._deps.queue.times.many_takes and is_taken_for_long:
             return await self._given_up(context, answers.KILLED)
-        if job.failing_since_ms and lease.now_ms - job.failing_since_ms > GIVE_UP_MS:
+        if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
             return await self._given_up(context, answers.FAILED_FOR_A_DAY)
         try:
             handler = self._handlers[job.work.kind]
@@ -377,17 +375,17 @@ class Worker:
             if _was_refused_for_long(context):
                 return await self._given_up(context, answers.REFUSED_FOR_A_WEEK)
             # Those who wait for one account should not all come at the same moment.
-            return _delayed(context, ACCOUNT_SECONDS * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
+            return _delayed(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
         if isinstance(error, Refused):
             if not context.keeps_attempt:
                 return await self._given_up(context, str(error))
-            return self._again(context, error, 5.0)
+            return self._again(context, error, REFUSED_IN_DOUBT_SECONDS)
         return self._again(context, error, error.after_seconds)
 
     def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
         """Try again later and later; an attempt whose outcome is unknown stays pinned."""
         job = context.job
-        delay = wait_seconds(job.tries, LONGEST_DELAY_SECONDS, after_seconds)
+        delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
         _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
         kind: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
@@ -397,7 +395,7 @@ class Worker:
         if isinstance(error, ResponseError):
             return self._again(context, Unknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
-        return _delayed(context, COMPLETE_AGAIN_SECONDS, "same")
+        return _delayed(context, WITHOUT_REDIS_SECONDS, "same")
 
     def _refused(self, context: JobContext, error: UserError) -> Outcome:
         requester = getattr(context.job.work, "requester", None)
@@ -409,7 +407,7 @@ class Worker:
         _log.exception(
             "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
         )
-        if job.surprises >= MAX_UNEXPECTED_FAILURES:
+        if job.surprises >= UNEXPECTED.most_tries:
             return await self._given_up(context, answers.wrong_with_me(sign))
         outcome = self._again(context, Unknown(f"reference {sign}"), None)
         tried = outcome.job or job
@@ -440,7 +438,7 @@ def _was_refused_for_long(context: JobContext) -> bool:
     """Whether the account has been refused for a week in which this job stood in its list."""
     lease = context.lease
     since_ms = max(lease.trouble_since_ms, lease.since_ms)
-    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_MS
+    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
 
 
 def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:

@@ -26,6 +26,7 @@ from taskwire.domain.links import Hold, Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest, new_title_for
 from taskwire.domain.replies import STALE
+from taskwire.domain.retry_policies import BUILD_UNDER_WAY
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Vanished
 from taskwire.job_context import Handler, JobContext, Outcome, Private, done, retry
@@ -40,9 +41,6 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.links import ENDED_MS
 
-# A start or stop under way is waited for this long before the person is told that it does not end.
-BUILD_WAITS = 40
-BUILD_WAIT_SECONDS = 3.0
 # How the id of what the thread hears of its end begins.
 DETACHED = "detached:"
 # Which build there is if somebody has wanted the opposite since.
@@ -320,11 +318,11 @@ class TaskActions:
 
     def _busy(self, context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
         """A start or stop is under way: wait for it, and say so once."""
-        if work.waits >= BUILD_WAITS:
+        if work.waits >= BUILD_UNDER_WAY.most_tries:
             raise UserError(*refusals.build_never_ends(link))
         words = words or answers.waiting_for_build(link, work.verb)
         told = ((work.requester, words),) if not work.waits else ()
-        return retry(BUILD_WAIT_SECONDS, context.job.knowing(waits=work.waits + 1), None, *told)
+        return retry(BUILD_UNDER_WAY.interval_seconds, context.job.knowing(waits=work.waits + 1), None, *told)
 
 
 def _told_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:

@@ -14,6 +14,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ts_of
 from taskwire.domain.jobs import ChannelOpened, Job, MessagePerson, Reopened, card, to_thread
 from taskwire.domain.links import Link
+from taskwire.domain.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
 from taskwire.outbox.direct_messages import direct_messages
@@ -81,11 +82,6 @@ async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outc
     return done(draw(link.id, batch))
 
 
-# The new place is looked for as long as this, and so often.
-MOVE_MS = 60_000
-MOVE_SECONDS = 3.0
-
-
 async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
     """Have the card posted anew and wait for that; None if it did not help.
 
@@ -93,12 +89,12 @@ async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome
     """
     notes = deps.notes
     since = await notes.find("moving", link.id)
-    is_over = since is not None and context.now_ms - int(since) > MOVE_MS
+    is_over = since is not None and context.now_ms - int(since) > CARD_MOVING.lasts_ms
     if is_over and await deps.links.is_empty(card(link.id)):
         return None
     if since is None:
-        await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * MOVE_MS)
+        await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.settled()
     # One that is about to post the card must not be passed, each time that this looks for the new thread.
     batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_news=False)
-    return retry(MOVE_SECONDS, batch=batch)
+    return retry(CARD_MOVING.interval_seconds, batch=batch)

@@ -18,6 +18,7 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
 from taskwire.domain.priority import Priority
+from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
 from taskwire.job_context import Handler, JobContext, Outcome, dead_letter, done, given_up, retry
@@ -30,7 +31,7 @@ from taskwire.outbox.agent_log import read_news, read_told
 from taskwire.outbox.enqueue import draw, share
 from taskwire.outbox.observing import LONGEST_REPORT, ReportSource, find_report_source, known_at, list_reports
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.questions import ASKED_SECONDS, PostedQuestion
+from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.undelivered import give_back, list_held
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -43,8 +44,6 @@ BUILD_LOG_LINES = 15
 LONGEST_BUILD_LOG = 50_000
 # Coder's word for the job of a build that went well.
 WELL_BUILT = "succeeded"
-# What the agent's history says is waited for so often; then what the list shows has to be enough.
-HISTORY_TRIES = 4
 # These offer to start the workspace again, and are settled when it starts.
 WITH_OFFER = ("paused", "error")
 RESTING = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
@@ -143,7 +142,7 @@ class Notifier:
             raise
         except OutsideError as error:
             is_nowhere = isinstance(error, UnexpectedCoderAnswer) and error.status == 404
-            if context.job.tries < HISTORY_TRIES and not is_nowhere:
+            if context.job.tries < AGENT_HISTORY.most_tries and not is_nowhere:
                 raise
             _log.warning("report history not readable", link=link.id, error=str(error))
             return event
@@ -191,7 +190,7 @@ class Notifier:
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
             await give_back(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
             # What waits there, for a person's word perhaps, waits for nothing now.
-            outcome.batch.hasten_input(to_coder(link.id), int(ASKED_SECONDS * 1000))
+            outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 
     async def _message(self, link: Link, notice: Notice, written: AgentOutput, built: _Built) -> Message:

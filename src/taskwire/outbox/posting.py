@@ -20,6 +20,7 @@ from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile, duplica
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.priority import Priority
+from taskwire.domain.retry_policies import FILE_LOOK
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.queue.batch import Batch
 from taskwire.queue.data_loss import REMEMBERED_MS
@@ -218,11 +219,6 @@ async def _keep_one(
             context.doubles += 1
 
 
-# files.info shows a share some seconds after it was made.
-LOOKS = 6
-LOOK_SECONDS = 5.0
-
-
 async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
     """Put a text into a thread, or into direct messages, as a file."""
     work = context.work(ShareFile)
@@ -235,8 +231,9 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
             context.settled(has_landed=True)
             return done()
-        if work.looks < LOOKS:
-            return unknown(context.job.knowing(looks=work.looks + 1), LOOK_SECONDS)
+        # files.info shows a share some seconds after it was made.
+        if work.looks < FILE_LOOK.most_tries:
+            return unknown(context.job.knowing(looks=work.looks + 1), FILE_LOOK.interval_seconds)
         context.settled()
     elif context.lease.is_suspect and await deps.slack.find_share(work.file_id, work.channel) is not None:
         return done()

@@ -23,9 +23,6 @@ from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 
-# A question that nobody answers ends with the reply not delivered.
-ASKED_SECONDS = 7 * 24 * 3600.0
-
 # What questions are about that are about no reply.
 HELD = "held"
 WORKSPACE = "workspace"

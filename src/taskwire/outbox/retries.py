@@ -1,10 +1,9 @@
 """Retries for requests that a person waits for: more often than the worker's own, for an hour, told once.
 
-The interval doubles with each try, up to a limit, with jitter. What fails for an hour is ended here; all else
-is ended by the worker. People who wait for a job behind this one are told too, each where they asked.
+`COMMAND` in `domain/retry_policies.py` says how often and for how long. What fails for that long is ended
+here; the worker ends all else. People who wait for a job behind this one are told too, each where they asked.
 """
 
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from taskwire.domain.errors import OutsideError, TryLater, Unknown
 from taskwire.domain.jobs import Act, ActRequested, AnswerInThread, CreateRequested, CreateTask, PostCard
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
+from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, Private
 from taskwire.messages import answers, waiting
 from taskwire.messages.waiting import SilentSide
@@ -21,18 +21,6 @@ from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
 
-# What has failed so often waits as long as it ever will.
-STEPS = 12
-
-
-def wait_seconds(tries: int, longest_seconds: float, asked_seconds: float | None = None) -> float:
-    """After 1, 2, 4 … seconds, or half of that; never before the time that the other side asked for."""
-    longest = min(2.0 ** min(tries, STEPS), longest_seconds)
-    return max(longest * random.uniform(0.5, 1.0), asked_seconds or 0.0)  # noqa: S311 - jitter
-
-
-LONGEST_MS = 3_600_000
-LONGEST_DELAY_SECONDS = 15.0
 PersonalJob = CreateRequested | ActRequested | PostCard | CreateTask | Act
 
 _log = logger("taskwire.outbox.retries")
@@ -66,8 +54,7 @@ async def patiently(
 
 def has_waited_long(context: JobContext) -> bool:
     """Whether it has failed for an hour; what lay still while the bot was away has not."""
-    since_ms = context.job.failing_since_ms
-    return since_ms > 0 and context.now_ms - since_ms > LONGEST_MS
+    return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
 async def _again(deps: Dependencies, context: JobContext, link: Link | None, error: OutsideError) -> Outcome:
@@ -88,7 +75,7 @@ async def _again(deps: Dependencies, context: JobContext, link: Link | None, err
     )
     return replace(
         told,
-        delay_seconds=wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds),
+        delay_seconds=COMMAND.wait_seconds(tries, error.after_seconds),
         job=context.failed_again(),
         trouble="failing",
     )
@@ -102,7 +89,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Personal
         # Of what is asked for in two parts, the second one answers.
         if not isinstance(work, PersonalJob) or (isinstance(work, Act) and work.is_part):
             continue
-        if await deps.notes.is_first("told-waits", job.id, ttl_ms=2 * LONGEST_MS):
+        if await deps.notes.is_first("told-waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
             works.append(work)
     return works
 

@@ -14,17 +14,13 @@ from taskwire.coder.notifications import Announced
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
-from taskwire.outbox.retries import wait_seconds
+from taskwire.domain.retry_policies import ANNOUNCED_CHANGE
 from taskwire.redis.decoding import CannotRead
 from taskwire.telemetry import logger
 
 LOOK_SECONDS = 1.0
 # Most requests a second, for all followed tasks together.
 MOST_LOOKS_A_SECOND = 5
-# Longest delay after failed requests, in seconds. The delay grows with each failure.
-LONGEST_DELAY_SECONDS = 30.0
-# How long a change is followed, in seconds. A slower stop or start shows in a regular poll.
-LONGEST_SECONDS = 600.0
 # Most tasks that are followed at the same time. This keeps a sender who knows the webhook's URL from
 # overloading Coder.
 MOST_TASKS = 30
@@ -63,7 +59,7 @@ class AnnouncedChanges:
 
     async def _follow(self, announced: Announced) -> None:
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
+            async with asyncio.timeout(ANNOUNCED_CHANGE.lasts.total_seconds()):
                 if await self._deps.links.find_by_task(TaskId(announced.task_id)) is None:
                     return
                 if await self._is_seen(announced):
@@ -93,5 +89,5 @@ class AnnouncedChanges:
                 return False
             except OutsideError as error:
                 failures += 1
-                await asyncio.sleep(wait_seconds(failures, LONGEST_DELAY_SECONDS, error.after_seconds))
+                await asyncio.sleep(ANNOUNCED_CHANGE.wait_seconds(failures, error.after_seconds))
             await asyncio.sleep(max(LOOK_SECONDS, len(self._following) / MOST_LOOKS_A_SECOND))

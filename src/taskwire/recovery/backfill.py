@@ -33,6 +33,7 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.priority import Priority
+from taskwire.domain.retry_policies import BACKFILL
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox.enqueue import to_read
@@ -45,7 +46,6 @@ from taskwire.slack.models import RootsPage
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 
-AGAIN_SECONDS = 5.0
 # Threads that one call to Redis asks to be read, and that one scan of a channel looks for.
 PIECE = 200
 # So long before the gap an event may have been brought whose last retry fell into it, and clocks may differ.
@@ -150,7 +150,7 @@ class Backfill:
 
     def _after_others(self, context: JobContext, error: OutsideError) -> Outcome:
         _log.warning("backfill interrupted, will retry", job=context.job.id, error=str(error))
-        delay_ms = int((error.after_seconds or AGAIN_SECONDS) * 1000)
+        delay_ms = int(BACKFILL.wait_seconds(context.job.tries, error.after_seconds) * 1000)
         return done(Batch().append(context.lease.name, context.failed_again(), delay_ms=delay_ms))
 
     async def _read(self, link: Link) -> int:

@@ -14,12 +14,13 @@ from taskwire.domain.ids import microseconds, moment_of
 from taskwire.domain.jobs import REPLY, Job, Reply, ReplyChanged, in_turn, soon, to_coder
 from taskwire.domain.links import Link
 from taskwire.domain.message import Block
+from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import receipt, say
-from taskwire.outbox.questions import ASKED_SECONDS, settle_reply
+from taskwire.outbox.questions import settle_reply
 from taskwire.outbox.undelivered import find_reply, list_together, list_undelivered, settle_ended
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -88,7 +89,7 @@ class ReplyEdits:
         if work.now is None:
             return await self._deleted(link, old, Batch().drop(to_coder(link.id), job_id))
         new = _in_new_words(old, work.now)
-        delay_ms = int(ASKED_SECONDS * 1000) if new.asked else 0
+        delay_ms = int(ASKED_REPLY_SECONDS * 1000) if new.asked else 0
         job = Job(id=job_id, work=new)
         batch = Batch().append(to_coder(link.id), job, score=_place(new), delay_ms=delay_ms, is_newest=True)
         return _asked_anew(link, old, new, batch)

@@ -16,6 +16,7 @@ from taskwire.domain.jobs import ApplyEvent, Job, Reply, in_turn, to_coder, to_t
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import Phase
+from taskwire.domain.retry_policies import ASKED_REPLY_SECONDS, REPLY
 from taskwire.domain.transitions import Acted
 from taskwire.job_context import JobContext, Outcome, done, retry
 from taskwire.messages import inputs
@@ -23,8 +24,7 @@ from taskwire.notices.card import REACTIONS
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_away
 from taskwire.outbox.enqueue import receipt, say, took_input
-from taskwire.outbox.questions import ASKED_SECONDS, HELD, JOINING, settle_reply
-from taskwire.outbox.retries import wait_seconds
+from taskwire.outbox.questions import HELD, JOINING, settle_reply
 from taskwire.outbox.undelivered import (
     give_up_together,
     is_behind_one_that_waits,
@@ -36,9 +36,7 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.outbound import Traces
 from taskwire.telemetry import logger
 
-# "Not stable", "pending", "initializing", or no answer: tried again sooner or later within this.
-LONGEST_WAIT_SECONDS = 30.0
-# A reply for which the agent is not ready in a day is given back; what concerns a person is told once a day.
+# What concerns a person is told once a day.
 DAY_MS = 24 * 3_600_000
 # What keeps a running agent's replies from it for so long is told.
 HELD_UP_MS = 15 * 60_000
@@ -127,7 +125,7 @@ class ReplyOutcomes:
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
             return await self.together(reply_job, inputs.broken_first)
-        if context.now_ms - context.lease.since_ms > DAY_MS:
+        if REPLY.is_over(context.lease.since_ms, context.now_ms):
             return await self.together(reply_job, inputs.waited_too_long)
         return self._later(reply_job, await self._waiting(reply_job), unreached_ms)
 
@@ -160,7 +158,7 @@ class ReplyOutcomes:
 
     def _later(self, reply_job: ReplyJob, batch: Batch, unreached_ms: int = 0) -> Outcome:
         waits = reply_job.reply.waits + 1
-        seconds = wait_seconds(waits, LONGEST_WAIT_SECONDS)
+        seconds = REPLY.wait_seconds(waits)
         waited = reply_job.context.job.knowing(waits=min(waits, 8), unreached_ms=unreached_ms)
         return retry(seconds, waited, batch)
 
@@ -171,7 +169,7 @@ class ReplyOutcomes:
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
-        seconds = wait_seconds(job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+        seconds = REPLY.wait_seconds(job.tries + 1, error.after_seconds)
         tried = reply_job.context.failed_again()
         batch = await self._waiting(reply_job) if job.tries == 1 else Batch()
         if not isinstance(error, SlackTrouble | SlackRateLimited):
@@ -223,12 +221,12 @@ class ReplyOutcomes:
         for said in reversed(traces.ours):
             what, _, about = said.removeprefix(f"{link.id}:{ASKED}").partition(":")
             if said.startswith(f"{link.id}:{ASKED}") and about.startswith(f"{ts}:"):
-                return retry(ASKED_SECONDS, reply_job.context.job.knowing(asked=what))
+                return retry(ASKED_REPLY_SECONDS, reply_job.context.job.knowing(asked=what))
         return None
 
     async def still_asked(self, reply_job: ReplyJob) -> Outcome:
         """Wait on where the list has moved; a question that nobody answers ends."""
-        left = ASKED_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
+        left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         if left > 0:
             return retry(left)
         words = await self._texts.words(reply_job.reply)
@@ -254,7 +252,7 @@ async def asked(
     name = f"{ASKED}{what}:{reply.ts}:{context.now_ms}"
     say(link.id, name, question, batch, is_call=True, about=context.job.id)
     job = context.job.knowing(asked=what, settles="", outcome="", left_out=left_out)
-    return retry(ASKED_SECONDS, job, batch)
+    return retry(ASKED_REPLY_SECONDS, job, batch)
 
 
 async def _all_wait(deps: Dependencies, reply_job: ReplyJob) -> Batch:

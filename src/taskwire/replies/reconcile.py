@@ -21,20 +21,19 @@ from taskwire.domain.ids import TaskId
 from taskwire.domain.jobs import ReportDuplicateInput
 from taskwire.domain.links import Link
 from taskwire.domain.reconcile import Finding, Mark, ResumeNote
+from taskwire.domain.retry_policies import INPUT_LOOK_SECONDS, REPLY
 from taskwire.job_context import LONGEST_WRITE_SECONDS, Handler, JobContext, Outcome, done, retry, unknown
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import say
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.posting import landed_seconds
-from taskwire.outbox.retries import wait_seconds
 from taskwire.redis.decoding import read
-from taskwire.replies.outcomes import LONGEST_WAIT_SECONDS, ReplyJob, ReplyOutcomes
+from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import logger
 
 # After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
 LANDING_SECONDS = 35.0
-LOOK_SECONDS = 5.0
 
 _log = logger("taskwire.replies.reconcile")
 
@@ -88,7 +87,7 @@ class Reconciler:
             # Nobody answers now; whoever does in the end knows.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
-            seconds = wait_seconds(context.job.tries + 1, LONGEST_WAIT_SECONDS, error.after_seconds)
+            seconds = REPLY.wait_seconds(context.job.tries + 1, error.after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
     async def glimpse(self, task_id: str, note: SendNote) -> bool:
@@ -115,7 +114,9 @@ class Reconciler:
             found, since_ms, was_rejected=reply.was_rejected, was_repeated=reply.was_repeated
         )
         if decision == "look again":
-            return unknown(seconds=min(LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else LOOK_SECONDS)
+            return unknown(
+                seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
+            )
         # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
         context.settled(found or "unclear", has_landed=decision == "delivered")
         _log.info(

@@ -13,6 +13,7 @@ from taskwire.domain.errors import OutsideError, Refused, TryLater, Unknown, Use
 from taskwire.domain.ids import LinkId, TaskId
 from taskwire.domain.jobs import ApplyEvent, CreateTask, Job, PostCard, Requester, to_coder, to_thread
 from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.retry_policies import CREATE_WITH_ERRORS
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Observed, initial_state
 from taskwire.job_context import Handler, JobContext, Outcome, done
@@ -83,11 +84,6 @@ class ThreadOpener:
         seen = await observe_first(self._deps, await self._deps.coder.get_task(link.record.task_id))
         state = initial_state(seen, self._deps.rules, now_ms)
         return link.model_copy(update={"seen": seen.seen, "state": state})
-
-
-# A server that answers with errors is asked no longer and no oftener: a template that cannot work looks so.
-MOST_ERRORS = 5
-FAILING_MS = 900_000
 
 
 class TaskBinder:
@@ -190,8 +186,8 @@ class TaskBinder:
 
     def _require_hope(self, context: JobContext, work: CreateTask) -> None:
         """Raise UserError where nobody waits for another try, or it would end as all the others."""
-        lasts_ms = context.now_ms - (context.job.failing_since_ms or context.now_ms)
-        if work.errors >= MOST_ERRORS and lasts_ms > FAILING_MS:
+        is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
+        if work.errors >= CREATE_WITH_ERRORS.most_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
         if has_waited_long(context):
             raise UserError(refusals.NEVER_ANSWERED)

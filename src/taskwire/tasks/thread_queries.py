@@ -18,6 +18,7 @@ from taskwire.domain.jobs import ASKED, REPLY, AnswerInThread, ShowAnswer
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest
+from taskwire.domain.retry_policies import THREAD_QUESTION
 from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, cards, inputs, listing, refusals
@@ -30,13 +31,7 @@ from taskwire.outbox.error_messages import excuse
 from taskwire.outbox.observing import as_it_stands, observation_of
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.retries import (
-    LONGEST_DELAY_SECONDS,
-    has_waited_long,
-    wait_seconds,
-    words_of_giving_up,
-    words_of_waiting,
-)
+from taskwire.outbox.retries import words_of_giving_up, words_of_waiting
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -148,13 +143,13 @@ class ThreadQueries:
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
         """Let a question about what somebody wrote wait for Coder behind the thread's other questions."""
-        if has_waited_long(context):
+        if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
             return done(None, (work.requester, words_of_giving_up(work, link, error)))
         tries = context.job.tries
         _log.info(
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
-        delay_ms = int(1000 * wait_seconds(tries, LONGEST_DELAY_SECONDS, error.after_seconds))
+        delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.after_seconds))
         # The others are numbered from one on. So one that comes meanwhile is due at once.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)

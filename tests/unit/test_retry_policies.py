@@ -1,0 +1,37 @@
+"""When something is tried again, and when no more."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskwire.domain.retry_policies import BACKFILL, COMMAND, RetryPolicy
+
+
+@pytest.mark.parametrize(
+    ("tries", "least", "most"),
+    [(0, 0.5, 1.0), (1, 1.0, 2.0), (2, 2.0, 4.0), (5, 7.5, 15.0), (10_000, 7.5, 15.0)],
+)
+def test_the_intervals_of_a_command_double_up_to_fifteen_seconds(
+    tries: int, least: float, most: float
+) -> None:
+    """Up to half of an interval is left out by chance, so that not all come at the same moment."""
+    assert all(least <= COMMAND.wait_seconds(tries) <= most for _ in range(50))
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 900.0))
+def test_nothing_is_tried_before_the_time_that_the_other_side_asked_for(tries: int, asked: float) -> None:
+    assert COMMAND.wait_seconds(tries, asked) >= asked
+    assert BACKFILL.wait_seconds(tries, asked) == asked
+
+
+def test_what_has_lasted_long_enough_is_over() -> None:
+    """A moment of 0 says that nothing has failed yet."""
+    policy = RetryPolicy(1.0, timedelta(seconds=10))
+
+    assert [policy.is_over(since_ms, now_ms=20_000) for since_ms in (0, 10_000, 9_999)] == [
+        False,
+        False,
+        True,
+    ]
