@@ -13,7 +13,7 @@ from pathlib import Path
 
 from taskwire.domain import excerpts
 from taskwire.domain.agent_text import for_agent
-from taskwire.domain.excerpts import LogLine
+from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.secrets import Masker
 from tests.bench.figures import Figure
 
@@ -64,7 +64,7 @@ async def measure_masking(directory: Path) -> Sequence[Figure]:
 
 
 def _read(mask: Callable[[str], str], text: str) -> None:
-    log = excerpts.recent([LogLine(0, is_input=False, content=text, at=AT)])
+    log = excerpts.recent([AgentLogEntry(0, is_input=False, text=text, at=AT)])
     excerpts.whole(log, mask=mask)
 
 

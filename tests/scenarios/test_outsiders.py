@@ -81,7 +81,7 @@ async def test_who_dies_between_the_two_leaves_both_to_the_next_event(
     world.errors.clear()
     # The note lapses after a minute of Redis's own clock.
     redis = world.connections.commands
-    async for key in redis.scan_iter(world.keys.named("notes", "outsiders-told", "*")):
+    async for key in redis.scan_iter(world.keys.named("notes", "telling", "outsiders", "*")):
         await redis.delete(key)
     await peter.replies(thread, "and dev")
     await world.passes(seconds=5)

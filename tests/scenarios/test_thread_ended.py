@@ -34,7 +34,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
     thread.new_messages()
 
     # Notes end by the store's own clock.
-    await world.connections.commands.delete(*await world.connections.commands.keys("*told-ended*"))
+    await world.connections.commands.delete(*await world.connections.commands.keys("*told:ended*"))
     await world.alice.replies(thread, "hello?")
     await world.passes(POST_SECONDS)
 

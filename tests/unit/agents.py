@@ -1,9 +1,10 @@
 """A small model of an agent and its log, with all the ways in which the log can mislead."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from taskwire.domain.reconcile import ConversationEntry
+from taskwire.domain.phases import AgentLogEntry
 
 T0 = datetime(2026, 6, 18, 10, 0, tzinfo=UTC)
 PROMPT = "fix it"
@@ -17,7 +18,7 @@ class ModelAgent:
         self.got: list[str] = []
         self._keeps_history = keeps_history
         self._seconds = 0
-        self.log: list[ConversationEntry] = []
+        self.log: list[AgentLogEntry] = []
         self._greets()
 
     def takes(self, text: str) -> None:
@@ -79,13 +80,13 @@ class ModelAgent:
     def _append(self, text: str, *, is_input: bool = False) -> None:
         self.log = [
             *self.log,
-            ConversationEntry(id=len(self.log), is_input=is_input, text=text, at=self._now()),
+            AgentLogEntry(id=len(self.log), is_input=is_input, text=text, at=self._now()),
         ]
 
     def _rewrites(self, change: Callable[[str], str]) -> None:
         if self.log and not self.log[-1].is_input:
             last = self.log[-1]
-            now = last.model_copy(update={"text": change(last.text), "at": self._now()})
+            now = replace(last, text=change(last.text), at=self._now())
             self.log = [*self.log[:-1], now]
 
     def _now(self) -> datetime:

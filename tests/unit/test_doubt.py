@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.reconcile import (
     UNREADABLE_MS,
-    ConversationEntry,
     Decision,
     Finding,
     count,
@@ -275,7 +275,7 @@ def test_without_a_mark_time_decides_as_far_as_clocks_can_be_trusted(
 ) -> None:
     """The agent's clock may be minutes off Slack's."""
     log = [
-        ConversationEntry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
+        AgentLogEntry(id=number, is_input=True, text="yes ", at=T0 + timedelta(minutes=at))
         for number, at in enumerate(minutes)
     ]
 

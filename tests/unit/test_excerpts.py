@@ -13,7 +13,6 @@ from taskwire.domain.excerpts import (
     LONGEST_LINES,
     Cursor,
     Excerpt,
-    LogLine,
     clean,
     cut,
     last,
@@ -23,6 +22,7 @@ from taskwire.domain.excerpts import (
     whole,
 )
 from taskwire.domain.mrkdwn import Mentions, mentions, without_calls
+from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.secrets import Masker
 
 # A slow machine must not fail these tests.
@@ -57,12 +57,12 @@ PIECES = [
 screens = st.lists(st.sampled_from(PIECES) | st.text(max_size=20)).map("\n".join)
 
 
-def says(id_: int, text: str, minute: int = 0) -> LogLine:
-    return LogLine(id_, is_input=False, content=text, at=START + timedelta(minutes=minute))
+def says(id_: int, text: str, minute: int = 0) -> AgentLogEntry:
+    return AgentLogEntry(id_, is_input=False, text=text, at=START + timedelta(minutes=minute))
 
 
-def asks(id_: int, text: str, minute: int = 0) -> LogLine:
-    return LogLine(id_, is_input=True, content=text, at=START + timedelta(minutes=minute))
+def asks(id_: int, text: str, minute: int = 0) -> AgentLogEntry:
+    return AgentLogEntry(id_, is_input=True, text=text, at=START + timedelta(minutes=minute))
 
 
 class Notifier:
@@ -72,7 +72,7 @@ class Notifier:
         self.cursor: Cursor | None = None
         self.excerpt: Excerpt | None = None
 
-    def hears(self, *log: LogLine, build: int = 1, is_snapshot: bool = False) -> str | None:
+    def hears(self, *log: AgentLogEntry, build: int = 1, is_snapshot: bool = False) -> str | None:
         """Return the text that is new in this log, or None."""
         self.excerpt, self.cursor = since(log, self.cursor, build=build, mask=MASK, is_snapshot=is_snapshot)
         return self.excerpt.full_text if self.excerpt else None
@@ -301,7 +301,7 @@ def test_no_history_breaks_the_telling(history: list[tuple[int, bool, str, int, 
     notifier = Notifier()
     for stop in range(1, len(history) + 1):
         unique = {
-            id_: LogLine(id_, typed, text, START + timedelta(minutes=at))
+            id_: AgentLogEntry(id_, typed, text, START + timedelta(minutes=at))
             for id_, typed, text, at, _ in history[:stop]
         }
         notifier.hears(*unique.values(), build=history[stop - 1][4])
@@ -325,23 +325,23 @@ def test_a_long_log_is_read_at_once(unit: str) -> None:
 
 def test_of_a_log_that_is_too_long_to_be_read_the_end_is_kept() -> None:
     """The text begins with how much is left out."""
-    log = [LogLine(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
+    log = [AgentLogEntry(n, n == 1, text, START) for n, text in enumerate(("aaa a", "bb", "cccc"))]
 
     assert recent(log, 11) == log
     assert recent(log, 9) == [
-        replace(log[0], content="… 3 characters are left out above\n a"),
+        replace(log[0], text="… 3 characters are left out above\n a"),
         *log[1:],
     ]
-    assert [line.content for line in recent(log, 2)] == ["… 11 characters are left out above\n"]
+    assert [line.text for line in recent(log, 2)] == ["… 11 characters are left out above\n"]
     assert recent([], 2) == []
 
 
 def test_of_a_log_of_too_many_lines_the_last_are_kept() -> None:
     """Each line takes time, even an empty one, so the number of lines is limited too."""
-    log = [LogLine(0, is_input=False, content="a\nb\nc", at=START)]
+    log = [AgentLogEntry(0, is_input=False, text="a\nb\nc", at=START)]
 
     assert recent(log, most_lines=3) == log
-    assert recent(log, most_lines=2)[0].content == "… 2 characters are left out above\nb\nc"
+    assert recent(log, most_lines=2)[0].text == "… 2 characters are left out above\nb\nc"
 
 
 def test_a_log_whose_beginning_is_left_out_shows_no_half_of_a_secret() -> None:

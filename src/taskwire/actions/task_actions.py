@@ -21,7 +21,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.agent_text import AgentText, for_agent, is_command
 from taskwire.domain.errors import Refused, UserError
 from taskwire.domain.ids import Ts, microseconds, moment_of
-from taskwire.domain.jobs import Act, ApplyEvent, Job, Reply, to_coder, to_thread
+from taskwire.domain.jobs import Act, ApplyEvent, Job, to_coder, to_thread
 from taskwire.domain.links import Hold, Link
 from taskwire.domain.message import Message
 from taskwire.domain.naming import digest, new_title_for
@@ -36,7 +36,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.enqueue import draw, receipt, say
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.retries import patiently
-from taskwire.outbox.undelivered import give_back
+from taskwire.outbox.undelivered import give_back, list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.state.links import ENDED_MS
@@ -148,7 +148,11 @@ class TaskActions:
             return done(None, (work.requester, words))
         hold = Hold(by=work.requester.person, at=await self._asked_at(link, work))
         written_before = microseconds(hold.at)
-        waiting = [r for _, r in await self._waiting(link) if microseconds(r.ts) <= written_before]
+        waiting = [
+            r
+            for _, r in await list_undelivered(self._deps.links, link.id)
+            if microseconds(r.ts) <= written_before
+        ]
         batch = self._deps.writes.hold(Batch(), link.id, hold)
         if build is not None:
             acted = Acted(verb="pause", by=work.requester.person, build=build)
@@ -276,7 +280,7 @@ class TaskActions:
 
     async def _give_back(self, link: Link, work: Act, batch: Batch) -> Batch:
         """Take what waits out of the list, and give the texts back to the thread."""
-        waiting = await self._waiting(link)
+        waiting = await list_undelivered(self._deps.links, link.id)
         self._deps.writes.drop_held(batch, link.id)
         for job, _ in waiting:
             batch.drop(to_coder(link.id), job.id)
@@ -292,10 +296,6 @@ class TaskActions:
             self._deps.writes.no_field(batch, link.id, "muted")
         del context
         return done(draw(link.id, batch), (work.requester, answers.muted(link, is_muted=is_muted)))
-
-    async def _waiting(self, link: Link) -> list[tuple[Job, Reply]]:
-        jobs = await self._deps.links.list_held(link.id) + await self._deps.links.list_waiting(link.id)
-        return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
 
     async def _task(self, link: Link) -> Task:
         if link.record.task_id is None:

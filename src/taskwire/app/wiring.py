@@ -32,7 +32,7 @@ from taskwire.notices import closed_threads
 from taskwire.notices.card import CardAndReceipts
 from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
-from taskwire.outbox import posting, private_answers, questions
+from taskwire.outbox import direct_messages, posting, private_answers, questions
 from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
@@ -194,7 +194,7 @@ class Parts:
         lookup = Lookup(deps, people)
         newer = NewerVersions(deps, alerts, metrics)
         private = PrivateAnswers(deps.slack, deps.queue)
-        worker = Worker(deps, _handlers(deps, people, lookup, alerts, backfill), metrics, newer, private)
+        worker = Worker(deps, _handlers(deps, people, lookup, backfill), metrics, newer, private)
         ingress = Ingress(deps.slack, deps.bot, inbox, metrics, worker.ingress_priority)
         outsiders = Outsiders(deps, alerts, settings.shared_channels)
         messages = Messages(
@@ -248,7 +248,7 @@ def _seconds_of(clock: Clock) -> Callable[[], float]:
 
 
 def _handlers(
-    deps: Dependencies, people: People, lookup: Lookup, alerts: AdminAlerts, backfill: Backfill
+    deps: Dependencies, people: People, lookup: Lookup, backfill: Backfill
 ) -> Mapping[str, Handler]:
     """Collect the handlers of all features; each lists its own beside them."""
     creator, texts = TaskCreator(deps, people), AgentInput(deps, people)
@@ -266,11 +266,11 @@ def _handlers(
         CardAndReceipts(deps),
         backfill,
         LostThreads(deps, people),
-        alerts,
     )
     of_modules = (
         private_answers.handlers(),
         questions.handlers(deps),
+        direct_messages.handlers(deps),
         posting.handlers(deps),
         closed_threads.handlers(deps),
         reconcile.handlers(deps),

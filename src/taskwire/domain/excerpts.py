@@ -13,6 +13,7 @@ from datetime import datetime
 from zlib import crc32
 
 from taskwire.domain.mrkdwn import without_calls
+from taskwire.domain.phases import AgentLogEntry
 from taskwire.domain.prose import readable
 from taskwire.domain.terminal import lines_of
 
@@ -32,16 +33,6 @@ _PART_OF_WORD = re.compile(r"\S{1,10000}(?!\S)")
 _SURE = 3
 
 Mask = Callable[[str], str]
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One entry of a task's log: an input, or the agent's output until the next input."""
-
-    id: int
-    is_input: bool
-    content: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ def clean(text: str) -> str:
 
 
 def since(
-    log: Sequence[LogLine], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
+    log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
     """Return the news and the next cursor. Without news the first is None, and the cursor may still move."""
     outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
@@ -87,7 +78,7 @@ def since(
         return None, cursor
     if cursor is not None and _is_same_history(log, cursor, build):
         outputs = [line for line in outputs if line.id >= cursor.id] or outputs
-    entries = [lines_of(mask(line.content)) for line in outputs]
+    entries = [lines_of(mask(line.text)) for line in outputs]
     lines = [line for entry in entries for line in ["", *entry]]
     if cursor is not None:
         lines = _news(lines, cursor)
@@ -100,46 +91,48 @@ def since(
     return (cut(news) if news else None), moved
 
 
-def told(log: Sequence[LogLine], *, build: int, mask: Mask) -> Cursor | None:
+def told(log: Sequence[AgentLogEntry], *, build: int, mask: Mask) -> Cursor | None:
     """Make a cursor that counts the whole log as shown, for a task that has worked without a thread."""
     return since(log, None, build=build, mask=mask)[1]
 
 
-def last(log: Sequence[LogLine], *, mask: Mask) -> Excerpt | None:
+def last(log: Sequence[AgentLogEntry], *, mask: Mask) -> Excerpt | None:
     """Return the agent's last output, even if it was shown before."""
     for line in reversed(log):
-        if not line.is_input and (text := _finished(mask(line.content), mask)):
+        if not line.is_input and (text := _finished(mask(line.text), mask)):
             return cut(text)
     return None
 
 
-def whole(log: Sequence[LogLine], *, mask: Mask) -> str:
+def whole(log: Sequence[AgentLogEntry], *, mask: Mask) -> str:
     """Write the whole log for a file, with the inputs quoted."""
     parts = []
     for line in log:
-        text = _finished(mask(line.content), mask)
+        text = _finished(mask(line.text), mask)
         if line.is_input:
             text = "\n".join(f"> {row}".rstrip() for row in text.split("\n"))
         parts += [text] if text else []
     return "\n\n".join(parts)
 
 
-def recent(log: Sequence[LogLine], longest: int = LONGEST_LOG, most_lines: int = MOST_LINES) -> list[LogLine]:
+def recent(
+    log: Sequence[AgentLogEntry], longest: int = LONGEST_LOG, most_lines: int = MOST_LINES
+) -> list[AgentLogEntry]:
     """Keep the end of a log that is too long to read whole, and note how much is left out before it."""
-    kept: list[LogLine] = []
+    kept: list[AgentLogEntry] = []
     room, lines = longest, most_lines
     for line in sorted(log, key=lambda line: line.id, reverse=True):
         if room <= 0 or lines <= 0:
             break
-        content = _end(line.content, room, lines)
-        kept.insert(0, line if content is line.content else replace(line, content=content))
+        text = _end(line.text, room, lines)
+        kept.insert(0, line if text is line.text else replace(line, text=text))
         # After an entry that was cut, the loop ends: no older entry is shown.
-        room -= len(line.content)
-        lines -= line.content.count("\n") + 1
-    left_out = sum(len(line.content) for line in log) - sum(len(line.content) for line in kept)
+        room -= len(line.text)
+        lines -= line.text.count("\n") + 1
+    left_out = sum(len(line.text) for line in log) - sum(len(line.text) for line in kept)
     if left_out:
         note = f"… {left_out:,} characters are left out above\n"
-        kept[0] = replace(kept[0], content=note + kept[0].content)
+        kept[0] = replace(kept[0], text=note + kept[0].text)
     return kept
 
 
@@ -194,7 +187,7 @@ def _finished(text: str, mask: Mask) -> str:
     return without_calls(mask(clean(text)))
 
 
-def _is_same_history(log: Sequence[LogLine], cursor: Cursor, build: int) -> bool:
+def _is_same_history(log: Sequence[AgentLogEntry], cursor: Cursor, build: int) -> bool:
     if max(line.id for line in log) < cursor.id:
         return False
     if cursor.asked_at is None:
@@ -247,7 +240,7 @@ def _match(prints: list[str], at: int, tail: tuple[str, ...]) -> int:
     return length
 
 
-def _moved(log: Sequence[LogLine], newest: list[str], build: int) -> Cursor:
+def _moved(log: Sequence[AgentLogEntry], newest: list[str], build: int) -> Cursor:
     id_ = max(line.id for line in log if not line.is_input)
     asked_at = max((line.at for line in log if line.is_input and line.id < id_), default=None)
     prints = [_fingerprint(line) for line in newest if line.strip()]

@@ -350,14 +350,6 @@ class Receipt(Work):
     stray: str | None = None
 
 
-class Alert(Work):
-    """Queue `direct_messages`. Tell an administrator about a problem."""
-
-    kind: Literal["alert"] = "alert"
-    person: UserId
-    sentence: str
-
-
 class MessagePerson(Work):
     """Queue `direct_messages`. Send one person a direct message."""
 
@@ -423,7 +415,6 @@ AnyWork = Annotated[
     | ShareFile
     | DrawCard
     | Receipt
-    | Alert
     | MessagePerson
     | ChannelOpened
     | Reopened

@@ -1,5 +1,6 @@
 """What Coder says about a task, and the single phase that people see."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -26,6 +27,16 @@ class Phase(StrEnum):
 
 # A card that shows one of these is drawn before other cards.
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
+
+
+@dataclass(frozen=True)
+class AgentLogEntry:
+    """One entry of a task's log: what was typed, or what the agent wrote until the next input."""
+
+    id: int
+    is_input: bool
+    text: str
+    at: datetime
 
 
 class Report(BaseModel):

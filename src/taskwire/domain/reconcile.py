@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from taskwire.domain.naming import digest
+from taskwire.domain.phases import AgentLogEntry
 
 # "there": the agent has the input. "not_there": nothing has reached it. "unclear": nobody can know.
 Finding = Literal["there", "not_there", "unclear"]
@@ -22,17 +23,6 @@ Decision = Literal["delivered", "look again", "send again", "ask"]
 SKEW = timedelta(minutes=10)
 # In milliseconds. A log that cannot be read for this long, although Coder answers, will not become readable.
 UNREADABLE_MS = 120_000
-
-
-class ConversationEntry(BaseModel):
-    """One entry of an agent's log."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: int
-    is_input: bool
-    text: str
-    at: datetime
 
 
 class Mark(BaseModel):
@@ -52,7 +42,7 @@ class Mark(BaseModel):
     is_prompt: bool = False
 
 
-def mark(text: str, prompt: str, build: int, log: Sequence[ConversationEntry]) -> Mark:
+def mark(text: str, prompt: str, build: int, log: Sequence[AgentLogEntry]) -> Mark:
     """Mark where the log ends before this text is sent."""
     return Mark(
         text=text,
@@ -64,7 +54,7 @@ def mark(text: str, prompt: str, build: int, log: Sequence[ConversationEntry]) -
     )
 
 
-def find(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> Finding:
+def find(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> Finding:
     """Return what a live log says of the input. While the input may still land, only "there" is proof."""
     copies = count(marked, build, log)
     if copies is None:
@@ -75,7 +65,7 @@ def find(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> Finding:
     return "not_there" if _stands_still(marked, log) else "unclear"
 
 
-def count(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> int | None:
+def count(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> int | None:
     """Count the copies of the input after the mark; None if this is not the log that was marked."""
     if not _goes_on(marked, build, log):
         return None
@@ -99,7 +89,7 @@ def decide(
     return "send again" if found == "not_there" and not was_rejected and not was_repeated else "ask"
 
 
-def find_since(text: str, written: datetime, log: Sequence[ConversationEntry]) -> Finding:
+def find_since(text: str, written: datetime, log: Sequence[AgentLogEntry]) -> Finding:
     """Return what a live log without a mark says of a text written at a moment of Slack's clock.
 
     It is for the time after Redis has lost data. Earlier inputs may have the same text, and the clocks
@@ -116,7 +106,7 @@ def plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
-def _goes_on(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> bool:
+def _goes_on(marked: Mark, build: int, log: Sequence[AgentLogEntry]) -> bool:
     """Whether this is the log that was marked, and not the log of another start."""
     older = [entry for entry in log if entry.id <= marked.last_id]
     if build != marked.build or (older[-1].id if older else -1) != marked.last_id:
@@ -124,17 +114,20 @@ def _goes_on(marked: Mark, build: int, log: Sequence[ConversationEntry]) -> bool
     return _finished(older[:-1]) == marked.before
 
 
-def _stands_still(marked: Mark, log: Sequence[ConversationEntry]) -> bool:
+def _stands_still(marked: Mark, log: Sequence[AgentLogEntry]) -> bool:
     """Whether the newest entry has not changed. An empty log proves nothing, because it may stay empty."""
     return bool(log) and _last(log) == marked.last
 
 
-def _finished(entries: Sequence[ConversationEntry]) -> str:
+def _finished(entries: Sequence[AgentLogEntry]) -> str:
     return digest(*(f"{entry.id} {entry.is_input} {entry.at.isoformat()}" for entry in entries))
 
 
-def _last(log: Sequence[ConversationEntry]) -> str:
-    return digest(log[-1].model_dump_json()) if log else ""
+def _last(log: Sequence[AgentLogEntry]) -> str:
+    if not log:
+        return ""
+    last = log[-1]
+    return digest(str(last.id), str(last.is_input), last.text, last.at.isoformat())
 
 
 class ResumeNote(BaseModel):

@@ -12,12 +12,12 @@ from functools import partial
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ts_of
-from taskwire.domain.jobs import ChannelOpened, Job, MessagePerson, Reopened, card, to_thread
+from taskwire.domain.jobs import ChannelOpened, Job, Reopened, card, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.retry_policies import CARD_MOVING
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.messages import answers
-from taskwire.outbox.direct_messages import direct_messages
+from taskwire.outbox.direct_messages import tell_person
 from taskwire.outbox.enqueue import draw, to_read
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
@@ -40,8 +40,8 @@ def closed(
     _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     deps.writes.closed(batch, link.record, code)
     person = link.record.owner_slack or link.record.requested_by
-    work = MessagePerson(person=person, message=answers.thread_closed(link, code))
-    return batch.append(direct_messages(person), Job(id=f"closed:{link.id}:{context.now_ms}", work=work))
+    message = answers.thread_closed(link, code)
+    return tell_person(person, f"closed:{link.id}:{context.now_ms}", message, batch)
 
 
 def opens(link: Link, batch: Batch) -> Batch:

@@ -7,9 +7,9 @@ to, and to the administrators, once a day for as long as something is said there
 
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ThreadRef
-from taskwire.domain.jobs import Job, MessagePerson
 from taskwire.messages import answers, troubles
-from taskwire.outbox.direct_messages import DAY_MS, WARNING_MS, AdminAlerts, direct_messages
+from taskwire.outbox.direct_messages import DAY_MS, AdminAlerts, tell_person
+from taskwire.outbox.told import claim_telling, note_told, was_told
 from taskwire.queue.batch import Batch
 
 
@@ -25,19 +25,18 @@ class Outsiders:
         """Tell of it, if the thread is a task's and its channel is none that the settings allow."""
         if thread.channel in self._allowed:
             return
-        notes, links = self._deps.notes, self._deps.links
+        links = self._deps.links
         link_id = await links.find_by_thread(thread)
-        if link_id is None or await notes.find("outsiders", link_id) is not None:
+        if link_id is None or await was_told(self._deps, "outsiders", link_id):
             return
         link = await links.find(link_id)
         if link is None or link.ended is not None or link.closed:
             return
-        if not await notes.is_first("outsiders-told", link_id, ttl_ms=WARNING_MS):
+        if not await claim_telling(self._deps, "outsiders", link_id):
             # Another event has brought it here; should that process die, the next one tells.
             return
         # First: whoever dies behind the other call, which notes that all is told, would leave them out.
         await self._alerts.warn(f"outsiders {thread.channel}", troubles.outsiders_read(thread.channel))
         person = link.record.owner_slack or link.record.requested_by
-        work = MessagePerson(person=person, message=answers.outsiders_read(link))
-        batch = Batch().append(direct_messages(person), Job(id=f"outsiders:{link_id}", work=work))
-        await self._deps.queue.write(notes.keeping(batch, "1", "outsiders", link_id, ttl_ms=DAY_MS))
+        batch = tell_person(person, f"outsiders:{link_id}", answers.outsiders_read(link), Batch())
+        await self._deps.queue.write(note_told(self._deps, batch, "outsiders", link_id, ttl_ms=DAY_MS))

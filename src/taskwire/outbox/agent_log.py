@@ -14,10 +14,12 @@ from taskwire.coder.models import TaskLogs
 from taskwire.dependencies import Dependencies
 from taskwire.domain import excerpts
 from taskwire.domain.errors import OutsideError, UserError
-from taskwire.domain.excerpts import Cursor, LogLine
+from taskwire.domain.excerpts import Cursor
 from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput
+from taskwire.domain.phases import AgentLogEntry
 from taskwire.messages import refusals
+from taskwire.outbox.observing import entries_of
 from taskwire.outbox.service_account import is_kept_out
 from taskwire.telemetry import logger
 
@@ -104,9 +106,8 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
         return None
 
 
-def _lines(logs: TaskLogs) -> list[LogLine]:
-    lines = [LogLine(entry.id, entry.is_input, entry.content, entry.time) for entry in logs.logs]
-    return excerpts.recent(lines)
+def _lines(logs: TaskLogs) -> list[AgentLogEntry]:
+    return excerpts.recent(entries_of(logs))
 
 
 def _kept(cursor: Cursor | None) -> str:

@@ -15,8 +15,7 @@ from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import AccountRefused, OutsideError
 from taskwire.domain.ids import TaskId
 from taskwire.domain.links import Link
-from taskwire.domain.phases import Observation, Report
-from taskwire.domain.reconcile import ConversationEntry
+from taskwire.domain.phases import AgentLogEntry, Observation, Report
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import LinkState, Observed, Rules, reduce
 from taskwire.telemetry import logger
@@ -88,9 +87,9 @@ def _current(task: Task, mask: Mask) -> Report | None:
     )
 
 
-def entries_of(logs: TaskLogs) -> list[ConversationEntry]:
+def entries_of(logs: TaskLogs) -> list[AgentLogEntry]:
     """The agent's log as the model sees it."""
-    entries = [ConversationEntry(id=e.id, is_input=e.is_input, text=e.content, at=e.time) for e in logs.logs]
+    entries = [AgentLogEntry(id=e.id, is_input=e.is_input, text=e.content, at=e.time) for e in logs.logs]
     return sorted(entries, key=lambda entry: entry.id)
 
 

@@ -17,6 +17,7 @@ from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, Private
 from taskwire.messages import answers, waiting
 from taskwire.messages.waiting import SilentSide
+from taskwire.outbox.told import claim_telling
 from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 from taskwire.telemetry import logger
@@ -89,7 +90,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Personal
         # Of what is asked for in two parts, the second one answers.
         if not isinstance(work, PersonalJob) or (isinstance(work, Act) and work.is_part):
             continue
-        if await deps.notes.is_first("told-waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
+        if await claim_telling(deps, "waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
             works.append(work)
     return works
 

@@ -20,6 +20,7 @@ from taskwire.outbox.new_links import bare_record, find_permalink
 from taskwire.outbox.observing import observation_of
 from taskwire.outbox.posting import BEFORE, post_once
 from taskwire.outbox.private_answers import show_privately
+from taskwire.outbox.told import tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
@@ -100,8 +101,9 @@ class LostThreads:
     async def _says(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
         """Tell the thread, once a day; whoever writes there besides is told alone."""
         place = f"{work.channel}:{work.thread_ts}"
-        notes = self._deps.notes
-        if await notes.find("told-lost", place) is not None and not context.is_outcome_unknown:
+        batch = Batch()
+        is_first = await tell_once(self._deps, batch, "lost", place, ttl_ms=DAY_MS)
+        if not is_first and not context.is_outcome_unknown:
             requester = Requester(
                 person=work.person, channel=work.channel, at=work.thread_ts, thread_ts=work.thread_ts
             )
@@ -112,4 +114,4 @@ class LostThreads:
             return done()
         meta = Metadata(id=f"lost:{place}:{context.lease.since_ms}", kind="answer")
         await post_once(self._deps, context, context.link_id, work.channel, work.thread_ts, message, meta)
-        return done(notes.keeping(Batch(), "1", "told-lost", place, ttl_ms=DAY_MS))
+        return done(batch)

@@ -15,7 +15,6 @@ from taskwire.domain.ids import LinkId, UserId, from_ms
 from taskwire.domain.jobs import (
     BACKFILL_THREADS,
     Job,
-    MessagePerson,
     ParkedBatch,
     PostText,
     ReadThread,
@@ -28,8 +27,9 @@ from taskwire.domain.message import Message
 from taskwire.domain.partial_jobs import read_roughly
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
-from taskwire.outbox.direct_messages import AdminAlerts, direct_messages
+from taskwire.outbox.direct_messages import AdminAlerts, tell_person
 from taskwire.outbox.enqueue import draw, receipt, say
+from taskwire.outbox.told import tell_once
 from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
@@ -86,10 +86,9 @@ class NewerVersions:
 
     async def _tell(self, left: Stranded, until: datetime) -> None:
         """Tell whoever waits for this, once; of notices, receipts and cards nobody knows that they wait."""
-        note = ("told-newer", left.name, left.job_id)
-        if await self._deps.notes.find(*note) is not None:
+        batch = Batch()
+        if not await tell_once(self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_MS):
             return
-        batch = self._deps.notes.keeping(Batch(), "1", *note, ttl_ms=TOLD_MS)
         kind, words = left.name.partition(":")[0], waiting.for_newer(until)
         if kind == "intake":
             _write_to(left.name, left.job_id, words, batch)
@@ -148,6 +147,4 @@ def _say(link: Link, name: str, message: Message, batch: Batch) -> Batch:
 
 def _write_to(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
     """Write to the person whose list this is, in a list of its own for the same reason."""
-    person = UserId(name.split(":")[1])
-    job = Job(id=f"newer:{job_id}", work=MessagePerson(person=person, message=message))
-    return batch.append(direct_messages(person), job)
+    return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)

@@ -44,6 +44,7 @@ from taskwire.outbox.enqueue import receipt
 from taskwire.outbox.error_messages import said
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.service_account import is_kept_out
+from taskwire.outbox.told import tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes, asked
@@ -110,10 +111,8 @@ class ReplySender:
         """Told once, privately; the reply stays what it is, a message to other people."""
         record, reply = reply_job.link.record, reply_job.reply
         batch = receipt(record.id, reply.ts, "none")
-        note, notes = ("told-not-theirs", record.id, reply.person), self._deps.notes
-        if await notes.find(*note) is not None:
+        if not await tell_once(self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=TOLD_MS):
             return done(batch)
-        notes.keeping(batch, "1", *note, ttl_ms=TOLD_MS)
         requester = Requester(
             person=reply.person, channel=record.channel, at=reply.ts, thread_ts=record.thread_ts
         )

@@ -25,6 +25,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_away
 from taskwire.outbox.enqueue import receipt, say, took_input
 from taskwire.outbox.questions import HELD, JOINING, settle_reply
+from taskwire.outbox.told import tell_once
 from taskwire.outbox.undelivered import (
     give_up_together,
     is_behind_one_that_waits,
@@ -76,8 +77,7 @@ class ReplyOutcomes:
         if reply_job.context.is_outcome_unknown or reply_job.reply.asked == "outcome_unknown":
             words = await self._texts.words(reply_job.reply)
             return done(say(link.id, f"never-known:{ts}", inputs.never_known([words]), batch))
-        if await self._deps.notes.find("told-ended", link.id) is None:
-            self._deps.notes.keeping(batch, "1", "told-ended", link.id, ttl_ms=DAY_MS)
+        if await tell_once(self._deps, batch, "ended", link.id, ttl_ms=DAY_MS):
             say(link.id, f"ended:{ts}", inputs.link_ended(link), batch)
         return done(batch)
 
@@ -139,11 +139,10 @@ class ReplyOutcomes:
 
     async def _explain(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
         """Say once a day why replies wait, where that has lasted and no card shows it."""
-        context, link, notes = reply_job.context, reply_job.link, self._deps.notes
+        context, link = reply_job.context, reply_job.link
         if not since_ms or context.now_ms - since_ms < HELD_UP_MS or await find_away(self._deps) is not None:
             return
-        if await notes.find("told-held-up", link.id) is None:
-            notes.keeping(batch, "1", "told-held-up", link.id, ttl_ms=DAY_MS)
+        if await tell_once(self._deps, batch, "held-up", link.id, ttl_ms=DAY_MS):
             say(link.id, f"held-up:{context.job.id}:{context.now_ms}", message, batch, is_call=True)
 
     async def together(

@@ -32,6 +32,7 @@ from taskwire.outbox.observing import as_it_stands, observation_of
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.retries import words_of_giving_up, words_of_waiting
+from taskwire.outbox.told import tell_once
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -214,7 +215,7 @@ class ThreadQueries:
         if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         receipt(link.id, work.requester.at, "failed", batch)
-        return await self._deps.notes.find("told-many", link.id) is None
+        return await tell_once(self._deps, batch, "many", link.id, ttl_ms=HOUR_MS)
 
     async def _message(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
@@ -227,7 +228,7 @@ class ThreadQueries:
                 return await self._logs(link), True
             if work.what == "full_logs":
                 return await self._whole_log(link, work, context, batch), True
-            return await self._short(link, work, context, batch), True
+            return await self._short(link, work, context), True
         except UserError as error:
             return answers.refusal(error), False
         except (NoCapacity, SlackRateLimited):
@@ -237,7 +238,7 @@ class ThreadQueries:
             _log.warning("question not answered", link=link.id, error=str(error))
             return excuse(error), False
 
-    async def _short(self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch) -> Message:
+    async def _short(self, link: Link, work: AnswerInThread, context: JobContext) -> Message:
         match work.what:
             case "status":
                 return await self._status(link, work, context.now_ms)
@@ -251,7 +252,6 @@ class ThreadQueries:
             case "delete":
                 return answers.delete_button(link)
             case "too_many":
-                self._deps.notes.keeping(batch, "1", "told-many", link.id, ttl_ms=HOUR_MS)
                 return inputs.too_much_asked() if work.text == ASKED else inputs.too_many(MOST_REPLIES)
             case "not_a_verb":
                 return inputs.not_a_verb(work.words, f"{link.id} {work.job}", work.text)
