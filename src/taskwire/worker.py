@@ -1,35 +1,28 @@
 """The worker: acquires leases on queues that have work, and runs their jobs.
 
-It runs a bounded number of jobs at once. What a handler raises is sorted here and nowhere else. "Not done"
-and "outcome unknown" are tried again, at growing intervals, up to an end. A `UserError` is an outcome like
-any other. An unexpected exception is logged under a reference that the person also gets.
+It runs a bounded number of jobs at once, each under a lease, and counts what they do. `failures.py` decides
+what follows when a handler raises.
 """
 
 import asyncio
 import contextlib
 import math
-import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from redis.exceptions import RedisError, ResponseError
 
-from taskwire import worker_metrics
 from taskwire.dependencies import Dependencies
-from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
-from taskwire.domain.jobs import KINDS, Requester
+from taskwire.domain.errors import UserError
+from taskwire.domain.jobs import KINDS
 from taskwire.domain.priority import Priority
 from taskwire.domain.retry_policies import (
     ANY_JOB,
-    REFUSED_ACCOUNT,
-    REFUSED_IN_DOUBT_SECONDS,
-    UNEXPECTED,
     WITHOUT_REDIS_SECONDS,
 )
-from taskwire.giving_up import gave_up
+from taskwire.failures import Failures, checked
 from taskwire.ingress_priority import IngressPriority
-from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, dead_letter, done, given_up
+from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
@@ -39,23 +32,23 @@ from taskwire.queue.leases import (
     Lease,
     LeaseLost,
     NothingDue,
-    OutcomeKind,
-    Overtaken,
     Trouble,
     Unreadable,
 )
 from taskwire.recovery.newer_versions import NewerVersions, made_anew
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
-from taskwire.slack.errors import NoCapacity
 from taskwire.slack.rate_limits import claiming
-from taskwire.telemetry import Metrics, Seldom, logger, reference
+from taskwire.telemetry import Metrics, Seldom, logger
 
 MAX_CONCURRENT_JOBS = 32
 # One of so many takings asks what has been due for longest, so that cards get on however much is said.
 IGNORE_PRIORITY_EACH = 5
 DATA_LOSS_LOOK_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
+
+# Why a turn has to be repeated, by how its list fares; what only waits for an agent is no repetition.
+_WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
 _log = logger("taskwire.worker")
 
@@ -88,7 +81,8 @@ class Worker:
         self._private = private
         self._handlers = handlers
         self._metrics = metrics
-        worker_metrics.from_zero(metrics, handlers)
+        self._failures = Failures(deps, metrics)
+        _count_from_zero(metrics, handlers)
         self.ingress_priority = IngressPriority()
         self._free = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
         self._leases: dict[asyncio.Task[None], Lease | Unreadable] = {}
@@ -263,7 +257,7 @@ class Worker:
 
     async def _run_job(self, lease: Lease) -> None:
         context = JobContext(lease, self._deps.queue)
-        worker_metrics.taken(self._metrics, lease)
+        _count_lease(self._metrics, lease)
         try:
             outcome = await self._run_handler(context)
         except CannotRead as error:
@@ -274,9 +268,9 @@ class Worker:
             await self._deps.queue.write(context.compensation or Batch())
             raise
         finally:
-            worker_metrics.effects(self._metrics, context)
+            _count_effects(self._metrics, context)
         await self._end(context, outcome)
-        worker_metrics.ended(self._metrics, context, outcome)
+        _count_outcome(self._metrics, context, outcome)
         if outcome.privately or outcome.instead:
             # It may have to wait for a place in Slack's limits, and this turn is over.
             self._show(outcome)
@@ -323,108 +317,19 @@ class Worker:
         job, lease = context.job, context.lease
         is_taken_for_long = lease.now_ms - lease.first_taken_ms > ANY_JOB.lasts_ms
         if lease.takes > self._deps.queue.times.many_takes and is_taken_for_long:
-            return await self._given_up(context, answers.KILLED)
+            return await self._failures.given_up(context, answers.KILLED)
         if ANY_JOB.is_over(job.failing_since_ms, lease.now_ms):
-            return await self._given_up(context, answers.FAILED_FOR_A_DAY)
+            return await self._failures.given_up(context, answers.FAILED_FOR_A_DAY)
         try:
             handler = self._handlers[job.work.kind]
             link = await self._deps.links.find(context.link_id) if handler.needs_link else None
-            return self._checked(context, await handler.run(context, link))
+            return checked(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise
         except JobEnded as parked:
             return parked.outcome
-        except Overtaken:
-            return Outcome("retry", trouble="same")
-        except RedisError as error:
-            return self._without_redis(context, error)
-        except UserError as error:
-            return self._refused(context, error)
-        except OutsideError as error:
-            return await self._retry_later(context, error)
-        except Exception:  # noqa: BLE001 - what nobody expected must not stop the list, and is told
-            return await self._failed_unexpectedly(context)
-
-    def _checked(self, context: JobContext, outcome: Outcome) -> Outcome:
-        """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
-        if outcome.kind != "retry":
-            return outcome
-        if context.is_outcome_unknown:
-            _log.error(
-                "handler asked for a retry while an outcome is unknown",
-                job=context.job.id,
-                kind=context.job.work.kind,
-            )
-            return replace(outcome, kind="unknown")
-        job = outcome.job or context.job
-        if outcome.trouble != "none" or not job.tries:
-            return outcome
-        return replace(
-            outcome, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0})
-        )
-
-    async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
-        """Sort what the doors raise: waited for, tried again, or the end."""
-        if isinstance(error, NoCapacity):
-            worker_metrics.no_capacity(self._metrics, context)
-            # The limiter tells each of those who wait a time of their own.
-            return _delayed(context, error.after_seconds or 1.0, "same")
-        if isinstance(error, AccountRefused):
-            # It is no fault of this job: the operator has a week to mend it.
-            _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
-            if _was_refused_for_long(context):
-                return await self._given_up(context, answers.REFUSED_FOR_A_WEEK)
-            # Those who wait for one account should not all come at the same moment.
-            return _delayed(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
-        if isinstance(error, Refused):
-            if not context.keeps_attempt:
-                return await self._given_up(context, str(error))
-            return self._again(context, error, REFUSED_IN_DOUBT_SECONDS)
-        return self._again(context, error, error.after_seconds)
-
-    def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
-        """Try again later and later; an attempt whose outcome is unknown stays pinned."""
-        job = context.job
-        delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
-        _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
-        kind: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
-        return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
-
-    def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
-        """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
-        if isinstance(error, ResponseError):
-            return self._again(context, Unknown(f"Redis refused: {error}"), None)
-        _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
-        return _delayed(context, WITHOUT_REDIS_SECONDS, "same")
-
-    def _refused(self, context: JobContext, error: UserError) -> Outcome:
-        requester = getattr(context.job.work, "requester", None)
-        told = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
-        return replace(done(None, *told), is_refusal=True)
-
-    async def _failed_unexpectedly(self, context: JobContext) -> Outcome:
-        job, sign = context.job, reference()
-        _log.exception(
-            "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
-        )
-        if job.surprises >= UNEXPECTED.most_tries:
-            return await self._given_up(context, answers.wrong_with_me(sign))
-        outcome = self._again(context, Unknown(f"reference {sign}"), None)
-        tried = outcome.job or job
-        return replace(outcome, job=tried.model_copy(update={"surprises": job.surprises + 1}))
-
-    async def _given_up(self, context: JobContext, why: str) -> Outcome:
-        """A dead letter, and a sentence for whoever waits for it; or a person's word is waited for."""
-        try:
-            outcome = await gave_up(self._deps, context, why)
-        except (RedisError, CannotRead):
-            raise
-        except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
-            _log.exception("outcome of a job could not be told", job=context.job.id)
-            outcome = given_up(dead_letter(context, why))
-        if outcome.kind == "done":
-            _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)
-        return self._checked(context, outcome)
+        except Exception as error:  # noqa: BLE001 - an unexpected one must not stop the queue either
+            return await self._failures.outcome(context, error)
 
     def _show(self, outcome: Outcome) -> None:
         """Tell people what a turn ended with, each at most once."""
@@ -434,13 +339,37 @@ class Worker:
         self._private.show(*told)
 
 
-def _was_refused_for_long(context: JobContext) -> bool:
-    """Whether the account has been refused for a week in which this job stood in its list."""
-    lease = context.lease
-    since_ms = max(lease.trouble_since_ms, lease.since_ms)
-    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
+def _count_from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
+    """Show what an alert looks at before it first happens: a figure that begins with 1 has not risen."""
+    for kind in kinds:
+        metrics.leases_taken_over.labels(kind)
+        metrics.reconciled.labels(kind, "unclear")
+        metrics.dead_letters.labels(kind)
 
 
-def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
-    """Wait for a place, or for an account: that is no failure of this job."""
-    return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
+def _count_lease(metrics: Metrics, lease: Lease) -> None:
+    """Count a turn that begins."""
+    if lease.takes > 1:
+        metrics.leases_taken_over.labels(lease.job.work.kind).inc()
+
+
+def _count_effects(metrics: Metrics, context: JobContext) -> None:
+    """Count what a turn has done to the world outside, however it ends."""
+    kind = context.job.work.kind
+    if context.begun:
+        metrics.attempts.labels(kind).inc(context.begun)
+    if context.found:
+        metrics.reconciled.labels(kind, context.found).inc()
+    if context.doubles:
+        metrics.duplicates_removed.labels(kind).inc(context.doubles)
+
+
+def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
+    """Count a turn whose end is written."""
+    kind, is_over = context.job.work.kind, outcome.kind == "done"
+    is_given_up = is_over and outcome.trouble == "same"
+    metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
+    if outcome.is_dead_letter:
+        metrics.dead_letters.labels(kind).inc()
+    if outcome.trouble in _WHY:
+        metrics.retries.labels(kind, _WHY[outcome.trouble]).inc()

@@ -1,0 +1,187 @@
+"""Failures of jobs: what follows when a handler raises, and what a job that is given up leaves behind.
+
+Exceptions are sorted here and nowhere else. "Not done" and "outcome unknown" are tried again, at growing
+intervals, up to an end (`domain/retry_policies.py`). A `UserError` is an outcome like any other. An
+unexpected exception is logged under a reference that the person also gets. A job that is given up becomes a
+dead letter for the operator, and the person who waits for it gets a message.
+"""
+
+import random
+from dataclasses import replace
+
+from redis.exceptions import RedisError, ResponseError
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain import replies
+from taskwire.domain.errors import AccountRefused, OutsideError, Refused, Unknown, UserError
+from taskwire.domain.jobs import CreateTask, PostCard, Reply, Requester
+from taskwire.domain.mrkdwn import escape_mrkdwn
+from taskwire.domain.retry_policies import (
+    ANY_JOB,
+    REFUSED_ACCOUNT,
+    REFUSED_IN_DOUBT_SECONDS,
+    UNEXPECTED,
+    WITHOUT_REDIS_SECONDS,
+)
+from taskwire.job_context import JobContext, Outcome, dead_letter, done, given_up
+from taskwire.messages import answers, inputs, waiting
+from taskwire.outbox.enqueue import draw
+from taskwire.outbox.undelivered import give_up_together, list_with_those_behind
+from taskwire.queue.batch import Batch
+from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
+from taskwire.redis.decoding import CannotRead
+from taskwire.replies import outcomes
+from taskwire.slack.errors import NoCapacity
+from taskwire.telemetry import Metrics, logger, reference
+
+_log = logger("taskwire.failures")
+
+
+class Failures:
+    """Turns what a handler raises into an outcome."""
+
+    def __init__(self, deps: Dependencies, metrics: Metrics) -> None:
+        self._deps = deps
+        self._metrics = metrics
+
+    async def outcome(self, context: JobContext, error: Exception) -> Outcome:
+        """Return how the job ends. Call this while the exception is handled: the log shows its traceback."""
+        match error:
+            case Overtaken():
+                return Outcome("retry", trouble="same")
+            case RedisError():
+                return self._without_redis(context, error)
+            case UserError():
+                return self._refused(context, error)
+            case OutsideError():
+                return await self._retry_later(context, error)
+            case _:
+                return await self._failed_unexpectedly(context)
+
+    async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
+        """Sort what the doors raise: waited for, tried again, or the end."""
+        if isinstance(error, NoCapacity):
+            self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
+            # The limiter tells each of those who wait a time of their own.
+            return _delayed(context, error.after_seconds or 1.0, "same")
+        if isinstance(error, AccountRefused):
+            # It is no fault of this job: the operator has a week to mend it.
+            _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
+            if _was_refused_for_long(context):
+                return await self.given_up(context, answers.REFUSED_FOR_A_WEEK)
+            # Those who wait for one account should not all come at the same moment.
+            return _delayed(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
+        if isinstance(error, Refused):
+            if not context.keeps_attempt:
+                return await self.given_up(context, str(error))
+            return self._again(context, error, REFUSED_IN_DOUBT_SECONDS)
+        return self._again(context, error, error.after_seconds)
+
+    def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
+        """Try again later and later; an attempt whose outcome is unknown stays pinned."""
+        job = context.job
+        delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
+        _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
+        kind: OutcomeKind = "unknown" if context.keeps_attempt else "retry"
+        return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
+
+    def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
+        """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
+        if isinstance(error, ResponseError):
+            return self._again(context, Unknown(f"Redis refused: {error}"), None)
+        _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
+        return _delayed(context, WITHOUT_REDIS_SECONDS, "same")
+
+    def _refused(self, context: JobContext, error: UserError) -> Outcome:
+        requester = getattr(context.job.work, "requester", None)
+        told = ((requester, answers.refusal(error)),) if isinstance(requester, Requester) else ()
+        return replace(done(None, *told), is_refusal=True)
+
+    async def _failed_unexpectedly(self, context: JobContext) -> Outcome:
+        job, sign = context.job, reference()
+        _log.exception(
+            "unexpected exception in job, will retry", reference=sign, job=job.id, kind=job.work.kind
+        )
+        if job.surprises >= UNEXPECTED.most_tries:
+            return await self.given_up(context, answers.wrong_with_me(sign))
+        outcome = self._again(context, Unknown(f"reference {sign}"), None)
+        tried = outcome.job or job
+        return replace(outcome, job=tried.model_copy(update={"surprises": job.surprises + 1}))
+
+    async def given_up(self, context: JobContext, why: str) -> Outcome:
+        """A dead letter, and a sentence for whoever waits for it; or a person's word is waited for."""
+        try:
+            outcome = await _gave_up(self._deps, context, why)
+        except (RedisError, CannotRead):
+            raise
+        except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
+            _log.exception("outcome of a job could not be told", job=context.job.id)
+            outcome = given_up(dead_letter(context, why))
+        if outcome.kind == "done":
+            _log.error("job given up", job=context.job.id, kind=context.job.work.kind, why=why)
+        return checked(context, outcome)
+
+
+def checked(context: JobContext, outcome: Outcome) -> Outcome:
+    """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
+    if outcome.kind != "retry":
+        return outcome
+    if context.is_outcome_unknown:
+        _log.error(
+            "handler asked for a retry while an outcome is unknown",
+            job=context.job.id,
+            kind=context.job.work.kind,
+        )
+        return replace(outcome, kind="unknown")
+    job = outcome.job or context.job
+    if outcome.trouble != "none" or not job.tries:
+        return outcome
+    return replace(outcome, job=job.model_copy(update={"tries": 0, "surprises": 0, "failing_since_ms": 0}))
+
+
+def _was_refused_for_long(context: JobContext) -> bool:
+    """Whether the account has been refused for a week in which this job stood in its list."""
+    lease = context.lease
+    since_ms = max(lease.trouble_since_ms, lease.since_ms)
+    return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
+
+
+def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
+    """Wait for a place, or for an account: that is no failure of this job."""
+    return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
+
+
+async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
+    """Write the dead letter, and say so once where somebody waits for it."""
+    job, work = context.job, context.job.work
+    if (
+        isinstance(work, Reply)
+        and context.is_outcome_unknown
+        and (asked := await _asked(deps, context, work))
+    ):
+        return asked
+    # A job that fails before its handler runs has no link yet.
+    batch, link = dead_letter(context, why), await deps.links.find(context.link_id)
+    if isinstance(work, PostCard | CreateTask) and link is not None:
+        deps.writes.field(batch, link.id, "failure", escape_mrkdwn(why))
+        deps.writes.ends(batch, link.record, "failed")
+        draw(link.id, batch)
+    if isinstance(work, Reply) and link is not None:
+        is_shared = why in answers.SHARED_REASONS
+        together = await list_with_those_behind(deps, context, link) if is_shared else [(job, work)]
+        texts = [replies.to_agent_text(reply.text) for _, reply in together]
+        words = inputs.delivery_given_up(link, job.id, why, texts)
+        return given_up(await give_up_together(deps, context, link, together, words, why))
+    told = answers.gave_up(waiting.wish(work, link), why, is_outcome_unknown=context.keeps_attempt)
+    requester = getattr(work, "requester", None)
+    return given_up(batch, (requester, told)) if isinstance(requester, Requester) else given_up(batch)
+
+
+async def _asked(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
+    """What began and was never read back may have arrived: it is not given up but asked about."""
+    link = await deps.links.find(context.link_id)
+    if link is None or link.ended is not None:
+        return None
+    question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
+    context.settled("unclear")
+    return await outcomes.asked(deps, outcomes.ReplyJob(context, link, work), "outcome_unknown", question)
