@@ -1,12 +1,18 @@
-"""What a person is told instead of an answer, by which system failed."""
+"""The words for an error: what a person is told instead of an answer, while it is waited for, and at the end.
+
+`coder/errors.py` and `slack/errors.py` sort what happened. `messages/` has the texts.
+"""
 
 from redis.exceptions import RedisError
 
 from taskwire.coder.errors import CoderError, NoTasks, TokenRefused
 from taskwire.domain.errors import OutsideError, Refused
+from taskwire.domain.jobs import PostCard, Work
+from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.messages import answers, refusals
+from taskwire.messages import answers, refusals, waiting
 from taskwire.messages.shapes import statement
+from taskwire.messages.waiting import SilentSide
 from taskwire.redis.decoding import CannotRead
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
@@ -35,3 +41,32 @@ def excuse(error: Exception) -> Message:
 def said(refused: Refused) -> str:
     """What Coder said when it refused, without the status that only a log needs."""
     return refused.answer.said if isinstance(refused, CoderError) else str(refused)
+
+
+def _side(work: Work, error: OutsideError) -> SilentSide:
+    """Who did not answer."""
+    return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
+
+
+def words_of_giving_up(work: Work, link: Link | None, error: OutsideError) -> Message:
+    """Say that what a person asked for has waited in vain."""
+    wished = waiting.wish(work, link)
+    match error:
+        case TokenRefused():
+            return waiting.refused_for_an_hour(wished)
+        case NoTasks():
+            return waiting.never_had_tasks(wished)
+        case _:
+            return waiting.never_answered(_side(work, error), wished)
+
+
+def words_of_waiting(work: Work, link: Link | None, error: OutsideError) -> Message:
+    """Say that what a person asked for waits, and for whom."""
+    wished = waiting.wish(work, link)
+    match error:
+        case TokenRefused():
+            return waiting.waits_for_token(wished)
+        case NoTasks():
+            return answers.no_tasks()
+        case _:
+            return waiting.waits(_side(work, error), wished)

@@ -10,13 +10,12 @@ from dataclasses import replace
 from taskwire.coder.errors import NoTasks, TokenRefused
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import OutsideError, TryLater, Unknown
-from taskwire.domain.jobs import Act, ActRequested, AnswerInThread, CreateRequested, CreateTask, PostCard
+from taskwire.domain.jobs import Act, ActRequested, CreateRequested, CreateTask, PostCard
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import COMMAND
 from taskwire.job_context import JobContext, Outcome, Private
-from taskwire.messages import answers, waiting
-from taskwire.messages.waiting import SilentSide
+from taskwire.outbox.error_messages import words_of_giving_up, words_of_waiting
 from taskwire.outbox.told import claim_telling
 from taskwire.queue.leases import OutcomeKind
 from taskwire.slack.errors import NoCapacity, SlackRateLimited
@@ -103,32 +102,3 @@ def _telling(kind: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> 
         is_pressed = isinstance(work, Act | CreateRequested) and work.kept
         (instead if is_pressed else privately).append((work.requester, message))
     return Outcome(kind, privately=tuple(privately), instead=tuple(instead))
-
-
-def _side(work: PersonalJob | AnswerInThread, error: OutsideError) -> SilentSide:
-    """Who did not answer."""
-    return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
-
-
-def words_of_giving_up(work: PersonalJob | AnswerInThread, link: Link | None, error: OutsideError) -> Message:
-    """Say that what a person asked for has waited in vain."""
-    wished = waiting.wish(work, link)
-    match error:
-        case TokenRefused():
-            return waiting.refused_for_an_hour(wished)
-        case NoTasks():
-            return waiting.never_had_tasks(wished)
-        case _:
-            return waiting.never_answered(_side(work, error), wished)
-
-
-def words_of_waiting(work: PersonalJob | AnswerInThread, link: Link | None, error: OutsideError) -> Message:
-    """Say that what a person asked for waits, and for whom."""
-    wished = waiting.wish(work, link)
-    match error:
-        case TokenRefused():
-            return waiting.waits_for_token(wished)
-        case NoTasks():
-            return answers.no_tasks()
-        case _:
-            return waiting.waits(_side(work, error), wished)

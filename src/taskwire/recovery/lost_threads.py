@@ -16,7 +16,6 @@ from taskwire.domain.transitions import Observed
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import inputs
 from taskwire.outbox.enqueue import draw, say, to_read
-from taskwire.outbox.new_links import bare_record, find_permalink
 from taskwire.outbox.observing import observation_of
 from taskwire.outbox.posting import BEFORE, post_once
 from taskwire.outbox.private_answers import show_privately
@@ -25,6 +24,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
 from taskwire.slack.outbound import Metadata
+from taskwire.tasks.lookup import bare_record, find_permalink
 from taskwire.telemetry import logger
 
 # The second word of a card's id; one that was posted anew has a third.

@@ -23,7 +23,6 @@ from taskwire.domain.replies import nearest_verbs
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, refusals
 from taskwire.outbox.enqueue import receipt
-from taskwire.outbox.new_links import bare_record, find_permalink
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.retries import patiently
 from taskwire.people.permissions import People
@@ -31,7 +30,7 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.tasks.create import TaskCreator
-from taskwire.tasks.lookup import Lookup, VisibleTask
+from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record, find_permalink
 
 
 class NamedActions:

@@ -20,13 +20,13 @@ from taskwire.domain.naming import digest, name_for, title_for
 from taskwire.domain.secrets import masked_beginning
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import answers, inputs, refusals
-from taskwire.outbox.new_links import bare_record, link_id
 from taskwire.outbox.observing import LONGEST_TITLE
 from taskwire.outbox.retries import patiently
 from taskwire.people.permissions import Account, People
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.tasks.choices import choose_preset, choose_template, require_free
+from taskwire.tasks.lookup import bare_record
 
 REPEAT_MS = 120_000
 HOUR_MS = 3_600_000
@@ -122,7 +122,7 @@ class TaskCreator:
         # Everybody reads the task's name and title: none of their words is a secret.
         shown = masked_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
         return LinkRecord(
-            id=link_id(job_id),
+            id=_link_id(job_id),
             channel=work.requester.channel,
             made_at=work.requester.at,
             requested_by=work.requester.person,
@@ -161,7 +161,7 @@ class TaskCreator:
         if not is_first and await self._deps.notes.find(*note) != job_id:
             raise UserError(*refusals.being_attached(task.name))
         record = bare_record(task, requester, self._deps.mask).model_copy(
-            update={"id": link_id(job_id), "owner_slack": owner}
+            update={"id": _link_id(job_id), "owner_slack": owner}
         )
         return self._intent(batch, record, requester)
 
@@ -175,3 +175,8 @@ def _likeness(work: CreateRequested, record: LinkRecord) -> str:
         work.name or "",
         work.requester.channel,
     )
+
+
+def _link_id(job_id: str) -> LinkId:
+    """The id of the link that a job makes."""
+    return LinkId(digest("link", job_id)[:12])

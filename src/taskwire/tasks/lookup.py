@@ -18,16 +18,20 @@ from taskwire.coder.errors import NotFound, UnexpectedCoderAnswer
 from taskwire.coder.lists import Item, TaskEntry
 from taskwire.coder.models import Task
 from taskwire.dependencies import Dependencies
+from taskwire.domain.agent_text import for_agent
 from taskwire.domain.commands import TaskName
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import nearest
 from taskwire.domain.ids import ChannelId, LinkId, TaskId
 from taskwire.domain.jobs import Requester
-from taskwire.domain.links import Link
+from taskwire.domain.links import Link, LinkRecord
+from taskwire.domain.naming import digest
+from taskwire.domain.secrets import masked_beginning
 from taskwire.messages import refusals
-from taskwire.outbox.new_links import bare_record
+from taskwire.outbox.observing import LONGEST_PROMPT, LONGEST_TITLE, Mask
 from taskwire.people.permissions import Account, People
 from taskwire.single_flight import SingleFlight
+from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.tasks.lookup")
@@ -244,3 +248,31 @@ async def _nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
 
 def _full_name(listed: CatalogueEntry) -> str:
     return f"{listed.entry.owner_name}/{listed.entry.name}"
+
+
+def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
+    """What a link is to a task that exists, before it has a thread; its prompt is only shown."""
+    return LinkRecord(
+        id=LinkId("task-" + digest(task.id)[:12]),
+        channel=requester.channel,
+        made_at=requester.at,
+        requested_by=requester.person,
+        owner_id=task.owner_id,
+        owner_name=task.owner_name,
+        prompt=for_agent(masked_beginning(mask, task.initial_prompt, LONGEST_PROMPT)),
+        name=task.name,
+        title=masked_beginning(mask, task.title, LONGEST_TITLE),
+        template=task.template_display_name or task.template_name,
+        task_id=TaskId(task.id),
+        created_at=task.created_at,
+    )
+
+
+async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
+    """The address of a link's thread; nothing where there is none, or none that we may see any more."""
+    if record.thread_ts is None:
+        return ""
+    try:
+        return await deps.slack.get_permalink(record.channel, record.thread_ts)
+    except (ChannelProblem, MessageGone):
+        return ""

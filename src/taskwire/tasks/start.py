@@ -20,7 +20,6 @@ from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, cards, refusals
 from taskwire.outbox.enqueue import draw, draw_first, to_read
 from taskwire.outbox.error_messages import said
-from taskwire.outbox.new_links import end_unbound, find_permalink
 from taskwire.outbox.observing import LONGEST_TITLE, observation_of, observe_first
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.retries import has_waited_long, patiently
@@ -29,6 +28,7 @@ from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem
 from taskwire.slack.outbound import Metadata
 from taskwire.tasks.choices import name_taken
+from taskwire.tasks.lookup import find_permalink
 
 
 class ThreadOpener:
@@ -46,7 +46,7 @@ class ThreadOpener:
         work, link = context.work(PostCard), _require(link)
         if not context.is_outcome_unknown and has_waited_long(context):
             told = answers.never_posted(is_attached=link.record.task_id is not None)
-            return done(end_unbound(self._deps, link), (work.requester, told))
+            return done(_end_unbound(self._deps, link), (work.requester, told))
         return await patiently(
             self._deps, context, link, partial(self._post_card, link, work.requester), gives_up=False
         )
@@ -62,9 +62,9 @@ class ThreadOpener:
             is_attached = record.task_id is not None
             say = answers.may_be_posted if context.is_outcome_unknown else answers.cannot_post
             told = say(problem.code, record.channel, is_attached=is_attached)
-            return done(end_unbound(self._deps, link), (requester, told))
+            return done(_end_unbound(self._deps, link), (requester, told))
         except NotFound:
-            return done(end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))
+            return done(_end_unbound(self._deps, link), (requester, answers.not_attached(refusals.GONE)))
         posted = record.model_copy(update={"thread_ts": ts})
         batch = self._deps.writes.record(Batch(), posted)
         self._deps.writes.thread(batch, posted)
@@ -253,7 +253,7 @@ class TaskBinder:
 
     def _failed(self, link: Link, requester: Requester, why: str) -> Outcome:
         """Nothing was created, or attached: the card says why, and the link ends."""
-        batch = self._deps.writes.field(end_unbound(self._deps, link), link.id, "failure", why)
+        batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
         told = answers.not_attached(why) if is_attached else answers.not_created(why)
         return done(draw_first(link.id, batch), (requester, told))
@@ -269,3 +269,15 @@ def _require(link: Link | None) -> Link:
 def _title_kept(former: Link | None, task: Task) -> str:
     """The title in the thread before, where the prompt is the same: Coder's is that of the first one."""
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
+
+
+def _end_unbound(deps: Dependencies, link: Link) -> Batch:
+    """End a link before it is bound: its task, if there is one, may have another."""
+    record = link.record.model_copy(update={"task_id": None})
+    batch = deps.writes.ends(Batch(), record, "failed")
+    if link.record.task_id is not None:
+        deps.notes.forgetting(batch, "attaching", link.record.task_id)
+    else:
+        # What was never made is no task that they have started.
+        deps.notes.uncounting(batch, link.id, "creates", link.record.requested_by)
+    return batch

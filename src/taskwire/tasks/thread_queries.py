@@ -27,11 +27,10 @@ from taskwire.notices.closed_threads import follow
 from taskwire.outbox import questions
 from taskwire.outbox.agent_log import read_last
 from taskwire.outbox.enqueue import receipt, say, share
-from taskwire.outbox.error_messages import excuse
+from taskwire.outbox.error_messages import excuse, words_of_giving_up, words_of_waiting
 from taskwire.outbox.observing import as_it_stands, observation_of
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.retries import words_of_giving_up, words_of_waiting
 from taskwire.outbox.told import tell_once
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
