@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from taskwire.domain import redis_address, web_address
+from taskwire.domain import addresses
 from taskwire.domain.errors import UserError
 from taskwire.domain.grammar import nearest
 from taskwire.domain.own_tokens import OwnTokens
@@ -138,13 +138,13 @@ class Settings(BaseSettings):
     @field_validator("coder_url")
     @classmethod
     def _is_coders(cls, value: str) -> str:
-        web_address.check(value)
+        addresses.check_web(value)
         return value.rstrip("/")
 
     @field_validator("slack_api_url")
     @classmethod
     def _is_an_api(cls, value: str) -> str:
-        web_address.check(value)
+        addresses.check_web(value)
         value = value.rstrip("/") + "/"
         if not value.endswith("/api/"):
             raise ValueError(f"must end in /api/, as {SLACK_API} does")
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     def _is_a_stores(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                redis_address.read(value.get_secret_value())
+                addresses.read_redis(value.get_secret_value())
             except UserError as error:
                 raise ValueError(str(error)) from None
         return value

@@ -15,7 +15,6 @@ from redis.exceptions import RedisError, ResponseError
 from taskwire.dependencies import Dependencies
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import KINDS
-from taskwire.domain.priority import Priority
 from taskwire.domain.retry_policies import (
     ANY_JOB,
     WITHOUT_REDIS_SECONDS,
@@ -38,7 +37,7 @@ from taskwire.queue.leases import (
 from taskwire.recovery.newer_versions import NewerVersions, made_anew
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
-from taskwire.slack.rate_limits import claiming
+from taskwire.slack.rate_limits import Priority, claiming
 from taskwire.telemetry import Metrics, Seldom, logger
 
 MAX_CONCURRENT_JOBS = 32

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 
-from taskwire.domain.priority import Priority
 from taskwire.queue.rate_limiter import (
     EVERYTHING,
     GRACE_MS,
@@ -16,6 +15,7 @@ from taskwire.queue.rate_limiter import (
     RateLimiter,
 )
 from taskwire.redis.connection import Connections
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import Metrics
 
 from .engine import Engine

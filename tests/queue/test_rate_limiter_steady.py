@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from taskwire.domain.priority import Priority
 from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.redis.connection import Connections
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import Metrics
 from taskwire_sandbox.slack.pace import Pace as SlacksPace
 

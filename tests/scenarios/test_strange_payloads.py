@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from taskwire.domain.controls import Dialog
 from taskwire.domain.ids import find_ts, microseconds, moment_of
+from taskwire.domain.message import Dialog
 from taskwire.listeners.dialogs import DialogContext
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.signatures import RequestRefused, read

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from taskwire.domain.controls import Button, Dialog
 from taskwire.domain.ids import ChannelId, Ts, UserId
 from taskwire.domain.jobs import Requester
-from taskwire.domain.message import Message, View
+from taskwire.domain.message import Button, Dialog, Message, View
 from taskwire.slack import inbound
 from taskwire.slack.inbound import Deleted, DirectMessage, Edited, Ignored, Mention, ThreadMessage
 from taskwire.slack.outbound import Metadata, Outbound

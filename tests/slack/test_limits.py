@@ -3,7 +3,7 @@
 import pytest
 
 from taskwire.domain.message import Message
-from taskwire.slack.limits import EDITED_TEXT, POSTED_TEXT, Invalid, check_message, check_metadata
+from taskwire.slack.drafts import EDITED_TEXT, POSTED_TEXT, Invalid, check_message, check_metadata
 
 
 @pytest.mark.parametrize(

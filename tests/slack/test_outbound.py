@@ -7,13 +7,12 @@ import pytest
 from taskwire import transport
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Block, Message, View
-from taskwire.domain.priority import Priority
-from taskwire.slack import errors, limits
+from taskwire.slack import drafts, errors
 from taskwire.slack import outbound as module
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Channel, Identity, Profile
 from taskwire.slack.outbound import Metadata, Outbound
-from taskwire.slack.rate_limits import claiming
+from taskwire.slack.rate_limits import Priority, claiming
 from taskwire_sandbox.slack import Attachment, CallFault, SlackSandbox
 from tests.slack.conftest import SECRET, RateLimiter, mask
 
@@ -529,11 +528,11 @@ async def test_an_attempt_takes_no_place_of_its_own(
 
 
 async def test_what_slack_would_spoil_is_not_sent(slack: SlackSandbox, outbound: Outbound) -> None:
-    with pytest.raises(limits.Invalid):
+    with pytest.raises(drafts.Invalid):
         await outbound.post(dev(slack), Message(text=" "), META)
-    with pytest.raises(limits.Invalid):
+    with pytest.raises(drafts.Invalid):
         await outbound.update(dev(slack), SINCE, Message(text="x" * 4_001), META)
-    with pytest.raises(limits.Invalid):
+    with pytest.raises(drafts.Invalid):
         await outbound.start_upload("empty.txt", "")
 
     assert len(slack.calls) == 0

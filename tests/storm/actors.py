@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 
-from taskwire.domain.controls import Button
+from taskwire.domain.message import Button
 from taskwire.messages import answers
 from taskwire_sandbox.coder import CoderSandbox
 from taskwire_sandbox.slack import SlackSandbox

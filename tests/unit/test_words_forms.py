@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from taskwire.domain.controls import Dialog
-from taskwire.domain.message import View
+from taskwire.domain.message import Dialog, View
 from taskwire.messages import forms
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
 from tests.unit.words_examples import anything

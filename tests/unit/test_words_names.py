@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskwire.domain.controls import Dialog
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Message
+from taskwire.domain.message import Block, Dialog, Message
 from taskwire.domain.mrkdwn import names_quoted
 from taskwire.messages import answers, cards, forms, refusals
 from tests.unit.words_examples import BOND, CODER, link

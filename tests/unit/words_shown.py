@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from taskwire.domain.message import Block, Message, View
-from taskwire.slack.limits import EDITED_TEXT, Invalid, check_message
+from taskwire.slack.drafts import EDITED_TEXT, Invalid, check_message
 from taskwire_sandbox.slack.block_rules import MESSAGE, problems
 from taskwire_sandbox.slack.view_rules import view_problems
 

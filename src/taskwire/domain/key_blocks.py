@@ -7,7 +7,7 @@ between them is masked. If one of the two was cut off, the lines that look like 
 import re
 from collections.abc import Iterator
 
-from taskwire.domain.windows import MASK, Span, finds
+from taskwire.domain.secret_patterns import MASK, Span, finds
 
 _EDGE = re.compile(r"-----(?P<which>BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 # What may precede a line of a key: blanks, the edge of a box, a quote's or a diff's mark, a line number.

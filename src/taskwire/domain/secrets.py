@@ -19,8 +19,17 @@ from urllib.parse import quote
 from taskwire.domain.agent_text import WIDTHLESS
 from taskwire.domain.key_blocks import key_blocks
 from taskwire.domain.own_tokens import SHORTEST, OwnTokens, is_json, is_plain_word
-from taskwire.domain.secret_patterns import COMMANDS, HINT, KINDS, PATTERNS
-from taskwire.domain.windows import MARGIN, MASK, Span, finds, replaced
+from taskwire.domain.secret_patterns import (
+    COMMANDS,
+    HINT,
+    KINDS,
+    MARGIN,
+    MASK,
+    PATTERNS,
+    Span,
+    finds,
+    replaced,
+)
 
 # A terminal of 80 columns breaks a long token at its edge, or inside a box a little before the edge. A line
 # of this many characters counts as full.

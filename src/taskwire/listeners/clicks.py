@@ -12,7 +12,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain import commands
 from taskwire.domain.commands import List, Logs, TaskName
-from taskwire.domain.controls import Button
 from taskwire.domain.errors import UserError
 from taskwire.domain.ids import ChannelId, LinkId
 from taskwire.domain.jobs import (
@@ -32,7 +31,7 @@ from taskwire.domain.jobs import (
     to_coder,
     urgent,
 )
-from taskwire.domain.message import Message
+from taskwire.domain.message import Button, Message
 from taskwire.listeners.background import Background, in_words
 from taskwire.listeners.dialogs import Dialogs
 from taskwire.listeners.ingress import Ingress

@@ -15,11 +15,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire.domain.agent_text import for_agent, is_command
 from taskwire.domain.commands import OpenForm, TaskName, check_new_name
-from taskwire.domain.controls import Dialog
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import ChannelId, LinkId, Ts, find_channel, find_ts, moment_of, ts_of
 from taskwire.domain.jobs import ActRequested, ActVerb, CreateRequested, Job, Requester, intake
-from taskwire.domain.message import View
+from taskwire.domain.message import Dialog, View
 from taskwire.domain.mrkdwn import is_blank, unescape
 from taskwire.listeners.background import Background, in_words
 from taskwire.listeners.ingress import Ingress

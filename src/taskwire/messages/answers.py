@@ -5,10 +5,9 @@ is wrong, and what to do next. `refusal` turns it into a message. Refusals about
 `refusals`.
 """
 
-from taskwire.domain.controls import Button
 from taskwire.domain.errors import UserError
 from taskwire.domain.links import Link
-from taskwire.domain.message import Message
+from taskwire.domain.message import Button, Message
 from taskwire.messages.blocks import TEXT, button, code, cut, escaped, named, quoted, rows, section, sentence
 from taskwire.messages.shapes import question, statement, title
 

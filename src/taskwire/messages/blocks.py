@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
-from taskwire.domain.controls import Button
-from taskwire.domain.message import Block
+from taskwire.domain.message import Block, Button
 from taskwire.domain.mrkdwn import Part, as_name, escape_mrkdwn, has_name, parts_of, without_calls
 from taskwire.domain.phases import Phase
 

@@ -8,10 +8,9 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from taskwire.domain.agent_text import for_agent
-from taskwire.domain.controls import Button
 from taskwire.domain.ids import ChannelId, LinkId, UserId, from_ms, moment_of, ts_of
 from taskwire.domain.links import Link, LinkEnd, LinkRecord
-from taskwire.domain.message import Block, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.naming import says_the_same
 from taskwire.domain.phases import Observation, Phase

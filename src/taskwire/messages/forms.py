@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from taskwire.domain.controls import Dialog
-from taskwire.domain.message import Block, View
+from taskwire.domain.message import Block, Dialog, View
 from taskwire.messages import blocks
 from taskwire.messages.blocks import cut, line, one_line, own, said, section
 

@@ -6,11 +6,10 @@ The docstring of a function says when its text is used.
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from taskwire.domain.controls import Button
 from taskwire.domain.errors import UserError
 from taskwire.domain.jobs import Reply
 from taskwire.domain.links import Link, LinkEnd
-from taskwire.domain.message import Message
+from taskwire.domain.message import Button, Message
 from taskwire.messages import refusals
 from taskwire.messages.blocks import (
     CODE,

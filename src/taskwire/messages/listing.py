@@ -7,7 +7,6 @@ what is understood. The caller sorts the tasks: those that need the reader come 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from taskwire.domain.controls import Button
 from taskwire.domain.grammar import (
     OPTIONS,
     THREAD_VERBS,
@@ -20,7 +19,7 @@ from taskwire.domain.grammar import (
 )
 from taskwire.domain.ids import from_ms, to_ms
 from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.phases import Phase
 from taskwire.messages import blocks

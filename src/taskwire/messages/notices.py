@@ -7,10 +7,9 @@ follows, and then what to do next. It mentions only the people in `calls`. The c
 from collections.abc import Collection
 from typing import NamedTuple
 
-from taskwire.domain.controls import Button
 from taskwire.domain.ids import UserId
 from taskwire.domain.links import Link
-from taskwire.domain.message import Block, Message
+from taskwire.domain.message import Block, Button, Message
 from taskwire.domain.mrkdwn import escape_mrkdwn
 from taskwire.domain.phases import Phase
 from taskwire.domain.transitions import Notice, NoticeKind

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from taskwire import transport
 from taskwire.doctor.findings import refused
-from taskwire.domain import redis_address
+from taskwire.domain import addresses
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.migration import transfer
 from taskwire.migration.side import Side
@@ -96,7 +96,7 @@ def _look_at(source: StoreLocation) -> None:
             raise UserError(f"There is no store in {source}.", "Look at --from and TASKWIRE_DATA_DIR.")
         return
     try:
-        redis_address.read(source)
+        addresses.read_redis(source)
     except UserError as error:
         said = error.sentence.replace("REDIS_URL", "The address of --from")
         raise UserError(said, error.hint) from None

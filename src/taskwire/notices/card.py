@@ -12,7 +12,6 @@ from taskwire.domain.jobs import FIRST_DRAWING, DrawCard, Job, Receipt
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
 from taskwire.domain.phases import FINAL
-from taskwire.domain.priority import Priority
 from taskwire.job_context import Handler, JobContext, Outcome, done, unknown
 from taskwire.messages import cards
 from taskwire.notices.closed_threads import closed, is_worth_a_try, opens
@@ -23,6 +22,7 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
+from taskwire.slack.rate_limits import Priority
 
 # A reaction of which it is not known whether it is there.
 TRIED = "?"

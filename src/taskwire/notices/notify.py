@@ -17,7 +17,6 @@ from taskwire.domain.jobs import ApplyEvent, Job, PostNotice, PostText, to_coder
 from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput, Message
 from taskwire.domain.phases import Observation, Phase, Report
-from taskwire.domain.priority import Priority
 from taskwire.domain.retry_policies import AGENT_HISTORY, ASKED_REPLY_SECONDS
 from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observed, TimerFired
@@ -37,6 +36,7 @@ from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.outbound import Metadata
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15

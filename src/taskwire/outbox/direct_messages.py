@@ -12,7 +12,6 @@ from taskwire.domain.errors import OutsideError
 from taskwire.domain.ids import ChannelId, LinkId, UserId
 from taskwire.domain.jobs import Job, MessagePerson, QueueName
 from taskwire.domain.message import Message
-from taskwire.domain.priority import Priority
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
@@ -20,6 +19,7 @@ from taskwire.outbox.told import claim_telling, note_told, was_told
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import SlackRefused
 from taskwire.slack.outbound import Metadata
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 DAY_MS = 24 * 3_600_000

@@ -19,7 +19,6 @@ from taskwire.domain.ids import ChannelId, LinkId, Ts, from_ms, ts_of
 from taskwire.domain.jobs import Job, RemoveDuplicateMessage, ShareFile, duplicates
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.priority import Priority
 from taskwire.domain.retry_policies import FILE_LOOK
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.queue.batch import Batch
@@ -28,6 +27,7 @@ from taskwire.redis.decoding import read
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 # Slack's clock and ours may differ, and a read-back must not miss the message by that.

@@ -14,13 +14,12 @@ from taskwire.domain.errors import NotDone, OutsideError
 from taskwire.domain.ids import from_ms, moment_of
 from taskwire.domain.jobs import AnswerPrivately, Job, QueueName, Requester
 from taskwire.domain.message import Message
-from taskwire.domain.priority import Priority
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
 from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import until_taken, waiting
+from taskwire.slack.rate_limits import Priority, until_taken, waiting
 from taskwire.telemetry import logger
 
 # Half of the connections to Slack: the other half is for what everybody sees.

@@ -13,7 +13,6 @@ from taskwire.domain.ids import LinkId, Ts
 from taskwire.domain.jobs import REPLY, Job, Reply, Requester, SettleQuestion, to_thread
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.priority import Priority
 from taskwire.job_context import Handler, JobContext, Outcome, decided, done
 from taskwire.messages import inputs, shapes
 from taskwire.messages.cards import ending_of, former_page_of
@@ -22,6 +21,7 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
+from taskwire.slack.rate_limits import Priority
 
 # What questions are about that are about no reply.
 HELD = "held"

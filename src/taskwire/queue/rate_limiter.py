@@ -32,10 +32,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, cast
 
-from taskwire.domain.priority import Priority
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
+from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import Metrics
 
 WINDOW_MS = 62_000

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from taskwire.domain.controls import Button
 from taskwire.domain.ids import Ts, UserId, microseconds
+from taskwire.domain.message import Button
 from taskwire.queue.batch import Batch
 
 WINDOW_MS = 60_000

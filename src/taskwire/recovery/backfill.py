@@ -32,7 +32,6 @@ from taskwire.domain.jobs import (
     urgent,
 )
 from taskwire.domain.links import Link
-from taskwire.domain.priority import Priority
 from taskwire.domain.retry_policies import BACKFILL
 from taskwire.job_context import Handler, JobContext, Outcome, done, retry
 from taskwire.notices.card import REACTIONS
@@ -43,6 +42,7 @@ from taskwire.replies.admit import ReplyReceiver
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.inbound import ThreadMessage
 from taskwire.slack.models import RootsPage
+from taskwire.slack.rate_limits import Priority
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 

@@ -24,7 +24,6 @@ from taskwire.domain.jobs import (
 )
 from taskwire.domain.links import Link
 from taskwire.domain.message import Message
-from taskwire.domain.partial_jobs import read_roughly
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import answers, inputs, troubles, waiting
 from taskwire.outbox.direct_messages import AdminAlerts, tell_person
@@ -34,7 +33,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.formats import ABSENT_MS, WAITED_FOR_MS, Stranded
 from taskwire.queue.leases import Acquired, Unreadable
-from taskwire.redis.decoding import CannotRead
+from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
 # A word about what waits is said once, however often it is looked at.

@@ -26,9 +26,9 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from taskwire.domain import redis_address
+from taskwire.domain import addresses
+from taskwire.domain.addresses import Address
 from taskwire.domain.errors import UserError
-from taskwire.domain.redis_address import Address
 from taskwire.redis import call_outcomes, sentinels
 from taskwire.redis.call_outcomes import Lines
 from taskwire.redis.error_reasons import TRUST, is_distrust, reason
@@ -121,7 +121,7 @@ def open(url: str, *, command_seconds: float = COMMAND_SECONDS, is_raw: bool = F
 
     With `is_raw` the clients return undecoded bytes.
     """
-    address = redis_address.read(url)
+    address = addresses.read_redis(url)
     masters = _masters(address) if address.sentinels else None
     commands = _client(address, masters, command_seconds, COMMAND_CONNECTIONS, is_raw=is_raw)
     blocking = _client(address, masters, BLOCKING_SECONDS, BLOCKING_CONNECTIONS, is_raw=is_raw)

@@ -1,13 +1,16 @@
 """Reads values from Redis that another version of Taskwire may have written.
 
 If a job needs a value that this version cannot read, the job is left to a newer version. If a value would
-only be shown to somebody, it is left out.
+only be shown to somebody, it is left out. For people, for example for an author who wants the text back, a
+job is read as far as this version understands it. No job that was read like this is carried out unasked.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from taskwire.domain.jobs import Job, Reply
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -47,3 +50,25 @@ def read_if_possible(kind: type[M], text: str | None) -> M | None:
         return kind.model_validate_json(text) if text else None
     except ValidationError:
         return None
+
+
+def read_roughly(body: str) -> Job | None:
+    """Read a job. Of an unknown reply, read the fields that this version knows; None for other jobs."""
+    try:
+        return Job.model_validate_json(body)
+    except ValidationError:
+        pass
+    try:
+        written = _Rough.model_validate_json(body)
+    except ValidationError:
+        return None
+    known = {name: value for name, value in written.work.items() if name in Reply.model_fields}
+    try:
+        return Job(id=written.id, work=Reply.model_validate(known))
+    except ValidationError:
+        return None
+
+
+class _Rough(BaseModel):
+    id: str
+    work: dict[str, JsonValue]

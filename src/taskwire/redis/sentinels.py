@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from taskwire.domain.redis_address import Address, HostPort
+from taskwire.domain.addresses import Address, HostPort
 from taskwire.redis.error_reasons import TRUST, is_distrust, reason
 
 # How long one sentinel may take to answer, in seconds. The others are not awaited once a majority has

@@ -18,11 +18,10 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from taskwire import transport
 from taskwire.domain.errors import blaming
 from taskwire.domain.ids import ChannelId, Ts, microseconds
-from taskwire.domain.priority import Priority
 from taskwire.slack import errors, payload_fields
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
-from taskwire.slack.rate_limits import EVERYTHING, RateLimits
+from taskwire.slack.rate_limits import EVERYTHING, Priority, RateLimits
 
 # Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
 PAGE = 200

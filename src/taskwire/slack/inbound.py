@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from taskwire.domain.controls import Button, Dialog
 from taskwire.domain.ids import ChannelId, ThreadRef, Ts, UserId, ts_of
 from taskwire.domain.jobs import FileRef, Requester
+from taskwire.domain.message import Button, Dialog
 from taskwire.slack import payload_fields
-from taskwire.slack.forms import entered, values
 
 Body = Mapping[str, object]
 
@@ -297,7 +296,7 @@ def click(body: Body) -> Clicked | Ignored:
     return Clicked(
         button=Button(action_id) if action_id in list(Button) else None,
         action_id=action_id,
-        value=entered(action),
+        value=payload_fields.entered(action),
         person=person,
         trigger_id=payload_fields.text(body, "trigger_id"),
         action_ts=action_ts,
@@ -307,7 +306,9 @@ def click(body: Body) -> Clicked | Ignored:
         private_metadata=payload_fields.text(view, "private_metadata"),
         response_url=payload_fields.text(body, "response_url") or None,
         view_id=payload_fields.text(view, "id") or None,
-        values=values(payload_fields.part(view, "state") or payload_fields.part(body, "state")),
+        values=payload_fields.entered_values(
+            payload_fields.part(view, "state") or payload_fields.part(body, "state")
+        ),
     )
 
 
@@ -322,7 +323,7 @@ def submission(body: Body) -> Submitted | Ignored:
         return Ignored("not a dialog of ours")
     return Submitted(
         dialog=Dialog(callback),
-        values=values(payload_fields.part(view, "state")),
+        values=payload_fields.entered_values(payload_fields.part(view, "state")),
         private_metadata=payload_fields.text(view, "private_metadata"),
         person=person,
         delivery=f"{view_id}:{view_hash}",

@@ -22,14 +22,13 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Message, View
-from taskwire.domain.priority import Priority
-from taskwire.slack import inbound, limits, models, payload_fields
+from taskwire.slack import drafts, inbound, models, payload_fields
 from taskwire.slack.calls import PAGE, PAGES, Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
 from taskwire.slack.handed_out_urls import Addresses
 from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer
-from taskwire.slack.rate_limits import Limiter, RateLimits
+from taskwire.slack.rate_limits import Limiter, Priority, RateLimits
 
 EVENT_TYPE = "taskwire_message"
 # Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,
@@ -240,7 +239,7 @@ class Outbound:
         is_reserved: bool = False,
     ) -> None:
         """Replace the text, blocks and metadata of a message of ours. Takes a place unless `is_reserved`."""
-        ready = self._drafts.message(message, limits.EDITED_TEXT)
+        ready = self._drafts.message(message, drafts.EDITED_TEXT)
         call = self._client.chat_update(
             channel=channel,
             ts=ts,
@@ -448,7 +447,7 @@ def _place(channel: ChannelId, ts: Ts) -> str:
 
 def _metadata(meta: Metadata) -> dict[str, object]:
     payload = meta.payload()
-    limits.check_metadata(EVENT_TYPE, payload)
+    drafts.check_metadata(EVENT_TYPE, payload)
     return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 

@@ -108,3 +108,39 @@ def marks(message: object, user_id: UserId) -> frozenset[str]:
     return frozenset(
         text(row, "name") for row in rows(message, "reactions") if user_id in strings(row, "users")
     )
+
+
+# The keys under which each kind of element stores its choice. [Slack: view_submission, state.values]
+_ONE = (
+    "value",
+    "selected_conversation",
+    "selected_channel",
+    "selected_user",
+    "selected_date",
+    "selected_time",
+)
+_SEVERAL = ("selected_conversations", "selected_channels", "selected_users")
+
+
+def entered_values(state: object) -> dict[str, str]:
+    """Return what was entered, by block id. Empty inputs are left out."""
+    found: dict[str, str] = {}
+    for block_id, elements in part(state, "values").items():
+        if not isinstance(elements, Mapping):
+            continue
+        given = [value for element in elements.values() if (value := entered(element))]
+        if given:
+            found[block_id] = ",".join(given)
+    return found
+
+
+def entered(element: object) -> str:
+    """Return what was entered in one element, or the value of a pressed button."""
+    if option := part(element, "selected_option"):
+        return text(option, "value")
+    if options := rows(element, "selected_options"):
+        return ",".join(text(option, "value") for option in options)
+    for key in _SEVERAL:
+        if several := strings(element, key):
+            return ",".join(several)
+    return next((value for key in _ONE if (value := text(element, key))), "")

@@ -1,4 +1,4 @@
-"""Waits for capacity in Slack's rate limits before each call.
+"""Waits for capacity in Slack's rate limits before each call, and says which call goes first.
 
 A `Limiter` keeps the limits for all processes together and lets more important calls go first. This module
 makes no calls to Slack.
@@ -10,11 +10,29 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol, TypeVar
 
-from taskwire.domain.priority import Priority
 from taskwire.slack import errors
 from taskwire.telemetry import logger
+
+
+class Priority(IntEnum):
+    """The purpose of a call to Slack. A lower number goes first."""
+
+    # A message that mentions somebody or asks a question.
+    CALL = 0
+    # Any other message, and the reads and look-ups that it needs.
+    POST = 1
+    RECEIPT = 2
+    # The drawing that gives a new card its task and its buttons.
+    FIRST_CARD = 3
+    # A card whose task has ended shows this for long. Other cards soon change again.
+    FINAL_CARD = 4
+    CARD = 5
+    # Backfill of threads.
+    CATCHING_UP = 6
+
 
 # How long a method rests if Slack rate-limits it without a Retry-After.
 REST_SECONDS = 10.0

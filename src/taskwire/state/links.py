@@ -22,7 +22,6 @@ from taskwire.domain.jobs import (
     to_coder,
 )
 from taskwire.domain.links import Hold, Link, LinkEnd, LinkRecord
-from taskwire.domain.partial_jobs import read_roughly
 from taskwire.domain.phases import Observation
 from taskwire.domain.transitions import LinkState, TimerFired
 from taskwire.queue import dead_letters
@@ -30,7 +29,7 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
-from taskwire.redis.decoding import CannotRead, read_if_possible
+from taskwire.redis.decoding import CannotRead, read_if_possible, read_roughly
 from taskwire.redis.keys import Keys
 
 # A link that has ended is remembered this long, so that a reply in its thread gets an answer.

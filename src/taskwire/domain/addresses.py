@@ -1,7 +1,7 @@
-"""Parses REDIS_URL: the address of Redis, or of the sentinels that know it.
+"""Parses addresses in settings: of web sites, and REDIS_URL, of Redis or the sentinels that know it.
 
-The result is a checked `Address`. This module opens no connection. No error quotes the URL, because a wrong
-URL may consist of a password alone.
+REDIS_URL becomes a checked `Address`. This module opens no connection. No error quotes REDIS_URL, because a
+wrong one may consist of a password alone.
 """
 
 import re
@@ -50,7 +50,7 @@ class Address:
         return urlsplit(self.url).scheme
 
 
-def read(url: str) -> Address:
+def read_redis(url: str) -> Address:
     """Check and parse a REDIS_URL. Raise UserError if it is wrong."""
     try:
         parts = urlsplit(url)
@@ -129,3 +129,16 @@ def _database(parts: SplitResult, in_path: str) -> int:
 def _named(database: int) -> str:
     """Return the database as part of the place; nothing for the first database."""
     return f"/{database}" if database else ""
+
+
+def check_web(value: str) -> None:
+    """Raise ValueError, which says what the value must be, if it is not a plain web address."""
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"\s", value):
+        raise ValueError("must be an address that begins with https:// or http://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be an address without a user name, a ? or a #")
