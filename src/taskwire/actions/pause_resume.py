@@ -1,0 +1,172 @@
+"""Pausing and resuming a linked task, and what all actions on a task share.
+
+Both are builds of the task's workspace. The intent record holds the number of the last build, so that a
+newer one shows that a lost call was carried out.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from taskwire.coder.errors import (
+    AlreadyRunning,
+    BuildActive,
+)
+from taskwire.coder.models import Build, Task, TaskStatus, WorkspaceStatus
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import UserError
+from taskwire.domain.ids import Ts, microseconds
+from taskwire.domain.jobs import Act, ApplyEvent, Job, to_thread
+from taskwire.domain.links import Hold, Link
+from taskwire.domain.message import Message
+from taskwire.domain.retry_policies import BUILD_UNDER_WAY
+from taskwire.domain.transitions import Acted
+from taskwire.job_context import JobContext, Outcome, Private, done, retry
+from taskwire.messages import answers, inputs, refusals
+from taskwire.outbox import questions
+from taskwire.outbox.enqueue import receipt, say
+from taskwire.outbox.undelivered import list_undelivered
+from taskwire.people.permissions import People
+from taskwire.queue.batch import Batch
+
+T = TypeVar("T")
+
+
+class PauseAndResume:
+    """Pauses and resumes tasks."""
+
+    def __init__(self, deps: Dependencies, people: People) -> None:
+        self._deps = deps
+        self._people = people
+
+    async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Stop the task's workspace. What was written before waits for a person."""
+        task = await get_task(self._deps, link)
+        if context.is_outcome_unknown:
+            is_newer = task.workspace_build_number > int(context.note)
+            is_done = is_newer and task.status in (TaskStatus.UNKNOWN, TaskStatus.PAUSED)
+            context.settled("there" if is_done else "not_there")
+            if is_done:
+                return await self._paused(context, link, work, task.workspace_build_number)
+        if task.status is TaskStatus.PAUSED:
+            return await self._paused(context, link, work, None)
+        try:
+            build = await self._start_build(context, link, task, self._deps.coder.pause)
+        except BuildActive:
+            return wait_for_build(context, link, work)
+        return await self._paused(context, link, work, build.build_number)
+
+    async def _paused(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
+        """Hold the replies that wait, and say how many there are; without a build it was paused already."""
+        words = answers.pausing(link) if build is not None else answers.already_paused(link)
+        if link.record.thread_ts is None:
+            return done(None, (work.requester, words))
+        hold = Hold(by=work.requester.person, at=await self._asked_at(link, work))
+        written_before = microseconds(hold.at)
+        waiting = [
+            r
+            for _, r in await list_undelivered(self._deps.links, link.id)
+            if microseconds(r.ts) <= written_before
+        ]
+        batch = self._deps.writes.hold(Batch(), link.id, hold)
+        if build is not None:
+            acted = Acted(verb="pause", by=work.requester.person, build=build)
+            batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
+        for reply in waiting:
+            receipt(link.id, reply.ts, "waiting", batch)
+        if waiting:
+            message = inputs.paused_holding(link, len(waiting), is_paused=build is None)
+            say(link.id, f"held:{context.job.id}", message, batch, is_call=True, about=questions.HELD)
+            return done(batch, *told_elsewhere(work, link, words))
+        return done(batch, (work.requester, words))
+
+    async def _asked_at(self, link: Link, work: Act) -> Ts:
+        """When it was asked for, by the clock of the replies."""
+        if link.record.thread_ts is None or not link.record.has_other_clock:
+            return work.requester.at
+        return max([link.record.thread_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
+
+    async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
+        """Start the task's workspace again, or restart it if its agent cannot be reached."""
+        task = await get_task(self._deps, link)
+        if context.is_outcome_unknown:
+            is_done = task.workspace_build_number > int(context.note) and task.is_up
+            context.settled("there" if is_done else "not_there")
+            if is_done:
+                return self._resumed(context, link, work, task.workspace_build_number)
+        if link.hold is not None and microseconds(link.hold.at) > microseconds(work.requester.at):
+            return done(None, (work.requester, answers.paused_since(link)))
+        is_running = task.workspace_status is WorkspaceStatus.RUNNING
+        if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
+            # Coder refuses to resume what runs, however unwell: it has to be stopped first.
+            build = await self._start_build(context, link, task, self._deps.coder.pause)
+            acted = Acted(verb="retry", by=work.requester.person, build=build.build_number)
+            busy = wait_for_build(context, link, work, answers.restarting(link))
+            stop = Job(id=f"retry:{context.job.id}", work=ApplyEvent(event=acted))
+            busy.batch.append(to_thread(link.id), stop)
+            return busy
+        try:
+            build = await self._start_build(context, link, task, self._deps.coder.resume)
+        except AlreadyRunning:
+            return done(self._let_go(link), (work.requester, answers.already_running(link)))
+        except BuildActive:
+            if task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
+                return done(self._let_go(link), (work.requester, answers.already_running(link)))
+            return wait_for_build(context, link, work)
+        return self._resumed(context, link, work, build.build_number)
+
+    def _resumed(self, context: JobContext, link: Link, work: Act, build: int) -> Outcome:
+        if link.record.thread_ts is None:
+            return done(None, (work.requester, answers.resuming(link)))
+        batch = self._let_go(link)
+        acted = Acted(verb="resume", by=work.requester.person, build=build)
+        batch.append(to_thread(link.id), Job(id=f"acted:{context.job.id}", work=ApplyEvent(event=acted)))
+        return done(batch, (work.requester, answers.resuming(link)))
+
+    def _let_go(self, link: Link) -> Batch:
+        """Let go what a pause holds."""
+        batch = self._deps.writes.unhold(Batch(), link.id)
+        return questions.held_goes(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
+
+    async def _start_build(
+        self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
+    ) -> Build:
+        """Pause or resume; the note is the build that there was before."""
+        return await attempt(
+            self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
+        )
+
+
+async def get_task(deps: Dependencies, link: Link) -> Task:
+    """Return the link's task; UserError while it is being created."""
+    if link.record.task_id is None:
+        raise UserError(*refusals.no_task_yet(link))
+    return await deps.coder.get_task(link.record.task_id)
+
+
+async def attempt(
+    deps: Dependencies,
+    people: People,
+    context: JobContext,
+    link: Link,
+    note: str,
+    call: Callable[[], Awaitable[T]],
+) -> T:
+    """Make the call that changes the task. After a failed one, the person must still be allowed to."""
+    if context.found is not None:
+        await people.require_steer(context.work(Act).requester, link)
+    return await context.attempt(note, deps.coder.timeouts.change, call)
+
+
+def wait_for_build(context: JobContext, link: Link, work: Act, words: Message | None = None) -> Outcome:
+    """Wait for a start or stop that is under way, and say so once."""
+    if work.waits >= BUILD_UNDER_WAY.most_tries:
+        raise UserError(*refusals.build_never_ends(link))
+    words = words or answers.waiting_for_build(link, work.verb)
+    told = ((work.requester, words),) if not work.waits else ()
+    return retry(BUILD_UNDER_WAY.interval_seconds, context.job.knowing(waits=work.waits + 1), None, *told)
+
+
+def told_elsewhere(work: Act, link: Link, words: Message) -> tuple[Private, ...]:
+    """Return the answer for a person who did not act in the thread, where the same is said."""
+    here = (work.requester.channel, work.requester.thread_ts)
+    return () if here == (link.record.channel, link.record.thread_ts) else ((work.requester, words),)
