@@ -1,12 +1,12 @@
-"""What Coder's answers mean for whoever asked: done, certainly not done, or unknown.
+"""What Coder's answers mean for the caller: done, certainly not done, or unknown.
 
     NotDone
     ├── Refused
-    │   ├── BadRequest        400 and every other 4xx of Coder's, and two 500 that should be one
+    │   ├── BadRequest        400, every other 4xx of Coder's, and two kinds of 500 that should be 4xx
     │   │   └── MustBeActive  the task's status is error or unknown
     │   ├── Forbidden         403
     │   ├── NotFound          404: gone, never there, or not for this account
-    │   ├── TooLong           what was to be read is longer than anybody should keep in memory
+    │   ├── TooLong           the answer is too long to be kept in memory
     │   └── Conflict          409
     │       ├── NameTaken
     │       ├── AlreadyRunning
@@ -19,19 +19,19 @@
     └── TryLater
         ├── NotReady          409: pending, initializing, or the agent is busy
         ├── BuildActive       409: a build is under way
-        ├── RateLimited       429; `after_seconds` from Retry-After
+        ├── CoderRateLimited  429; `after_seconds` from Retry-After
         ├── AppUnreachable    502: the agent could not be reached, nothing was typed
         ├── Unreachable       no connection, nothing was written          (taskwire.transport)
         └── DeadlinePassed    too late, nothing was written               (taskwire.transport)
     Unknown
-    ├── RejectedByApp         502: the input may have been typed all the same
-    ├── ServerTrouble         every other 5xx
-    ├── Nonsense              a redirect, an undocumented success, a body that does not parse, not Coder's
-    ├── Cut                   the connection broke after the first byte   (taskwire.transport)
-    └── NoAnswer              the time ran out after the first byte       (taskwire.transport)
+    ├── RejectedByApp          502: the input may have been typed nevertheless
+    ├── ServerTrouble          every other 5xx
+    ├── UnexpectedCoderAnswer  a redirect, an undocumented success, a body that is not JSON or not Coder's
+    ├── ConnectionCut          the connection broke after the first byte  (taskwire.transport)
+    └── NoAnswer               the time ran out after the first byte      (taskwire.transport)
 
-Those with an `answer` keep Coder's words. For something that only reads, TryLater and Unknown are the same:
-ask again. It ends at the sorting: nothing here talks to Coder.
+Errors with an `answer` keep Coder's words. A call that only reads may be repeated after TryLater and after
+Unknown. This module only sorts answers. It makes no calls.
 """
 
 import email.utils
@@ -124,7 +124,7 @@ class MustBeActive(BadRequest):
 
 
 class TokenRefused(CoderError, AccountRefused):
-    """The token is not, or no longer, good."""
+    """The token is not valid, or no longer valid."""
 
 
 class Forbidden(_No):
@@ -132,7 +132,7 @@ class Forbidden(_No):
 
 
 class NotFound(_No):
-    """It is gone, never was, or is hidden from this account."""
+    """The object is gone, never existed, or is hidden from this account."""
 
 
 class NoTasks(CoderError, AccountRefused):

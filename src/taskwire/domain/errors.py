@@ -2,15 +2,15 @@
 
     Exception
     ├── UserError               a sentence for the person who asked; nothing to log
-    └── OutsideError            a system outside did not do what was asked
-        ├── NotDone             certainly nothing happened over there; never needs a read-back
-        │   ├── Refused         this request is refused; the same request would be refused again
+    └── OutsideError            an outside system did not do what was asked
+        ├── NotDone             certainly nothing happened there; no need to reconcile
+        │   ├── Refused         this request is refused, and a repeat would be refused again
         │   ├── AccountRefused  our account is refused, whatever it asks; the operator has to act
-        │   └── TryLater        not now: unreachable, rate limited, not ready; may carry how long to wait
-        └── Unknown             it may have happened: read back before anything is done again
+        │   └── TryLater        not now: unreachable, rate limited, not ready; may say how long to wait
+        └── Unknown             it may have happened: reconcile before a repeat
 
 The clients in `coder/errors.py`, `slack/errors.py` and `transport.py` raise subclasses of these. Nothing else
-sorts what an outside system answers.
+sorts the answers of an outside system.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from typing import Literal
 
 
 class UserError(Exception):
-    """Something the person can mend: `sentence` says what is wrong, `hint` what to do next."""
+    """A problem that the person can solve: `sentence` says what is wrong, `hint` what to do next."""
 
     def __init__(self, sentence: str, hint: str = "") -> None:
         super().__init__(sentence)
@@ -27,7 +27,7 @@ class UserError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Both parts, as a person reads them."""
+        """Both parts, as one text for a person."""
         return f"{self.sentence} {self.hint}".strip()
 
 
@@ -35,28 +35,28 @@ OutsideSystem = Literal["", "Coder", "Slack"]
 
 
 class OutsideError(Exception):
-    """A system outside did not do what was asked; the text is for the log."""
+    """An outside system did not do what was asked. The text is for the log."""
 
-    # How long the other side asked us to wait, if it said.
+    # How long the other side asked us to wait, if it did.
     after_seconds: float | None = None
-    # Which system that was, if that is known: a broken connection looks the same anywhere.
+    # The system that failed, if that is known: a broken connection looks the same for each.
     side: OutsideSystem = ""
 
 
 class NotDone(OutsideError):
-    """Certainly nothing happened over there."""
+    """Certainly nothing happened there."""
 
 
 class Refused(NotDone):
-    """This request is refused; the same request would be refused again."""
+    """This request is refused, and a repeat would be refused again."""
 
 
 class AccountRefused(NotDone):
-    """Our account is refused, whatever it asks: no fault of the job at hand, which waits for the operator."""
+    """Our account is refused, whatever it asks. The job is not at fault and waits for the operator."""
 
 
 class TryLater(NotDone):
-    """Not now; `after_seconds` may say when."""
+    """Not now. `after_seconds` may say when."""
 
     def __init__(self, message: str, after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -64,12 +64,12 @@ class TryLater(NotDone):
 
 
 class Unknown(OutsideError):
-    """It may have happened: the connection was cut, timed out, or the answer makes no sense."""
+    """It may have happened: the connection was cut or timed out, or the answer makes no sense."""
 
 
 @contextlib.contextmanager
 def blaming(side: OutsideSystem) -> Iterator[None]:
-    """Let what is raised inside the block say whose it was."""
+    """Name this system as the one that failed, in each OutsideError from the block."""
     try:
         yield
     except OutsideError as error:

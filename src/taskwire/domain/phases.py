@@ -31,7 +31,7 @@ FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.BROKEN, Phase.GONE})
 
 @dataclass(frozen=True)
 class AgentLogEntry:
-    """One entry of a task's log: what was typed, or what the agent wrote until the next input."""
+    """One entry of a task's log: an input, or the agent's output until the next input."""
 
     id: int
     is_input: bool
