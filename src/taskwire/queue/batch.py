@@ -76,7 +76,7 @@ class Batch:
 
     def add_dead_letter(self, letter_id: str, letter: str) -> Self:
         """Keep a dead letter; the oldest go where there are too many."""
-        self._operations.append(["bury", letter_id, letter])
+        self._operations.append(["add_dead_letter", letter_id, letter])
         return self
 
     def drop(self, name: QueueName, job_id: str) -> Self:

@@ -7,7 +7,8 @@
 
 -- One letter for each word: k a key, w anything, n a number, p a place in a queue. What follows + may repeat.
 local SHAPES = {
-  append = 'wwpnww', bury = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn', adopt = 'kw',
+  append = 'wwpnww', add_dead_letter = 'ww', drop = 'ww', hold = 'wkwnn', unhold = 'wk', hasten = 'wwn',
+  adopt = 'kw',
   DEL = 'k', HDEL = 'k+w', HSET = 'k+ww', PEXPIRE = 'kn', SET = 'kw', ZADD = 'k+nw', ZREM = 'k+w',
   ZREMRANGEBYRANK = 'knn', keep_newest = 'kn'
 }
@@ -67,7 +68,7 @@ local function run(operations)
   end
 end
 function ops.append(name, id, score, delay, mode, body) put(name, id, score, delay, mode, body) end
-function ops.bury(id, letter) bury(id, letter) end
+function ops.add_dead_letter(id, letter) add_dead_letter(id, letter) end
 function ops.drop(name, id) drop(name, id) settle(name) end
 function ops.hold(name, key, beginning, lowest, highest)
   set_aside(name, key, beginning, lowest, highest)
@@ -104,8 +105,8 @@ function ops.keep_newest(key, most)
   table.sort(fields)
   for i = 1, #fields - most do redis.call('HDEL', key, fields[i]) end
 end
-function ops.adopt(kept, link)
-  for at, entry in ipairs(redis.call('LRANGE', kept, 0, -1)) do
+function ops.adopt(parked, link)
+  for at, entry in ipairs(redis.call('LRANGE', parked, 0, -1)) do
     local is_good, operations = pcall(checked, entry, link)
     if is_good then
       run(operations)
@@ -123,9 +124,9 @@ function ops.adopt(kept, link)
       put('to_coder:' .. link, id, score, '0', 'new', cjson.encode({id = id, work = work}))
     end
   end
-  redis.call('DEL', kept)
+  redis.call('DEL', parked)
   -- The thread need not be searched for any more.
-  local lost = 'lost_threads:' .. kept:sub(#prefix + #'parked:' + 1)
+  local lost = 'lost_threads:' .. parked:sub(#prefix + #'parked:' + 1)
   for _, id in ipairs(redis.call('ZRANGE', (queue_keys(lost)), 0, -1)) do drop(lost, id) end
   settle(lost)
 end

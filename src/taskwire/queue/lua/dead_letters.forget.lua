@@ -5,10 +5,10 @@
 -- ARGV: prefix, time, id?
 local count
 if ARGV[3] then
-  count = redis.call('HEXISTS', letters, ARGV[3])
-  forget_letters({ARGV[3]})
+  count = redis.call('HEXISTS', dead_letters, ARGV[3])
+  forget_dead_letters({ARGV[3]})
 else
-  count = redis.call('ZCARD', letters_order)
-  redis.call('DEL', letters, letters_order)
+  count = redis.call('ZCARD', dead_letters_order)
+  redis.call('DEL', dead_letters, dead_letters_order)
 end
 return count

@@ -2,18 +2,18 @@
 -- can be sent again.
 -- requires: queue/queues
 
-local letters, letters_order = prefix .. 'dead_letters', prefix .. 'dead_letters:order'
-local function forget_letters(ids)
+local dead_letters, dead_letters_order = prefix .. 'dead_letters', prefix .. 'dead_letters:order'
+local function forget_dead_letters(ids)
   for _, id in ipairs(ids) do
-    redis.call('HDEL', letters, id)
-    redis.call('ZREM', letters_order, id)
+    redis.call('HDEL', dead_letters, id)
+    redis.call('ZREM', dead_letters_order, id)
   end
 end
-local function bury(id, letter)
-  redis.call('HSET', letters, id, letter)
-  redis.call('ZADD', letters_order, whole(now), id)
-  forget_letters(redis.call('ZRANGEBYSCORE', letters_order, '-inf', whole(now - const.LETTERS_MS)))
-  forget_letters(redis.call('ZRANGE', letters_order, 0, -const.MOST_LETTERS - 1))
-  redis.call('PEXPIRE', letters, const.LETTERS_MS)
-  redis.call('PEXPIRE', letters_order, const.LETTERS_MS)
+local function add_dead_letter(id, letter)
+  redis.call('HSET', dead_letters, id, letter)
+  redis.call('ZADD', dead_letters_order, whole(now), id)
+  forget_dead_letters(redis.call('ZRANGEBYSCORE', dead_letters_order, '-inf', whole(now - const.LETTERS_MS)))
+  forget_dead_letters(redis.call('ZRANGE', dead_letters_order, 0, -const.MOST_LETTERS - 1))
+  redis.call('PEXPIRE', dead_letters, const.LETTERS_MS)
+  redis.call('PEXPIRE', dead_letters_order, const.LETTERS_MS)
 end

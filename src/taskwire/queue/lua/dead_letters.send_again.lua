@@ -5,7 +5,7 @@
 -- script: dead_letters.send_again
 -- ARGV: prefix, time, id, letter, queue, job_id, score, job, link, reply
 local id, letter, name, job, score, body, link, reply = unpack(ARGV, 3, 10)
-if redis.call('HGET', letters, id) ~= letter then return 'dealt_with' end
+if redis.call('HGET', dead_letters, id) ~= letter then return 'dealt_with' end
 if link ~= '' then
   local key = prefix .. 'link:' .. link
   if redis.call('HEXISTS', key, 'record') == 0 then return 'no_link' end
@@ -16,5 +16,5 @@ if redis.call('HEXISTS', jobs, 'body|' .. job) == 0 then
   if reply ~= '' and redis.call('DEL', reply) == 0 then return 'decided' end
   put(name, job, score, '0', 'new', body)
 end
-forget_letters({id})
+forget_dead_letters({id})
 return 'sent'

@@ -3,9 +3,9 @@
 -- requires: queue/fence, queue/batch, queue/user_limits, queue/inbox
 
 -- script: inbox.claim_in_thread (claims)
--- ARGV: prefix, time, claim, ttl, thread, kept, kept_ttl, is_ours, batch, unknown, limit, token,
+-- ARGV: prefix, time, claim, ttl, thread, parked, parked_ttl, is_ours, batch, unknown, limit, token,
 --   is_promised?
-local claim, ttl, thread, kept, kept_ttl, is_ours, batch =
+local claim, ttl, thread, parked, parked_ttl, is_ours, batch =
   ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local unknown, token, is_promised = checked(ARGV[10]), ARGV[12], ARGV[13] == '1'
 local link = redis.call('GET', thread)
@@ -23,8 +23,8 @@ if link then
   run(operations)
   return outcome
 end
-redis.call('RPUSH', kept, batch)
-redis.call('LTRIM', kept, -MOST_REPLIES, -1)
-redis.call('PEXPIRE', kept, kept_ttl)
+redis.call('RPUSH', parked, batch)
+redis.call('LTRIM', parked, -MOST_REPLIES, -1)
+redis.call('PEXPIRE', parked, parked_ttl)
 run(unknown)
 return 'parked'

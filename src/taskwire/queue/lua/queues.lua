@@ -23,10 +23,10 @@ local function queue_keys(name)
   local base = prefix .. 'queue:' .. name .. ':'
   return base .. 'order', base .. 'jobs', base .. 'state'
 end
-local ready, wake = prefix .. 'ready', prefix .. 'wakeups'
+local ready, wakeups = prefix .. 'ready', prefix .. 'wakeups'
 local function rouse()
-  redis.call('LPUSH', wake, '1')
-  redis.call('LTRIM', wake, 0, 63)
+  redis.call('LPUSH', wakeups, '1')
+  redis.call('LTRIM', wakeups, 0, 63)
 end
 local function head_of(name)
   local order, jobs, state = queue_keys(name)

@@ -3,7 +3,7 @@
 
 -- script: stats.look
 -- ARGV: prefix, time
-local kinds, found = {}, {whole(redis.call('ZCARD', letters_order))}
+local kinds, found = {}, {whole(redis.call('ZCARD', dead_letters_order))}
 local due = redis.call('ZRANGE', ready, 0, const.MOST_LISTS - 1, 'WITHSCORES')
 -- What waits for a newer version is counted too.
 for _, format in ipairs(redis.call('HKEYS', prefix .. 'formats')) do
