@@ -1,4 +1,5 @@
-"""Replies while something is broken, away or refused: none is dropped, and each is told what it waits for."""
+"""Replies while something is broken, away or refused: none is lost, and people are told what each
+waits for."""
 
 from taskwire_sandbox.coder.faults import bad_gateway, server_error, too_many
 
@@ -9,7 +10,7 @@ from .world import World
 
 
 async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
-    """The reply is kept, and its button sends it once the workspace is back."""
+    """The reply is kept. Its button sends it once the workspace runs again."""
     thread, task = await a_waiting_agent(world)
     task.crashes()
     await world.passes(seconds=320)
@@ -42,7 +43,8 @@ async def test_a_broken_workspace_says_what_to_do(world: World) -> None:
 
 
 async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World) -> None:
-    """Nothing was typed, so nothing is in doubt; an agent that is known to be lost is not waited for."""
+    """Nothing was typed, so the outcome is known. Coder is not asked about an agent that is known to be
+    unreachable."""
     thread, task = await a_waiting_agent(world)
     task.agent_is_unreachable()
     await world.passes(seconds=60)
@@ -59,7 +61,7 @@ async def test_an_agent_that_cannot_be_reached_gets_it_when_it_can(world: World)
 
 
 async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> None:
-    """Whoever waits for it knows what for; in between it may be busy without anybody being told."""
+    """People are told once what their replies wait for, even if the agent is busy in between."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
     world.coder.misbehave("tasks.logs", bad_gateway(), times=None)
@@ -82,7 +84,7 @@ async def test_an_agent_that_stays_out_of_reach_is_told_once(world: World) -> No
 
 
 async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None:
-    """Coder answers all else, so no card shows that anything is wrong."""
+    """Coder answers all other requests, so the card shows no problem."""
     thread, task = await a_waiting_agent(world)
     thread.new_messages()
     world.coder.misbehave("tasks.logs", server_error(), times=None)
@@ -103,7 +105,7 @@ async def test_a_log_that_coder_does_not_show_is_told_once(world: World) -> None
 
 
 async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World) -> None:
-    """Coder's word for it is certain."""
+    """Coder's error says for certain that nothing was delivered."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", bad_gateway())
 
@@ -116,7 +118,7 @@ async def test_a_send_that_does_not_reach_the_agent_is_tried_again(world: World)
 
 
 async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world: World) -> None:
-    """One message says why, and its button tries all of them again, in their order."""
+    """One message gives the reason. Its button tries all replies again, in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.pause()
@@ -142,7 +144,7 @@ async def test_a_task_that_coder_does_not_resume_gives_all_that_waits_back(world
 async def test_who_deletes_the_first_of_the_replies_given_back_keeps_the_button_for_the_others(
     world: World,
 ) -> None:
-    """It stands for all of them; what was deleted is not sent with them."""
+    """The button stands for all replies. The deleted one is not sent."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
     task.pause()
@@ -162,7 +164,7 @@ async def test_who_deletes_the_first_of_the_replies_given_back_keeps_the_button_
 
 
 async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> None:
-    """In order, once it is back."""
+    """The replies are delivered in order when Coder is back."""
     thread, task = await a_waiting_agent(world)
 
     async with world.coder.away():
@@ -180,7 +182,7 @@ async def test_coder_away_for_a_while_delays_and_loses_nothing(world: World) -> 
 
 
 async def test_coder_in_trouble_is_asked_again(world: World) -> None:
-    """What only reads can be repeated; a limit is waited for."""
+    """A read can be repeated. A rate limit is waited for."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.get", server_error())
     world.coder.misbehave("tasks.logs", too_many(retry_after=7))
@@ -195,7 +197,7 @@ async def test_coder_in_trouble_is_asked_again(world: World) -> None:
 
 
 async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
-    """For days if need be: it is the deployment's trouble, not theirs."""
+    """They wait for days if necessary, because the fault is not theirs."""
     thread, task = await a_waiting_agent(world)
     world.coder.user("taskwire").status = "suspended"
 
@@ -212,7 +214,7 @@ async def test_while_coder_refuses_the_token_replies_wait(world: World) -> None:
 
 
 async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: World) -> None:
-    """The reply is not blamed for it."""
+    """A refused token does not count as a refusal of the reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", server_error("You are signed out or your session has expired.", 401))
 
@@ -226,7 +228,7 @@ async def test_a_token_refused_between_reading_and_sending_drops_nothing(world: 
 
 
 async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_day(world: World) -> None:
-    """With a button, since tomorrow it may be."""
+    """It has a button, because the agent may be ready tomorrow."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -244,7 +246,7 @@ async def test_a_reply_for_which_the_agent_is_never_ready_is_given_back_after_a_
 
 
 async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: World) -> None:
-    """One message and one button, and the agent gets them in their order."""
+    """There is one message with one button, and the agent gets the replies in order."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second", "third")]
 
@@ -264,7 +266,8 @@ async def test_what_waits_behind_is_given_back_with_it_and_sent_with_it(world: W
 
 
 async def test_coder_away_for_a_day_ends_what_waits_and_loses_nothing(world: World) -> None:
-    """A sentence for all of it; the author's button and the operator's command send it once between them."""
+    """One message gives all replies back. The author's button and the operator's command together send them
+    once."""
     thread, task = await a_waiting_agent(world)
     async with world.coder.away():
         for text in ("first", "second"):

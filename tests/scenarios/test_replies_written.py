@@ -1,4 +1,4 @@
-"""What the agent gets of a reply: what the person saw."""
+"""The agent gets a reply as its author saw it."""
 
 import pytest
 
@@ -32,7 +32,8 @@ PICTURE = Attachment("screen.png", b"\x89PNG\r\n\x1a\n\x00\x00", "image/png")
     ],
 )
 async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got: str) -> None:
-    """Entities are decoded, links are addresses, people and channels have their names, code stays code."""
+    """Entities are decoded, links become addresses, people and channels get their names, and code
+    stays code."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, typed.format(bot=world.slack.bot_user_id))
@@ -41,7 +42,7 @@ async def test_the_agent_gets_what_the_person_saw(world: World, typed: str, got:
 
 
 async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
-    """What Slack's editor makes of a reply is in its blocks."""
+    """A message's blocks have the formatting of Slack's editor."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.post(world.alice.id, thread.channel, "Do • one • two", thread.ts, blocks=_a_list())
@@ -51,7 +52,7 @@ async def test_lists_and_styles_arrive_as_markdown(world: World) -> None:
 
 
 async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> None:
-    """They are quoted in the thread first, and the mark is on that."""
+    """The words are quoted in the thread first, and the mark is on the quotation."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.types("/task send fix-the-login use <b> & *x* &lt; `y`, @bob")
@@ -67,7 +68,7 @@ async def test_words_sent_by_command_arrive_as_they_were_typed(world: World) -> 
 
 
 async def test_text_files_come_with_the_words_under_their_names(world: World) -> None:
-    """One input: the words, then each file."""
+    """The input has the words first and then each file."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "look at this", (LOG, SNIPPET))
@@ -80,7 +81,7 @@ async def test_text_files_come_with_the_words_under_their_names(world: World) ->
 
 
 async def test_a_file_alone_is_a_reply(world: World) -> None:
-    """Words are not needed."""
+    """A reply needs no words."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "", (SNIPPET,))
@@ -89,7 +90,7 @@ async def test_a_file_alone_is_a_reply(world: World) -> None:
 
 
 async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World) -> None:
-    """Nothing is left out without the person's word."""
+    """No file is left out without the author's decision."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE, SNIPPET))
@@ -109,7 +110,7 @@ async def test_other_files_are_refused_by_name_and_the_reply_waits(world: World)
 
 
 async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
-    """Then it is a message to people, and bears no mark."""
+    """Then it counts as a message to people, and has no mark."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "like in the picture", (PICTURE,))
     later = await world.alice.replies(thread, "and this")
@@ -122,7 +123,7 @@ async def test_a_reply_with_a_refused_file_can_be_left(world: World) -> None:
 
 
 async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world: World) -> None:
-    """There is nothing to wait for."""
+    """There is no decision to wait for."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "", (PICTURE,))
@@ -137,7 +138,7 @@ async def test_a_reply_of_nothing_but_a_picture_says_that_nothing_was_sent(world
 
 
 async def test_a_text_file_that_is_too_long_is_refused_too(world: World) -> None:
-    """It would be typed into a terminal."""
+    """The file would be typed into a terminal."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "all of it", (Attachment("huge.txt", b"x" * 100_001),))

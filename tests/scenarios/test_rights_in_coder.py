@@ -1,4 +1,4 @@
-"""What people hear when Taskwire's own account in Coder may do too little: whose fault it is."""
+"""What people are told if Taskwire's own Coder account has too few rights: it is not their fault."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ KEPT_OUT = (
 
 
 def keep_owners_out(world: World) -> None:
-    """Run Coder as with CODER_DISABLE_OWNER_WORKSPACE_ACCESS."""
+    """Run Coder with CODER_DISABLE_OWNER_WORKSPACE_ACCESS."""
     world.coder.settings.rules = Rules(owner_may_access_workspaces=False)
 
 
 async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) -> None:
-    """An empty list would be taken for true."""
+    """Without the warning, people would believe the empty list."""
     await world.alice.runs("/task create fix it")
     world.coder.user("taskwire").roles = {"user-admin"}
 
@@ -35,7 +35,7 @@ async def test_an_account_with_too_few_rights_says_so_in_the_list(world: World) 
 
 
 async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(world: World) -> None:
-    """A member sees no other users, whoever they are."""
+    """A member sees no other users, so nobody can be found."""
     world.coder.user("taskwire").roles = set()
 
     await world.alice.types("/task list")
@@ -45,7 +45,7 @@ async def test_a_person_who_is_not_found_by_such_an_account_is_not_to_blame(worl
 
 
 async def test_who_has_no_tasks_is_still_told_that(world: World) -> None:
-    """With an account that would see them."""
+    """The account has its rights, so the list is really empty."""
     await world.alice.types("/task list")
 
     assert world.alice.reads() == [
@@ -54,7 +54,7 @@ async def test_who_has_no_tasks_is_still_told_that(world: World) -> None:
 
 
 async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(world: World) -> None:
-    """The task is not gone; nobody but an operator of Coder can change that."""
+    """The task is not gone. Only an operator of Coder can change this."""
     thread, task = await a_waiting_agent(world)
     keep_owners_out(world)
 
@@ -74,7 +74,7 @@ async def test_a_reply_to_a_workspace_that_is_closed_to_owners_says_what_it_is(w
 
 
 async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world: World) -> None:
-    """Typed and in the thread; a task that is gone is still told as gone."""
+    """This holds for commands and in threads. A task that is gone is still reported as gone."""
     thread, task = await a_task(world)
     thread.new_messages()
     keep_owners_out(world)
@@ -90,7 +90,7 @@ async def test_logs_of_a_workspace_that_is_closed_to_owners_say_what_it_is(world
 
 
 async def test_administrators_and_readyz_hear_that_owners_are_kept_out(tmp_path: Path) -> None:
-    """Before the first reply fails."""
+    """They are told before the first reply fails."""
     async with new_world(tmp_path, TASKWIRE_ADMINS="U0TW000001") as world:
         keep_owners_out(world)
 

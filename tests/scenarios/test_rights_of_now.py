@@ -1,4 +1,4 @@
-"""Rights are those of now: whoever loses them does nothing any more, ten seconds later at the latest."""
+"""Rights are checked again: a person who loses them can do nothing more after ten seconds at most."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,8 @@ async def _removed(world: World) -> None:
 async def test_who_is_not_who_they_were_steers_nothing(
     world: World, changes: dict[str, object], says: str, says_of_replies: str, is_told: bool
 ) -> None:
-    """By command, reply and click alike: at once where Slack tells of it, else when it is asked again."""
+    """This holds for commands, replies and clicks: at once if Slack sends an event, else after ten
+    seconds."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -85,7 +86,7 @@ async def test_who_is_not_who_they_were_steers_nothing(
 async def test_who_lost_their_coder_account_steers_nothing(
     world: World, loses: Callable[[World], Awaitable[None]], says: str
 ) -> None:
-    """Coder tells nobody of it, so it is asked again."""
+    """Coder sends no event, so Coder is asked again."""
     await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
@@ -99,7 +100,7 @@ async def test_who_lost_their_coder_account_steers_nothing(
 
 @pytest.mark.parametrize("is_told", [True, False], ids=["slack tells", "ten seconds later"])
 async def test_who_left_the_administrators_steers_no_others_task(world: World, is_told: bool) -> None:
-    """A group's new members may, and its old ones may not."""
+    """New members of the group may steer, and former ones may not."""
     dora, erik = world.person("dora"), world.person("erik")
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))
@@ -126,7 +127,7 @@ async def test_who_left_the_administrators_steers_no_others_task(world: World, i
 
 
 async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
-    """And keeps nobody else from their own tasks."""
+    """Other people can still steer their own tasks."""
     group = world.slack.add_group("ops", ["bob"])
     await world.restarts(admins=(group.id,))
     await world.alice.runs("/task create fix it")
@@ -143,7 +144,7 @@ async def test_a_group_that_is_gone_has_nobody_in_it(world: World) -> None:
 
 
 async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None:
-    """The answer to a question from before it counts for whoever asked then, and for nobody after."""
+    """The answer to an older question does not count for later actions."""
     await world.alice.runs("/task create fix it")
     await world.ages(seconds=10)
     slack = world.slack
@@ -159,13 +160,13 @@ async def test_a_change_while_slack_is_asked_is_not_missed(world: World) -> None
     slack.on_call = None
     await world.alice.types("/task pause fix-it")
 
-    # Already what belongs to the same answer asks again.
+    # Even another check within the same command asks again.
     assert world.alice.reads() == [NO_GUESTS] * 2
     assert world.task("fix-it").status == "active"
 
 
 async def test_what_waits_for_coder_is_not_created_for_who_may_not_any_more(world: World) -> None:
-    """Between the asking and the creation there may be an hour."""
+    """An hour may pass between the command and the creation."""
     world.coder.misbehave("tasks.create", faults.refused(), times=2)
 
     thread = await world.alice.runs("/task create fix it")
@@ -188,7 +189,7 @@ def _asked(world: World, *methods: str) -> int:
 
 
 async def test_who_does_much_is_asked_about_once(world: World) -> None:
-    """Slack answers a hundred such questions a minute, and Coder five hundred, whoever asks for what."""
+    """Slack answers a hundred such look-ups a minute and Coder five hundred, for all people together."""
     people: list[Person] = [world.alice, world.bob]
     await world.ages(seconds=10)
     before = _asked(world, "users.info")
@@ -213,7 +214,8 @@ async def _deactivated(world: World) -> None:
 async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
     world: World, label: str, call: str, way: str, loses: Callable[[World], Awaitable[None]]
 ) -> None:
-    """Whether the first try was refused, or its answer lost with nothing done."""
+    """The first try was refused, or its answer was lost and nothing was done. The second try checks the
+    rights again."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     task.becomes("working", "On it")
@@ -237,7 +239,8 @@ async def test_what_was_pressed_before_is_not_done_ten_seconds_after(
 
 @pytest.mark.parametrize("loses", ["slack", "group", "coder"])
 async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: World, loses: str) -> None:
-    """An administrator by group whose reply waits for a busy agent leaves, in one of three ways."""
+    """An administrator's reply waits for a busy agent while its author loses the rights, in one of three
+    ways."""
     carol = world.person("carol")
     world.slack.workspace.channel("general").members.append(carol.id)
     group = world.slack.add_group("ops", ["carol"])
@@ -267,7 +270,7 @@ async def test_a_reply_that_waits_does_not_outlive_its_authors_rights(world: Wor
 
 
 async def test_a_suspended_administrator_steers_nothing(world: World) -> None:
-    """One needs no Coder account to be an administrator; one that was taken away counts."""
+    """An administrator needs no Coder account, but a suspended one counts."""
     await world.restarts(admins=(world.bob.id,))
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")

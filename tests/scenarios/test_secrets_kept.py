@@ -1,4 +1,5 @@
-"""What is kept and what is sent back: secrets of agents are masked first, and a person's own words never."""
+"""What is stored and what is sent back: agents' secrets are masked first, but a person's own words
+are not."""
 
 import re
 
@@ -12,7 +13,7 @@ SECRET = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 
 
 async def kept(world: World) -> str:
-    """All that the store holds."""
+    """Return everything in the store."""
     redis = world.connections.commands
     found = []
     async for key in redis.scan_iter():
@@ -40,7 +41,7 @@ async def _says_it(world: World, thread: Thread) -> None:
 
 
 async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> None:
-    """Its report, its link, its words."""
+    """This holds for its report, its link and its text."""
     thread, _ = await a_waiting_agent(world)
 
     await _says_it(world, thread)
@@ -51,7 +52,7 @@ async def test_what_an_agent_says_is_masked_before_it_is_kept(world: World) -> N
 
 
 async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None:
-    """A task's title and prompt that somebody made elsewhere, and what Coder answers."""
+    """This holds for the title and the prompt of a task that was created elsewhere."""
     made = world.coder.add_task("alice", f"push with {SECRET}", name="loose")
     made.row.display_name = f"Use {SECRET}"
     thread = await world.alice.runs(f"/task attach {made.name}")
@@ -65,7 +66,7 @@ async def test_what_coder_says_is_masked_before_it_is_kept(world: World) -> None
 
 
 async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World) -> None:
-    """It can quote a template's variables."""
+    """Coder's error can quote a template's variables."""
     world.coder.misbehave("tasks.create", faults.server_error(f"bad variable: {SECRET}", 400))
 
     thread = await world.alice.runs("/task create fix it")
@@ -76,7 +77,7 @@ async def test_what_coder_refuses_with_is_masked_before_it_is_kept(world: World)
 
 
 async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) -> None:
-    """Whoever writes them: they give away the whole deployment."""
+    """They would give access to the whole deployment, whoever writes them."""
     thread, task = await a_waiting_agent(world)
     token = world.settings.coder_session_token.get_secret_value()
 
@@ -90,7 +91,7 @@ async def test_our_own_tokens_are_kept_nowhere_and_reach_no_agent(world: World) 
 
 
 async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
-    """What stands in a dialog's field goes off as it stands there: a mask would be the new prompt."""
+    """The text in a dialog's field is submitted as it is, so a mask would become part of the prompt."""
     thread = await world.alice.runs(f"/task create name=push push with {SECRET}")
     await world.polls()
     await world.alice.types("/task pause push")
@@ -108,7 +109,7 @@ async def test_a_prompt_is_sent_back_as_it_is(world: World) -> None:
 
 
 async def test_a_prompt_that_is_cut_shows_no_half_of_a_secret(world: World) -> None:
-    """A card shows its beginning to everybody; of half a token nobody can tell that it is one."""
+    """The card shows the beginning to everybody. Half a token cannot be recognized and masked."""
     words = "push it there " * 21
 
     thread = await world.alice.runs(f"/task create name=push {words[:284]} {SECRET} {words}")
@@ -123,7 +124,7 @@ PASSPHRASE = 'log in with password: "correct horse battery staple is my long sec
 
 
 async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World) -> None:
-    """A title has room for the first of its words."""
+    """A title has room only for the first words."""
     thread = await world.alice.runs(f"/task create name=push {PASSPHRASE}")
     await world.polls()
 
@@ -132,7 +133,7 @@ async def test_a_passphrase_that_a_title_cuts_is_not_shown_in_half(world: World)
 
 
 async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: World) -> None:
-    """The title is made anew."""
+    """The title is made again from the new prompt."""
     thread, task = await a_waiting_agent(world)
     await world.alice.types(f"/task pause {task.name}")
     await world.polls()
@@ -146,7 +147,7 @@ async def test_a_passphrase_in_an_edited_prompt_is_not_shown_in_half(world: Worl
 
 
 async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -> None:
-    """A name is shown everywhere, and none of it looks like a secret any more."""
+    """The name is shown everywhere, and a secret in it could not be recognized."""
     thread = await world.alice.runs("/task create -- password=hunter2 fix it")
     await world.polls()
 
@@ -157,7 +158,7 @@ async def test_a_secret_of_a_prompt_is_no_part_of_the_tasks_name(world: World) -
 
 
 async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
-    """Not even where somebody put it into a prompt elsewhere."""
+    """This holds even if somebody put it into a prompt elsewhere."""
     token = world.settings.coder_session_token.get_secret_value()
     world.coder.add_task("alice", f"push with {token}", name="loose").pause()
     thread = await world.alice.runs("/task attach loose")
@@ -170,7 +171,7 @@ async def test_a_field_never_shows_a_token_of_ours(world: World) -> None:
 
 
 async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world: World) -> None:
-    """It is masked before the rest is left out."""
+    """It is masked before the log is cut."""
     thread, task = await a_waiting_agent(world)
     task.build_fails(f"{SECRET}{' x' * 1_375} no space left on device")
 
@@ -184,7 +185,7 @@ async def test_a_secret_that_the_end_of_a_build_log_cuts_in_two_is_masked(world:
 
 
 async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
-    """A prompt, a title and a build's error; a secret at the edge is not kept in half."""
+    """This holds for a prompt, a title and a build's error. No half of a secret is stored."""
     made = world.coder.add_task("alice", f"{'p ' * 990}{SECRET}{' p' * 20_000}", name="loose")
     made.row.display_name = f"{'t ' * 240}{SECRET}{' t' * 500_000}"
     thread = await world.alice.runs("/task attach loose")
@@ -204,7 +205,7 @@ async def test_of_what_is_long_only_a_beginning_is_kept(world: World) -> None:
 
 
 async def test_a_button_says_where_an_agents_link_leads(world: World) -> None:
-    """Unless that is the deployment's Coder, or a forge that the settings name."""
+    """The host is left out for the deployment's Coder and for the forges in the settings."""
     thread, task = await a_waiting_agent(world)
     await world.restarts(forges=("git.example.com",))
     links = {

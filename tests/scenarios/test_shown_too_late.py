@@ -1,4 +1,4 @@
-"""Who was stopped while showing something goes on when others have shown what is newer: the newest stays."""
+"""A stopped process finishes its call after others have shown something newer. The newest state must stay."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from .running_tasks import a_task, card
 from .waiting import a_busy_agent
 from .world import World
 
-# Longer than a list is held, and than a busy agent is left alone.
+# Seconds after which a lease has lapsed, and a busy agent is asked again.
 LATER_SECONDS = 31
 
 
@@ -28,19 +28,19 @@ class Stopped:
             await self._goes_on.wait()
 
     def goes_on(self) -> None:
-        """Let it be made now."""
+        """Release the call."""
         self._goes_on.set()
 
 
 async def _later(world: World) -> None:
-    """Let so much time pass that others take what the stopped one holds."""
+    """Let time pass until others take over the stopped process's lease."""
     world.clock.passes(LATER_SECONDS)
     await world.coder.catch_up()
     await world.connections.commands.lpush(world.keys.named("wakeups"), "1")
 
 
 async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World) -> None:
-    """The agent has the reply, and its mark goes on saying so."""
+    """The mark still shows that the agent has the reply."""
     thread, task = await a_busy_agent(world)
     stopped = Stopped(world, lambda call: call.arguments.get("name") == "hourglass_flowing_sand")
     reply = await world.slack.post(world.alice.id, thread.channel, "use main", thread.ts)
@@ -56,7 +56,7 @@ async def test_a_late_hourglass_does_not_take_the_place_of_the_tick(world: World
 
 
 async def test_a_late_card_does_not_stay_over_a_newer_one(world: World) -> None:
-    """What it showed is drawn again, from what is true now."""
+    """The card is drawn again from the present state."""
     thread, task = await a_task(world)
     await card(world, thread)
     stopped = Stopped(world, lambda call: call.method == "chat.update")

@@ -1,6 +1,7 @@
-"""Slack's limits: who is called hears first, cards keep their pace, and a Slack that says no is heard by all.
+"""Slack's limits: messages that mention somebody come first, cards are edited slowly, and all replicas obey a
+429.
 
-The stand-in keeps the documented limits in every story, and a world fails if it had to answer 429.
+The stand-in keeps the documented limits in every story. A world fails if the stand-in had to answer 429.
 """
 
 import json
@@ -17,7 +18,8 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 
 async def test_who_is_called_hears_before_all_others(world: World) -> None:
-    """Twenty tasks of one channel change at once, and one of them needs its owner."""
+    """Twenty tasks of one channel change at once. The one notice that mentions somebody is among the
+    first."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
@@ -28,7 +30,7 @@ async def test_who_is_called_hears_before_all_others(world: World) -> None:
     at_once = [kind(call) for call in calls(world, POST)]
     await told(world, 20)
 
-    # On a slow machine more have come by then.
+    # On a slow machine, more posts may have come first.
     assert "completed" in at_once[:3]
     assert [kind(call) for call in calls(world, POST)].count("paused") == 19
     assert len(heard(world)) == 20
@@ -36,7 +38,7 @@ async def test_who_is_called_hears_before_all_others(world: World) -> None:
 
 
 async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> None:
-    """The channel is busy for twenty seconds; the call has the next second of it."""
+    """The channel is busy for twenty seconds. The notice that mentions somebody gets the next second."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in others:
@@ -57,7 +59,7 @@ async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> 
 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
-    """A thread is told in order, so who is called would else wait for what calls nobody."""
+    """A thread is told in order. So notices before one that mentions somebody get its priority."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in [*others, finished]:
@@ -80,7 +82,8 @@ async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World
 
 
 async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> None:
-    """Forty-five edits a minute for a hundred and twenty that change again and again, the newest state."""
+    """A hundred and twenty cards change repeatedly. There are at most 45 edits a minute, and each shows the
+    newest state."""
     tasks = await start_tasks(world, 120)
     await world.polls()
     for task in tasks:
@@ -98,7 +101,7 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
     cards = [str(card["text"]) for card in world.slack.messages("general")]
     assert len(said) == 1
-    # Three places may be free by then, and one of them is its own.
+    # Up to three edits may be possible by then, and one of them is its own.
     assert finished.id in edited[: before + 3]
     assert most_in_a_minute(calls(world, UPDATE)) <= 45
     assert len(calls(world, UPDATE)) <= 120 + before
@@ -107,7 +110,7 @@ async def test_a_storm_of_cards_keeps_to_the_pace_of_all_cards(world: World) -> 
 
 
 async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World) -> None:
-    """Whoever waits for the buttons waits for nobody else's report."""
+    """A person who waits for the buttons does not wait for other tasks' reports."""
     tasks = await start_tasks(world, 60)
     await world.polls()
     for task in tasks:
@@ -121,14 +124,14 @@ async def test_a_new_card_gets_its_task_before_others_are_refreshed(world: World
     await world.passes(CARD_SECONDS)
     edited = [payload(call)["task_id"] for call in calls(world, UPDATE)]
 
-    # Three places may be free by then.
+    # Up to three edits may be possible by then.
     assert world.task("fix-it").id in edited[: before + 3]
     assert "[Open in Coder]" in thread.card()
     await drawn(world)
 
 
 async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> None:
-    """However often its task changes."""
+    """It does not matter how often its task changes."""
     (task,) = await start_tasks(world, 1)
     for number in range(12):
         task.becomes("working", f"Step {number}")
@@ -141,7 +144,7 @@ async def test_one_card_is_not_edited_twice_in_three_seconds(world: World) -> No
 
 
 async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
-    """Nobody posts before its time is over; then everything is said, once."""
+    """No replica posts before the limit is over. Then each message is posted once."""
     world.slack.add_channel("other", ["alice"])
     tasks = [*await start_tasks(world, 5), *await start_tasks(world, 5, "other")]
     async with a_second_replica(world):
@@ -163,7 +166,7 @@ async def test_a_429_is_heard_by_all_replicas(world: World) -> None:
 
 
 async def test_two_replicas_share_what_slack_allows(world: World) -> None:
-    """Posts, edits and receipts of forty threads, and Slack never has to say no."""
+    """Two replicas post forty notices, and Slack never answers 429."""
     world.slack.add_channel("other", ["alice"])
     tasks = [*await start_tasks(world, 20), *await start_tasks(world, 20, "other")]
     async with a_second_replica(world) as replica:
@@ -181,7 +184,7 @@ async def test_two_replicas_share_what_slack_allows(world: World) -> None:
 
 
 async def told(world: World, posts: int, *, seconds: int = 60) -> None:
-    """Let time pass, a second at a time, until so many messages have been posted."""
+    """Let time pass, a second at a time, until this number of messages was posted."""
     for _ in range(seconds):
         if len(calls(world, POST)) >= posts:
             return
@@ -190,7 +193,7 @@ async def told(world: World, posts: int, *, seconds: int = 60) -> None:
 
 
 async def drawn(world: World) -> None:
-    """Let time pass until every card shows the present, and every thread has been read."""
+    """Let time pass until no job waits, so that every card shows the present state."""
     for _ in range(120):
         if not await world.jobs():
             return
@@ -199,18 +202,18 @@ async def drawn(world: World) -> None:
 
 
 def most_in_a_minute(found: list[Call]) -> int:
-    """The most calls within any minute."""
+    """Return the largest number of calls within one minute."""
     times = [call.at for call in found]
     return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
 
 
 def payload(call: Call) -> dict[str, str]:
-    """What a call's metadata says."""
+    """Return the event payload in a call's metadata."""
     metadata = call.arguments["metadata"]
     found = json.loads(metadata) if isinstance(metadata, str) else metadata
     return dict(found["event_payload"])
 
 
 def kind(call: Call) -> str:
-    """What kind of message a call posts."""
+    """Return the kind of message that a call posts."""
     return payload(call)["kind"]

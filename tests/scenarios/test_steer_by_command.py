@@ -11,14 +11,14 @@ from .world import POST_SECONDS, World
 
 
 async def started(world: World, prompt: str = "fix it") -> Thread:
-    """Alice's task, with an agent that waits."""
+    """Create a task of Alice whose agent waits. Return its thread."""
     thread = await world.alice.runs(f"/task create {prompt}")
     await world.polls()
     return thread
 
 
 async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: World) -> None:
-    """Quoted, with their author, and the receipt on that message."""
+    """The thread shows the words with their author. The quotation gets the receipt."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -34,7 +34,7 @@ async def test_send_shows_the_words_in_the_thread_and_then_delivers_them(world: 
 
 
 async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None:
-    """The quote says that it is cut; the agent gets everything."""
+    """The quotation says that it is cut. The agent gets everything."""
     thread = await started(world)
     words = "word " * 3_999 + "end"
 
@@ -48,7 +48,7 @@ async def test_long_words_are_shown_in_part_and_sent_whole(world: World) -> None
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """Whoever asks is answered; the thread hears of it when it has happened."""
+    """The person gets an answer. The thread is told when it has happened."""
     thread = await started(world)
     name = world.task("fix-it").name
 
@@ -74,7 +74,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
-    """What the answers point to is what there is: commands, not a thread."""
+    """The answers name commands, because there is no thread."""
     task = world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task pause loose")
@@ -98,7 +98,7 @@ async def test_a_task_without_a_thread_can_be_steered(world: World) -> None:
 
 
 async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
-    """Coder changes the prompt of a paused task only; the button does both."""
+    """Coder changes only a paused task's prompt. The button pauses the task and then changes it."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -122,7 +122,7 @@ async def test_edit_of_a_running_task_offers_to_pause_it(world: World) -> None:
 
 
 async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> None:
-    """Said once, and done when it can be."""
+    """The person is told once, and the prompt is changed when the workspace has stopped."""
     world.coder.template.plan = BuildPlan(stop=10)
     thread = await started(world)
     task = world.task("fix-it")
@@ -145,7 +145,7 @@ async def test_edit_waits_for_a_workspace_that_stops_slowly(world: World) -> Non
 
 
 async def test_delete_asks_once_in_a_dialog(world: World) -> None:
-    """It names the task and says what is lost; nothing happens before it is sent off."""
+    """The dialog names the task and what is lost. Nothing happens before it is submitted."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -168,7 +168,7 @@ async def test_delete_asks_once_in_a_dialog(world: World) -> None:
 
 
 async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
-    """Whoever does not see the thread is told privately."""
+    """A person who does not see the thread is told privately."""
     thread = await started(world)
     world.slack.add_channel("random", ["alice"])
     await world.alice.types(f"/task delete {world.task('fix-it').name}", "random")
@@ -180,7 +180,7 @@ async def test_delete_from_elsewhere_is_answered_there(world: World) -> None:
 
 
 async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> None:
-    """Sending off is no error: it is gone, and said to be."""
+    """Submitting is no error. The answer says that the task is gone."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
     task.deleted_elsewhere()
@@ -194,7 +194,7 @@ async def test_a_task_that_vanishes_while_its_dialog_is_open(world: World) -> No
 
 
 async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
-    """The answer comes where it was asked for."""
+    """The answer comes where the command was typed."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     await world.alice.types("/task delete loose")
 
@@ -206,7 +206,7 @@ async def test_a_task_without_a_thread_can_be_deleted(world: World) -> None:
 
 @pytest.mark.parametrize("verb", ["status", "logs", "pause", "resume", "attach", "detach", "edit", "send"])
 async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
-    """Nearest names, and nothing done."""
+    """The answer has similar names, and nothing is done."""
     world.coder.add_task("alice", "fix it", name="fix-login")
     text = " some words" if verb in ("edit", "send") else ""
 
@@ -218,7 +218,7 @@ async def test_a_task_that_is_not_there(world: World, verb: str) -> None:
 
 
 async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: World) -> None:
-    """The dialog is open by then; there is nothing to send off."""
+    """The dialog is already open, so it shows the answer and has nothing to submit."""
     await world.alice.types("/task delete nothing")
 
     assert world.alice.dialog() == (
@@ -228,7 +228,7 @@ async def test_delete_of_a_task_that_is_not_there_says_so_in_the_dialog(world: W
 
 
 async def test_attach_gives_a_task_a_thread(world: World) -> None:
-    """Its card shows how it stands at once, and replies reach it."""
+    """Its card shows the present state at once, and replies reach the agent."""
     task = world.coder.add_task("alice", "fix it", name="loose")
     task.becomes("working", "On it")
 
@@ -242,13 +242,13 @@ async def test_attach_gives_a_task_a_thread(world: World) -> None:
 
 
 async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world: World) -> None:
-    """Coder's own title stays that of the first prompt for ever."""
+    """Coder's own title always comes from the first prompt."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task pause {task.name}")
     await world.alice.types(f"/task edit {task.name} write the docs")
     await world.alice.types(f"/task detach {task.name}")
-    # A channel is posted to once a second.
+    # A channel gets at most one post a second.
     await world.passes(seconds=5)
     thread.new_messages()
 
@@ -259,7 +259,7 @@ async def test_a_task_keeps_the_title_of_its_edited_prompt_in_a_new_thread(world
 
 
 async def test_a_task_has_one_thread(world: World) -> None:
-    """Whoever attaches it again is led to it."""
+    """The person is given a link to the existing thread."""
     thread = await started(world)
     where = world.slack.backend.permalink(thread.channel, thread.ts)
 
@@ -269,7 +269,7 @@ async def test_a_task_has_one_thread(world: World) -> None:
 
 
 async def test_attach_where_the_bot_is_not(world: World) -> None:
-    """The task keeps on without a thread, and can be attached once the bot is there."""
+    """The task continues without a thread, and can be attached once the bot is there."""
     world.coder.add_task("alice", "fix it", name="loose")
     world.slack.add_channel("random", ["alice"], with_bot=False)
     random = world.slack.workspace.channel("random")
@@ -286,7 +286,7 @@ async def test_attach_where_the_bot_is_not(world: World) -> None:
 
 
 async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) -> None:
-    """The thread says so, the card too, and the task can have another thread."""
+    """The thread and the card say so, and the task can get another thread."""
     thread = await started(world)
     task = world.task("fix-it")
 
@@ -305,7 +305,7 @@ async def test_detach_ends_the_thread_and_leaves_the_task_alone(world: World) ->
 
 
 async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: World) -> None:
-    """So do the answers to what is still written there."""
+    """Answers to replies in the old thread lead there too."""
     thread = await started(world)
     task = world.task("fix-it")
     await world.alice.types(f"/task detach {task.name}")
@@ -326,7 +326,7 @@ async def test_the_card_of_a_thread_that_was_left_leads_to_the_new_one(world: Wo
 
 
 async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
-    """A person's refusal is no trouble of ours: nothing is logged as an error."""
+    """A refusal is not our error, so nothing is logged as an error."""
     await started(world)
     name = world.task("fix-it").name
     world.coder.misbehave(
@@ -341,7 +341,7 @@ async def test_what_coder_refuses_is_said_in_its_words(world: World) -> None:
 
 
 async def test_a_task_that_goes_between_asking_and_doing(world: World) -> None:
-    """Not an error: it is gone."""
+    """The person is told that the task is gone. This is not an error."""
     thread = await started(world)
     task = world.task("fix-it")
     world.coder.misbehave("tasks.get", faults.server_error("Resource not found", 404), skips=1)

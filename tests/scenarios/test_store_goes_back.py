@@ -1,7 +1,7 @@
-"""The store comes back with less than it had: nothing is done a second time, and nothing taken is lost.
+"""The store has lost data: nothing is done a second time, and nothing that was taken is lost.
 
-Each story is told twice where that makes a difference: with a bot that lives on and remembers what it took
-lately, and with one that was off when an older copy was put in the store's place.
+Some stories have two forms: with a bot that lives on and remembers what it took lately, and with a bot that
+was off when an older copy replaced the store.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from .test_card_in_place import delete, newest_card
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
 
-# So that nobody is called while a story lasts.
+# The settle time is so long that no agent needs a person during a story.
 SETTLE = "3000"
 
 
 @pytest.fixture
 async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """What holds the other stores until the world has been looked at for the last time."""
+    """Hold the other stores until the world has been checked."""
     async with contextlib.AsyncExitStack() as stack:
         yield stack
 
@@ -47,7 +47,7 @@ def store_copy(world: World, tmp_path: Path, stores: contextlib.AsyncExitStack) 
 async def test_a_task_that_the_store_has_lost_is_written_down_again(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers the command; its card and its task are found and not made again."""
+    """The bot remembers the command and finds its card and its task, so neither is made again."""
     await store_copy.is_now()
     thread = await world.alice.runs("/task create fix the login")
 
@@ -64,7 +64,7 @@ async def test_a_task_that_the_store_has_lost_is_written_down_again(
 
 
 async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """Though the store knows nothing of it; its mark stays as it is."""
+    """The store no longer knows the reply. Its mark stays."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     ts = await world.alice.replies(thread, "use main")
@@ -80,7 +80,7 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again(world: World, store_
 async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """Nor by one that was not there before."""
+    """A bot without any memory does not send it either."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     ts = await world.alice.replies(thread, "use main")
@@ -94,7 +94,7 @@ async def test_a_reply_that_the_agent_has_is_not_sent_again_by_another_bot(
 
 
 async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, store_copy: StoreCopy) -> None:
-    """It is in the copy as one that waits."""
+    """In the copy, the reply still waits."""
     thread, task = await a_busy_agent(world)
     ts = await world.alice.replies(thread, "use main")
     await store_copy.is_now()
@@ -111,7 +111,7 @@ async def test_a_reply_that_waited_then_and_was_delivered_since(world: World, st
 
 
 async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, store_copy: StoreCopy) -> None:
-    """The agent had it, and stopped afterwards because somebody wanted that."""
+    """The agent had the reply, and was stopped later on purpose."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     await world.alice.replies(thread, "use main")
@@ -127,7 +127,7 @@ async def test_a_reply_delivered_before_a_pause_resumes_nothing(world: World, st
 
 
 async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -> None:
-    """The poll sees the same change once more, and finds what was said of it."""
+    """The poll sees the same change again, but the notice is found in the thread."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     task.becomes("complete", "Opened PR #12")
@@ -144,7 +144,7 @@ async def test_a_notice_is_not_told_again(world: World, store_copy: StoreCopy) -
 
 
 async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -> None:
-    """The copy knows that it is asked for, and not that it was given to Slack."""
+    """In the copy, the file was asked for but not shared."""
     thread, task = await a_waiting_agent(world)
     task.says("\n".join(f"line {number}" for number in range(200)))
     task.becomes("idle")
@@ -162,7 +162,7 @@ async def test_a_file_is_not_shared_again(world: World, store_copy: StoreCopy) -
 async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
     world: World, store_copy: StoreCopy
 ) -> None:
-    """The bot remembers both clicks: the workspace has been started since the first."""
+    """The bot remembers both clicks, and sees that the workspace was started after the first."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     await world.alice.clicks(thread, "Pause")
@@ -188,7 +188,7 @@ async def test_a_pause_that_was_followed_by_a_resume_is_not_repeated(
 
 
 async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, store_copy: StoreCopy) -> None:
-    """Nobody remembers it; its card says which task it shows."""
+    """No process remembers the thread, but the card's metadata has the task's id."""
     await store_copy.is_now()
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "use main")
@@ -213,7 +213,7 @@ async def test_a_lost_thread_is_found_when_somebody_writes_in_it(world: World, s
 
 
 async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bot lives on, has seen that there was more than nothing, and took all of it long ago."""
+    """The bot lives on and knows that the store had data. Its own memory of deliveries has expired."""
     monkeypatch.setattr(inbox, "REMEMBERED_SECONDS", 0)
     thread, task = await a_waiting_agent(world)
     task.becomes("idle")
@@ -228,7 +228,7 @@ async def test_an_empty_store_finds_its_threads_again(world: World, monkeypatch:
 
 
 async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: StoreCopy) -> None:
-    """It was said in the thread when it was done; a reply after it reaches nobody."""
+    """The thread has the message about it. A later reply reaches nobody."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     await world.alice.types("/task detach fix-the-login")
@@ -250,7 +250,7 @@ async def test_a_thread_that_was_detached_stays_so(world: World, store_copy: Sto
 
 
 async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, store_copy: StoreCopy) -> None:
-    """Somebody had deleted the first one; the store knows only that."""
+    """The copy only knows the first card, which was deleted."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     delete(world, thread.ts)
@@ -270,7 +270,7 @@ async def test_a_card_that_was_posted_anew_is_not_posted_again(world: World, sto
 
 
 async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_copy: StoreCopy) -> None:
-    """They stand in the thread, with the mark that says that the agent has them."""
+    """The words are in the thread, with the mark that the agent has them."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     await world.alice.types("/task send fix-the-login use main")
@@ -288,7 +288,7 @@ async def test_words_sent_by_a_command_are_not_sent_again(world: World, store_co
 
 
 async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, store_copy: StoreCopy) -> None:
-    """Somebody paused the task after it was written: whether to start it again is theirs to say."""
+    """A person paused the task after the reply was written, so a person decides whether to start it again."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
     await store_copy.is_now()
@@ -314,7 +314,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """Not of a failover, and not twice."""
+    """They are told once, and not about a failover."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.is_now()
     await world.passes(seconds=300)
@@ -333,7 +333,8 @@ async def test_administrators_hear_of_an_older_copy(world: World, store_copy: St
 
 
 async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: StoreCopy) -> None:
-    """Coder's list has not changed since, and the poll is the next one; the bot takes nothing for stored."""
+    """The list has not changed, and the poll numbers continue. The bot still does not assume that its
+    observation was stored."""
     thread, task = await a_waiting_agent(world)
     await store_copy.is_now()
     store_copy.keeps_numbers = True
@@ -349,7 +350,7 @@ async def test_what_was_seen_and_lost_is_seen_again(world: World, store_copy: St
 
 
 async def test_nobody_is_called_by_what_was_known_before_an_absence(world: World) -> None:
-    """The agent had stopped then; before anybody is called its task has to be looked at again."""
+    """The agent was idle before the absence. The task must be polled again before anybody is mentioned."""
     thread, task = await a_waiting_agent(world)
     task.becomes("idle", "Which branch?")
     await world.polls()

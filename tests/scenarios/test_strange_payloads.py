@@ -1,6 +1,6 @@
-"""Payloads that are signed and have strange values where we read something back: nothing comes of them.
+"""Signed payloads with strange values in fields that the bot reads back have no effect.
 
-Whoever has the signing secret can send them, and so can a Slack that changes its mind.
+Anybody with the signing secret can send them, and so can a changed Slack.
 """
 
 import copy
@@ -32,7 +32,7 @@ STRANGE: tuple[object, ...] = (
     *([], [MARKED], [[MARKED]], {}, {MARKED: MARKED}, {"id": [MARKED]}, [{"id": {MARKED: 1}}]),
 )
 Path = tuple[str | int, ...]
-# What is read of a press, and the parts that it is in.
+# The parts of a press that the bot reads.
 PRESSED: tuple[Path, ...] = (
     *(("actions", 0, "action_ts"), ("actions", 0, "type"), ("actions", 0, "value")),
     *(("container",), ("container", "thread_ts"), ("container", "message_ts"), ("container", "channel_id")),
@@ -43,7 +43,7 @@ Json = dict[str, object]
 
 
 async def _sent(world: World, payload: Json) -> int:
-    """The status with which a payload is answered that comes as Slack sends it."""
+    """Return the HTTP status with which a payload is answered."""
     words = json.dumps(payload)
     headers = CIMultiDict({"Content-Type": "application/x-www-form-urlencoded"})
     try:
@@ -54,7 +54,7 @@ async def _sent(world: World, payload: Json) -> int:
 
 
 def _with(payload: Json, path: Path, value: object) -> Json:
-    """A payload with another value at one place."""
+    """Return a payload with one value replaced."""
     made = copy.deepcopy(payload)
     inner: object = made
     for key in path[:-1]:
@@ -64,7 +64,7 @@ def _with(payload: Json, path: Path, value: object) -> Json:
 
 
 def _pressed(world: World, action_id: str, **view: object) -> Json:
-    """A press of a button in a message, or with `view` in a dialog."""
+    """Make a press of a button in a message, or, with `view`, in a dialog."""
     backend, user = world.slack.backend, world.slack.workspace.user("alice")
     here, ts = world.slack.workspace.channel("general"), backend.ids.ts()
     action = {"action_id": action_id, "block_id": "b", "type": "button", "value": "v", "action_ts": ts}
@@ -75,7 +75,7 @@ def _pressed(world: World, action_id: str, **view: object) -> Json:
 
 
 def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Json:
-    """A dialog that is sent off, with what it is about."""
+    """Make a submission of a dialog, with its metadata."""
     user, channel = world.slack.workspace.user("alice"), world.slack.workspace.channel("general").id
     at = world.slack.backend.ids.ts()
     metadata = {"channel": channel, "at": at, "task": "", "template": ""} | about
@@ -94,7 +94,7 @@ def _submitted(world: World, dialog: Dialog, prompt: str, **about: object) -> Js
 
 @pytest.fixture
 def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What is said of it all, at the lowest level, has nothing of it; nothing was created."""
+    """Check that the log contains nothing of the payloads at any level, and that nothing was created."""
     caplog.set_level(logging.DEBUG)
     logger("taskwire.probe").debug("listening")
     yield
@@ -109,7 +109,7 @@ def logged(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("field", ["at", "channel", "thread_ts", "response_url", "task", "template"])
 async def test_a_dialog_that_is_about_something_strange_does_nothing(world: World, field: str) -> None:
-    """Its metadata is ours, so what is not ours is not taken for it."""
+    """Metadata that is not ours is not accepted."""
     as_it_may_be: list[object] = ["", "x", "nan", "1e999"] if field in ("task", "template") else []
     as_it_may_be += [None] if field in ("thread_ts", "response_url") else []
     answers = [
@@ -126,7 +126,7 @@ async def test_a_dialog_that_is_about_something_strange_does_nothing(world: Worl
 
 @pytest.mark.usefixtures("logged")
 async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: World) -> None:
-    """No JSON, another kind of JSON, none."""
+    """The metadata is no JSON, other JSON, or missing."""
     answers: list[int] = []
     for dialog in Dialog:
         whole = _submitted(world, dialog, "fix it")
@@ -142,7 +142,7 @@ async def test_a_dialog_whose_metadata_is_nothing_of_ours_does_nothing(world: Wo
 
 @pytest.mark.usefixtures("logged")
 async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: World) -> None:
-    """The form is filled anew from what comes back with it."""
+    """The form is filled again from what comes back with it."""
     for strange in (*STRANGE, '{"at": "x"}', json.dumps({"at": "1.000001", "channel": MARKED})):
         whole = _pressed(world, "form.template", id="V1", private_metadata=strange, state={"values": strange})
         assert await _sent(world, whole) == 200
@@ -159,7 +159,7 @@ async def test_another_template_chosen_in_a_strange_form_changes_nothing(world: 
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("action_id", ["task.mute", "create.another"])
 async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id: str) -> None:
-    """Wherever it is strange; what it names is not there, which is said privately."""
+    """The strange value names nothing that exists. The person is told so privately."""
     found = {}
     for path in PRESSED:
         for strange in STRANGE:
@@ -168,7 +168,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 
     await world.settles()
     world.alice.reads()
-    # 400 where it is not even what Bolt takes for a press.
+    # The status is 400 if Bolt does not accept it as a press.
     assert {answer: status for answer, status in found.items() if status not in (200, 400)} == {}
     assert list(found.values()).count(200) > len(found) / 2
 
@@ -176,7 +176,7 @@ async def test_a_press_with_a_strange_value_does_nothing(world: World, action_id
 @given(st.text(alphabet="0123456789.-+eEnaif \u0663\uff11", max_size=24))
 @settings(max_examples=500)
 def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
-    """What is taken can be compared, ordered and shown."""
+    """An accepted time can be compared, sorted and shown."""
     ts = find_ts(text)
 
     if ts is not None:
@@ -196,7 +196,7 @@ def test_a_time_is_one_that_slack_could_have_written(text: str) -> None:
     )
 )
 def test_metadata_is_ours_or_nothing(made_up: object) -> None:
-    """Nothing is raised that would quote it."""
+    """No exception quotes it."""
     about = DialogContext.find(json.dumps(made_up))
 
     assert about is None or find_ts(about.at)

@@ -4,7 +4,7 @@ from .world import World
 
 
 async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
-    """A person starts a task, is called when it needs them, answers, and hears of its end, once."""
+    """A person creates a task, is mentioned when it needs them, replies, and is told of its end once."""
     thread = await world.alice.runs("/task create fix the login redirect")
     task = world.task("fix-the-login-redirect")
     await world.polls()
@@ -47,7 +47,7 @@ async def test_a_task_is_created_asks_and_gets_its_answer(world: World) -> None:
 
 
 async def test_a_task_that_is_done_is_announced_once(world: World) -> None:
-    """The thread hears of the end once, however often Coder is looked at."""
+    """The thread is told of the end once, however often Coder is polled."""
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
     world.task("fix-the-login-redirect").becomes("complete", "Opened PR #12")

@@ -1,4 +1,4 @@
-"""Replies that are edited or deleted: before the agent has them, and after."""
+"""Replies that are edited or deleted before or after the agent has them."""
 
 import pytest
 
@@ -27,7 +27,7 @@ async def test_an_edit_before_delivery_changes_what_the_agent_gets(world: World)
 
 
 async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) -> None:
-    """The agent never hears of it."""
+    """The agent never gets it."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "never mind")
     await world.alice.replies(thread, "use main")
@@ -40,7 +40,7 @@ async def test_a_deletion_before_delivery_takes_it_from_the_queue(world: World) 
 
 
 async def test_an_edit_that_says_it_to_people_takes_it_from_the_queue(world: World) -> None:
-    """It is no input any more, and bears no mark."""
+    """It is no input any more, and has no mark."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -68,7 +68,7 @@ async def test_an_edit_after_delivery_is_said_once(world: World) -> None:
 
 
 async def test_a_deletion_after_delivery_is_said(world: World) -> None:
-    """So that nobody believes it undone."""
+    """Otherwise its author might believe that it was undone."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "use main")
 
@@ -81,7 +81,7 @@ async def test_a_deletion_after_delivery_is_said(world: World) -> None:
 
 
 async def test_an_edit_while_it_is_being_delivered_is_said(world: World) -> None:
-    """The words on their way are the earlier ones."""
+    """The agent gets the earlier words."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", late(0.5))
 
@@ -109,7 +109,7 @@ async def test_an_edit_during_a_try_that_fails_counts(world: World) -> None:
 
 
 async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
-    """Slack rewrites the message; the person has changed nothing."""
+    """Slack changes the message, but the person has not."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "see https://docs.acme.test/a")
 
@@ -121,7 +121,7 @@ async def test_a_link_that_slack_unfurls_is_no_edit(world: World) -> None:
 
 
 async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> None:
-    """Neither of verbs, nor of asides, nor of strangers' replies."""
+    """This holds for verbs, asides and strangers' replies."""
     thread, task = await a_waiting_agent(world)
     verb = await world.alice.replies(thread, "!unmute")
     aside = await world.alice.replies(thread, "// a joke")
@@ -140,7 +140,7 @@ async def test_edits_of_what_was_no_input_are_not_commented(world: World) -> Non
 
 
 async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> None:
-    """Slack keeps no order; what the person wrote last holds."""
+    """Slack does not keep the order. The person's last version counts."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -155,7 +155,7 @@ async def test_an_edit_that_arrives_before_its_message_counts(world: World) -> N
 
 
 async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -> None:
-    """Then it is never sent."""
+    """The reply is never sent."""
     thread, task = await a_waiting_agent(world)
     world.slack.faults.add("message", DeliveryFault.LATE, seconds=0.5)
 
@@ -168,7 +168,7 @@ async def test_a_deletion_that_arrives_before_its_message_counts(world: World) -
 
 
 async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
-    """A deleted one is dropped."""
+    """A deleted reply is dropped."""
     thread, task = await a_busy_agent(world)
     first = await world.alice.replies(thread, "use mian")
     second = await world.alice.replies(thread, "never mind")
@@ -185,7 +185,7 @@ async def test_an_edit_of_a_held_reply_is_what_is_sent(world: World) -> None:
 
 
 async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(world: World) -> None:
-    """The button sends what the message says now."""
+    """The button sends the present text of the message."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
 
@@ -201,7 +201,7 @@ async def test_an_edit_of_a_reply_that_was_not_delivered_is_what_is_tried_again(
 async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets(
     world: World, words: str
 ) -> None:
-    """Somebody has said that its `!` is meant for the agent; that holds for the words that it has now."""
+    """The person's decision about the `!` also holds for the new text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send it as it is")
@@ -217,7 +217,7 @@ async def test_an_edit_of_a_reply_that_goes_as_it_is_changes_what_the_agent_gets
 
 
 async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_words(world: World) -> None:
-    """The pause gives it back as the message reads now."""
+    """The pause gives the reply back with its present text."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     await world.alice.clicks(thread, "Send it as it is")
@@ -233,7 +233,7 @@ async def test_an_edit_of_a_held_reply_that_goes_as_it_is_is_held_in_its_new_wor
 
 
 async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(world: World) -> None:
-    """The button stands for the message, whatever it says by now."""
+    """The button stands for the message, whatever its present text."""
     thread, task = await a_waiting_agent(world)
     reply = await world.alice.replies(thread, "!make test")
     thread.new_messages()
@@ -247,7 +247,7 @@ async def test_an_edit_of_a_reply_that_is_asked_about_is_what_goes_as_it_is(worl
 
 
 async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(world: World) -> None:
-    """Nobody has said that this one goes as it is."""
+    """Nobody has confirmed that this text is meant for the agent."""
     thread, task = await a_busy_agent(world)
     reply = await world.alice.replies(thread, "make test")
 
@@ -260,7 +260,7 @@ async def test_an_edit_that_puts_a_mark_before_a_reply_sends_no_shell_command(wo
 
 
 async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: World) -> None:
-    """Only the person's word does."""
+    """Only a person's decision sends it."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")
@@ -282,7 +282,7 @@ async def test_an_edit_of_a_reply_of_unknown_outcome_does_not_send_it(world: Wor
 
 
 async def test_a_reply_of_unknown_outcome_that_is_deleted_is_not_sent_again(world: World) -> None:
-    """The agent may have it all the same, and the thread hears so; replies behind it go on."""
+    """The agent may still have it, and the thread is told so. Later replies continue."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use mian")

@@ -13,7 +13,7 @@ DETACHED = (
 
 
 async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
-    """Each reply bears the mark; the reason is said once a day."""
+    """Each reply gets the mark. The reason is given once a day."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -27,13 +27,13 @@ async def test_a_reply_after_a_detach_gets_one_answer(world: World) -> None:
 
 
 async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
-    """By then it is far up in the thread."""
+    """After a day the first answer is far up in the thread."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     await world.alice.replies(thread, "use main")
     thread.new_messages()
 
-    # Notes end by the store's own clock.
+    # Notes expire by the store's own clock.
     await world.connections.commands.delete(*await world.connections.commands.keys("*told:ended*"))
     await world.alice.replies(thread, "hello?")
     await world.passes(POST_SECONDS)
@@ -42,7 +42,7 @@ async def test_the_answer_is_given_again_the_next_day(world: World) -> None:
 
 
 async def test_a_reply_after_the_task_is_gone(world: World) -> None:
-    """Whoever deleted it."""
+    """It does not matter who deleted the task."""
     thread, task = await a_waiting_agent(world)
     task.deleted_elsewhere()
     await world.polls(times=3)
@@ -55,7 +55,7 @@ async def test_a_reply_after_the_task_is_gone(world: World) -> None:
 
 
 async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -> None:
-    """They were accepted, so they do not vanish."""
+    """They were accepted, so they must not vanish silently."""
     thread, task = await a_busy_agent(world)
     replies = [await world.alice.replies(thread, text) for text in ("first", "second")]
     task.deleted_elsewhere()
@@ -71,7 +71,7 @@ async def test_replies_that_wait_when_the_task_goes_are_answered(world: World) -
 
 
 async def test_a_reply_where_no_task_was_created(world: World) -> None:
-    """The card says why; a reply hears it too."""
+    """The card gives the reason, and the answer to a reply gives it too."""
     world.coder.misbehave("tasks.create", server_error("Template is broken.", 400))
     thread = await world.alice.runs("/task create fix the login")
     world.alice.reads()
@@ -89,7 +89,7 @@ UNKNOWN = (
 
 
 async def test_verbs_after_the_end_are_answered(world: World) -> None:
-    """Privately, as they would have been."""
+    """The answer is private, as it would have been before."""
     thread, task = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -105,7 +105,7 @@ async def test_verbs_after_the_end_are_answered(world: World) -> None:
 
 
 async def test_what_people_say_to_each_other_there_is_not_answered(world: World) -> None:
-    """The bot has no part in it."""
+    """The message is not for the bot."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -117,7 +117,7 @@ async def test_what_people_say_to_each_other_there_is_not_answered(world: World)
 
 
 async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
-    """An ended link is forgotten after a month; its card is still there."""
+    """A link is forgotten a month after its end, but its card is still there."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -134,7 +134,7 @@ async def test_a_reply_long_after_the_end_is_answered_too(world: World) -> None:
 
 
 async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(world: World) -> None:
-    """Somebody who starts Taskwire with another store, and has not moved the old one, is told there."""
+    """This helps somebody who started Taskwire with another store and did not move the old one."""
     thread, _ = await a_waiting_agent(world)
     await world.stops()
     await world.connections.commands.flushall()
@@ -149,7 +149,7 @@ async def test_a_reply_in_a_thread_that_a_new_store_does_not_know_is_answered(wo
 
 
 async def forgotten(world: World) -> None:
-    """Let the month be over, by the store's own clock."""
+    """Let the month pass, by the store's own clock."""
     redis = world.connections.commands
     for pattern in ("thread:*", "link:*"):
         async for key in redis.scan_iter(world.keys.named(pattern)):

@@ -1,4 +1,4 @@
-"""What is written in a task's thread and is not for the agent."""
+"""Messages in a task's thread that are not for the agent."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from .world import World
     ],
 )
 async def test_what_is_said_to_people_stays_between_people(world: World, words: str) -> None:
-    """The agent does not get it, and it bears no mark."""
+    """The agent does not get it, and it has no mark."""
     thread, task = await a_waiting_agent(world)
 
     aside = await world.alice.replies(thread, words)
@@ -27,7 +27,7 @@ async def test_what_is_said_to_people_stays_between_people(world: World, words: 
 
 
 async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
-    """Nothing is answered that was not asked."""
+    """Nobody asked for an answer."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "// is only a bot", thread.ts)
@@ -38,7 +38,7 @@ async def test_an_aside_to_the_bot_itself_is_left_alone(world: World) -> None:
 
 
 async def test_bots_are_not_heard(world: World) -> None:
-    """Whatever another app writes into the thread."""
+    """Messages of other apps are ignored."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.post_as_bot(thread.channel, "build failed", thread.ts)
@@ -49,7 +49,7 @@ async def test_bots_are_not_heard(world: World) -> None:
 
 
 async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> None:
-    """Their replies stay messages to other people, without a mark."""
+    """Their replies count as messages to other people, without a mark."""
     thread, task = await a_waiting_agent(world)
 
     first = await world.bob.replies(thread, "use my branch")
@@ -65,7 +65,7 @@ async def test_who_may_not_steer_is_told_once_and_privately(world: World) -> Non
 
 
 async def test_who_may_not_steer_is_told_although_another_reply_waits(world: World) -> None:
-    """A busy agent does not make a stranger's reply look taken."""
+    """While the agent is busy, a stranger's reply gets no waiting mark either."""
     thread, task = await a_busy_agent(world)
     waiting = await world.alice.replies(thread, "use main")
 
@@ -87,7 +87,7 @@ async def test_who_may_not_steer_is_told_although_another_reply_waits(world: Wor
 
 
 async def test_a_guest_is_told_why(world: World) -> None:
-    """Guests never steer."""
+    """Guests may never steer."""
     thread, task = await a_waiting_agent(world)
     guest = world.person("gina", is_restricted=True)
     await world.slack.join(guest.id, "general")
@@ -102,7 +102,7 @@ async def test_a_guest_is_told_why(world: World) -> None:
 
 
 async def test_an_administrator_may_steer(world: World) -> None:
-    """Listed by id, they need no account in Coder."""
+    """An administrator listed by id needs no Coder account."""
     thread, task = await a_waiting_agent(world)
     admin = world.person("root", in_coder=False)
     await world.slack.join(admin.id, "general")
@@ -115,7 +115,7 @@ async def test_an_administrator_may_steer(world: World) -> None:
 
 
 async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: World) -> None:
-    """It names both, so it is for both."""
+    """The message mentions both, so it is for both."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "do as @bob says", thread.ts)
@@ -125,7 +125,7 @@ async def test_a_mention_of_the_bot_makes_a_reply_to_somebody_else_input(world: 
 
 
 async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None:
-    """This version makes no task of it."""
+    """In this version, a mention does not create a task."""
     root = await world.slack.post(world.bob.id, "general", "who fixes the login?")
 
     await world.slack.mention(world.alice.id, "general", "fix it", root)
@@ -137,7 +137,7 @@ async def test_a_mention_elsewhere_says_what_to_do_instead(world: World) -> None
 
 
 async def test_a_direct_message_says_what_to_do_instead(world: World) -> None:
-    """This version makes no task of it."""
+    """In this version, a direct message does not create a task."""
     direct = world.slack.direct(world.alice.id).id
 
     await world.slack.post(world.alice.id, direct, "fix the login")

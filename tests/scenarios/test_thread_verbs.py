@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_status_shows_the_card_anew(world: World) -> None:
-    """It is read from Coder at that moment."""
+    """The task is read from Coder at that moment."""
     thread, task = await a_busy_agent(world)
 
     await world.alice.replies(thread, "!status")
@@ -22,7 +22,7 @@ async def test_status_shows_the_card_anew(world: World) -> None:
 
 
 async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World) -> None:
-    """Also whether it still works."""
+    """The answer shows a change that no poll has seen yet."""
     thread, task = await a_busy_agent(world)
     task.pause()
 
@@ -34,7 +34,7 @@ async def test_status_shows_what_no_look_at_all_tasks_has_shown_yet(world: World
 
 
 async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
-    """And the whole as a file in the direct messages of the person who asks: the thread did not ask."""
+    """The whole log comes as a file in the person's direct messages."""
     thread, task = await a_busy_agent(world)
     task.says("I look at the login.")
 
@@ -52,7 +52,7 @@ async def test_logs_show_what_the_agent_wrote_last(world: World) -> None:
 
 
 async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
-    """Coder answers, and it is no use to try again."""
+    """Coder has answered, so trying again is no use."""
     thread, task = await a_busy_agent(world)
     task.deleted_elsewhere()
 
@@ -62,7 +62,7 @@ async def test_logs_of_a_task_that_is_gone_say_so(world: World) -> None:
 
 
 async def test_help_lists_what_can_be_said(world: World) -> None:
-    """What can be said here, and the way to the rest."""
+    """The help lists what can be said in the thread, and how to get the rest."""
     thread, _ = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!help")
@@ -73,7 +73,7 @@ async def test_help_lists_what_can_be_said(world: World) -> None:
 
 
 async def test_a_bare_mention_gets_the_help(world: World) -> None:
-    """There is nothing in it for the agent."""
+    """The mention has no words for the agent."""
     thread, task = await a_waiting_agent(world)
 
     await world.slack.mention(world.alice.id, thread.channel, "", thread.ts)
@@ -85,7 +85,7 @@ async def test_a_bare_mention_gets_the_help(world: World) -> None:
 
 
 async def test_pause_and_resume(world: World) -> None:
-    """Both answer the person, and the thread hears of the change."""
+    """Both are answered to the person, and the thread is told of the change."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!pause")
@@ -116,7 +116,7 @@ async def test_pause_and_resume(world: World) -> None:
 
 
 async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
-    """They concern Slack alone, so a reply that waits does not hold them up."""
+    """They only concern Slack, so a waiting reply does not delay them."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -133,7 +133,7 @@ async def test_mute_and_unmute_do_not_wait_for_the_agent(world: World) -> None:
 
 
 async def test_edit_with_a_text_changes_the_prompt_of_a_paused_task(world: World) -> None:
-    """Only then Coder allows it."""
+    """Coder allows this only while the task is paused."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -163,7 +163,7 @@ async def test_edit_without_a_text_brings_the_button_that_opens_the_dialog(world
 
 
 async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
-    """Nothing is deleted by a message."""
+    """A message alone deletes nothing."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!delete")
@@ -178,7 +178,7 @@ async def test_delete_brings_the_button_that_asks_once(world: World) -> None:
 
 
 async def test_detach_ends_the_link_and_leaves_the_task(world: World) -> None:
-    """The task goes on in Coder."""
+    """The task continues in Coder."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!detach")
@@ -204,7 +204,7 @@ async def test_a_verb_of_a_later_version_says_what_to_do_instead(world: World) -
 
 
 async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) -> None:
-    """Agents take it for a shell command; it goes as it is on the person's word."""
+    """Agents take it for a shell command, so it is sent only if the person confirms."""
     thread, task = await a_waiting_agent(world)
 
     reply = await world.alice.replies(thread, "!rm -rf build")
@@ -223,7 +223,7 @@ async def test_what_begins_with_a_bang_and_is_no_verb_is_not_sent(world: World) 
 
 
 async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
-    """Nothing is done before the person says so."""
+    """Nothing is done before the person decides."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, "!puase")
@@ -237,7 +237,7 @@ async def test_a_slip_of_the_hand_offers_the_nearest_verb(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["pause the music", "status", "delete the old test", "edit it"])
 async def test_words_without_the_mark_are_input(world: World, words: str) -> None:
-    """Verbs match exactly."""
+    """Without the mark, even a verb's name is input."""
     thread, task = await a_waiting_agent(world)
 
     await world.alice.replies(thread, words)
@@ -249,7 +249,7 @@ async def test_words_without_the_mark_are_input(world: World, words: str) -> Non
 async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
     world: World, where: str
 ) -> None:
-    """Just after a resume Coder shows it still, and it ends before what the agent does now."""
+    """Just after a resume, Coder still shows the old log, which ends before what the agent does now."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.alice.replies(thread, "!pause")
@@ -279,7 +279,7 @@ async def test_a_log_that_was_kept_at_a_pause_is_not_shown_as_the_present_one(
 
 
 async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
-    """They are told, privately, and nothing happens."""
+    """They are told privately, and nothing happens."""
     thread, task = await a_waiting_agent(world)
 
     for verb in ("!pause", "!detach", "!delete", "!foo", "!edit do mine"):
@@ -291,7 +291,7 @@ async def test_a_stranger_cannot_steer_with_verbs(world: World) -> None:
 
 
 async def test_a_question_is_answered_at_once_when_coder_is_away(world: World) -> None:
-    """Who asks waits for no answer that may come in an hour."""
+    """Nobody waits an hour for the answer to a query."""
     thread, _ = await a_waiting_agent(world)
 
     async with world.coder.away():
@@ -306,7 +306,7 @@ AWAY = "Coder does not answer me right now. Please try again in a minute."
 
 
 async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world: World) -> None:
-    """Whether they may ask is for Coder to say, which is away."""
+    """Only Coder knows whether the person may ask, and Coder is away."""
     thread, _ = await a_waiting_agent(world)
     await world.forgets()
 
@@ -320,7 +320,8 @@ async def test_a_question_is_answered_at_once_though_nobody_knows_who_asks(world
 
 
 async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(world: World) -> None:
-    """Whether its author may send it is for Coder to say; they hear that it waits, and later ones go on."""
+    """Only Coder knows whether the author may send it. The author is told that it waits, and later queries
+    are answered."""
     thread, task = await a_waiting_agent(world)
     await world.forgets()
 
@@ -346,7 +347,7 @@ async def test_what_is_no_verb_waits_for_coder_and_keeps_no_question_waiting(wor
 
 
 async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> None:
-    """Who presses does not wait for Coder either."""
+    """A person who presses *Show to everybody* does not wait for Coder either."""
     thread, _ = await a_waiting_agent(world)
     await world.alice.replies(thread, "!status")
     world.alice.reads()
@@ -361,7 +362,7 @@ async def test_what_cannot_be_shown_to_everybody_now_says_so(world: World) -> No
 
 
 async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World) -> None:
-    """Help, silence and an end of the thread are no matter of Coder's."""
+    """Help, mute and detach need nothing from Coder."""
     world.settings = world.settings.model_copy(update={"admins": (world.bob.id,)})
     await world.restarts()
     thread, task = await a_waiting_agent(world)
@@ -385,7 +386,7 @@ async def test_an_administrator_needs_no_coder_for_what_needs_none(world: World)
 
 
 async def test_logs_of_an_agent_that_cannot_be_reached(world: World) -> None:
-    """What is known is said at once: Coder would look for the agent for half a minute."""
+    """The known state is told at once, because Coder would look for the agent for half a minute."""
     thread, task = await a_busy_agent(world)
     task.becomes("working", "Reading the code")
     task.agent_is_unreachable()

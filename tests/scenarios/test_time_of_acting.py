@@ -1,4 +1,4 @@
-"""When somebody acted: commands bear no time, replies bear Slack's, and our own clock may be wrong."""
+"""When somebody acted: commands have no time, replies have Slack's time, and our own clock may be wrong."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,13 +13,13 @@ MINUTES = 600.0
 
 @pytest.fixture(params=[-MINUTES, MINUTES], ids=["ten minutes slow", "ten minutes fast"])
 async def off(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A world in which the clock of the bot, and of its store, is ten minutes off."""
+    """Make a world in which the clock of the bot and of its store is ten minutes wrong."""
     async with new_world(tmp_path, bot_is_off=request.param) as made:
         yield made
 
 
 async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
-    """As with a clock that is right."""
+    """The wrong clock makes no difference."""
     thread, task = await a_busy_agent(off)
     reply = await off.alice.replies(thread, "use main")
     await off.passes(seconds=1)
@@ -40,7 +40,7 @@ async def test_a_pause_holds_what_was_written_before_it(off: World) -> None:
 
 
 async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> None:
-    """A second later is soon enough."""
+    """A reply written one second later resumes it."""
     thread, task = await a_waiting_agent(off)
     await off.alice.types(f"/task pause {task.name}")
     await off.passes(seconds=1)
@@ -57,7 +57,7 @@ async def test_what_is_written_after_a_pause_resumes_the_task(off: World) -> Non
 
 
 async def test_a_resume_counts_against_a_pause_that_was_asked_before_it(off: World) -> None:
-    """One by a word in the thread, the other by a command."""
+    """The pause is a verb in the thread, and the resume is a command."""
     thread, task = await a_waiting_agent(off)
     await off.alice.replies(thread, "!pause")
     await off.passes(seconds=5)

@@ -1,4 +1,4 @@
-"""Input in doubt: the question that is asked about it, and what becomes of it once somebody has decided."""
+"""Input of unknown outcome: the question about it, and what happens after a person's decision."""
 
 from asyncio import gather
 
@@ -7,7 +7,7 @@ from .world import CARD_SECONDS, World
 
 
 async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: World) -> None:
-    """Nothing is guessed."""
+    """The bot does not guess."""
     thread, task, reply = await reply_of_unknown_outcome(world)
 
     later = await world.alice.replies(thread, "and test it")
@@ -24,7 +24,7 @@ async def test_what_stays_undecidable_is_asked_and_later_replies_wait(world: Wor
 
 
 async def test_send_again(world: World) -> None:
-    """The reply goes first, then what waits."""
+    """The reply is sent first, and then the waiting ones."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -39,7 +39,7 @@ async def test_send_again(world: World) -> None:
 
 
 async def test_deciding_twice_does_it_once(world: World) -> None:
-    """The second click says so."""
+    """The second click is told that it was decided already."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
@@ -53,7 +53,7 @@ async def test_deciding_twice_does_it_once(world: World) -> None:
 
 
 async def test_a_stranger_cannot_decide(world: World) -> None:
-    """They may not steer, so they may not say."""
+    """A stranger may not steer, and so may not decide."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     without_notices(thread)
 
@@ -84,7 +84,7 @@ async def test_a_question_that_nobody_answers_ends_after_a_week(world: World) ->
 
 
 async def test_the_question_keeps_for_hours(world: World) -> None:
-    """Nobody sits and waits for it."""
+    """Nobody needs to be there when it is asked."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.passes(seconds=6 * 3600)
@@ -98,7 +98,7 @@ async def test_the_question_keeps_for_hours(world: World) -> None:
 
 
 async def test_the_question_outlives_the_bot(world: World) -> None:
-    """What waits for a word is written down."""
+    """The job that waits for the decision is in Redis."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
     await world.restarts()
@@ -111,7 +111,7 @@ async def test_the_question_outlives_the_bot(world: World) -> None:
 
 
 async def test_two_people_decide_at_once(world: World) -> None:
-    """One of them does, and the other hears so."""
+    """One decision counts. The other person is told so."""
     await world.restarts(admins=(world.bob.id,))
     thread, task, reply = await reply_of_unknown_outcome(world)
     without_notices(thread)
@@ -132,7 +132,7 @@ async def test_two_people_decide_at_once(world: World) -> None:
 
 
 async def test_nothing_is_decided_after_a_week(world: World) -> None:
-    """The thread was told that the bot leaves it at that, and there is nothing left to press."""
+    """The thread was told that the bot gave up, and no button is left."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.passes(seconds=7 * 24 * 3600 + 1)
     await world.passes(seconds=5)
@@ -145,7 +145,7 @@ async def test_nothing_is_decided_after_a_week(world: World) -> None:
 
 
 async def test_what_is_sent_again_may_be_of_unknown_outcome_again(world: World) -> None:
-    """Then it is asked once more, and the first question is over."""
+    """The bot asks again, and the first question is settled."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     task.agentapi_fails("message")
     await world.alice.clicks(thread, "Send again")

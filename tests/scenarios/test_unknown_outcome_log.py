@@ -1,4 +1,4 @@
-"""Input whose answer was lost: what the agent's log says of it, and where it says nothing."""
+"""Input of unknown outcome: what the agent's log shows, and where it shows nothing."""
 
 from asyncio import Event
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from .world import World, new_world
 
 
 async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world: World) -> None:
-    """The agent's log shows it at once, so nobody waits, and it is not sent again."""
+    """The log shows the input at once. Nobody waits, and the input is not sent again."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
 
@@ -35,7 +35,7 @@ async def test_an_answer_that_is_lost_after_the_agent_has_it_is_read_back(world:
 
 
 async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
-    """Whatever stands before Coder."""
+    """The answer may come from a proxy in front of Coder."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", nonsense())
 
@@ -48,7 +48,7 @@ async def test_an_answer_that_makes_no_sense_is_read_back(world: World) -> None:
 
 
 async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(world: World) -> None:
-    """The agent's log does not have it."""
+    """The agent's log does not have the input."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", refused())
 
@@ -61,7 +61,7 @@ async def test_a_request_that_is_cut_before_it_takes_effect_is_sent_again_once(w
 
 
 async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
-    """Once is enough to try."""
+    """The input is sent again only once."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", refused(), times=2)
 
@@ -77,7 +77,7 @@ async def test_what_is_cut_twice_is_asked_about(world: World) -> None:
 
 
 async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
-    """The log shows it, whatever the answer was."""
+    """The log shows the input, whatever Coder answered."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_after_typing")
 
@@ -91,7 +91,7 @@ async def test_a_rejected_message_that_was_typed_is_found(world: World) -> None:
 
 @pytest.mark.parametrize("has_landed", [True, False])
 async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: bool) -> None:
-    """The entry of the first does not count for the second."""
+    """The first input's entry does not count for the second."""
     thread, task = await a_waiting_agent(world)
     first = await world.alice.replies(thread, "yes")
     task.becomes("idle")
@@ -107,7 +107,7 @@ async def test_the_same_words_twice_are_two_inputs(world: World, *, has_landed: 
 
 
 async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
-    """Blanks at the ends of lines are no other words."""
+    """Spaces at the ends of lines make no difference."""
     thread, task = await a_waiting_agent(world)
     task.pads_what_it_hears()
     world.coder.misbehave("tasks.send", cut_after())
@@ -119,7 +119,7 @@ async def test_words_that_the_terminal_pads_are_found(world: World) -> None:
 
 
 async def test_words_without_an_entry_are_asked_about(world: World) -> None:
-    """The agent has them and works on them; only its screen has moved, and the answer is lost too."""
+    """The agent got the words, but the log only shows that the screen has moved."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message_unlogged")
     world.coder.misbehave("tasks.send", cut_after())
@@ -134,7 +134,7 @@ async def test_words_without_an_entry_are_asked_about(world: World) -> None:
 
 
 async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
-    """Nobody can tell it from one that moved since it got something."""
+    """It looks the same as a screen that moved because of the input."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", refused())
 
@@ -149,7 +149,7 @@ async def test_a_screen_that_moved_by_itself_is_no_proof(world: World) -> None:
 
 
 async def test_what_other_people_type_changes_nothing_about_an_entry(world: World) -> None:
-    """Coder's own pages lead to the agent too."""
+    """People can also type in Coder's own pages."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -165,7 +165,7 @@ async def test_what_other_people_type_changes_nothing_about_an_entry(world: Worl
 
 
 async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> None:
-    """Two entries, and at most one is this reply."""
+    """There are two entries, and only one of them can be this reply."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -184,7 +184,7 @@ async def test_the_same_words_from_elsewhere_are_asked_about(world: World) -> No
 async def test_a_log_that_does_not_go_on_says_nothing(
     world: World, befalls: Callable[[PuppetTask], None]
 ) -> None:
-    """The program has begun anew, and its entries count from 0, or it shows nothing at all."""
+    """The program was restarted and counts its entries from 0, or its log is empty."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -199,7 +199,7 @@ async def test_a_log_that_does_not_go_on_says_nothing(
 
 
 async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World) -> None:
-    """It says what became of the reply as soon as it can."""
+    """As soon as the log can be read, it decides."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     logs = world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
@@ -217,7 +217,7 @@ async def test_a_log_that_cannot_be_read_for_a_while_is_waited_for(world: World)
 
 
 async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World) -> None:
-    """Coder answers, but the agent does not: a person knows more."""
+    """Coder answers but the agent does not, so a person is asked."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), times=None, skips=1)
@@ -233,7 +233,7 @@ async def test_a_log_that_cannot_be_read_for_long_is_not_waited_for(world: World
 
 
 async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
-    """Nothing can be done meanwhile, and when it is back its log decides."""
+    """Nothing can be done while Coder is away. Afterwards the log decides."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
@@ -252,7 +252,7 @@ async def test_a_coder_that_is_away_is_waited_for(world: World) -> None:
 
 
 async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) -> None:
-    """A reply is not tried for longer, but what may have arrived is not given up either."""
+    """After a day the bot stops trying. But it asks a person, because the reply may have arrived."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     away = world.coder.misbehave("tasks.*", server_error(), times=None, skips=3)
@@ -274,7 +274,8 @@ async def test_a_coder_that_is_away_for_a_day_is_not_waited_for(world: World) ->
 
 
 async def test_an_input_that_lands_after_the_time_is_out_is_found(tmp_path: Path) -> None:
-    """Coder goes on though nobody waits for its answer any more; until it cannot, nothing is sent again."""
+    """Coder may still execute the call after the timeout. Nothing is sent again before that has become
+    impossible."""
     timings = Timings(coder=CoderTimeouts(send=0.5))
     async with new_world(tmp_path, timings=timings) as world:
         thread, task = await a_waiting_agent(world)

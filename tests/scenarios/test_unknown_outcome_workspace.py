@@ -1,4 +1,4 @@
-"""Input in doubt while its workspace is paused, unwell, or gone."""
+"""Input of unknown outcome while its workspace is paused, unhealthy or gone."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from .world import World
 
 
 async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> None:
-    """The log that could tell is gone."""
+    """The log that could decide is gone."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", server_error())
 
@@ -26,7 +26,7 @@ async def test_a_restart_of_the_workspace_leaves_it_undecided(world: World) -> N
 
 
 async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> None:
-    """A newer build shows that it happened; then the reply goes on."""
+    """A newer build shows that the resume happened. Then the reply is delivered."""
     thread, task = await a_waiting_agent(world)
     task.pause()
     await world.polls()
@@ -47,7 +47,7 @@ async def test_a_resume_whose_answer_is_lost_is_not_repeated(world: World) -> No
 
 
 async def test_a_pause_keeps_the_question(world: World) -> None:
-    """It is held like the others, and the question still counts."""
+    """The reply is held like others, and the question's buttons still work."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -61,7 +61,7 @@ async def test_a_pause_keeps_the_question(world: World) -> None:
 
 
 async def test_resuming_brings_the_question_back_and_sends_nothing(world: World) -> None:
-    """Nobody has decided yet."""
+    """Resuming is no decision about the reply."""
     thread, task, _ = await reply_of_unknown_outcome(world)
     await world.alice.replies(thread, "!pause")
     await world.passes(seconds=3)
@@ -86,7 +86,7 @@ async def test_resuming_brings_the_question_back_and_sends_nothing(world: World)
 
 @pytest.mark.parametrize("label", ["It arrived", "Send again"])
 async def test_a_pause_meanwhile_leaves_it_undecided(world: World, label: str) -> None:
-    """What is kept of the log may be older than the input, so it decides nothing and resumes nothing."""
+    """A log kept at the pause may be older than the input. It decides nothing, and nothing is resumed."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -127,7 +127,7 @@ async def test_a_workspace_that_is_unwell_for_a_moment_is_waited_for(world: Worl
 
 
 async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> None:
-    """Later replies wait behind it, so a person is asked."""
+    """Later replies wait behind this one, so a person is asked."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -143,7 +143,7 @@ async def test_a_workspace_that_stays_unwell_is_not_waited_for(world: World) -> 
 
 
 async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> None:
-    """Nothing waits any more, and the question says why."""
+    """Nothing waits any more, and the question gives the reason."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)
@@ -166,7 +166,7 @@ async def test_a_question_about_a_task_that_is_gone_is_over(world: World) -> Non
 
 
 async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: World) -> None:
-    """Nobody can look any more."""
+    """The log cannot be read any more."""
     thread, task = await a_waiting_agent(world)
     world.coder.misbehave("tasks.send", cut_after())
     world.coder.misbehave("tasks.logs", bad_gateway(), skips=1)
@@ -182,7 +182,7 @@ async def test_a_reply_of_unknown_outcome_when_the_task_goes_is_told_of(world: W
 
 
 async def test_a_detached_thread_gives_back_replies_of_unknown_outcome_as_that(world: World) -> None:
-    """It may have arrived; what waited behind it has not."""
+    """The reply may have arrived. The ones behind it have not."""
     thread, task, reply = await reply_of_unknown_outcome(world)
     later = await world.alice.replies(thread, "and test it")
     without_notices(thread)

@@ -1,4 +1,4 @@
-"""One person's verbs and presses in a thread: ten a minute, and what is refused holds nobody up."""
+"""One person may use ten verbs and presses a minute in a thread. Refused ones delay nobody."""
 
 import pytest
 
@@ -18,13 +18,13 @@ NOT_YOURS = "*Fix the login* belongs to alice, so you can't do that. Ask them, o
 
 @pytest.mark.parametrize("verb", ["!status", "!mute", "!foo", "!delete", "!help"])
 async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: World, verb: str) -> None:
-    """Who may ask is told so as anybody is; a minute later they go on."""
+    """The person is told once, and can continue a minute later."""
     thread, _ = await a_busy_agent(world)
 
     for _ in range(15):
         await world.alice.replies(thread, verb)
         await world.passes(seconds=0.5)
-    # A channel is posted to once a second.
+    # A channel gets at most one post a second.
     await world.passes(seconds=15)
     said = world.alice.reads() + thread.new_messages()
     await world.passes(seconds=70)
@@ -36,7 +36,7 @@ async def test_the_eleventh_verb_of_a_minute_is_told_and_no_more_is_said(world: 
 
 
 async def test_a_pause_is_not_kept_back_by_other_verbs(world: World) -> None:
-    """Stop means stop, whatever else somebody has asked for."""
+    """A pause must always work, whatever else the person has asked for."""
     thread, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.replies(thread, "!help")
@@ -55,14 +55,14 @@ async def test_replies_are_not_counted(world: World) -> None:
 
     for number in range(15):
         await world.alice.replies(thread, f"step {number}")
-    # Their marks have a pace of their own.
+    # The marks follow at their own rate.
     await world.passes(seconds=20)
 
     assert task.inputs == [f"step {number}" for number in range(15)]
 
 
 async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
-    """One hears of each of ten refusals and of the limit; another's verbs are their own."""
+    """Ten refusals are answered and then the limit. Other people's verbs are not affected."""
     thread, task = await a_busy_agent(world)
 
     for _ in range(15):
@@ -75,7 +75,7 @@ async def test_who_may_not_is_counted_for_themselves(world: World) -> None:
 
 
 async def test_presses_of_one_person_are_counted_too(world: World) -> None:
-    """The buttons stay for others."""
+    """Other people can still use the buttons."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -90,7 +90,7 @@ async def test_presses_of_one_person_are_counted_too(world: World) -> None:
 
 @pytest.mark.parametrize("typed", ["pause", "resume", "mute", "attach", "edit"])
 async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: World, typed: str) -> None:
-    """Who may not is refused ten times, hears of the limit once, and keeps nobody else from acting."""
+    """A person without rights is refused ten times and then told of the limit. Others can still act."""
     _, task = await a_busy_agent(world)
     text = " to something else" if typed == "edit" else ""
 
@@ -106,7 +106,7 @@ async def test_commands_that_act_are_counted_as_verbs_in_a_thread_are(world: Wor
 
 
 async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> None:
-    """Its dialog asks Coder which task is meant."""
+    """The dialog must ask Coder which task is meant."""
     _, task = await a_busy_agent(world)
 
     for _ in range(12):
@@ -116,7 +116,7 @@ async def test_a_deletion_by_command_is_counted_before_it_asks(world: World) -> 
 
 
 async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: World) -> None:
-    """It has a count of its own, and what is sent to the agent has none."""
+    """Pausing has a count of its own. Input for the agent is not counted."""
     _, task = await a_busy_agent(world)
     for _ in range(11):
         await world.alice.types(f"/task resume {task.name}")
@@ -129,7 +129,7 @@ async def test_a_pause_by_command_is_not_kept_back_by_other_commands(world: Worl
 
 
 async def test_verbs_and_presses_are_counted_together(world: World) -> None:
-    """Six of one and half a dozen of the other are more than ten."""
+    """Six verbs and six presses are more than ten."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
 
@@ -144,7 +144,7 @@ async def test_verbs_and_presses_are_counted_together(world: World) -> None:
 
 @pytest.mark.parametrize("button", ["task.logs", "task.mute", "answer.show", "create.another", "task.edit"])
 async def test_made_up_values_are_counted_together(world: World, button: str) -> None:
-    """Each names something else, of which nothing is there, or nothing at all."""
+    """Each value names something else, and none of it exists."""
     for number in range(7):
         await world.bob.presses_made_up(button, f"made-up x{number}")
         await world.bob.presses_made_up(button, f"x{number}\nof whatever length")
@@ -156,7 +156,7 @@ async def test_made_up_values_are_counted_together(world: World, button: str) ->
 
 
 async def test_made_up_values_of_one_link_are_counted_together(world: World) -> None:
-    """What stands behind its id makes no other link of it."""
+    """Text after the link's id does not make it another link."""
     thread, _ = await a_busy_agent(world)
     await world.passes(seconds=5)
     link = await _link(world, thread)
@@ -168,7 +168,7 @@ async def test_made_up_values_of_one_link_are_counted_together(world: World) -> 
 
 
 async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> None:
-    """Delete, resume and a word on a reply are no questions."""
+    """Delete, resume and decisions about replies are not queries."""
     thread, task = await a_busy_agent(world)
     await world.passes(seconds=5)
     for _ in range(12):
@@ -187,7 +187,7 @@ async def test_what_was_asked_keeps_nobody_from_what_steers(world: World) -> Non
 
 
 async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -> None:
-    """A verb behind a mention is two events already."""
+    """A verb after a mention is already two events."""
     thread, _ = await a_waiting_agent(world)
 
     for _ in range(8):
@@ -198,7 +198,7 @@ async def test_a_message_that_slack_brings_again_is_counted_once(world: World) -
 
 
 async def test_mentions_outside_of_threads_are_counted_too(world: World) -> None:
-    """Each is answered to its author, as a verb is."""
+    """Each mention is answered privately, like a verb."""
     for _ in range(15):
         await world.slack.mention(world.alice.id, "general", "hello")
         await world.settles()
@@ -214,7 +214,7 @@ async def _link(world: World, thread: Thread) -> LinkId:
 
 
 async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World) -> None:
-    """Questions of a thread have a list of their own; the call goes first, whoever asked before."""
+    """Queries have a queue of their own, so a notice that mentions somebody goes first."""
     thread, task = await a_busy_agent(world)
     link = await _link(world, thread)
     ready = world.keys.named("ready", "calls")
@@ -235,7 +235,7 @@ async def test_what_is_asked_for_stands_before_nobody_who_is_called(world: World
 
 @pytest.mark.parametrize("verb", ["!status", "!logs", "!help", "!delete", "!watch", "!foo"])
 async def test_who_has_no_coder_account_is_refused_privately(world: World, verb: str) -> None:
-    """A thread tells nothing to who could not ask elsewhere."""
+    """The thread gives no information to a person who could not get it elsewhere."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     carol = world.person("carol", in_coder=False)
@@ -251,7 +251,7 @@ async def test_who_has_no_coder_account_is_refused_privately(world: World, verb:
 
 
 async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
-    """Once, by who was answered, and without a word of anybody else's."""
+    """The person can show the answer once, and nobody else's text is shown."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.bob.replies(thread, "!logs")
@@ -267,7 +267,7 @@ async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
 
 
 async def test_a_whole_log_goes_to_the_one_who_asks(world: World) -> None:
-    """Whoever may read it gets it as a file in direct messages, and nobody else hears of it."""
+    """Anybody who may read the log gets it as a file in direct messages. Nobody else is told."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
 

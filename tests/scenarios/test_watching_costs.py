@@ -1,4 +1,4 @@
-"""What watching costs Coder and the bot: one list a tick, whatever the number of tasks."""
+"""What polling costs Coder and the bot: one list for each poll, whatever the number of tasks."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from .world import World
 
 
 async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> None:
-    """However many tasks there are, linked or not; and what has not changed is not read."""
+    """This holds for any number of tasks, linked or not. Unchanged tasks are not parsed."""
     thread, task = await a_task(world)
     task.becomes("idle", "Which branch?")
     await world.polls()
@@ -28,7 +28,7 @@ async def test_at_rest_a_tick_costs_one_list_and_nothing_else(world: World) -> N
 
 
 async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
-    """Others' tasks change all day: they are neither read nor asked about."""
+    """Changes of unlinked tasks are neither parsed nor asked about."""
     await a_task(world)
     other = world.coder.add_task("bob", "tidy the docs")
     await world.polls()
@@ -43,7 +43,7 @@ async def test_a_task_without_a_thread_costs_nothing(world: World) -> None:
 
 
 async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) -> None:
-    """One of two moves: one is read, its history once."""
+    """Of two tasks one has changed. It is parsed, and its history is read once."""
     _, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls(times=2)
@@ -59,7 +59,7 @@ async def test_a_task_that_changed_is_the_only_one_that_is_read(world: World) ->
 
 
 async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> None:
-    """However many there are: the list is only for those who know no more than how a name begins."""
+    """The list is read only for the beginning of a name."""
     _, task = await a_task(world)
     world.coder.fill(300, "bob")
     requests = len(world.coder.requests)
@@ -74,7 +74,7 @@ async def test_who_names_a_task_has_that_task_alone_asked_for(world: World) -> N
 
 
 async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
-    """Each gets an answer that is no older than their question, and Coder is not asked once for each."""
+    """Each answer is at least as new as its question, and Coder is not asked once for each."""
     await a_task(world)
     requests = len(world.coder.requests)
 
@@ -87,7 +87,7 @@ async def test_many_who_ask_at_once_share_one_list(world: World) -> None:
 
 
 async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(world: World) -> None:
-    """A lease keeps the other replica from asking the same; it ends within ten seconds."""
+    """The poll's lease keeps the other replica from polling. It lapses within ten seconds."""
     thread, task = await a_task(world)
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         requests = len(world.coder.requests)
@@ -104,7 +104,8 @@ async def test_two_bots_ask_once_a_tick_and_one_goes_on_when_the_other_dies(worl
 
 
 async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World) -> None:
-    """Back in the state that this one knew, after another that only the other one saw: it is stored again."""
+    """The task has returned to the state that this bot knows, but the other bot stored one in between. It
+    must be stored again."""
     thread, task = await a_task(world)
     async with running(world.settings, world.connections, clock=world.clock, has_timers=False) as other:
         task.status_is("unknown")
@@ -121,7 +122,7 @@ async def test_what_another_bot_saw_meanwhile_is_not_taken_for_seen(world: World
 
 
 async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> None:
-    """Detached and attached between two looks: the task has not changed, the thread has."""
+    """The task was detached and attached between two polls. It has not changed, but its link is new."""
     thread, task = await a_task(world)
     await world.alice.replies(thread, "!detach")
     thread.new_messages()
@@ -135,15 +136,15 @@ async def test_a_link_that_is_made_anew_sees_its_task_at_once(world: World) -> N
 
 
 def tasks_read(world: World) -> float:
-    """How many tasks of Coder's list were parsed so far."""
+    """Return how many tasks of Coder's list were parsed so far."""
     return figure(world, "taskwire_tasks_read_total")
 
 
 def polls(world: World, outcome: str) -> float:
-    """How many looks ended so."""
+    """Return how many polls had this outcome."""
     return figure(world, "taskwire_polls_total", outcome=outcome)
 
 
 def figure(world: World, name: str, **labels: str) -> float:
-    """One of the figures that the bot shows to Prometheus."""
+    """Return one metric of the bot."""
     return world.bot.parts.metrics.registry.get_sample_value(name, labels) or 0.0

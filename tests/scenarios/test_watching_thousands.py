@@ -1,4 +1,4 @@
-"""Ten thousand linked tasks: a look changes exactly what it should, and lets others have their turn."""
+"""Ten thousand linked tasks: a poll changes exactly what it should, and does not block the event loop."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Crowd:
         self.tasks = [first | {"id": f"task-{number:05d}"} for number in range(MANY)]
 
     async def is_linked(self) -> None:
-        """Write a link for each, as `attach` would."""
+        """Write a link for each task, as `attach` does."""
         deps = self.world.bot.parts.deps
         for start in range(0, MANY, 500):
             batch = Batch()
@@ -51,18 +51,18 @@ class Crowd:
             await deps.queue.write(batch)
 
     def becomes(self, number: int, message: str) -> None:
-        """Let one of them report something, later than all that was seen."""
+        """Let a task report something, later than everything that was seen."""
         state = {"timestamp": "2126-06-18T10:46:50Z", "state": "working", "message": message, "uri": ""}
         self.tasks[number] = self.tasks[number] | {"current_state": state}
 
     async def is_looked_at(self) -> None:
-        """Let the bot look once, and nobody carry out what follows."""
+        """Poll once. No worker runs the jobs that follow."""
         body = json.dumps({"tasks": self.tasks, "count": len(self.tasks)}, separators=(",", ":"))
         self.world.coder.misbehave("tasks.list", Fault("crowd", answer=Answer(200, body.encode())))
         await self.world.bot.parts.poller.poll()
 
     async def news(self) -> dict[str, int]:
-        """How many observations wait in the lists of which links, which are forgotten then."""
+        """Return the number of observations in each link's queue, and remove them."""
         jobs = await self.world.jobs()
         redis, keys = self.world.connections.commands, self.world.keys
         await redis.delete(keys.named("ready"), *(keys.named("queue", name, "order") for name in jobs))
@@ -70,7 +70,8 @@ class Crowd:
 
 
 async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: Crowd) -> None:
-    """One request, three changes, three jobs; one that left the list is only noted, no other is touched."""
+    """There are one request, three changes and three jobs. A task that left the list is only noted. No other
+    link is touched."""
     world = crowd.world
     await crowd.is_looked_at()
     first, read = await crowd.news(), tasks_read(world)
@@ -90,7 +91,7 @@ async def test_a_look_at_ten_thousand_tasks_tells_of_those_that_changed(crowd: C
 
 
 async def test_others_have_their_turn_between_the_pieces_of_a_long_list(crowd: Crowd) -> None:
-    """While ten thousand tasks are read, somebody else never waits for more than a piece of them."""
+    """Other code never waits for more than one piece of the list."""
     pieces: list[float] = []
 
     async def others() -> None:
@@ -112,7 +113,7 @@ async def test_others_have_their_turn_between_the_pieces_of_a_long_list(crowd: C
 
 
 def link_of(number: int) -> LinkId:
-    """The link of a task."""
+    """Return the id of a task's link."""
     return LinkId(f"L{number}")
 
 
@@ -124,6 +125,6 @@ async def _crowd(world: World) -> AsyncIterator[Crowd]:
     crowd = Crowd(world, shown)
     await crowd.is_linked()
     yield crowd
-    # What follows is told elsewhere: here it is enough that it was written down.
+    # Other stories show what follows. Here it is enough that the jobs were written.
     await world.stops()
     await world.connections.commands.flushdb()

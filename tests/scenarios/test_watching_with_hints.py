@@ -1,4 +1,4 @@
-"""Coder's webhook: a hint that brings the next look forward, and nothing more."""
+"""Coder's webhook gives a hint that moves the next poll forward, and nothing more."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ from .running_tasks import TITLE, a_task
 from .world import World
 
 TOKEN = "a-word-that-only-coder-knows"
-# Coder looks through its own notifications this often.
+# Coder sends its notifications at this interval.
 ROUND_SECONDS = 16
 
 
 async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: World) -> None:
-    """Paused in Coder; its notification arrives, and the thread hears of it without waiting for a tick."""
+    """A task is paused in Coder. With the notification, the thread is told before the next regular poll."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.webhook_url = f"http://127.0.0.1:{world.bot.port}/coder/webhook?token={TOKEN}"
@@ -36,7 +36,7 @@ async def test_a_notification_of_coders_makes_the_next_look_come_at_once(world: 
 
 
 async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -> None:
-    """Its notification comes when it begins; the next tick would be far away."""
+    """The notification comes when the pause begins, and the next regular poll is far away."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -62,7 +62,7 @@ async def test_a_pause_that_takes_its_time_shows_when_it_is_over(world: World) -
 
 
 async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None:
-    """Nothing would be seen before it is over, and the poll tells of it."""
+    """Nothing could be seen before it is over. The poll reports the problem."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     thread, task = await a_task(world)
     world.coder.template.plan = BuildPlan(stop=90)
@@ -82,7 +82,7 @@ async def test_trouble_of_the_account_ends_the_quick_looks(world: World) -> None
 
 
 def is_followed() -> bool:
-    """Whether an announced change is looked for."""
+    """Return whether the bot is looking for an announced change."""
     return any(each.get_name() == "announced" for each in asyncio.all_tasks())
 
 
@@ -98,7 +98,7 @@ def is_followed() -> bool:
     ],
 )
 async def test_what_a_notification_says_is_never_taken_for_true(world: World, body: bytes) -> None:
-    """It brings one look, and nothing that it names is asked for that no link has."""
+    """It causes one poll. A task that it names is not requested unless it has a link."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 
@@ -110,7 +110,7 @@ async def test_what_a_notification_says_is_never_taken_for_true(world: World, bo
 
 
 async def test_many_hints_at_once_are_one_look(world: World) -> None:
-    """Nobody can make the bot ask Coder faster than that."""
+    """Nobody can make the bot poll Coder more often."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
     before = lists(world)
 
@@ -123,7 +123,7 @@ async def test_many_hints_at_once_are_one_look(world: World) -> None:
 
 
 async def test_a_hint_to_the_replica_that_does_not_sweep_is_followed_too(world: World) -> None:
-    """Whoever hears it looks."""
+    """The replica that gets the hint polls."""
     thread, task = await a_task(world)
     hinted = world.settings.model_copy(update={"webhook_token": SecretStr(TOKEN)})
     async with running(hinted, world.connections, clock=world.clock, has_timers=False) as other:
@@ -138,29 +138,29 @@ async def test_a_hint_to_the_replica_that_does_not_sweep_is_followed_too(world: 
 
 @pytest.mark.parametrize("path", ["/coder/webhook", "/coder/webhook/guessed", "/coder/webhook?token="])
 async def test_whoever_does_not_know_the_word_is_refused(world: World, path: str) -> None:
-    """Coder signs nothing, so the address has to prove it."""
+    """Coder does not sign its calls, so the address must contain the token."""
     await world.restarts(webhook_token=SecretStr(TOKEN))
 
     assert await post(world, path) == 403
 
 
 async def test_without_a_word_there_is_no_such_address(world: World) -> None:
-    """A deployment that wants no hints has no door for them."""
+    """Without a token in the settings, the address does not exist."""
     assert await post(world, "/coder/webhook") == 404
 
 
 async def post(world: World, path: str, port: int = 0, body: bytes = b'{"_version": "1.1"}') -> int:
-    """Send what Coder sends, and return the answer's status."""
+    """Send a notification as Coder does, and return the answer's status."""
     url = f"http://127.0.0.1:{port or world.bot.port}{path}"
     async with aiohttp.ClientSession() as session, session.post(url, data=body) as answer:
         return answer.status
 
 
 def asked_for(world: World, task: PuppetTask) -> int:
-    """How often Coder was asked for this task alone."""
+    """Return how often Coder was asked for this task alone."""
     return sum(seen.route == "tasks.get" and seen.path.endswith(task.id) for seen in world.coder.requests)
 
 
 def lists(world: World) -> int:
-    """How often Coder was asked for its tasks."""
+    """Return how often Coder was asked for the list of tasks."""
     return sum(request.route == "tasks.list" for request in world.coder.requests)

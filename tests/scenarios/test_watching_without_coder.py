@@ -1,4 +1,4 @@
-"""Coder is away, refuses the token, or answers nonsense: the cards say since when, and nothing is dropped."""
+"""Coder is away, refuses the token, or answers nonsense. The cards say since when, and nothing is lost."""
 
 import pytest
 
@@ -30,7 +30,7 @@ AWAY = (
     ids=lambda fault: f"{fault.name}-{fault.answer.status if fault.answer else 'cut'}",
 )
 async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world: World, fault: Fault) -> None:
-    """One failure is no absence; what happened meanwhile is told once it is back."""
+    """One failure does not count. Changes in the meantime are told when Coder is back."""
     thread, task = await a_task(world)
     world.coder.misbehave("tasks.list", fault, times=3)
     await world.polls()
@@ -50,7 +50,7 @@ async def test_a_coder_that_fails_twice_is_shown_as_away_until_it_is_back(world:
 
 
 async def test_since_when_is_the_first_failure_also_after_a_restart(world: World) -> None:
-    """The card tells one time, whoever looks."""
+    """The card keeps the time of the first failure."""
     thread, _ = await a_task(world)
     world.coder.misbehave("tasks.list", server_error(), times=None)
     await world.polls(times=2)
@@ -71,7 +71,7 @@ async def test_since_when_is_the_first_failure_also_after_a_restart(world: World
 
 
 async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -> None:
-    """The cards say so, administrators hear of it, and work goes on when there is a good one."""
+    """The cards say so, administrators are told, and jobs continue when the token is accepted again."""
     await world.restarts(admins=(world.bob.id,))
     thread, task = await a_task(world)
     world.coder.user("taskwire").status = "suspended"
@@ -104,7 +104,7 @@ async def test_a_refused_token_is_said_at_once_and_drops_nothing(world: World) -
 
 
 async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: World) -> None:
-    """It is tried again for a while; then what the list shows is enough."""
+    """It is tried again for a while. After that the list is enough."""
     thread, task = await a_task(world)
     world.coder.misbehave("agents.get", server_error(), times=None)
     task.becomes("complete", "Opened PR #12")
@@ -118,7 +118,7 @@ async def test_a_history_that_cannot_be_read_holds_nothing_up_for_long(world: Wo
 
 
 async def test_one_task_that_cannot_be_read_hides_no_other(world: World) -> None:
-    """A newer Coder may show a task in a way that nobody knows yet."""
+    """A newer Coder may show a task in an unknown form."""
     thread, task = await a_task(world)
     other = await world.alice.runs("/task create tidy the docs")
     await world.polls()

@@ -1,4 +1,4 @@
-"""Where answers go: a command's to whoever typed it, where they typed it; a click's into its thread."""
+"""Where answers go: a command's to its author, where it was typed; a click's into its thread."""
 
 import pytest
 
@@ -11,14 +11,14 @@ from .world import World
 
 
 async def started(world: World) -> Thread:
-    """Alice's task, with an agent that waits."""
+    """Create a task of Alice whose agent waits. Return its thread."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     return thread
 
 
 async def test_mute_and_unmute_work_by_name(world: World) -> None:
-    """As `!mute` in the thread does, from anywhere; the card says so."""
+    """The commands do the same as `!mute` and `!unmute`, from anywhere, and the card shows it."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
@@ -38,7 +38,7 @@ async def test_mute_and_unmute_work_by_name(world: World) -> None:
 
 
 async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None:
-    """There is nothing to mute."""
+    """Without a thread there is nothing to mute."""
     world.coder.add_task("alice", "fix it", name="loose")
 
     await world.alice.types("/task mute loose")
@@ -52,7 +52,7 @@ async def test_a_task_without_a_thread_calls_nobody_anyway(world: World) -> None
 
 @pytest.mark.parametrize("channel", ["general", "random"])
 async def test_detach_is_answered_where_it_was_typed(world: World, channel: str) -> None:
-    """The thread may be far away, or hidden by other messages."""
+    """The thread may be far away."""
     thread = await started(world)
     name = world.task("fix-it").name
     world.slack.add_channel("random", ["alice"])
@@ -70,7 +70,7 @@ async def test_detach_is_answered_where_it_was_typed(world: World, channel: str)
 
 
 async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
-    """Its thread hears of it too."""
+    """The thread is told too."""
     thread = await started(world)
 
     await world.alice.types(f"/task delete {world.task('fix-it').name}")
@@ -81,7 +81,7 @@ async def test_delete_is_answered_where_it_was_typed(world: World) -> None:
 
 
 async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: World) -> None:
-    """What waits is said in the thread, where it was written."""
+    """The question about the held replies is in the thread, where they were written."""
     thread, task = await a_busy_agent(world)
     await world.alice.replies(thread, "use main")
 
@@ -94,7 +94,7 @@ async def test_a_pause_that_holds_replies_is_answered_where_it_was_typed(world: 
 
 
 async def paused(world: World) -> Thread:
-    """A task of Alice's whose thread has a notice with *Resume*."""
+    """Pause a task of Alice, so that its thread has a notice with *Resume*."""
     thread = await started(world)
     world.task("fix-it").pause()
     await world.polls()
@@ -103,12 +103,12 @@ async def paused(world: World) -> Thread:
 
 
 def told_in(world: World, thread: Thread) -> list[bool]:
-    """Of each thing that Alice alone was told, whether it stands in the thread."""
+    """Return, for each private message to Alice, whether it is in the thread."""
     return [said.thread_ts == thread.ts for said in world.slack.ephemerals(world.alice.id)]
 
 
 async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
-    """Whoever has the thread before them does not see what comes in the channel."""
+    """A person who reads the thread does not see messages in the channel."""
     thread = await paused(world)
 
     await world.alice.clicks(thread, "Resume")
@@ -118,7 +118,7 @@ async def test_a_click_in_a_thread_is_answered_there(world: World) -> None:
 
 
 async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
-    """It stands in the channel, whether a thread is open or not."""
+    """The card is in the channel, so the answer is there too."""
     thread = await started(world)
     await world.alice.replies(thread, "// a remark")
     await card(world, thread)
@@ -132,7 +132,8 @@ async def test_a_click_on_the_card_is_answered_beside_it(world: World) -> None:
 async def test_a_click_whose_answer_the_thread_does_not_take_is_answered_in_the_channel(
     world: World,
 ) -> None:
-    """Who is no member of the channel is shown something there only by the address of their click."""
+    """Slack shows nothing in the thread to a person who is not in the channel. The click's response URL still
+    works."""
     thread = await paused(world)
     world.slack.faults.add("chat.postEphemeral", CallFault.ERROR, error="user_not_in_channel")
 

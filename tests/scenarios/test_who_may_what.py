@@ -1,4 +1,4 @@
-"""Who may use Taskwire, who sees which task, and who steers it."""
+"""Who may use Taskwire, who sees which task, and who may steer it."""
 
 import pytest
 
@@ -32,7 +32,8 @@ from .world import World
 async def test_who_may_not_gets_a_sentence_and_nothing_else(
     world: World, profile: dict[str, bool], says: str
 ) -> None:
-    """For making, acting and asking alike; being in Coder does not help, nor does being listed."""
+    """This holds for creating, steering and asking, even for people with a Coder account and for listed
+    administrators."""
     carol = world.person("carol", in_coder=True, roles=(), **profile)
     await world.restarts(admins=() if "is_email_confirmed" in profile else (carol.id,))
     world.slack.workspace.channel("general").members.append(carol.id)
@@ -46,12 +47,12 @@ async def test_who_may_not_gets_a_sentence_and_nothing_else(
 
 
 async def test_a_person_is_who_their_address_says(world: World) -> None:
-    """Exactly one Coder user has it, whatever their name there."""
+    """Exactly one Coder user has the person's address. The name does not matter."""
     world.coder.user("alice").email = "Alice@Example.COM"
     await world.alice.runs("/task create fix it")
     assert world.coder.tasks[0].row.owner.username == "alice"
 
-    world.coder.add_user("bob2").email = "bob@example.com"  # as no Coder of today lets it be
+    world.coder.add_user("bob2").email = "bob@example.com"  # no Coder of today allows this
     await world.bob.types("/task create fix it")
     assert world.bob.reads() == [
         "2 Coder users have the address bob@example.com. Ask a Coder administrator to leave one."
@@ -59,7 +60,7 @@ async def test_a_person_is_who_their_address_says(world: World) -> None:
 
 
 async def test_a_suspended_account_starts_nothing(world: World) -> None:
-    """And the person is told whom to ask."""
+    """The person is told whom to ask."""
     world.coder.suspend("alice")
 
     await world.alice.types("/task create fix it")
@@ -112,7 +113,7 @@ async def test_one_sees_ones_own_and_what_is_linked_here(world: World) -> None:
     ],
 )
 async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: str) -> None:
-    """Not by its name, its id, its beginning, as a suggestion, or in a list."""
+    """It is not found by name, id or the start of its name, and is neither suggested nor listed."""
     task = world.coder.add_task("alice", "the secret plan", name="secret-plan")
     typed = line.format(name=task.name, id=task.id, url=f"{world.coder.url}/tasks/alice/{task.id}")
 
@@ -126,7 +127,7 @@ async def test_a_task_that_one_may_not_see_is_in_no_answer(world: World, line: s
 
 
 async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> None:
-    """Deleting somebody's task is answered as if there were none."""
+    """Deleting a hidden task is answered as if there were none."""
     world.coder.add_task("alice", "the secret plan", name="secret-plan")
 
     await world.bob.types("/task delete secret-plan")
@@ -141,7 +142,7 @@ async def test_a_dialog_tells_nothing_of_what_one_may_not_see(world: World) -> N
     "line", ["pause {name}", "resume {name}", "edit {name} other", "send {name} hello", "detach {name}"]
 )
 async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
-    """Who sees it may know of it; they are told whom to ask."""
+    """A person who sees the task may know about it, and is told whom to ask."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
 
@@ -155,7 +156,7 @@ async def test_only_its_owner_steers_a_task(world: World, line: str) -> None:
 
 
 async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
-    """The dialog says so at once; a click on the card is checked in the same way."""
+    """The dialog refuses at once. A click on the card is checked in the same way."""
     thread = await world.alice.runs("/task create fix it")
     await world.polls()
     name = world.task("fix-it").name
@@ -175,7 +176,7 @@ async def test_only_its_owner_is_asked_whether_to_delete(world: World) -> None:
 
 
 async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -> None:
-    """A task is put into a channel by whoever may steer it."""
+    """Only a person who may steer a task can attach it."""
     thread = await world.alice.runs("/task create fix it")
     task = world.task("fix-it")
     where = world.slack.backend.permalink(thread.channel, thread.ts)
@@ -187,7 +188,7 @@ async def test_what_is_visible_but_not_theirs_cannot_be_attached(world: World) -
 
 @pytest.mark.parametrize("listed", ["person", "group"])
 async def test_administrators_see_and_steer_all(world: World, listed: str) -> None:
-    """Listed by their id or by a user group, with or without an account in Coder."""
+    """They are listed by id or by a user group, with or without a Coder account."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(dora.id if listed == "person" else group.id,))
@@ -206,7 +207,7 @@ async def test_administrators_see_and_steer_all(world: World, listed: str) -> No
 
 
 async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
-    """The owner stays the owner: they are called, and may reply."""
+    """The owner stays the same, is mentioned, and may reply."""
     dora = world.person("dora")
     await world.restarts(admins=(dora.id,))
     world.slack.workspace.channel("general").members.append(dora.id)
@@ -226,7 +227,7 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
 
 
 async def test_who_leaves_the_administrators_is_refused_at_the_next_act(world: World) -> None:
-    """What one may is looked at again each time, from a memory of minutes."""
+    """Rights are checked for each action, from a memory of some minutes."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))

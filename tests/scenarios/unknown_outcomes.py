@@ -1,4 +1,4 @@
-"""Replies of which nobody knows whether the agent has them, for stories about what becomes of them."""
+"""Replies of unknown outcome, for stories about what happens to them."""
 
 from taskwire_sandbox.coder import PuppetTask
 
@@ -10,23 +10,25 @@ QUESTION = (
     "I can't tell whether the agent got this: the answer was lost, and its log does not say. "
     "Later replies wait until you decide.\n> use main\n[It arrived] [Send again]"
 )
-# An input can land until a minute after it was begun, and five seconds more.
+# An input can take effect until a minute after it was begun, plus five seconds.
 LANDED = 66
-# A log that cannot be read is waited for two minutes more.
+# Seconds for which an unreadable log is tried again.
 UNREADABLE = 130
 
 
 async def reply_of_unknown_outcome(world: World) -> tuple[Thread, PuppetTask, str]:
-    """A reply of which nobody knows whether the agent got it."""
+    """Write a reply of unknown outcome, and wait for the question about it. Return the thread, task and
+    reply."""
     thread, task = await a_waiting_agent(world)
     task.agentapi_fails("message")
     reply = await world.alice.replies(thread, "use main")
     await world.passes(LANDED)
-    # So much was due at once that the channel's pace kept some of it back.
+    # Many posts were due at once, so the channel's limit delayed some of them.
     await world.passes(seconds=5)
     return thread, task, reply
 
 
 def without_notices(thread: Thread) -> list[str]:
-    """What the bot has said here, without that the agent needs somebody, which so much time brings."""
+    """Return the bot's new messages without notices that the agent needs somebody, which come because much
+    time passes."""
     return [said for said in thread.new_messages() if "Needs you" not in said]

@@ -1,4 +1,4 @@
-"""A newer version of Taskwire, as the store of a world shows it: what it wrote, and that it was there."""
+"""A newer version of Taskwire, as a world's store shows it: its jobs, and its note that it was there."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -17,14 +17,15 @@ NEWER = FORMAT + 1
 
 
 async def newer_was_here(world: World) -> None:
-    """A newer version has just worked on this store."""
+    """Let a newer version have used this store just now."""
     key = world.keys.named("formats")
     now = int(world.clock.stamp())
     await world.connections.commands.hset(key, str(NEWER), f"{now} 1")
 
 
 async def as_newer(world: World, name: QueueName) -> None:
-    """Let the jobs of a list be as a newer version writes them: with a field that this one does not know."""
+    """Change a queue's jobs as if a newer version had written them, with a field that this version does not
+    know."""
     redis, key = world.connections.commands, world.keys.named("queue", name, "jobs")
     for field, body in (await cast("Awaitable[dict[str, str]]", redis.hgetall(key))).items():
         if field.startswith("body|"):
@@ -34,7 +35,7 @@ async def as_newer(world: World, name: QueueName) -> None:
 
 
 async def newer_comes(world: World, *names: QueueName) -> None:
-    """Let the bot be the newer version from now on, which can read what stands in these lists."""
+    """From now on, let the bot be the newer version, which can read these queues."""
     redis = world.connections.commands
     for name in names:
         key = world.keys.named("queue", name, "jobs")
@@ -54,30 +55,30 @@ async def _has_taken_all(world: World) -> bool:
 
 
 async def link_of(world: World) -> LinkId:
-    """The one link of this world."""
+    """Return the only link of this world."""
     (link,) = (await world.bot.parts.deps.links.list_open()).values()
     return link
 
 
 async def unread_job(world: World, name: QueueName, job_id: str) -> None:
-    """Let a newer version have appended a job of a kind that this one does not know."""
+    """Append a job of a kind that this version does not know."""
     job = json.dumps({"id": job_id, "work": {"kind": "of a newer version"}})
     await written_before(world, name, job_id, job)
 
 
 async def written_before(world: World, name: QueueName, job_id: str, job: str) -> None:
-    """Let another version have appended a job, written in its way."""
+    """Append a job in the form of another version."""
     body = "put(ARGV[3], ARGV[4], 'next', '0', 'new', ARGV[5]) return 1"
     await Script(world.connections.commands, world.keys, world.clock, with_libraries(body))(name, job_id, job)
 
 
 async def drop(world: World, name: QueueName, job_id: str) -> None:
-    """Let the newer version have done it."""
+    """Remove a job, as if the newer version had done it."""
     await world.bot.parts.deps.queue.write(Batch().drop(name, job_id))
 
 
 async def newer_story(world: World, link: LinkId) -> Callable[[], Awaitable[None]]:
-    """Let a newer version have written a link's story; what comes back undoes that."""
+    """Change a link's state as if a newer version had written it. Return a function that undoes this."""
     redis, key = world.connections.commands, world.keys.link(link)
     story = await cast("Awaitable[str]", redis.hget(key, "state"))
     told = json.loads(story) | {"phase": "pondering"}

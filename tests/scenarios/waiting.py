@@ -9,7 +9,7 @@ PROMPT = "fix the login"
 
 
 async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
-    """A task of Alice's, with its thread; its agent has come up and takes input."""
+    """Create a task of Alice whose agent is up and waits for input. Return its thread and the task."""
     thread = await world.alice.runs(f"/task create {PROMPT}")
     await world.polls()
     await world.passes(seconds=3)
@@ -17,7 +17,7 @@ async def a_waiting_agent(world: World) -> tuple[Thread, PuppetTask]:
 
 
 async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
-    """The same, but it works and takes no input."""
+    """Create the same task with an agent that is working and takes no input."""
     thread, task = await a_waiting_agent(world)
     task.becomes("working")
     await world.polls()
@@ -25,7 +25,7 @@ async def a_busy_agent(world: World) -> tuple[Thread, PuppetTask]:
 
 
 async def takes_all(world: World, task: PuppetTask) -> None:
-    """Let the agent be ready again as soon as it has got something."""
+    """Let the agent be ready now, and again after each input."""
     assert task.program is not None
     task.program.on_input = lambda _: task.becomes("idle")
     task.becomes("idle")

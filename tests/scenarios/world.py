@@ -1,7 +1,7 @@
 """A world: a workspace with people, a Coder with agents, a store, and the real bot between them.
 
-It fails at its end if the bot said something that nobody read, a job is left over, a key has no end, an
-error was logged, or a stand-in was called in a way that it does not know.
+A world fails at its end if a message was not read, a job is left, a key has no time to live, an error was
+logged, or a stand-in got an unknown call.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from .clock import WorldClock
 from .people import Person, Thread
 from .reading import Reader
 
-# Lists that are due or being carried out, counted in one moment: a list that is taken is due no more. The
-# moment is the store's own: a stamp from here would be older than what was written while it was on its way.
+# Count due queues and held leases at one moment, because a leased queue is not due. The time is the store's
+# own: a time from here would be older than what is written meanwhile.
 _BUSY = """
 local prefix, passed, time = ARGV[1], tonumber(ARGV[2]), redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + passed
@@ -42,7 +42,7 @@ return busy
 """
 PATIENCE_SECONDS = 30.0
 SETTLE_SECONDS = 20.0
-# A card is edited at most every three seconds, and a channel is posted to once a second after a short burst.
+# A card is edited at most every three seconds. After a short burst, a channel gets one post a second.
 CARD_SECONDS = 3.1
 POST_SECONDS = 1.1
 
@@ -77,14 +77,14 @@ class World:
 
     @property
     def bot(self) -> Bot:
-        """The running bot."""
+        """Return the running bot."""
         assert self._bot is not None, "the bot is not running"
         return self._bot
 
     def person(
         self, name: str, *, in_coder: bool = True, roles: tuple[str, ...] = (), **profile: object
     ) -> Person:
-        """Somebody in Slack and, unless said otherwise, in Coder."""
+        """Add a person to Slack and, by default, to Coder."""
         email = f"{name}@example.com"
         user = self.slack.add_user(name, email=email, **profile)  # type: ignore[arg-type] # as the stand-in takes them
         if in_coder:
@@ -92,7 +92,7 @@ class World:
         return Person(self, user.id, name)
 
     async def starts(self) -> None:
-        """Let the bot run."""
+        """Start the bot."""
         connections = self.connections
         if self.store is not None:
             url = f"redis://127.0.0.1:{self.store.port}/0"
@@ -103,19 +103,19 @@ class World:
         await self.slack.connected(1)
 
     async def restarts(self, **settings: object) -> None:
-        """Let the bot end and run again, with other settings."""
+        """Stop the bot and start it with changed settings."""
         await self.stops()
         self.settings = self.settings.model_copy(update=settings)
         await self.starts()
 
     async def stops(self) -> None:
-        """Let the bot end, as on SIGTERM."""
+        """Stop the bot, as SIGTERM does."""
         await self._stack.aclose()
         self._stack = contextlib.AsyncExitStack()
         self._bot = None
 
     async def crashes(self) -> None:
-        """Let the bot die in the middle of whatever it does."""
+        """Let the bot die in the middle of its jobs."""
         turns = [task for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
         for turn in turns:
             turn.cancel()
@@ -123,14 +123,14 @@ class World:
         await self.stops()
 
     async def polls(self, times: int = 1) -> None:
-        """Let the bot look at Coder, and carry out what follows."""
+        """Poll Coder, and let the jobs run that follow."""
         for _ in range(times):
             await self.coder.catch_up()
             await self.bot.parts.poller.poll()
             await self.settles()
 
     async def passes(self, seconds: float) -> None:
-        """Let time pass, and let happen what was due."""
+        """Let time pass, and let the jobs run that are due then."""
         self.clock.passes(seconds)
         await self.coder.catch_up()
         await self.bot.parts.deps.links.fire_timers()
@@ -138,7 +138,7 @@ class World:
         await self.settles()
 
     async def settles(self) -> None:
-        """Wait until nothing that is due is left to do."""
+        """Wait until no due job is left."""
         await self.slack.settled()
         await self.until(self._is_settled, "the bot has nothing to do")
         await self.slack.settled()
@@ -162,28 +162,28 @@ class World:
             raise AssertionError(f"did not come true: {what}; jobs: {await self.jobs()}") from None
 
     async def jobs(self) -> dict[str, list[str]]:
-        """Every list that has work, with its job ids."""
+        """Return every queue that has jobs, with the ids of its jobs."""
         redis = self.connections.commands
         names = cast("list[str]", await redis.zrange(self.keys.named("ready"), 0, -1))
         orders = [await redis.zrange(self.keys.named("queue", name, "order"), 0, -1) for name in names]
         return dict(zip(names, cast("list[list[str]]", orders), strict=True))
 
     async def dead_letters(self) -> list[str]:
-        """Why each job was given up, the oldest first."""
+        """Return the reason of each dead letter, the oldest first."""
         letters = self.letters()
         found = [await letters.find(each) for each in await letters.list_ids()]
         return [letter.why for letter in found if letter is not None]
 
     def letters(self) -> DeadLetters:
-        """The dead letters, as an operator has them."""
+        """Return the dead letters, as an operator reads them."""
         return DeadLetters(self.connections, self.keys, self.clock)
 
     def task(self, name: str) -> PuppetTask:
-        """A task in Coder, by its name or the beginning of it."""
+        """Return a task in Coder, by its name or the start of it."""
         return self.coder.task(name)
 
     async def loses_its_store(self) -> None:
-        """Let the bot's store refuse every connection."""
+        """Let the store refuse the bot's connections."""
         assert self.store is not None, "this world's store has no faults"
         await self.store.stop()
 
@@ -193,12 +193,12 @@ class World:
         await self.store.start()
 
     async def forgets(self) -> None:
-        """Let the bot forget what it knows of people for some minutes."""
+        """Delete everything that the bot remembers for some minutes."""
         for key in await self._notes():
             await self.connections.commands.delete(key)
 
     async def ages(self, seconds: float) -> None:
-        """Let what the bot remembers for a while be so much older."""
+        """Make everything that the bot remembers for some minutes older."""
         redis = self.connections.commands
         for key in await self._notes():
             left_ms = int(await redis.pttl(key) - seconds * 1000)
@@ -209,11 +209,11 @@ class World:
         return [key for kind in kinds async for key in redis.scan_iter(self.keys.named(kind, "*"))]
 
     def cards(self) -> list[str]:
-        """The cards that nobody has opened yet; they are seen now."""
+        """Return the cards that nobody has read yet. They count as read now."""
         return self.reader.new_roots()
 
     async def keys_without_end(self) -> list[str]:
-        """Keys that neither end by themselves nor stand on the list of permanent ones."""
+        """Return the keys without a time to live that are not on the list of permanent keys."""
         redis = self.connections.commands
         return [
             key
@@ -222,9 +222,9 @@ class World:
         ]
 
     async def check_end(self) -> None:
-        """What must be true when a story ends."""
+        """Check what must be true at the end of a story."""
         if self._bot is not None:
-            # A card waits for its pace.
+            # The card may still wait for its next edit.
             await self.passes(CARD_SECONDS)
             left = {name: jobs for name, jobs in (await self.jobs()).items() if jobs}
             assert not left, f"jobs left over: {left}"
@@ -249,7 +249,7 @@ class _Errors(logging.Handler):
 
 @contextlib.contextmanager
 def _listening(errors: list[str]) -> Iterator[None]:
-    """Collect what is logged as an error: by libraries, and by the bot, whose log goes its own way."""
+    """Collect the errors that libraries and the bot log. The bot's log is configured separately."""
     watch = _Errors(errors)
     logging.getLogger().addHandler(watch)
     structlog.configure(
@@ -277,7 +277,8 @@ async def new_world(
     bot_is_off: float = 0.0,
     **given: str,
 ) -> AsyncIterator[World]:
-    """A world with a running bot, checked at its end; `store` between it and its store can misbehave."""
+    """Make a world with a running bot, and check it at its end. With `has_store_faults`, its store can be cut
+    off."""
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
@@ -292,7 +293,7 @@ async def new_world(
         slack.add_channel("general", ["alice", "bob"])
         stack.enter_context(_listening(world.errors))
         await world.starts()
-        # Else this bot would read, as what it had missed, threads that the story has opened by then.
+        # Otherwise the bot might take the story's own threads for missed messages.
         await world.until(lambda: world.bot.has_noted_gap, "it is known what is to be read")
         try:
             yield world
@@ -302,7 +303,7 @@ async def new_world(
 
 
 def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **given: str) -> Settings:
-    """Settings that lead to the stand-ins."""
+    """Return settings for the stand-ins."""
     service = coder.add_user("taskwire", roles=("owner",))
     words = {
         "slack_bot_token": slack.bot_token,
@@ -315,7 +316,7 @@ def new_settings(slack: SlackSandbox, coder: CoderSandbox, directory: Path, **gi
         "TASKWIRE_SETTLE": str(SETTLE_SECONDS),
         **given,
     }
-    return Settings(_env_file=None, **words)  # type: ignore[arg-type,call-arg] # pydantic turns the texts into values
+    return Settings(_env_file=None, **words)  # type: ignore[arg-type,call-arg] # pydantic parses the texts
 
 
 __all__ = ["Person", "Thread", "World", "new_world"]
