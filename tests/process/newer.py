@@ -15,9 +15,7 @@ FIELD = "    is_of_next_version: bool = True\n"
 def newer_version(directory: Path) -> dict[str, str]:
     """Write the next version's code to disk. Return the settings that start it instead of this version."""
     package = directory / "newer" / "taskwire"
-    shutil.copytree(
-        Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("sandbox", "__pycache__")
-    )
+    shutil.copytree(Path(taskwire.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     _change(package / "queue/fence.py", f"\nFORMAT = {FORMAT}\n", f"\nFORMAT = {FORMAT + 1}\n")
     config = '    model_config = ConfigDict(frozen=True, extra="forbid")\n'
     _change(package / "domain/jobs.py", config, config + FIELD)
