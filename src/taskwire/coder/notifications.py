@@ -1,6 +1,6 @@
-"""Parses Coder's own notifications, which its webhook sends, for the change of a task that they announce.
+"""Finds the change of a task that a notification from Coder's webhook announces.
 
-They are not signed, so their content is never trusted. It only says what to look for.
+Notifications are not signed, so their content is never trusted. It only says what to look for.
 """
 
 from typing import NamedTuple

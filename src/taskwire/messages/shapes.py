@@ -20,7 +20,7 @@ def statement(words: str) -> Message:
 
 
 def question(words: str, text: str, buttons: Sequence[Block]) -> Message:
-    """Make a question about a text: our words, the text, the buttons."""
+    """Make a message that quotes a text and asks about it, with a button for each choice."""
     shown = [section("question", words)]
     if text.strip():
         shown.append(quoted("text", text, QUOTE))
