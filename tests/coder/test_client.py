@@ -117,7 +117,7 @@ async def test_a_deadline_stops_a_change_before_it_is_written(far: FarSide) -> N
 
 
 async def test_two_accounts_share_connections_and_nothing_else(far: FarSide) -> None:
-    """Each request carries its own account's token."""
+    """Each request has its own account's token."""
     async with CoderClient.open(far.url, TOKEN) as coder:
         await coder.send("a-task", AgentText("words"))
         await coder.acting_with("other-token").send("a-task", AgentText("words"))

@@ -187,7 +187,7 @@ class Namer:
         return named
 
     def to_be_taken(self, listed: str, body: str, token: str = "") -> Named:
-        """Name a take by the job that it is about to hand out."""
+        """Name a take by the job that it hands out or is about to hand out."""
         turn = self._about(listed, body)
         call = Call(f"take {turn}", Kind.TAKE, turn)
         return Named(call, f"{listed} {body}", token, is_serial=True, is_take=True)

@@ -1,4 +1,5 @@
-"""Redis has lost its last writes, by a failover or a restored copy. What was done is not done again."""
+"""Redis has lost its last writes, by a failover or a restored copy. Jobs that were done are not done
+again."""
 
 import contextlib
 import shutil

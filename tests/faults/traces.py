@@ -1,4 +1,4 @@
-"""What is found by going through a flow while nothing goes wrong, or through what one dead bot has left."""
+"""What rehearsals of a flow found: the points of a run without faults, or of the recovery from one death."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ from .points import Aim, Fault, Kind, Point, faults_of, is_read, is_same
 
 @dataclass
 class Trace:
-    """One time through: the points in their order."""
+    """The points of one run, in order."""
 
     points: list[Point]
-    # Those that are only known to be somebody's because nobody else goes.
+    # The points that belong to the actor only because no other actor was running.
     alone: set[Point]
-    # Those before which something else may have happened since the one before.
+    # The points before which something else may have happened since the previous point.
     apart: set[Point]
 
 
 class Way:
-    """What several times through have shown."""
+    """The result of several rehearsals."""
 
     def __init__(self, traces: Sequence[Trace]) -> None:
         self.points = list(dict.fromkeys(point for trace in traces for point in trace.points))
-        # Those that have come each time.
+        # The points that came in every rehearsal.
         self.sure = set.intersection(*(set(trace.points) for trace in traces))
         self._alone = set.union(*(trace.alone for trace in traces))
         self._apart = set.union(*(trace.apart for trace in traces)) | _shifting(traces)
 
     def aims(self) -> Iterator[Aim]:
-        """Every fault of every point, but for those that are the same as another."""
+        """Yield every fault of every point. Of equal ones, only one is tried."""
         for deaths in self._deaths():
-            # Those that can be met side by side are quicker.
+            # Faults that can be met while other actors run are quicker to try.
             yield min(deaths, key=lambda aim: aim.is_alone)
         for point in self.points:
             for fault in faults_of(point):
@@ -38,10 +38,11 @@ class Way:
                     yield self._aim(point, fault)
 
     def _deaths(self) -> Iterator[list[Aim]]:
-        """Deaths that leave the same world, together.
+        """Yield groups of deaths that leave the same state.
 
-        Who dies before a call leaves the same as who died after the one before, unless something else may
-        have happened between them: then the call stands apart. A read changes nothing.
+        A death before a call leaves the same state as a death after the previous call, unless something else
+        may have happened between them. Such a call is in `_apart`. A death before and a death after a read
+        are the same, because a read changes nothing.
         """
         same: list[Aim] = []
         for point in self.points:
@@ -64,11 +65,12 @@ class Way:
 
     @property
     def ways(self) -> int:
-        """How many faults of points there are, with those that are the same."""
+        """Return the number of faults of all points, equal ones included."""
         return sum(len(faults_of(point)) for point in self.points)
 
     def deaths_again(self, first: Aim, turn: str) -> Iterator[Aim]:
-        """Deaths in what recovers from one: while its turn is taken over, and until that ends for good."""
+        """Yield the second deaths: at the points from the moment at which the lease is taken over until it
+        has ended for good."""
         of_turn = [(at, point.call.kind) for at, point in enumerate(self.points) if point.call.turn == turn]
         takes = [at for at, kind in of_turn if kind is Kind.TAKE]
         ends = [at for at, kind in of_turn if kind is Kind.END]
@@ -82,7 +84,7 @@ class Way:
 
 
 def _shifting(traces: Sequence[Trace]) -> set[Point]:
-    """Those that do not always come behind the same."""
+    """Return the points that did not always follow the same point."""
     before: dict[Point, set[Point | None]] = {}
     for trace in traces:
         for last, point in zip([None, *trace.points], trace.points, strict=False):
@@ -91,14 +93,15 @@ def _shifting(traces: Sequence[Trace]) -> set[Point]:
 
 
 def up_to(trace: Trace, last: str) -> Trace:
-    """A trace as far as its first call of a name, or all of it."""
+    """Return a trace up to its first call with this name, or all of it if the name is empty."""
     ends = [at + 1 for at, point in enumerate(trace.points) if point.call.name == last]
     assert ends or not last, f"{last} is no point: {_listed(trace.points)}"
     return Trace(trace.points[: ends[0]] if ends else trace.points, trace.alone, trace.apart)
 
 
 def of_unknown_outcome(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
-    """The calls before which an attempt begins, each with its turn: who dies there leaves them in doubt."""
+    """Yield the calls that an attempt makes, each with its lease's subject. A death at such a call leaves its
+    outcome unknown."""
     begun = ""
     for point in points:
         if point.call.kind is Kind.BEGIN:
@@ -109,7 +112,7 @@ def of_unknown_outcome(points: Iterable[Point]) -> Iterator[tuple[Point, str]]:
 
 
 def first_deaths(point: Point) -> tuple[Aim, Aim]:
-    """A call in doubt that was not made, and one that was."""
+    """Return the deaths before and after a call: in one the call was not made, in the other it was."""
     return Aim(point, Fault.KILLED_BEFORE), Aim(point, Fault.KILLED_AFTER)
 
 

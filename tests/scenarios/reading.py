@@ -112,25 +112,26 @@ def shown(message: Raw) -> str:
     return "\n".join(part for part in parts if part)
 
 
-# What every notice has, as long as its task is there.
+# Every notice about an existing task has a button with this label.
 OPEN_PAGE = "Open in Coder"
 _NOTICES = {"needs_input", "completed", "failed", "error", "paused", "resumed"}
 
 
 def is_notice(message: Raw) -> bool:
-    """Whether a message is a notice about a task that was there."""
+    """Return whether a message is a notice about a task that existed when it was posted."""
     return _about(message).get("kind") in _NOTICES
 
 
 def _has_lost_its_task(message: Raw) -> bool:
-    """Whether a notice says that its task has ended since."""
+    """Return whether a notice says that its task has ended since."""
     return str(message["text"]).endswith(" Settled: this thread has no task any more.")
 
 
 def check_page(notice: Raw, page: str = "") -> None:
-    """See that a notice has one button to a page: to this one, or at least to that of the task it names.
+    """Check that a notice has exactly one button to a task's page: to `page` if it is given, else to the task
+    that the notice names.
 
-    A notice whose task has ended must have none.
+    A notice whose task has ended must have no such button.
     """
     pages = [
         str(element.get("url"))
@@ -149,7 +150,7 @@ def check_page(notice: Raw, page: str = "") -> None:
 
 
 def _about(message: Raw) -> Mapping[str, str]:
-    """What a message of the bot's says of itself to programs."""
+    """Return the metadata of a message of the bot."""
     metadata = cast("Mapping[str, Mapping[str, str]]", message.get("metadata") or {})
     return metadata.get("event_payload", {})
 

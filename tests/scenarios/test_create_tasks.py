@@ -248,7 +248,7 @@ async def test_the_same_within_two_minutes_is_asked_about(world: World) -> None:
 
 
 async def test_a_question_that_is_too_old_says_so(world: World) -> None:
-    """What was asked for is kept only for a limited time."""
+    """The request behind the button is kept only for a limited time."""
     await world.alice.runs("/task create fix it")
     await world.alice.types("/task create fix it")
     world.alice.reads()

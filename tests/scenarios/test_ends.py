@@ -98,7 +98,7 @@ async def test_a_reply_of_somebody_who_has_left_coder_is_answered(world: World) 
 
 
 async def test_a_notice_that_is_deleted_stays_deleted(world: World) -> None:
-    """Somebody did not want it there. The next notice still comes."""
+    """A person removed it on purpose. The next notice is still posted."""
     thread, task = await a_task(world)
     task.becomes("complete", "Opened PR #12")
     await world.polls()

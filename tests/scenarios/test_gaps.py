@@ -192,7 +192,7 @@ async def test_a_root_that_was_deleted_hides_no_other(world: World) -> None:
 
 
 async def test_a_second_gap_does_not_shorten_the_first(world: World) -> None:
-    """What the first scan had not reached is read from the earlier time."""
+    """Threads that the first scan had not reached are read from the earlier time."""
     tasks = await start_tasks(world, 4)
     threads = threads_of(world, tasks)
     for task in tasks:

@@ -1,4 +1,5 @@
-"""What reaches an agent's terminal, by each way in: nothing leaves the paste, and no command is hidden."""
+"""Text that reaches an agent's terminal, by each way in: nothing leaves the paste, and no command is
+hidden."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each kind of notice as a whole, with the button that other stories leave out: to the page of its task."""
+"""Each kind of notice as a whole, including the button to its task's page, which other stories leave out."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ Act = Callable[[PuppetTask], object]
 
 
 def whole(world: World, thread: Thread) -> list[tuple[str, list[str]]]:
-    """Each message of a thread: its text, and its buttons with the pages that they open."""
+    """Return the messages of a thread: each text, and its buttons with the addresses that they open."""
     return [_whole(message) for message in world.slack.thread(thread.channel, thread.ts)[1:]]
 
 
@@ -89,7 +89,7 @@ async def test_a_notice_leads_to_its_task_in_coder(
 
 
 async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> None:
-    """The notice of the pause above it keeps its own way there."""
+    """The notice of the pause keeps its button too."""
     thread, task = await a_task(world)
     page = f"[Open in Coder] {world.coder.url}/tasks/alice/{task.id}"
     task.pause()
@@ -106,7 +106,7 @@ async def test_a_notice_of_a_resume_leads_to_its_task_in_coder(world: World) -> 
 
 
 async def test_a_notice_of_a_broken_build_leads_to_its_task_in_coder(world: World) -> None:
-    """It is told before the task has ever run."""
+    """The notice is posted before the task has ever run."""
     world.coder.template.plan = BuildPlan(error="no space left on device")
     thread = await world.alice.runs("/task create fix the login redirect")
 
@@ -131,7 +131,7 @@ def _notice(*pages: str) -> dict[str, object]:
 
 
 def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
-    """All else that can be pressed is read."""
+    """All other buttons are read."""
     page = "https://coder.example.com/tasks/alice/t1"
 
     assert shown(_notice(page)) == "Paused: Fix it.\n[Logs]"
@@ -148,6 +148,6 @@ def test_reading_a_notice_leaves_its_way_to_coder_out() -> None:
     ids=["none", "another's", "two"],
 )
 def test_no_notice_is_read_that_does_not_lead_to_its_task(pages: tuple[str, ...]) -> None:
-    """A story whose notice lacks the button fails, although it does not name it."""
+    """A story fails if a notice lacks the button, although the story does not mention it."""
     with pytest.raises(AssertionError, match="Open in Coder"):
         shown(_notice(*pages))

@@ -1,4 +1,5 @@
-"""Where something is decides who may ask for it: private channels, other channels, invented ids."""
+"""The place of a task or a message decides who may ask for it: private channels, other channels, invented
+ids."""
 
 import pytest
 

@@ -1,5 +1,4 @@
-"""What is stored and what is sent back: agents' secrets are masked first, but a person's own words
-are not."""
+"""Masking of stored and returned text: agents' secrets are masked first, but a person's own words are not."""
 
 import re
 

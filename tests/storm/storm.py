@@ -88,7 +88,7 @@ class Storm:
                 self._shown |= {status.id for status in statuses if status.agent_id == agent}
 
     async def _settled(self) -> None:
-        """Wait until nothing is wrong. After `patience_seconds` stop waiting: what is wrong then is
+        """Wait until nothing is wrong, at most `patience_seconds`. Anything that is still wrong then is
         counted."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.plan.patience_seconds):

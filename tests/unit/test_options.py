@@ -1,4 +1,4 @@
-"""Options of `/task create` that stand behind the prompt."""
+"""Options of `/task create` that follow the prompt."""
 
 import pytest
 

@@ -16,7 +16,8 @@ from taskwire.domain.retry_policies import BACKFILL, COMMAND, RetryPolicy
 def test_the_intervals_of_a_command_double_up_to_fifteen_seconds(
     tries: int, least: float, most: float
 ) -> None:
-    """Up to half of an interval is left out by chance, so that not all come at the same moment."""
+    """Up to half of an interval is left out at random, so that not all jobs are retried at the same
+    moment."""
     assert all(least <= COMMAND.wait_seconds(tries) <= most for _ in range(50))
 
 
@@ -27,7 +28,7 @@ def test_nothing_is_tried_before_the_time_that_the_other_side_asked_for(tries: i
 
 
 def test_what_has_lasted_long_enough_is_over() -> None:
-    """A moment of 0 says that nothing has failed yet."""
+    """A time of 0 means that nothing has failed yet."""
     policy = RetryPolicy(1.0, timedelta(seconds=10))
 
     assert [policy.is_over(since_ms, now_ms=20_000) for since_ms in (0, 10_000, 9_999)] == [

@@ -253,7 +253,7 @@ End."""
     ],
 )
 def test_a_screen_reads_well(screen: str, read: str) -> None:
-    """The agent's text stays. What the terminal drew around it is removed."""
+    """The agent's text stays. The terminal's own drawing around it is removed."""
     assert clean(screen) == read
     assert clean(read) == read
 

@@ -1,4 +1,4 @@
-"""The dialogs: what they ask for, what they keep while they are filled, and Slack's limits."""
+"""The dialogs: their fields, what they keep while they are filled, and Slack's limits."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

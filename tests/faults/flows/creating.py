@@ -27,7 +27,7 @@ class Creating(Flow):
 
     def is_over(self, actor: Actor) -> bool:
         """The card shows that the task is working."""
-        # A task counts only once it is linked. How often the bot polls before that is a matter of chance.
+        # A task counts only once it is linked. The number of polls before that is a matter of chance.
         bound = [metadata(message).get("task_id") for message in self.messages(actor)]
         tasks = [task for task in self.deployment.coder.tasks if task.id in bound]
         actor.task = tasks[0] if tasks else None

@@ -30,7 +30,7 @@ class Steering(Flow):
 
 
 class Pausing(Steering):
-    """`!pause`: the workspace is stopped, and the thread hears of it."""
+    """`!pause`: the workspace is stopped, and the thread is told."""
 
     floor = 52
     dies_twice: ClassVar[tuple[str, ...]] = ("coder tasks.pause",)
@@ -79,7 +79,7 @@ class PausingByCommand(Pausing):
 
 
 class Resuming(Steering):
-    """`!resume`: the workspace is started, and the thread hears of it."""
+    """`!resume`: the workspace is started, and the thread is told."""
 
     floor = 58
     dies_twice = ("coder tasks.resume",)

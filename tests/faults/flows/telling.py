@@ -67,7 +67,7 @@ class Writing(Telling):
         self._written.setdefault(actor, []).append(text)
 
     def is_read(self, actor: Actor) -> None:
-        """What was written so far must not be in the next notice."""
+        """Forget the text that was told. The next notice must not have it."""
         self._written[actor].clear()
 
     def notice(self, actor: Actor) -> str:
