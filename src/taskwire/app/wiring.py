@@ -34,9 +34,9 @@ from taskwire.notices.notify import Notifier
 from taskwire.notices.outsiders import Outsiders
 from taskwire.outbox import direct_messages, posting, private_answers, questions
 from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.coder_health import ServiceAccount
 from taskwire.outbox.direct_messages import AdminAlerts
 from taskwire.outbox.private_answers import PrivateAnswers
-from taskwire.outbox.service_account import ServiceAccount
 from taskwire.people.permissions import People
 from taskwire.polling.poller import Poller
 from taskwire.queue import fence, self_test

@@ -40,7 +40,7 @@ from taskwire.doctor.findings import (
 from taskwire.domain.errors import OutsideError, UserError
 from taskwire.domain.ids import UserId
 from taskwire.messages import refusals, troubles
-from taskwire.outbox.service_account import end_trouble, find_rights_trouble, find_scope_trouble
+from taskwire.outbox.coder_health import end_trouble, find_rights_trouble, find_scope_trouble
 from taskwire.queue import fence, self_test
 from taskwire.queue.dead_letters import DeadLetters
 from taskwire.queue.formats import Formats

@@ -19,8 +19,8 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import AgentOutput
 from taskwire.domain.phases import AgentLogEntry
 from taskwire.messages import refusals
+from taskwire.outbox.coder_health import is_kept_out
 from taskwire.outbox.observing import entries_of
-from taskwire.outbox.service_account import is_kept_out
 from taskwire.telemetry import logger
 
 # A notice waits no longer than this for its excerpt; Coder waits 30 s for an agent that is out of reach.

@@ -40,10 +40,10 @@ from taskwire.messages import inputs
 from taskwire.notices.card import REACTIONS
 from taskwire.outbox import questions
 from taskwire.outbox.agent_input import AgentInput
+from taskwire.outbox.coder_health import is_kept_out
 from taskwire.outbox.enqueue import receipt
 from taskwire.outbox.error_messages import said
 from taskwire.outbox.observing import entries_of
-from taskwire.outbox.service_account import is_kept_out
 from taskwire.outbox.told import tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
