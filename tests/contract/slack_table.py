@@ -100,6 +100,15 @@ NARROWED = {"conversations.open": "im:write"}
 # What neither a method nor an event asks for.
 OTHER_SCOPES = {"commands": "a slash command"}
 
+# Calls a minute by tier, for one method and workspace. The special limits used here are several hundred.
+TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
+# Characters of a text: a longer post is cut, a longer edit is refused.
+POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
+# Blocks of a message and of a dialog.
+MOST_BLOCKS = {"message": 50, "modal": 100}
+# What is sent to the address at which a command or a press may be answered.
+RESPONSE = "text blocks response_type replace_original"
+
 # The scope without which Slack does not send an event.
 EVENTS = {
     "app_mention": "app_mentions:read",

@@ -122,6 +122,7 @@ async def _says(slack: SlackSandbox, outbound: Outbound) -> None:
     notice = await outbound.post(dev, HELLO, Metadata("notice", "notice"), thread_ts=root)
     await outbound.update(dev, notice, HELLO, Metadata("notice", "notice"))
     await outbound.post_ephemeral(dev, alice, HELLO, root)
+    await outbound.respond(slack.backend.tickets.response_url("commands", alice, dev), HELLO)
     await outbound.get_permalink(dev, root)
     files = [Attachment("a.txt", b"abc")]
     reply = Ts(await slack.post("alice", "dev", "see", root, files=files))

@@ -19,12 +19,12 @@ from taskwire_sandbox.slack.methods import all_methods
 from tests.slack.conftest import RateLimiter
 
 from . import slack_tour
-from .slack_table import METHODS, always_there, read, sent
+from .slack_table import METHODS, RESPONSE, always_there, read, sent
 from .slack_tour import Journey
 
 SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
-# An upload goes to an address that Slack hands out, and is no method.
-NO_METHOD = {"upload"}
+# These go to addresses that Slack hands out, and are no methods.
+NO_METHOD = {"upload", "response_url"}
 # Errors that only reads have, where an unknown outcome is the same as a refusal.
 OF_READS = {"missing_args", "invalid_limit", "invalid_types"}
 
@@ -53,6 +53,7 @@ async def test_what_is_sent_is_what_the_table_has(journey: Journey) -> None:
     arrived = {method: names for method, names in journey.sent.items() if method not in NO_METHOD}
 
     assert arrived == {method: sent(method) for method in METHODS}
+    assert journey.sent["response_url"] == set(RESPONSE.split())
 
 
 async def test_what_is_read_is_what_the_table_has(journey: Journey) -> None:

@@ -1,12 +1,26 @@
-"""The limits that are kept against those that Slack documents, for every method that is called."""
+"""The limits that the client keeps, and those of the stand-in, against the table of what Slack documents."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
 
+from taskwire import transport
+from taskwire.domain.ids import ChannelId
+from taskwire.domain.message import Message
 from taskwire.queue.rate_limiter import LIMITS, WINDOW_MS, MethodLimits
 from taskwire.slack.calls import Method
+from taskwire.slack.client import make_client
+from taskwire.slack.drafts import Invalid
+from taskwire.slack.outbound import Metadata, Outbound
+from taskwire_sandbox.slack import SlackSandbox
+from taskwire_sandbox.slack.block_rules import problems
 from taskwire_sandbox.slack.pace import PER_MINUTE, POST_BURST, POST_SECONDS
+from tests.slack.conftest import RateLimiter
 
-from .slack_table import METHODS
+from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS
 
 each_method = pytest.mark.parametrize("method", list(Method))
 # Cards are promised less than chat.update's tier.
@@ -16,7 +30,7 @@ OURS = {Method.UPDATE: 45}
 @each_method
 def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None:
     """No less than that is kept, and no more is left unused than `queue/rate_limiter.py` says."""
-    documented = PER_MINUTE[METHODS[method].tier]
+    documented = TIERS[METHODS[method].tier]
 
     limit = LIMITS[method].whole
 
@@ -39,3 +53,65 @@ def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
     assert each is not None
     assert each.burst == POST_BURST - 1
     assert 1.0 <= each.interval_ms / 1000 / POST_SECONDS <= 1.05
+
+
+def test_the_sandbox_counts_calls_by_the_same_tiers() -> None:
+    """Otherwise a bot that calls too often would not be stopped here."""
+    assert {tier: PER_MINUTE[tier] for tier in TIERS} == TIERS
+    assert TIERS.keys() == {row.tier for row in METHODS.values()}
+
+
+class _Place(NamedTuple):
+    slack: SlackSandbox
+    client: AsyncWebClient
+    outbound: Outbound
+    channel: ChannelId
+
+
+META = Metadata("m1", "answer")
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[_Place]:
+    """A channel of the stand-in, and two ways to it: past the client's own checks, and through them."""
+    async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
+        channel = ChannelId(slack.add_channel("dev").id)
+        client = make_client(slack.bot_token, slack.api_url, session=session)
+        yield _Place(slack, client, Outbound(client, RateLimiter(), str), channel)
+
+
+async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _Place) -> None:
+    """Slack would cut it without a word."""
+    longest = "x" * POSTED_TEXT
+    cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
+
+    whole = await place.outbound.post(place.channel, Message(text=longest), META)
+    with pytest.raises(Invalid):
+        await place.outbound.post(place.channel, Message(text=f"{longest}y"), META)
+
+    assert place.slack.message(place.channel, whole)["text"] == longest
+    assert place.slack.message(place.channel, str(cut["ts"]))["text"] == longest
+    assert [call.method for call in place.slack.calls] == ["chat.postMessage"] * 2
+
+
+async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
+    """Slack refuses a longer one, and the client does not send it."""
+    longest = "x" * EDITED_TEXT
+    ts = await place.outbound.post(place.channel, Message(text="Hello."), META)
+
+    await place.outbound.update(place.channel, ts, Message(text=longest), META)
+    with pytest.raises(Invalid):
+        await place.outbound.update(place.channel, ts, Message(text=f"{longest}y"), META)
+    with pytest.raises(SlackApiError, match="msg_too_long"):
+        await place.client.chat_update(channel=place.channel, ts=ts, text=f"{longest}y")
+
+    assert place.slack.message(place.channel, ts)["text"] == longest
+
+
+@pytest.mark.parametrize("surface", MOST_BLOCKS)
+def test_the_sandbox_takes_as_many_blocks_as_slack(surface: str) -> None:
+    """Every message and dialog of the bot is tried with it."""
+    most = MOST_BLOCKS[surface]
+
+    assert problems([{"type": "divider"}] * most, surface) == []
+    assert problems([{"type": "divider"}] * (most + 1), surface) != []

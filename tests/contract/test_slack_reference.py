@@ -10,7 +10,7 @@ from taskwire.slack import manifest
 from taskwire_sandbox.slack.methods import all_methods
 
 from . import references
-from .slack_table import MANIFEST, METHODS, required, sent
+from .slack_table import MANIFEST, METHODS, TIERS, required, sent
 
 Reference = dict[str, dict[str, Any]]  # as the file has it
 
@@ -61,6 +61,8 @@ def test_the_table_is_what_slack_documents(reference: Reference) -> None:
         assert required(method) == _required(reference, method), method
         assert set(row.scopes.split()) == _scopes(reference, method), method
         assert row.tier == _tier(reference, method), method
+        label = str(reference[method]["rate_limit"]["label"])
+        assert not row.tier or label == f"Tier {row.tier}: {TIERS[row.tier]}+ per minute", method
         assert {row.fine} - {""} <= set(reference[method]["errors"]), method
 
 
