@@ -112,7 +112,7 @@ async def measure_hints(directory: Path) -> Sequence[Figure]:
 async def _watched(
     directory: Path, poll_seconds: float
 ) -> AsyncIterator[tuple[Place, Taskwire, list[PuppetTask]]]:
-    """Run a process with tasks that were created in a channel each and have their cards."""
+    """Run a process, create each task in a channel of its own, and wait for the cards."""
     async with bench_place(directory, poll_seconds=poll_seconds) as place:
         place.settings["TASKWIRE_WEBHOOK_TOKEN"] = WORD
         async with spawned(place, "taskwire.cli", "run") as bot:

@@ -105,8 +105,8 @@ async def _polled(directory: Path) -> AsyncIterator[tuple[Place, Probed]]:
 
 
 async def _sweeps(tasks: Sequence[PuppetTask], probed: Probed) -> tuple[float, float, float]:
-    """Return median milliseconds of a poll without changes, of one with changes, and of parsing, in
-    alternation."""
+    """Measure polls without changes, polls with changes, and parsing, one after the other. Return the median
+    milliseconds of each."""
     unchanged, changed, read = [], [], []
     for number in range(TIMES):
         changed += await _changed(tasks, probed, "seconds", times=1, first=number)

@@ -85,7 +85,7 @@ async def test_memory_stays_within_bounds_at_the_worst(pieces: Handler, found: s
 
 
 async def test_what_is_compressed_is_refused_before_it_swells() -> None:
-    """Taskwire does not ask for compression. A thousandth of the size would be enough for an attack."""
+    """Taskwire does not ask for compression. A small compressed answer could fill the memory."""
 
     async def bomb(_: web.Request) -> AsyncIterator[bytes]:
         yield gzip.compress(b"x" * 1_000_000)

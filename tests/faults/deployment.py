@@ -328,7 +328,7 @@ class Deployment:
         return cast("list[str]", await self._store.zrange(self.keys.named("ready"), 0, -1))
 
     async def forget_people(self) -> None:
-        """Expire everything that the bot remembers about people, as minutes do."""
+        """Delete everything that the bot remembers about people, as if some minutes had passed."""
         known = [self.keys.named("notes", what, "*") for what in ("profile", "account")]
         notes = [key for what in known async for key in self._store.scan_iter(what, count=1000)]
         if notes:

@@ -52,7 +52,7 @@ class Bench:
         await running
 
     async def takes(self, times: int) -> None:
-        """Acquire a lease and let it lapse, as a dying process does, this number of times."""
+        """Acquire a lease and let it lapse, as a dying process does. Repeat this `times` times."""
         for _ in range(times):
             assert not isinstance(await self.deps.queue.acquire(), NothingDue)
             self.clock.now_ms += TIMES.rest_ms
@@ -289,7 +289,7 @@ async def test_what_has_failed_for_a_day_is_given_up(bench: Bench) -> None:
 
 
 async def test_a_bug_is_given_up_after_a_few_tries(bench: Bench) -> None:
-    """The dead letter has the reference that is in the log."""
+    """The dead letter and the log have the same reference."""
     await bench.append("a", surprises=5)
 
     await bench.works(raising(ZeroDivisionError()))

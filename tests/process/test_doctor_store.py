@@ -18,7 +18,7 @@ from .processes import Place
 
 
 async def test_a_redis_that_may_lose_things_is_told(place: Place, redis_url: str) -> None:
-    """The store must persist its data and must not evict any."""
+    """The store must write its data to disk, and must not evict data."""
     async with Redis.from_url(redis_url) as redis:
         await redis.config_set("appendonly", "no")
         await redis.config_set("maxmemory-policy", "allkeys-lru")

@@ -140,7 +140,8 @@ async def test_a_silence_begins_when_it_began_however_long_redis_is_away(
 
 
 async def test_an_outage_over_http_is_read_once(world: World, process: Downtime) -> None:
-    """The start reads the outage, and the first request does not read it again. A later silence is read."""
+    """Backfill at the start covers the outage, and the first request starts no other one. A later silence
+    does."""
     await process.beat()
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
@@ -158,8 +159,8 @@ async def test_an_outage_over_http_is_read_once(world: World, process: Downtime)
 
 
 async def test_a_silence_before_an_outage_is_read_all_the_same(world: World, process: Downtime) -> None:
-    """A proxy failed first, and then no bot ran. The start reads the outage, and the first request reads the
-    silence."""
+    """First a proxy failed, and then no bot ran. Backfill at the start covers only the second part; the first
+    request starts another one."""
     await _has_come(world, process)
     world.clock.passes(20 * MINUTE)
     await process.beat()

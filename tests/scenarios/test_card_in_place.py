@@ -204,7 +204,7 @@ async def test_a_card_that_is_deleted_again_ends_the_link(world: World) -> None:
 
 
 async def test_what_lost_its_thread_while_slack_was_away_is_told_when_that_is_back(world: World) -> None:
-    """The notice waits until the card could be posted again, because only then its thread is known."""
+    """The notice waits until the card has been posted again, because its thread is not known before."""
     thread, task = await a_task(world)
     await world.passes(seconds=5)
     delete(world, thread.ts)

@@ -317,7 +317,7 @@ async def test_a_creation_that_an_outage_broke_off_is_made_when_coder_is_back(wo
 
 
 async def test_a_task_that_was_made_before_a_long_outage_is_found_after_it(world: World) -> None:
-    """The person is not told that the task was not created before the bot could look."""
+    """The bot looks for the task before it says that there is none."""
     world.coder.misbehave("tasks.create", faults.cut_after())
     world.coder.misbehave("tasks.get", faults.refused())
 

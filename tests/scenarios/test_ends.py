@@ -143,7 +143,7 @@ async def test_a_question_that_dies_with_its_process_leaves_nothing_behind(world
 
 
 async def test_what_is_given_up_is_named_to_whoever_asked(world: World) -> None:
-    """Days may have passed, and others may have asked for other things."""
+    """The message names the request, because days may have passed since."""
     thread, task = await a_task(world)
     await world.forgets()
     world.slack.faults.add("users.info", CallFault.ERROR, times=None, error="invalid_arguments")

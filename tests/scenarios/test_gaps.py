@@ -106,8 +106,8 @@ async def test_a_reply_that_was_lost_between_others_is_found(world: World) -> No
 
 
 async def test_only_threads_with_something_new_are_read_the_newest_first(world: World) -> None:
-    """The channel's history shows which threads have news. Forty threads cost one call, and one more for each
-    with news."""
+    """The channel's history shows which threads have news. Forty threads cost one call, plus one for each
+    thread with news."""
     tasks = await start_tasks(world, 40)
     for task in tasks:
         task.becomes("idle")

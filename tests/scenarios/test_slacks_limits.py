@@ -59,7 +59,8 @@ async def test_who_is_called_waits_for_none_that_waits_already(world: World) -> 
 
 
 async def test_what_stands_before_a_call_in_its_thread_is_as_urgent(world: World) -> None:
-    """A thread is told in order. So notices before one that mentions somebody get its priority."""
+    """Notices of a thread are posted in order. Those before a notice that mentions somebody get the same
+    priority."""
     *others, finished = await start_tasks(world, 20)
     await drawn(world)
     for task in [*others, finished]:

@@ -24,7 +24,7 @@ SETTLE = "3000"
 
 @pytest.fixture
 async def stores() -> AsyncIterator[contextlib.AsyncExitStack]:
-    """Hold the other stores until the world has been checked."""
+    """Keep the other servers running until the world has been checked."""
     async with contextlib.AsyncExitStack() as stack:
         yield stack
 
@@ -314,7 +314,7 @@ async def test_a_reply_held_by_a_forgotten_pause_is_asked_about(world: World, st
 
 
 async def test_administrators_hear_of_an_older_copy(world: World, store_copy: StoreCopy) -> None:
-    """They are told once, and not about a failover."""
+    """They are told once. A failover alone is not reported."""
     await world.restarts(admins=(world.bob.id,))
     await store_copy.is_now()
     await world.passes(seconds=300)

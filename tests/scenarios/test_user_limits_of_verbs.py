@@ -251,7 +251,7 @@ async def test_who_has_no_coder_account_is_refused_privately(world: World, verb:
 
 
 async def test_what_one_was_answered_can_be_shown_to_all(world: World) -> None:
-    """The person can show the answer once, and nobody else's text is shown."""
+    """The person who was answered can show the answer once. No text of another person is shown with it."""
     thread, task = await a_waiting_agent(world)
     task.says("I look at it.")
     await world.bob.replies(thread, "!logs")

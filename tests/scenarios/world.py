@@ -198,7 +198,7 @@ class World:
             await self.connections.commands.delete(key)
 
     async def ages(self, seconds: float) -> None:
-        """Make everything that the bot remembers for some minutes older."""
+        """Shorten the remaining time of everything that the bot remembers for some minutes."""
         redis = self.connections.commands
         for key in await self._notes():
             left_ms = int(await redis.pttl(key) - seconds * 1000)

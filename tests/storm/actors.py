@@ -26,7 +26,7 @@ LOOK_SECONDS = 6.0
 # Pauses before a reply, as shares of the longest pause: at once, while the agent works, when it is done,
 # later.
 PAUSES = ((0.0, 0.01), (0.02, 0.1), (0.15, 0.4), (0.5, 1.0))
-# One task in this number is paused between its replies.
+# Of this number of tasks, one is paused between its replies.
 EVERY_PAUSE = 5
 DECIDE_SECONDS = 1.0
 

@@ -21,7 +21,7 @@ from .store import Store, store
 from .tally import Tally, judge
 
 LOOK_SECONDS = 1.0
-# Longer than any call takes, and than any effect that is not written down can still take.
+# Longer than any call takes, so that no effect can come after it.
 QUIET_SECONDS = 6.0
 
 

@@ -369,7 +369,7 @@ def test_an_agent_out_of_reach_is_marked_until_it_is_back() -> None:
     ],
 )
 def test_a_task_that_no_link_watches_has_a_phase_too(observation: Observation, phase: Phase) -> None:
-    """The phase is the one that it would have if it had been watched since its last report."""
+    """The task gets the phase that it would have if it had been polled since its last report."""
     assert initial_state(Observed(seen=observation), Rules(SETTLE), T0 + 60 * MINUTE).phase is phase
 
 

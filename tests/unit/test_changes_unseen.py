@@ -122,7 +122,7 @@ def test_who_pauses_a_task_here_is_not_called_for_how_it_stood() -> None:
 
 
 def test_what_was_told_before_a_pause_is_not_told_again() -> None:
-    """This holds even if an input was delivered later to which the agent had not reacted."""
+    """This holds even if an input was delivered in between, but the agent has not reacted to it yet."""
     idle = report(MINUTE, "idle")
     asked = working().at(MINUTE, observed(seen(last=idle))).until(5 * MINUTE).state
     again = TaskHistory(asked).at(60 * MINUTE, paused(idle, 40 * MINUTE))

@@ -34,7 +34,7 @@ EM_DASH = "\u2014"
     ],
 )
 def test_options_may_stand_behind_the_prompt(text: str, command: Command) -> None:
-    """Only existing options are taken from behind the prompt. They are named in the answer."""
+    """Text after the prompt is an option only if there is such an option. The answer names it."""
     assert parse(text) == command
 
 

@@ -96,7 +96,7 @@ def listing(style: str, *items: str, indent: int = 0, offset: int = 0) -> dict[s
     ],
 )
 def test_a_reply_is_what_it_says(message: str, reply: Meaning) -> None:
-    """Verbs match exactly. Text for other people is not input. Everything else is."""
+    """Verbs match exactly. Text for other people is an aside. Anything else is input."""
     assert read(message, BOT) == reply
 
 

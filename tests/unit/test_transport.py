@@ -215,7 +215,7 @@ async def test_a_deadline_that_passes_while_a_connection_is_awaited_is_kept() ->
 
 
 async def test_what_was_given_up_is_taken_back() -> None:
-    """If a request has filled the server's window, its rest does not arrive after the timeout."""
+    """A request has filled the server's window. After the timeout, its rest does not arrive."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
