@@ -51,7 +51,7 @@ class Given(BaseModel):
 
 
 def timings(given: Given) -> Timings:
-    """Return short timeouts for what the clock does not move. All other times are the product's own."""
+    """Return short timeouts for the waits in real time. All other times are the product's own."""
     seconds = given.timeout_seconds
     return Timings(
         slack=SlackTimeouts(post=seconds, change=seconds, read=seconds, file=seconds),

@@ -19,7 +19,8 @@ class Tls:
 
 
 async def make(directory: Path, host: str = "127.0.0.1") -> Tls:
-    """Make an authority and its certificate for a server at that address. Skip the test without OpenSSL."""
+    """Make an authority, and a certificate from it for a server at that address. Skip the test without
+    OpenSSL."""
     program = find_openssl()
     directory.mkdir()  # noqa: ASYNC240 - once, while nothing else runs
     made = Tls(directory / "authority.pem", directory / "server.pem", directory / "server.key")

@@ -42,8 +42,8 @@ ITS_OWN = {
     "polls.claim": "a lease: who has it and dies lets it lapse, and the next tick polls",
     "polls.keep": "the same lease, after a poll",
 }
-# Plain reads that a process makes one at a time, for everybody. Scripts say this in their heads. This read
-# only follows a death.
+# Plain reads that a process makes one at a time, for everybody. Scripts say in their heads that they are
+# serial. The one read here comes only after a death.
 SERIAL = {"MGET gone:*": "which of the tasks that a poll has listed have ended here before"}
 _SERIAL_ROLES = frozenset({"takes", "polls", "serial"})
 

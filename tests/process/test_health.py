@@ -131,7 +131,7 @@ async def test_a_redis_that_goes_away_is_told_and_waited_for(place: Place) -> No
 async def test_a_redis_that_is_away_is_one_line_in_the_log(
     mode: Literal["socket", "http"], tmp_path: Path
 ) -> None:
-    """An operator sees at once what is wrong, and sees it once, however much people write meanwhile."""
+    """An operator sees one line about the reason, however much people write meanwhile."""
     url = "https://taskwire.example.com/slack/events" if mode == "http" else None
     slack = SlackSandbox(mode=mode, manifest=manifest.make(url or ""), retry_seconds=())
     async with new_place(tmp_path, slack) as place:

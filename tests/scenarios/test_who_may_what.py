@@ -227,8 +227,7 @@ async def test_an_administrator_attaches_for_its_owner(world: World) -> None:
 
 
 async def test_who_leaves_the_administrators_is_refused_at_the_next_act(world: World) -> None:
-    """Rights are checked for each action. What Slack said of the group is remembered for some minutes
-    only."""
+    """Rights are checked for each action. The members of the group are remembered for some minutes only."""
     dora = world.person("dora", in_coder=False)
     group = world.slack.add_group("ops", ["dora"])
     await world.restarts(admins=(group.id,))

@@ -46,8 +46,8 @@ def test_the_form_asks_for_what_a_task_needs() -> None:
 
 
 def test_another_template_brings_its_own_presets() -> None:
-    """Slack reports the choice at once. The presets are a new block; the prompt's block stays, and with it
-    its text."""
+    """Slack reports the choice at once. The presets get a new block. The prompt's block is the same, so its
+    text stays."""
     one, other = forms.create_form([DOCKER, PLAIN]), forms.create_form([DOCKER, PLAIN], chosen="t-2")
     again = forms.create_form([DOCKER, TemplateChoice("t-3", "More", presets=DOCKER.presets)], chosen="t-3")
 

@@ -53,7 +53,7 @@ def test_a_name_with_marks_is_shown_as_it_is_written(say: Callable[[Link], Messa
 
 @pytest.mark.parametrize("say", SAID)
 def test_a_name_without_marks_is_bold_among_our_words(say: Callable[[Link], Message]) -> None:
-    """Other text does not change for it."""
+    """The rest of the message stays the same."""
     message = say(titled("Fix the login"))
 
     assert "*Fix the login*" in message.text
