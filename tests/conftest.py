@@ -1,13 +1,17 @@
 """The order of the tests, and what is printed after them besides their outcomes."""
 
+import gc
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from taskwire.redis import connection
+from taskwire.redis.connection import Connections
 from tests import ports
 from tests.programs import NOT_TESTED
+from tests.stores import running_store
 
 # What is not a test module but asserts for one.
 pytest.register_assert_rewrite("tests.faults.flows", "tests.faults.deployment")
@@ -28,6 +32,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number in range(count):
         begin, end = (len(others) * at // count for at in (number, number + 1))
         items += [*long[number::count], *others[begin:end]]
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what is there before the first test from garbage collection: it stays until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Valkey for all tests of this process."""
+    path = tmp_path_factory.mktemp("store") / "socket"
+    with running_store(path):
+        yield f"unix://{path}"
+
+
+@pytest.fixture
+async def empty_store_url(store_url: str) -> str:
+    """The URL of that Valkey, which is empty now."""
+    async with connection.open(store_url) as both:
+        # One test lets the store demand a replica; it may have failed before it took that back.
+        await both.commands.config_set("min-replicas-to-write", 0)
+        await both.commands.flushall()
+    return store_url
+
+
+@pytest.fixture
+async def shared_store(empty_store_url: str) -> AsyncIterator[Connections]:
+    """Connections to that Valkey."""
+    async with connection.open(empty_store_url) as both:
+        yield both
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

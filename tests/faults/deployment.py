@@ -32,7 +32,7 @@ from .wire import Proxy
 
 # The longest wait in real time for anything to happen.
 PATIENCE_SECONDS = 60.0
-LOOK_SECONDS = 0.003
+LOOK_SECONDS, MOST_LOOK_SECONDS = 0.003, 0.04
 # The clock is not moved farther than this. A later job is a question to a person, or a retry without end.
 FARTHEST_MS = 30 * 60_000
 Rows = list[tuple[str, str, str]]
@@ -220,11 +220,14 @@ class Deployment:
         """Wait until the bot has nothing to do at the present time."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                passed = -1
+                passed, pause = -1, LOOK_SECONDS
                 # If there were calls since the last look, the bot is not idle, and need not be asked.
                 while passed != self.watch.calls or not await self._is_at_rest():
+                    # A bot that waits for something is looked at less and less often.
+                    is_quiet = passed == self.watch.calls
+                    pause = min(1.5 * pause, MOST_LOOK_SECONDS) if is_quiet else LOOK_SECONDS
                     passed = self.watch.calls
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(pause)
         except TimeoutError:
             raise AssertionError(f"the bot finds no rest\n{await self.last_words()}") from None
 

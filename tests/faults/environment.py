@@ -5,19 +5,16 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from redis.asyncio import Redis
 
-from taskwire.redis import embedded
+from tests.stores import running, running_store
 
 from .bot import Given
 
-ROOT = Path(__file__).parents[2]
 DATABASES = 64
-LOOK_SECONDS = 0.01
 
 
 class Environment:
@@ -54,34 +51,7 @@ def new_environment(directory: Path) -> Iterator[Environment]:
     """Start the parent of bots and the store, and end them with the block."""
     path = directory / "store"
     parent = [sys.executable, "-m", "tests.faults.bot"]
-    with (
-        _running([str(embedded.find_program()), *_store_options(path)], stdout=subprocess.DEVNULL),
-        _running(parent, stdout=subprocess.PIPE) as bots,
-    ):
-        assert bots.stdout is not None
-        port = int(bots.stdout.readline())
-        while not path.exists():
-            time.sleep(LOOK_SECONDS)
-        yield Environment(port, path)
-
-
-def _store_options(path: Path) -> list[str]:
     # Nothing is saved to disk: bots die, but Redis itself does not.
-    options = {
-        "port": "0",
-        "unixsocket": str(path),
-        "save": "",
-        "appendonly": "no",
-        "databases": str(DATABASES),
-    }
-    return [word for name, value in options.items() for word in (f"--{name}", value)]
-
-
-@contextlib.contextmanager
-def _running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own program
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with running_store(path, DATABASES), running(parent, stdout=subprocess.PIPE) as bots:
+        assert bots.stdout is not None
+        yield Environment(int(bots.stdout.readline()), path)

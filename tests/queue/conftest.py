@@ -13,18 +13,25 @@ from .engine import Engine
 
 
 @pytest.fixture
-async def real(tmp_path: Path) -> AsyncIterator[Connections]:
-    """Connections to a Valkey of this test's own."""
+async def real(shared_store: Connections) -> Connections:
+    """Connections to a Valkey."""
+    return shared_store
+
+
+@pytest.fixture
+async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
+    """Connections to an embedded store of this test's own."""
     async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
         yield both
 
 
 @pytest.fixture(params=["valkey", "fakeredis"])
-async def connections(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Connections]:
+async def connections(
+    request: pytest.FixtureRequest, shared_store: Connections
+) -> AsyncIterator[Connections]:
     """Connections to each of the two, for what does not wait in a blocking read."""
     if request.param == "valkey":
-        async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
-            yield both
+        yield shared_store
         return
     fake = fakeredis.FakeAsyncRedis(decode_responses=True)
     async with Connections(fake, fake, "fakeredis") as both:

@@ -212,12 +212,12 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
             await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
 
 
-async def test_a_store_of_our_own_that_stands_still_may_have_written_it(real: Connections) -> None:
+async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded_store: Connections) -> None:
     """The same through the Unix socket of the store that a process runs by itself."""
-    engine = Engine(real)
-    inbox = Inbox(real, engine.keys, engine.clock)
+    engine = Engine(embedded_store)
+    inbox = Inbox(embedded_store, engine.keys, engine.clock)
     await inbox.accept("event", "Ev0", Batch())
-    server = int((await real.commands.info("server"))["process_id"])
+    server = int((await embedded_store.commands.info("server"))["process_id"])
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(Unknown):

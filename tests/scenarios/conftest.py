@@ -9,7 +9,7 @@ from .world import World, new_world
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, empty_store_url: str) -> AsyncIterator[World]:
     """Provide a world with a running bot. It is checked at its end."""
-    async with new_world(tmp_path) as made:
+    async with new_world(tmp_path, store_url=empty_store_url) as made:
         yield made

@@ -40,6 +40,13 @@ for _, name in ipairs(redis.call('ZRANGE', prefix .. 'ready', 0, -1)) do
 end
 return busy
 """
+_ENDLESS = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('TTL', key) == -1 then found[#found + 1] = key end
+end
+return found
+"""
 PATIENCE_SECONDS = 30.0
 SETTLE_SECONDS = 20.0
 # A card is edited at most every three seconds. After a short burst, a channel gets one post a second.
@@ -214,12 +221,8 @@ class World:
 
     async def keys_without_end(self) -> list[str]:
         """Return the keys without a time to live that are not on the list of permanent keys."""
-        redis = self.connections.commands
-        return [
-            key
-            async for key in redis.scan_iter()
-            if await redis.ttl(key) == -1 and not self.keys.is_permanent(key)
-        ]
+        found = await cast("Awaitable[list[str]]", self.connections.commands.eval(_ENDLESS, 0))
+        return [key for key in found if not self.keys.is_permanent(key)]
 
     async def check_end(self) -> None:
         """Check what must be true at the end of a story."""
@@ -272,22 +275,25 @@ def _listening(errors: list[str]) -> Iterator[None]:
 async def new_world(
     directory: Path,
     *,
+    store_url: str = "",
     has_store_faults: bool = False,
     timings: Timings | None = None,
     bot_is_off: float = 0.0,
     **given: str,
 ) -> AsyncIterator[World]:
-    """Make a world with a running bot, and check it at its end. With `has_store_faults`, its store can be cut
-    off."""
+    """Make a world with a running bot, and check it at its end.
+
+    With `has_store_faults`, its store can be cut off. Without the URL of an empty store, it starts its own.
+    """
     clock = WorldClock(bot_is_off)
     async with contextlib.AsyncExitStack() as stack:
         slack = await stack.enter_async_context(
             SlackSandbox(clock=clock.time, manifest=manifest.make(), limits="documented")
         )
         coder = await stack.enter_async_context(CoderSandbox(clock=clock))
-        store = await stack.enter_async_context(embedded.store(directory / "store"))
-        connections = await stack.enter_async_context(connection.open(store.url))
-        between = await stack.enter_async_context(proxy(store.url)) if has_store_faults else None
+        url = store_url or (await stack.enter_async_context(embedded.store(directory / "store"))).url
+        connections = await stack.enter_async_context(connection.open(url))
+        between = await stack.enter_async_context(proxy(url)) if has_store_faults else None
         settings = new_settings(slack, coder, directory, **given)
         world = World(slack, coder, clock, connections, settings, between, timings)
         slack.add_channel("general", ["alice", "bob"])

@@ -1,0 +1,44 @@
+"""A Valkey that many tests use one after the other: starting one for each test costs more than most tests.
+
+Tests about how a store starts, ends or writes to disk use `taskwire.redis.embedded` instead.
+"""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskwire.redis import embedded
+
+ROOT = Path(__file__).parents[1]
+LOOK_SECONDS = 0.01
+
+
+@contextlib.contextmanager
+def running(words: list[str], stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program, and kill it at the end of the block."""
+    process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=stdout)  # noqa: S603 - our own program
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextlib.contextmanager
+def running_store(path: Path, databases: int = 1) -> Iterator[None]:
+    """Run a Valkey that listens at this path and saves nothing to disk."""
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "save": "",
+        "appendonly": "no",
+        "databases": str(databases),
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    with running([str(embedded.find_program()), *words], stdout=subprocess.DEVNULL) as store:
+        while not path.exists():
+            assert store.poll() is None, "Valkey did not start"
+            time.sleep(LOOK_SECONDS)
+        yield
