@@ -1,4 +1,4 @@
-"""What every part of the story needs at hand: the doors to the outside, and the few settings that decide."""
+"""What every handler is given: the clients, the parts of the store, and a few settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from taskwire.state.observations import Observations
 
 @dataclass(frozen=True)
 class Dependencies:
-    """One deployment's doors."""
+    """The clients, stores and settings of one deployment."""
 
     queue: Queue
     links: Links
@@ -29,12 +29,12 @@ class Dependencies:
     bot: Identity
     coder_url: str
     mask: Callable[[str], str]
-    # Only our own tokens: for what people wrote, and has to be kept as it is.
+    # Masks only our own tokens, in text of people that must otherwise stay as it is.
     mask_own: Callable[[str], str]
     rules: Rules
     template: str | None = None
     preset: str | None = None
-    # Hosts whose links need no name beside them.
+    # Hosts whose links are shown without their name.
     forges: frozenset[str] = frozenset()
-    # Tasks that one person may start in an hour; 0 for any number.
+    # Most tasks that one person may start in an hour; 0 means any number.
     create_limit: int = 0

@@ -38,7 +38,7 @@ _log = logger("taskwire.failures")
 
 
 class Failures:
-    """Turns what a handler raises into an outcome."""
+    """Turns the exception of a handler into an outcome."""
 
     def __init__(self, deps: Dependencies, metrics: Metrics) -> None:
         self._deps = deps
@@ -59,17 +59,17 @@ class Failures:
                 return await self._failed_unexpectedly(context)
 
     async def _retry_later(self, context: JobContext, error: OutsideError) -> Outcome:
-        """Sort what the doors raise: waited for, tried again, or the end."""
+        """Sort the errors of the clients: wait, try again, or give up."""
         if isinstance(error, NoCapacity):
             self._metrics.retries.labels(context.job.work.kind, "rate_limited").inc()
-            # The limiter tells each of those who wait a time of their own.
+            # The limiter gives each waiting job a time of its own.
             return _delayed(context, error.after_seconds or 1.0, "same")
         if isinstance(error, AccountRefused):
             # It is no fault of this job: the operator has a week to mend it.
             _log.warning("service account refused, job will retry", job=context.job.id, error=str(error))
             if _was_refused_for_long(context):
                 return await self.given_up(context, answers.REFUSED_FOR_A_WEEK)
-            # Those who wait for one account should not all come at the same moment.
+            # The jobs that wait for one account should not all try at the same moment.
             return _delayed(context, REFUSED_ACCOUNT.interval_seconds * random.uniform(1.0, 1.25), "refused")  # noqa: S311 - jitter
         if isinstance(error, Refused):
             if not context.keeps_attempt:
@@ -78,7 +78,7 @@ class Failures:
         return self._again(context, error, error.after_seconds)
 
     def _again(self, context: JobContext, error: OutsideError, after_seconds: float | None) -> Outcome:
-        """Try again later and later; an attempt whose outcome is unknown stays pinned."""
+        """Try again at growing intervals. An attempt of unknown outcome keeps its intent record."""
         job = context.job
         delay = ANY_JOB.wait_seconds(job.tries, after_seconds)
         _log.info("job failed, will retry", job=job.id, kind=job.work.kind, tries=job.tries, error=str(error))
@@ -86,7 +86,7 @@ class Failures:
         return Outcome(kind, Batch(), delay, context.failed_again(), trouble="failing")
 
     def _without_redis(self, context: JobContext, error: RedisError) -> Outcome:
-        """Go on when Redis is back: what did not begin was not attempted, and what did stays pinned."""
+        """Go on when Redis is back. An attempt that began keeps its intent record."""
         if isinstance(error, ResponseError):
             return self._again(context, Unknown(f"Redis refused: {error}"), None)
         _log.debug("redis was away while a job ran", job=context.job.id, error=str(error))
@@ -109,7 +109,7 @@ class Failures:
         return replace(outcome, job=tried.model_copy(update={"surprises": job.surprises + 1}))
 
     async def given_up(self, context: JobContext, why: str) -> Outcome:
-        """A dead letter, and a sentence for whoever waits for it; or a person's word is waited for."""
+        """Write a dead letter and tell the person who waits; or ask whether a reply arrived."""
         try:
             outcome = await _gave_up(self._deps, context, why)
         except (RedisError, CannotRead):
@@ -123,7 +123,7 @@ class Failures:
 
 
 def checked(context: JobContext, outcome: Outcome) -> Outcome:
-    """Forget earlier failures of a job that goes on as it should; never let go of what is in doubt."""
+    """Correct a retry: forget earlier failures if this was none, and keep the intent record if in doubt."""
     if outcome.kind != "retry":
         return outcome
     if context.is_outcome_unknown:
@@ -140,19 +140,19 @@ def checked(context: JobContext, outcome: Outcome) -> Outcome:
 
 
 def _was_refused_for_long(context: JobContext) -> bool:
-    """Whether the account has been refused for a week in which this job stood in its list."""
+    """Whether the account has been refused for the week in which this job waited in its queue."""
     lease = context.lease
     since_ms = max(lease.trouble_since_ms, lease.since_ms)
     return lease.trouble == "refused" and context.now_ms - since_ms > REFUSED_ACCOUNT.lasts_ms
 
 
 def _delayed(context: JobContext, seconds: float, trouble: Trouble) -> Outcome:
-    """Wait for a place, or for an account: that is no failure of this job."""
+    """Wait for a place in Slack's limits, for Redis or for the account. This counts as no failure."""
     return Outcome("unknown" if context.keeps_attempt else "retry", Batch(), seconds, trouble=trouble)
 
 
 async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome:
-    """Write the dead letter, and say so once where somebody waits for it."""
+    """Write the dead letter, and tell the person or the thread that waits."""
     job, work = context.job, context.job.work
     if (
         isinstance(work, Reply)
@@ -178,7 +178,7 @@ async def _gave_up(deps: Dependencies, context: JobContext, why: str) -> Outcome
 
 
 async def _asked(deps: Dependencies, context: JobContext, work: Reply) -> Outcome | None:
-    """What began and was never read back may have arrived: it is not given up but asked about."""
+    """Ask whether a reply arrived whose attempt was never reconciled; None if its link has ended."""
     link = await deps.links.find(context.link_id)
     if link is None or link.ended is not None:
         return None

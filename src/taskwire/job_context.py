@@ -1,7 +1,7 @@
-"""One job being run: its lease, the one effect that it may attempt, and how it ends.
+"""One job being run: its lease, the one effect that it may attempt, and its outcome; and what a handler is.
 
-A handler returns an `Outcome` and writes nothing itself. An effect that cannot be repeated is made through
-`attempt`, at most once for each lease, and never before Redis knows of it.
+A handler returns an `Outcome`. The worker writes the outcome's batch when it completes the lease. An effect
+that must not be repeated is made by `attempt`: at most once for each lease, and after its intent record.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.queue.leases import Lease, LeaseLost, Queue, Trouble
 
-# From the beginning of an attempt to its first byte, a new connection included; where that was not enough the
-# next try has more.
+# The deadline for an attempt's first byte, in seconds from the start of the attempt. It includes a new
+# connection. Each further try of the job gets more time, up to the second number.
 WRITE_SECONDS, LONGEST_WRITE_SECONDS = 2.0, 10.0
 
 T = TypeVar("T")
@@ -35,13 +35,12 @@ Private = tuple[Requester, Message]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a turn ends, and what is written with it in the same call.
+    """How a job ended, and what is written in the call that completes its lease.
 
-    `privately` is shown afterwards, at most once, and not promised. So is `instead`: each message takes the
-    place of the question whose button that person pressed. A refusal (`is_refusal`) goes after what others
-    are shown.
-    `trouble` says how its list fares by it; a job that goes on as it should begins the count of its tries
-    anew. `has_letter`: it was given up and is kept for the operator.
+    `privately` is shown afterwards, at most once; a crash loses it. So is `instead`: each message replaces the
+    question whose button that person pressed. A refusal (`is_refusal`) is shown after other
+    people's answers. `trouble` says how the queue fares; without trouble the job's tries are counted anew.
+    `is_dead_letter`: the job was given up and is kept for the operator.
     """
 
     kind: Literal["done", "retry", "unknown"]
@@ -56,27 +55,27 @@ class Outcome:
 
 
 def done(batch: Batch | None = None, *privately: Private) -> Outcome:
-    """The job's effect is there, or is not to be."""
+    """End a job whose effect exists, or must not happen."""
     return Outcome("done", batch or Batch(), privately=privately)
 
 
 def decided(batch: Batch, requester: Requester, message: Message) -> Outcome:
-    """The job's effect is there, and the question that led to it gives way to what was decided."""
+    """End a job whose effect exists. The message replaces the question that the person answered."""
     return Outcome("done", batch, instead=((requester, message),))
 
 
 def retry(seconds: float, job: Job | None = None, batch: Batch | None = None, *privately: Private) -> Outcome:
-    """Not yet: the job goes on after `seconds`."""
+    """Run the job again after `seconds`."""
     return Outcome("retry", batch or Batch(), seconds, job, privately)
 
 
 def unknown(job: Job | None = None, seconds: float = 0.0, trouble: Trouble = "none") -> Outcome:
-    """The attempt's outcome is unknown: whoever comes next reads back, when it can no longer land."""
+    """Keep the intent record: the next lease reconciles, when the attempt can no longer land."""
     return Outcome("unknown", delay_seconds=seconds, job=job, trouble=trouble)
 
 
 class JobEnded(Exception):
-    """The turn ends so, however deep in the story that is found out."""
+    """Ends the job with this outcome, from any depth of a handler."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.kind)
@@ -84,7 +83,7 @@ class JobEnded(Exception):
 
 
 class JobContext:
-    """One turn being carried out."""
+    """One job being run under one lease."""
 
     def __init__(self, lease: Lease, queue: Queue) -> None:
         self.lease = lease
@@ -92,22 +91,22 @@ class JobContext:
         self._taken_at = transport.boottime()
         self.note = lease.attempt or ""
         self.is_outcome_unknown = lease.attempt is not None
-        # The effect is there: whatever goes wrong from here on must not lead to a second one.
+        # The effect exists. A later failure must not lead to a second one.
         self.has_landed = False
-        # What to write should this turn's token no longer hold when it ends: what was done may be too late.
+        # What to write if the lease is lost before the job ends: this process may have acted too late.
         self.compensation: Batch | None = None
-        # For the figures: attempts begun, what an earlier one was found to have done, copies taken back.
+        # For the metrics: attempts begun, what reconciling found, and duplicates removed.
         self.begun = 0
         self.found: Finding | None = None
         self.doubles = 0
 
     @property
     def job(self) -> Job:
-        """The job in hand."""
+        """The job that is run."""
         return self.lease.job
 
     def work(self, kind: type[W]) -> W:
-        """What the job has to do; the worker hands each job to the handler of its kind."""
+        """Return what the job has to do; TypeError in the handler of another kind."""
         work = self.job.work
         if not isinstance(work, kind):
             raise TypeError(f"{self.job.id} went to the handler of {kind.__name__}")
@@ -120,31 +119,31 @@ class JobContext:
         return work.link if isinstance(work, ReadThread) else link_of(self.lease.name)
 
     def learned(self, **changes: str | int) -> None:
-        """Let these fields of the job's work be others from now on, should it go on later."""
+        """Change these fields of the job's work for its later tries."""
         self.lease = replace(self.lease, job=self.job.knowing(**changes))
 
     @property
     def now_ms(self) -> int:
-        """Redis's time when the turn began."""
+        """Redis's time when the lease was acquired."""
         return self.lease.now_ms
 
     @property
     def present_ms(self) -> int:
-        """Redis's time now, as far as this process can tell."""
+        """Redis's time now, by this process's clock."""
         return self.now_ms + int((transport.boottime() - self._taken_at) * 1000)
 
     @property
     def maybe_done_since_ms(self) -> int:
-        """Since when, by Redis's clock, it may have been done without anything here knowing of it."""
+        """Since when, by Redis's clock, the effect may exist although Redis does not show it."""
         data_loss, written_ms = self.lease.data_loss, self.job.written_ms or self.lease.since_ms
         if data_loss is None:
             return written_ms
         return min(data_loss.since_ms, written_ms) if self.job.is_sent_again else data_loss.since_ms
 
     def failed_again(self) -> Job:
-        """The job after one more turn that did not bring it about.
+        """Return the job after one more failed try.
 
-        What stands behind a job that fails has been failing with it: it does not begin a day of its own.
+        A job that waited behind a failing one has been failing with it: its day began at the same time.
         """
         lease = self.lease
         is_failing = lease.trouble == "failing"
@@ -153,11 +152,11 @@ class JobContext:
 
     @property
     def keeps_attempt(self) -> bool:
-        """Whether the attempt must stay pinned, to be read back, should this turn end without its job."""
+        """Whether the intent record must stay if the job does not end with this lease."""
         return self.is_outcome_unknown or self.has_landed
 
     def settled(self, found: Finding | None = None, *, has_landed: bool = False) -> None:
-        """An earlier attempt has been read back: it is known what became of it, or that nobody can know."""
+        """Note that an earlier attempt was reconciled: its outcome is known, or can never be known."""
         if self.is_outcome_unknown:
             self.found = found or ("there" if has_landed else "not_there")
         self.is_outcome_unknown = False
@@ -170,13 +169,13 @@ class JobContext:
         call: Callable[[], Awaitable[T]],
         compensation: Batch | None = None,
     ) -> T:
-        """Write down that an attempt begins, then make the call, which sends nothing after its deadline.
+        """Write the intent record, then make the call, which sends nothing after its deadline.
 
-        `note` is what a reconciliation needs; `compensation` undoes what a stopped process may do too late.
-        Raises what `begin` and the call raise; a NotDone leaves nothing to be read back. The clock is read
-        before `begin` is sent, so that the call never outlives what Redis was told.
-        The answer may take `timeout_seconds`; the first byte must have left long before, so that nobody has
-        to wait for long after this process has died. While it lives, Redis is told again and again.
+        `note` is what reconciling needs. `compensation` undoes what a stopped process may do too late. Raises
+        what `begin` and the call raise. After a NotDone there is nothing to reconcile. The clock is read
+        before `begin` is sent, so the call ends before the time that Redis knows.
+        The answer may take `timeout_seconds`. The first byte must leave much earlier, so that another process
+        can soon reconcile if this one dies. While this process lives, it renews the intent record.
         """
         if self.is_outcome_unknown:
             raise RuntimeError("an attempt of unknown outcome is read back before the next is made")
@@ -198,13 +197,13 @@ class JobContext:
         return made
 
     async def write(self, batch: Batch) -> None:
-        """Write a step in the middle of the turn; LeaseLost if it is somebody else's by now."""
+        """Write a batch in the middle of the job; LeaseLost if another process has the lease."""
         await self._queue.write_under_lease(self.lease, batch)
 
     @contextlib.asynccontextmanager
     async def _kept_up(self, note: str, seconds: float) -> AsyncIterator[None]:
         async def again() -> None:
-            # Who cannot keep it up for longer than it lasts lets it lapse: the next taker reads back.
+            # If it cannot be renewed, it expires, and the next lease reconciles.
             with contextlib.suppress(LeaseLost):
                 while True:
                     await asyncio.sleep(seconds / 3)
@@ -219,12 +218,12 @@ class JobContext:
 
 
 def given_up(batch: Batch, *privately: Private) -> Outcome:
-    """The job leaves its list undone, with the step that holds its letter; what is behind fares no better."""
+    """End a job undone, with the batch that holds its dead letter. The queue's trouble goes on."""
     return Outcome("done", batch, privately=privately, trouble="same", is_dead_letter=True)
 
 
 def dead_letter(context: JobContext, why: str) -> Batch:
-    """Write the dead letter alone."""
+    """Return a batch with only the dead letter."""
     return add_dead_letter(Batch(), context.lease, context.job.model_dump_json(), why)
 
 

@@ -41,12 +41,13 @@ from taskwire.slack.rate_limits import Priority, claiming
 from taskwire.telemetry import Metrics, Seldom, logger
 
 MAX_CONCURRENT_JOBS = 32
-# One of so many takings asks what has been due for longest, so that cards get on however much is said.
+# One in this many acquires ignores priorities and asks for the oldest due job, so that cards are drawn even
+# if messages never stop.
 IGNORE_PRIORITY_EACH = 5
 DATA_LOSS_LOOK_SECONDS = 2.0
 RELEASE_SECONDS = 1.0
 
-# Why a turn has to be repeated, by how its list fares; what only waits for an agent is no repetition.
+# The reason of a retry, by the queue's trouble. Waiting for an agent is no retry.
 _WHY: dict[Trouble, str] = {"failing": "failed", "refused": "account"}
 
 _log = logger("taskwire.worker")
@@ -65,7 +66,7 @@ def handlers_by_kind(handlers: Iterable[Handler]) -> Mapping[str, Handler]:
 
 
 class Worker:
-    """Carries out the jobs of one workspace, many lists at a time, each in its order."""
+    """Runs the jobs of one workspace: many queues at once, each in its order."""
 
     def __init__(
         self,
@@ -85,23 +86,23 @@ class Worker:
         self.ingress_priority = IngressPriority()
         self._free = asyncio.Semaphore(MAX_CONCURRENT_JOBS)
         self._leases: dict[asyncio.Task[None], Lease | Unreadable] = {}
-        # The one turn in hand, if any, whose job may be ending its process.
+        # The one running job that may crash its process, if there is one.
         self._risky: asyncio.Task[None] | None = None
         self._is_acquiring = False
         self._acquisitions = 0
         self._looks_for_data_loss_at = 0.0
-        # The one who says so: this is tried all the time, and others who find it away need not add to it.
+        # Only this place logs that Redis is away: acquiring is tried all the time.
         self._away = Seldom(_log.warning, "redis is away")
-        # It answers: it was moved, say, or a newer version has it to itself.
+        # Redis answers, but refuses: for example, the store was moved, or belongs to a newer version.
         self._refuses = Seldom(_log.warning, "redis refuses to hand out jobs")
         self._is_stopping = asyncio.Event()
-        # Why Redis took no writes when work was last asked for; empty if it did. Such a one answers all else.
+        # Why Redis took no write at the last acquire; empty if it did. It may still answer reads.
         self.store_trouble = ""
-        # How Redis has gone back in time; whoever catches up with it then takes it away.
+        # The data loss that was found. `app/bot.py` handles it and clears this.
         self.data_loss: DataLoss | None = None
 
     async def run(self) -> None:
-        """Take and carry out, until `stop`; UserError if this store is not to be touched any more."""
+        """Acquire leases and run their jobs until `stop`; UserError if this store must not be used."""
         while not self._is_stopping.is_set():
             await self._free.acquire()
             await self.ingress_priority.wait()
@@ -118,7 +119,7 @@ class Worker:
             task = asyncio.create_task(self._run_lease(taken), name=f"job {taken.name}")
             self._leases[task] = taken
             if self._is_risky(taken):
-                # Or it is in the company of one that is, or somebody kills processes: no error yet.
+                # Another job of the process may be the reason, or somebody kills processes: no error yet.
                 _log.warning(
                     "job repeatedly taken, never ended; it may crash workers",
                     job=taken.job_id,
@@ -128,7 +129,7 @@ class Worker:
             task.add_done_callback(self._on_lease_ended)
 
     async def stop(self, within_seconds: float) -> None:
-        """Take nothing new and let what goes on end; what does not in time is handed on."""
+        """Acquire no new lease, let running jobs end, and release the leases of the others."""
         self._is_stopping.set()
         if self._leases:
             await asyncio.wait(self._leases, timeout=within_seconds)
@@ -139,13 +140,13 @@ class Worker:
         await self._release_all(list(left.values()))
 
     async def note_clean_stop(self) -> None:
-        """Say that this process writes nothing more."""
+        """Note in Redis that this process writes nothing more."""
         with contextlib.suppress(RedisError, TimeoutError):
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._deps.queue.data_loss_detector.note_clean_stop()
 
     async def _release_all(self, taken: Sequence[Lease | Unreadable]) -> None:
-        """Let others take at once what this process has broken off, and not only after its lease."""
+        """Release leases, so that other processes need not wait until they expire."""
         put_back = [self._deps.queue.release(each) for each in taken]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_SECONDS):
@@ -153,16 +154,16 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being carried out, or taken at this moment."""
+        """Whether no job is running and no lease is being acquired."""
         return not self._leases and not self._is_acquiring
 
     @property
     def in_hand(self) -> int:
-        """How many turns are being carried out."""
+        """How many jobs are running."""
         return len(self._leases)
 
     def _is_risky(self, taken: Acquired) -> bool:
-        """Whether it was taken often and never ended: at most one such turn is in hand."""
+        """Whether the job was acquired often and never ended. At most one such job runs at a time."""
         return isinstance(taken, Lease) and taken.takes > self._deps.queue.times.risky_takes
 
     def _on_lease_ended(self, task: asyncio.Task[None]) -> None:
@@ -191,10 +192,10 @@ class Worker:
             self._is_acquiring = False
             await self._wait(taken.wait_seconds)
         except UserError:
-            # A newer version has come that does not bear this one beside it.
+            # A newer version has come that cannot run beside this one.
             raise
         except RedisError as error:
-            # Who comes back may be another one, or the same with less in it.
+            # The Redis that comes back may be another server, or have lost data.
             self._looks_for_data_loss_at = 0.0
             self.store_trouble = reason(error)
             self._metrics.store_failures.inc()
@@ -249,7 +250,7 @@ class Worker:
                 "redis refused to complete a job", queue=taken.name, job=taken.job_id, error=str(error)
             )
         except RedisError as error:
-            # Whether it ended is found out by the next taker. That Redis is away is said where work is taken.
+            # The next lease finds out whether the job ended. `_next` logs that Redis is away.
             _log.debug(
                 "unknown whether a job was completed", queue=taken.name, job=taken.job_id, error=str(error)
             )
@@ -263,7 +264,7 @@ class Worker:
             await self._defer(lease, context.job.model_dump_json(), error.why)
             return
         except LeaseLost:
-            # What it has done until here may be too late, and it has no end that could say so.
+            # The job may have acted too late, and no complete will write its compensation.
             await self._deps.queue.write(context.compensation or Batch())
             raise
         finally:
@@ -271,11 +272,11 @@ class Worker:
         await self._end(context, outcome)
         _count_outcome(self._metrics, context, outcome)
         if outcome.privately or outcome.instead:
-            # It may have to wait for a place in Slack's limits, and this turn is over.
+            # This may have to wait for a place in Slack's limits, and the lease is over.
             self._show(outcome)
 
     async def _end(self, context: JobContext, outcome: Outcome) -> None:
-        """End the turn; while Redis is away, again, since its token lets only one of these calls do anything.
+        """Complete the lease; while Redis is away, again: the fencing token lets only one call act.
 
         After a lease somebody else may have the list, and finds out.
         """
@@ -298,7 +299,7 @@ class Worker:
                 await asyncio.sleep(WITHOUT_REDIS_SECONDS)
 
     async def _defer(self, taken: Acquired, body: str, why: str) -> None:
-        """Leave a job to a newer version; where none may come any more, go on without it."""
+        """Leave a job to a newer version. If none comes any more, give the job up."""
         if (batch := made_anew(taken)) is not None:
             await self._deps.queue.complete(taken, "done", batch)
             return
@@ -331,7 +332,7 @@ class Worker:
             return await self._failures.outcome(context, error)
 
     def _show(self, outcome: Outcome) -> None:
-        """Tell people what a turn ended with, each at most once."""
+        """Show people how the job ended, each at most once."""
         priority = Priority.RECEIPT if outcome.is_refusal else Priority.POST
         told = [PrivateAnswer(requester, message, priority) for requester, message in outcome.privately]
         told += [PrivateAnswer(requester, message, is_instead=True) for requester, message in outcome.instead]
@@ -339,7 +340,7 @@ class Worker:
 
 
 def _count_from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
-    """Show what an alert looks at before it first happens: a figure that begins with 1 has not risen."""
+    """Show the counters of alerts from zero: a counter that begins with 1 has not risen for Prometheus."""
     for kind in kinds:
         metrics.leases_taken_over.labels(kind)
         metrics.reconciled.labels(kind, "unclear")
@@ -347,13 +348,13 @@ def _count_from_zero(metrics: Metrics, kinds: Iterable[str]) -> None:
 
 
 def _count_lease(metrics: Metrics, lease: Lease) -> None:
-    """Count a turn that begins."""
+    """Count a lease that was taken over from another process."""
     if lease.takes > 1:
         metrics.leases_taken_over.labels(lease.job.work.kind).inc()
 
 
 def _count_effects(metrics: Metrics, context: JobContext) -> None:
-    """Count what a turn has done to the world outside, however it ends."""
+    """Count what a job has done outside, however it ends."""
     kind = context.job.work.kind
     if context.begun:
         metrics.attempts.labels(kind).inc(context.begun)
@@ -364,7 +365,7 @@ def _count_effects(metrics: Metrics, context: JobContext) -> None:
 
 
 def _count_outcome(metrics: Metrics, context: JobContext, outcome: Outcome) -> None:
-    """Count a turn whose end is written."""
+    """Count a job whose end is written."""
     kind, is_over = context.job.work.kind, outcome.kind == "done"
     is_given_up = is_over and outcome.trouble == "same"
     metrics.jobs.labels(kind, "given_up" if is_given_up else outcome.kind).inc()
