@@ -37,8 +37,8 @@ Private = tuple[Requester, Message]
 class Outcome:
     """How a job ended, and what is written in the call that completes its lease.
 
-    `privately` is shown afterwards, at most once; a crash loses it. So is `instead`: each message replaces the
-    question whose button that person pressed. A refusal (`is_refusal`) is shown after other
+    `privately` is shown afterwards, at most once; a crash loses it. So is `instead`: each message replaces
+    the question whose button that person pressed. A refusal (`is_refusal`) is shown after other
     people's answers. `trouble` says how the queue fares; without trouble the job's tries are counted anew.
     `is_dead_letter`: the job was given up and is kept for the operator.
     """

@@ -39,7 +39,7 @@ class PauseAndResume:
         self._people = people
 
     async def pause(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Stop the task's workspace. What was written before waits for a person."""
+        """Stop the workspace. Replies written before the pause are held until a person decides on them."""
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_newer = task.workspace_build_number > int(context.note)
@@ -56,7 +56,7 @@ class PauseAndResume:
         return await self._paused(context, link, work, build.build_number)
 
     async def _paused(self, context: JobContext, link: Link, work: Act, build: int | None) -> Outcome:
-        """Hold the replies that wait, and say how many there are; without a build it was paused already."""
+        """Hold the waiting replies and say how many. Without a build, the task was paused already."""
         words = answers.pausing(link) if build is not None else answers.already_paused(link)
         if link.record.thread_ts is None:
             return done(None, (work.requester, words))
@@ -80,13 +80,13 @@ class PauseAndResume:
         return done(batch, (work.requester, words))
 
     async def _asked_at(self, link: Link, work: Act) -> Ts:
-        """When it was asked for, by the clock of the replies."""
+        """Return when the pause was asked for, by the clock of the replies."""
         if link.record.thread_ts is None or not link.record.has_other_clock:
             return work.requester.at
         return max([link.record.thread_ts, *await self._deps.links.list_taken(link.id)], key=microseconds)
 
     async def resume(self, context: JobContext, link: Link, work: Act) -> Outcome:
-        """Start the task's workspace again, or restart it if its agent cannot be reached."""
+        """Start the workspace. If it runs but is broken or its agent is lost, stop it first."""
         task = await get_task(self._deps, link)
         if context.is_outcome_unknown:
             is_done = task.workspace_build_number > int(context.note) and task.is_up
@@ -97,7 +97,7 @@ class PauseAndResume:
             return done(None, (work.requester, answers.paused_since(link)))
         is_running = task.workspace_status is WorkspaceStatus.RUNNING
         if (task.status is TaskStatus.ERROR or (work.is_retry and task.is_lost)) and is_running:
-            # Coder refuses to resume what runs, however unwell: it has to be stopped first.
+            # Coder refuses to resume a running workspace, so a broken one has to be stopped first.
             build = await self._start_build(context, link, task, self._deps.coder.pause)
             acted = Acted(verb="retry", by=work.requester.person, build=build.build_number)
             busy = wait_for_build(context, link, work, answers.restarting(link))
@@ -123,14 +123,14 @@ class PauseAndResume:
         return done(batch, (work.requester, answers.resuming(link)))
 
     def _let_go(self, link: Link) -> Batch:
-        """Let go what a pause holds."""
+        """Release the replies that a pause holds."""
         batch = self._deps.writes.unhold(Batch(), link.id)
         return questions.held_goes(self._deps, link, inputs.HELD_SENT, batch) if link.hold else batch
 
     async def _start_build(
         self, context: JobContext, link: Link, task: Task, call: Callable[[str], Awaitable[Build]]
     ) -> Build:
-        """Pause or resume; the note is the build that there was before."""
+        """Pause or resume. The intent record holds the number of the build before."""
         return await attempt(
             self._deps, self._people, context, link, str(task.workspace_build_number), lambda: call(task.id)
         )
@@ -151,7 +151,7 @@ async def attempt(
     note: str,
     call: Callable[[], Awaitable[T]],
 ) -> T:
-    """Make the call that changes the task. After a failed one, the person must still be allowed to."""
+    """Make the call that changes the task. After an earlier attempt, check the person's rights again."""
     if context.found is not None:
         await people.require_steer(context.work(Act).requester, link)
     return await context.attempt(note, deps.coder.timeouts.change, call)

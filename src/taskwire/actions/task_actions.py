@@ -47,7 +47,7 @@ _WITHOUT_CODER = ("detach", "mute", "unmute")
 
 
 class TaskActions:
-    """Carries out the jobs that act on a linked task."""
+    """Handles the jobs that act on a linked task."""
 
     def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
         self._deps = deps
@@ -69,12 +69,12 @@ class TaskActions:
         return (Handler.with_any_link(Act, self.act),)
 
     async def act(self, context: JobContext, link: Link | None) -> Outcome:
-        """Check again that this person may, then do what they asked."""
+        """Check the person's rights again, then run their action."""
         work = context.work(Act)
         return await patiently(self._deps, context, link, partial(self._answered, link, work))
 
     async def _answered(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
-        """Act, and put the answer where it belongs."""
+        """Run the action, and put the answer where it belongs."""
         try:
             outcome = await self._act(link, work, context)
         except UserError as error:
@@ -83,12 +83,12 @@ class TaskActions:
             outcome = replace(done(None, (work.requester, answers.refusal(error))), is_refusal=True)
         if work.is_part:
             return replace(outcome, privately=())
-        # If something is kept, a private question was pressed, which gives way to its answer.
+        # With a kept text, the person pressed a private question. The answer replaces it.
         return replace(outcome, privately=(), instead=outcome.privately) if work.kept else outcome
 
     async def _act(self, link: Link | None, work: Act, context: JobContext) -> Outcome:
         if link is not None and link.ended == "gone" and work.verb == "delete" and context.is_outcome_unknown:
-            # The list was quicker than the answer, and the thread has heard of it.
+            # A poll showed the deletion before its answer came, so the thread was told already.
             return done(None, *told_elsewhere(work, link, answers.deleted(link)))
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
@@ -108,7 +108,7 @@ class TaskActions:
             raise UserError(*refusals.coder_refused(work.verb, link, refused.answer.said)) from refused
 
     async def _overtaken(self, context: JobContext, link: Link, work: Act) -> Outcome | None:
-        """Leave alone what somebody has undone since: Redis may have forgotten that this was done before."""
+        """End the action if somebody has undone it since. After data loss, it may have been done before."""
         if not context.lease.is_suspect or context.is_outcome_unknown or work.verb not in _UNDONE_BY:
             return None
         task = await get_task(self._deps, link)
@@ -152,7 +152,7 @@ class TaskActions:
         return done(batch, (work.requester, answers.edited(link)))
 
     async def _text(self, work: Act) -> AgentText:
-        """The new prompt; behind a button it is kept for a while."""
+        """Return the new prompt. For a button, a note keeps it for a day."""
         if not work.kept:
             return work.text
         kept = await self._deps.notes.find("edit", work.kept)
@@ -173,7 +173,7 @@ class TaskActions:
                 lambda: self._deps.coder.delete_task(task.id),
             )
         except NotFound:
-            # Gone, if this account still reads others: a token that lost its rights sees nothing at all.
+            # The task is gone, if the account still has its role: without it, Coder shows no task at all.
             if not context.is_outcome_unknown and not await self._reads_tasks():
                 raise
             context.settled("there", has_landed=True)
@@ -181,7 +181,7 @@ class TaskActions:
             return wait_for_build(context, link, work)
         if link.record.thread_ts is None:
             return done(None, (work.requester, answers.deleted(link)))
-        # The thread's questions are settled when it hears of the end.
+        # The notice of the end settles the thread's questions.
         batch = await self._give_back(link, work, Batch())
         gone = Vanished(by=work.requester.person)
         batch.append(to_thread(link.id), Job(id=f"deleted:{context.job.id}", work=ApplyEvent(event=gone)))
@@ -196,12 +196,12 @@ class TaskActions:
         if not link.closed:
             say(link.id, f"{DETACHED}{context.job.id}", answers.detached(link), batch)
         self._deps.writes.ends(batch, link.record, "detached")
-        # Another thread may follow, to which this one's card will lead.
+        # The task may get another thread. Then this thread's card links to it.
         self._deps.notes.keeping(batch, link.id, "detached", str(link.record.task_id), ttl_ms=ENDED_MS)
         return done(draw(link.id, batch), *told_elsewhere(work, link, answers.detached_by_name(link)))
 
     async def _give_back(self, link: Link, work: Act, batch: Batch) -> Batch:
-        """Take what waits out of the list, and give the texts back to the thread."""
+        """Take the waiting replies out of the queue, and give their texts back to the thread."""
         waiting = await list_undelivered(self._deps.links, link.id)
         self._deps.writes.drop_held(batch, link.id)
         for job, _ in waiting:

@@ -23,17 +23,17 @@ from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
 from taskwire.telemetry import logger
 
-# Coder is called away when this many polls in a row have failed; a refused token needs no second opinion.
+# Coder counts as away after this many failed polls in a row. A refused token counts after one.
 FAILURES = 2
 AWAY_MS = 7 * 24 * 3_600_000
-# Cards that one call to Redis asks to be drawn.
+# How many cards one call to Redis asks to draw.
 PIECE = 200
 
 _log = logger("taskwire.outbox.coder_health")
 
 
 class CoderOutage(BaseModel):
-    """Since when Coder cannot be asked, and why; `stage` is what the cards have been asked to show."""
+    """An outage of Coder: since when, and why. `stage` is what the cards were asked to show."""
 
     since_ms: int
     why: Silence = "away"
@@ -41,7 +41,7 @@ class CoderOutage(BaseModel):
 
 
 async def find_away(deps: Dependencies) -> CoderOutage | None:
-    """Since when Coder cannot be asked, if it cannot."""
+    """Return the present outage of Coder, if there is one."""
     away = await _note(deps)
     return None if away is None or away.stage == "over" else away
 
@@ -57,7 +57,7 @@ class CoderHealth:
         self.trouble = ""
 
     async def failed(self, error: OutsideError, now_ms: int) -> None:
-        """A poll has failed; if that lasts, the cards say so."""
+        """Note a failed poll. If polls go on failing, show it on the cards."""
         self._failures += 1
         self._failing_since_ms = self._failing_since_ms or now_ms
         why = _why(error)
@@ -78,7 +78,7 @@ class CoderHealth:
             await self._keep(known.model_copy(update={"stage": "shown"}))
 
     async def answered(self) -> None:
-        """A poll has succeeded: nothing is wrong any more."""
+        """Note a successful poll: the outage is over."""
         self._failures, self._failing_since_ms, self.trouble = 0, 0, ""
         known = await _note(self._deps)
         if known is None:
@@ -91,7 +91,7 @@ class CoderHealth:
         await self._deps.notes.keep(away.model_dump_json(), "coder-away", ttl_ms=AWAY_MS)
 
     async def _redraw(self) -> None:
-        """Let every open card show how it is now."""
+        """Have every open card drawn again."""
         links = list((await self._deps.links.list_open()).values())
         for start in range(0, len(links), PIECE):
             batch = Batch()
@@ -121,16 +121,16 @@ def _sentence(error: OutsideError, why: Silence) -> str:
             return troubles.coder_is_away(str(error))
 
 
-# Coder gives owners' tokens a week at most by default, so two days leave time to act.
+# By default, Coder's tokens for owners last a week at most. Two days leave time to act.
 ENDS_SOON = timedelta(days=2)
-# A good account is left in peace for half a day; a trouble is looked at every hour, since it may be mended;
-# what Coder could not tell is asked again at the next `look`.
+# How often the account is checked: rarely while it is good, more often while it has a problem. If Coder did
+# not answer, the next `look` checks again.
 LOOK_EVERY = timedelta(hours=12)
 LOOK_AGAIN = timedelta(hours=1)
 
 
 class ServiceAccount:
-    """Knows how the service account stands."""
+    """Checks the service account."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts) -> None:
         self._deps = deps
@@ -139,7 +139,7 @@ class ServiceAccount:
         self.troubles: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
-        """What is wrong or ends soon, a sentence each: told to administrators, and remembered for `/readyz`.
+        """Return a sentence for each problem. Administrators are told, and `/readyz` shows it.
 
         Call it often.
         """
@@ -171,13 +171,13 @@ class ServiceAccount:
 
 
 async def find_scope_trouble(coder: CoderClient) -> UserError | None:
-    """What the token may not do, whatever its account may."""
+    """Return which scopes the token lacks, if any."""
     missing = await coder.list_missing_scopes()
     return UserError(*troubles.token_too_narrow(missing)) if missing else None
 
 
 async def find_rights_trouble(coder: CoderClient) -> UserError | None:
-    """What an account cannot do that it has to."""
+    """Return which right the account lacks, if any."""
     account = await coder.me()
     if not account.is_owner:
         return UserError(*troubles.no_owner(account.username))
@@ -187,7 +187,7 @@ async def find_rights_trouble(coder: CoderClient) -> UserError | None:
 
 
 async def is_kept_out(deps: Dependencies, task_id: str) -> bool:
-    """Say, of a task whose agent the account is not shown, whether the task is there all the same."""
+    """Return whether a task exists whose agent the account may not reach."""
     try:
         await deps.coder.get_task(task_id)
     except NotFound:
@@ -196,7 +196,7 @@ async def is_kept_out(deps: Dependencies, task_id: str) -> bool:
 
 
 def end_trouble(ends: datetime | None, now: datetime) -> UserError | None:
-    """That a token ends soon."""
+    """Return a problem if the token ends soon."""
     if ends is None or ends - now >= ENDS_SOON:
         return None
     return UserError(*troubles.token_ends(ends))

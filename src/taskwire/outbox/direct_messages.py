@@ -1,6 +1,6 @@
-"""What administrators hear of without having asked: the account has a trouble, or its token ends soon.
+"""Direct messages that nobody asked for: alerts for administrators, and messages for single people.
 
-Each trouble is told to each of them once a day at most, in their direct messages with the bot.
+An administrator gets each alert once a day at most. Answers to people who asked are in `private_answers.py`.
 """
 
 import hashlib
@@ -34,12 +34,12 @@ class AdminAlerts:
         self._admins = admins
 
     async def warn(self, name: str, sentence: str) -> None:
-        """Tell of a trouble; `name` is what makes it the same one within a day."""
+        """Alert the administrators, once a day for each `name`."""
         name = hashlib.sha256(name.encode()).hexdigest()[:12]
         if await was_told(self._deps, "alert", name):
             return
         if not await claim_telling(self._deps, "alert", name):
-            # Another replica is at it; should it die, the next look tells.
+            # Another replica is about to alert them. If it dies, the next call alerts them.
             return
         day = f"{datetime.now(UTC):%Y-%m-%d}"
         batch = Batch()
@@ -61,7 +61,7 @@ class AdminAlerts:
 
 
 def direct_messages(person: str) -> QueueName:
-    """The list of what one person hears in direct messages without having asked.
+    """Return the queue of one person's direct messages that they did not ask for.
 
     It is not `intake`: what they have asked may wait for another version, and this says so.
     """
@@ -69,7 +69,7 @@ def direct_messages(person: str) -> QueueName:
 
 
 def tell_person(person: UserId, name: str, message: Message, batch: Batch) -> Batch:
-    """Tell one person something; `name` is what makes it one message however often it is tried."""
+    """Tell one person something, once for each `name`."""
     return batch.append(
         direct_messages(person), Job(id=name, work=MessagePerson(person=person, message=message))
     )
@@ -81,7 +81,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _message_person(deps: Dependencies, context: JobContext) -> Outcome:
-    """Post a message in a person's direct messages; nobody waits for it if that person has left."""
+    """Post a direct message. If Slack refuses it, for example because the person has left, drop it."""
     work = context.work(MessagePerson)
     meta = Metadata(id=f"{work.person}:{context.job.id}", kind="answer")
     try:

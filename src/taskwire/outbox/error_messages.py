@@ -1,4 +1,4 @@
-"""The words for an error: what a person is told instead of an answer, while it is waited for, and at the end.
+"""The words for an error: instead of an answer, while a request waits for one, and when it ends without one.
 
 `coder/errors.py` and `slack/errors.py` sort what happened. `messages/` has the texts.
 """
@@ -18,7 +18,7 @@ from taskwire.slack.errors import NoCapacity, SlackRateLimited
 
 
 def excuse(error: Exception) -> Message:
-    """Say who did not answer; what is neither Slack's nor Redis's is Coder's."""
+    """Say which system did not answer. An error of no known system counts as Coder's."""
     match error:
         case TokenRefused():
             return answers.token_refused()
@@ -39,17 +39,17 @@ def excuse(error: Exception) -> Message:
 
 
 def said(refused: Refused) -> str:
-    """What Coder said when it refused, without the status that only a log needs."""
+    """Return what Coder said when it refused, without the status."""
     return refused.answer.said if isinstance(refused, CoderError) else str(refused)
 
 
 def _side(work: Work, error: OutsideError) -> SilentSide:
-    """Who did not answer."""
+    """Return which system did not answer."""
     return error.side or ("Slack" if isinstance(work, PostCard) else "Coder")
 
 
 def words_of_giving_up(work: Work, link: Link | None, error: OutsideError) -> Message:
-    """Say that what a person asked for has waited in vain."""
+    """Say that a request ends undone, because a system did not answer."""
     wished = waiting.wish(work, link)
     match error:
         case TokenRefused():
@@ -61,7 +61,7 @@ def words_of_giving_up(work: Work, link: Link | None, error: OutsideError) -> Me
 
 
 def words_of_waiting(work: Work, link: Link | None, error: OutsideError) -> Message:
-    """Say that what a person asked for waits, and for whom."""
+    """Say that a request waits, and for which system."""
     wished = waiting.wish(work, link)
     match error:
         case TokenRefused():

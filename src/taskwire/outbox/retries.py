@@ -1,4 +1,4 @@
-"""Retries for requests that a person waits for: more often than the worker's own, for an hour, told once.
+"""Retries for requests that a person waits for: more often than other jobs, for an hour, and explained once.
 
 `COMMAND` in `domain/retry_policies.py` says how often and for how long. What fails for that long is ended
 here; the worker ends all else. People who wait for a job behind this one are told too, each where they asked.
@@ -34,26 +34,26 @@ async def patiently(
     *,
     gives_up: bool = True,
 ) -> Outcome:
-    """Carry a job out; where an answer is missing, try again soon, and end after an hour.
+    """Run a job. If Coder or Slack does not answer, try again soon, and end after an hour.
 
-    Who has more to end than this job does that itself, and `gives_up` nothing here.
+    With `gives_up=False`, the caller ends the job itself, because it has more to end than the job.
     """
     try:
         return await carry(context)
     except (NoCapacity, SlackRateLimited):
-        # What waits for its place in Slack's limits is no failure of anybody's.
+        # Waiting for a place in Slack's limits is no failure.
         raise
     except (TryLater, Unknown, TokenRefused, NoTasks) as error:
         work = context.job.work
         assert isinstance(work, PersonalJob)  # noqa: S101 - nobody waits for anything else so
         if gives_up and not context.keeps_attempt and has_waited_long(context):
-            # What stands behind it has waited with it.
+            # The jobs behind it have waited as long as it has.
             return replace(_telling("done", [(work, words_of_giving_up(work, link, error))]), trouble="same")
         return await _again(deps, context, link, error)
 
 
 def has_waited_long(context: JobContext) -> bool:
-    """Whether it has failed for an hour; what lay still while the bot was away has not."""
+    """Whether the job has failed for an hour. The time while no bot ran does not count."""
     return COMMAND.is_over(context.job.failing_since_ms, context.now_ms)
 
 
@@ -66,7 +66,7 @@ async def _again(deps: Dependencies, context: JobContext, link: Link | None, err
         tries=tries,
         error=str(error),
     )
-    # A hiccup is over before anybody has read of it.
+    # A short failure is over before a person has read about it.
     is_told = tries >= (0 if context.keeps_attempt else 1)
     waiting_works = await _list_untold(deps, context) if is_told else []
     told = _telling(
@@ -82,11 +82,11 @@ async def _again(deps: Dependencies, context: JobContext, link: Link | None, err
 
 
 async def _list_untold(deps: Dependencies, context: JobContext) -> list[PersonalJob]:
-    """List what people wait for: this job and those behind it, of which they have not been told so."""
+    """List this job and those behind it whose requesters have not been told that they wait."""
     works = []
     for job in await deps.links.list_jobs(context.lease.name):
         work = job.work
-        # Of what is asked for in two parts, the second one answers.
+        # Of a request in two parts, only the second part answers.
         if not isinstance(work, PersonalJob) or (isinstance(work, Act) and work.is_part):
             continue
         if await claim_telling(deps, "waits", job.id, ttl_ms=2 * COMMAND.lasts_ms):
@@ -95,7 +95,7 @@ async def _list_untold(deps: Dependencies, context: JobContext) -> list[Personal
 
 
 def _telling(kind: OutcomeKind, told: Iterable[tuple[PersonalJob, Message]]) -> Outcome:
-    """Tell each person where they asked: a private question that was pressed gives way to its answer."""
+    """Answer each person where they asked. An answer replaces the question that the person pressed."""
     privately: list[Private] = []
     instead: list[Private] = []
     for work, message in told:

@@ -1,4 +1,4 @@
-"""What people are told once in a while only, however often there is a reason for it.
+"""Notes of what people were told, so that they are told it only once in a while.
 
 A note in Redis says that it was told. A job writes the note in the batch that completes it. `what` names what
 is told, and whom.
@@ -7,7 +7,7 @@ is told, and whom.
 from taskwire.dependencies import Dependencies
 from taskwire.queue.batch import Batch
 
-# It takes no longer to learn who is to be told.
+# How long a process may take to find out whom to tell, and to tell them.
 CLAIM_MS = 60_000
 
 
@@ -30,8 +30,8 @@ async def tell_once(deps: Dependencies, batch: Batch, *what: str, ttl_ms: int) -
 
 
 async def claim_telling(deps: Dependencies, *what: str, ttl_ms: int = CLAIM_MS) -> bool:
-    """Return whether nobody else tells this, where several may want to at the same moment.
+    """Return whether this process may tell this. Of several that want to at the same moment, one may.
 
-    A process that dies before it has told lets the next one tell after `ttl_ms`.
+    If the process dies before it has told, another one may after `ttl_ms`.
     """
     return await deps.notes.is_first("telling", *what, ttl_ms=ttl_ms)
