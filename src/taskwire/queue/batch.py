@@ -15,20 +15,22 @@ from typing import Literal, Self
 from taskwire.domain.jobs import FIRST_DRAWING, LANE, REPLY, Job, QueueName
 from taskwire.redis import write_log
 
-# What a plain write may be; each is in SHAPES in `lua/batch.lua` too.
+# The commands of a plain write; each is in SHAPES in `lua/batch.lua` too.
 Command = Literal["DEL", "HDEL", "HSET", "PEXPIRE", "SET", "ZADD", "ZREM", "ZREMRANGEBYRANK"]
 
-# Dead letters that are kept, and for how long.
+# How many dead letters are kept, and for how long.
 MOST_LETTERS = 1_000
 LETTERS_MS = 30 * 24 * 3_600_000
 
-# No busy agent makes a reply wait for longer; what does waits for a person's word.
+# The longest delay of a reply that waits for a busy agent. A reply with a longer delay waits for a
+# person's decision.
 BUSY_MS = 60_000
 
-# So many jobs of what is told are looked at for one that calls somebody: it takes those before it along.
+# How many jobs at the front of a queue of notices are searched for one that mentions somebody. That job
+# gives its priority to the jobs before it.
 NEAR = 4
 
-# What `lua/batch.lua` and the libraries that it requires take from here.
+# The constants of `lua/batch.lua` and of the libraries that it requires.
 CONSTANTS: Mapping[str, str | int] = {
     "REMEMBERED": write_log.REMEMBERED,
     "NEAR": NEAR,
@@ -42,25 +44,25 @@ Word = str | int
 
 
 class Batch:
-    """Operations that happen together. Built by whoever decides, carried out by one Lua call."""
+    """Operations that happen together, in one Lua call."""
 
     def __init__(self) -> None:
         self._operations: list[list[str]] = []
 
     def write(self, command: Command, key: str, *words: Word) -> Self:
-        """A plain Redis write."""
+        """Add a plain Redis write."""
         self._operations.append([command, key, *map(str, words)])
         return self
 
     def write_expiring(self, ttl_ms: int, command: Command, key: str, *words: Word) -> Self:
-        """A plain Redis write to a key that ends by itself."""
+        """Add a plain Redis write to a key that then expires."""
         self._operations.append(["expiring", key, str(ttl_ms), command, *map(str, words)])
         return self
 
     def append(
         self, name: QueueName, job: Job, *, score: Word = "next", delay_ms: int = 0, is_newest: bool = False
     ) -> Self:
-        """Append a job to a list, once by its id; `is_newest` replaces what waits under that id instead.
+        """Append a job to a queue, once by its id. `is_newest` replaces a waiting job of that id instead.
 
         `score` is its place: a number, "next" for after all others, "due" for the order of due times.
         """
@@ -70,56 +72,55 @@ class Batch:
         return self
 
     def redo(self, name: QueueName, job: Job, *, score: Word = "next") -> Self:
-        """Have a job done from now on: one that waits keeps its place, one in hand is done once more."""
+        """Have a job done from now on: a waiting job keeps its place, a running one is done once more."""
         self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
         return self
 
     def add_dead_letter(self, letter_id: str, letter: str) -> Self:
-        """Keep a dead letter; the oldest go where there are too many."""
+        """Keep a dead letter; the oldest are removed if there are too many."""
         self._operations.append(["add_dead_letter", letter_id, letter])
         return self
 
     def drop(self, name: QueueName, job_id: str) -> Self:
-        """Take a job out of its list, done or not."""
+        """Remove a job from its queue, done or not."""
         self._operations.append(["drop", name, job_id])
         return self
 
     def hold(self, name: QueueName, key: str, prefix: str, lowest: Word, highest: Word) -> Self:
-        """Put aside the jobs whose ids begin so and that have these scores, until `unhold`."""
+        """Set aside the jobs with this id prefix and with scores in this range, until `unhold`."""
         self._operations.append(["hold", name, key, prefix, str(lowest), str(highest)])
         return self
 
     def unhold(self, name: QueueName, key: str) -> Self:
-        """Bring back what `hold` put aside, each in its old place."""
+        """Bring back the jobs that `hold` set aside, each in its old place."""
         self._operations.append(["unhold", name, key])
         return self
 
     def hasten_input(self, name: QueueName, longest_ms: int = BUSY_MS) -> Self:
-        """Let a reply that waits no longer than this be tried now."""
+        """Make the reply at the head of the queue due now, if its delay ends within `longest_ms`."""
         self._operations.append(["hasten", name, REPLY, str(longest_ms)])
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:
-        """Keep of a hash's fields, which are ts, at least so many and at most twice as many: the newest."""
+        """Remove the oldest fields of a hash. The fields are ts; between `most` and twice as many stay."""
         self._operations.append(["keep_newest", key, str(most)])
         return self
 
     def adopt(self, kept: str, link: str) -> Self:
-        """Take over the messages that arrived before the link knew its thread."""
+        """Take over the messages that arrived before the thread of the link was known."""
         self._operations.append(["adopt", kept, link])
         return self
 
     def as_kept(self, kept: str, link: str) -> Self:
-        """Do what was kept for a link before it knew its thread; ValueError if that is no step at all."""
+        """Add the operations of a parked batch, for this link; raises ValueError if it is no batch at all."""
         for operation, first, *words in json.loads(kept):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self
 
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
-        """The step as a script reads it; our own tokens stay outside.
+        """Return the batch as a script reads it, without our own tokens.
 
-        Keys pass too: the settings refuse a prefix that holds a token.
-
-        `mask_stored` takes a JSON text and returns one that differs in its strings alone.
+        `mask_stored` takes a JSON text and returns one that differs only in its strings. Keys pass too:
+        the settings refuse a prefix that holds a token.
         """
         return mask_stored(json.dumps(self._operations))

@@ -1,8 +1,10 @@
-"""Calls that begin in one turn of the loop go to Redis together: one write, and one sync of its disk for all.
+"""Sends calls that begin in one turn of the event loop to Redis together: one write, and one disk sync
+for all.
 
-Fifty people who press at once then wait for a few exchanges and not for fifty. While one is under way the
-next gathers those who come, and begins with its end, or a moment later if that hangs. What breaks an exchange
-breaks it for all who take part; each hears their own answer, and whether their call may have left.
+So fifty people who press a button at once wait for a few exchanges and not for fifty. While one exchange
+is under way, new calls are gathered. The next exchange begins when the one before ends, or a moment later
+if that hangs. A failed exchange fails for all its calls. Each caller gets its own answer, and hears
+whether its call may have left.
 """
 
 import asyncio
@@ -12,21 +14,26 @@ from typing import NamedTuple
 from taskwire.queue.scripts import Answered, Script, Words
 from taskwire.redis.call_outcomes import leaving
 
-# Redis does nothing else meanwhile: so many take it two or three milliseconds.
+# The most calls in one exchange. Redis does nothing else meanwhile: fifty calls take it two or three
+# milliseconds.
 MOST = 50
-# So long calls gather while others are under way: what an exchange takes, and far less than anybody notices.
+# How long calls are gathered while an exchange is under way. It is about as long as an exchange takes,
+# and far too short for people to notice.
 GATHER_SECONDS = 0.005
 
 
 class CallOutcome(NamedTuple):
-    """What became of one call: its answer, or what went wrong, and whether it may have been carried out."""
+    """The answer to one call, or what went wrong, and whether Redis may have received the call."""
 
     answer: Answered | Exception
     may_have_left: bool
 
 
 class Coalescer:
-    """Calls of one script. Each exchange has so many seconds, after which nothing more of it leaves."""
+    """Gathers the calls of one script.
+
+    An exchange may take `seconds`; after that nothing more of it is sent.
+    """
 
     def __init__(self, script: Script, seconds: float) -> None:
         self._script = script
@@ -36,7 +43,7 @@ class Coalescer:
         self._beginning: asyncio.TimerHandle | None = None
 
     async def call(self, *words: str | int) -> CallOutcome:
-        """Make one call, with those that others begin before the loop comes round."""
+        """Make one call, together with others that begin before the event loop comes round."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[CallOutcome] = loop.create_future()
         self._waiting.append((words, outcome))

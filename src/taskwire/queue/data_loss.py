@@ -1,14 +1,14 @@
 """Data loss in Redis: a failover to a replica that lagged, a lost second, a restored copy.
 
-Something that was done may then look as if it was not. Redis itself remembers on which server it was last
-used, and when. A script that finds itself on another server notes that writes after that moment may be
-missing. For an hour (longer for jobs written before the loss) every first attempt then looks whether the
-effect is already there. This module only says so; each handler knows where to look.
+After data loss, something that was done may look as if it was not done. Redis remembers on which server
+it was last used, and when. A script that runs on another server notes that writes after that moment may
+be missing. For an hour (longer for jobs written before the loss), every first attempt then looks whether
+its effect is already there. This module only reports the loss; each handler knows where to look.
 
-The note is removed if nothing is missing. What is lost is always what was written last, so a server has lost
-nothing if every process of that time finds its own last writes there (`redis/write_log.py`). A process that
-was alive within the last minute and does not answer within ten seconds may have died with its writes: then
-the note stays.
+The note is removed if nothing is missing. A loss always takes the last writes. So a server has lost
+nothing if every process of that time finds its own last writes there (`redis/write_log.py`). If a process
+was alive within the last minute and does not answer within ten seconds, it may have died with its writes;
+then the note stays.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,17 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# What follows anew from what Coder and Slack show has come by then, also where they were away.
+# How long first attempts are doubted. By then, the polls of Coder and the backfill of Slack have brought
+# back what was lost, even if Coder or Slack was away.
 DOUBTED_MS = 3_600_000
-# Longer than any job waits.
+# How long a loss is remembered: longer than any job waits.
 REMEMBERED_MS = 8 * 24 * 3_600_000
-# A store of our own loses nothing when it is started anew; after a longer silence it may be another copy.
+# The Redis that we start ourselves loses nothing in a restart. After a longer silence than this its
+# directory may be another copy.
 SILENCE_MS = 60_000
 NOTED_EACH_MS = 5_000
 
-# Who was there so long before is asked, and has so long to answer.
+# Processes that were seen within LIVED_MS before the loss are asked, and have ANSWERS_MS to answer.
 LIVED_MS, ANSWERS_MS = 60_000, 10_000
 DAY_MS = 24 * 3_600_000
 
@@ -48,20 +50,20 @@ _MARK = load_script("queue/data_loss.mark", **CONSTANTS)
 
 @dataclass(frozen=True)
 class DataLoss:
-    """Redis went back: noticed at `at_ms`; what was written after `since_ms` may be missing."""
+    """Redis has lost writes: noticed at `at_ms`, and writes after `since_ms` may be missing."""
 
     at_ms: int
     since_ms: int
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Take it from the script's words; nothing if there are none."""
+        """Read it from the script's answer; None if that is empty."""
         at, _, since = text.partition(" ")
         return cls(int(at), int(since)) if since else None
 
 
 class DataLossDetector:
-    """What this process has heard of Redis's going back, and what it remembers itself."""
+    """Tells this process when Redis has lost writes."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self.is_own = int(connections.is_own)
@@ -72,15 +74,16 @@ class DataLossDetector:
         self._forget = partial(connections.commands.zrem, keys.named("writers"), connections.written.id)
         self._numbers: dict[str, int] = {}
         self._looked_ms = 0
-        # The last time that is known, for as long as Redis remembers it.
+        # The last loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
-        # How much of what this process itself has seen is missing since Redis last went back.
+        # At the last loss, how much of the time that this process has seen is missing.
         self.missing_ms = 0
 
     async def look(self) -> DataLoss | None:
-        """What has happened since the last look; at the first one, what was noticed within the hour.
+        """Return a loss that is new since the last look.
 
-        While others have still to say whether they find what they wrote, nothing has happened.
+        The first look returns a loss that was noticed within the hour. The result is None while other
+        processes have still to say whether their last writes are there.
         """
         now, told, state, *counted = cast("list[str]", await self._look(self.is_own, self._written.id))
         if state == "asked":
@@ -88,9 +91,10 @@ class DataLossDetector:
             answer = self._answer(self._written.id, int(lately is not None), *(lately or ()))
             told, state = cast("list[str]", await answer)
         numbers = {account: int(number) for account, number in zip(counted[::2], counted[1::2], strict=True)}
-        # Polls only raise their numbers: a server that does not tell who it is shows itself by that.
+        # Polls only raise their numbers. So a lower number shows a loss even if the server does not tell
+        # its id.
         if any(numbers.get(account, 0) < number for account, number in self._numbers.items()):
-            # Where there is none at all, nothing is left of anything.
+            # If there are no numbers at all, everything is lost.
             told = cast("str", await self._mark(self._looked_ms, int(bool(numbers))))
         elif state == "sure":
             return None
@@ -102,5 +106,5 @@ class DataLossDetector:
         return None if not looked_ms and int(now) - data_loss.at_ms > DOUBTED_MS else data_loss
 
     async def note_clean_stop(self) -> None:
-        """Say that this process writes nothing more: nobody has to wait for what it would find."""
+        """Note that this process writes nothing more, so that nobody waits for its answer after a loss."""
         await self._forget()

@@ -1,7 +1,8 @@
 """Dead letters: jobs that were given up, for the operator to read, to send again or to forget.
 
-A dead letter holds its job as it was written. Sent again, the job is new, but first looks whether its effect
-is already there. This module ends where the job is back in its queue.
+A dead letter holds its job as it was written. A job that is sent again is new, but its handler first
+looks whether the effect is already there. This module only puts the job back into its queue; it does not
+run it.
 """
 
 import hashlib
@@ -33,7 +34,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import read_if_possible
 from taskwire.redis.keys import Keys
 
-# A longer job is not kept: a thousand letters are to stay a small part of any store.
+# The body of a job with more characters than this is not kept. A thousand dead letters must stay a small
+# part of any store.
 LARGEST_JOB = 100_000
 
 _UNKNOWN = "a newer version has written it, and this one cannot read it"
@@ -54,12 +56,13 @@ class _Written(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # Nobody could tell then what it was; a reply among them was never offered to its author again.
+    # This version could not read the job when it was given up. If the job is a reply, its author may not
+    # have a button to send it again, so the operator needs no kept reply to do so.
     was_unreadable: bool = False
 
 
 class DeadLetter(NamedTuple):
-    """One job that was given up: when, which it was, whose, and why."""
+    """One job that was given up, as the operator sees it."""
 
     id: str
     at: datetime
@@ -80,15 +83,15 @@ class DeadLetters:
         self._send_again = Script(connections.commands, keys, clock, _SEND_AGAIN, connections.written)
 
     async def count(self) -> int:
-        """How many there are."""
+        """Return the number of dead letters."""
         return await self._redis.zcard(self._order)
 
     async def list_ids(self) -> list[str]:
-        """Their ids, the oldest first."""
+        """List the ids of all dead letters, the oldest first."""
         return cast("list[str]", await self._redis.zrange(self._order, 0, -1))
 
     async def find(self, letter_id: str) -> DeadLetter | None:
-        """One of them, as it is shown."""
+        """Find a dead letter, as the operator sees it."""
         found = await self._read(letter_id)
         if found is None:
             return None
@@ -102,7 +105,7 @@ class DeadLetters:
         return DeadLetter(letter_id, at, kind, await self._name(written.list), written.why)
 
     async def list_of(self, name: str, why: str) -> list[str]:
-        """The ids of those whose jobs stood in this list and were given up for a reason that begins so."""
+        """List the dead letters of one queue whose reason begins with `why`; returns their ids."""
         found = []
         for letter_id in await self.list_ids():
             text = await self._read(letter_id)
@@ -112,12 +115,15 @@ class DeadLetters:
         return found
 
     async def find_newest(self) -> DeadLetter | None:
-        """The last job that was given up."""
+        """Find the dead letter of the job that was given up last."""
         newest = cast("list[str]", await self._redis.zrange(self._order, -1, -1))
         return await self.find(newest[0]) if newest else None
 
     async def send_again(self, letter_id: str) -> ResendResult:
-        """Put a job back into its list, as new; the letter goes only if it is there."""
+        """Put a job back into its queue as a new job.
+
+        The dead letter is removed only if the job is in its queue then.
+        """
         found = await self._read(letter_id)
         if found is None:
             return "dealt_with"
@@ -139,14 +145,14 @@ class DeadLetters:
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
 
     async def forget(self, letter_id: str | None = None) -> int:
-        """Drop one of them, or all; returns how many there were."""
+        """Remove one dead letter, or all; returns how many there were."""
         return cast("int", await self._forget(*([letter_id] if letter_id is not None else [])))
 
     async def _read(self, letter_id: str) -> str | None:
         return await cast("Awaitable[str | None]", self._redis.hget(self._key, letter_id))
 
     async def _name(self, list_name: str) -> str:
-        """Whose it was: a task's name, or a person."""
+        """Return the name of the task, or the id of the person, that the queue belongs to."""
         kind, _, whose = list_name.partition(":")
         if kind in ("intake", "handed_over_answers", "direct_messages"):
             return whose
@@ -155,7 +161,7 @@ class DeadLetters:
         return record.name if record is not None else ""
 
     async def _at_present(self, written: _Written, job: Job) -> Job:
-        """A look at the task that was never made anything of is made of how the task stands by now."""
+        """Put the task's latest observation into a job that reports an earlier one."""
         if not isinstance(job.work, ApplyEvent) or not isinstance(job.work.event, Observed):
             return job
         key = self._keys.link(link_of(written.list))
@@ -168,14 +174,14 @@ class DeadLetters:
 
 
 def id_of(name: str, job_id: str) -> str:
-    """The id of the letter that a job becomes, however often it does."""
+    """Return the id of a job's dead letter. It is the same each time that this job is given up."""
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
 def add_dead_letter(
     batch: Batch, taking: Acquired, body: str, why: str, *, is_unreadable: bool = False
 ) -> Batch:
-    """Keep what was given up; `body` is its job as it was written."""
+    """Add a dead letter for a job that is given up. `body` is the job as it was written."""
     letter = _Written(
         list=taking.name,
         job=taking.job_id,
@@ -190,7 +196,7 @@ def add_dead_letter(
 
 
 def remove_dead_letter(batch: Batch, keys: Keys, letter_id: str) -> Batch:
-    """Drop a letter whose job has been dealt with in another way."""
+    """Remove a dead letter whose job was dealt with in another way."""
     batch.write("HDEL", keys.named("dead_letters"), letter_id)
     return batch.write("ZREM", keys.named("dead_letters", "order"), letter_id)
 
@@ -200,12 +206,12 @@ def _job(written: _Written) -> Job | None:
 
 
 def _kind(job: Job) -> str:
-    """What it was to do: what was asked of a task is known by its verb."""
+    """Return what the job was to do. A request about a task is named by its verb."""
     return job.work.verb if isinstance(job.work, Act | ActRequested) else job.work.kind
 
 
 def _needs_link(list_name: str, job: Job) -> bool:
-    """Whether it is of no use without an open link: then it would be let go in silence."""
+    """Whether the job needs an open link. Without one it would end in silence."""
     is_about_link = list_name.partition(":")[0] in (
         "to_coder",
         "to_thread",
@@ -217,7 +223,7 @@ def _needs_link(list_name: str, job: Job) -> bool:
 
 
 def _score(written: _Written, job: Job) -> str:
-    """Its old place among what people wrote and asked for; else behind what waits now."""
+    """Return where the job goes: what people wrote or asked for keeps its place, the rest goes to the end."""
     if isinstance(job.work, Reply | ReplyChanged | Act):
         return written.score
     return "due" if written.list.startswith("receipts:") else "next"

@@ -1,10 +1,10 @@
-"""The fence: keeps every process out of a store that is being moved or was left, and old versions out of a
-store that a newer one has to itself.
+"""The fence: keeps all processes out of a store that is being moved or was left, and old versions out of
+a store that only newer ones may use.
 
-Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move writes
-nothing to the store that was left. Two things may pass, because nobody reads them: what a process removes
-when it stops (`data_loss.note_clean_stop`), and what a trial tries on keys of its own. `migration` puts the
-fence up and takes it down. `formats` knows which versions there are.
+Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move
+writes nothing to the store that was left. Two writes pass without a check, because nobody reads what they
+write: `data_loss.note_clean_stop` when a process stops, and the keys of the self-test. `migration` puts
+the fence up and takes it down. `formats` knows which versions there are.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -15,20 +15,25 @@ from taskwire.domain.errors import UserError
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Raise it with a change that an older version cannot read: a new kind of job, a new field of one, a new word.
+# The format of this version. Raise it with a change that an older version cannot read: a new kind of job,
+# a new field, a new value.
 FORMAT = 1
-# The oldest format whose processes may go on beside this one. Raise it only where they would do damage: a key
-# that is used in another way. They end then, and do not start again.
+# The oldest format whose processes may run beside this version. Raise it only if they would do damage,
+# such as using a key in another way. Processes of older formats then end, and do not start again.
 GOES_WITH = 1
 
-# What `lua/fence.lua` takes from here.
+# The constants of `lua/fence.lua`.
 CONSTANTS = {"FORMAT": FORMAT}
 
 FenceState = Literal["leaving", "left", "arriving"]
 
 
 class Fence(NamedTuple):
-    """What a fence says: how far its move is, which one it is, the other store's place, and since when."""
+    """What a fence says.
+
+    `state` is how far the move is, `move` its id, `other` the place of the other store, `at_ms` when it
+    began.
+    """
 
     state: FenceState
     move: str
@@ -38,19 +43,19 @@ class Fence(NamedTuple):
 
     @property
     def day(self) -> str:
-        """When that was, for people."""
+        """Return the time of the fence, for people."""
         if not self.at_ms:
             return "an unknown day"
         return f"{datetime.fromtimestamp(self.at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def key(keys: Keys) -> str:
-    """Where it stands."""
+    """Return the key of the fence."""
     return keys.named("fence")
 
 
 async def find(connections: Connections, keys: Keys) -> Fence | None:
-    """The fence around a store, if there is one; of one that is not whole, what it says."""
+    """Find the fence around a store. If some of its fields are missing, the others are returned."""
     read = connections.commands.hgetall(key(keys))
     told = cast("Mapping[str, str]", await cast("Awaitable[dict[str, str]]", read))
     if not told:
@@ -62,14 +67,14 @@ async def find(connections: Connections, keys: Keys) -> Fence | None:
 
 
 async def refuse(connections: Connections, keys: Keys) -> None:
-    """Raise a UserError where a store is fenced."""
+    """Raise a UserError if the store is fenced."""
     fence = await find(connections, keys)
     if fence is not None:
         raise refusal(fence, connections.where)
 
 
 def refusal(fence: Fence, where: str) -> UserError:
-    """What is said to somebody who would work on a fenced store."""
+    """Return what is said to a person who would use a fenced store."""
     match fence.state:
         case "left":
             return UserError(

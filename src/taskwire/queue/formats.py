@@ -1,9 +1,8 @@
-"""The format of what Redis holds: which versions write there, and what only newer ones can read.
+"""The format of the data in Redis: which versions write there, and what only newer ones can read.
 
-Two versions work on one Redis while one replaces the other, and a rollback brings the older one back for
-days. Each process notes its format and when it was last there. What an older process cannot read it leaves
-where only newer ones look, for as long as one of them may come. Who is told of it is in
-`recovery/newer_versions`.
+During an upgrade two versions work on one Redis, and a rollback brings the older one back for days. Each
+process notes its format and when it was last there. An older process leaves what it cannot read where
+only newer ones look, as long as one of them may come. `recovery/newer_versions` decides who is told.
 """
 
 from collections.abc import Sequence
@@ -17,15 +16,15 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# A newer version that has not been seen for so long will not come any more.
+# A newer version that has not been seen for this long is not expected any more.
 WAITED_FOR_MS = 7 * 24 * 3_600_000
 NOTED_EACH_MS = 5_000
-# A version that is being replaced, or replaces another, is back by then.
+# How long a version may be absent before people are told. An upgrade takes less.
 ABSENT_MS = 300_000
-# So many are told of at a time.
+# The most queues that one look lists.
 MOST_LEFT = 200
 
-# What `lua/formats.lua` takes from here.
+# The constants of `lua/formats.lua`.
 CONSTANTS = {"WAITED_FOR_MS": WAITED_FOR_MS}
 
 _NOTE = load("queue/formats.note", **batch.CONSTANTS, NOTED_EACH_MS=NOTED_EACH_MS)
@@ -33,10 +32,10 @@ _LOOK = load_script("queue/formats.look", **CONSTANTS, MOST_LEFT=MOST_LEFT)
 
 
 class Stranded(NamedTuple):
-    """A list whose next job this version cannot read.
+    """A queue whose next job this version cannot read.
 
-    `absent_ms`: so long no process of a version that may read it has been seen; it waits until `until_ms` for
-    one. Where no such version is known at all, it has been absent since the job was first met.
+    `absent_ms` is how long no process of a version that may read the job was seen; if no such version is
+    known, how long ago the job was first met. The job waits for such a version until `until_ms`.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Stranded(NamedTuple):
 
 
 class Formats:
-    """What is known of the versions that work on this Redis."""
+    """The versions that work on this Redis."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock, reads: int = FORMAT) -> None:
         self.reads = reads
@@ -54,19 +53,19 @@ class Formats:
         self._look = Script(connections.commands, keys, clock, _LOOK)
 
     async def note(self) -> None:
-        """Note that this format is here; UserError if what is there must not be touched by it.
+        """Note that this format is here; raises UserError if it must not touch this store.
 
-        The store has to be known to be ours: what is noted may keep older versions from it.
+        Call it only when the store is known to be ours: the note may keep older versions out of it.
         """
         if refused := self._refusal(cast("int", await self._note(self.reads, GOES_WITH, 1))):
             raise refused
 
     async def find_refusal(self) -> UserError | None:
-        """Why this format must not touch what is there, if it must not; nothing is written."""
+        """Find the reason why this format must not touch this store, if there is one. Writes nothing."""
         return self._refusal(cast("int", await self._note(self.reads, GOES_WITH, 0)))
 
     async def refuse(self) -> None:
-        """Raise the UserError if this format must not touch what is there; nothing is written."""
+        """Raise a UserError if this format must not touch this store. Writes nothing."""
         if refused := await self.find_refusal():
             raise refused
 
@@ -79,7 +78,10 @@ class Formats:
         )
 
     async def list_stranded(self, *, only_looks: bool = False) -> Sequence[Stranded]:
-        """The lists whose next job only a newer version can read; what does not belong there goes back."""
+        """List the queues whose next job only a newer version can read.
+
+        Unless it `only_looks`, it also gives back the queues that no longer belong there.
+        """
         now, *found = cast("list[str]", await self._look(self.reads, int(only_looks)))
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
         return [

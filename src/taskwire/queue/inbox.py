@@ -1,6 +1,6 @@
-"""Claims: a delivery is taken once, and what it asks for is written down in the same call.
+"""Inbox: claims each delivery from Slack once, and writes the jobs that it asks for in the same call.
 
-The claiming call is idempotent by its id, and the only one that may be repeated.
+The claiming call is idempotent by the id of its delivery. It is the only call that may be repeated.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Slack's last retry comes about six minutes after the first delivery; a claim outlives it by far.
+# How long a claim is kept. Slack's last retry comes about six minutes after the first delivery.
 CLAIM_MS = 3_600_000
-# What is said in a thread whose card is not known yet waits this long for it.
+# How long a message waits, parked, for the link of its thread.
 KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
 
-# What people write and ask for is taken up to here; it can only be so much that waits for an agent, or for
-# Coder. The rest is refused in words.
+# The most jobs of each kind that may wait: replies for an agent, and requests of one person. More are
+# rejected, and the person is told so.
 MOST_REPLIES = 200
 MOST_ASKED = 50
-# So many answers that are asked for in a thread wait; so many refusals wait with what else is told there, and
-# then nothing more is said.
+# The most answers that may wait in a thread. As many refusals may wait besides, with the other notices of
+# the thread; after that nothing more is said.
 MOST_TOLD = 300
 TOO_MANY = "too_many"
-# The last word of a claim that was taken once already: however much waits by now, it is not refused.
+# The last argument of a claim that was accepted before. It is not rejected, however much waits by now.
 PROMISED = "1"
 
 
@@ -58,11 +58,12 @@ _CONSTANTS: Mapping[str, str | int] = {
 _ACCEPT = load_script("queue/inbox.claim", **_CONSTANTS)
 _ACCEPT_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
-# What this process has taken lately it can write down once more, should Redis lose it.
+# Claims of this process that it can repeat if Redis loses them: for how long it remembers them, and up to
+# which size in characters.
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 
-# Of what was too much its person has been told (or it is written that they are), or they were told before.
+# "limit_told": over the person's limit, and the batch tells them so. "limited": they were told before.
 Claim = Literal["claimed", "duplicate", "parked", "not_ours", "rejected", "limit_told", "limited"]
 _NEW = ("claimed", "parked")
 _PROMISES = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"})
@@ -70,7 +71,7 @@ _PROMISES = frozenset({"claimed", "duplicate", "parked", "limit_told", "limited"
 
 @dataclass(frozen=True)
 class _Remembered:
-    """A claim that was taken, and when by this process's own clock."""
+    """A claim that was accepted, and when, by the clock of this process."""
 
     at: float
     calls: Coalescer
@@ -82,7 +83,7 @@ class _Remembered:
 
 
 class Inbox:
-    """Takes deliveries for one workspace."""
+    """Claims deliveries for one workspace."""
 
     def __init__(
         self, connections: Connections, keys: Keys, clock: Clock, mask_stored: Callable[[str], str] = str
@@ -99,9 +100,10 @@ class Inbox:
     async def accept(
         self, kind: str, delivery: str, batch: Batch, user_limit: UserLimit | None = None
     ) -> Claim:
-        """Take a delivery and write its step, once however often it comes; "rejected" has written nothing.
+        """Claim a delivery and write its batch, once however often it comes.
 
-        With a limit, what is asked for too often writes the limit's step instead.
+        "rejected" has written nothing. With a limit, a request over it writes one of the limit's batches
+        instead.
         """
         words = (
             self._key(kind, delivery),
@@ -122,11 +124,11 @@ class Inbox:
         unknown: Batch | None = None,
         user_limit: UserLimit | None = None,
     ) -> Claim:
-        """Take a thread's message for its link, or keep it where the thread is ours but not known yet.
+        """Claim a message of a thread for its link, or park it if the thread is ours but has no link yet.
 
-        The step names the link `@` in the first word of each operation; `unknown` is written besides where
-        there is no link. "rejected" has written nothing. With a limit, what is asked for too often writes the
-        limit's step instead.
+        The batch names the link `@` in the first word of each operation. If there is no link, `unknown`
+        is written too. "rejected" has written nothing. With a limit, a request over it writes one of the
+        limit's batches instead.
         """
         where = f"{thread.channel}:{thread.ts}"
         words = (
@@ -144,9 +146,9 @@ class Inbox:
         return await self._insist(self._accept_in_thread, *words)
 
     async def repeat(self) -> int:
-        """Take once more what this process took lately, where Redis has lost it; returns how much that was.
+        """Claim again what this process claimed lately and Redis has lost; returns the number of claims.
 
-        The job is the same under its id, and looks first whether it was done. Raises what `accept` does.
+        A repeated job has the same id, and looks first whether it was done. Raises what `accept` raises.
         """
         self._forget()
         lost = 0
@@ -174,16 +176,17 @@ class Inbox:
         return taken
 
     async def _tried(self, calls: Coalescer, *words: str | int) -> Claim:
-        """Try for 2.4 s in all; raise TryLater if surely nothing was written, else Unknown."""
+        """Try for 2.4 s in all; raise TryLater if certainly nothing was written, else Unknown."""
         is_outcome_unknown, loop = False, asyncio.get_running_loop()
         begun = loop.time()
         for number in range(TRIES):
-            # One that failed at once is not repeated at once: Redis may be back in a moment.
+            # A try that failed at once is not repeated at once: Redis may be back in a moment.
             await asyncio.sleep(begun + number * TRY_SECONDS - loop.time())
             answer, may_have_left = await calls.call(*words)
             match answer:
                 case TimeoutError() | RedisTimeoutError():
-                    # It may have arrived, or still arrive; the next try finds the claim that it left.
+                    # The call may have arrived, or may still arrive. The next try finds the claim that it
+                    # made.
                     is_outcome_unknown = is_outcome_unknown or may_have_left
                 case NotKept():
                     is_outcome_unknown = True

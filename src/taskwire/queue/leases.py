@@ -1,8 +1,9 @@
-"""Queues with leases: who may run which job now, and what is written when it ends.
+"""Queues with leases: which worker may run which job now, and what is written when the lease ends.
 
-One worker at a time holds the lease of a queue, under a fencing token that is never used again. A lease has
-three calls: `acquire`, `begin` before an effect that cannot be repeated, `complete`. docs/guarantees.md says
-what each of them guards against. Delays belong to jobs, order belongs to queues.
+One worker at a time holds the lease of a queue, under a fencing token that is never used again. A lease
+has three calls: `acquire`, `begin` before an effect that cannot be repeated, and `complete`.
+docs/guarantees.md says what each of them guards against. A delay belongs to a job, an order belongs to a
+queue.
 """
 
 import secrets
@@ -26,9 +27,11 @@ from taskwire.redis.decoding import CannotRead, why
 from taskwire.redis.keys import Keys
 
 IDLE_WAIT_SECONDS = 1.0
-# For what a turn that was broken off had on the wire, and that may be done twice: an edit, a reaction.
+# A released queue is due again after this time. A call that the released lease made and that may be
+# repeated, such as an edit or a reaction, may still be on its way.
 PUT_BACK_MS = 1_000
-# What no version can read that has been seen is looked at again so often: one of this format may read more.
+# A queue whose next job no known version can read is due again after this time. Another process of this
+# format may be able to read it.
 LEFT_MS = 60_000
 
 _ACQUIRE = load_script("queue/queue.acquire", **data_loss.CONSTANTS)
@@ -43,27 +46,29 @@ _NOTE = load_script("queue/queue.note")
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """How long a list is held, and what an attempt of unknown outcome waits for."""
+    """How long a lease is held, and how long an attempt of unknown outcome is given."""
 
     lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
-    # What was taken so often in a row without an end may be ending its process: one such at a time is carried
-    # out, and after many takings only now and then.
+    # A job that was acquired `risky_takes` times in a row without an end may crash its worker. A worker
+    # runs one such job at a time. After `many_takes`, the job is due only every `rest_ms`.
     risky_takes: int = 3
     many_takes: int = 10
     rest_ms: int = 600_000
-    # After its time-out a call may still be on its way for this long.
+    # A call may still arrive this long after its timeout.
     landing_margin_ms: int = 5_000
-    # What has just been stored may be missing from the first page that is read: not there is said after this.
+    # The first page that is read may lack what was stored just before. So an effect counts as missing
+    # only after a second look, this much later.
     second_look_ms: int = 2_000
 
 
 @dataclass(frozen=True)
 class Acquired:
-    """One taking of one list: which job, and the token that proves the right to it.
+    """A queue that was acquired: its next job, and the token that proves the right to run it.
 
-    `takes` counts the takings in a row that had no end, this one too; `first_taken_ms` is when that began.
-    `trouble` is what each turn of this list has ended with since `trouble_since_ms`, if none went well.
+    `takes` counts how often this job was acquired in a row without an end, this time included;
+    `first_taken_ms` is when that began. `since_ms` is when the job was written. `trouble` is how every
+    lease of this queue has ended since `trouble_since_ms`; it is empty if the last one ended well.
     """
 
     name: QueueName
@@ -81,10 +86,10 @@ class Acquired:
 
 @dataclass(frozen=True)
 class Lease(Acquired):
-    """A job to carry out.
+    """The right to run one job.
 
-    `attempt` is the note of one whose outcome is not known yet. `rewound`: Redis has gone back in time, and
-    even a first attempt may have been made before.
+    `attempt` is the intent record of an attempt whose outcome is not known yet. If `data_loss` is set,
+    Redis has lost writes, and even a first attempt may have been made before.
     """
 
     job: Job
@@ -93,7 +98,10 @@ class Lease(Acquired):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether even a first attempt may have been made before; so it is, too, of one given up once."""
+        """Whether even a first attempt may have been made before.
+
+        That is so after data loss, and for a job that was sent again.
+        """
         return self.data_loss is not None or self.job.is_sent_again
 
 
@@ -107,28 +115,29 @@ class Unreadable(Acquired):
 
 @dataclass(frozen=True)
 class NothingDue:
-    """No list is due; `wait_seconds` until one may be."""
+    """No queue is due. Ask again after `wait_seconds`."""
 
     wait_seconds: float
 
 
 class LeaseLost(Exception):
-    """Somebody else has the list now: whatever this turn has done is theirs to find out."""
+    """Another worker has the lease now, and has to find out what this one has done."""
 
 
 class Overtaken(Exception):
-    """Something has gone ahead of this job, or it has changed: the turn ends without its effect."""
+    """Another job has gone ahead of this one, or this job has changed. The lease ends without the effect."""
 
 
 OutcomeKind = Literal["done", "retry", "unknown"]
-# What becomes of what cannot be read: it waits for a newer version, or none may come any more.
+# What happens to a job that cannot be read: it waits for a newer version, or none is expected any more.
 Deferral = Literal["deferred", "deferred again", "no newer version"]
-# How a list fares: well, or failing, or refused for its account; waiting for a place says nothing of it.
+# How a lease of a queue ended: well, with a failure, or because our account was refused. "same" leaves
+# the record unchanged, because waiting for capacity says nothing about the queue.
 Trouble = Literal["none", "failing", "refused", "same"]
 
 
 class Queue:
-    """The lists of one workspace."""
+    """The queues of one workspace."""
 
     def __init__(
         self,
@@ -157,11 +166,12 @@ class Queue:
     async def acquire(
         self, *, may_be_risky: bool = True, ignores_priority: bool = False
     ) -> Lease | Unreadable | NothingDue:
-        """Take the first list that is due, or learn how long there is nothing to do.
+        """Acquire the first queue that is due, or return how long none is.
 
-        What calls people and what they ask goes before what else is said, that before receipts, and those
-        before cards. With `ignores_priority` the queue that has been due for longest comes first, whatever it
-        holds. Without `may_be_risky` a queue whose job may crash its worker is left for later.
+        First come queues of people, requests about tasks, and notices that mention somebody. Then come
+        other jobs, then receipts, then cards. With `ignores_priority` the queue that has been due for
+        longest goes first. Without `may_be_risky` a queue whose job may crash its worker is left for
+        later.
         """
         token, times = secrets.token_hex(12), self.times
         leases = (times.lease_ms, times.longest_lease_ms)
@@ -203,16 +213,16 @@ class Queue:
         return Lease(**vars(taking), job=job, attempt=attempt, data_loss=DataLoss.read(data_loss))
 
     async def wait(self, seconds: float) -> None:
-        """Wait for a word that a list has become due; a lost word costs at most `seconds`."""
-        # Redis takes 0 for "for ever", and a fraction only from 6.0 on.
+        """Wait until a wake-up says that a queue has become due. A lost wake-up costs at most `seconds`."""
+        # Redis reads 0 as "for ever", and accepts fractions only from 6.0 on.
         await self._blocking.brpop([self._keys.named("wakeups")], timeout=max(seconds, 0.01))
 
     async def begin(self, lease: Lease, attempt: str, seconds: float, *, is_again: bool = False) -> None:
-        """Write down that an attempt begins, and what a read-back needs.
+        """Write the intent record of an attempt, with what a reconciliation needs to know.
 
-        Raises LeaseLost or Passed; then nothing may be attempted. If the answer is lost the caller must not
-        make its call either. `seconds` is until when the call is sent; `is_again` says of one that has begun
-        that it still goes on, whatever has gone ahead meanwhile.
+        Raises LeaseLost or Overtaken; then the attempt must not be made. It must not be made either if
+        the answer is lost. The call is sent within `seconds` from now. `is_again` renews the record of an
+        attempt that goes on; then other jobs that went ahead do not matter.
         """
         landing = int(seconds * 1000) + self.times.landing_margin_ms
         whose = (lease.name, lease.token, lease.job_id, lease.version)
@@ -233,12 +243,12 @@ class Queue:
         compensation: Batch | None = None,
         trouble: Trouble = "none",
     ) -> None:
-        """End a turn: remove or delay its job, and write what follows, in one call.
+        """End a lease: remove or delay its job, and write what follows, in one call.
 
-        "unknown" leaves the attempt pinned and writes nothing else; the list is due when it has landed.
-        `job` replaces the job when it is to go on later; `compensation` is written if the token no longer
-        holds; `trouble` is remembered of the list, with when it began.
-        Raises LeaseLost then. A lost answer needs nothing: the next taker finds out.
+        "unknown" keeps the attempt and writes nothing else; the queue is due when the attempt can no
+        longer land. `job` replaces the job if it goes on later. `trouble` is stored for the queue, with
+        the time when it began. If the token no longer holds, `compensation` is written and LeaseLost is
+        raised. If the answer is lost, nothing needs to be done: the next worker finds out.
         """
         body = self._mask_stored(job.model_dump_json()) if job is not None else ""
         whose = (taking.name, taking.token, taking.job_id, taking.version)
@@ -248,17 +258,17 @@ class Queue:
             raise LeaseLost
 
     async def release(self, taking: Acquired) -> None:
-        """Hand on a list whose turn was broken off: somebody may take it in a second.
+        """Give back a lease that was interrupted. The queue is due again after a second.
 
-        If an attempt has begun, not before it can no longer land.
+        If an attempt has begun, the queue is due only when that attempt can no longer land.
         """
         await self._release(taking.name, taking.token, PUT_BACK_MS)
 
     async def defer(self, taking: Acquired) -> Deferral:
-        """Leave a queue to versions that can read its next job, for as long as one of them may come.
+        """Leave a queue to versions that can read its next job, as long as one of them may come.
 
-        Nothing overtakes it, and its attempt, if there is one, stays pinned. After "no newer version" the
-        lease goes on, and the caller completes the job. Raises LeaseLost.
+        No other job of the queue overtakes that job, and its attempt, if there is one, is kept. After "no
+        newer version" the lease goes on, and the caller completes the job. Raises LeaseLost.
         """
         whose = (taking.name, taking.token, taking.job_id)
         answer = await self._defer(*whose, self.formats.reads, LEFT_MS)
@@ -267,11 +277,11 @@ class Queue:
         return cast("Deferral", answer)
 
     async def write(self, batch: Batch) -> None:
-        """Carry out a step outside any turn."""
+        """Write a batch without a lease."""
         await self._append(batch.encoded(self._mask_stored))
 
     async def check(self, batch: Batch) -> Batch:
-        """A step that another version has made; raises CannotRead if this one cannot carry it out."""
+        """Check a batch that another version made; raises CannotRead if this version cannot write it."""
         try:
             await self._check(batch.encoded(self._mask_stored))
         except ResponseError as error:
@@ -279,6 +289,9 @@ class Queue:
         return batch
 
     async def write_under_lease(self, taking: Acquired, batch: Batch) -> None:
-        """Write a batch while the lease is held, or raise LeaseLost: a stopped process overwrites nothing."""
+        """Write a batch while the lease is held, or raise LeaseLost.
+
+        So a process that slept and has lost its lease overwrites nothing.
+        """
         if await self._note(taking.name, taking.token, batch.encoded(self._mask_stored)) == "lost":
             raise LeaseLost

@@ -58,7 +58,7 @@ def _file(name: str) -> _File:
 
 
 def _in_order(name: str, within: tuple[str, ...] = ()) -> list[str]:
-    """List a file after all the libraries that it requires, each of them once."""
+    """List all libraries that a file requires, each of them once, and then the file."""
     if name in within:
         raise LuaFileError(f"{name} requires itself: {' > '.join((*within, name))}")
     required = [each for library in _file(name).requires for each in _in_order(library, (*within, name))]

@@ -1,31 +1,33 @@
-"""Rate limiter: how often each of Slack's methods may be called, counted in Redis for all processes together.
+"""Rate limiter: how often each of Slack's methods may be called, counted in Redis for all processes
+together.
 
-A call takes a place in its method's bucket, and in a second one where something is counted more closely, such
-as a channel's posts. A bucket gives `burst` places at once, then one each `interval_ms`, and never more than
-`per_minute` of them in 62 seconds. Who finds no place leaves a claim and is told when to come back; nobody
-waits here.
+A call takes a place in the bucket of its method. Where something is counted more closely, such as the
+posts in a channel, the call takes a place in a second bucket too. A bucket gives `burst` places at once,
+then one every `interval_ms`, and never more than `per_minute` in 62 seconds. A caller that gets no place
+leaves a claim and is told when to ask again. The limiter itself does not wait.
 
-Who goes first: the more urgent claim, then the older one. What is free now goes to the claims in that order,
-whoever asks, so a less urgent asker is sent away while a more urgent one is on its way. A claim whose
-claimant does not come lapses three seconds after its time; one that comes later than that is still the older.
-Nobody starves: of each five places of a bucket, one goes to somebody who has been waiting for a minute, where
-there is one.
+Claims get free places in the order of their priority, then of their age. This order holds whoever asks
+first: a caller is sent away while a claim with a higher priority is open. A claim lapses if its caller
+does not ask within three seconds after its time. A caller that asks later still keeps the age of its
+claim. Nothing starves: one in five places of a bucket goes to a claim that is a minute old, if there is
+one.
 
-What is kept below Slack's limits, and why (https://docs.slack.dev/apis/web-api/rate-limits):
+These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits), for these reasons:
 
-- Tiers are calls a minute, by method and workspace. All of them are used, but in 62 seconds (97 %): calls are
-  under way for different times, and those of 62 seconds may arrive within 60.
-- Posts have one a second and channel, and short bursts, of which is said only that they may be. Two at once,
-  then one each 1.01 s (99 %): the hundredth is for clocks that do not run alike. A third at once, which Slack
-  takes too, is kept back for the time under way; a call to a person may have it in a channel that was silent
-  for a second before. "Several hundred a minute" a workspace may post: 300.
-- Edits have tier 3, of which cards use 45, one card one in three seconds, so that 5 are left for what is no
-  card. Threads that are read after a gap use half of what may be read, and the channels that are scanned for
-  them four fifths: little else is asked of those.
+- Tiers are calls a minute, by method and workspace. All of these calls are used, but in 62 seconds (97
+  %). Calls take different times to reach Slack, and those of 62 seconds may arrive within 60.
+- Slack allows one post a second in a channel, and short bursts, without saying how many posts a burst
+  has. We send two at once, then one every 1.01 s (99 %), because two clocks differ a little. Slack takes
+  a third at once, too. This third one is a reserve, because calls take different times to reach Slack.
+  Only a call with the highest priority may use it, and only if the channel had no post in the second
+  before. A workspace may post "several hundred a minute": 300.
+- Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
+  edits are left for other messages. Backfill uses half of the calls that read a thread, and four fifths
+  of those that read a channel, because little else needs these methods.
 
-A 429 rests its method for everybody for as long as it says: Slack counts by method and workspace, and does
-not say whether it was the channel's second or more that was passed. One without Slack's own words speaks of
-no method, and rests everything.
+A 429 rests its method for all processes, as long as Slack says. Slack counts by method and workspace, and
+does not say whether the limit of the channel or another one was passed. A 429 without Slack's own error
+code names no method, so it rests all methods.
 """
 
 from collections.abc import Mapping
@@ -41,10 +43,10 @@ from taskwire.telemetry import Metrics
 WINDOW_MS = 62_000
 GRACE_MS = 3_000
 REMEMBERED_MS = 60_000
-# Who would be told a time further off than this is told half of it, though no more than that: those ahead may
-# be gone by then, and the asker may have become more urgent. Ten thousand of them ask eighty times a second.
+# A caller whose wait is longer than NEAR_MS is told half of it, at most FARTHEST_MS: claims ahead of it
+# may be gone by then, and its priority may have risen. Ten thousand callers ask eighty times a second.
 NEAR_MS, FARTHEST_MS = 10_000, 120_000
-# Who has waited for so long is let ahead of the more urgent, in one of so many places.
+# A claim of this age goes ahead of claims with a higher priority, in one of LET_AHEAD_EACH places.
 PASSED_OVER_MS = 60_000
 LET_AHEAD_EACH = 5
 EVERYTHING = "*"
@@ -65,9 +67,10 @@ _REST = load_script("queue/rate_limiter.rest")
 
 
 class Limit(NamedTuple):
-    """`burst` calls at once, then one each `interval_ms`, and not more than `per_minute` (0: any number).
+    """`burst` calls at once, then one every `interval_ms`.
 
-    With a spare one more call to a person may come at once, after an interval without any.
+    In 62 seconds there are at most `per_minute` calls (0: any number). With `has_spare`, one more call of
+    the highest priority may come at once, after an interval without calls.
     """
 
     interval_ms: int
@@ -77,7 +80,7 @@ class Limit(NamedTuple):
 
 
 class MethodLimits(NamedTuple):
-    """What holds for a method as a whole, for each thing counted more closely, and for catching up."""
+    """The limits of a method as a whole, of each thing that is counted more closely, and of backfill."""
 
     whole: Limit | None
     each: Limit | None = None
@@ -85,7 +88,7 @@ class MethodLimits(NamedTuple):
 
 
 def tier(per_minute: int, burst: int | None = None) -> Limit:
-    """So many a minute; half of them may come at once, which Slack says it welcomes."""
+    """Return the limit of a tier. Half of its calls may come at once: Slack says that it welcomes bursts."""
     return Limit(-(-WINDOW_MS // per_minute), burst or per_minute // 2, per_minute)
 
 
@@ -99,7 +102,8 @@ _OF_TIER_4 = (
     *("chat.postEphemeral", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"),
     *("users.info", "views.open", "views.update"),
 )
-# These lie beside the Web API. Slack states no limit for them, but a 429 of theirs holds all the same.
+# These are not methods of the Web API. Slack states no limit for them, but a 429 on one of them rests it
+# too.
 _WITHOUT_LIMIT = ("download", "response_url", "upload")
 LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
     {
@@ -110,7 +114,7 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "conversations.history": MethodLimits(TIER_3, catching_up=tier(40)),
         "conversations.replies": MethodLimits(TIER_3, catching_up=tier(25)),
         **dict.fromkeys(_WITHOUT_LIMIT, MethodLimits(None)),
-        # Fewer at once, so that a slow Slack does not let receipts fill all of a worker's places.
+        # Small bursts, so that receipts do not take all slots of a worker when Slack is slow.
         "reactions.add": MethodLimits(tier(50, burst=12)),
         "reactions.remove": MethodLimits(tier(20, burst=5)),
         "chat.postMessage": MethodLimits(tier(300, burst=20), each=Limit(1_010, 2, has_spare=True)),
@@ -122,7 +126,7 @@ OTHERWISE = MethodLimits(TIER_2)
 
 
 class RateLimiter:
-    """Gives places for calls, the more urgent first, and says how long to wait for one."""
+    """Gives places for calls by priority, and says how long to wait for one."""
 
     def __init__(
         self,
@@ -143,10 +147,10 @@ class RateLimiter:
     async def wait(
         self, method: str, where: str = "", priority: Priority = Priority.POST, claimant: str = ""
     ) -> float:
-        """Take a place; 0 if the call may be made now, else after how many seconds to ask again.
+        """Take a place and return 0, or return after how many seconds to ask again.
 
-        `where` is what is counted for itself: a channel that is posted to, a message that is edited. The
-        claimant (empty: none, nothing is kept) has its turn kept until a little after that time.
+        `where` names what is counted by itself: the channel of a post, the message of an edit. The claim
+        of `claimant` is kept until a little after that time; if it is empty, no claim is kept.
         """
         words = (method, int(priority), claimant, *self._buckets(method, where, priority))
         wait_ms, waited_ms = cast("list[str]", await self._wait(*words))
@@ -156,7 +160,7 @@ class RateLimiter:
         return int(wait_ms) / 1000
 
     async def rest(self, method: str, seconds: float) -> None:
-        """Nobody calls this method (or any: `EVERYTHING`) before `seconds` have passed: Slack said so."""
+        """Rest this method (or all: `EVERYTHING`) for all processes, for as many seconds as Slack demands."""
         self._metrics.rate_limited.labels(method).inc()
         whole = self._of(method).whole if method != EVERYTHING else None
         bucket = (whole.interval_ms, whole.burst) if whole is not None else ()

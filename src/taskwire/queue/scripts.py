@@ -1,10 +1,10 @@
 """Lua calls, one script each. The scripts are files; `queue/lua_files.py` loads them.
 
-Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments. The
-crash-point proof knows it by these alone (`tests/faults/heads.py`).
+Each script begins with its name, its role in the queue (in brackets) and its arguments, as Lua comments.
+The crash-point proof knows a script by these comments alone (`tests/faults/heads.py`).
 
-Every script takes *now* as an argument. Production leaves it empty, and Redis's TIME counts; tests set it. A
-call is made once: only its caller knows whether it may be repeated.
+Every script takes *now* as an argument. In production it is empty, and Redis's TIME counts; tests set it.
+A call is made once: only its caller knows whether it may be repeated.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -21,7 +21,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.redis.write_log import WriteLog
 
-# For the replicas to say that they have it; less than a claim's try.
+# How long WAIT waits for the replicas to confirm a write. It is less than one try of a claim takes.
 KEEP_MS = 500
 
 Words = tuple[str | int, ...]
@@ -29,14 +29,14 @@ Answered = str | int | list["Answered"] | None
 
 
 class NotKept(RedisError):
-    """It was carried out, but too few replicas have said that they have it: a failover may lose it."""
+    """The call was carried out, but too few replicas have confirmed it: a failover may lose it."""
 
 
 class Clock(Protocol):
-    """What time the store should believe it is."""
+    """The time that the scripts take as now."""
 
     def stamp(self) -> str:
-        """Milliseconds since 1970, or nothing for Redis's own TIME."""
+        """Return milliseconds since 1970, or an empty text for Redis's own TIME."""
 
 
 class ServersClock:
@@ -48,7 +48,7 @@ class ServersClock:
 
 
 def load_script(name: str, **constants: str | int) -> str:
-    """Load a script that requires `queue/fence` and `queue/batch`; `constants` are what else it takes."""
+    """Load a script that requires `queue/fence` and `queue/batch`; `constants` are its other constants."""
     return load(name, **fence.CONSTANTS, **batch.CONSTANTS, **constants)
 
 
@@ -64,7 +64,7 @@ class Script:
         written: WriteLog | None = None,
     ) -> None:
         self._redis = redis
-        # Of a call that is not missed when the server loses it, nothing is noted.
+        # Without a write log, nothing notices that the server has lost this call.
         self._written = written
         self._keys = keys
         self._clock = clock
@@ -72,14 +72,17 @@ class Script:
         self._sha = ""
 
     async def __call__(self, *words: str | int) -> Answered:
-        """Run it: ARGV[1] is the prefix of all keys, ARGV[2] the time, the words follow."""
+        """Run the script. ARGV[1] is the prefix of all keys, ARGV[2] the time; `words` follow."""
         answer = (await self.many([words]))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def many(self, calls: Sequence[Words]) -> list[Answered | Exception]:
-        """Run it for each of several callers, in one exchange; raises what broke the exchange for all."""
+        """Run the script once for each of several calls, in one exchange.
+
+        Raises if the exchange itself fails.
+        """
         if not self._sha:
             self._sha = await self._redis.script_load(self._body)
         answers = await self._run(calls)
@@ -115,15 +118,16 @@ class Script:
             except RedisAway as error:
                 if len(calls) == 1 and not str(error).startswith("UNBLOCKED"):
                     raise
-                # What stood before the one that was refused has been carried out.
+                # Redis may have carried out the calls before the one that it refused.
                 raise RedisConnectionError(str(error)) from error
         self._note(numbers, answers)
         return answers
 
     def _call(self, words: Words) -> tuple[int, int, list[str]]:
-        """The number of a call (0: it has none), how many keys it names, and its keys and arguments.
+        """Return the number of a call, how many keys it names, and its keys and arguments.
 
-        One key is named so that a cluster-minded proxy knows the slot; all others carry the same hash tag.
+        The number is 0 if the call is not logged. One key is named so that a cluster-aware proxy knows
+        the slot. All other keys have the same hash tag.
         """
         keys, stamp = [self._keys.named("ready")], self._clock.stamp()
         number = 0
@@ -142,10 +146,11 @@ class Script:
 
 
 class ReplicatedScript(Script):
-    """A Lua call whose outcome somebody is going to rely on: `promises` are the answers that say so.
+    """A Lua call with a result that others rely on; `promises` are the answers that promise something.
 
-    It has succeeded only when as many replicas have it as the server needs for a write, since what a master
-    alone knows is gone with it. Each of those answers comes with a write: WAIT waits for the last of them.
+    Such a call succeeds only if as many replicas have it as the server needs for a write, because a write
+    that only the master has is lost with it. Each of these answers comes with a write: WAIT waits for the
+    last one.
     """
 
     def __init__(

@@ -1,6 +1,8 @@
-"""A trial: whether this user of Redis may do all that Taskwire does there, on keys that end by themselves.
+"""Tries whether this user of Redis may do all that Taskwire does there, on keys that expire by
+themselves.
 
-`run` tries it once it knows its workspace, and `doctor` too. Ends at what is refused, in a sentence.
+`run` tries it as soon as it knows its workspace, and `doctor` tries it too. This module only says in a
+sentence which rights are missing.
 """
 
 import re
@@ -15,7 +17,8 @@ from taskwire.queue.scripts import Script, ServersClock, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Each command that a script uses, or a call of its own; `@` is where the key's own beginning goes.
+# The commands that scripts use, and those that Python calls by itself. `@` stands for the prefix of the
+# keys.
 IN_SCRIPTS = (
     "SET @s 1 PX 10000", "GET @s", "EXISTS @s", "TYPE @s", "PTTL @s", "PERSIST @s", "PEXPIRE @s 10000",
     "HSET @h a 1 b 2", "HSETNX @h a 1", "HINCRBY @h a 1", "HGET @h a", "HMGET @h a b", "HGETALL @h",
@@ -31,24 +34,25 @@ BY_THEMSELVES = (
     "HDEL @h b", "ZRANGE @z 0 -1", "ZRANGEBYSCORE @z 0 9", "ZSCORE @z a", "ZCARD @z", "ZREM @z a",
     "BRPOP @l 0.01", "DEL @s @h @z @l",
 )  # fmt: skip
-# What the user needs, in the words of `ACL SETUSER`; docs/running.md has them too. A pattern of keys does not
-# hold commands that name no key: without the two minus signs FLUSHALL, SWAPDB or FUNCTION FLUSH would pass.
+# The rights that the user needs, as `ACL SETUSER` takes them; docs/running.md names them too. A pattern
+# of keys does not restrict commands without a key: without the two minus signs FLUSHALL, SWAPDB or
+# FUNCTION FLUSH would pass.
 RIGHTS = (
     "+@read +@write +@blocking -@dangerous -@scripting "
     "+eval +evalsha +script|load +ping +select +wait +time +info +role"
 )
 
 _TRY = load_script("queue/self_test.try")
-# How servers say so: on its own, and from within a script, where each version has words of its own.
+# How servers refuse a command, by itself and within a script. Each version has its own text.
 _DENIALS = ("noperm", "no permission", "can't run this command", "acl failure", "unknown command")
 
 
 class NotPermitted(UserError):
-    """What this user of Redis may not do, and nobody but whoever runs it can mend."""
+    """This user of Redis lacks a right; only the operator can grant it."""
 
 
 async def try_all(connections: Connections, keys: Keys) -> None:
-    """Try everything; raises NotPermitted where a right is missing, and RedisError for all other failures."""
+    """Try everything. Raises NotPermitted if a right is missing, and RedisError for other failures."""
     beginning = keys.named("trial", secrets.token_hex(4), "")
     refused: dict[str, str] = {}
     try:
@@ -71,7 +75,7 @@ def _on(beginning: str, commands: Iterable[str]) -> Sequence[str]:
 
 
 def _denied(error: ResponseError, what: str) -> dict[str, str]:
-    """What is refused for a lack of rights; raises everything else."""
+    """Return a command that was refused for lack of rights; raises any other error."""
     if isinstance(error, NoPermissionError) or _is_denied(str(error)):
         return {what: str(error)}
     raise error

@@ -1,8 +1,8 @@
-"""Statistics of the queues: how much work waits in which kind of queue, for how long, and how much was given
-up.
+"""Statistics of the queues: how many jobs wait in each kind of queue, for how long, and how many were
+given up.
 
-It only reads. A look costs the same however many queues there are: it reads a thousand, those first that have
-been due for longest.
+This module only reads. A look costs the same however many queues there are: it reads at most a thousand,
+and those that have been due for longest come first.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _LOOK = load_script("queue/stats.look", MOST_LISTS=MOST_LISTS)
 
 
 class QueueDepth(NamedTuple):
-    """What waits in all lists of one kind, and for how long."""
+    """How many jobs wait in all queues of one kind, and for how long."""
 
     jobs: int
     due_seconds: float
@@ -39,7 +39,7 @@ class QueueDepth(NamedTuple):
 
 
 class QueuesWaiting(NamedTuple):
-    """What waits, by kind of list, with nothing for kinds in which nothing does; and the dead letters."""
+    """The waiting jobs by kind of queue, without kinds that are empty, and the number of dead letters."""
 
     lists: Mapping[str, QueueDepth]
     letters: int
@@ -49,13 +49,13 @@ NO_DEPTH = QueueDepth(0, 0.0, 0.0)
 
 
 class QueueStats:
-    """Looks at the lists of one workspace."""
+    """Looks at the queues of one workspace."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._look = Script(connections.commands, keys, clock, _LOOK)
 
     async def look(self) -> QueuesWaiting:
-        """What waits now."""
+        """Return what waits now."""
         letters, *found = cast("list[str]", await self._look())
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
         lists = {

@@ -1,12 +1,12 @@
-"""Limits for one person: how often they may ask for something in a minute, and what is written when it is too
-often.
+"""Limits for one person: how often they may ask for something in a minute, and what is written if that is
+passed.
 
-The script that claims a delivery decides (`queue/inbox.py`). So it is decided once, whichever process takes
-the delivery and however often Slack brings it.
+The script that claims a delivery decides (`queue/inbox.py`). So it is decided once, whichever process
+claims the delivery and however often Slack delivers it.
 
-Pauses are counted by themselves, and so are the other acts on a task: no question that somebody asked keeps
-them from acting. Decisions about waiting replies have a higher limit, since each was asked for by the bot.
-What is over the limit is not done, and the person is told once a minute.
+Pauses are counted by themselves, and so are the other acts on a task. So no question that a person asked
+keeps them from acting. Decisions about waiting replies have a higher limit, because the bot asks for each
+of them. A request over the limit is not done, and the person is told once a minute.
 """
 
 import json
@@ -19,9 +19,10 @@ from taskwire.domain.message import Button
 from taskwire.queue.batch import Batch
 
 WINDOW_MS = 60_000
-# Slack brings again for six minutes what it got no answer to; so long it matters what was asked at that time.
+# How long a request is remembered. Slack retries an unanswered delivery for six minutes, so a delivery
+# may come that long after it was written.
 COUNTED_MS = 600_000
-# Of what is read long after it was written, no more is compared than this.
+# The most requests that are compared, when backfill reads many that were written long before.
 MOST_COUNTED = 200
 
 # What `lua/user_limits.lua` takes from here.
@@ -30,10 +31,10 @@ CONSTANTS = {"WINDOW_MS": WINDOW_MS, "COUNTED_MS": COUNTED_MS, "MOST_COUNTED": M
 
 @dataclass(frozen=True)
 class UserLimit:
-    """So many things of a kind that one person may ask for in a minute, in one thread.
+    """How many requests of one kind a person may make in a minute, in one thread.
 
-    `link` is what a button names; the thread of a message is known when it is taken. Of what is too much
-    `if_told` is written once a minute, where the person is to hear so, and `if_limited` otherwise.
+    `link` is what a button names; for a message, the link is known when it is claimed. Over the limit,
+    `if_told` is written once a minute, when the person is told, and `if_limited` otherwise.
     """
 
     person: UserId
@@ -45,7 +46,7 @@ class UserLimit:
     if_limited: Batch = field(default_factory=Batch)
 
     def encoded(self, mask: Callable[[str], str] = str) -> str:
-        """The limit as the script reads it."""
+        """Return the limit as the script reads it."""
         return json.dumps(
             {
                 "person": self.person,
@@ -84,20 +85,20 @@ _KINDS: dict[Button, Kind] = {
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
 }
-# What is not in there is the same as `/task` typed once more, or a link that Slack opens by itself.
+# A button that is missing here does the same as `/task`, or is a link that Slack opens by itself.
 _VERBS: dict[str, Kind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
 
 
 def limit_of_press(button: Button | None, link: str, person: UserId, at: Ts) -> UserLimit | None:
-    """The limit on a press; None where it is not counted. `link` is what its value names."""
+    """Return the limit on a press, or None if it is not counted. `link` is what the button's value names."""
     kind = _KINDS.get(button) if button is not None else None
     return None if kind is None else UserLimit(person, kind, at, MOST[kind], link)
 
 
 def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
-    """The limit on a command that acts on a task, as on the same verb in a thread; any tasks count together.
+    """Return the limit on a command that acts on a task. Commands on all tasks are counted together.
 
-    None where it is not counted: what is sent to an agent is a reply, and what is created has its own limit.
+    Returns None if it is not counted: input to an agent is a reply, and new tasks have their own limit.
     """
     if verb in ("create", "send"):
         return None
@@ -106,6 +107,6 @@ def on_command(verb: str, person: UserId, at: Ts) -> UserLimit | None:
 
 
 def limit_of_verb(name: str, person: UserId, at: Ts, if_told: Batch, if_limited: Batch) -> UserLimit:
-    """The limit on a verb in a thread, with what is written instead; any name may stand there."""
+    """Return the limit on a verb in a thread, with what is written over it. `name` may be any word."""
     kind = _VERBS.get(name, "ask")
     return UserLimit(person, kind, at, MOST[kind], if_told=if_told, if_limited=if_limited)
