@@ -46,18 +46,20 @@ from taskwire.slack.rate_limits import Priority
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 
-# Threads that one call to Redis asks to be read, and that one scan of a channel looks for.
+# How many threads one call to Redis queues for reading, and how many one scan of a channel looks for.
 PIECE = 200
-# So long before the gap an event may have been brought whose last retry fell into it, and clocks may differ.
+# A scan reads from this long before the gap. An event delivered then may have had its last retry in the
+# gap, and clocks may differ.
 BEFORE_MS = 600_000
-# Messages that were taken last and are read again: one of them may have come while another was lost.
+# How many of the messages that were taken last are read again. One of them may have arrived while an
+# earlier one was lost.
 OVERLAP = 50
 
 _log = logger("taskwire.recovery.backfill")
 
 
 class Backfill:
-    """Has what was missed read after a gap."""
+    """Queues what was missed in a gap for reading, and reads it."""
 
     def __init__(
         self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics
@@ -75,9 +77,10 @@ class Backfill:
         )
 
     async def note_once(self, absence_ms: int | None) -> bool:
-        """Note a gap that all replicas notice, each at a moment of its own: it is one reading.
+        """Queue the reading of a gap once, though each replica notices the gap at its own moment.
 
-        Says whether it is noted. If not, another replica is about to do so: ask again after a few seconds.
+        Returns whether it is queued. If not, another replica is about to do so: ask again after a few
+        seconds.
         """
         claimed = await self._heartbeat.claim_gap(absence_ms)
         if claimed == "free":
@@ -87,10 +90,11 @@ class Backfill:
         return claimed != "claimed"
 
     async def note(self, absence_ms: int | None = None) -> int:
-        """Write down that threads are to be looked at in which something was said since so long ago.
+        """Queue the reading of threads in which something was said in the last `absence_ms`.
 
-        Without a time it may have been said whenever. Returns how many threads there are. A scan that waits
-        already is begun anew, from the earlier of the two moments: what it has passed may have news by now.
+        Without `absence_ms` all threads are looked at. Returns how many threads there are. A scan that
+        already waits begins again, from the earlier of the two moments, because the channels that it has
+        passed may have news by now.
         """
         links, since = self._deps.links, self._since(absence_ms)
         threads = await links.list_threads((await links.list_open()).values())
@@ -114,14 +118,17 @@ class Backfill:
         return len(threads)
 
     def _since(self, absence_ms: int | None) -> Ts:
-        """From when on, by Slack's clock, something may not have been heard."""
+        """Return the moment, by Slack's clock, from which on messages may have been missed."""
         now = self._deps.slack.now()
         if absence_ms is None or absence_ms + BEFORE_MS > now.timestamp() * 1000:
             return Ts("0.000000")
         return ts_of(now - timedelta(milliseconds=absence_ms + BEFORE_MS))
 
     async def channel(self, context: JobContext) -> Outcome:
-        """Look for threads with news on one page of a channel, or let it stand behind the others."""
+        """Look for threads with news on one page of a channel.
+
+        If that fails now, the job goes behind the others.
+        """
         work = context.work(ScanChannel)
         try:
             return await scan(self._deps, work, context)
@@ -134,7 +141,7 @@ class Backfill:
             return self._after_others(context, error)
 
     async def thread(self, context: JobContext, link: Link) -> Outcome:
-        """Read one thread; one that cannot be read now stands behind the others."""
+        """Read one thread; a thread that cannot be read now goes behind the others."""
         try:
             found = await self._read(link)
         except NoCapacity:
@@ -163,7 +170,8 @@ class Backfill:
         since = min([first, *replies], key=microseconds)
         said = await self._deps.slack.list_replies(thread.channel, thread.ts, since, Priority.CATCHING_UP)
         if any(ours.startswith(f"{link.id}:{DETACHED}") for ours in said.ours):
-            # That is said when it is done: the store has forgotten it.
+            # We post this message when we detach a link. So the link was detached, and the store has
+            # forgotten it.
             await self._deps.queue.write(self._deps.writes.ends(Batch(), link.record, "detached"))
             return 0
         await self._bring_up_to_date(link, replies, said.replies)
@@ -172,7 +180,7 @@ class Backfill:
         return sum([await self._take(link.id, message) for message in new])
 
     async def _take(self, link: LinkId, message: ThreadMessage) -> bool:
-        """Take a message; one that bears our last mark was dealt with, whatever the store has forgotten."""
+        """Take a message, unless our final reaction on it shows that it was dealt with and then forgotten."""
         over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not over:
             return await self._receiver.missed(message)
@@ -184,23 +192,23 @@ class Backfill:
         return False
 
     async def _replies(self, link: LinkId) -> dict[Ts, Reply]:
-        """The replies that still wait, without those that came by a command: we wrote those ourselves."""
+        """Return the replies that still wait, without those from a command: we posted those ourselves."""
         waiting = await list_undelivered(self._deps.links, link)
         return {reply.ts: reply for _, reply in waiting if not reply.is_from_command}
 
     async def _bring_up_to_date(
         self, link: Link, replies: dict[Ts, Reply], messages: list[ThreadMessage]
     ) -> None:
-        """Let replies that wait say what they say now, and let go of those that are not there any more."""
+        """Give waiting replies their present text, and let those go that were deleted."""
         there = {message.ts: message for message in messages}
         batch, changed = Batch(), 0
         for ts, reply in replies.items():
             message = there.get(ts)
             if message is None and link.has_moved:
-                # It may have been written in the thread that the task had before.
+                # The reply may have been written in the thread that the task had before.
                 continue
             if message is not None and _words(message) == _words(reply):
-                # Whatever it is by itself: one that begins like a verb has been sent as it is.
+                # An unchanged reply stays, even if its text begins like a verb: it was sent as it is.
                 continue
             work = ReplyChanged(ts=ts, what="deleted", was_away=True, instead_of=reply.text)
             if message is not None:
@@ -230,9 +238,9 @@ def _words(said: Reply | ThreadMessage) -> tuple[str, tuple[str, ...]]:
 
 
 def split_alone(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[Root]]:
-    """Those at the beginning that stand alone in what a page would show, and the rest.
+    """Return the roots at the beginning that would be alone on a page, and the rest.
 
-    `span_us` is how much time the last page has shown; 0 if there was none yet.
+    `span_us` is how much time the last page covered, in microseconds; 0 if there was none yet.
     """
     alone = []
     rest = list(roots)
@@ -247,7 +255,7 @@ def split_alone(roots: Sequence[Root], span_us: int) -> tuple[list[Root], list[R
 
 
 async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Outcome:
-    """Look at one page; raises the errors of Slack's door."""
+    """Look at one page of a channel; raises the errors of the Slack client."""
     batch = Batch()
     alone, roots = split_alone(work.roots, work.span_us)
     for root in alone:
@@ -267,7 +275,10 @@ async def scan(deps: Dependencies, work: ScanChannel, context: JobContext) -> Ou
 
 
 def _has_news(page: RootsPage, root: Root, since: Ts) -> bool:
-    """Whether something was said since; of a root that is not there any more the thread itself must tell."""
+    """Whether something was said since then.
+
+    A root that is gone cannot tell, so its thread has to be read.
+    """
     if root.ts not in page.latest_replies:
         return True
     latest = page.latest_replies[root.ts]

@@ -1,10 +1,10 @@
-"""Absences: for how long nobody listened to Slack, and that what was missed meanwhile is read.
+"""Downtime: for how long no process listened to Slack. What was missed meanwhile is queued for reading.
 
-What was said while no process ran, or none had a store, is read at once. Where there is a socket, a process
-knows besides whether it hears Slack. Over HTTP only what Slack brings shows that it can reach us: a silence
-may be a quiet hour, or a proxy that leads nowhere. So what may have been said in a long one is looked for
-when Slack comes again; what was read at a start is no part of it any more. How it is read is
-`recovery/backfill`'s.
+If no process ran, or none had a store, what was said meanwhile is read at once. With a socket, a process
+also knows whether it hears Slack. Over HTTP, only a request from Slack shows that Slack can reach us: a
+silence may be a quiet hour, or a proxy that leads nowhere. So after a long silence, the next request has
+that time read. What was already read at a start does not count as silence. `recovery/backfill` does the
+reading.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from taskwire.recovery.backfill import Backfill
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 
-# Slack brings an event again for about six minutes; a shorter absence loses nothing.
+# Slack retries an event for about six minutes, so a shorter absence than this loses nothing.
 GAP_SECONDS = 60.0
-# Where little is said, each first request after so long has the channels looked through. A shorter one has
-# lost nothing, for the same reason.
+# After a silence of this length, the next request has the channels read. A shorter silence loses nothing,
+# because Slack retries.
 SILENCE_MS = 300_000
 RETRY_SECONDS = 5.0
 
@@ -31,9 +31,10 @@ _log = logger("taskwire.recovery.downtime")
 
 
 class Downtime:
-    """What this process knows of when Slack was heard; without a socket it has to be told of each request.
+    """What this process knows of when Slack was heard. Without a socket, it is told of each request.
 
-    `seconds` is a clock that only goes forward: while Redis is away, its own cannot be asked.
+    `seconds` is a clock that only goes forward, because Redis's clock cannot be asked while Redis is
+    away.
     """
 
     def __init__(
@@ -48,21 +49,24 @@ class Downtime:
         self._metrics = metrics
         self._seconds = seconds
         self._was_reached = False
-        # What is not written down yet, one after the other: each says whether it is.
+        # What is still to be queued, one after the other. Each call returns whether it is done.
         self._left: deque[Callable[[], Awaitable[bool]]] = deque()
         self._noting: asyncio.Task[None] | None = None
 
     @property
     def has_noted(self) -> bool:
-        """Whether it is known, since the last start or gap, what is to be read, and written down."""
+        """Whether all that was missed before the last start, or in the last gap, is queued for reading."""
         return self._noting is not None and self._noting.done()
 
     def reached(self) -> None:
-        """Slack has just come here by HTTP."""
+        """Note that Slack has just come here by HTTP."""
         self._was_reached = True
 
     def look(self, lasted_ms: int | None = None) -> None:
-        """Read what was missed in so long, or since any process listened last, if that is long enough ago."""
+        """Read what was missed since any process last listened, if that was long enough ago.
+
+        With `lasted_ms`, read what was missed in that time.
+        """
         if lasted_ms is not None:
             self._read_since(self._seconds() - lasted_ms / 1000)
             return
@@ -87,9 +91,9 @@ class Downtime:
         self._begin(noted)
 
     async def beat(self) -> None:
-        """Say that this process listens: another that begins to listen meanwhile has missed nothing.
+        """Note that this process listens. Another process that starts to listen then has missed nothing.
 
-        Where Slack has come again after a long silence, what may have been said in it is read first.
+        If Slack has come again after a long silence, what was said in the silence is read first.
         """
         with contextlib.suppress(RedisError):
             if self._was_reached:
@@ -97,19 +101,20 @@ class Downtime:
                 self._was_reached = False
                 if silence_ms is not None and silence_ms >= SILENCE_MS:
                     _log.info("Slack's requests are back after a silence", seconds=round(silence_ms / 1000))
-                    # A process that dies before that is noted leaves the silence to the next request.
+                    # If this process dies before the silence is noted, the next request finds the silence
+                    # again.
                     self._read_since(self._seconds() - silence_ms / 1000)
                     return
                 await self._heartbeat.reached()
             await self._heartbeat.beat()
 
     async def end(self) -> None:
-        """Write nothing more down."""
+        """Stop noting gaps."""
         if self._noting is not None:
             await ended(self._noting)
 
     def _read_since(self, moment: float) -> None:
-        """Read what was said since a moment of our own clock, which stays where it is while Redis is away."""
+        """Read what was said since a moment of our own clock, which does not depend on Redis."""
         self._begin(lambda: self._is_noted(int((self._seconds() - moment) * 1000)))
 
     async def _is_noted(self, absence_ms: int | None) -> bool:
@@ -119,7 +124,10 @@ class Downtime:
         return True
 
     def _begin(self, noted: Callable[[], Awaitable[bool]]) -> None:
-        """Have this written down too; what is being written down may be about less."""
+        """Queue this reading too.
+
+        Readings that are being queued may cover less time, so they do not replace it.
+        """
         self._left.append(noted)
         if self._noting is None or self._noting.done():
             self._noting = asyncio.create_task(self._note_all(), name="gap")
@@ -129,12 +137,12 @@ class Downtime:
             await self._until(self._left.popleft())
 
     async def _until(self, noted: Callable[[], Awaitable[bool]]) -> None:
-        """Have written down what is to be read, however long Redis takes, or another replica that does it."""
+        """Repeat until the reading is queued, by us or by another replica, however long Redis is away."""
         while True:
             try:
                 if await noted():
                     return
             except RedisError as error:
-                # The worker says so.
+                # The worker logs that Redis is away.
                 _log.debug("backfill not noted yet, will retry", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)

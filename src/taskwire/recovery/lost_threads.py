@@ -1,8 +1,8 @@
-"""Lost threads: somebody writes under a card of ours of which the store knows nothing any more.
+"""Lost threads: somebody writes under a card of ours that the store does not know any more.
 
-The card itself says which link it was and which task it shows. If the store has gone back to a time before
-it, the link is made anew from that; otherwise the thread hears why nobody gets its replies. A thread whose
-card has only just been posted is known by the time this is looked at.
+The card says which link it was made for and which task it shows. If the store has lost data from the time
+of the card, the link is made again from the card. Otherwise the thread is told why its replies reach
+nobody. If the card has only just been posted, its thread is known by the time this job runs.
 """
 
 from taskwire.coder.errors import NotFound
@@ -27,7 +27,7 @@ from taskwire.slack.outbound import Metadata
 from taskwire.tasks.lookup import bare_record, find_permalink
 from taskwire.telemetry import logger
 
-# The second word of a card's id; one that was posted anew has a third.
+# The second word in the id of a card. The id of a card that was posted again has a third word.
 CARD = "card"
 DAY_MS = 24 * 3_600_000
 
@@ -46,7 +46,7 @@ class LostThreads:
         return (Handler.without_link(FindThread, self.find),)
 
     async def find(self, context: JobContext) -> Outcome:
-        """Look at the card above a message that nobody knows, and make its link anew or say why not."""
+        """Look at the card above a message in an unknown thread; make its link again, or say why not."""
         work = context.work(FindThread)
         thread = ThreadRef(work.channel, work.thread_ts)
         known = await self._deps.links.find_by_thread(thread)
@@ -76,7 +76,7 @@ class LostThreads:
         return done(self._made_anew(await self._record(work, card, task), task))
 
     def _was_lost(self, work: FindThread) -> bool:
-        """Whether the card is younger than what the store has; else its link has ended long ago."""
+        """Whether the store lost the link in a data loss. Otherwise the link ended long ago."""
         data_loss = self._deps.queue.data_loss_detector.last
         return data_loss is not None and to_ms(moment_of(work.thread_ts) + BEFORE) >= data_loss.since_ms
 
@@ -88,18 +88,18 @@ class LostThreads:
         return bare_record(task, requester, self._deps.mask).model_copy(update=told)
 
     def _made_anew(self, record: LinkRecord, task: Task) -> Batch:
-        """Write the link as if its task had just been attached: what it told before is no news."""
+        """Write the link as if its task had just been attached, so that nothing old is told as news."""
         writes = self._deps.writes
         batch = writes.task(writes.thread(writes.record(Batch(), record), record), record)
         event = Observed(seen=observation_of(task, self._deps.mask), is_baseline=True)
         batch.append(to_thread(record.id), Job(id=f"bound:{record.id}", work=ApplyEvent(event=event)))
         say(record.id, "found-again", inputs.thread_found_again(), batch)
-        # Somebody has just written there.
+        # A person has just written there.
         to_read(record.id, ts_of(self._deps.slack.now()), batch)
         return draw(record.id, batch)
 
     async def _says(self, context: JobContext, work: FindThread, message: Message) -> Outcome:
-        """Tell the thread, once a day; whoever writes there besides is told alone."""
+        """Tell the thread once a day; others who write there on that day are told privately."""
         place = f"{work.channel}:{work.thread_ts}"
         batch = Batch()
         is_first = await tell_once(self._deps, batch, "lost", place, ttl_ms=DAY_MS)

@@ -1,8 +1,8 @@
-"""What this version cannot read: it waits for one that can, a newer one as a rule, and people hear of it.
+"""Jobs that this version cannot read: they wait for a newer version, and people hear of it.
 
-While one version replaces another this happens for moments, and nobody is told. When the older one stays, the
-administrators hear what waits, and so does whoever waits for it. After a week without a newer version it is
-given up, with a word to them. How it waits is told in `queue/formats`.
+During an upgrade this happens for moments, and nobody is told. If the older version stays, the
+administrators are told what waits, and so are the people who wait for it. After a week without a newer
+version the job is given up, and they are told that too. `queue/formats` keeps what waits.
 """
 
 from collections.abc import Sequence
@@ -36,12 +36,12 @@ from taskwire.queue.leases import Acquired, Unreadable
 from taskwire.redis.decoding import CannotRead, read_roughly
 from taskwire.telemetry import Metrics
 
-# A word about what waits is said once, however often it is looked at.
+# How long it is remembered that people were told, so that they are told once.
 TOLD_MS = 2 * WAITED_FOR_MS
 
 
 class NewerVersions:
-    """Looks after what waits for a newer version."""
+    """Looks after the jobs that wait for a newer version."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts, metrics: Metrics) -> None:
         self._deps = deps
@@ -49,7 +49,7 @@ class NewerVersions:
         self._metrics = metrics
 
     async def look(self) -> None:
-        """Tell of what has waited for so long that it is no replacement any more. Call it often."""
+        """Tell people of jobs that have waited longer than an upgrade takes. Call it often."""
         found = await self._deps.queue.formats.list_stranded()
         left = [each for each in found if each.absent_ms > ABSENT_MS]
         self._metrics.waits_for_newer.set(len(left))
@@ -60,7 +60,7 @@ class NewerVersions:
             await self._tell(each, _until(left))
 
     async def give_up(self, taking: Acquired, body: str, why: str) -> Batch:
-        """The dead letter of what nobody has come to read, with a word to whoever waits for it."""
+        """Make a dead letter of a job that no version came to read, and tell the people who wait for it."""
         batch = add_dead_letter(Batch(), taking, body, why, is_unreadable=True)
         await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
         kind, link = taking.name.partition(":")[0], await self._link(taking.name)
@@ -84,7 +84,7 @@ class NewerVersions:
         return say(link.id, f"newer-never:{job_id}", words, batch, is_call=True, about=job_id)
 
     async def _tell(self, left: Stranded, until: datetime) -> None:
-        """Tell whoever waits for this, once; of notices, receipts and cards nobody knows that they wait."""
+        """Tell the person who waits for a job, once. Nobody waits for notices, receipts and cards."""
         batch = Batch()
         if not await tell_once(self._deps, batch, "newer", left.name, left.job_id, ttl_ms=TOLD_MS):
             return
@@ -103,9 +103,10 @@ class NewerVersions:
 
 
 def made_anew(taken: Acquired) -> Batch | None:
-    """What makes up for a job that cannot be read, where nothing is lost by making it anew.
+    """Return the batch that replaces a job that cannot be read, or None if it cannot be made again.
 
-    One that needs a link which cannot be read comes anew with a version that can: each reads at its start.
+    A job whose link cannot be read is only dropped: a version that can read the link reads all threads at
+    its start.
     """
     if taken.name == BACKFILL_THREADS:
         link = LinkId(taken.job_id)
@@ -126,7 +127,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
-    """Do what was kept for this link, if this version knows how."""
+    """Write the batch that was parked for this link, if this version knows how."""
     try:
         batch = Batch().as_kept(context.work(ParkedBatch).batch, context.link_id)
     except (TypeError, ValueError, AttributeError) as error:
@@ -135,15 +136,15 @@ async def _parked_batch(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 def _until(left: Sequence[Stranded]) -> datetime:
-    """Until when the first of these waits."""
+    """Return until when the first of these waits."""
     return from_ms(min(each.until_ms for each in left))
 
 
 def _say(link: Link, name: str, message: Message, batch: Batch) -> Batch:
-    """Say something in a thread; in a list of its own, since what it tells of may be in the thread's way."""
+    """Post in a thread, from a queue of its own: the job that cannot be read may block the thread's queue."""
     return batch.append(duplicates(link.id), Job(id=name, work=PostText(message=message, is_call=True)))
 
 
 def _write_to(name: str, job_id: str, message: Message, batch: Batch) -> Batch:
-    """Write to the person whose list this is, in a list of its own for the same reason."""
+    """Write to the person of this queue, from a queue of its own for the same reason."""
     return tell_person(UserId(name.split(":")[1]), f"newer:{job_id}", message, batch)

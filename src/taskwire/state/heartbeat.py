@@ -1,13 +1,12 @@
-"""When somebody last listened: a process that hears Slack and can write down what it hears says so, here.
+"""Heartbeat: when a process last listened to Slack, and when something of each kind last came from Slack.
 
-A process that starts, or listens again, learns from it for how long nobody did, whether another process has
-what was missed read already, and when Slack last came by HTTP. Ends at the times: what follows from a gap is
-decided in `absences`.
+A process that hears Slack and can write to Redis notes so here. From that, a process that starts or
+listens again learns three things: for how long no process listened, whether another process has already
+noted what was missed, and when Slack last came by HTTP. This module keeps the times only;
+`recovery/downtime` decides what follows from a gap.
 
-What was heard of Slack: when something of each kind last came.
-
-Slack tells no app whether it has its slash command and its event subscriptions; what has come shows it. Ends
-at saying so: what a silence means `findings` knows.
+Slack tells no app whether its slash command and its event subscriptions are set up; only what has come
+shows it. `Heard` keeps those times; `doctor/findings` decides what a silence means.
 """
 
 from collections.abc import Awaitable, Collection, Mapping
@@ -19,9 +18,10 @@ from taskwire.queue.scripts import Answered, Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# A gap that was noted so lately, and from as early a moment, is the same gap: nobody listens for less.
+# If a gap was noted within this time, and reaches back as far, it is the same gap. Shorter gaps are not
+# read.
 SAME_GAP_MS = 60_000
-# A process that claims a gap and has not noted it by then may be dead.
+# A process that claims a gap and has not noted it after this time may be dead.
 CLAIM_MS = 10_000
 
 _BEAT = load_script("state/heartbeat.beat")
@@ -46,43 +46,48 @@ class Heartbeat:
         self._silence = Script(connections.commands, keys, clock, _SILENCE)
 
     async def beat(self) -> None:
-        """Say that this process listens."""
+        """Note that this process listens."""
         await self._beat()
 
     async def absence_ms(self) -> int | None:
-        """For how long nobody has listened; None if nobody is known to have done so ever."""
+        """Return for how long no process has listened; None if none ever has."""
         return _since(await self._look())
 
     async def reached(self) -> None:
-        """Say that Slack has come by HTTP."""
+        """Note that Slack has come by HTTP."""
         await self._reached()
 
     async def covered(self, absence_ms: int | None, silence_ms: int) -> None:
-        """Say that what was missed in so long is being read: it is no silence of Slack's any more.
+        """Note that what was missed in the last `absence_ms` is being read.
 
-        So the next request does not have it read again. A silence that began `silence_ms` or more before the
-        gap stays one, and nothing is noted where Slack has never come by HTTP. None is since ever.
+        None stands for all the time before now. So this time counts as silence no more, and the next HTTP
+        request does not have it read again. A silence that began `silence_ms` or more before the gap
+        stays a silence. Nothing is noted if Slack has never come by HTTP.
         """
         await self._covered(-1 if absence_ms is None else absence_ms, silence_ms)
 
     async def silence_ms(self) -> int | None:
-        """For how long Slack has not come by HTTP to any process; None if it never has."""
+        """Return for how long Slack has come to no process by HTTP; None if it never has."""
         return _since(await self._silence())
 
     async def ago_ms(self, moment_ms: int) -> int:
-        """How long ago a moment was by Redis's clock."""
+        """Return how long ago a moment was, by Redis's clock."""
         now, _ = cast("list[str]", await self._look())
         return max(int(now) - moment_ms, 0)
 
     async def claim_gap(self, absence_ms: int | None) -> GapClaim:
-        """Claim a gap, in which nobody has listened for so long, unless another process has noted it.
+        """Claim a gap of this length, unless another process has claimed or noted it.
 
-        "claimed": another is about to. It may die before it has, so ask again after a few seconds.
+        "claimed" means that another process is about to note it. That process may die before, so ask
+        again after a few seconds.
         """
         return cast("GapClaim", await self._gap(-1 if absence_ms is None else absence_ms, 0))
 
     async def gap_noted(self, absence_ms: int | None) -> None:
-        """Say that all that a gap asks for is written down: who notices the same gap now writes nothing."""
+        """Note that all jobs for a gap are written.
+
+        A process that notices the same gap then writes nothing.
+        """
         await self._gap(-1 if absence_ms is None else absence_ms, 1)
 
 
@@ -95,7 +100,7 @@ _NOTE = load_script("state/heard.note")
 
 
 class Heard:
-    """What has come to one workspace's Taskwire, whichever process took it."""
+    """What has come from Slack to one workspace, whichever process took it."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
@@ -108,6 +113,6 @@ class Heard:
             await self._note(*sorted(kinds))
 
     async def list_last(self) -> Mapping[str, datetime]:
-        """When something of each kind last came."""
+        """Return when something of each kind last came."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._key))
         return {kind: from_ms(int(at)) for kind, at in found.items()}

@@ -1,6 +1,8 @@
-"""Links in Redis: what each is, what is known and told of it, and when to look at it again.
+"""Links in Redis: what each link is, what is known and was told of its task, and when to look at it
+again.
 
-What was last seen of its task is written by `polls` alone; all else by the steps that end jobs.
+`observations` writes what was last seen of a task; everything else is written by the batches that end
+jobs.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
@@ -32,19 +34,20 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, read_if_possible, read_roughly
 from taskwire.redis.keys import Keys
 
-# A link that has ended is remembered this long, so that a reply in its thread gets an answer.
+# How long an ended link is remembered, so that a reply in its thread gets an answer.
 ENDED_MS = 30 * 24 * 3_600_000
-# Messages that a link took, by ts, so that a later read of the thread knows them.
+# How many messages a link remembers as taken, by ts, so that backfill knows them.
 TAKEN = 200
-# Far longer than a thread sleeps: what is forgotten would be found by the next reading, and asked about.
+# How long taken messages are remembered. It is far longer than a thread stays silent: backfill would find
+# a forgotten message again and ask about it.
 TAKEN_MS = 400 * 24 * 3_600_000
-# So long a channel may stay closed and still bring its threads back when it opens.
+# How long a channel may stay closed so that its threads still come back when it opens.
 CLOSED_MS = 400 * 24 * 3_600_000
 BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
-# Links that are read in one go: two or three milliseconds.
+# How many links one exchange reads. It takes two or three milliseconds.
 PIECE = 50
-# Replies of which a link remembers their mark, and that the agent has them.
+# For how many replies a link remembers the reaction, and that the agent has them.
 MARKED = 500
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
@@ -52,7 +55,7 @@ _FIRE_TIMERS = load_script("state/links.fire_timers")
 
 
 class Rooted(NamedTuple):
-    """The thread of a link, when there was news of it (seconds since 1970), and whether replies are held."""
+    """A link's thread, when it last had news (seconds since 1970), and whether its replies are held."""
 
     link: LinkId
     thread: ThreadRef
@@ -69,39 +72,39 @@ class Links:
         self._fire_timers = Script(connections.commands, keys, clock, _FIRE_TIMERS, connections.written)
 
     async def find(self, link_id: LinkId) -> Link | None:
-        """The link of this id, ended or not; raises CannotRead if a newer version has written it."""
+        """Find a link, ended or not; raises CannotRead if a newer version has written it."""
         fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.link(link_id)))
         return _link(fields) if "record" in fields else None
 
     async def find_by_task(self, task_id: TaskId) -> Link | None:
-        """The open link of this task."""
+        """Find the open link of a task."""
         link_id = await cast("Awaitable[str | None]", self._redis.hget(self._keys.named("links"), task_id))
         return await self.find(LinkId(link_id)) if link_id else None
 
     async def find_by_thread(self, thread: ThreadRef) -> LinkId | None:
-        """The id of the link of this thread, ended or not."""
+        """Find the id of a thread's link, ended or not."""
         found = await self._redis.get(self._keys.named("thread", f"{thread.channel}:{thread.ts}"))
         return LinkId(str(found)) if found else None
 
     async def list_open(self) -> dict[TaskId, LinkId]:
-        """All tasks that have an open link, with that link."""
+        """Return all tasks that have an open link, with that link."""
         found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.named("links")))
         return {TaskId(task): LinkId(link) for task, link in found.items()}
 
     async def list_links(self, link_ids: Iterable[LinkId]) -> dict[LinkId, Link]:
-        """Many links at once, without those that only a newer version can read."""
+        """Read many links at once, without those that only a newer version can read."""
         read = self._of_each(link_ids, "HGETALL")
         found = {link: _if_readable(fields) async for link, fields in read if "record" in fields}
         return {link: each for link, each in found.items() if each is not None}
 
     async def list_channels(self, link_ids: Iterable[LinkId]) -> dict[LinkId, ChannelId]:
-        """In which channel the thread of each of these links is, or will be."""
+        """Return the channel in which the thread of each link is, or will be."""
         read = self._of_each(link_ids, "HGET", "record")
         bonds = {link: read_if_possible(LinkRecord, record) async for link, record in read}
         return {link: record.channel for link, record in bonds.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[Rooted]:
-        """The threads of these links, those first whose agent has last said something, or was told it."""
+        """List the threads of these links. Those whose agent last reported or got input come first."""
         found, read = [], self._of_each(link_ids, "HMGET", "record", "seen_ms", "last_input", "hold")
         async for link, (record, seen_ms, told, hold) in read:
             known = read_if_possible(LinkRecord, record)
@@ -112,7 +115,7 @@ class Links:
         return sorted(found, key=lambda each: each.news, reverse=True)
 
     async def list_with_steering(self) -> set[LinkId]:
-        """The links in whose steer lists something waits."""
+        """List the links whose `to_coder` queue has waiting jobs."""
         formats = await cast("Awaitable[list[str]]", self._redis.hkeys(self._keys.named("formats")))
         found: set[LinkId] = set()
         for place in (self._keys.named("ready"), *(self._keys.named("newer", each) for each in formats)):
@@ -121,7 +124,7 @@ class Links:
         return found
 
     async def _of_each(self, link_ids: Iterable[LinkId], command: str, *fields: str) -> AsyncIterator[Any]:
-        """Ask for something of each; a few at a time, so that others get their turn in between."""
+        """Run a command for each link, a few links at a time, so that other calls run in between."""
         for piece in _pieces(link_ids):
             async with self._redis.pipeline(transaction=False) as pipe:
                 for link_id in piece:
@@ -131,51 +134,56 @@ class Links:
                 yield read
 
     async def fire_timers(self) -> int:
-        """Append the times that have come to their links; returns how many."""
+        """Append a job to each link whose timer is due; returns how many there are."""
         job = Job(id="time", work=ApplyEvent(event=TimerFired()))
         return cast(
             "int", await self._fire_timers(job.model_dump_json().replace('"id":"time"', '"id":"time:@TIME@"'))
         )
 
     async def list_taken(self, link_id: LinkId) -> list[Ts]:
-        """The ts of the messages that this link took, oldest first."""
+        """List the ts of the messages that this link took, the oldest first."""
         taken = self._redis.zrange(self._keys.link(link_id, "taken"), 0, -1)
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """The reaction that a reply was last given, or all that it may have if one is being changed."""
+        """Return the reaction that a reply has, or all that it may have while one is being changed."""
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 
     async def find_delivered(self, link_id: LinkId, ts: Ts) -> str | None:
-        """What was told of a delivered reply's later changes; None if it was not delivered."""
+        """Return what the thread was told about later changes of a reply.
+
+        It is None if the reply was not delivered.
+        """
         found = self._redis.hget(self._keys.link(link_id, "delivered"), ts)
         return await cast("Awaitable[str | None]", found)
 
     async def list_closed(self, channel: ChannelId) -> list[LinkId]:
-        """The links whose threads are closed to us, of those in this channel."""
+        """List the links of this channel whose threads are closed to us."""
         found = self._redis.hkeys(self._keys.named("closed", channel))
         return [LinkId(link) for link in await cast("Awaitable[list[str]]", found)]
 
     async def find_question(self, link_id: LinkId, about: str) -> str | None:
-        """Where the question about something stands, if it is open."""
+        """Find where the question about something was posted, if it is open."""
         found = self._redis.hget(self._keys.link(link_id, "questions"), about)
         return await cast("Awaitable[str | None]", found)
 
     async def list_questions(self, link_id: LinkId) -> list[str]:
-        """What the open questions of a link are about."""
+        """List what the open questions of a link are about."""
         found = self._redis.hkeys(self._keys.link(link_id, "questions"))
         return await cast("Awaitable[list[str]]", found)
 
     async def list_held(self, link_id: LinkId) -> list[Job]:
-        """The jobs that a pause holds, in their order; those of a newer version as `list_jobs` does."""
+        """List the jobs that a pause holds, in order; those of a newer version as in `list_jobs`."""
         found = self._redis.hgetall(self._keys.named("held", link_id))
         held = await cast("Awaitable[dict[str, str]]", found)
         scored = sorted((entry.partition(" ") for entry in held.values()), key=lambda part: float(part[0]))
         return _jobs(body for _, _, body in scored)
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
-        """The job of a link's steer list of whose attempt nobody knows yet how it ended, with its note."""
+        """Find the job whose attempt has no known outcome in a link's `to_coder` queue, with its intent
+        record.
+        """
         base = self._keys.named("queue", to_coder(link_id))
         read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])
         job_id, note = await cast("Awaitable[list[str | None]]", read)
@@ -186,11 +194,14 @@ class Links:
         return (job, note or "") if job is not None else None
 
     async def list_waiting(self, link_id: LinkId) -> list[Job]:
-        """The jobs in a link's steer list, in their order."""
+        """List the jobs in a link's `to_coder` queue, in order."""
         return await self.list_jobs(to_coder(link_id))
 
     async def list_jobs(self, name: QueueName) -> list[Job]:
-        """The jobs in a list, in their order; of what only a newer version can read the replies, roughly."""
+        """List the jobs of a queue, in order.
+
+        Of jobs that only a newer version can read, replies are read roughly.
+        """
         base = self._keys.named("queue", name)
         order = cast("list[str]", await self._redis.zrange(f"{base}:order", 0, -1))
         if not order:
@@ -200,7 +211,7 @@ class Links:
         return _jobs(body for body in bodies if body)
 
     async def is_empty(self, name: QueueName) -> bool:
-        """Whether there is no job in a list, readable or not."""
+        """Whether a queue has no jobs at all, readable or not."""
         return not await self._redis.zcard(self._keys.named("queue", name, "order"))
 
 
@@ -250,44 +261,50 @@ def _if_readable(fields: dict[str, str]) -> Link | None:
 
 
 class LinkWrites:
-    """What a step may write about links; adds to a step, carries nothing out."""
+    """Adds what is to be written about links to a batch. It writes nothing itself."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
     def record(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write what a link is."""
+        """Write the record of a link."""
         return batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
 
     def bare(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write what a task without a thread is, for as long as something asked of it takes."""
+        """Write the record of a task without a thread.
+
+        It expires after the longest time that a request takes.
+        """
         return batch.write_expiring(
             BARE_MS, "HSET", self._keys.link(record.id), "record", record.model_dump_json()
         )
 
     def thread(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Let the link's thread be known, and take over what was said in it before."""
+        """Make the link's thread known, and take over what was said in it before."""
         where = f"{record.channel}:{record.thread_ts}"
         batch.write("SET", self._keys.named("thread", where), record.id)
         return batch.adopt(self._keys.named("parked", where), record.id)
 
     def take_over(self, batch: Batch, thread: ThreadRef, link: LinkId) -> Batch:
-        """Let a link take over what was said in its thread while that was not known."""
+        """Let a link take over what was said in its thread before the thread was known."""
         return batch.adopt(self._keys.named("parked", f"{thread.channel}:{thread.ts}"), link)
 
     def moved(self, batch: Batch, record: LinkRecord, ts: Ts) -> Batch:
-        """Give the link a new thread; the old one leads to it for as long as an ended one would."""
+        """Give the link a new thread.
+
+        The old one leads to it as long as the thread of an ended link would.
+        """
         self.field(batch, record.id, "moved", f"{record.thread_ts}")
         batch.write("PEXPIRE", self._keys.named("thread", f"{record.channel}:{record.thread_ts}"), ENDED_MS)
         moved = record.model_copy(update={"thread_ts": ts})
         return self.thread(self.record(batch, moved), moved)
 
     def moved_to(self, batch: Batch, link: LinkId, where: str) -> Batch:
-        """Let a link that has ended know where its task has its thread now."""
+        """Note for an ended link where its task has its thread now."""
         return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link), "moved_to", where)
 
     def closed(self, batch: Batch, record: LinkRecord, code: str) -> Batch:
-        """Note that nothing can be posted in the link's thread, for when its channel is open again."""
+        """Note that nothing can be posted in the link's thread, for when its channel opens again."""
         self.field(batch, record.id, "closed", code)
         return batch.write_expiring(
             CLOSED_MS, "HSET", self._keys.named("closed", record.channel), record.id, code
@@ -299,7 +316,7 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.named("closed", record.channel), record.id)
 
     def task(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Let the link's task be known to the poll."""
+        """Make the link's task known to the poll."""
         return batch.write("HSET", self._keys.named("links"), str(record.task_id), record.id)
 
     def field(self, batch: Batch, link: LinkId, name: str, value: str) -> Batch:
@@ -311,7 +328,7 @@ class LinkWrites:
         return batch.write("HDEL", self._keys.link(link), name)
 
     def state(self, batch: Batch, link: LinkId, state: LinkState, look_at_ms: int | None) -> Batch:
-        """Write what is known and told of a link, and when to look again."""
+        """Write the task state of a link, and when to look at it again."""
         self.field(batch, link, "state", state.model_dump_json())
         if look_at_ms is None:
             return batch.write("ZREM", self._keys.named("timers"), link)
@@ -324,7 +341,7 @@ class LinkWrites:
         return batch.write("ZREMRANGEBYRANK", key, 0, -TAKEN - 1)
 
     def claimed(self, batch: Batch, delivery: str) -> Batch:
-        """Take a message that has not arrived yet for taken: what follows from it is known already."""
+        """Mark a message as claimed before it arrives, because what it asks for is known already."""
         return batch.write_expiring(CLAIM_MS, "SET", self._keys.named("claim", "message", delivery), "1")
 
     def receipt(self, batch: Batch, link: LinkId, ts: Ts, reaction: str) -> Batch:
@@ -333,14 +350,14 @@ class LinkWrites:
         return batch.write_expiring(RECEIPTS_MS, "HSET", key, ts, reaction).keep_newest(key, MARKED)
 
     def hold(self, batch: Batch, link: LinkId, hold: Hold) -> Batch:
-        """Put the replies written before the hold aside until a person says what to do with them."""
+        """Set aside the replies written before the hold, until a person decides on them."""
         self.field(batch, link, "hold", hold.model_dump_json())
         held = self._keys.named("held", link)
         batch.hold(to_coder(link), held, REPLY, LANE, soon(hold.at))
         return batch.hold(to_coder(link), held, REPLY, 2 * LANE, in_turn(hold.at))
 
     def set_aside(self, batch: Batch, link: LinkId, score: int) -> Batch:
-        """Put one late-coming reply with those that the hold already keeps."""
+        """Set aside one reply that came late, with those that the hold already keeps."""
         return batch.hold(to_coder(link), self._keys.named("held", link), REPLY, score, score)
 
     def keep_reply(self, batch: Batch, link: LinkId, job_id: str, work: Reply) -> Batch:
@@ -349,12 +366,15 @@ class LinkWrites:
         return batch.write_expiring(KEPT_REPLY_MS, "SET", key, work.model_dump_json())
 
     def forget_reply(self, batch: Batch, link: LinkId, job_id: str) -> Batch:
-        """Forget a kept reply: it has been decided on, and no dead letter of it is to be sent again."""
+        """Forget a kept reply on which a person has decided.
+
+        Its dead letter goes too, so that it is not sent again.
+        """
         batch.write("DEL", self._keys.reply(link, job_id))
         return dead_letters.remove_dead_letter(batch, self._keys, dead_letters.id_of(to_coder(link), job_id))
 
     def question(self, batch: Batch, link: LinkId, about: str, place: str) -> Batch:
-        """Remember where a question stands."""
+        """Remember where a question was posted."""
         return batch.write_expiring(ENDED_MS, "HSET", self._keys.link(link, "questions"), about, place)
 
     def no_question(self, batch: Batch, link: LinkId, about: str) -> Batch:
@@ -371,7 +391,7 @@ class LinkWrites:
         return batch.write("HSET", self._keys.named("held", link), job.id, f"{score} {job.model_dump_json()}")
 
     def drop_held(self, batch: Batch, link: LinkId, *job_ids: str) -> Batch:
-        """Forget the held replies, all or these; the pause that holds them goes on."""
+        """Forget all held replies, or these. The pause that holds them goes on."""
         held = self._keys.named("held", link)
         return batch.write("HDEL", held, *job_ids) if job_ids else batch.write("DEL", held)
 
@@ -381,7 +401,7 @@ class LinkWrites:
         return batch.write_expiring(RECEIPTS_MS, "HSET", key, ts, told).keep_newest(key, MARKED)
 
     def ends(self, batch: Batch, record: LinkRecord, why: str) -> Batch:
-        """End a link: it is remembered for 30 days and watched no more."""
+        """End a link. It is remembered for 30 days, and its task is not polled any more."""
         self.field(batch, record.id, "ended", why)
         batch.write("PEXPIRE", self._keys.link(record.id), ENDED_MS)
         batch.write("ZREM", self._keys.named("timers"), record.id)
@@ -395,7 +415,7 @@ class LinkWrites:
         return batch
 
     def gone(self, batch: Batch, record: LinkRecord, now_ms: int) -> Batch:
-        """End a link whose task is gone; for 30 days it comes back with its task."""
+        """End a link whose task is gone. For 30 days the link comes back if its task does."""
         self.ends(batch, record, "gone")
         if record.task_id is None or record.thread_ts is None:
             return batch

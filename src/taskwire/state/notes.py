@@ -11,7 +11,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
 KNOWN_MS = 300_000
-# A question that was put before a change is answered within this.
+# How long a question to the outside may take. A question asked before a change is answered by then.
 CHANGE_MS = 120_000
 
 _WRITE = load("state/notes.write", **fence.CONSTANTS)
@@ -25,21 +25,22 @@ class Notes:
         self._keys = keys
 
     async def find(self, *parts: str) -> str | None:
-        """A note, if it is still there."""
+        """Find a note, if it has not expired."""
         return cast("str | None", await self._redis.get(self._keys.named("notes", *parts)))
 
     async def keep(self, value: str, *parts: str, ttl_ms: int = KNOWN_MS) -> None:
-        """Keep a note for a while."""
+        """Keep a note until it expires."""
         await self._write("SET", self._keys.named("notes", *parts), value, "PX", ttl_ms)
 
     async def forget(self, *parts: str) -> None:
-        """Drop a note."""
+        """Remove a note."""
         await self._write("DEL", self._keys.named("notes", *parts))
 
     async def find_current(self, *parts: str) -> tuple[str | None, str]:
-        """An answer that no change has overtaken, if there is one; and which change was the last.
+        """Find an answer that no later change has overtaken; also returns the id of the last change.
 
-        Who then asks anew keeps the answer with that: a change while it was on its way overtakes it.
+        A caller that asks again stores its new answer with this id. A change that happens meanwhile then
+        overtakes that answer.
         """
         answer, change = self._keys.named("now", *parts), self._keys.named("changed", *parts)
         kept, last = cast("list[str | None]", await self._redis.mget(answer, change))
@@ -48,39 +49,39 @@ class Notes:
         return value if is_current else None, last or ""
 
     async def keep_current(self, value: str, change: str, *parts: str, ttl_ms: int) -> None:
-        """Keep an answer to a question that was put after this change."""
+        """Store an answer to a question that was asked after this change."""
         await self._write("SET", self._keys.named("now", *parts), f"{change}\n{value}", "PX", ttl_ms)
 
     async def overtake(self, *parts: str) -> None:
-        """Let no answer count whose question was put before now."""
+        """Overtake all answers to questions that were asked before now."""
         await self._write("SET", self._keys.named("changed", *parts), secrets.token_hex(8), "PX", CHANGE_MS)
 
     def keeping(self, batch: Batch, value: str, *parts: str, ttl_ms: int = KNOWN_MS) -> Batch:
-        """Keep a note with what the step writes, or not at all."""
+        """Keep a note when the batch is written."""
         return batch.write_expiring(ttl_ms, "SET", self._keys.named("notes", *parts), value)
 
     def forgetting(self, batch: Batch, *parts: str) -> Batch:
-        """Drop a note with what the step writes."""
+        """Remove a note when the batch is written."""
         return batch.write("DEL", self._keys.named("notes", *parts))
 
     async def list_since(self, since_ms: int, *parts: str) -> list[int]:
-        """When each of what was counted happened, in order, from a moment on."""
+        """Return the times of counted events, from a moment on, in order."""
         key = self._keys.named("notes", *parts)
         found = await self._redis.zrangebyscore(key, since_ms, "+inf", withscores=True)
         return [int(at_ms) for _, at_ms in cast("list[tuple[str, float]]", found)]
 
     def counting(self, batch: Batch, name: str, at_ms: int, most: int, *parts: str, ttl_ms: int) -> Batch:
-        """Count something, once by its name, with what the step writes; of all the newest `most` are kept."""
+        """Count an event once by its name when the batch is written; the newest `most` events are kept."""
         key = self._keys.named("notes", *parts)
         batch.write_expiring(ttl_ms, "ZADD", key, at_ms, name)
         return batch.write("ZREMRANGEBYRANK", key, 0, -most - 1)
 
     def uncounting(self, batch: Batch, name: str, *parts: str) -> Batch:
-        """Count something no more, with what the step writes."""
+        """Remove a counted event when the batch is written."""
         return batch.write("ZREM", self._keys.named("notes", *parts), name)
 
     async def is_first(self, *parts: str, value: str = "1", ttl_ms: int = KNOWN_MS) -> bool:
-        """Whether this is the first time within the time to live; then `value` is kept."""
+        """Keep `value`, unless it is kept already; returns whether this was the first time."""
         key = self._keys.named("notes", *parts)
         return bool(await self._write("SET", key, value, "PX", ttl_ms, "NX"))
 
@@ -88,6 +89,6 @@ class Notes:
         return await self._run(_WRITE, key, command, *words)
 
     async def _run(self, script: str, key: str, *words: Word) -> object:
-        """Carry out a write of its own; nothing where this store is not to be touched, as all scripts."""
+        """Run a write by itself. Like every script, it writes nothing if the store is fenced."""
         ran = self._redis.eval(script, 1, key, self._keys.prefix, *map(str, words))
         return await cast("Awaitable[object]", ran)

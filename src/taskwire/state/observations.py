@@ -1,8 +1,8 @@
-"""What a poll writes: the last observation of each task, tasks that two polls did not show, tasks that came
+"""What a poll writes: the last observation of each task, tasks that two polls missed, tasks that came
 back.
 
-Observations are ordered. A poll carries the account's newest number, and everything it writes is refused once
-another poll has begun. What follows from an observation is decided later, in its job.
+Observations are ordered. A poll carries the newest number of its account, and all its writes are refused
+once another poll has begun. What follows from an observation is decided later, in its job.
 """
 
 import secrets
@@ -18,8 +18,8 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.state.links import ENDED_MS
 
-# While a link's news cannot be told, only so many looks at its task wait; what the agent reported meanwhile
-# is in its history.
+# How many observations of a task wait while its notices cannot be posted. What the agent reported
+# meanwhile is in its history.
 MOST_LOOKS = 200
 
 _CLAIM = load_script("state/polls.claim")
@@ -30,27 +30,27 @@ _REVIVE = load_script("state/polls.revive")
 
 
 class Poll(NamedTuple):
-    """One look at all tasks of an account: its number, and Redis's time when it began."""
+    """One poll of all tasks of an account: its number, and Redis's time when it began."""
 
     number: int
     began_ms: int
 
 
 class PolledElsewhere(NamedTuple):
-    """Another process polls; so long it is worth no other try."""
+    """Another process polls this account. Try again after `wait_ms`."""
 
     wait_ms: int
 
 
 class GoneTask(NamedTuple):
-    """A link that ended because its task was gone, and when that was."""
+    """A link that ended because its task was gone, and when it ended."""
 
     link: LinkId
     at_ms: int
 
 
 class StoredObservation(NamedTuple):
-    """An observation ready to be stored: with its order and the job that tells of it."""
+    """An observation ready to be stored, with its order and the job that reports it."""
 
     seen: Observation
     text: str
@@ -61,7 +61,7 @@ class StoredObservation(NamedTuple):
         return cls(seen, seen.model_dump_json())
 
     def words(self) -> tuple[str, ...]:
-        """The six words that the storing script takes for each; the script numbers the job."""
+        """Return the six words that the storing script takes for each; the script numbers the job."""
         seen = self.seen
         job = Job(id="observed:@N@", work=ApplyEvent(event=Observed(seen=seen))).model_dump_json()
         condition = f"{seen.build} {seen.status} {seen.workspace_status} {seen.is_healthy}"
@@ -82,13 +82,13 @@ class Observations:
         self._revive = Script(connections.commands, keys, clock, _REVIVE, connections.written)
 
     async def claim(self, account: str, lease_ms: int, *, takes_over: bool = False) -> Poll | PolledElsewhere:
-        """Raise the account's number and carry it through one poll, unless another process polls."""
+        """Begin a poll with the account's next number, unless another process polls."""
         words = (account, self._holder, lease_ms, int(takes_over))
         answer = cast("list[str]", await self._claim(*words))
         return PolledElsewhere(int(answer[0])) if len(answer) == 1 else Poll(int(answer[0]), int(answer[1]))
 
     async def keep(self, account: str, lease_ms: int) -> None:
-        """Stay the one who polls for so long, so that replicas do not ask the same twice."""
+        """Stay the process that polls this account for `lease_ms`, so that replicas do not poll it twice."""
         await self._keep(account, self._holder, lease_ms)
 
     async def release(self, account: str) -> None:
@@ -96,17 +96,20 @@ class Observations:
         await self._keep(account, self._holder, 0)
 
     async def observe(self, account: str, poll: Poll, sightings: Sequence[StoredObservation]) -> bool:
-        """Store what is newer and append it to its links; false if a newer poll has begun."""
+        """Store newer observations and append them to their links; false if a newer poll has begun."""
         words = [word for sighting in sightings for word in sighting.words()]
         return cast("int", await self._observe(account, poll.number, *words)) >= 0
 
     async def miss(self, account: str, poll: Poll, tasks: Iterable[TaskId]) -> list[LinkId] | None:
-        """Note tasks that a list did not show; the links that two lists have missed, None if overtaken."""
+        """Count tasks that a poll did not show.
+
+        Returns the links that two polls missed, None if overtaken.
+        """
         found = cast("list[str] | int", await self._miss(account, poll.number, *tasks))
         return None if isinstance(found, int) else [LinkId(link) for link in found]
 
     async def list_gone(self, tasks: Iterable[TaskId], now_ms: int) -> Mapping[TaskId, GoneTask]:
-        """Which of these tasks had a link that ended with them within the last 30 days."""
+        """Return which of these tasks had a link that ended with them within the last 30 days."""
         wanted = list(tasks)
         if not wanted:
             return {}
@@ -117,6 +120,9 @@ class Observations:
         return {task: each for task, each in gone.items() if now_ms - each.at_ms < ENDED_MS}
 
     async def revive(self, account: str, poll: Poll, task: TaskId, link: LinkId, job: Job) -> bool:
-        """Open a gone link again and append the job to its tell list; false where that is not to be."""
+        """Open a gone link again and append the job to its `to_thread` queue.
+
+        Returns false if that is not possible.
+        """
         answer = await self._revive(account, poll.number, task, link, job.model_dump_json())
         return cast("int", answer) == 1

@@ -1,7 +1,7 @@
-"""Whose store this is: the Slack app and the Coder that it was first used for.
+"""Owner: the Slack app and the Coder for which this store was first used.
 
-Two installations in one workspace would carry out each other's work: what was asked for here would become a
-task there. So whoever starts looks first whether this store is theirs. Ends at saying so.
+Two installations on one store would run each other's jobs: a request made here would become a task there.
+So each process checks at its start whether the store is its own. This module only answers that question.
 """
 
 from collections.abc import Awaitable
@@ -20,7 +20,7 @@ _CLAIM = load_script("state/owner.claim")
 class Owner:
     """A Slack app, by its bot user, and a Coder, by its own id and its address.
 
-    The id is empty where Coder could not be asked; then the address has to do.
+    The id is empty if Coder could not be asked; then the addresses are compared.
     """
 
     app: str
@@ -28,18 +28,18 @@ class Owner:
     url: str
 
     def is_another_app(self, other: "Owner") -> bool:
-        """Whether the two are different apps of one workspace."""
+        """Whether these are different apps of one workspace."""
         return self.app != other.app
 
     def is_another_coder(self, other: "Owner") -> bool | None:
-        """Whether the two are different Coders; None if that cannot be known before Coder answers."""
+        """Whether these are different Coders; None if that cannot be known before Coder answers."""
         if self.coder and other.coder:
             return self.coder != other.coder
         return False if self.url == other.url else None
 
 
 class Ownership:
-    """To whom the store of one workspace belongs."""
+    """The owner of one workspace's store."""
 
     def __init__(self, connections: Connections, keys: Keys, clock: Clock) -> None:
         self._redis = connections.commands
@@ -47,18 +47,18 @@ class Ownership:
         self._claim = Script(connections.commands, keys, clock, _CLAIM)
 
     async def find(self) -> Owner | None:
-        """Whose it is, if anybody has used it."""
+        """Find the owner, if the store has been used."""
         noted = self._redis.hmget(self._keys.named("owner"), ["app", "coder", "url"])
         app, coder, url = await cast("Awaitable[list[str | None]]", noted)
         return Owner(app, coder or "", url or "") if app else None
 
     async def claim(self, who: Owner) -> Owner:
-        """Take a store that is nobody's; returns whose it is."""
+        """Take the store if it has no owner; returns its owner."""
         return Owner(*cast("list[str]", await self._claim(who.app, who.coder, who.url)))
 
 
 def refusal(noted: Owner, who: Owner, where: str) -> UserError | None:
-    """What is said to somebody whose store it is not; nothing if it is theirs, or nobody can tell yet."""
+    """Return what to say if the store belongs to another; None if it is ours, or if that is not known yet."""
     if noted.is_another_app(who):
         belongs = f"another Slack app of this workspace (its bot is {noted.app}, this one's is {who.app})"
     elif noted.is_another_coder(who):
