@@ -17,7 +17,7 @@ from .wire import Words
 
 # Commands that redis-py sends by itself.
 _OF_THE_CLIENT = {
-    "PING": "asks whether a connection deployments; nothing is written",
+    "PING": "asks whether a connection is alive; nothing is written",
     "SELECT": "makes a connection; the command behind it fails with it",
     "CLIENT": "as SELECT",
     "SCRIPT": "loads a script once a server; the call behind it fails with it",

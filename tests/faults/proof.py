@@ -81,7 +81,7 @@ class Proof:
 
     def __init__(self, flow: type[Flow], environment: Environment, directory: Path) -> None:
         self._flow = flow
-        self._ground = environment
+        self._environment = environment
         self._directory = directory
         self._lives = 0
         self.tally = Tally(flow.__name__.lower())
@@ -153,7 +153,7 @@ class Proof:
     def _new_life(self, timeout_seconds: float) -> AbstractAsyncContextManager[Deployment]:
         self._lives += 1
         place = self._directory / f"deployment-{self._lives}"
-        return new_deployment(self._ground, place, timeout_seconds, self._flow.settle_seconds)
+        return new_deployment(self._environment, place, timeout_seconds, self._flow.settle_seconds)
 
 
 async def _work(flow_run: FlowRun, rounds: Sequence[Round]) -> list[Aim]:

@@ -83,7 +83,7 @@ class Server:
 
 
 @dataclass
-class House:
+class SentinelCluster:
     """Three servers, one of them the master, and three sentinels."""
 
     servers: list[Server]
@@ -144,14 +144,14 @@ async def _knows_all(sentinel: Server) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def house(directory: Path, tls: Tls | None = None) -> AsyncIterator[House]:
+async def cluster(directory: Path, tls: Tls | None = None) -> AsyncIterator[SentinelCluster]:
     """Run three servers and three sentinels. With `tls`, they listen with TLS only."""
     program = find_server() if tls is None else find_tls_server()
     ports = [free_port() for _ in range(6)]
     servers = [_server(program, directory, port, ports[0], tls) for port in ports[:3]]
     ids = {port: secrets.token_hex(20) for port in ports[3:]}
     sentinels = [_sentinel(program, directory, port, ports[:3], ids, tls) for port in ids]
-    made = House(servers, sentinels)
+    made = SentinelCluster(servers, sentinels)
     try:
         await servers[0].start()
         await asyncio.gather(*(server.start() for server in servers[1:]))

@@ -38,11 +38,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Connections]:
         yield both
 
 
-async def _sweeps(store: Connections, number: int) -> None:
+async def _polls(store: Connections, number: int) -> None:
     await store.commands.hset(KEYS.named("poll:number"), "service", str(number))
 
 
-def _rewinds(store: Connections) -> DataLossDetector:
+def _new_detector(store: Connections) -> DataLossDetector:
     """Make the detector of another process."""
     return DataLossDetector(store, KEYS, ServersClock())
 
@@ -55,19 +55,19 @@ async def _now_ms(store: Connections) -> int:
 async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> None:
     """The poll number only rises. If it falls, this process notices once, and so does every other process,
     now or later."""
-    data_loss_detector, other = _rewinds(store), _rewinds(store)
-    await _sweeps(store, 7)
+    data_loss_detector, other = _new_detector(store), _new_detector(store)
+    await _polls(store, 7)
     before = [await data_loss_detector.look(), await other.look()]
-    await _sweeps(store, 8)
+    await _polls(store, 8)
     before.append(await data_loss_detector.look())
-    await _sweeps(store, 6)
+    await _polls(store, 6)
 
     noticed = await data_loss_detector.look()
     told = [
         await data_loss_detector.look(),
         await other.look(),
         await other.look(),
-        await _rewinds(store).look(),
+        await _new_detector(store).look(),
     ]
 
     assert before == [None, None, None]
@@ -78,8 +78,8 @@ async def test_a_number_that_has_fallen_is_noticed_once(store: Connections) -> N
 
 async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
     """For a process that knew the store before, an empty store has lost all its data."""
-    data_loss_detector = _rewinds(store)
-    await _sweeps(store, 7)
+    data_loss_detector = _new_detector(store)
+    await _polls(store, 7)
     await data_loss_detector.look()
     await store.commands.flushall()
 
@@ -88,7 +88,7 @@ async def test_a_store_that_is_empty_has_gone_back(store: Connections) -> None:
 
 async def test_a_process_that_has_just_begun_suspects_nothing(store: Connections) -> None:
     """A new process on an unused store suspects nothing."""
-    assert await _rewinds(store).look() is None
+    assert await _new_detector(store).look() is None
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ async def test_a_copy_on_another_server_is_noticed_by_whoever_comes_first(
     nothing."""
     place = tmp_path / "store"
     async with embedded.store(place) as running, connection.open(running.url) as both:
-        await _rewinds(both).look()
+        await _new_detector(both).look()
         await both.commands.hincrby(KEYS.named("server"), "at", -silent_ms)
         used_ms = int(await both.commands.hget(KEYS.named("server"), "at") or 0)
     async with embedded.store(place) as running, connection.open(running.url) as both:
         both.is_own = is_own
 
-        noticed = await _rewinds(both).look()
+        noticed = await _new_detector(both).look()
 
     assert (noticed is not None) == is_noticed
     assert noticed is None or noticed.since_ms == used_ms
@@ -156,7 +156,7 @@ async def test_a_post_of_which_redis_knows_nothing_is_found(store: Connections) 
         root = Ts(await slack.post(person, channel, "the root"))
         async with open_dependencies(slack, store) as deps:
             await deps.queue.data_loss_detector.look()
-            await _sweeps(store, 7)
+            await _polls(store, 7)
             await deps.queue.data_loss_detector.look()
             await _says(deps, channel, root)
             await store.commands.flushall()

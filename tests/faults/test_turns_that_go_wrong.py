@@ -57,7 +57,7 @@ class Bench:
             assert not isinstance(await self.deps.queue.acquire(), NothingDue)
             self.clock.now_ms += TIMES.rest_ms
 
-    async def deployments(self, kills: str) -> None:
+    async def is_killed_again_and_again(self, kills: str) -> None:
         """Let a process run until it takes the job `kills` and dies of it, or until nothing else is due."""
         killed = asyncio.Event()
 
@@ -383,7 +383,7 @@ async def test_a_crash_loop_ends_no_innocent_job(bench: Bench) -> None:
 
     async with asyncio.timeout(60):
         while await bench.waiting() != ["to_thread:culprit"]:
-            await bench.deployments(kills="culprit")
+            await bench.is_killed_again_and_again(kills="culprit")
 
     assert await bench.letters() == []
 

@@ -77,7 +77,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
             return int(await store.commands.hget(keys.named("server"), "at") or 0)
 
         await until(used, "the store is used")
-        observe_first = await reached()
+        at_first = await reached()
         await slack.command("alice", "general", "/task", "pause nothing")
         await until(reached, "Slack has come")
         heard = await reached()
@@ -87,7 +87,7 @@ async def test_over_http_only_what_slack_brings_shows_that_it_comes(tmp_path: Pa
 
         await until(is_used_long_after, "the bot goes on")
 
-        assert (observe_first, await reached()) == (0, heard)
+        assert (at_first, await reached()) == (0, heard)
 
 
 async def test_what_slack_has_not_signed_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from taskwire.slack import manifest
 from taskwire_sandbox.coder import PuppetTask
 from taskwire_sandbox.slack import SlackSandbox
 from tests.faults import sentinels
-from tests.faults.sentinels import House
+from tests.faults.sentinels import SentinelCluster
 
 from .processes import Place, new_place, until
 
@@ -25,8 +25,8 @@ SETTLE = "3600"
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with sentinels.house(tmp_path) as made:
+async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
+    async with sentinels.cluster(tmp_path) as made:
         yield made
 
 
@@ -85,17 +85,17 @@ class Alice:
         return [card for card in self.place.cards() if prompt in card.lower()]
 
 
-async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, house: House) -> None:
+async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, cluster: SentinelCluster) -> None:
     """Accepted commands take effect once and refused ones never. The bot recovers by itself."""
     alice = Alice(place)
-    bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
+    bot = await place.one(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
     await alice.types()
     await until(lambda: place.coder.tasks and place.cards(), "the first task and its card")
     (task,) = place.coder.tasks
     thread_ts = place.slack.messages("general")[0]["ts"]
     task.becomes("idle", "ready")
 
-    old = await _fails_over(alice, house, thread_ts)
+    old = await _fails_over(alice, cluster, thread_ts)
     await bot.is_ready()
     await _all_delivered(task, alice.replies)
     await old.start()
@@ -105,19 +105,19 @@ async def test_a_failover_loses_nothing_and_doubles_nothing(place: Place, house:
     await _all_delivered(task, alice.replies)
 
     assert len(alice.accepted) == before + 1
-    await until(lambda: _is_done(place, house), "nothing is left to do")
+    await until(lambda: _is_done(place, cluster), "nothing is left to do")
     assert await bot.stops() == 0
     _check(alice)
     # A repeated delivery may arrive after a message that was written later.
     assert sorted(task.inputs) == sorted(alice.replies)
 
 
-async def _fails_over(alice: Alice, house: House, thread_ts: str) -> sentinels.Server:
+async def _fails_over(alice: Alice, cluster: SentinelCluster, thread_ts: str) -> sentinels.Server:
     """Kill the master while Alice works, and wait until a later command is accepted. Return the killed
     master."""
     going_on = asyncio.create_task(alice.goes_on(thread_ts))
     await until(lambda: alice.count > 2, "some commands before")
-    old = await house.kill_master()
+    old = await cluster.kill_master()
     before = len(alice.accepted)
     await until(lambda: len(alice.accepted) > before, "a command after")
     going_on.cancel()
@@ -136,9 +136,9 @@ async def _all_delivered(task: PuppetTask, replies: list[str]) -> None:
     await until(has_them, lambda: f"the agent has {task.inputs} of {replies}")
 
 
-async def _is_done(place: Place, house: House) -> bool:
+async def _is_done(place: Place, cluster: SentinelCluster) -> bool:
     """Return whether no command and no reply is waiting."""
-    async with (await house.master()).client() as client:
+    async with (await cluster.master()).client() as client:
         lists = await client.zrange(Keys(place.slack.workspace.team_id).named("ready"), 0, -1)
     return not any(name.startswith(("intake:", "to_coder:")) for name in cast("list[str]", lists))
 
@@ -152,26 +152,28 @@ def _check(alice: Alice) -> None:
         assert [len(alice.tasks(prompt)), len(alice.cards(prompt))] in ([0, 0], [1, 1]), prompt
 
 
-async def test_a_master_cut_from_its_replicas_promises_nothing(place: Place, house: House) -> None:
+async def test_a_master_cut_from_its_replicas_promises_nothing(
+    place: Place, cluster: SentinelCluster
+) -> None:
     """Its writes are lost with it. Nobody was told that their command was taken, and the commands have no
     effect."""
     alice = Alice(place)
-    bot = await place.one(REDIS_URL=house.url, TASKWIRE_SETTLE=SETTLE)
-    replicas = await house.replicas()
+    bot = await place.one(REDIS_URL=cluster.url, TASKWIRE_SETTLE=SETTLE)
+    replicas = await cluster.replicas()
     for replica in replicas:
         replica.tell(signal.SIGSTOP)
     await asyncio.gather(alice.types(), alice.types())
 
     promised, cards = list(alice.accepted), place.cards()
-    master = await house.master()
+    master = await cluster.master()
     await master.end()
     for replica in replicas:
         replica.tell(signal.SIGCONT)
-    await until(lambda: house.has_other_master(master), "another master")
+    await until(lambda: cluster.has_other_master(master), "another master")
     await until(lambda: _takes(alice), "a command that is accepted")
 
     assert (promised, cards) == ([], [])
-    await until(lambda: _is_done(place, house), "nothing is left to do")
+    await until(lambda: _is_done(place, cluster), "nothing is left to do")
     assert await bot.stops() == 0
     _check(alice)
 

@@ -22,7 +22,7 @@ from taskwire.redis.call_outcomes import RedisAway
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from tests.faults import sentinels
-from tests.faults.sentinels import House, Server
+from tests.faults.sentinels import SentinelCluster, Server
 from tests.process.processes import until
 
 KEYS = Keys("T1")
@@ -30,14 +30,14 @@ LIST: QueueName = to_thread("L1")
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with sentinels.house(tmp_path) as made:
+async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
+    async with sentinels.cluster(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-async def both(house: House) -> AsyncIterator[Connections]:
-    async with connection.open(house.url) as connections:
+async def both(cluster: SentinelCluster) -> AsyncIterator[Connections]:
+    async with connection.open(cluster.url) as connections:
         await connection.check(connections)
         yield connections
 
@@ -46,34 +46,38 @@ def _batch(text: str) -> Batch:
     return Batch().append(LIST, Job(id=text, work=PostText(message=Message(text=text))))
 
 
-async def test_after_a_failover_both_clients_find_the_new_master(house: House, both: Connections) -> None:
+async def test_after_a_failover_both_clients_find_the_new_master(
+    cluster: SentinelCluster, both: Connections
+) -> None:
     """What was promised is there; scripts are loaded anew, and what was taken is not taken again."""
     inbox = Inbox(both, KEYS, ServersClock())
     await until(lambda: _is_promised(inbox), "a replica that has it")
     await both.blocking.brpop(["nothing"], 0.01)
 
-    await house.kill_master()
+    await cluster.kill_master()
 
     await until(lambda: _is_promised(inbox), "the new master")
     await until(lambda: _is_woken(both), "a word on the other client")
     assert await both.commands.zcard(KEYS.named("queue", LIST, "order")) == 1
 
 
-async def test_one_that_knows_an_earlier_master_is_not_followed(house: House, tmp_path: Path) -> None:
+async def test_one_that_knows_an_earlier_master_is_not_followed(
+    cluster: SentinelCluster, tmp_path: Path
+) -> None:
     """A sentinel that is cut off together with the old master is outvoted, though it stands first."""
-    alone = sentinels.lone_sentinel(tmp_path, (await house.master()).port)
+    alone = sentinels.lone_sentinel(tmp_path, (await cluster.master()).port)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(alone.end)
         await alone.start()
-        old = await house.kill_master()
+        old = await cluster.kill_master()
         await old.start()
-        url = house.url.replace("@", f"@{sentinels.HOST}:{alone.port},")
+        url = cluster.url.replace("@", f"@{sentinels.HOST}:{alone.port},")
         both = await stack.enter_async_context(connection.open(url))
 
         # The old one may be a replica only in a moment, without which nothing is written.
         await until(lambda: _is_written(both), "a replica for the new master")
 
-        async with (await house.master()).client() as client:
+        async with (await cluster.master()).client() as client:
             assert await client.get("key") == "value"
 
 
@@ -83,9 +87,9 @@ async def _is_written(both: Connections) -> bool:
     return False
 
 
-async def test_a_demoted_master_has_done_nothing(house: House) -> None:
+async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> None:
     """Whoever writes to a replica hears that surely nothing was carried out, and has no connection left."""
-    replica = (await house.replicas())[0]
+    replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
             await Queue(both, KEYS, ServersClock()).write(_batch("one"))
@@ -94,10 +98,10 @@ async def test_a_demoted_master_has_done_nothing(house: House) -> None:
         assert [line.is_connected for line in _idle(both.commands)] == [False]
 
 
-async def test_a_master_without_replicas_has_done_nothing(house: House) -> None:
+async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelCluster) -> None:
     """It is cut from its replicas: another one may have been chosen, so the sentinels are asked again."""
-    master = await house.master()
-    for replica in await house.replicas():
+    master = await cluster.master()
+    for replica in await cluster.replicas():
         await replica.end()
     async with connection.open(_plain(master)) as both:
         outcome = await Inbox(both, KEYS, ServersClock())._accept.call(  # noqa: SLF001 - one try, unlike `accept`
@@ -109,10 +113,10 @@ async def test_a_master_without_replicas_has_done_nothing(house: House) -> None:
         assert await both.commands.keys("*") == []
 
 
-async def test_what_no_replica_has_is_not_promised(house: House, both: Connections) -> None:
+async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
     """The master has it, and may be gone with it in a moment: that is said, until a replica has it too."""
     inbox = Inbox(both, KEYS, ServersClock())
-    replicas = await house.replicas()
+    replicas = await cluster.replicas()
     for replica in replicas:
         replica.tell(signal.SIGSTOP)
 
@@ -138,13 +142,15 @@ async def _is_promised(inbox: Inbox) -> bool:
     return False
 
 
-async def test_an_attempt_that_no_replica_knows_of_is_not_made(house: House, both: Connections) -> None:
+async def test_an_attempt_that_no_replica_knows_of_is_not_made(
+    cluster: SentinelCluster, both: Connections
+) -> None:
     """Another master would know nothing of it, and let it be made a second time."""
     queue = Queue(both, KEYS, ServersClock())
     await queue.write(_batch("one"))
     lease = await queue.acquire()
     assert isinstance(lease, Lease)
-    for replica in await house.replicas():
+    for replica in await cluster.replicas():
         replica.tell(signal.SIGSTOP)
 
     with pytest.raises(RedisError):
@@ -164,9 +170,9 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(house: House, bot
         ("hunter2", "hunter4", "{where} refuses the user name or password."),
     ],
 )
-async def test_wrong_settings_are_named(house: House, old: str, new: str, sentence: str) -> None:
+async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new: str, sentence: str) -> None:
     """In one sentence, without a password."""
-    async with connection.open(house.url.replace(old, new)) as both:
+    async with connection.open(cluster.url.replace(old, new)) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
 
@@ -175,9 +181,9 @@ async def test_wrong_settings_are_named(house: House, old: str, new: str, senten
         assert "hunter" not in str(caught.value)
 
 
-async def test_what_is_no_sentinel_is_named(house: House) -> None:
+async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
     """A Redis in their place."""
-    port = house.servers[0].port
+    port = cluster.servers[0].port
     url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
     async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:
         with pytest.raises(UserError) as caught:
@@ -198,11 +204,11 @@ async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> N
     )
 
 
-async def test_a_master_that_is_down_is_named(house: House) -> None:
+async def test_a_master_that_is_down_is_named(cluster: SentinelCluster) -> None:
     """While no other is chosen."""
-    for server in house.servers:
+    for server in cluster.servers:
         await server.end()
-    async with connection.open(house.url) as both:
+    async with connection.open(cluster.url) as both:
         await until(lambda: _says(both, "The sentinels see mymaster down."), "the sentinels to notice")
 
 

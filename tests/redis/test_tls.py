@@ -16,28 +16,28 @@ from taskwire.redis import connection
 from taskwire.redis.keys import Keys
 from tests.faults import certificates, sentinels
 from tests.faults.proxy import proxy
-from tests.faults.sentinels import House
+from tests.faults.sentinels import SentinelCluster
 from tests.process.processes import until
 
 KEYS = Keys("T1")
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
     """Sentinels and servers that speak nothing but TLS."""
-    async with sentinels.house(tmp_path, await certificates.make(tmp_path / "tls")) as made:
+    async with sentinels.cluster(tmp_path, await certificates.make(tmp_path / "tls")) as made:
         yield made
 
 
-async def test_a_failover_is_followed_over_tls(house: House) -> None:
+async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None:
     """Sentinels, the old master and the new one: each shows a certificate of the one authority."""
-    async with connection.open(house.url) as both:
+    async with connection.open(cluster.url) as both:
         health = await connection.check(both)
         inbox = Inbox(both, KEYS, ServersClock())
         batch = Batch().append(to_thread("L1"), Job(id="one", work=PostText(message=Message(text="one"))))
         await until(lambda: _is_kept(inbox, batch), "a replica that has it")
 
-        await house.kill_master()
+        await cluster.kill_master()
 
         await until(lambda: _is_kept(inbox, batch), "the new master")
     assert both.where.startswith("rediss+sentinel://127.0.0.1:")
@@ -50,9 +50,9 @@ async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
     return False
 
 
-async def test_a_silent_store_behind_tls_may_have_written_it(house: House) -> None:
+async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCluster) -> None:
     """What is known of a call that failed does not depend on how it was sent."""
-    master, trusted = await house.master(), _authority(house)
+    master, trusted = await cluster.master(), _authority(cluster)
     async with proxy(f"redis://{sentinels.HOST}:{master.port}") as network:
         url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
         async with connection.open(url) as through:
@@ -64,15 +64,18 @@ async def test_a_silent_store_behind_tls_may_have_written_it(house: House) -> No
                 await inbox.accept("event", "Ev1", Batch())
 
 
-async def test_who_is_not_trusted_is_named(house: House, tmp_path: Path) -> None:
+async def test_who_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
     """Certificates of another authority, and TLS where none was set."""
-    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(house)
-    server = f"{sentinels.HOST}:{(await house.master()).port}"
-    places, secret = house.url.partition("@")[2].partition("?")[0], f"rediss://:{sentinels.PASSWORD}@{server}"
+    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
+    server = f"{sentinels.HOST}:{(await cluster.master()).port}"
+    places, secret = (
+        cluster.url.partition("@")[2].partition("?")[0],
+        f"rediss://:{sentinels.PASSWORD}@{server}",
+    )
 
     said = [
-        await _check(house.url.replace(trusted, str(other))),
-        await _check(house.url.partition("&ssl_")[0].replace("rediss+", "redis+")),
+        await _check(cluster.url.replace(trusted, str(other))),
+        await _check(cluster.url.partition("&ssl_")[0].replace("rediss+", "redis+")),
         await _check(f"{secret}?ssl_ca_certs={other}"),
         await _check(f"{secret}?ssl_ca_certs={trusted}"),
         await _check(secret.replace("rediss", "redis")),
@@ -88,12 +91,12 @@ async def test_who_is_not_trusted_is_named(house: House, tmp_path: Path) -> None
     ]
 
 
-async def test_how_to_trust_somebody_is_said(house: House, tmp_path: Path) -> None:
+async def test_how_to_trust_somebody_is_said(cluster: SentinelCluster, tmp_path: Path) -> None:
     """Of a company's own authority its machines know, and a container does not."""
-    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(house)
-    server = f"{sentinels.HOST}:{(await house.master()).port}"
+    other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
+    server = f"{sentinels.HOST}:{(await cluster.master()).port}"
 
-    for url in (house.url.replace(trusted, str(other)), f"rediss://:{sentinels.PASSWORD}@{server}"):
+    for url in (cluster.url.replace(trusted, str(other)), f"rediss://:{sentinels.PASSWORD}@{server}"):
         async with connection.open(url) as both:
             with pytest.raises(UserError) as told:
                 await connection.check(both)
@@ -103,8 +106,8 @@ async def test_how_to_trust_somebody_is_said(house: House, tmp_path: Path) -> No
         )
 
 
-def _authority(house: House) -> str:
-    return house.url.partition("ssl_ca_certs=")[2]
+def _authority(cluster: SentinelCluster) -> str:
+    return cluster.url.partition("ssl_ca_certs=")[2]
 
 
 async def _check(url: str) -> str:

@@ -16,10 +16,11 @@ from taskwire_sandbox.coder.faults import cut_after, late, refused, server_error
 from taskwire_sandbox.slack import CallFault, DeliveryFault
 
 from .running_tasks import a_task
-from .test_gaps import away, back
+from .test_backfill import away, back
 from .waiting import a_busy_agent, a_waiting_agent
 from .world import World, new_world
 
+_NAME = re.compile(r"^# TYPE taskwire_(\w+?)(?:_total)? \w+$", re.MULTILINE)
 _ROW = re.compile(r"^taskwire_(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
@@ -31,9 +32,11 @@ class Figures:
             (name, frozenset(re.findall(r'"([^"]*)"', labels))): float(value)
             for name, labels, value in _ROW.findall(text)
         }
+        self._names = set(_NAME.findall(text))
 
     def __call__(self, name: str, *labels: str) -> float:
-        """Return one value, or 0 if it is not there."""
+        """Return one value, or 0 if these labels have none yet. The metric must exist."""
+        assert name.removesuffix("_count").removesuffix("_sum").removesuffix("_total") in self._names, name
         return self._rows.get((name, frozenset(labels)), 0.0)
 
 
@@ -177,7 +180,7 @@ async def test_turns_that_change_hands_are_counted(world: World) -> None:
     now = await look(world)
 
     assert now("leases_taken_over_total", "reply") == now("lost_leases_total", "reply") == 1
-    assert now("turns_in_hand") == 0
+    assert now("leases_held") == 0
     assert task.inputs == ["use main"]
 
 
@@ -207,7 +210,7 @@ async def test_a_store_that_is_away_is_counted(tmp_path: Path) -> None:
     """Jobs wait while the store is away."""
     async with new_world(tmp_path, has_store_faults=True) as world:
         await world.loses_its_store()
-        lost = Figures("")
+        lost = await look(world)
         async with asyncio.timeout(10):
             while not lost("store_failures_total"):
                 lost = await look(world)

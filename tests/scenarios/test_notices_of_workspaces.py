@@ -13,12 +13,12 @@ async def test_a_flicker_while_a_workspace_starts_tells_nothing(world: World) ->
     world.coder.template.plan = BuildPlan(flicker=60)
     thread = await world.alice.runs("/task create fix the login redirect")
     await world.polls()
-    observe_first = world.task("fix-the-login").status
+    at_first = world.task("fix-the-login").status
     await world.passes(seconds=61)
 
     await world.polls()
 
-    assert (observe_first, world.task("fix-the-login").status) == ("error", "active")
+    assert (at_first, world.task("fix-the-login").status) == ("error", "active")
     assert (await card(world, thread)).startswith(f"Working: {TITLE}.")
     assert thread.new_messages() == []
 

@@ -70,10 +70,10 @@ async def test_a_coder_that_has_no_tasks_any_more_is_told_once(world: World) -> 
     world.coder.misbehave("tasks.list", server_error("Route not found.", 404), times=None)
 
     await world.polls()
-    observe_first = direct_messages(world, "bob")
+    at_first = direct_messages(world, "bob")
     await world.polls(times=3)
 
-    assert observe_first == []
+    assert at_first == []
     assert ":warning: Coder has no Tasks any more (first noticed" in await card(world, thread)
     assert direct_messages(world, "bob") == [
         ":warning: This Coder has no Tasks. They are part of Coder 2.28 to 2.36, and of the 2.34 support "

@@ -64,7 +64,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
     keeper = world.bot.parts.newer
     await keeper.look()
     await world.settles()
-    observe_first = thread.new_messages()
+    at_first = thread.new_messages()
 
     await world.passes(seconds=300)
     for _ in range(2):
@@ -72,7 +72,7 @@ async def test_who_waits_for_a_newer_version_hears_so_once(world: World) -> None
         await world.settles()
 
     until = (world.clock.now() + timedelta(days=7) - timedelta(seconds=360)).strftime("%Y-%m-%d")
-    assert [said.partition(":")[0] for said in observe_first] == [f"<@{world.alice.id}> Needs you"]
+    assert [said.partition(":")[0] for said in at_first] == [f"<@{world.alice.id}> Needs you"]
     assert thread.new_messages() == [
         "Another version of me took what was asked here, and the one that runs now cannot read it. It waits "
         f"for a version that can, until {until} at most. What is asked after it waits too, except a pause. "
@@ -143,7 +143,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
         await world.passes(seconds=60)
     await keeper.look()
     await world.settles()
-    observe_first = [said for said in thread.new_messages() if said.startswith("Another version of me took")]
+    at_first = [said for said in thread.new_messages() if said.startswith("Another version of me took")]
     told = direct_messages(world, "bob")
 
     await world.passes(seconds=7 * DAY)
@@ -151,7 +151,7 @@ async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) 
     await world.passes(seconds=60)
 
     given_up = thread.new_messages()
-    assert len(observe_first) == 2
+    assert len(at_first) == 2
     assert [said.partition(" with ")[0] for said in told] == [":warning: 2 lists of work begin"]
     assert any(said.startswith("This reply was not delivered: another version of me") for said in given_up)
     assert any(said.startswith("Another version of me took something here") for said in given_up)

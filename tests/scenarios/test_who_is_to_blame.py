@@ -47,9 +47,9 @@ async def test_two_hundred_people_ask_at_once_and_all_are_answered(
     """Slack allows a hundred look-ups of people a minute. The others wait, and nothing fails."""
     monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(200)]
-    world.slack.add_channel("start_tasks", [person.name for person in people])
+    world.slack.add_channel("crowd", [person.name for person in people])
     for person in people:
-        await person.types("/task list", "start_tasks", settles=False)
+        await person.types("/task list", "crowd", settles=False)
 
     await answered(world, people)
 
@@ -67,9 +67,9 @@ async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
     """After a long wait the person must be looked up again. No answer is lost because of that."""
     monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(50)]
-    world.slack.add_channel("start_tasks", [person.name for person in people])
+    world.slack.add_channel("crowd", [person.name for person in people])
     for person in people * 4:
-        await person.types("/task list", "start_tasks", settles=False)
+        await person.types("/task list", "crowd", settles=False)
 
     await answered(world, people)
 
@@ -96,9 +96,9 @@ async def test_help_waits_for_nobody_s_place(world: World, monkeypatch: pytest.M
     """Help needs no call to Slack that is limited, so it does not wait behind others."""
     monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(80)]
-    world.slack.add_channel("start_tasks", [person.name for person in people])
+    world.slack.add_channel("crowd", [person.name for person in people])
     for person in people:
-        await person.types("/task list", "start_tasks", settles=False)
+        await person.types("/task list", "crowd", settles=False)
     await world.until(lambda: any(not person.has_news() for person in people), "somebody waits")
 
     await world.alice.types("/task help", settles=False)
