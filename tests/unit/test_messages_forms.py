@@ -7,8 +7,8 @@ from pydantic import JsonValue
 from taskwire.domain.message import Dialog, View
 from taskwire.messages import forms
 from taskwire.messages.forms import Field, PresetChoice, TemplateChoice
-from tests.unit.words_examples import anything
-from tests.unit.words_shown import shown_view, view_faults
+from tests.unit.message_examples import anything
+from tests.unit.message_view import shown_view, view_faults
 
 DOCKER = TemplateChoice(
     "t-1", "Docker", "acme", (PresetChoice("p-1", "Small"), PresetChoice("p-2", "Large", is_default=True))

@@ -10,8 +10,8 @@ from taskwire.domain.phases import Phase
 from taskwire.domain.transitions import LinkState
 from taskwire.messages import listing
 from taskwire.messages.listing import TaskLine, TemplateLine
-from tests.unit.words_examples import AGO, BOND, CODER, NOON_MS, anything
-from tests.unit.words_shown import buttons, faults, shown
+from tests.unit.message_examples import AGO, BOND, CODER, NOON_MS, anything
+from tests.unit.message_view import buttons, faults, shown
 
 THREAD = "https://acme.slack.com/archives/C1/p1777636800000200"
 

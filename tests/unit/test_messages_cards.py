@@ -15,7 +15,7 @@ from taskwire.domain.secrets import Masker
 from taskwire.domain.transitions import LinkState, Observed, Rules, initial_state
 from taskwire.messages import cards
 from taskwire.messages.blocks import cut, one_line, reported
-from tests.unit.words_examples import (
+from tests.unit.message_examples import (
     AGO,
     ALICE,
     BOND,
@@ -28,7 +28,7 @@ from tests.unit.words_examples import (
     anything,
     link,
 )
-from tests.unit.words_shown import buttons, faults, shown
+from tests.unit.message_view import buttons, faults, shown
 
 ACTING = ("task.logs", "task.pause", "task.resume", "task.retry", "task.edit", "task.delete", "task.mute")
 

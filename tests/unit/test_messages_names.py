@@ -12,8 +12,8 @@ from taskwire.domain.links import Link
 from taskwire.domain.message import Block, Dialog, Message
 from taskwire.domain.mrkdwn import names_quoted
 from taskwire.messages import answers, cards, forms, refusals
-from tests.unit.words_examples import BOND, CODER, link
-from tests.unit.words_shown import faults
+from tests.unit.message_examples import BOND, CODER, link
+from tests.unit.message_view import faults
 
 MARKED = "Use `main` in *all* of a_b & <c>"
 SAID: list[Callable[[Link], Message]] = [

@@ -12,8 +12,8 @@ from taskwire.domain.phases import Report
 from taskwire.domain.transitions import Notice, NoticeKind
 from taskwire.messages import notices
 from taskwire.messages.shapes import settled
-from tests.unit.words_examples import CODER, FORGES, OPENED, anything, link
-from tests.unit.words_shown import buttons, faults, shown
+from tests.unit.message_examples import CODER, FORGES, OPENED, anything, link
+from tests.unit.message_view import buttons, faults, shown
 
 KINDS: list[NoticeKind] = ["needs_input", "completed", "failed", "error", "paused", "resumed", "gone"]
 BOB = UserId("U2")
