@@ -1,4 +1,4 @@
-"""A store for tests of keys and scripts: the real embedded one, or fakeredis, one after the other."""
+"""Stores for tests of keys and scripts: a real Valkey, and fakeredis."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,13 +14,13 @@ from .engine import Engine
 
 @pytest.fixture
 async def real(shared_store: Connections) -> Connections:
-    """Connections to a Valkey."""
+    """Connections to a real Valkey."""
     return shared_store
 
 
 @pytest.fixture
 async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
-    """Connections to an embedded store of this test's own."""
+    """Connections to an embedded store that only this test uses."""
     async with embedded.store(tmp_path / "store") as running, connection.open(running.url) as both:
         yield both
 
@@ -29,7 +29,7 @@ async def embedded_store(tmp_path: Path) -> AsyncIterator[Connections]:
 async def connections(
     request: pytest.FixtureRequest, shared_store: Connections
 ) -> AsyncIterator[Connections]:
-    """Connections to each of the two, for what does not wait in a blocking read."""
+    """Connections to Valkey and to fakeredis, for tests without blocking reads."""
     if request.param == "valkey":
         yield shared_store
         return

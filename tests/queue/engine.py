@@ -1,4 +1,4 @@
-"""The lists of one workspace under a clock that a test moves, and the few words that its tests need."""
+"""A queue under a clock that tests move, and short helpers for its tests."""
 
 from collections.abc import Awaitable
 from typing import cast
@@ -19,7 +19,7 @@ TIMES = LeaseTimes(lease_ms=10_000, longest_lease_ms=60_000, landing_margin_ms=5
 
 
 class TestClock:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     __test__ = False
 
@@ -27,7 +27,7 @@ class TestClock:
         self.now_ms = NOON_MS
 
     def stamp(self) -> str:
-        """What the scripts take for now."""
+        """Return the time that the scripts take as now."""
         return str(self.now_ms)
 
 
@@ -52,59 +52,59 @@ class Engine:
         delay_ms: int = 0,
         is_newest: bool = False,
     ) -> None:
-        """Append jobs whose text is their id."""
+        """Append jobs; the text of each job is its id."""
         for job_id in ids:
             batch = Batch().append(name, job(job_id), score=score, delay_ms=delay_ms, is_newest=is_newest)
             await self.queue.write(batch)
 
     async def takes(self) -> Lease:
-        """Take what is due; there has to be something."""
+        """Acquire a lease; a queue must be due."""
         taken = await self.queue.acquire()
         assert isinstance(taken, Lease), taken
         return taken
 
     async def takes_nothing(self) -> float:
-        """Nothing is due; returns for how many seconds."""
+        """Check that no queue is due; returns for how many seconds."""
         taken = await self.queue.acquire()
         assert isinstance(taken, NothingDue), taken
         return taken.wait_seconds
 
     async def takes_unreadable(self) -> Unreadable:
-        """Take a job that cannot be read."""
+        """Acquire a queue whose next job cannot be read."""
         taken = await self.queue.acquire()
         assert isinstance(taken, Unreadable), taken
         return taken
 
     async def ends(self, lease: Lease, batch: Batch | None = None) -> None:
-        """End a turn whose job is done."""
+        """Complete a lease as done."""
         await self.queue.complete(lease, "done", batch or Batch())
 
     async def due(self) -> dict[str, float]:
-        """Every list that has work, with the seconds until it is due."""
+        """Return every queue that has jobs, with the seconds until it is due."""
         found = await self.connections.commands.zrange(self.keys.named("ready"), 0, -1, withscores=True)
         scored = cast("list[tuple[str, float]]", found)
         return {name: (score - self.clock.now_ms) / 1000 for name, score in scored}
 
     async def fields(self, key: str) -> dict[str, str]:
-        """A hash."""
+        """Return the fields of a hash."""
         return await cast("Awaitable[dict[str, str]]", self.connections.commands.hgetall(key))
 
     async def letters(self) -> list[str]:
-        """The dead letters, as they are kept, the oldest first."""
+        """Return the stored texts of the dead letters, the oldest first."""
         redis, key = self.connections.commands, self.keys.named("dead_letters")
         ids = cast("list[str]", await redis.zrange(self.keys.named("dead_letters", "order"), 0, -1))
         return [await cast("Awaitable[str]", redis.hget(key, each)) for each in ids]
 
     async def written(self) -> list[str]:
-        """All keys, but for the numbers of the calls themselves."""
+        """List all keys, except the write log of this connection."""
         own = self.keys.named("writes", self.connections.written.id)
         return [str(key) for key in await self.connections.commands.keys("*") if key != own]
 
     async def run(self, body: str, *words: str) -> Answered:
-        """Run a script that has the operations of `steps` at hand."""
+        """Run a script that has the operations of batches at hand."""
         return await Script(self.connections.commands, self.keys, self.clock, with_libraries(body))(*words)
 
 
 def job(job_id: str, text: str = "") -> Job:
-    """A job that says its own id."""
+    """Make a job whose text is its id, or `text`."""
     return Job(id=job_id, work=PostText(message=Message(text=text or job_id)))

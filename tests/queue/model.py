@@ -1,4 +1,4 @@
-"""The lists with turns once more, as plain Python: what they are meant to do, to hold the scripts against."""
+"""A model of the queues in plain Python. The state machine test compares the scripts with it."""
 
 from dataclasses import dataclass, field
 
@@ -6,13 +6,13 @@ from taskwire.domain.jobs import in_turn
 
 from .engine import NOON_MS, TIMES
 
-# From here on a place in a steer list is that of a reply which waits for its agent.
+# In a `to_coder` queue, replies that wait for their agent have scores from here on.
 IN_TURN = in_turn("0.000000")
 
 
 @dataclass
 class Entry:
-    """A job that waits."""
+    """A waiting job."""
 
     score: float
     not_before: int
@@ -29,7 +29,7 @@ class Attempt:
 
 @dataclass
 class Held:
-    """One list."""
+    """One queue."""
 
     jobs: dict[str, Entry] = field(default_factory=dict)
     token: str | None = None
@@ -40,18 +40,18 @@ class Held:
 
     @property
     def first(self) -> str | None:
-        """The job that stands first in order."""
+        """The job with the lowest score."""
         return min(self.jobs, key=lambda job: (self.jobs[job].score, job), default=None)
 
     @property
     def head(self) -> str | None:
-        """The job that is next: a pinned one, whatever has gone ahead."""
+        """The job to run next: the job of a pinned attempt, even if another job has gone ahead."""
         return self.attempt.job if self.attempt else self.first
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A turn."""
+    """A lease."""
 
     name: str
     token: str
@@ -62,13 +62,13 @@ class Taken:
 
 
 class Model:
-    """All lists, and when each may go on."""
+    """All queues, and when each is due."""
 
     def __init__(self) -> None:
         self.now = NOON_MS
         self.lists: dict[str, Held] = {}
         self.ready: dict[str, int] = {}
-        # Which of those go before others, as was seen when they were last moved.
+        # The priority of each queue in `ready`, as it was when the queue last moved.
         self.ranks: dict[str, int] = {}
         self._versions = 0
 
@@ -83,7 +83,7 @@ class Model:
         self.ready[name], self.ranks[name] = at, self._rank(name)
 
     def _next(self, *, ignores_priority: bool) -> str:
-        """Of those that are due whose rank is lowest, else what is due for longest."""
+        """Return the due queue of the highest priority; if none is due, the one that is due first."""
 
         def place(name: str) -> tuple[int, int, str]:
             is_ahead = not ignores_priority and self.ready[name] <= self.now
@@ -92,7 +92,7 @@ class Model:
         return min(self.ready, key=place)
 
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Once by its id, or in place of what waits under it."""
+        """Append a job once by its id, or replace the waiting job of that id."""
         held = self.lists.setdefault(name, Held())
         if job in held.jobs and not is_newest:
             return
@@ -104,7 +104,7 @@ class Model:
         self._settle(name)
 
     def redo(self, name: str, job: str) -> None:
-        """What waits keeps its place; what is in hand is not what its holder ends."""
+        """Have a job done from now on: a waiting job keeps its place, a running one is done once more."""
         held = self.lists.setdefault(name, Held())
         if job not in held.jobs:
             self.append(name, job, None, 0, is_newest=False)
@@ -113,12 +113,12 @@ class Model:
         held.jobs[job].version = self._versions
 
     def drop(self, name: str, job: str) -> None:
-        """Out of its list, done or not."""
+        """Remove a job from its queue, done or not."""
         self.lists.setdefault(name, Held()).jobs.pop(job, None)
         self._settle(name)
 
     def take(self, token: str, *, ignores_priority: bool = False) -> Taken | None:
-        """The list that goes first, or has been due for longest."""
+        """Acquire the due queue of the highest priority, or the one that has been due for longest."""
         while self.ready:
             name = self._next(ignores_priority=ignores_priority)
             held = self.lists[name]
@@ -126,7 +126,7 @@ class Model:
                 return None
             entry = held.jobs.get(held.head) if held.head else None
             if held.head is None or entry is None:
-                # Nothing to do, or an attempt at a job that was dropped.
+                # There is no job, or the job of the attempt was dropped.
                 held.token, held.held_until, held.takes, held.attempt = None, 0, 0, None
                 del self.ready[name]
                 self._settle(name)
@@ -149,7 +149,7 @@ class Model:
         return Taken(name, token, held.head, entry.version, held.takes, held.attempt is not None)
 
     def begin(self, turn: Taken, timeout_ms: int) -> str:
-        """Pin the job, unless the list is another's or something has come before."""
+        """Pin the job, unless the lease is lost or another job has gone ahead."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -162,7 +162,7 @@ class Model:
         return "begun"
 
     def end(self, turn: Taken, verdict: str, delay: int) -> str:
-        """Let the list go on, without the job, after it, or with what is to be read back."""
+        """End a lease: remove the job, delay it, or keep its attempt."""
         held = self.lists[turn.name]
         if held.token != turn.token:
             return "lost"
@@ -193,6 +193,6 @@ class Model:
             return
         entry = held.jobs.get(held.head)
         when = held.attempt.until if held.attempt else entry.not_before if entry else 0
-        # What has been due for a while keeps its place among the lists.
+        # A queue that has been due for a while keeps its place among the queues.
         due = when if when > self.now else min(self.now, self.ready.get(name, self.now))
         self._due_at(name, due)

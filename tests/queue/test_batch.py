@@ -1,4 +1,4 @@
-"""Steps: all of it or nothing, and the moves that look before they write."""
+"""Batches: all of it is written or nothing, and the operations that look before they write."""
 
 import json
 
@@ -17,12 +17,12 @@ STEER = to_coder("L1")
 
 
 def reply(ts: str) -> Job:
-    """A reply of that ts."""
+    """Make a reply with this ts."""
     return Job(id=f"{REPLY}{ts}", work=Reply(person=UserId("U1"), ts=Ts(ts), text=f"said at {ts}"))
 
 
 async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
-    """The same intent written twice is one job."""
+    """A job that is appended twice is one job."""
     await engine.append("a", "a", "b", "a")
 
     done = []
@@ -36,7 +36,7 @@ async def test_a_job_is_appended_once_by_its_id(engine: Engine) -> None:
 
 
 async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engine) -> None:
-    """A repeated append changes nothing at all."""
+    """A repeated append changes nothing."""
     await engine.queue.write(Batch().append(LIST, job("a", "first"), score=1))
     await engine.queue.write(Batch().append(LIST, job("a", "second"), score=2, delay_ms=5_000))
 
@@ -44,7 +44,7 @@ async def test_an_append_keeps_the_place_and_the_words_of_the_first(engine: Engi
 
 
 async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> None:
-    """Place, words and delay are the newer one's."""
+    """The newest job replaces the place, the text and the delay of the waiting one."""
     await engine.queue.write(Batch().append(LIST, job("a", "first"), delay_ms=60_000))
     await engine.queue.write(Batch().append(LIST, job("a", "second"), is_newest=True))
 
@@ -52,7 +52,7 @@ async def test_the_newest_replaces_what_waits_under_its_id(engine: Engine) -> No
 
 
 async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
-    """It has not begun, so that whoever asks now is served by it too."""
+    """A job that still waits is not queued twice: it has not begun, so it serves the new request too."""
     await engine.append("a", "b")
 
     await engine.queue.write(Batch().redo(LIST, job("a")).redo(LIST, job("b")))
@@ -61,7 +61,7 @@ async def test_what_is_to_be_done_again_keeps_its_place(engine: Engine) -> None:
 
 
 async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
-    """It may have looked before there was anything to see."""
+    """A running job is done once more, because it may have looked too early."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queue.write(Batch().redo(LIST, job("a")))
@@ -75,7 +75,7 @@ async def test_what_is_in_hand_is_done_again(engine: Engine) -> None:
 
 
 async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
-    """However often it was replaced or delayed."""
+    """A job that is replaced keeps the time of its first append."""
     await engine.append("a")
     began = engine.clock.now_ms
     engine.passes(30)
@@ -85,7 +85,7 @@ async def test_a_job_knows_since_when_it_waits(engine: Engine) -> None:
 
 
 async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
-    """A pause holds those written before it; resuming brings them back before what came later."""
+    """A pause holds the replies before it; resuming brings them back before later replies."""
     for ts in ("3.000000", "1.000000", "2.000000", "9.000000"):
         await engine.queue.write(Batch().append(STEER, reply(ts), score=in_turn(ts)))
     held = engine.keys.named("held", "L1")
@@ -101,7 +101,7 @@ async def test_held_replies_come_back_in_their_places(engine: Engine) -> None:
 
 
 async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
-    """What a person asked for besides is not held up by their pause."""
+    """A pause holds replies only, not an edit that a person asked for."""
     await engine.append("edit:1.000000", name=STEER, score=in_turn("1.000000"))
     held = engine.keys.named("held", "L1")
 
@@ -111,7 +111,7 @@ async def test_only_what_is_named_so_is_held(engine: Engine) -> None:
 
 
 async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) -> None:
-    """The agent may be ready now."""
+    """A change of the task makes a waiting reply due, because the agent may be ready now."""
     await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1, delay_ms=30_000))
 
     await engine.queue.write(Batch().hasten_input(STEER))
@@ -121,7 +121,7 @@ async def test_a_change_brings_the_next_try_of_an_input_forward(engine: Engine) 
 
 @pytest.mark.parametrize("seconds", [61, 3600])
 async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, seconds: int) -> None:
-    """A busy agent makes a reply wait for half a minute at most."""
+    """A reply with a delay over a minute waits for a person, so a change does not make it due."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=seconds * 1000)
     await engine.queue.write(batch.hasten_input(STEER))
 
@@ -129,7 +129,7 @@ async def test_a_change_does_not_hasten_what_waits_for_a_person(engine: Engine, 
 
 
 async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(engine: Engine) -> None:
-    """Its task is gone, say."""
+    """A reply that waits for a person is made due when its task is gone."""
     batch = Batch().append(STEER, reply("1.000000"), score=1, delay_ms=3_600_000)
     await engine.queue.write(batch.hasten_input(STEER, longest_ms=3_600_000))
 
@@ -137,7 +137,7 @@ async def test_what_waits_for_a_person_is_hastened_when_nothing_can_come_of_it(e
 
 
 async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engine) -> None:
-    """A look before it can no longer land could be wrong."""
+    """A reconciliation before the attempt can no longer land could be wrong."""
     await engine.queue.write(Batch().append(STEER, reply("1.000000"), score=1))
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
@@ -149,7 +149,7 @@ async def test_a_change_does_not_hasten_the_read_back_of_an_attempt(engine: Engi
 
 
 async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
-    """Patterns, quotes, empty lists, large numbers and other alphabets are only text."""
+    """Patterns, quotes, empty lists, large numbers and other alphabets arrive unchanged."""
     text = "100% @ %1 %% \\ \"quoted\" '' [] {} \u0000 9007199254740993 1e400 é 漢字 🙂 @N@\nnew line"
     await engine.queue.write(Batch().append(LIST, job("a %1 @", text)))
 
@@ -159,7 +159,7 @@ async def test_text_arrives_as_it_was_written(engine: Engine) -> None:
 
 
 async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
-    """As many as a night's worth of replies."""
+    """A batch of two thousand jobs is written."""
     batch = Batch()
     for number in range(2_000):
         batch.append(LIST, job(f"job {number}"))
@@ -185,7 +185,7 @@ async def test_a_step_of_many_operations_is_written(engine: Engine) -> None:
     ],
 )
 async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command, words: list[Word]) -> None:
-    """Also what stands before it is not written."""
+    """The operations before a wrong one are not written either."""
     batch = Batch().append(LIST, job("a")).write("SET", "tw:x", "1").write(command, "tw:y", *words)
 
     with pytest.raises(ResponseError, match="not an operation"):
@@ -198,8 +198,8 @@ async def test_a_wrong_operation_writes_nothing(engine: Engine, command: Command
     "wrong", ["[[1]]", '[["append","to_thread:L1"]]', '{"a":1}x', "", '[["adopt","a",1]]']
 )
 async def test_what_is_no_step_writes_nothing(engine: Engine, wrong: str) -> None:
-    """Whatever an older or newer version may send."""
-    # fakeredis lets the error of its own JSON reader through.
+    """A malformed batch of another version writes nothing."""
+    # fakeredis raises the error of its own JSON reader.
     with pytest.raises((ResponseError, ValueError)):
         await engine.run("run(checked(ARGV[3])) return 1", wrong)
 
@@ -207,7 +207,7 @@ async def test_what_is_no_step_writes_nothing(engine: Engine, wrong: str) -> Non
 
 
 async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine: Engine) -> None:
-    """What would fail half-way is found before."""
+    """An operation that would fail halfway is found before the first write."""
     await engine.connections.commands.set("tw:hash", "no hash")
     batch = Batch().append(LIST, job("a")).write_expiring(1_000, "HSET", "tw:hash", "field", "value")
 
@@ -218,7 +218,7 @@ async def test_a_key_of_another_kind_stops_the_step_before_its_first_word(engine
 
 
 async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) -> None:
-    """It becomes a job in its place, for a version that can read it; the rest is taken over."""
+    """A parked batch of a newer version becomes a job in its place, and the other batches are adopted."""
     kept = engine.keys.named("parked", "C1:1.0")
     good, last = (Batch().append(to_coder("@"), reply(f"{n}.0"), score=n).encoded() for n in (2, 4))
     alien = '[["append","to_coder:@","reply:3.0","3","0","new","{}"],["frobnicate","@"]]'
@@ -242,7 +242,7 @@ async def test_what_a_newer_version_kept_does_not_stop_the_link(engine: Engine) 
 
 @pytest.mark.parametrize("link", ["L1", "%1", "a%b%", "@", "task-0%0f"])
 async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> None:
-    """A percent sign in a replacement means something to Lua."""
+    """A link id with a percent sign, which is special in Lua patterns, is taken as text."""
     kept = engine.keys.named("parked", "C1:1.0")
     await engine.connections.commands.rpush(
         kept, Batch().append(to_coder("@"), reply("1.0"), score=1).encoded()
@@ -255,7 +255,7 @@ async def test_the_links_own_name_is_only_text(engine: Engine, link: str) -> Non
 
 @given(words=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=20))
 def test_a_step_reads_as_it_was_written(words: list[str]) -> None:
-    """Its text is plain JSON."""
+    """An encoded batch is plain JSON."""
     batch = Batch()
     for word in words:
         batch.write("SET", word, word)

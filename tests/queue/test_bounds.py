@@ -1,4 +1,4 @@
-"""Bounds: however much comes, so much is kept, and who is refused can be told."""
+"""Limits on waiting jobs: only so many are accepted, and the rest can be told."""
 
 import pytest
 
@@ -17,18 +17,18 @@ HERE = to_coder("@")
 
 @pytest.fixture
 def engine(real: Connections) -> Engine:
-    """The lists of one workspace, on the real thing alone."""
+    """The queues of one workspace, on the real store only."""
     return Engine(real)
 
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """Claims on the same store and clock."""
+    """An inbox on the same store and clock."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
 async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = HERE) -> list[Claim]:
-    """Let so many messages come in the thread."""
+    """Let this many messages come in the thread."""
     return [
         await inbox.accept_in_thread(
             f"C1:{name}{number}", THREAD, Batch().append(here, job(f"{name}{number}")), is_ours=True
@@ -38,12 +38,12 @@ async def writes(inbox: Inbox, count: int, name: str = REPLY, here: QueueName = 
 
 
 async def linked(engine: Engine) -> None:
-    """Let the thread be known."""
+    """Make the thread known."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
 
 async def filled(engine: Engine, count: int) -> None:
-    """Let so many replies wait."""
+    """Let this many replies wait."""
     batch = Batch()
     for number in range(count):
         batch.append(to_coder("L1"), job(f"{REPLY}old-{number}"))
@@ -51,12 +51,12 @@ async def filled(engine: Engine, count: int) -> None:
 
 
 async def waiting(engine: Engine, name: str) -> int:
-    """How many jobs wait in a list."""
+    """Return how many jobs wait in a queue."""
     return await engine.connections.commands.zcard(engine.keys.named("queue", name, "order"))
 
 
 async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox: Inbox) -> None:
-    """What is refused leaves nothing behind, so that it can be refused in words."""
+    """A rejected reply leaves nothing in the store, so its author can still be told."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000)
@@ -69,7 +69,7 @@ async def test_of_a_thousand_replies_two_hundred_are_kept(engine: Engine, inbox:
 
 
 async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
-    """Slack brings an event again whose answer it did not hear."""
+    """An accepted reply that Slack retries is a duplicate, even if too many replies wait by then."""
     await linked(engine)
     await writes(inbox, 1)
     await filled(engine, MOST_REPLIES)
@@ -78,7 +78,7 @@ async def test_what_was_taken_is_not_refused_when_it_comes_again(engine: Engine,
 
 
 async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: Engine, inbox: Inbox) -> None:
-    """A failover forgets the last replies and commands, and others may come before they are written anew."""
+    """Accepted replies and commands that a failover lost are accepted again, even if many others wait."""
     await linked(engine)
     await writes(inbox, 2)
     await inbox.accept("command", "T1", Batch().append(intake("U1"), job("asked")))
@@ -94,7 +94,7 @@ async def test_what_was_promised_is_not_refused_when_redis_has_lost_it(engine: E
 
 
 async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox) -> None:
-    """They wait all the same."""
+    """Held replies count toward the limit, because they wait too."""
     await linked(engine)
     await filled(engine, MOST_REPLIES - 1)
     await engine.queue.write(
@@ -105,7 +105,7 @@ async def test_replies_that_a_pause_holds_count_too(engine: Engine, inbox: Inbox
 
 
 async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox: Inbox) -> None:
-    """It is what helps."""
+    """A pause is accepted when too many replies wait, because a pause helps then."""
     await linked(engine)
     await filled(engine, MOST_REPLIES)
 
@@ -115,7 +115,7 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox:
 async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """Those that were given up together come back together, beside as many that have come since."""
+    """Acts on replies are accepted even if 400 replies, sent again together, wait or are held."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MOST_REPLIES):
@@ -134,7 +134,7 @@ async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent
 async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """Coder is away, say; and what was written before is still edited."""
+    """If Coder is away, 250 acts wait; edits of earlier replies are still accepted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="pause:")
@@ -146,7 +146,7 @@ async def test_of_a_thousand_orders_in_a_thread_two_hundred_and_fifty_are_kept(
 async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """Slack is away, say. It is said of as many more that they were not taken, and then of none."""
+    """If Slack is away, 300 questions and 300 refusals wait; then no more refusals are posted."""
     await linked(engine)
 
     taken = await writes(inbox, 1_000, name="logs:", here=to_thread("@"))
@@ -159,7 +159,7 @@ async def test_of_a_thousand_questions_in_a_thread_three_hundred_are_kept(
 async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """A thread that nobody will ever know again would grow for as long as people talk in it."""
+    """A thread that never becomes known keeps the newest 200 messages, so its list does not grow for ever."""
     taken = await writes(inbox, MOST_REPLIES + 20)
 
     kept = engine.keys.named("parked", "C1:1.000000")
@@ -170,7 +170,7 @@ async def test_of_what_is_said_before_a_thread_is_known_the_newest_is_kept(
 
 
 async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
-    """While Coder is away, say; others have a list of their own."""
+    """If Coder is away, 50 commands of one person wait; other people have a queue of their own."""
     taken = [
         await inbox.accept("command", f"T{number}", Batch().append(intake("U1"), job(f"c{number}")))
         for number in range(MOST_ASKED + 2)
@@ -181,7 +181,7 @@ async def test_a_person_may_ask_for_fifty_things_at_once(inbox: Inbox) -> None:
 
 
 async def test_a_thread_of_many_replies_remembers_the_newest(engine: Engine) -> None:
-    """Of which each has its mark, and is known to be with the agent."""
+    """The newest replies are still known to be delivered."""
     key, writes = engine.keys.link("L1", "delivered"), LinkWrites(engine.keys)
     batch = Batch()
     for number in range(2 * MARKED + 10):

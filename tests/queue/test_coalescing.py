@@ -1,4 +1,4 @@
-"""Calls that go together: how few exchanges many of them take, and that one which hangs holds up no other."""
+"""Coalesced calls: many take few exchanges, and an exchange that hangs holds up no other."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ TRY_SECONDS = 10.0
 
 
 class Counted(Script):
-    """A script that notes how many callers each of its exchanges has, and lets the first one hang."""
+    """A script that notes how many calls each exchange has, and lets the first exchange hang."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine.connections.commands, engine.keys, engine.clock, "return ARGV[3]")
@@ -22,7 +22,7 @@ class Counted(Script):
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
 
     async def many(self, calls: Sequence[Words]) -> list[Answered | Exception]:
-        """Count, then ask."""
+        """Note the number of calls, then make them."""
         self.exchanges.append(len(calls))
         self.has_begun.set()
         if len(self.exchanges) == 1:
@@ -36,7 +36,7 @@ def script(engine: Engine) -> Counted:
 
 
 async def test_what_comes_while_an_exchange_is_under_way_is_the_next_one(script: Counted) -> None:
-    """Fifty people do not press in the same turn of the loop: each turn by itself would be an exchange."""
+    """Calls from different turns of the event loop share the next exchange."""
     together = Coalescer(script, TRY_SECONDS)
     first = asyncio.create_task(together.call("first"))
     await script.has_begun.wait()
@@ -54,7 +54,7 @@ async def test_what_comes_while_an_exchange_is_under_way_is_the_next_one(script:
 
 
 async def test_an_exchange_that_hangs_holds_up_no_other(script: Counted) -> None:
-    """Slack waits three seconds for each of them."""
+    """Slack waits only three seconds for each ack, so the next exchange does not wait for the first."""
     together = Coalescer(script, TRY_SECONDS)
     hanging = asyncio.create_task(together.call("hangs"))
     await script.has_begun.wait()

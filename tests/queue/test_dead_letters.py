@@ -1,4 +1,4 @@
-"""Dead letters: what was given up is there for the operator, and is sent again once and whole."""
+"""Dead letters: the operator sees each job that was given up, and can send it again once and whole."""
 
 import pytest
 
@@ -37,23 +37,23 @@ REPLY = Job(id="reply:1764071000.000200", work=Reply(person=ASKER.person, ts=ASK
 
 @pytest.fixture
 def engine(real: Connections) -> Engine:
-    """The lists of one workspace, on the real thing alone."""
+    """The queues of one workspace, on the real store only."""
     return Engine(real)
 
 
 @pytest.fixture
 def letters(engine: Engine) -> DeadLetters:
-    """The letters of the engine's workspace."""
+    """The dead letters of the engine's workspace."""
     return DeadLetters(engine.connections, engine.keys, engine.clock)
 
 
 async def linked(engine: Engine) -> None:
-    """Let the link be there and open."""
+    """Let the link exist and be open."""
     await engine.queue.write(LinkWrites(engine.keys).record(Batch(), BOND))
 
 
 async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = None) -> str:
-    """Give up a job that waits in a list; its letter's id comes back."""
+    """Give up a job of a queue; returns the id of its dead letter."""
     given = given or job("a")
     await engine.queue.write(Batch().append(name, given, score=in_turn(ASKER.at)))
     lease = await engine.takes()
@@ -64,7 +64,7 @@ async def gives_up(engine: Engine, name: QueueName = LIST, given: Job | None = N
 
 
 async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, letters: DeadLetters) -> None:
-    """The newest is what an operator sees first."""
+    """A dead letter shows the kind of its job, the name of the task and the reason."""
     await linked(engine)
     await gives_up(engine)
 
@@ -79,7 +79,7 @@ async def test_a_letter_says_what_was_given_up_and_whose_it_was(engine: Engine, 
 async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """An operator has to know a pause from a deletion before sending it again."""
+    """The operator can tell a pause from a deletion before sending it again."""
     await linked(engine)
     await gives_up(engine, to_coder(LINK), Job(id="pause:1", work=Act(requester=ASKER, verb="pause")))
 
@@ -92,7 +92,7 @@ async def test_a_letter_of_what_was_asked_of_a_task_says_what_that_was(
 async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """Its tries and its age begin anew; that it may have been done before is known."""
+    """The tries and the age of the job begin again, but it is marked as perhaps done before."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -108,7 +108,7 @@ async def test_what_is_sent_again_is_as_new_but_looks_whether_it_was_done(
 
 
 async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: DeadLetters) -> None:
-    """It remembers when it was first written."""
+    """A job that is given up twice has one dead letter, and keeps the time when it was first written."""
     await linked(engine)
     began_ms = engine.clock.now_ms
     letter = await gives_up(engine)
@@ -124,7 +124,7 @@ async def test_what_is_given_up_again_is_one_letter(engine: Engine, letters: Dea
 
 
 async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: DeadLetters) -> None:
-    """The letter goes in the call that brings the job back."""
+    """The dead letter is removed in the call that brings the job back."""
     await linked(engine)
     letter = await gives_up(engine)
 
@@ -136,7 +136,7 @@ async def test_sent_again_twice_at_once_it_waits_once(engine: Engine, letters: D
 
 
 async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters: DeadLetters) -> None:
-    """What has come anew under its id is what is wanted now."""
+    """If a newer job of the same id waits, the old one does not replace it."""
     await linked(engine)
     letter = await gives_up(engine)
     await engine.queue.write(Batch().append(LIST, job("a", "newer words")))
@@ -149,7 +149,7 @@ async def test_what_waits_already_is_not_put_there_again(engine: Engine, letters
 
 
 async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLetters) -> None:
-    """Ahead of what was written later; what was found out about it is found out anew."""
+    """A reply goes back before later ones, and what was learned about its delivery is forgotten."""
     await linked(engine)
     keeping = LinkWrites(engine.keys)
     asked = REPLY.knowing(waits=7, asked="outcome_unknown", is_admitted=True)
@@ -169,7 +169,7 @@ async def test_a_reply_goes_back_to_its_place(engine: Engine, letters: DeadLette
 async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operator(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """The button takes the letter with it."""
+    """The author's button removes the dead letter too."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -181,7 +181,7 @@ async def test_a_reply_that_its_author_has_sent_again_is_not_sent_by_the_operato
 async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """After a week its button is dead, and the words may have been written again."""
+    """A reply whose button has expired is not sent again, because its author may have written it again."""
     await linked(engine)
     letter = await gives_up(engine, to_coder(LINK), REPLY)
 
@@ -193,7 +193,7 @@ async def test_a_reply_that_nobody_can_decide_on_any_more_stays_with_its_author(
 async def test_what_has_no_open_link_is_said_and_stays(
     engine: Engine, letters: DeadLetters, ended: bool
 ) -> None:
-    """There is nobody to do it for."""
+    """A job without an open link is not sent again, and its dead letter stays."""
     act = Job(id="pause:1", work=Act(requester=ASKER, verb="pause"))
     letter = await gives_up(engine, to_coder(LINK), act)
     if ended:
@@ -206,7 +206,7 @@ async def test_what_has_no_open_link_is_said_and_stays(
 
 
 async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, letters: DeadLetters) -> None:
-    """A newer version's jobs end here when it is rolled back, which is when the operator asks."""
+    """A job of a newer version, given up after a rollback, is a dead letter that cannot be sent again yet."""
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
     await engine.queue.complete(
@@ -221,7 +221,7 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
 
 
 async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: DeadLetters) -> None:
-    """The newer version has come back."""
+    """When the newer version is back, it can send the job again."""
     await linked(engine)
     await engine.queue.write(Batch().append(to_coder(LINK), REPLY))
     lease = await engine.takes()
@@ -243,7 +243,7 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Dea
 async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
     engine: Engine, letters: DeadLetters
 ) -> None:
-    """Told late as it was then, it would be old news that looks new."""
+    """An observation that is sent again shows the task as it is now, not old news."""
     await linked(engine)
     old, new = _seen(build=1), _seen(build=2)
     observed = Job(id="observed:1", work=ApplyEvent(event=Observed(seen=old)))
@@ -265,7 +265,7 @@ async def test_a_look_at_the_task_is_made_of_how_it_stands_by_now(
 async def test_what_is_of_no_use_any_more_is_said_and_stays(
     engine: Engine, letters: DeadLetters, given: Job, answer: ResendResult
 ) -> None:
-    """Nothing goes without being done, unless the operator says so."""
+    """A job that cannot be sent again stays a dead letter until the operator forgets it."""
     await linked(engine)
     letter = await gives_up(engine, receipts(LINK), given)
 
@@ -275,7 +275,7 @@ async def test_what_is_of_no_use_any_more_is_said_and_stays(
 
 
 async def test_a_thousand_are_kept_for_a_month(engine: Engine, letters: DeadLetters) -> None:
-    """The oldest go first, whoever writes."""
+    """The oldest dead letters go first, by number and by age."""
     for number in range(3):
         await engine.queue.write(Batch().add_dead_letter(f"old-{number}", "{}"))
     engine.passes(5)

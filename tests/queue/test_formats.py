@@ -1,4 +1,4 @@
-"""Formats: what only a newer version can read waits for it, in its order, and keeps nothing else waiting."""
+"""Formats: a job that only a newer version can read waits for it, in order, and holds up no other queue."""
 
 import pytest
 from redis.exceptions import ResponseError
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("newer")
 
 @pytest.fixture
 async def newer(engine: Engine) -> Queue:
-    """The same lists as a process of the next version has them, which is there now."""
+    """The queues as a process of the next version sees them. That process is running now."""
     queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER)
     await queue.formats.note()
     return queue
@@ -34,17 +34,17 @@ async def newer(engine: Engine) -> Queue:
 async def newer_writes(
     engine: Engine, job_id: str = "n", name: QueueName = LIST, score: str = "next"
 ) -> None:
-    """A newer version writes a job that this one cannot read."""
+    """A newer version writes a job that this version cannot read."""
     await engine.run(PUT, name, job_id, score, NEWER_JOB)
 
 
 async def leaves(engine: Engine) -> str:
-    """This version meets it."""
+    """This version acquires the job and defers it."""
     return await engine.queue.defer(await engine.takes_unreadable())
 
 
 async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Queue) -> None:
-    """The older one never gets it again, and the newer one need not wait for any lease."""
+    """The older version does not get the job again, and the newer one gets it at once."""
     await newer_writes(engine)
 
     left = await leaves(engine)
@@ -59,7 +59,7 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
 
 
 async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
-    """What an older version writes behind it waits, whoever asks, and comes when it is done."""
+    """A job that an older version appends behind it waits until it is done."""
     await newer_writes(engine)
     await leaves(engine)
     await engine.append("behind")
@@ -74,7 +74,7 @@ async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
 
 
 async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> None:
-    """However many there are, and however long they have been due."""
+    """150 queues that wait for a newer version hold up no other queue."""
     for number in range(150):
         await newer_writes(engine, name=to_thread(f"N{number:03}"))
     for _ in range(150):
@@ -88,7 +88,7 @@ async def test_it_keeps_no_other_list_waiting(engine: Engine, newer: Queue) -> N
 
 
 async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue) -> None:
-    """A pause waits for nothing that waits for its turn; afterwards the list waits on."""
+    """A pause goes ahead of the unreadable job; then the queue waits again."""
     await newer_writes(engine, score="5")
     await leaves(engine)
 
@@ -104,7 +104,7 @@ async def test_what_goes_ahead_of_it_is_carried_out(engine: Engine, newer: Queue
 async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
     engine: Engine, newer: Queue
 ) -> None:
-    """Who holds a list moves it; if that process dies, its list stands where only newer ones look."""
+    """If a newer process dies with the lease, a look brings the queue and its pause back to this version."""
     await newer_writes(engine, score="5")
     await leaves(engine)
     await newer.acquire()
@@ -117,7 +117,7 @@ async def test_what_went_ahead_while_a_newer_one_died_is_found_by_the_look(
 
 
 async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Queue) -> None:
-    """Only who can read it may read it back, and not before it can no longer land."""
+    """Only a version that can read the job reconciles its attempt, when it can no longer land."""
     await newer_writes(engine, score="5")
     taken = await newer.acquire()
     assert isinstance(taken, Unreadable)
@@ -136,7 +136,7 @@ async def test_an_attempt_stays_pinned_while_it_waits(engine: Engine, newer: Que
 
 
 async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> None:
-    """The token is gone."""
+    """After a deferral the token no longer holds."""
     await newer_writes(engine)
     taken = await engine.takes_unreadable()
     await engine.queue.defer(taken)
@@ -148,7 +148,7 @@ async def test_a_late_end_of_whoever_left_it_does_nothing(engine: Engine) -> Non
 
 
 async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
-    """The newest state of a card, say, by an older version."""
+    """If an older version writes a newer state of the same job, such as of a card, it can be read."""
     await newer_writes(engine)
     await leaves(engine)
 
@@ -158,7 +158,7 @@ async def test_what_replaces_it_can_be_read(engine: Engine) -> None:
 
 
 async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine: Engine) -> None:
-    """One of the same format may read it; nobody has raised the number. Then nobody comes any more."""
+    """If no newer version was seen, the job is tried each minute for a week, and then none is expected."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     await newer_writes(engine)
     await engine.append("behind")
@@ -170,12 +170,12 @@ async def test_without_a_newer_version_it_is_tried_each_minute_for_a_week(engine
 
     assert found == [("deferred", 60), *[("deferred again", 60)] * (len(found) - 1)]
     assert engine.clock.now_ms - NOON_MS > WEEK * 1000
-    # It is in the hands of whoever was told so.
+    # The lease goes on, because the caller has to complete the job.
     assert (await engine.due())[LIST] == 10
 
 
 async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: Engine) -> None:
-    """Since it was first met; it is known no more when it is gone, or a version comes that may read it."""
+    """A job that no known version can read is listed until it is gone or such a version comes."""
     await engine.connections.commands.delete(engine.keys.named("formats"))
     formats = engine.queue.formats
     await newer_writes(engine)
@@ -198,7 +198,7 @@ async def test_what_no_version_that_was_seen_can_read_is_known_to_wait(engine: E
 
 
 async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engine) -> None:
-    """The look brings back what waits for it, and its taker learns that nobody comes."""
+    """After a week without the newer version, a look gives the job back, and no version is expected."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -214,7 +214,7 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
 
 
 async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queue) -> None:
-    """A rollback of three days, and another one."""
+    """The week starts again when the newer version was seen again, as between two rollbacks."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)
@@ -227,7 +227,7 @@ async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newe
 
 
 async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: Engine, newer: Queue) -> None:
-    """Each goes as far as it can read."""
+    """With three versions, the one in the middle leaves the job to the newest."""
     newest = Queue(engine.connections, engine.keys, engine.clock, TIMES, reads=NEWER + 1)
     await newest.formats.note()
     await newer_writes(engine)
@@ -242,7 +242,7 @@ async def test_a_version_between_leaves_it_to_one_that_is_newer_still(engine: En
 
 
 async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: Queue) -> None:
-    """A newer version does not take what the older one has left before all else."""
+    """A newer version runs a command before a card that the older version left to it."""
     await newer_writes(engine, name=QueueName("card:C"))
     await leaves(engine)
     engine.passes(10)
@@ -255,7 +255,7 @@ async def test_what_calls_somebody_goes_first_among_both(engine: Engine, newer: 
 
 
 async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None:
-    """The figures have what waits, whoever can read it."""
+    """The statistics count jobs that only a newer version can read."""
     queue_stats = QueueStats(engine.connections, engine.keys, engine.clock)
     await newer_writes(engine)
     await engine.append("behind")
@@ -268,7 +268,7 @@ async def test_what_waits_for_a_newer_version_is_counted(engine: Engine) -> None
 
 
 async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, newer: Queue) -> None:
-    """A later version may say that no older one may go on beside it."""
+    """A newer version can keep older ones from starting on its store."""
     redis, key = engine.connections.commands, engine.keys.named("formats")
     await redis.hset(key, str(NEWER), f"{engine.clock.now_ms} {NEWER}")
 
@@ -284,7 +284,7 @@ async def test_a_version_that_would_do_damage_does_not_start(engine: Engine, new
 
 
 async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine: Engine) -> None:
-    """From the moment in which that one comes: a process that works finds out at its next call."""
+    """A process of an older version that already runs is refused at its next call."""
     await engine.append("a")
     turn = await engine.takes()
     notes = Notes(engine.connections, engine.keys)
@@ -306,7 +306,7 @@ async def test_nothing_is_written_beside_a_version_that_does_not_bear_it(engine:
 
 
 async def test_a_format_is_noted_by_whoever_works_there(engine: Engine) -> None:
-    """With when it was last there, every few seconds."""
+    """Each process notes its format, with the time, every few seconds."""
     formats = Formats(engine.connections, engine.keys, engine.clock)
     for _ in range(4):
         await formats.note()

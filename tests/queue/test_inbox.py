@@ -1,4 +1,4 @@
-"""Claims: once, however often a delivery comes, and never a claim without its step."""
+"""Claims: each delivery is claimed once, however often it comes, and never without its batch."""
 
 import asyncio
 import os
@@ -24,12 +24,12 @@ HERE = to_coder("@")
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """Claims on the same store and clock."""
+    """An inbox on the same store and clock."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
 async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
-    """Slack brings an event again when it has not heard of our ack."""
+    """Slack sends an event again if our ack did not arrive; the second delivery is a duplicate."""
     first = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
     second = await inbox.accept("event", "Ev1", Batch().append(LIST, job("a")))
@@ -39,7 +39,7 @@ async def test_a_delivery_is_taken_once(engine: Engine, inbox: Inbox) -> None:
 
 
 async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) -> None:
-    """And not much more: it ends by itself."""
+    """A claim is kept longer than Slack retries, and then expires."""
     await inbox.accept("event", "Ev1", Batch())
 
     lives = await engine.connections.commands.pttl(engine.keys.named("claim", "event", "Ev1"))
@@ -47,7 +47,7 @@ async def test_a_claim_outlives_slacks_last_retry(engine: Engine, inbox: Inbox) 
 
 
 async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
-    """A mention arrives as two events, at two replicas."""
+    """A mention arrives as two events, perhaps at two replicas, and is claimed once."""
     batch = Batch().append(LIST, job("a"))
 
     taken = await asyncio.gather(*(inbox.accept("message", "C1:2.0", batch) for _ in range(8)))
@@ -56,7 +56,7 @@ async def test_of_many_at_once_one_takes_it(inbox: Inbox) -> None:
 
 
 async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inbox: Inbox) -> None:
-    """A claim without its step would be a loss: Slack's next try would be seen as done."""
+    """A claim without its batch would lose the delivery: Slack's next try would be a duplicate."""
     await engine.connections.commands.set("tw:x", "no hash")
 
     with pytest.raises(TryLater):
@@ -67,7 +67,7 @@ async def test_a_step_that_cannot_be_written_leaves_no_claim(engine: Engine, inb
 
 
 async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inbox: Inbox) -> None:
-    """People talk in many threads."""
+    """A message in a thread that is not ours writes nothing."""
     taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
 
     assert taken == "not_ours"
@@ -75,7 +75,7 @@ async def test_a_message_of_no_thread_of_ours_leaves_nothing(engine: Engine, inb
 
 
 async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: Inbox) -> None:
-    """The step names it `@`."""
+    """The batch of a thread's message names the link `@`."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1.000000"), "L1")
 
     taken = await inbox.accept_in_thread("C1:2.0", THREAD, Batch().append(HERE, job("a")), is_ours=False)
@@ -85,7 +85,10 @@ async def test_a_message_goes_to_the_link_of_its_thread(engine: Engine, inbox: I
 
 
 async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: Engine, inbox: Inbox) -> None:
-    """The card can be seen, and answered, before Slack's answer to our post is."""
+    """A reply to the card can arrive before Slack's answer to our post of the card.
+
+    It is parked for the link.
+    """
     for name in ("a", "b"):
         batch = Batch().append(HERE, job(name))
         assert await inbox.accept_in_thread(f"C1:{name}", THREAD, batch, is_ours=True) == "parked"
@@ -102,7 +105,7 @@ async def test_what_is_said_before_the_thread_is_known_is_kept_for_it(engine: En
 
 
 async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, inbox: Inbox) -> None:
-    """What is kept is read when nobody can be told any more."""
+    """A wrong batch is not parked, because nobody could be told later."""
     wrong = Batch().write("HSET", "tw:x", "a field and no value")
 
     with pytest.raises(TryLater):
@@ -112,7 +115,7 @@ async def test_a_wrong_step_is_refused_before_it_is_kept(engine: Engine, inbox: 
 
 
 async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
-    """The call may be repeated: its id makes it one, and it knows its own first try again."""
+    """The claiming call is repeated after a lost answer, and recognises its own first try."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -126,7 +129,7 @@ async def test_a_lost_answer_is_asked_for_again(real: Connections) -> None:
 
 
 async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connections) -> None:
-    """It is kept once, and still known to be kept."""
+    """A message is parked once, even if the first answer was lost."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -140,7 +143,7 @@ async def test_a_lost_answer_to_what_is_kept_is_asked_for_again(real: Connection
 
 
 async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real: Connections) -> None:
-    """Two replicas are given the same delivery; only one of them may say that it took it."""
+    """If two replicas get the same delivery, only one may say that it claimed it."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -155,7 +158,7 @@ async def test_a_delivery_that_another_took_is_not_ours_after_a_lost_answer(real
 
 
 async def test_claims_that_begin_together_go_together(real: Connections) -> None:
-    """Many people at once wait for one exchange; each hears of their own claim alone."""
+    """Claims that begin together take one exchange, and each caller gets the answer to its own claim."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -176,7 +179,7 @@ async def test_claims_that_begin_together_go_together(real: Connections) -> None
 
 
 async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connections) -> None:
-    """What broke the exchange is nobody's own."""
+    """If an exchange fails, each of its calls is tried again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -189,7 +192,7 @@ async def test_a_lost_answer_of_many_is_asked_for_again_for_each(real: Connectio
 
 
 async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Connections) -> None:
-    """So whoever asked may try again."""
+    """If Redis cannot be reached, the person may try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network:
         port = network.port
@@ -201,7 +204,7 @@ async def test_a_store_that_is_not_there_has_certainly_written_nothing(real: Con
 
 
 async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
-    """Then nobody says "try again"."""
+    """If Redis does not answer, the outcome is unknown, so nobody is told to try again."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -213,7 +216,7 @@ async def test_a_silent_store_may_have_written_it(real: Connections) -> None:
 
 
 async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded_store: Connections) -> None:
-    """The same through the Unix socket of the store that a process runs by itself."""
+    """The same holds through the Unix socket of the embedded store."""
     engine = Engine(embedded_store)
     inbox = Inbox(embedded_store, engine.keys, engine.clock)
     await inbox.accept("event", "Ev0", Batch())
@@ -227,7 +230,7 @@ async def test_a_store_of_our_own_that_stands_still_may_have_written_it(embedded
 
 
 async def test_a_refusal_after_a_lost_answer_is_still_not_known(real: Connections) -> None:
-    """The first try may have been written, whatever the second hears."""
+    """The first try may have been written, even if the second one is refused."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -244,7 +247,7 @@ def _url(real: Connections) -> str:
 
 
 async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inbox) -> None:
-    """This process took it, and Redis knows nothing of it: the job is there again, under its id."""
+    """A claim that this process made and Redis lost is made again, with the same job id."""
     await inbox.accept("command", "one", Batch().append(LIST, job("a")))
     await engine.connections.commands.flushall()
 
@@ -255,7 +258,7 @@ async def test_what_redis_has_lost_is_taken_once_more(engine: Engine, inbox: Inb
 
 
 async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Connections) -> None:
-    """Whoever asked was told that it is taken, whichever of its tries that was."""
+    """A claim is made again after a loss, even if the answer to its first try had been lost too."""
     engine = Engine(real)
     async with proxy(_url(real)) as network, connection.open(f"redis://127.0.0.1:{network.port}") as through:
         inbox = Inbox(through, engine.keys, engine.clock)
@@ -271,7 +274,7 @@ async def test_what_was_taken_with_a_lost_answer_is_taken_once_more_too(real: Co
 
 
 async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inbox) -> None:
-    """Its claim is there, so its job has been written, whether it is done or not."""
+    """If the claim is still there, its job was written and is not written again."""
     await inbox.accept("command", "one", Batch().append(LIST, job("a")))
     await engine.ends(await engine.takes())
 
@@ -282,7 +285,7 @@ async def test_what_redis_has_kept_is_not_taken_again(engine: Engine, inbox: Inb
 async def test_only_what_was_taken_lately_is_remembered(
     engine: Engine, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So much and so long, whatever comes in."""
+    """A process remembers only a limited size of its last claims."""
     monkeypatch.setattr(claims_of, "REMEMBERED_BYTES", 1_000)
     for number in range(50):
         await inbox.accept("command", str(number), Batch().append(LIST, job(f"job-{number}")))
@@ -292,7 +295,7 @@ async def test_only_what_was_taken_lately_is_remembered(
 
 
 async def test_a_thread_that_nobody_knows_is_looked_for(engine: Engine, inbox: Inbox) -> None:
-    """Unless it is known before that: then its link takes over what was said, and nobody has to look."""
+    """A search for an unknown thread is queued; it is removed when the thread becomes known before that."""
     looking, unknown = QueueName("lost_threads:C1:1.000000"), Batch()
     unknown.append(QueueName("lost_threads:C1:1.000000"), job("find"), score="due", delay_ms=30_000)
     batch = Batch().append(HERE, job("a"))

@@ -1,4 +1,4 @@
-"""Taking turns: who gets which list when, and what each rule of a turn stands against."""
+"""Leases: which worker gets which queue and when, and what each rule of a lease protects against."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from .engine import LIST, OTHER, Engine, job
 
 
 async def test_a_list_is_carried_out_in_its_order(engine: Engine) -> None:
-    """First in, first out, one at a time."""
+    """Jobs run first in, first out, one at a time."""
     await engine.append("a", "b", "c")
 
     done = []
@@ -28,7 +28,7 @@ async def test_a_list_is_carried_out_in_its_order(engine: Engine) -> None:
 
 
 async def test_a_list_in_hand_is_not_taken_again(engine: Engine) -> None:
-    """A second taker gets another list or nothing."""
+    """While a queue is leased, a second worker gets another queue or nothing."""
     await engine.append("a")
     await engine.takes()
 
@@ -36,7 +36,7 @@ async def test_a_list_in_hand_is_not_taken_again(engine: Engine) -> None:
 
 
 async def test_every_taking_has_a_token_of_its_own(engine: Engine) -> None:
-    """A token is never used again, so nobody can end somebody else's turn."""
+    """A token is never used again, so no worker can end the lease of another."""
     await engine.append("a")
     tokens = set()
     for _ in range(5):
@@ -47,7 +47,7 @@ async def test_every_taking_has_a_token_of_its_own(engine: Engine) -> None:
 
 
 async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engine: Engine) -> None:
-    """What takes longer than its lease to prepare is not chased by itself for ever."""
+    """A job that takes longer than its lease gets a longer lease, so it is not started again for ever."""
     await engine.append("a")
     leases = []
     for _ in range(5):
@@ -59,7 +59,7 @@ async def test_each_taking_without_an_end_doubles_the_lease_up_to_a_minute(engin
 
 
 async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(engine: Engine) -> None:
-    """If it ends its process, that dies every ten minutes and not every one."""
+    """A job that crashes its worker does so every ten minutes and not every minute."""
     await engine.append("a")
     began_ms = engine.clock.now_ms
     for _ in range(10):
@@ -73,7 +73,7 @@ async def test_what_was_taken_ten_times_without_an_end_is_taken_now_and_then(eng
 
 
 async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Engine) -> None:
-    """For a second; the others go on."""
+    """A queue whose job may crash its worker is left for a second; other queues go on."""
     await engine.append("a")
     for _ in range(3):
         await engine.takes()
@@ -89,7 +89,10 @@ async def test_a_list_that_may_end_its_process_can_be_left_for_later(engine: Eng
 
 
 async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
-    """Until a turn ends well; waiting for a place says nothing either way."""
+    """A queue stores how long it has failed, until a lease ends well.
+
+    Waiting for capacity changes nothing.
+    """
     await engine.append("a", "b")
     began_ms = engine.clock.now_ms
     troubles: list[Trouble] = ["failing", "same", "failing", "refused", "none"]
@@ -106,7 +109,7 @@ async def test_a_list_that_fails_remembers_since_when(engine: Engine) -> None:
 
 
 async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: Engine) -> None:
-    """Or a busy list would always stand behind the others."""
+    """An append does not move a due queue behind the others."""
     await engine.append("a")
     engine.passes(1)
     await engine.append("b", name=OTHER)
@@ -117,7 +120,7 @@ async def test_what_is_due_keeps_its_place_when_something_is_appended(engine: En
 
 
 async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) -> None:
-    """Somebody else may take it in a second, and nothing is held against the job."""
+    """A released queue is due again in a second, and the lease does not count as a failure of the job."""
     await engine.append("a")
     late = await engine.takes()
 
@@ -132,7 +135,7 @@ async def test_a_turn_that_is_put_back_is_as_if_it_had_not_been(engine: Engine) 
 
 
 async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_landed(engine: Engine) -> None:
-    """Then whoever takes it reads back."""
+    """The next worker gets the queue when the attempt can no longer land, and then reconciles it."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
@@ -145,7 +148,7 @@ async def test_a_turn_that_is_put_back_with_an_attempt_waits_until_that_has_land
 
 
 async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> None:
-    """It is theirs."""
+    """A late release does nothing to the lease of another worker."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -158,7 +161,7 @@ async def test_a_turn_that_somebody_else_has_is_not_put_back(engine: Engine) -> 
 
 
 async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
-    """Only takings in a row without an end count."""
+    """Only leases in a row without an end are counted."""
     await engine.append("a", "b")
     await engine.takes()
     engine.passes(10)
@@ -170,7 +173,7 @@ async def test_an_end_begins_the_lease_anew(engine: Engine) -> None:
 
 
 async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> None:
-    """Somebody else has the list."""
+    """A worker cannot begin if another worker has the lease now."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -181,7 +184,7 @@ async def test_a_holder_whose_lease_has_passed_cannot_begin(engine: Engine) -> N
 
 
 async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engine: Engine) -> None:
-    """The token decides, not the clock."""
+    """An expired lease still holds if nobody took the queue: the token decides, not the clock."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(25)
@@ -192,7 +195,7 @@ async def test_a_holder_whose_lease_has_passed_still_holds_what_nobody_took(engi
 
 
 async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Engine) -> None:
-    """What a stopped process did too late is looked after; what it learned is not."""
+    """If the lease is lost, only the compensation is written, not the batch."""
     await engine.append("a")
     late = await engine.takes()
     engine.passes(10)
@@ -212,7 +215,7 @@ async def test_an_end_that_the_token_refuses_writes_only_its_tidying(engine: Eng
 
 
 async def test_a_second_end_changes_nothing(engine: Engine) -> None:
-    """An end whose answer was lost may be sent again by a network; it finds its token gone."""
+    """An end that a network sends twice finds its token gone the second time."""
     await engine.append("a", "b")
     turn = await engine.takes()
     await engine.ends(turn)
@@ -224,7 +227,7 @@ async def test_a_second_end_changes_nothing(engine: Engine) -> None:
 
 
 async def test_an_end_removes_its_own_job_and_not_the_head(engine: Engine) -> None:
-    """Something may have gone ahead meanwhile."""
+    """An end removes its own job, even if another job has gone ahead meanwhile."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -235,7 +238,7 @@ async def test_an_end_removes_its_own_job_and_not_the_head(engine: Engine) -> No
 
 
 async def test_an_end_writes_what_follows_in_the_same_call(engine: Engine) -> None:
-    """There is no moment in which the job is gone and what follows is not yet there."""
+    """There is no moment in which the job is gone and what follows is not yet written."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.ends(turn, Batch().append(OTHER, job("b")).write("HSET", engine.keys.link("L1"), "x", "1"))
@@ -245,7 +248,7 @@ async def test_an_end_writes_what_follows_in_the_same_call(engine: Engine) -> No
 
 
 async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: Engine) -> None:
-    """Redis takes nothing back, so a step is looked at before its first word is written."""
+    """Redis cannot roll back, so a batch is checked before its first write."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.connections.commands.set(engine.keys.link("L1"), "no hash")
@@ -259,7 +262,7 @@ async def test_a_step_that_cannot_be_written_leaves_the_turn_as_it_was(engine: E
 
 
 async def test_begin_pins_the_job_until_its_call_can_no_longer_land(engine: Engine) -> None:
-    """Who dies with an attempt leaves a list that is not due before time-out and margin have passed."""
+    """If a worker dies during an attempt, its queue is due only after the timeout and the landing margin."""
     await engine.append("a")
     turn = await engine.takes()
     engine.passes(8)
@@ -273,7 +276,7 @@ async def test_begin_pins_the_job_until_its_call_can_no_longer_land(engine: Engi
 
 
 async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
-    """The lease may be longer than the attempt."""
+    """A lease that is longer than the attempt keeps its length."""
     await engine.append("a")
     for _ in range(4):
         turn = await engine.takes()
@@ -286,7 +289,7 @@ async def test_begin_never_shortens_a_lease(engine: Engine) -> None:
 
 
 async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
-    """Nothing to remember is not nothing begun."""
+    """An empty intent record still means that an attempt has begun."""
     await engine.append("a")
     await engine.queue.begin(await engine.takes(), "", 1)
     engine.passes(60)
@@ -295,7 +298,7 @@ async def test_an_attempt_without_a_note_is_an_attempt(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> None:
-    """A pause that came while the reply was being prepared is done first."""
+    """A pause that came while a reply was being prepared is done first."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("pause", score=1)
@@ -309,7 +312,7 @@ async def test_begin_is_refused_if_something_has_gone_ahead(engine: Engine) -> N
 
 
 async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine: Engine) -> None:
-    """Its call is on its way: a pause that comes now waits for it, and only its holder can say so."""
+    """A pause that comes during a call waits for it; only the holder of the lease can renew the attempt."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 2)
@@ -326,7 +329,7 @@ async def test_an_attempt_that_goes_on_is_kept_up_whatever_has_gone_ahead(engine
 
 
 async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
-    """What is sent must not be what its author has corrected since."""
+    """A reply that its author corrected meanwhile is not sent in its old form."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.append("reply", score=10, is_newest=True)
@@ -336,7 +339,7 @@ async def test_begin_is_refused_if_the_job_has_changed(engine: Engine) -> None:
 
 
 async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: Engine) -> None:
-    """A version is never given twice."""
+    """A job that was removed and appended again has a new version."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queue.write(Batch().drop(LIST, "reply").append(LIST, job("reply", "other words"), score=10))
@@ -346,7 +349,7 @@ async def test_begin_is_refused_if_the_job_came_back_under_its_old_id(engine: En
 
 
 async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> None:
-    """An attempt that was read back and not found is begun anew only if nothing has come before it."""
+    """An attempt that had no effect is made again only if no other job has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
@@ -363,7 +366,7 @@ async def test_a_repeated_attempt_lets_a_pause_go_ahead_too(engine: Engine) -> N
 
 
 async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> None:
-    """Whoever takes the list next reads back, when the call can no longer land, whatever has gone ahead."""
+    """The next worker reconciles the attempt when it can no longer land, even if a pause has gone ahead."""
     await engine.append("reply", score=10)
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
@@ -380,7 +383,7 @@ async def test_an_unknown_outcome_keeps_the_attempt_pinned(engine: Engine) -> No
 
 
 async def test_an_unknown_outcome_may_be_read_back_later_still(engine: Engine) -> None:
-    """What cannot be read yet waits, and nothing that is appended moves it."""
+    """A reconciliation can be delayed, and an append does not bring it forward."""
     await engine.append("a")
     turn = await engine.takes()
     await engine.queue.begin(turn, "note", 15)
@@ -392,7 +395,7 @@ async def test_an_unknown_outcome_may_be_read_back_later_still(engine: Engine) -
 
 
 async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
-    """It delays what stands behind it in its list, and nothing else."""
+    """A delay holds up the jobs behind it in the same queue, and no other queue."""
     await engine.append("a", "b")
     await engine.append("c", name=OTHER)
     turn = await engine.takes()
@@ -403,7 +406,7 @@ async def test_a_delay_belongs_to_the_job(engine: Engine) -> None:
 
 
 async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -> None:
-    """And the delayed one keeps its time."""
+    """A job that goes ahead is due at once, and the delayed one keeps its time."""
     await engine.append("reply", score=10)
     await engine.queue.complete(await engine.takes(), "retry", Batch(), delay_ms=30_000)
 
@@ -415,7 +418,7 @@ async def test_what_goes_ahead_of_a_delayed_job_is_due_at_once(engine: Engine) -
 
 
 async def test_while_a_list_is_held_nobody_else_moves_its_time(engine: Engine) -> None:
-    """An append to it does not make it due."""
+    """An append does not make a leased queue due."""
     await engine.append("a")
     await engine.takes()
     engine.passes(4)
@@ -426,7 +429,7 @@ async def test_while_a_list_is_held_nobody_else_moves_its_time(engine: Engine) -
 
 
 async def test_a_newer_state_survives_the_end_of_the_older_one(engine: Engine) -> None:
-    """The card changed while an edit of it was on its way: it is drawn once more."""
+    """A card that changed while an edit was on its way is drawn once more."""
     name = receipts("L1")
     await engine.append("card", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -438,7 +441,7 @@ async def test_a_newer_state_survives_the_end_of_the_older_one(engine: Engine) -
 
 
 async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
-    """In a show list each job has its own time, and the earliest goes first."""
+    """In a receipts queue each job has its own time, and the earliest goes first."""
     name = receipts("L1")
     await engine.append("card", "receipt", name=name, score="due", is_newest=True)
     turn = await engine.takes()
@@ -449,7 +452,7 @@ async def test_a_delayed_card_does_not_hold_up_receipts(engine: Engine) -> None:
 
 
 async def test_a_busy_list_does_not_starve_the_others(engine: Engine) -> None:
-    """Lists that are due are taken in the order in which they became so."""
+    """Queues are served in the order in which they became due."""
     await engine.append("a", "b", "c")
     engine.passes(0.1)
     await engine.append("d", name=OTHER)
@@ -466,7 +469,7 @@ async def test_a_busy_list_does_not_starve_the_others(engine: Engine) -> None:
 
 
 async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -> None:
-    """It can be ended like any other, and what stands behind it goes on."""
+    """An unreadable job can be completed like any other; then the job behind it is next."""
     await engine.run("put(ARGV[3], 'new kind', '1', '0', 'new', '{\"id\": \"x\"}') return 1", LIST)
     await engine.append("b", score=2)
 
@@ -478,7 +481,7 @@ async def test_a_job_that_cannot_be_read_is_handed_out_as_that(engine: Engine) -
 
 
 async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engine) -> None:
-    """The list goes on without it."""
+    """If the job of an attempt was dropped, the queue goes on without it."""
     await engine.append("a", "b")
     await engine.queue.begin(await engine.takes(), "note", 15)
     await engine.queue.write(Batch().drop(LIST, "a"))
@@ -490,7 +493,7 @@ async def test_an_attempt_whose_job_is_gone_does_not_block_its_list(engine: Engi
 
 
 async def test_an_empty_list_leaves_nothing_for_ever(engine: Engine) -> None:
-    """Its record gets a time to live, and the next append takes it away."""
+    """The record of an empty queue expires, unless a job is appended."""
     state = engine.keys.named("queue", LIST, "state")
     await engine.append("a")
     await engine.ends(await engine.takes())
@@ -502,7 +505,7 @@ async def test_an_empty_list_leaves_nothing_for_ever(engine: Engine) -> None:
 
 
 async def test_two_takers_never_get_the_same_list(engine: Engine) -> None:
-    """However many ask at once."""
+    """Eight workers that acquire at once get each queue once."""
     await engine.append("a")
     await engine.append("b", name=OTHER)
 
@@ -512,7 +515,7 @@ async def test_two_takers_never_get_the_same_list(engine: Engine) -> None:
 
 
 async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None:
-    """As after a restart, or SCRIPT FLUSH."""
+    """After a restart or SCRIPT FLUSH the scripts are loaded again."""
     await engine.append("a")
     await engine.connections.commands.script_flush()
 
@@ -520,7 +523,7 @@ async def test_scripts_survive_a_server_that_forgot_them(engine: Engine) -> None
 
 
 async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
-    """Every call that makes a list due now leaves one, in a list that stays short."""
+    """Each call that makes a queue due adds a wake-up; the list of wake-ups stays short."""
     engine = Engine(real)
     waiting = asyncio.create_task(engine.queue.wait(1.9))
 
@@ -531,7 +534,7 @@ async def test_a_word_wakes_whoever_waits(real: Connections) -> None:
 
 
 async def test_without_a_clock_of_ours_the_server_tells_the_time(real: Connections) -> None:
-    """All replicas share one clock."""
+    """Without a test clock, Redis's own time counts, so all replicas share one clock."""
     engine = Engine(real)
     await engine.append("a")
     engine.clock.stamp = lambda: ""  # type: ignore[method-assign] # as production does

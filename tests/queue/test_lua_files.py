@@ -1,4 +1,4 @@
-"""Loading Lua scripts: what is put together, and what is refused."""
+"""Loading Lua scripts: how a script is put together, and what is refused."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ FILES = {
 
 @pytest.fixture(autouse=True, scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A package that has these files."""
+    """A package that has these Lua files."""
     root = tmp_path_factory.mktemp("root")
     folder = root / "package_of_scripts" / "example" / "lua"
     folder.mkdir(parents=True)
@@ -33,7 +33,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
-    """What stands before the first blank line of a file is for its reader alone."""
+    """The comment before the first blank line of a file is not part of the script."""
     text = load("example/queue.look", NAME="ready", MOST=3)
 
     assert text == "\nlocal now = 1\n\nlocal name = 'ready'\n\nreturn now + 3\n"
@@ -60,7 +60,7 @@ def test_a_script_comes_after_each_library_once_and_has_its_values() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, constants: dict[str, str | int], told: str) -> None:
-    """Before anything runs: a script is loaded when its module is imported."""
+    """A wrong script is refused when its module is imported, before anything runs."""
     with pytest.raises(LuaFileError) as refused:
         load(name, **constants)
 

@@ -1,6 +1,7 @@
-"""Which list is taken first: what calls people and what they ask, what else is said, receipts, cards.
+"""Priority: which queue is acquired first.
 
-And each of them all the same, however much of the others there is.
+First come jobs that mention somebody and requests of people, then other notices, then receipts, then
+cards. But each kind is served, however many jobs of the other kinds there are.
 """
 
 import pytest
@@ -34,21 +35,21 @@ CARDS = [card(f"L{number:02}") for number in range(20)]
 
 
 async def taken(engine: Engine, *, ignores_priority: bool = False) -> QueueName:
-    """The list that is taken next."""
+    """Return the queue that is acquired next."""
     lease = await engine.queue.acquire(ignores_priority=ignores_priority)
     assert isinstance(lease, Lease), lease
     return lease.name
 
 
 async def cards_wait(engine: Engine) -> None:
-    """Twenty cards have been due for a second."""
+    """Let twenty cards be due for a second."""
     for name in CARDS:
         await engine.append("card", name=name, score="due", is_newest=True)
     engine.passes(1)
 
 
 async def much_is_said(engine: Engine) -> None:
-    """Twenty threads have had something to hear of for a second, which calls nobody."""
+    """Let twenty threads have a notice that mentions nobody, due for a second."""
     for number in range(20):
         await engine.append("notice", name=to_thread(f"N{number:02}"))
     engine.passes(1)
@@ -60,7 +61,7 @@ ASKING = Job(id="a", work=PostText(message=Message(text="Send it?"), is_call=Tru
 
 @pytest.mark.parametrize("calling", [CALLING, ASKING], ids=["a notice", "a question"])
 async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine, calling: Job) -> None:
-    """However many tasks have changed; what stands before it in its thread goes with it."""
+    """A job that mentions somebody goes first, together with the jobs before it in its thread."""
     await much_is_said(engine)
     await engine.append(*(f"before {number}" for number in range(NEAR - 1)), name=to_thread("T"))
     await engine.queue.write(Batch().append(to_thread("T"), calling))
@@ -75,7 +76,7 @@ async def test_who_is_called_waits_for_nothing_else_that_is_said(engine: Engine,
 
 
 async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine) -> None:
-    """The scripts find it by how it is written."""
+    """The scripts find such a job by its text, so masking a token in it must not change that."""
     token = "xoxb-123456789012-1234567890123-abcDEFghiJKLmnoPQR"
     masker = Masker(own=[token])
     queue = Queue(engine.connections, engine.keys, engine.clock, TIMES, masker.mask_own_in_json)
@@ -93,7 +94,7 @@ async def test_a_call_in_which_a_token_is_masked_is_still_a_call(engine: Engine)
 async def test_what_people_ask_waits_for_nothing_that_is_said(
     engine: Engine, ahead: tuple[QueueName, int]
 ) -> None:
-    """A command, a pause."""
+    """A command or a pause goes before twenty notices."""
     await much_is_said(engine)
     await engine.append("asked", name=ahead[0], score=ahead[1])
 
@@ -101,7 +102,7 @@ async def test_what_people_ask_waits_for_nothing_that_is_said(
 
 
 async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine) -> None:
-    """Ten thousand busy agents would else keep everybody waiting."""
+    """A reply that waits for its agent has no priority: ten thousand busy agents would hold up all others."""
     await much_is_said(engine)
     await engine.append("reply:1", name=to_coder("L1"), score=in_turn(Ts("1764071000.000100")))
 
@@ -109,7 +110,7 @@ async def test_a_reply_that_is_tried_again_goes_with_what_is_said(engine: Engine
 
 
 async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
-    """Whatever they look like."""
+    """A person's text cannot give its job priority."""
     await much_is_said(engine)
     await engine.queue.write(Batch().append(to_thread("T"), job("a", '"is_call":true')))
 
@@ -117,7 +118,7 @@ async def test_no_words_of_a_persons_make_a_call(engine: Engine) -> None:
 
 
 async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine) -> None:
-    """It has neither its task nor its buttons yet; later edits of it wait like all others."""
+    """The first drawing of a card, which adds its task and its buttons, goes first; later edits wait."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("card", name=card("N"), score="due", is_newest=True)
@@ -132,7 +133,7 @@ async def test_a_new_card_waits_for_no_other_card_and_no_receipt(engine: Engine)
 
 
 async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: Engine) -> None:
-    """However long cards have been due: ten thousand of them change when Coder goes away."""
+    """Notices and receipts go before cards that were due earlier: many cards change when Coder goes away."""
     await cards_wait(engine)
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("notice", name=to_thread("T"))
@@ -141,7 +142,7 @@ async def test_what_is_said_goes_before_receipts_and_those_before_cards(engine: 
 
 
 async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) -> None:
-    """One in five takings asks what has been due for longest, and each of those has one fewer before it."""
+    """One in five acquires takes the queue that has been due for longest, so each queue has its turn."""
     older, waiting = 10, {receipts("R"), card("C")}
     for number in range(older):
         await engine.append("notice", name=to_thread(f"A{number}"))
@@ -161,7 +162,7 @@ async def test_receipts_and_cards_get_on_however_much_is_said(engine: Engine) ->
 
 
 async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine: Engine) -> None:
-    """What it holds is not taken, and the cards are found behind more of that than one look mends."""
+    """150 queues that another version holds do not hold up the cards behind them."""
     names = [to_thread(f"T{number}") for number in range(150)]
     for name in names:
         await engine.append("notice", name=name)
@@ -173,7 +174,7 @@ async def test_as_many_lists_as_another_version_has_moved_hold_up_nobody(engine:
 
 
 async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
-    """What is said later does not go before what is shown now."""
+    """A notice that is due later does not go before a card that is due now."""
     await engine.append("notice", name=to_thread("T"), delay_ms=5_000)
     await cards_wait(engine)
 
@@ -181,7 +182,10 @@ async def test_a_list_that_is_not_due_holds_nobody_up(engine: Engine) -> None:
 
 
 async def test_what_another_version_has_moved_is_found(engine: Engine) -> None:
-    """It writes down when a list is due, and not in which order they go."""
+    """A version that does not know the priorities moves a queue.
+
+    This version still finds it when it is due.
+    """
     await cards_wait(engine)
     await engine.append("notice", name=to_thread("T"))
     moved = {str(to_thread("T")): engine.clock.now_ms + 5_000}
@@ -194,7 +198,7 @@ async def test_what_another_version_has_moved_is_found(engine: Engine) -> None:
 
 
 async def test_nothing_is_left_of_lists_that_are_empty(engine: Engine) -> None:
-    """Whatever they held."""
+    """Empty queues leave no entry in any index."""
     await engine.append("receipt:1.1", name=receipts("R"), score="due", is_newest=True)
     await engine.append("notice", name=to_thread("T"))
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""The scripts do what the plain model does, whatever happens in whatever order."""
+"""The scripts do what the plain model does, for any events in any order."""
 
 import asyncio
 import contextlib
@@ -35,13 +35,13 @@ places = st.none() | st.integers(0, 9) | st.integers(IN_TURN, IN_TURN + 1)
 jobs = st.sampled_from(["j1", "j2", "j3"])
 delays = st.sampled_from([0, 0, 0, 5_000, 90_000])
 verdicts = st.sampled_from(["done", "done", "retry", "unknown"])
-# The newest turn mostly; now and then somebody who was asleep.
+# Mostly the newest lease, and now and then one of a worker that was asleep.
 leases = st.sampled_from([0, 0, 0, 0, 1, 2, 3])
 _teams = itertools.count()
 
 
 class Lists(RuleBasedStateMachine):
-    """Everything that takers and writers may do to a few lists, also those who are late."""
+    """All that workers and writers may do to a few queues, late workers included."""
 
     def __init__(self, runner: asyncio.Runner, connections: Connections) -> None:
         super().__init__()
@@ -51,12 +51,12 @@ class Lists(RuleBasedStateMachine):
         self.leases: list[tuple[Lease, Taken]] = []
 
     def does(self, call: Coroutine[Any, Any, T]) -> T:
-        """Await a call."""
+        """Run a coroutine."""
         return self._runner.run(call)
 
     @rule(name=names, job=jobs, score=places, delay=delays, is_newest=st.booleans())
     def append(self, name: str, job: str, score: int | None, delay: int, *, is_newest: bool) -> None:
-        """Somebody wants something."""
+        """Append a job."""
         place = "next" if score is None else score
         append = self.engine.append(
             job, name=QueueName(name), score=place, delay_ms=delay, is_newest=is_newest
@@ -66,28 +66,28 @@ class Lists(RuleBasedStateMachine):
 
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
-        """Somebody wants it done from now on."""
+        """Have a job done from now on."""
         self.does(self.engine.queue.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 
     @precondition(lambda self: len(self.model.ready) > 1)
     @rule(name=names, job=jobs)
     def drop(self, name: str, job: str) -> None:
-        """Somebody wants it no more."""
+        """Drop a job."""
         self.does(self.engine.queue.write(Batch().drop(QueueName(name), job)))
         self.model.drop(name, job)
 
     @precondition(lambda self: self.model.ready)
     @rule(seconds=st.sampled_from([0.001, 1, 5, 10, 20, 61, 120]))
     def time_passes(self, seconds: float) -> None:
-        """A little or a lot."""
+        """Let a little or a lot of time pass."""
         self.engine.passes(seconds)
         self.model.now = self.engine.clock.now_ms
 
     @precondition(lambda self: self.model.ready)
     @rule(ignores_priority=st.booleans())
     def take(self, *, ignores_priority: bool) -> None:
-        """A worker has a free place."""
+        """Acquire a lease, as a worker with a free slot does."""
         taken = self.does(self.engine.queue.acquire(ignores_priority=ignores_priority))
         if isinstance(taken, NothingDue):
             assert self.model.take("", ignores_priority=ignores_priority) is None
@@ -102,7 +102,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, seconds=st.sampled_from([1, 15, 60]))
     def begin(self, which: int, seconds: int) -> None:
-        """A worker is about to call, perhaps one who has been asleep."""
+        """Begin an attempt, perhaps with a lost lease."""
         lease, mirror = self._turn(which)
         try:
             self.does(self.engine.queue.begin(lease, "note", seconds))
@@ -116,7 +116,7 @@ class Lists(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(which=leases, verdict=verdicts, delay=delays)
     def end(self, which: int, verdict: str, delay: int) -> None:
-        """A worker has carried it out, or not, or is late."""
+        """Complete a lease, perhaps a lost one."""
         lease, mirror = self._turn(which)
         try:
             self.does(
@@ -128,18 +128,18 @@ class Lists(RuleBasedStateMachine):
         assert answer == self.model.end(mirror, verdict, delay)
 
     def _turn(self, which: int) -> tuple[Lease, Taken]:
-        """One of the last turns, the newest first."""
+        """Return one of the last leases; 0 is the newest."""
         return self.leases[-1 - which % len(self.leases)]
 
     @invariant()
     def each_list_is_due_when_the_model_says(self) -> None:
-        """And there is no other."""
+        """The same queues are due at the same times as in the model."""
         due = self.does(self.engine.due())
         assert due == {name: (at - self.model.now) / 1000 for name, at in self.model.ready.items()}
 
     @invariant()
     def each_list_holds_what_the_model_says(self) -> None:
-        """In its order."""
+        """Each queue has the same jobs in the same order as in the model."""
         for name, held in self.model.lists.items():
             order = self.engine.connections.commands.zrange(
                 self.engine.keys.named("queue", name, "order"), 0, -1
@@ -170,7 +170,7 @@ def _connected(runner: asyncio.Runner, kind: str, directory: Path) -> Iterator[C
 
 @pytest.mark.parametrize(("kind", "examples"), [("valkey", 120), ("fakeredis", 25)])
 def test_the_lists_do_what_their_model_does(kind: str, examples: int, tmp_path: Path) -> None:
-    """Appends, drops, takings, beginnings and ends in any order, at any time, also by those who are late."""
+    """Appends, drops, leases, attempts and ends in any order and at any time, also by late workers."""
     with asyncio.Runner() as runner, _connected(runner, kind, tmp_path) as connections:
 
         class These(Lists):

@@ -1,4 +1,4 @@
-"""Pace: one speed for all replicas, the more urgent first, and Slack's own word above it."""
+"""The rate limiter: one pace for all replicas, priorities, and Slack's own 429 above all."""
 
 from collections import Counter
 from itertools import pairwise
@@ -21,19 +21,19 @@ from taskwire.telemetry import Metrics
 from .engine import Engine
 
 POST, UPDATE = "chat.postMessage", "chat.update"
-# A second each, and nothing at once.
+# One call a second, without a burst.
 ONE_BY_ONE = {POST: MethodLimits(None, each=Limit(1_000, 1)), UPDATE: MethodLimits(Limit(1_000, 1))}
 
 
 @pytest.fixture
 def limiter(engine: Engine) -> RateLimiter:
-    """A pace on the test's clock, with the limits that are in force."""
+    """A limiter on the test's clock, with the production limits."""
     return RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
 
 
 @pytest.fixture
 def slow(engine: Engine) -> RateLimiter:
-    """A pace that is easily reckoned with."""
+    """A limiter with limits that are easy to calculate."""
     return RateLimiter(engine.connections, engine.keys, engine.clock, Metrics(), limits=ONE_BY_ONE)
 
 
@@ -44,12 +44,12 @@ async def waits(
     where: str = "C1",
     priority: Priority = Priority.POST,
 ) -> list[float]:
-    """For how long each is told to wait who asks one after the other."""
+    """Ask for one claimant after the other; returns how long each is told to wait."""
     return [await limiter.wait(method, where, priority, claimant) for claimant in claimants]
 
 
 async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: RateLimiter) -> None:
-    """Slack takes short bursts; the hundredth is for clocks that do not run alike."""
+    """Two posts may come at once, then one every 1.01 s, because clocks differ a little."""
     at_once = await waits(limiter, "a", "b", "c")
     engine.passes(1.01)
     later = await waits(limiter, "c", "d")
@@ -61,7 +61,7 @@ async def test_two_come_at_once_and_then_one_a_second(engine: Engine, limiter: R
 async def test_a_call_has_a_place_kept_in_a_channel_that_was_silent(
     engine: Engine, limiter: RateLimiter
 ) -> None:
-    """Whatever came first; after it a second is left for messages that travel faster than others."""
+    """A call that mentions somebody finds a place kept after two posts; then it waits a second longer."""
     posts = await waits(limiter, "a", "b", "c")
     calls = await waits(limiter, "d", "e", priority=Priority.CALL)
     engine.passes(2.02)
@@ -76,7 +76,7 @@ async def test_a_call_has_a_place_kept_in_a_channel_that_was_silent(
 
 
 async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter) -> None:
-    """So nobody comes in vain, and nobody meets the others."""
+    """Each claimant is told its own time, and gets a place then."""
     told = await waits(slow, *"abcde")
     came = []
     for claimant in "bcde":
@@ -88,7 +88,7 @@ async def test_each_is_told_a_time_of_its_own(engine: Engine, slow: RateLimiter)
 
 
 async def test_who_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter) -> None:
-    """However often it asks, and whoever asks between."""
+    """A claimant that asks again keeps its place, whoever asks in between."""
     await waits(slow, *"abc")
 
     again = await waits(slow, "b", "b", "d", "c", "b")
@@ -99,7 +99,7 @@ async def test_who_asks_again_keeps_its_place(engine: Engine, slow: RateLimiter)
 
 
 async def test_who_leaves_no_claim_pushes_nobody_back(engine: Engine, slow: RateLimiter) -> None:
-    """It only has to stand behind the others."""
+    """A caller without a claim waits behind the others, and takes no place from them."""
     await waits(slow, "a")
     nameless = await waits(slow, "", "", "")
     engine.passes(1)
@@ -111,7 +111,7 @@ async def test_who_leaves_no_claim_pushes_nobody_back(engine: Engine, slow: Rate
 async def test_a_call_gets_the_next_place_although_others_asked_before(
     engine: Engine, slow: RateLimiter
 ) -> None:
-    """It would else stand behind twenty of which nobody waits for any."""
+    """A call that mentions somebody goes before twenty posts that mention nobody."""
     await waits(slow, "first", *(f"post {number}" for number in range(20)))
     told = await waits(slow, "call", priority=Priority.CALL)
     engine.passes(1)
@@ -124,7 +124,7 @@ async def test_a_call_gets_the_next_place_although_others_asked_before(
 
 
 async def test_each_class_goes_before_the_next(engine: Engine, slow: RateLimiter) -> None:
-    """Calls, posts, receipts, final cards, other cards, what is read again; whoever asked first."""
+    """Claims of each priority go before those of the next, whatever order they came in."""
     await waits(slow, "first", method=UPDATE)
     for priority in reversed(Priority):
         await waits(slow, priority.name, method=UPDATE, priority=priority)
@@ -141,7 +141,7 @@ async def test_each_class_goes_before_the_next(engine: Engine, slow: RateLimiter
 
 
 async def test_a_claim_becomes_more_urgent_with_what_it_is_for(slow: RateLimiter) -> None:
-    """A card whose task ends while it waits goes before the others from then on."""
+    """A card whose task ends while the card waits goes before the other cards."""
     await waits(slow, "first", "one", "two", "three", method=UPDATE, priority=Priority.CARD)
 
     told = await waits(slow, "three", method=UPDATE, priority=Priority.FINAL_CARD)
@@ -151,7 +151,7 @@ async def test_a_claim_becomes_more_urgent_with_what_it_is_for(slow: RateLimiter
 
 
 async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: RateLimiter) -> None:
-    """Its process may have died; nobody waits for it for longer than three seconds."""
+    """Claims of a dead process lapse after three seconds."""
     await waits(slow, "first")
     await waits(slow, *(f"dead {number}" for number in range(5)), priority=Priority.CALL)
     engine.passes(5)
@@ -163,7 +163,7 @@ async def test_a_claim_ends_if_its_claimant_does_not_come(engine: Engine, slow: 
 
 
 async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: RateLimiter) -> None:
-    """Its process may only have been slow; others had its place meanwhile, and wait behind it now."""
+    """A claimant that comes too late keeps the age of its claim, and goes before newer ones."""
     await waits(slow, "first", "late")
     engine.passes(1 + GRACE_MS / 1000)
     await waits(slow, "b", "c", "d")
@@ -173,7 +173,7 @@ async def test_who_comes_too_late_is_still_the_older(engine: Engine, slow: RateL
 
 
 async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: RateLimiter) -> None:
-    """Of five places one goes to who has waited for a minute, though calls never end."""
+    """A post that has waited for a minute gets one in five places, even if calls never end."""
     posts = dict.fromkeys((f"post {number}" for number in range(4)), Priority.POST)
     await waits(slow, "first", *posts)
     waiting, took = posts, []
@@ -191,14 +191,14 @@ async def test_nobody_is_passed_over_for_ever(engine: Engine, slow: RateLimiter)
 
 
 async def test_channels_do_not_wait_for_each_other(slow: RateLimiter) -> None:
-    """Slack counts posts by channel."""
+    """Posts are counted by channel."""
     await waits(slow, "a", "b", "c")
 
     assert await waits(slow, "d", where="C2") == [0]
 
 
 async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimiter) -> None:
-    """Several hundred a minute; a call in any of them goes before the posts in all others."""
+    """A call in any channel goes before the posts in all others, when the workspace is at its limit."""
     told = [await limiter.wait(POST, f"C{number}", Priority.POST, f"post {number}") for number in range(30)]
     call = await limiter.wait(POST, "C99", Priority.CALL, "call")
 
@@ -208,7 +208,7 @@ async def test_all_channels_share_what_the_workspace_may_post(limiter: RateLimit
 
 
 async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter: RateLimiter) -> None:
-    """Whatever it shows; other cards are not concerned."""
+    """The limit of one card does not affect other cards."""
     await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.CARD)
 
     again = await waits(limiter, "a", method=UPDATE, where="C1:1.1", priority=Priority.FINAL_CARD)
@@ -220,7 +220,10 @@ async def test_one_card_is_edited_once_in_three_seconds(engine: Engine, limiter:
 
 
 async def test_catching_up_takes_half_and_leaves_half(limiter: RateLimiter) -> None:
-    """Read-backs, for which posts wait, have the other half of conversations.replies."""
+    """Backfill uses half of conversations.replies.
+
+    The other half is for reconciling, for which posts wait.
+    """
     reads = await waits(limiter, *[""] * 40, method="conversations.replies", priority=Priority.CATCHING_UP)
     read_backs = await waits(limiter, *[""] * 5, method="conversations.replies", priority=Priority.POST)
 
@@ -229,7 +232,7 @@ async def test_catching_up_takes_half_and_leaves_half(limiter: RateLimiter) -> N
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """In every channel, since Slack does not say which limit it was, and for no other method."""
+    """The method rests in every channel, because Slack does not say which limit it was; others go on."""
     replica = RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
     await limiter.rest(POST, 30)
 
@@ -244,7 +247,7 @@ async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: 
 
 
 async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: RateLimiter) -> None:
-    """Also what has no limit of its own."""
+    """A rest of everything also holds for methods without a limit."""
     await limiter.rest(EVERYTHING, 7)
     methods = (POST, UPDATE, "users.info", "response_url", "a.new.method")
 
@@ -254,7 +257,7 @@ async def test_a_429_of_the_whole_app_rests_everything(engine: Engine, limiter: 
 
 
 async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) -> None:
-    """Two replicas may be told different things."""
+    """If two replicas are told different times, the longer one counts."""
     await limiter.rest(POST, 30)
     await limiter.rest(POST, 1)
 
@@ -262,7 +265,7 @@ async def test_a_shorter_rest_does_not_end_a_longer_one(limiter: RateLimiter) ->
 
 
 async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: RateLimiter) -> None:
-    """Slack has counted more than we have, so there is no burst."""
+    """After a rest there is no burst, because Slack has counted more calls than we have."""
     await limiter.rest(UPDATE, 10)
     engine.passes(10)
 
@@ -274,7 +277,7 @@ async def test_after_a_rest_places_come_one_by_one(engine: Engine, limiter: Rate
 
 
 async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
-    """Response URLs and uploads: Slack states no limit, but may say that it was too much."""
+    """Response URLs and uploads have no stated limit, but a 429 rests them."""
     free = await waits(limiter, *[""] * 200, method="response_url")
     await limiter.rest("response_url", 3)
 
@@ -284,14 +287,14 @@ async def test_a_method_without_limit_only_rests(limiter: RateLimiter) -> None:
 
 
 async def test_what_nobody_has_listed_has_the_limit_of_most_methods(limiter: RateLimiter) -> None:
-    """Twenty a minute, ten of them at once."""
+    """An unlisted method may be called twenty times a minute, ten of them at once."""
     told = await waits(limiter, *[""] * 12, method="a.new.method")
 
     assert told == [0] * 10 + [3.1] * 2
 
 
 async def test_nothing_of_it_stays(engine: Engine, limiter: RateLimiter) -> None:
-    """Each key ends by itself."""
+    """Every key of the limiter expires."""
     await waits(limiter, "a", "b", "c")
     await waits(limiter, "a", "b", method=UPDATE, where="C1:1.1")
     await limiter.rest(UPDATE, 5)
@@ -304,7 +307,7 @@ async def test_nothing_of_it_stays(engine: Engine, limiter: RateLimiter) -> None
 
 
 async def test_asking_is_one_call_of_redis(real: Connections) -> None:
-    """However many wait, and it looks at no more of them."""
+    """Asking takes one call of Redis, and no more commands if two hundred claims wait."""
     engine = Engine(real)
     limiter = RateLimiter(real, engine.keys, engine.clock, Metrics())
     few = await _commands(limiter, real, "a", "b", "c", "d")
@@ -316,7 +319,7 @@ async def test_asking_is_one_call_of_redis(real: Connections) -> None:
 
 
 async def _commands(limiter: RateLimiter, redis: Connections, *claimants: str) -> Counter[str]:
-    """What Redis does while these ask."""
+    """Count the commands that Redis runs while these ask."""
     before = await _counted(redis)
     await waits(limiter, *claimants)
     return await _counted(redis) - before
@@ -328,7 +331,7 @@ async def _counted(redis: Connections) -> Counter[str]:
 
 
 async def test_waits_are_measured_by_method_and_priority(engine: Engine) -> None:
-    """From the first asking to the place; and each 429 is counted."""
+    """The metrics count the time from the first request to the place, and each 429."""
     metrics = Metrics()
     measured = RateLimiter(engine.connections, engine.keys, engine.clock, metrics, limits=ONE_BY_ONE)
     await waits(measured, "a", "b", priority=Priority.CALL)

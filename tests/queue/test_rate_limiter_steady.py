@@ -1,4 +1,6 @@
-"""The pace against a Slack that keeps to its documentation: never refused, and as fast as it may be."""
+"""The rate limiter against a Slack with the documented limits: never refused, and almost as fast as
+allowed.
+"""
 
 import heapq
 import random
@@ -16,15 +18,16 @@ from taskwire_sandbox.slack.pace import Pace as SlacksPace
 from .engine import Engine
 
 SECONDS = 180
-# Calls are under way for different times; posts of one channel must not come much closer than they left.
+# Calls take different times to reach Slack. Posts of one channel must not arrive much closer than they
+# left.
 UNDER_WAY_SECONDS, POST_UNDER_WAY_SECONDS = 2.0, 1.0
-# A worker comes a little late, and now and then later than its claim lasts.
+# A worker asks a little late, and now and then later than its claim lasts.
 LATE_SECONDS, VERY_LATE_SECONDS = 0.05, 5.0
 
 
 @dataclass(order=True)
 class Requester:
-    """One list that has work without end; asks when it is time to."""
+    """One claimant that always has work; `at` is when it asks next."""
 
     at: float
     name: str
@@ -41,7 +44,7 @@ class Arrival:
 
 
 class Crowd:
-    """Askers of one method at two replicas, in a time that passes as fast as they ask."""
+    """Claimants of one method at two replicas, on a simulated clock."""
 
     def __init__(self, engine: Engine, method: str, seed: int) -> None:
         self._engine = engine
@@ -52,7 +55,7 @@ class Crowd:
         ]
 
     async def runs(self, askers: list[Requester]) -> list[Arrival]:
-        """Let all ask for three minutes; what reaches Slack, in the order in which it does."""
+        """Let all ask for three minutes; returns the calls in the order in which they reach Slack."""
         start_ms, arrivals = self._engine.clock.now_ms, []
         heapq.heapify(askers)
         while askers[0].at < SECONDS:
@@ -77,7 +80,7 @@ class Crowd:
 
 
 def refused(method: str, tier: int, arrivals: list[Arrival]) -> list[Arrival]:
-    """What Slack would answer with 429."""
+    """Return the calls that Slack would answer with 429."""
     now = 0.0
     slack = SlacksPace(is_on=True, clock=lambda: now)
     found = []
@@ -89,18 +92,18 @@ def refused(method: str, tier: int, arrivals: list[Arrival]) -> list[Arrival]:
 
 
 def most_in_a_minute(arrivals: list[Arrival]) -> int:
-    """The most that came within any minute."""
+    """Return the most calls that came within any minute."""
     times = [arrival.at for arrival in arrivals]
     return max(number - bisect_left(times, at - 60) + 1 for number, at in enumerate(times))
 
 
 def a_minute(arrivals: list[Arrival]) -> float:
-    """How many came a minute, once what may come at once had come."""
+    """Return the calls per minute after the first minute, so without the first burst."""
     return sum(arrival.at >= 60 for arrival in arrivals) / (SECONDS - 60) * 60
 
 
 def askers(count: int, urgencies: tuple[Priority, ...], wheres: tuple[str, ...] = ("",)) -> list[Requester]:
-    """So many who ask from the beginning, for these in turn."""
+    """Make this many claimants, with these priorities and places in turn."""
     return [
         Requester(0.0, f"list {number}", wheres[number % len(wheres)], urgencies[number % len(urgencies)])
         for number in range(count)
@@ -119,7 +122,7 @@ TIERS = [
 async def test_a_tier_is_used_and_never_passed(
     real: Connections, method: str, tier: int, allowed: int
 ) -> None:
-    """Of what a tier allows in any minute 95 % are used, however many ask."""
+    """Twenty claimants use at least 95 % of a tier and never pass it."""
     urgencies = (*ANY, Priority.CATCHING_UP) if method == "conversations.replies" else ANY
     arrivals = await Crowd(Engine(real), method, seed=tier).runs(askers(20, urgencies))
 
@@ -130,7 +133,7 @@ async def test_a_tier_is_used_and_never_passed(
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int) -> None:
-    """Sixty a minute in each of two channels, 95 % of it used, and never refused."""
+    """Each of two channels gets 95 % of sixty posts a minute, and none is refused."""
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed).runs(askers(20, ANY, ("C1", "C2")))
 
     assert refused("chat.postMessage", 0, arrivals) == []
@@ -139,7 +142,7 @@ async def test_a_channel_is_posted_to_once_a_second(real: Connections, seed: int
 
 
 async def test_many_channels_share_what_the_workspace_may_post(real: Connections) -> None:
-    """Three hundred a minute in thirteen channels, and each gets its part."""
+    """Thirteen channels share three hundred posts a minute, and each gets some of them."""
     channels = tuple(f"C{number}" for number in range(13))
     arrivals = await Crowd(Engine(real), "chat.postMessage", seed=1).runs(askers(39, ANY, channels))
 
@@ -150,7 +153,7 @@ async def test_many_channels_share_what_the_workspace_may_post(real: Connections
 
 
 async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
-    """All together in any minute; one card alone once in three seconds; all of them get their turn."""
+    """Sixty cards share 45 edits a minute, and each card is edited."""
     cards = tuple(f"C1:{number}" for number in range(60))
     arrivals = await Crowd(Engine(real), "chat.update", seed=1).runs(askers(60, (Priority.CARD,), cards))
 
@@ -161,7 +164,7 @@ async def test_cards_keep_to_their_forty_five(real: Connections) -> None:
 
 
 async def test_one_card_that_always_changes_is_edited_once_in_three_seconds(real: Connections) -> None:
-    """Its second edit leaves three seconds after the first."""
+    """The second edit of a card leaves three seconds after the first."""
     crowd = Crowd(Engine(real), "chat.update", seed=1)
     arrivals = await crowd.runs(askers(1, (Priority.FINAL_CARD,), ("C1:1.1",)))
 

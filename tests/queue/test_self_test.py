@@ -1,4 +1,4 @@
-"""The trial: it tries each command that Taskwire uses, and leaves nothing behind."""
+"""The self-test: it tries each command that Taskwire uses, and leaves nothing behind."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,10 @@ from taskwire.queue.batch import Command
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
-# Neither is what a process does to the store of its workspace.
+# These modules do not work on the store of a running process.
 OTHERS = ("transfer", "side", "embedded", "sentinels")
 NAMES = {"del": "delete"}
-# Redis-py's own, what a script's trial tries, and what may be refused.
+# Methods of redis-py itself, commands that the script part tries, and commands that may be refused.
 NO_RIGHTS = {"pipeline", "execute", "aclose", "close", "execute_command"}
 NO_RIGHTS |= {"evalsha", "script_load", "config_get", "info"}
 STORE = ("queue", "state", "redis")
@@ -23,7 +23,7 @@ SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("lua/*.lua")
 
 
 def test_each_command_of_each_script_is_tried() -> None:
-    """Or a user who may not use it would be found by whoever needs it first."""
+    """A missing right is found at the start, not by the first script that needs it."""
     used = {
         name
         for path in SCRIPTS
@@ -37,7 +37,7 @@ def test_each_command_of_each_script_is_tried() -> None:
 
 
 def test_each_call_of_its_own_is_tried() -> None:
-    """What is called outside of scripts has rights of its own; a move is made by who may do more."""
+    """Commands that Python calls outside scripts are tried too, except those of a move of the store."""
     text = "".join(path.read_text(encoding="utf-8") for path in MODULES if path.stem not in OTHERS)
 
     used = set(re.findall(r"(?:_redis|\.commands|\.blocking|\bpipe|\bclient)\.([a-z_]+)\(", text))
@@ -51,7 +51,7 @@ def test_each_call_of_its_own_is_tried() -> None:
 
 
 async def test_who_may_do_everything_is_let_pass_and_keeps_nothing(connections: Connections) -> None:
-    """Each key ends with the trial."""
+    """A user with all rights passes, and every key of the self-test is gone."""
     await self_test.try_all(connections, Keys("T1"))
 
     assert await connections.commands.keys("*") == []

@@ -1,4 +1,4 @@
-"""Depths: what waits in which kind of list, and for how long."""
+"""Queue statistics: how many jobs wait in each kind of queue, and for how long."""
 
 import pytest
 
@@ -14,12 +14,12 @@ from .engine import Engine, job
 
 @pytest.fixture
 def queue_stats(engine: Engine) -> QueueStats:
-    """A look at the engine's lists."""
+    """The statistics of the engine's queues."""
     return QueueStats(engine.connections, engine.keys, engine.clock)
 
 
 async def test_what_waits_is_told_by_kind_of_list(engine: Engine, queue_stats: QueueStats) -> None:
-    """How much, how long it has been due, and how old it is, which a delay does not change."""
+    """The numbers are the jobs, how long they have been due, and their age, which a delay does not change."""
     await engine.append("a", "b", name=to_thread("L1"))
     engine.passes(2)
     await engine.append("c", name=to_thread("L2"))
@@ -32,7 +32,7 @@ async def test_what_waits_is_told_by_kind_of_list(engine: Engine, queue_stats: Q
 
 
 async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
-    """What is done is not counted any more."""
+    """A job that is done is not counted any more."""
     await engine.append("a")
     await engine.ends(await engine.takes())
 
@@ -40,7 +40,7 @@ async def test_nothing_waits(engine: Engine, queue_stats: QueueStats) -> None:
 
 
 async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> None:
-    """Those that are due for longest are looked at."""
+    """A look reads at most a thousand queues, those that have been due for longest."""
     batch = Batch()
     for number in range(MOST_LISTS + 100):
         batch.append(QueueName(f"receipts:{number}"), job("a"), score="due", delay_ms=number)
@@ -50,7 +50,7 @@ async def test_a_look_has_its_bound(engine: Engine, queue_stats: QueueStats) -> 
 
 
 def test_no_kind_of_list_is_out_of_sight() -> None:
-    """What names a list is called as the lists that it names."""
+    """Every kind of queue that the code makes is in the statistics."""
     rooms = {**vars(jobs), **vars(closed_threads), **vars(private_answers)}
     makers = {name for name, made in rooms.items() if _returns(made) is QueueName}
 

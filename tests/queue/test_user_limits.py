@@ -1,4 +1,4 @@
-"""Brakes: so much in any minute, whichever order it comes in and whoever takes it."""
+"""Limits for one person: at most so many requests in any minute, in any order and on any replica."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ BEGIN = 1_700_000_000
 
 @pytest.fixture
 def inbox(engine: Engine) -> Inbox:
-    """Claims on the same store and clock."""
+    """An inbox on the same store and clock."""
     return Inbox(engine.connections, engine.keys, engine.clock)
 
 
@@ -40,7 +40,7 @@ async def presses(inbox: Inbox, number: int, link: str) -> Claim:
 
 
 async def linked(engine: Engine) -> None:
-    """Let the thread be known."""
+    """Make the thread known."""
     await engine.connections.commands.set(engine.keys.named("thread", "C1:1000.000000"), "L1")
 
 
@@ -53,7 +53,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """One of the rest is told, and of the others nothing is written."""
+    """Ten requests are done, the person is told of one over the limit, and the rest write nothing."""
     await linked(engine)
 
     taken = [await asks(inbox, number / 2) for number in order]
@@ -67,7 +67,7 @@ async def test_ten_of_fifteen_are_done_in_any_order(engine: Engine, inbox: Inbox
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 async def test_who_keeps_to_the_pace_is_never_refused(engine: Engine, inbox: Inbox, order: list[int]) -> None:
-    """Ten a minute for a minute and a half, also where all of it is found at once, after an absence."""
+    """Ten requests a minute are all done, even if backfill finds all of them at once."""
     await linked(engine)
 
     taken = [await asks(inbox, number * 6) for number in order]
@@ -76,7 +76,7 @@ async def test_who_keeps_to_the_pace_is_never_refused(engine: Engine, inbox: Inb
 
 
 async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None:
-    """And each delivery once, whichever of them takes it, and however often."""
+    """Each delivery is counted once, whichever replica takes it."""
     await linked(engine)
     other = Inbox(engine.connections, engine.keys, engine.clock)
 
@@ -86,7 +86,7 @@ async def test_all_replicas_count_together(engine: Engine, inbox: Inbox) -> None
 
 
 async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbox: Inbox) -> None:
-    """Also when the minute is over: Slack brings it again for six."""
+    """A request over the limit is not done when Slack retries it after the minute is over."""
     await linked(engine)
     for number in range(12):
         await asks(inbox, number)
@@ -98,7 +98,7 @@ async def test_who_was_refused_stays_so_when_it_comes_again(engine: Engine, inbo
 
 
 async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbox) -> None:
-    """A link that is there counts for itself."""
+    """Links that do not exist are counted together; a real link is counted by itself."""
     await engine.connections.commands.hset(engine.keys.link("L1"), "record", "{}")
 
     made_up = [await presses(inbox, number, f"x{number}") for number in range(12)]
@@ -108,7 +108,7 @@ async def test_links_that_are_made_up_count_together(engine: Engine, inbox: Inbo
 
 
 async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inbox: Inbox) -> None:
-    """What is kept for it becomes its link's."""
+    """Parked requests of a thread are limited too, before its link adopts them."""
     for number in range(15):
         assert await asks(inbox, number) == "parked"
 
@@ -126,7 +126,7 @@ async def test_a_thread_that_is_not_known_yet_is_counted_too(engine: Engine, inb
 async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     engine: Engine, inbox: Inbox, bad: str, comes: str
 ) -> None:
-    """Also where another step is chosen: what is counted counts only with its claim."""
+    """If any batch of a limit is wrong, nothing is written and nothing is counted."""
     await linked(engine)
     redis, ts = engine.connections.commands, Ts(f"{BEGIN}.000000")
     batch, wrong = Batch(), Batch().write("ZADD", engine.keys.named("x"), "no number", "x")
@@ -145,7 +145,7 @@ async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
 
 
 async def test_what_counts_ends_by_itself(engine: Engine, inbox: Inbox) -> None:
-    """Nothing of it stays."""
+    """Everything that is counted expires within ten minutes."""
     await linked(engine)
     for number in range(12):
         await asks(inbox, number)
