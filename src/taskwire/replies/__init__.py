@@ -1,6 +1,7 @@
-"""A reply's way to the agent.
+"""Replies: how what people write in a thread reaches the agent.
 
-How is it written down? `admit`. May it go now, and in which words? `deliver`. What happens then: delivered,
-waiting, held, asked about, failed? `outcomes`. Did it arrive although the answer was lost? `reconcile`. What
-does a person's press on a waiting reply do? `decide`. What if it is edited or deleted? `edits`.
+`admit` writes a reply down. `deliver` decides whether it may go now, and in which words. `outcomes` says what
+happens then: delivered, waiting, held, asked about, or failed. `reconcile` finds out whether it arrived
+although the answer was lost. `decide` handles people's decisions on waiting replies. `edits` handles edits
+and deletions.
 """

@@ -1,7 +1,7 @@
-"""What a person wrote in a thread, written down: the step that its claim carries.
+"""Writes down what a person wrote in a thread: the batch of its inbox claim.
 
-The link may not be known yet, so every list and key here is named by `@`, which the claiming call replaces.
-Who wrote it, whether they may steer, and what an edit still changes is decided by the worker.
+The link may not be known yet, so every queue and key here contains `@`, which the claim replaces by the
+link's id. The worker decides who wrote it, whether they may steer the task, and what an edit still changes.
 """
 
 import json
@@ -39,14 +39,15 @@ from taskwire.slack.inbound import Deleted, Edited, ThreadMessage
 from taskwire.state.links import LinkWrites
 
 HERE = LinkId("@")
-# The eyes are skipped if the agent has the reply before that.
+# A reply that the agent has before this delay never shows the eyes.
 TAKEN_DELAY_MS = 2_000
-# A card can be answered before Slack's answer to its post is here; after this it must be another's.
+# A person may reply to a card before Slack has answered its post. After this delay, the thread is not ours or
+# its link is lost.
 UNKNOWN_DELAY_MS = 30_000
 
 
 class ReplyReceiver:
-    """Takes what is written in threads."""
+    """Claims what people write in threads."""
 
     def __init__(self, inbox: Inbox, writes: LinkWrites, bot: UserId, mask_own: Callable[[str], str]) -> None:
         self._inbox = inbox
@@ -55,33 +56,33 @@ class ReplyReceiver:
         self._mask_own = mask_own
 
     async def reply(self, message: ThreadMessage) -> Claim:
-        """Take a message of a thread that is ours, or may be."""
+        """Claim a message of a thread that is ours, or may be."""
         return await self._take(message, self._batch(message), is_ours=message.parent_is_bots)
 
     async def missed(self, message: ThreadMessage) -> bool:
-        """Take a message that was found in a thread's history; false if it is known or none of ours."""
+        """Claim a message that backfill found; False if it is known or not ours."""
         batch = self._batch(message, was_away=True)
         return await self._take(message, batch, is_ours=False) == "claimed"
 
     async def edited(self, message: Edited) -> Claim:
-        """Let an edit change the reply if it still waits; afterwards the agent has the earlier words."""
+        """Claim an edit. It changes a reply that still waits; otherwise the agent has the earlier text."""
         now, as_it_is = self.as_reply(message), self.as_it_is(message)
         work = ReplyChanged(ts=message.ts, what="edited", now=now, as_it_is=as_it_is, person=message.person)
         batch = _rewritten(message, work, message.edited_ts)
         return await self._accept(message, batch, is_ours=message.parent_is_bots)
 
     async def deleted(self, message: Deleted) -> Claim:
-        """Let a reply that still waits leave its list; afterwards the agent has it."""
+        """Claim a deletion. It removes the reply if that still waits; otherwise the agent has it."""
         work = ReplyChanged(ts=message.ts, what="deleted", person=message.person)
         batch = _rewritten(message, work, message.at)
         return await self._accept(message, batch, is_ours=message.parent_is_bots)
 
     def as_reply(self, message: ThreadMessage | Edited) -> Reply | None:
-        """What a message is as input for the agent, if it is that."""
+        """Return a message as input for the agent, or None if it is no input."""
         return self._reply(message) if isinstance(self._read(message), replies.Input) else None
 
     def as_it_is(self, message: ThreadMessage | Edited) -> Reply | None:
-        """What a message that begins with `!` is as input, where somebody has said that it is that."""
+        """Return a message that begins with `!` as input, for a person who said that it is input."""
         match self._read(message):
             case replies.Input() | replies.Aside():
                 return None
@@ -90,7 +91,7 @@ class ReplyReceiver:
                 return self._reply(message) if is_marked else None
 
     async def _take(self, message: ThreadMessage, batch: Batch, *, is_ours: bool) -> Claim:
-        """Take a message; where too many wait already, that is said, as long as that can be, and no more."""
+        """Claim a message. If too many wait already, claim an answer that says so instead."""
         claim = await self._accept(message, batch, is_ours=is_ours, user_limit=self._user_limit(message))
         if claim != "rejected":
             return claim
@@ -122,7 +123,7 @@ class ReplyReceiver:
         return replies.read(message.text, self._bot, message.person, _blocks(message))
 
     def _user_limit(self, message: ThreadMessage) -> UserLimit | None:
-        """What is written for a verb too many: that its author hears so, or that it was taken and no more."""
+        """Return what is written beyond the user limit: an answer that says so, or only the claim."""
         read = self._read(message)
         if isinstance(read, replies.Input | replies.Aside):
             return None
@@ -135,7 +136,7 @@ class ReplyReceiver:
         read = self._read(message)
         batch = self._writes.taken(Batch(), HERE, message.ts)
         if message.marks:
-            # Of an earlier time that the store has forgotten; the next mark takes their place.
+            # These reactions are from a time that Redis has lost. The next receipt replaces them.
             self._writes.receipt(batch, HERE, message.ts, " ".join(sorted(message.marks)))
         match read:
             case replies.Aside():
@@ -162,10 +163,10 @@ class ReplyReceiver:
         )
 
     def _shows_token(self, message: ThreadMessage | Edited) -> bool:
-        """Whether the blocks, together, show a token of ours.
+        """Whether the blocks, taken together, show one of our own tokens.
 
-        Where a part of it is bold it stands in several blocks, and none of them holds it. Then only the
-        message's plain text is kept, which says the same and can be masked.
+        If a part of the token is bold, it is spread over several blocks, and no block contains it. Then only
+        the message's plain text is kept. It says the same and can be masked.
         """
         if not message.blocks_json:
             return False
@@ -210,13 +211,13 @@ class ReplyReceiver:
         return self._answer(batch, message, work)
 
     def _answer(self, batch: Batch, message: ThreadMessage, work: AnswerInThread) -> Batch:
-        # What is posted to everybody, and not at somebody's word, keeps its order with the rest.
+        # This answer is for everybody, so it keeps its order among the thread's other messages.
         name = to_thread(HERE) if work.what == "too_many" else thread_answers(HERE)
         return batch.append(name, Job(id=f"{work.what}:{message.ts}", work=work))
 
 
 def _rewritten(message: Edited | Deleted, work: ReplyChanged, at: Ts) -> Batch:
-    """Stand ahead of the reply itself, so that no attempt begins in words of the past."""
+    """Return the batch for a change. It goes ahead of the reply, so no attempt uses the old text."""
     job = Job(id=f"reply_changed:{message.delivery}", work=work)
     return Batch().append(to_coder(HERE), job, score=urgent(at))
 
@@ -232,7 +233,7 @@ def _requester(message: ThreadMessage) -> Requester:
 
 
 def _to_be_found(message: ThreadMessage) -> Batch:
-    """What is written where a thread's link is not known: later somebody has to look for it, or answer."""
+    """Return the batch for a thread without a known link: a delayed search for the link."""
     work = FindThread(channel=message.channel, thread_ts=message.thread_ts, person=message.person)
     name = lost_threads(message.channel, message.thread_ts)
     return Batch().append(

@@ -1,4 +1,7 @@
-"""A person's word on replies that wait for it: held by a pause, in doubt, or not delivered."""
+"""Handles people's decisions on replies: held by a pause, of unknown outcome, or not delivered.
+
+`messages/inputs.py` has the questions and their buttons.
+"""
 
 from typing import NamedTuple
 
@@ -29,14 +32,14 @@ from taskwire.redis.decoding import read
 
 
 class Found(NamedTuple):
-    """A reply that waits for a word, and the step that takes it from where it was found."""
+    """A reply that waits for a decision, and the batch that takes it from its place."""
 
     reply: Reply
     taking: Batch
 
 
 class ReplyDecisions:
-    """Carries out what people decide about input."""
+    """Handles people's decisions on replies."""
 
     def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
         self._deps = deps
@@ -51,7 +54,7 @@ class ReplyDecisions:
         )
 
     async def held(self, context: JobContext, link: Link | None) -> Outcome:
-        """Send what a pause holds, by resuming the task, or drop it."""
+        """Send the replies that a pause holds, by resuming the task, or drop them."""
         work = context.work(DecideHeld)
         if link is None or link.ended is not None:
             raise UserError(*refusals.already_ended(await self._people.as_seen(work.requester, link)))
@@ -60,7 +63,7 @@ class ReplyDecisions:
         if not replies:
             return await self._nothing_held(link, work)
         if not work.is_dropped:
-            # The question says so once the task has been resumed, which may be refused.
+            # Coder may refuse to resume the task. So the question is settled after that.
             resume = Act(requester=work.requester, verb="resume")
             job = Job(id=f"resume:{context.job.id}", work=resume)
             return done(Batch().append(to_coder(link.id), job, score=soon(work.requester.at)))
@@ -83,14 +86,14 @@ class ReplyDecisions:
     async def _says(
         self, link: Link, work: DecideHeld | DecideReply, words: str, batch: Batch, *, is_last: bool = True
     ) -> Outcome:
-        """Let the question that was pressed say what was decided."""
+        """Show the decision in place of the question that was pressed."""
         about = work.job if isinstance(work, DecideReply) else questions.HELD
         return await questions.answered(
             self._deps, link, about, words, work.requester, batch, is_last=is_last
         )
 
     async def decided(self, context: JobContext, link: Link | None) -> Outcome:
-        """Let a reply that waits for a person's word go on, or end it."""
+        """Let a reply go on, or end it."""
         work = context.work(DecideReply)
         if link is None:
             raise UserError(*refusals.already_ended(None))
@@ -112,13 +115,13 @@ class ReplyDecisions:
         return await self._says(link, work, words, batch)
 
     async def _not_any_more(self, link: Link, work: DecideReply) -> Outcome:
-        """Somebody has decided already, or nothing is left to decide on."""
+        """Answer a decision that comes too late: another was made, or the reply is gone."""
         if work.decision == "send" and await questions.is_open(self._deps, link, work.job):
             return await self._says(link, work, inputs.TOO_OLD, Batch())
         return done(None, (work.requester, inputs.already_decided()))
 
     async def _send(self, context: JobContext, link: Link, work: DecideReply, found: Found | None) -> Outcome:
-        """Send a reply, unless it was deleted since, and those that were let go together with it."""
+        """Send a reply, unless it was deleted, and the replies that were given up together with it."""
         batch = found.taking if found is not None else Batch()
         going = [(work.job, found.reply)] if found is not None else []
         going += await self._others(link, work.job, batch)
@@ -128,7 +131,7 @@ class ReplyDecisions:
         sending = inputs.sending(first, len(going), is_without_first=found is None)
         about = work.job
         if len(going) > 1:
-            # One of them may be asked about anew while others are on their way.
+            # There may be a new question about one of them while the others are being sent.
             about = await questions.rename(self._deps, link, about, f"together:{context.job.id}", batch)
         for job_id, reply in going:
             known = {"settles": about, "outcome": sending.then}
@@ -140,7 +143,7 @@ class ReplyDecisions:
         return await self._says(link, work, sending.now, batch, is_last=False)
 
     async def _others(self, link: Link, job_id: str, batch: Batch) -> list[tuple[str, Reply]]:
-        """Take those too that were let go together with a reply, unless somebody has decided on them."""
+        """Take the replies that were given up together with this one, if nobody has decided on them."""
         others = []
         for other in await list_together(self._deps, link, job_id):
             kept = await self._deps.notes.find("reply", link.id, other)
@@ -152,7 +155,7 @@ class ReplyDecisions:
         return others
 
     async def _find(self, link: Link, job_id: str) -> Found | None:
-        """The reply: still at its place, held by a pause, or kept since it could not be delivered."""
+        """Find the reply: in its queue, held by a pause, or kept after a failed delivery."""
         links, writes = self._deps.links, self._deps.writes
         if waiting := find_reply(await links.list_waiting(link.id), job_id):
             return Found(waiting, Batch().drop(to_coder(link.id), job_id))
@@ -165,7 +168,7 @@ class ReplyDecisions:
 
 
 def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
-    """Whether this may still be said of the reply: its question may have been overtaken by another."""
+    """Whether the reply still waits for this decision. A newer question may have replaced its question."""
     match decision:
         case "arrived":
             return reply.asked == "outcome_unknown"
@@ -176,7 +179,7 @@ def _is_open(reply: Reply, decision: ReplyDecision) -> bool:
 
 
 def _confirmed(job_id: str, reply: Reply) -> Job:
-    """The reply on a person's word: as if nothing had been tried."""
+    """Return the job of a confirmed reply, as if nothing had been tried."""
     known: dict[str, bool | str] = {
         "is_admitted": True,
         "is_confirmed": True,

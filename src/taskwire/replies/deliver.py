@@ -1,11 +1,10 @@
 """Delivers a reply: whether it may go to the agent now, in which words, and the call to Coder.
 
-An author who may not steer is told so. A pause holds what was written before it. What a person has to decide
-is asked, and everything behind it waits.
+An author who may not steer the task is told so. A pause holds the replies that were written before it. If a
+person has to decide something, a question is posted, and every later reply waits.
 
-Coder's answer decides, not the last observation. A reply is sent whenever the task is active; a paused task
-is resumed first; what comes too early waits. After a lost answer, `replies/reconcile.py` finds out what
-happened.
+Coder's answer decides, not the last observation. A reply is sent if the task is active. A paused task is
+resumed first. Otherwise the reply waits. After a lost answer, `replies/reconcile.py` finds out what happened.
 """
 
 import contextlib
@@ -51,12 +50,12 @@ from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes, asked
 from taskwire.replies.reconcile import Reconciler, SendNote
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
-# Who may not steer is told so once in a month.
+# A person who may not steer the task is told so once in 30 days.
 TOLD_MS = 30 * 24 * 3_600_000
 
 
 class ReplySender:
-    """Carries out the jobs that bring input to the agent."""
+    """Handles the jobs of replies."""
 
     def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
         self._deps = deps
@@ -71,7 +70,7 @@ class ReplySender:
         return (Handler.with_link(Reply, self.reply),)
 
     async def reply(self, context: JobContext, link: Link) -> Outcome:
-        """Deliver a reply, or say what it waits for."""
+        """Deliver a reply, or wait."""
         reply_job = ReplyJob(context, link, context.work(Reply))
         if link.ended is not None:
             return await self._outcomes.ended(reply_job)
@@ -99,7 +98,7 @@ class ReplySender:
         return kept_back or await self._with_text(reply_job)
 
     async def _refusal(self, reply_job: ReplyJob) -> Message | None:
-        """Why this person's replies are no input, if they are none."""
+        """Return why this person's replies are no input; None if they are."""
         try:
             if await self._people.may_steer(reply_job.reply.person, reply_job.link):
                 return None
@@ -108,7 +107,7 @@ class ReplySender:
         return inputs.reply_not_theirs(reply_job.link)
 
     async def _not_theirs(self, reply_job: ReplyJob, refusal: Message) -> Outcome:
-        """Told once, privately; the reply stays what it is, a message to other people."""
+        """Tell the author once, privately. The reply stays a message to other people."""
         record, reply = reply_job.link.record, reply_job.reply
         batch = receipt(record.id, reply.ts, "none")
         if not await tell_once(self._deps, batch, "not-theirs", record.id, reply.person, ttl_ms=TOLD_MS):
@@ -119,7 +118,7 @@ class ReplySender:
         return done(batch, (requester, refusal))
 
     async def _kept_back(self, reply_job: ReplyJob) -> Outcome | None:
-        """Let a pause hold what was written before it, and end with what is written after it."""
+        """Hold a reply from before the pause. A reply from after the pause ends it."""
         context, link, reply = reply_job
         hold = link.hold
         if hold is not None and microseconds(reply.ts) <= microseconds(hold.at) and not reply.is_confirmed:
@@ -147,7 +146,7 @@ class ReplySender:
 
 
 class ReplyDeliverer:
-    """Brings the words of a reply to the agent."""
+    """Brings the text of a reply to the agent."""
 
     def __init__(
         self, deps: Dependencies, texts: AgentInput, outcomes: ReplyOutcomes, reader: Reconciler
@@ -158,7 +157,7 @@ class ReplyDeliverer:
         self._reader = reader
 
     async def deliver(self, reply_job: ReplyJob, text: AgentText) -> Outcome:
-        """Send the words if the task takes any now; resume it if it is paused; else wait."""
+        """Send the text if the task is active, resume the task if it is paused, or wait."""
         if reply_job.is_suspect and (over := await self._dealt_with(reply_job)):
             return over
         task_id = reply_job.link.record.task_id
@@ -166,7 +165,7 @@ class ReplyDeliverer:
         try:
             task = await self._deps.coder.get_task(task_id)
         except NotFound:
-            # Whether it is gone is for the poll to say; until then the reply waits.
+            # The poll finds out whether the task is gone. Until then the reply waits.
             return await self._outcomes.waits(reply_job)
         if task.status is TaskStatus.PAUSED:
             doubted = await self._paused_since(reply_job, task, text) if reply_job.is_suspect else None
@@ -174,7 +173,7 @@ class ReplyDeliverer:
         if task.status is not TaskStatus.ACTIVE:
             return await self._outcomes.waits(reply_job, is_broken=task.status is TaskStatus.ERROR)
         if task.is_lost:
-            # Coder would look for its agent for half a minute, and find nothing.
+            # Coder would look for the agent for 30 s, in vain.
             return await self._outcomes.out_of_reach(reply_job)
         return await self._send(reply_job, task, text)
 
@@ -184,7 +183,7 @@ class ReplyDeliverer:
             if reply_job.is_suspect and (sent := await self._sent_before(reply_job, logs, text)):
                 return sent
             note = SendNote.before(reply_job.context, task, logs, text)
-            # It may be long, and the agent takes its time.
+            # The log may be long, and the call may take long: free the memory.
             del logs
             unclear = await self._attempt(reply_job, task, note, text)
         except (NotReady, BuildActive, TaskPaused, MustBeActive, NoLogs):
@@ -200,7 +199,7 @@ class ReplyDeliverer:
         return unclear or await self._outcomes.delivered(reply_job, note.reported_at)
 
     async def _hidden(self, reply_job: ReplyJob, task: Task) -> Outcome:
-        """Whether the task is gone is for the poll to say; whether the account is kept out of it, for us."""
+        """Wait if the task is gone, which the poll reports. Fail if only the account may not see it."""
         if not await is_kept_out(self._deps, task.id):
             return await self._outcomes.waits(reply_job)
         words = await self._texts.words(reply_job.reply)
@@ -211,7 +210,7 @@ class ReplyDeliverer:
     async def _attempt(
         self, reply_job: ReplyJob, task: Task, note: SendNote, text: AgentText
     ) -> Outcome | None:
-        """Send it once; an ending, or Unknown, if nobody can tell yet whether the agent has it."""
+        """Send the text once. Return an outcome, or raise Unknown, if nobody can tell whether it arrived."""
         context = reply_job.context
         try:
             await context.attempt(
@@ -230,7 +229,7 @@ class ReplyDeliverer:
         return None
 
     async def _sent_before(self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText) -> Outcome | None:
-        """What is known of an input that the agent may have had before Redis went back in time."""
+        """Return the outcome of a reply that the agent may have had before data loss; None if it had not."""
         found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None
@@ -239,7 +238,7 @@ class ReplyDeliverer:
         return await self._outcomes.forgotten(reply_job)
 
     async def _dealt_with(self, reply_job: ReplyJob) -> Outcome | None:
-        """What shows in the thread of how this reply was dealt with, which Redis may have forgotten."""
+        """Return the outcome that the thread shows for this reply, which Redis may have lost."""
         thread = reply_job.link.record.thread
         if thread is None:
             return None
@@ -254,7 +253,7 @@ class ReplyDeliverer:
         return None
 
     async def _paused_since(self, reply_job: ReplyJob, task: Task, text: AgentText) -> Outcome | None:
-        """What is known of a reply to a task that was paused since, by whom it should not be resumed."""
+        """Return the outcome of a reply that must not resume its task: a pause came after it."""
         with contextlib.suppress(NoLogs):
             if sent := await self._sent_before(reply_job, await self._deps.coder.get_logs(task.id), text):
                 return sent

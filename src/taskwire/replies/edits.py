@@ -1,7 +1,8 @@
-"""Edits and deletions: a reply that still waits changes or leaves its list; afterwards the thread says so.
+"""Handles edits and deletions of replies.
 
-They stand ahead of the reply in its own list, so that nothing of it is under way when they are carried out:
-it waits, is held, is kept for another try, is with the agent, or has not arrived yet.
+The jobs go ahead of the reply in its own queue, so no attempt of the reply is under way while they run. The
+reply waits, is held, is kept for another try, is with the agent, or has not arrived yet. A waiting reply
+changes or is removed. If the agent has it, the thread is told.
 """
 
 import json
@@ -27,13 +28,14 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.inbox import CLAIM_MS
 from taskwire.redis.decoding import read
 
-# What Slack has just stored may be missing where a thread is read, so a young reply is not taken for deleted.
+# Slack may not show a message in the first seconds after it was posted. So a young reply is not taken for
+# deleted.
 YOUNG = timedelta(minutes=1)
 CLAIM = timedelta(milliseconds=CLAIM_MS)
 
 
 class ReplyEdits:
-    """Carries out what people do to messages that they have written."""
+    """Handles the jobs of edited and deleted messages."""
 
     def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
         self._deps = deps
@@ -45,7 +47,7 @@ class ReplyEdits:
         return (Handler.with_open_link(ReplyChanged, self.rewritten),)
 
     async def rewritten(self, context: JobContext, link: Link) -> Outcome:
-        """Bring what is written down in line with what the message says now."""
+        """Apply a change to the reply, wherever the reply is."""
         work = context.work(ReplyChanged)
         links, job_id = self._deps.links, f"{REPLY}{work.ts}"
         if work.was_away and not await self._is_right(link, job_id, work):
@@ -72,14 +74,14 @@ class ReplyEdits:
         return done(None if is_known else self._before_it_came(link, work))
 
     async def _is_right(self, link: Link, job_id: str, work: ReplyChanged) -> bool:
-        """Whether what was read after a gap holds: no event has overtaken it, and no page was behind."""
+        """Whether a change that backfill found is still valid: no event and no newer page contradicts it."""
         if work.what == "deleted" and self._age(work) < YOUNG:
             return False
         waiting = await list_undelivered(self._deps.links, link.id)
         return [reply.text for job, reply in waiting if job.id == job_id] == [work.instead_of]
 
     def _meant(self, old: Reply, work: ReplyChanged) -> ReplyChanged:
-        """What the change says of this reply: one that goes as it is may begin with `!` in new words too."""
+        """Return the change for this reply: one sent as it is may begin with `!` again."""
         blocks = cast("list[Block]", json.loads(old.blocks)) if old.blocks else []
         if not replies.begins_with_mark(old.text, self._deps.bot.bot_user_id, blocks):
             return work
@@ -111,13 +113,13 @@ class ReplyEdits:
         if work.now is None:
             batch = self._deps.writes.forget_reply(Batch(), link.id, job_id)
             if not await list_together(self._deps, link, job_id):
-                # Else its button is that of the others too.
+                # Otherwise the question's button also sends other replies.
                 settle_reply(link, old, "deleted", batch)
             return receipt(link.id, work.ts, "none", batch)
         return self._deps.writes.keep_reply(Batch(), link.id, job_id, _in_new_words(old, work.now))
 
     async def _changed_while_unknown(self, link: Link, work: ReplyChanged, batch: Batch) -> Batch:
-        """The agent may have the reply as it was."""
+        """Tell the thread that the agent may have the earlier text."""
         if work.now is None:
             message = inputs.deleted_while_unknown(await self._people.find_name(work.person))
         else:
@@ -138,7 +140,7 @@ class ReplyEdits:
         return self._deps.slack.now() - moment_of(work.ts)
 
     def _before_it_came(self, link: Link, work: ReplyChanged) -> Batch | None:
-        """Slack may bring a change before the message, which then must not come in its earlier words."""
+        """Claim the message of a change that came first, so that its old text does not arrive."""
         is_older_than_link = microseconds(work.ts) < microseconds(
             link.record.thread_ts or link.record.made_at
         )
@@ -157,12 +159,12 @@ def _place(reply: Reply) -> int:
 
 
 def _asked_anew(link: Link, old: Reply, new: Reply, batch: Batch) -> Batch:
-    """A question that was asked about it stands; one about its files is asked anew if need be."""
+    """Settle the question about the reply's files, which may be asked again. Other questions stay."""
     return settle_reply(link, old, "edited", batch) if old.asked and not new.asked else batch
 
 
 def _in_new_words(old: Reply, now: Reply) -> Reply:
-    """The reply with its new words and files, and what is known of it."""
+    """Return the reply with its new text and files, and with what is known of it."""
     words = {"text": now.text, "blocks": now.blocks, "files": now.files}
     if old.asked in ("stale", "outcome_unknown"):
         return old.model_copy(update=words)

@@ -1,6 +1,6 @@
-"""What becomes of a reply: the agent has it, it waits, a person is asked about it, or it is not delivered.
+"""The outcomes of a reply: delivered, waiting, held, asked about, or not delivered.
 
-Each is an ending with all that is written by it: the receipt, what the thread hears, what is kept.
+Each outcome has everything that is written with it: the receipt, the thread's message, and what is kept.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,19 +37,19 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.outbound import Traces
 from taskwire.telemetry import logger
 
-# What concerns a person is told once a day.
+# How often a thread is told the same.
 DAY_MS = 24 * 3_600_000
-# What keeps a running agent's replies from it for so long is told.
+# After this time, a thread is told why its replies wait.
 HELD_UP_MS = 15 * 60_000
 
-# How the ids of questions begin.
+# The beginning of the ids of questions.
 ASKED = "asked:"
 
 _log = logger("taskwire.replies.outcomes")
 
 
 class ReplyJob(NamedTuple):
-    """A reply in hand, and the link to which it belongs."""
+    """A reply that is run, with its link."""
 
     context: JobContext
     link: Link
@@ -57,19 +57,19 @@ class ReplyJob(NamedTuple):
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the agent may have it without Redis knowing, and nobody has said what to do."""
+        """Whether the agent may have the reply without Redis knowing it, and no person has decided on it."""
         return self.context.lease.is_suspect and not self.reply.is_confirmed
 
 
 class ReplyOutcomes:
-    """Knows how the turn of a reply ends."""
+    """Makes the outcomes of a reply."""
 
     def __init__(self, deps: Dependencies, texts: AgentInput) -> None:
         self._deps = deps
         self._texts = texts
 
     async def ended(self, reply_job: ReplyJob) -> Outcome:
-        """Say once a day that nobody gets what is written here; the mark says it of each reply."""
+        """Mark the reply as failed, and say once a day that nobody gets what is written here."""
         link, ts = reply_job.link, reply_job.reply.ts
         batch = receipt(link.id, ts, "failed")
         if reply_job.reply.asked or reply_job.reply.settles:
@@ -82,7 +82,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def admitted(self, reply_job: ReplyJob) -> Outcome:
-        """Its author may steer: it takes its place among the replies, and waits with those before it."""
+        """Queue the reply among the others: its author may steer the task."""
         link, reply = reply_job.link, reply_job.reply
         job = reply_job.context.job.knowing(is_admitted=True)
         batch = Batch().append(to_coder(link.id), job, score=in_turn(reply.ts))
@@ -91,7 +91,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def held(self, reply_job: ReplyJob) -> Outcome:
-        """A pause holds it until a person says what to do; the question about what is held counts it too."""
+        """Hold the reply for a pause until a person decides, and count it in the question."""
         link, job, reply = reply_job.link, reply_job.context.job, reply_job.reply
         batch = self._deps.writes.set_aside(Batch(), link.id, in_turn(reply.ts))
         receipt(link.id, reply.ts, "waiting", batch)
@@ -102,7 +102,7 @@ class ReplyOutcomes:
         return retry(0, None, batch)
 
     async def delivered(self, reply_job: ReplyJob, reported_at: datetime | None) -> Outcome:
-        """The agent has it, which had last reported at `reported_at`."""
+        """Note that the agent has the reply. The agent had last reported at `reported_at`."""
         link, reply = reply_job.link, reply_job.reply
         batch = took_input(self._deps.writes, link, reply.ts, reported_at)
         await settle_ended(self._deps, link, [reply], None, batch)
@@ -113,7 +113,7 @@ class ReplyOutcomes:
         return done(batch)
 
     async def resumed(self, reply_job: ReplyJob, build: int) -> Outcome:
-        """The task starts again for its sake; then it is tried."""
+        """Note that the task was resumed for this reply, and try the reply later."""
         acted = Acted(verb="resume", by=reply_job.reply.person, build=build)
         job = Job(id=f"resume:{reply_job.context.job.id}:{build}", work=ApplyEvent(event=acted))
         return self._later(
@@ -121,7 +121,7 @@ class ReplyOutcomes:
         )
 
     async def waits(self, reply_job: ReplyJob, *, is_broken: bool = False, unreached_ms: int = 0) -> Outcome:
-        """The agent is not ready: later, with the hourglass; a broken workspace needs a person first."""
+        """Try again later, because the agent is not ready. A broken workspace needs a person first."""
         context, link, _ = reply_job
         if is_broken and link.state.phase is Phase.BROKEN:
             return await self.together(reply_job, inputs.broken_first)
@@ -130,7 +130,7 @@ class ReplyOutcomes:
         return self._later(reply_job, await self._waiting(reply_job), unreached_ms)
 
     async def out_of_reach(self, reply_job: ReplyJob) -> Outcome:
-        """Coder cannot ask the agent whether it takes anything: later, and if that lasts it is told."""
+        """Try again later, because Coder cannot reach the agent. If that lasts, tell the thread."""
         since_ms = reply_job.reply.unreached_ms or reply_job.context.now_ms
         outcome = await self.waits(reply_job, unreached_ms=since_ms)
         if outcome.kind == "retry":
@@ -138,7 +138,7 @@ class ReplyOutcomes:
         return outcome
 
     async def _explain(self, reply_job: ReplyJob, since_ms: int, message: Message, batch: Batch) -> None:
-        """Say once a day why replies wait, where that has lasted and no card shows it."""
+        """Say once a day why replies wait, if that has lasted and no card shows it."""
         context, link = reply_job.context, reply_job.link
         if not since_ms or context.now_ms - since_ms < HELD_UP_MS or await find_away(self._deps) is not None:
             return
@@ -148,7 +148,7 @@ class ReplyOutcomes:
     async def together(
         self, reply_job: ReplyJob, words: Callable[[Link, str, Sequence[str]], Message]
     ) -> Outcome:
-        """Not delivered, and neither is what waits behind it."""
+        """Give up this reply and those that wait behind it."""
         context, link, _ = reply_job
         replies = await list_with_those_behind(self._deps, context, link)
         texts = [await self._texts.words(reply) for _, reply in replies]
@@ -162,9 +162,9 @@ class ReplyOutcomes:
         return retry(seconds, waited, batch)
 
     async def unanswered(self, reply_job: ReplyJob, error: OutsideError) -> Outcome:
-        """Nobody answers: for as long as that lasts it is tried at least as often as with a busy agent.
+        """Try again soon, because Coder or Slack did not answer.
 
-        A hiccup is over before anybody has seen the mark.
+        The receipt changes only after the second failure: a short one is over before anybody has seen it.
         """
         job = reply_job.context.job
         _log.info("reply not delivered, will retry", job=job.id, tries=job.tries, error=str(error))
@@ -178,42 +178,42 @@ class ReplyOutcomes:
         return Outcome("retry", batch, seconds, tried, trouble="failing")
 
     async def account_refused(self, reply_job: ReplyJob) -> None:
-        """Coder refuses the account, which is nobody's fault here: the mark says that the reply waits."""
+        """Show that the reply waits, because Coder refuses the account."""
         if reply_job.context.lease.trouble != "refused":
             await self._deps.queue.write(await self._waiting(reply_job))
 
     async def _waiting(self, reply_job: ReplyJob) -> Batch:
-        """Let it, and what waits behind it, have the hourglass."""
+        """Return a batch in which this reply, and those behind it, show that they wait."""
         return Batch() if reply_job.reply.waits else await _all_wait(self._deps, reply_job)
 
     async def failed(self, reply_job: ReplyJob, message: Message) -> Outcome:
-        """Not delivered: the reason goes into the thread, and the reply is kept for another try."""
+        """Give up the reply, tell the thread why, and keep the reply for another try."""
         context, link, reply = reply_job
         outcome = await self.over(reply_job, message, about=context.job.id)
         self._deps.writes.keep_reply(outcome.batch, link.id, context.job.id, reply.anew())
         return outcome
 
     async def over(self, reply_job: ReplyJob, message: Message, about: str = "") -> Outcome:
-        """Not delivered, and there is no point in another try, unless the message is `about` one."""
+        """Give up the reply for good, unless the message is `about` another try."""
         context, link, reply = reply_job
         batch, name = receipt(link.id, reply.ts, "failed"), f"failed:{reply.ts}:{context.now_ms}"
         await settle_ended(self._deps, link, [reply], "unsent", batch)
         return done(say(link.id, name, message, batch, is_call=True, about=about))
 
     async def ask_about_unknown(self, reply_job: ReplyJob) -> Outcome:
-        """Whether the agent has it cannot be known: a person is asked."""
+        """Ask a person whether the agent has the reply, because nothing shows it."""
         words = await self._texts.words(reply_job.reply)
         question = inputs.ask_whether_it_arrived(reply_job.link, reply_job.context.job.id, words)
         return await asked(self._deps, reply_job, "outcome_unknown", question)
 
     async def forgotten(self, reply_job: ReplyJob) -> Outcome:
-        """Redis has lost what became of it, and nothing shows it: a person is asked."""
+        """Ask a person what to do with a reply whose outcome was lost with Redis's data."""
         words = await self._texts.words(reply_job.reply)
         question = inputs.input_forgotten(reply_job.link, reply_job.context.job.id, words)
         return await asked(self._deps, reply_job, "outcome_unknown", question)
 
     def told_before(self, reply_job: ReplyJob, traces: Traces) -> Outcome | None:
-        """What the thread was told of it and Redis has forgotten: that it failed, or a question."""
+        """Return the outcome that the thread shows: a failed reply, or a question. Redis may have lost it."""
         link, ts = reply_job.link, reply_job.reply.ts
         if REACTIONS["failed"] in traces.marks:
             return done(receipt(link.id, ts, "failed"))
@@ -224,7 +224,7 @@ class ReplyOutcomes:
         return None
 
     async def still_asked(self, reply_job: ReplyJob) -> Outcome:
-        """Wait on where the list has moved; a question that nobody answers ends."""
+        """Wait for the answer to the question. A question that nobody answers ends the reply."""
         left = ASKED_REPLY_SECONDS - (reply_job.context.now_ms - reply_job.context.lease.since_ms) / 1000
         if left > 0:
             return retry(left)
@@ -243,7 +243,7 @@ async def asked(
     question: Message,
     left_out: tuple[str, ...] = (),
 ) -> Outcome:
-    """Put a question with buttons; the reply, and what stands behind it, waits for the answer."""
+    """Post a question with buttons. The reply, and those behind it, wait for the answer."""
     context, link, reply = reply_job
     batch = await _all_wait(deps, reply_job)
     if reply.settles != context.job.id:
@@ -255,7 +255,7 @@ async def asked(
 
 
 async def _all_wait(deps: Dependencies, reply_job: ReplyJob) -> Batch:
-    """Let all of them show that they wait; those that have waited before show it already."""
+    """Return a batch in which all of them show that they wait. Some show it already."""
     batch = Batch()
     for job, reply in await list_with_those_behind(deps, reply_job.context, reply_job.link):
         if job.id == reply_job.context.job.id or not reply.waits:

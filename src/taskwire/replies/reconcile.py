@@ -1,9 +1,8 @@
-"""What became of an input whose answer was lost: read in the agent's log, never guessed.
+"""Finds out what became of an input whose answer was lost, by reading the agent's log.
 
-What a log says is decided in `model.doubt`. Until the input can no longer land a look can only find it; what
-stays undecidable is asked of a person.
-
-Tidying: an input that a stopped process may have brought to the agent a second time.
+`domain/reconcile.py` decides what a log says. While the input may still arrive, a look can only find it. If
+it stays undecided, a person is asked. This module also reports an input that a stopped process may have sent
+a second time.
 """
 
 from datetime import datetime
@@ -32,14 +31,15 @@ from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import logger
 
-# After its first byte, so long at most until an input is typed: Coder dials the agent for up to 30 s.
+# The longest time from the first byte of the request until the input is typed, in seconds. Coder dials the
+# agent for up to 30 s.
 LANDING_SECONDS = 35.0
 
 _log = logger("taskwire.replies.reconcile")
 
 
 class SendNote(BaseModel):
-    """What reading an input back needs: where the agent's log ended before it."""
+    """The intent record of an input: where the agent's log ended before it."""
 
     what: Literal["send"] = "send"
     marked: Mark
@@ -49,7 +49,7 @@ class SendNote(BaseModel):
 
     @classmethod
     def before(cls, context: JobContext, task: Task, logs: TaskLogs, text: str) -> "SendNote":
-        """The note of an input that is about to be sent."""
+        """Return the intent record of an input that is about to be sent."""
         build = task.workspace_build_number
         return cls(
             marked=reconcile.mark(text, task.initial_prompt, build, entries_of(logs)),
@@ -64,7 +64,7 @@ _NOTES: TypeAdapter[ResumeNote | SendNote] = TypeAdapter(
 
 
 class Reconciler:
-    """Reads back attempts to bring input to the agent."""
+    """Reconciles attempts to bring input to the agent."""
 
     def __init__(self, deps: Dependencies, outcomes: ReplyOutcomes) -> None:
         self._deps = deps
@@ -72,11 +72,11 @@ class Reconciler:
 
     @property
     def write_seconds(self) -> float:
-        """How long after it began an attempt may write its first byte."""
+        """How many seconds after its start an attempt may write its first byte."""
         return min(LONGEST_WRITE_SECONDS, self._deps.coder.timeouts.send)
 
     async def read_back(self, reply_job: ReplyJob) -> Outcome:
-        """Find out what became of an attempt whose answer was lost, sooner or later."""
+        """Find out what became of an attempt whose answer was lost, now or later."""
         context = reply_job.context
         note = read(_NOTES.validate_json, context.note)
         try:
@@ -84,14 +84,14 @@ class Reconciler:
                 return await self._sent(reply_job, note)
             return await self._resumed(reply_job, note)
         except (TryLater, Unknown) as error:
-            # Nobody answers now; whoever does in the end knows.
+            # Coder does not answer now. A later try finds out.
             if isinstance(error, NoCapacity) or not context.is_outcome_unknown:
                 raise
             seconds = REPLY.wait_seconds(context.job.tries + 1, error.after_seconds)
             return unknown(context.failed_again(), seconds, "failing")
 
     async def glimpse(self, task_id: str, note: SendNote) -> bool:
-        """Whether the input can be seen already; not seeing it means nothing yet."""
+        """Whether the input shows in the log already. If not, that proves nothing yet."""
         try:
             return await self._find(task_id, note) == "there"
         except OutsideError:
@@ -117,7 +117,7 @@ class Reconciler:
             return unknown(
                 seconds=min(INPUT_LOOK_SECONDS, -since_ms / 1000) if since_ms < 0 else INPUT_LOOK_SECONDS
             )
-        # Nothing is asked of anybody from here on: what went wrong now would let the reply be sent again.
+        # No call may follow from here: if one failed, the reply would be sent again.
         context.settled(found or "unclear", has_landed=decision == "delivered")
         _log.info(
             "reply of unknown outcome looked for in the agent's log",
@@ -134,12 +134,12 @@ class Reconciler:
                 return asked
 
     def _lands_ms(self, note: SendNote) -> int:
-        """When an attempt can no longer reach the agent."""
+        """Return when an attempt can no longer reach the agent."""
         landing = min(LANDING_SECONDS, self._deps.coder.timeouts.send)
         return note.begun_ms + int((self.write_seconds + landing) * 1000)
 
     async def _find(self, task_id: str, note: SendNote) -> Finding | None:
-        """What the agent's log says; None if it cannot be read now."""
+        """Return what the agent's log says; None if it cannot be read now."""
         build = note.marked.build
         try:
             task = await self._deps.coder.get_task(task_id)
@@ -164,7 +164,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _report_duplicate_input(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Say so if the agent got an input twice, or may have: nobody can take it back."""
+    """Tell the thread if the agent got an input twice, or may have: nobody can take it back."""
     work = context.work(ReportDuplicateInput)
     if link.record.task_id is None:
         return done()
@@ -183,7 +183,7 @@ async def _report_duplicate_input(deps: Dependencies, context: JobContext, link:
 
 
 async def _count(deps: Dependencies, task_id: TaskId, marked: Mark) -> int | None:
-    """How often the agent got it; None if that cannot be read: another start's log tells nothing of it."""
+    """Count the copies that the agent got; None if the log cannot be read or is of another start."""
     try:
         task = await deps.coder.get_task(task_id)
         logs = await deps.coder.get_logs(task_id)
