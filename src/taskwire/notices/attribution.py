@@ -1,8 +1,8 @@
-"""Whose doing a change is that Coder shows before the call that made it has ended.
+"""Finds the person behind a change that Coder shows before the call that made it has ended.
 
-The list may be quicker than the answer, and a call whose answer was lost is read back much later. Until then
-its attempt stands in the link's steer list, and tells who asked for what; and afterwards it stands in the
-tell list, behind what the list has shown.
+A poll may be faster than the answer to a call, and a call whose answer was lost is reconciled much later.
+Until then, the intent record in the link's `to_coder` queue says who asked for what. Afterwards the act is in
+the `to_thread` queue, behind the observation.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ from taskwire.domain.transitions import Acted, Event, LinkState, Notice, Observe
 
 
 async def acts_before(deps: Dependencies, link: Link, event: Event) -> tuple[Event, ...]:
-    """The event, behind what a person is about to have done to bring it about."""
+    """Return the event, behind the act of a person that is about to cause it, if there is one."""
     is_new_build = isinstance(event, Observed) and event.seen.build > link.state.build > 0
     if not is_new_build and not (isinstance(event, Vanished) and event.by is None):
         return (event,)
     attempted = await deps.links.find_attempted(link.id)
-    # In this order: the call that ends the attempt writes the other down.
+    # This order matters: the call that ends the attempt also appends the act.
     act = _attempted(*attempted, event) if attempted else None
     act = act or _written(await deps.links.list_jobs(to_thread(link.id)), event)
     if act is None:
@@ -34,7 +34,7 @@ async def acts_before(deps: Dependencies, link: Link, event: Event) -> tuple[Eve
 
 
 def person_behind(state: LinkState, notice: Notice) -> UserId | None:
-    """Tell who asked for it here, also where their act was written down after the change was seen."""
+    """Return the person who asked for the change here, even if their act was written down later."""
     verb = {"paused": "pause", "resumed": "resume"}.get(notice.kind)
     acted = state.acted
     is_theirs = acted is not None and (acted.verb, acted.build) == (verb, notice.build)
@@ -42,7 +42,7 @@ def person_behind(state: LinkState, notice: Notice) -> UserId | None:
 
 
 def _attempted(job: Job, note: str, event: Event) -> Acted | Vanished | None:
-    """What has been done if an attempt has done it."""
+    """Return the act that was done if the attempt has succeeded."""
     match job.work, event:
         case Act(verb="delete") as act, Vanished():
             return Vanished(by=act.requester.person)
@@ -54,7 +54,7 @@ def _attempted(job: Job, note: str, event: Event) -> Acted | Vanished | None:
 
 
 def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
-    """What has been done and stands further behind."""
+    """Return the act that waits further behind in the queue."""
     for job in jobs:
         match job.work, event:
             case ApplyEvent(event=Vanished(by=str()) as vanished), Vanished():
@@ -65,7 +65,7 @@ def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
 
 
 def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
-    """What has been done if this is the build that the act makes; a retry has to stop the workspace first."""
+    """Return the act if the build is its build. A retry has to stop the workspace first."""
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):
         return None

@@ -1,7 +1,7 @@
-"""Showing the present: the card, edited in place, and the reaction on each reply. The newest state wins.
+"""Shows the present state: the card, edited in place, and the reaction on each reply.
 
-Both wait for their place in Slack's limits, which are kept in `queue/rate_limiter.py`: how often one card,
-and all of them, may be edited too. What is shown is what holds when the place is there.
+The newest state wins. Both wait for a place in Slack's limits (`queue/rate_limiter.py`), which also limit how
+often one card, and all cards together, are edited. The state is read when the place is free.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.slack.rate_limits import Priority
 
-# A reaction of which it is not known whether it is there.
+# Marks a reaction that may or may not be there.
 TRIED = "?"
 REACTIONS = {
     "taken": "eyes",
@@ -36,7 +36,7 @@ REACTIONS = {
 
 
 class CardAndReceipts:
-    """Carries out the jobs of the show and card lists."""
+    """Handles the jobs of the card and the receipts."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -46,7 +46,7 @@ class CardAndReceipts:
         return (Handler.with_link(DrawCard, self.card), Handler.with_link(Receipt, self.receipt))
 
     async def card(self, context: JobContext, link: Link) -> Outcome:
-        """Bring the card up to date, if it shows anything else now."""
+        """Edit the card, if it would look different now."""
         if link.record.thread_ts is None:
             return done()
         away = await find_away(self._deps)
@@ -60,7 +60,7 @@ class CardAndReceipts:
         if context.is_outcome_unknown:
             return await self._anew(context, link, card)
         drawn = _digest(card, link)
-        # Older versions wrote beside it when that was.
+        # Older versions also wrote a time behind the digest.
         if drawn == link.drawn.partition(" ")[0]:
             return done()
         if not await is_worth_a_try(self._deps, link):
@@ -68,9 +68,9 @@ class CardAndReceipts:
         priority = _priority(context, link)
         slack, channel, ts = self._deps.slack, link.record.channel, link.record.thread_ts
         await slack.reserve_update(channel, ts, priority)
-        # An edit whose answer is lost may have been made: from here on nobody knows what the card shows.
+        # If the answer is lost, the edit may have been made. From here on, nobody knows what the card shows.
         await context.write(self._deps.writes.no_field(Batch(), link.id, "drawn"))
-        # Who was stopped here may put an old card over a newer one.
+        # A process that is stopped here may later put an old card over a newer one.
         context.compensation = draw(link.id, self._deps.writes.no_field(Batch(), link.id, "drawn"))
         try:
             await slack.update(channel, ts, card, _meta(link), is_reserved=True)
@@ -81,10 +81,10 @@ class CardAndReceipts:
         return done(opens(link, self._deps.writes.field(Batch(), link.id, "drawn", drawn)))
 
     async def _anew(self, context: JobContext, link: Link, card: Message) -> Outcome:
-        """Post the card anew, once: somebody deleted it, and nothing can be said in a thread without a root.
+        """Post the card again, once: it was deleted, and a thread without a root accepts no messages.
 
-        The link moves to the new thread; replies in the old one still reach the task. Deleted again, nobody
-        wants it: the thread is detached and the task left alone.
+        The link moves to the new thread. Replies in the old one still reach the task. If the card is deleted
+        again, nobody wants it: the link ends and the task goes on.
         """
         writes, record = self._deps.writes, link.record
         if link.ended is not None:
@@ -97,7 +97,8 @@ class CardAndReceipts:
             ts = ts or await post_once(self._deps, context, link.id, record.channel, None, card, meta)
         except ChannelProblem as problem:
             if context.is_outcome_unknown and not context.note:
-                # This turn's own attempt: with what it noted the next turn looks, and ends as it must.
+                # The attempt was made under this lease. The next lease reconciles with its note, and ends the
+                # job.
                 return unknown()
             batch = closed(self._deps, context, link, problem.code)
             if context.is_outcome_unknown:
@@ -109,7 +110,7 @@ class CardAndReceipts:
         return done(opens(link, writes.field(batch, link.id, "drawn", _digest(card, link))))
 
     async def _find_anew(self, context: JobContext, link: Link, meta: Metadata) -> Ts | None:
-        """The card that may have been posted anew just before the channel was closed."""
+        """Find the card that may have been posted again just before the channel was closed."""
         since = link.maybe_moved_since
         if since is None or context.is_outcome_unknown:
             return None
@@ -117,14 +118,14 @@ class CardAndReceipts:
         return copies[0] if copies else None
 
     async def receipt(self, context: JobContext, link: Link) -> Outcome:
-        """Let a reply show the reaction of its newest state, and no other of ours."""
+        """Show the reaction of the reply's newest state, and no other reaction of ours."""
         work = context.work(Receipt)
         wanted = REACTIONS[work.state]
         had = (await self._deps.links.find_receipt(link.id, work.ts)).split()
         if work.stray is not None:
             also = [TRIED + work.stray] if work.stray and work.stray not in " ".join(had) else []
             if len(had) > 1 or any(name.startswith(TRIED) for name in had):
-                # A newer state is about to be shown, and takes away whatever may be there.
+                # A newer state is about to be shown. It removes the other reactions.
                 return done(self._remembering(link, work.ts, [*had, *also]))
             wanted, had = "".join(had), [*(TRIED + name for name in had), *also]
         if had == ([wanted] if wanted else []):
@@ -136,10 +137,11 @@ class CardAndReceipts:
         return done(self._deps.writes.receipt(Batch(), link.id, work.ts, wanted))
 
     async def _react(self, context: JobContext, link: Link, ts: Ts, had: list[str], wanted: str) -> None:
-        """Add what is wanted, then take away what else there is, which may have to wait for its place.
+        """Add the wanted reaction, then remove the others, which may have to wait for a place.
 
-        What is tried may be there whatever we hear of it, and must go when the next one comes. Who was
-        stopped here, and goes on when others have shown a newer state, leaves the order to look after that.
+        A reaction that was tried may be there, whatever the answer was, so it is remembered until it is
+        removed. If a stopped process goes on after others have shown a newer state, its compensating job
+        repairs the reactions.
         """
         slack, channel = self._deps.slack, link.record.channel
         others = [name for name in had if name.removeprefix(TRIED) != wanted]
@@ -176,5 +178,5 @@ def _meta(link: Link) -> Metadata:
 
 
 def _digest(card: Message, link: Link) -> str:
-    """What tells one drawing from another: how it looks, and which task its metadata names."""
+    """Return what tells one drawing from another: its look, and the task that its metadata names."""
     return hashlib.sha256(f"{card.model_dump_json()}{link.record.task_id}".encode()).hexdigest()[:16]

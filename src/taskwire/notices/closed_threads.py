@@ -1,11 +1,9 @@
-"""Threads that are closed to us: their channel was archived or deleted, or we were removed from it.
+"""Threads that cannot be posted in: a closed channel, or a deleted card.
 
-Whoever the task belongs to hears of it once. What could not be said is kept; it is said when the channel is
-open again, and what was written there meanwhile is read. The task goes on all the while.
-
-Threads that have lost their root: the card is posted anew, and what was to be said follows it there.
-
-How the card is posted is told in `show`.
+A channel is closed if it was archived or deleted, or if the bot was removed. The task's owner is told once.
+What could not be posted becomes dead letters. When the channel is open again, they are sent again, and what
+was written meanwhile is read. The task goes on. If the card was deleted, `card.py` posts it again, and the
+messages for the thread follow.
 """
 
 from functools import partial
@@ -22,9 +20,9 @@ from taskwire.outbox.enqueue import draw, to_read
 from taskwire.queue.batch import Batch
 from taskwire.telemetry import logger
 
-# How the letters begin that are sent again by themselves.
+# The beginning of the reasons of dead letters that are sent again when the thread reopens.
 WHY = "the channel takes no message: "
-# Nobody may tell us that a channel is open again; what is closed is tried that often, if there is news.
+# How often a closed thread is tried if there is something to show: no event may tell that it is open again.
 TRY_EVERY_MS = 3_600_000
 
 _log = logger("taskwire.notices.closed_threads")
@@ -33,7 +31,7 @@ _log = logger("taskwire.notices.closed_threads")
 def closed(
     deps: Dependencies, context: JobContext, link: Link, code: str, batch: Batch | None = None
 ) -> Batch:
-    """Note that a thread is closed, and let whoever the task belongs to know of it once."""
+    """Note that a thread is closed, and tell the task's owner once."""
     batch = batch or Batch()
     if link.closed or link.ended is not None:
         return batch
@@ -45,12 +43,12 @@ def closed(
 
 
 def opens(link: Link, batch: Batch) -> Batch:
-    """Bring a thread back that was closed: something could be posted in it."""
+    """Reopen a closed thread, because something could be posted in it."""
     return batch.append(to_thread(link.id), Job(id="reopened", work=Reopened())) if link.closed else batch
 
 
 async def is_worth_a_try(deps: Dependencies, link: Link) -> bool:
-    """Whether something that nobody misses should be tried in a thread now."""
+    """Whether to try something in a thread that nobody would miss."""
     return not link.closed or await deps.notes.is_first("closed-tried", link.id, ttl_ms=TRY_EVERY_MS)
 
 
@@ -63,7 +61,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
-    """Bring all threads of a channel back."""
+    """Reopen all threads of a channel."""
     batch = Batch()
     for link_id in await deps.links.list_closed(context.work(ChannelOpened).channel):
         batch.append(to_thread(link_id), Job(id="reopened", work=Reopened()))
@@ -71,7 +69,7 @@ async def _channel_opened(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Say what could not be said, show the present, and read what was written meanwhile."""
+    """Send what could not be posted, draw the card, and read what was written meanwhile."""
     if not link.closed:
         return done()
     for letter in await deps.dead_letters.list_of(context.lease.name, WHY):
@@ -83,9 +81,10 @@ async def _reopened(deps: Dependencies, context: JobContext, link: Link) -> Outc
 
 
 async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome | None:
-    """Have the card posted anew and wait for that; None if it did not help.
+    """Have the card posted again and wait for that; None if it did not help.
 
-    It takes as long as Slack stays away, or has no room for cards: only once it was drawn it has not helped.
+    Slack may be away, or have no room for cards. It has not helped only if the card was drawn and the thread
+    is still closed.
     """
     notes = deps.notes
     since = await notes.find("moving", link.id)
@@ -95,6 +94,6 @@ async def follow(deps: Dependencies, context: JobContext, link: Link) -> Outcome
     if since is None:
         await notes.keep(str(context.now_ms), "moving", link.id, ttl_ms=10 * CARD_MOVING.lasts_ms)
     context.settled()
-    # One that is about to post the card must not be passed, each time that this looks for the new thread.
+    # A drawing that is under way must not be replaced each time that this job runs.
     batch = draw(link.id, deps.writes.no_field(Batch(), link.id, "drawn"), is_news=False)
     return retry(CARD_MOVING.interval_seconds, batch=batch)

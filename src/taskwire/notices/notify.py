@@ -1,7 +1,7 @@
-"""From events to notices: reduces the events of a link, and posts what its thread is told.
+"""Turns events into notices: reduces a link's events, and posts what its thread is told.
 
-Events of one link are reduced one at a time; what follows is stored by the call that completes the job. A
-notice is posted once, with its excerpt, and mentions only the people whom it concerns.
+A link's events are reduced one at a time. The result is stored by the call that completes the job. A notice
+is posted once, with its excerpt, and mentions only the people that it concerns.
 """
 
 import asyncio
@@ -40,21 +40,21 @@ from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15
-# Far more than is shown.
+# The most characters of a build log that are masked. Far fewer are shown.
 LONGEST_BUILD_LOG = 50_000
-# Coder's word for the job of a build that went well.
+# Coder's status of a build that succeeded.
 WELL_BUILT = "succeeded"
-# These offer to start the workspace again, and are settled when it starts.
+# These notices offer to start the workspace, and are settled when it starts.
 WITH_OFFER = ("paused", "error")
 RESTING = (Phase.PAUSING, Phase.PAUSED, Phase.BROKEN)
-# These come when the agent stops working, and bring what it wrote.
+# These notices come when the agent stops working, and show what it wrote.
 WITH_EXCERPT = ("needs_input", "completed", "failed")
 
 _log = logger("taskwire.notices.notify")
 
 
 class _Built(NamedTuple):
-    """What a workspace's latest build says of an error or a pause."""
+    """What a workspace's latest build says about an error or a pause."""
 
     log: str = ""
     why: str = ""
@@ -64,7 +64,7 @@ class _Built(NamedTuple):
 
 
 class Notifier:
-    """Carries out the jobs of the tell lists."""
+    """Handles the jobs of events, notices and other messages of a thread."""
 
     def __init__(self, deps: Dependencies, people: People, texts: AgentInput) -> None:
         self._deps = deps
@@ -80,7 +80,7 @@ class Notifier:
         )
 
     async def apply_event(self, context: JobContext, link: Link) -> Outcome:
-        """Decide what follows an event, and write it down."""
+        """Reduce an event, and write its notices."""
         work = context.work(ApplyEvent)
         event = await self._with_history(context, link, work.event)
         *before, event = await acts_before(self._deps, link, event)
@@ -93,15 +93,15 @@ class Notifier:
             batch.append(to_thread(link.id), Job(id=notice.id, work=PostNotice(notice=notice)))
         await self._settle_offer(link, event, follows.state, batch)
         if isinstance(event, Observed):
-            # Input that waits for the agent is tried again now, whatever its delay.
+            # Waiting input is tried again now.
             batch.hasten_input(to_coder(link.id))
             if event.is_baseline:
-                # What a task has written before it got its thread is not news in it.
+                # The thread is not told what the task wrote before it had a thread.
                 self._deps.writes.field(batch, link.id, "cursor", await read_told(self._deps, link))
         return done(draw(link.id, batch))
 
     async def _settle_offer(self, link: Link, event: Event, state: LinkState, batch: Batch) -> None:
-        """Let a notice that offers to start the workspace say that this has happened, and who did it."""
+        """Let a notice that offers to start the workspace say who started it."""
         is_act = isinstance(event, Acted) and event.verb == "resume"
         is_up_again = link.state.phase in RESTING and state.phase not in (*RESTING, Phase.GONE)
         if is_act or is_up_again:
@@ -114,7 +114,7 @@ class Notifier:
             questions.settle(link, questions.WORKSPACE, words, batch)
 
     def _follows(self, link: Link, event: Event, now_ms: int) -> transitions.Transition:
-        """What follows; a task that lived before it got its thread is shown as it stands, and not told."""
+        """Reduce one event. A task that is older than its thread is shown as it is, without notices."""
         rules = self._deps.rules
         if isinstance(event, Observed) and event.is_baseline:
             return transitions.reduce(
@@ -123,11 +123,11 @@ class Notifier:
         return transitions.reduce(link.state, event, rules, now_ms)
 
     async def _with_history(self, context: JobContext, link: Link, event: Event) -> Event:
-        """The list says that something changed; the agent's history says what.
+        """Add the agent's reports to an observation: Coder's list shows only the last one.
 
-        After a new build, and when its agent is there, too: what ended before a resume that nobody saw is in
-        no list any more. What the agent has said since the list was asked for is left to later ones: thread
-        and card would have it before what came in between.
+        This is also done after a new build, once its agent is there: no list shows any more what ended before
+        a resume that nobody saw. Reports that are newer than the list are left to later events: otherwise
+        thread and card would show them before what came in between.
         """
         if not isinstance(event, Observed):
             return event
@@ -150,9 +150,9 @@ class Notifier:
         return event.model_copy(update={"reports": reports, "stopped_at": stopped_at})
 
     async def _past(self, link: Link, seen: Observation) -> tuple[tuple[Report, ...], datetime | None]:
-        """What the agent has reported, and when its workspace was told to stop, if it was.
+        """Return the agent's reports, and when its workspace was told to stop, if it was.
 
-        Once that has stopped its agent can be read no more: the list itself keeps the last report.
+        After a stop, the agent cannot be read any more. Then Coder's list keeps the last report.
         """
         reporter = ReportSource(link.state.agent_id, link.state.app_id)
         try:
@@ -162,7 +162,7 @@ class Notifier:
             return (), reporter.stopped_at
 
     async def post_notice(self, context: JobContext, link: Link) -> Outcome:
-        """Post a notice; what the agent wrote is read a turn before, so that every try brings the same."""
+        """Post a notice. Its excerpt is read under an earlier lease, so that every try posts the same."""
         work = context.work(PostNotice)
         if link.record.thread_ts is None:
             return done()
@@ -189,7 +189,7 @@ class Notifier:
             await questions.settle_all(self._deps, link, outcome.batch)
             draw(link.id, self._deps.writes.gone(outcome.batch, link.record, context.now_ms))
             await give_back(self._texts, link, "gone", await list_held(self._deps, link), outcome.batch)
-            # What waits there, for a person's word perhaps, waits for nothing now.
+            # Replies that wait, for example for a person's decision, wait for nothing now.
             outcome.batch.hasten_input(to_coder(link.id), int(ASKED_REPLY_SECONDS * 1000))
         return outcome
 
@@ -212,7 +212,7 @@ class Notifier:
         )
 
     async def post_text(self, context: JobContext, link: Link) -> Outcome:
-        """Post a sentence whose words are settled."""
+        """Post a message whose text is final."""
         work = context.work(PostText)
         if link.record.thread_ts is None:
             return done()
@@ -232,7 +232,7 @@ class Notifier:
     async def _post(
         self, context: JobContext, link: Link, message: Message, kind: str, *, is_call: bool
     ) -> Outcome | Ts:
-        """Post a message; where it was not posted, how the turn ends comes back."""
+        """Post a message and return its ts, or the outcome if it was not posted."""
         meta = Metadata(id=_message_id(link, context.job.id), kind=kind, task_id=link.record.task_id)
         where = (link.id, link.record.channel, link.record.thread_ts)
         try:
@@ -240,10 +240,11 @@ class Notifier:
                 priority = Priority.CALL if is_call else Priority.POST
                 return await post_once(self._deps, context, *where, message, meta, priority)
             except NoCapacity:
-                # In doubt it was room for looking that was missing, and nothing is posted before that.
+                # While the outcome is unknown, the place for looking was missing, and nothing may be posted
+                # before a look.
                 if is_call or context.keeps_attempt or not await self._is_call_behind(link):
                     raise
-                # What stands before a call to somebody must not hold it up.
+                # This message must not delay a message behind it that mentions somebody.
                 return await post_once(self._deps, context, *where, message, meta, Priority.CALL)
         except MessageGone as problem:
             return await self._moved(context, link, problem.code)
@@ -258,12 +259,12 @@ class Notifier:
         return await follow(self._deps, context, link) or self._closed(context, link, code)
 
     def _closed(self, context: JobContext, link: Link, code: str) -> Outcome:
-        """Nothing can be posted there any more: the operator finds what was not, and nobody tries again."""
+        """Give the message up, because the thread is closed. The dead letter is sent when it reopens."""
         maybe = ", and whether this was posted before could not be read" if context.is_outcome_unknown else ""
         return given_up(closed(self._deps, context, link, code, dead_letter(context, f"{WHY}{code}{maybe}")))
 
     def _with_file(self, batch: Batch, link: Link, name: str, written: AgentOutput) -> Batch:
-        """Keep where the excerpt ended, and attach the whole where it is long."""
+        """Store how far the log was shown, and attach the whole text if it is long."""
         if written.cursor:
             self._deps.writes.field(batch, link.id, "cursor", written.cursor)
         if written.whole:
@@ -271,7 +272,7 @@ class Notifier:
         return batch
 
     async def _of_build(self, link: Link, kind: str) -> _Built:
-        """The end of a failed build's log, or why the build was made; nothing if that cannot be read now."""
+        """Return the end of a failed build's log, or a build's reason; nothing if neither can be read."""
         workspace_id = link.seen.workspace_id if link.seen else None
         if workspace_id is None or kind not in ("error", "paused"):
             return _Built()
@@ -289,21 +290,21 @@ class Notifier:
         rows = [row for output in tail for row in output.splitlines() if row.strip()][-BUILD_LOG_LINES:]
         why = build.job.error
         log = "\n".join([*rows, *([why] if why else [])])
-        # Before its end is cut off: of a secret that is cut in two, no half is recognised.
+        # Mask before cutting: half of a secret is not recognised.
         log = await asyncio.to_thread(self._deps.mask, log[-LONGEST_BUILD_LOG:])
-        # Its beginning is shown, and kept with the link.
+        # The beginning is shown, and stored with the link.
         why = await asyncio.to_thread(masked_beginning, self._deps.mask, why, LONGEST_REPORT)
         return _Built(log, why, is_stop=build.transition == "stop")
 
 
 def _has_reported(state: LinkState, seen: Observation) -> bool:
-    """Whether the list shows a report that is newer than the last one known."""
+    """Whether the list shows a newer report than the last one known."""
     last = state.last_report
     return seen.report is not None and (last is None or seen.report.at > last.at)
 
 
 def _calls(link: Link, job: Job) -> bool:
-    """Whether somebody is called by what this job says, or asked, or may be by what follows from it."""
+    """Whether this job mentions or asks somebody, or may lead to a message that does."""
     match job.work:
         case PostNotice(notice=notice):
             return _is_called(link, notice)
@@ -324,5 +325,5 @@ def _place(link: Link, context: JobContext, ts: Ts, kind: str, message: Message)
 
 
 def _message_id(link: Link, job_id: str) -> str:
-    """The id of a logical message: the same however often it is tried, and in no other link."""
+    """Return the id of a message: the same for every try, and different in every link."""
     return f"{link.id}:{job_id}"

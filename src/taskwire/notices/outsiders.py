@@ -1,8 +1,8 @@
-"""Channels to which another company has come since the thread of a task began there.
+"""Channels that were shared with another company after a task's thread began there.
 
-Nothing new begins in such a channel, but what has begun goes on: ending it would lose what people wait for.
-What its people write reaches no agent, as anywhere. That they read along is told to whoever the task belongs
-to, and to the administrators, once a day for as long as something is said there.
+Nothing new begins in such a channel. Existing threads go on, because ending them would lose what people wait
+for. No reply of an outsider reaches an agent. The task's owner and the administrators are told once a day
+that outsiders can read the thread, as long as people write in it.
 """
 
 from taskwire.dependencies import Dependencies
@@ -14,7 +14,7 @@ from taskwire.queue.batch import Batch
 
 
 class Outsiders:
-    """Tells who should know that people of another company read a thread."""
+    """Tells people that outsiders can read a thread."""
 
     def __init__(self, deps: Dependencies, alerts: AdminAlerts, allowed: tuple[str, ...]) -> None:
         self._deps = deps
@@ -22,7 +22,7 @@ class Outsiders:
         self._allowed = allowed
 
     async def read_along(self, thread: ThreadRef) -> None:
-        """Tell of it, if the thread is a task's and its channel is none that the settings allow."""
+        """Tell them, if the thread has a task and the settings do not allow its channel."""
         if thread.channel in self._allowed:
             return
         links = self._deps.links
@@ -33,9 +33,9 @@ class Outsiders:
         if link is None or link.ended is not None or link.closed:
             return
         if not await claim_telling(self._deps, "outsiders", link_id):
-            # Another event has brought it here; should that process die, the next one tells.
+            # Another event has led to the same. If that process dies, the next event tells them.
             return
-        # First: whoever dies behind the other call, which notes that all is told, would leave them out.
+        # The administrators come first: the other call notes that everybody was told.
         await self._alerts.warn(f"outsiders {thread.channel}", troubles.outsiders_read(thread.channel))
         person = link.record.owner_slack or link.record.requested_by
         batch = tell_person(person, f"outsiders:{link_id}", answers.outsiders_read(link), Batch())
