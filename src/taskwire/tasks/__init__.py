@@ -1,1 +1,1 @@
-"""Creating a task and opening its thread, finding tasks by name, and answering questions about them."""
+"""Creates tasks and opens their threads, finds tasks by name, and answers questions about them."""

@@ -1,4 +1,7 @@
-"""What a person asked of a task by its name: found, checked, and handed on to the task's own list."""
+"""Commands on a task that a person names: find it, check their rights, and pass the act on to its queue.
+
+`actions/` runs the acts.
+"""
 
 from functools import partial
 
@@ -34,7 +37,7 @@ from taskwire.tasks.lookup import Lookup, VisibleTask, bare_record, find_permali
 
 
 class NamedActions:
-    """Carries out the jobs of the intake lists that name a task."""
+    """Handles the commands that name a task."""
 
     def __init__(self, deps: Dependencies, people: People, lookup: Lookup, creator: TaskCreator) -> None:
         self._deps = deps
@@ -47,7 +50,7 @@ class NamedActions:
         return (Handler.without_link(ActRequested, self.asked),)
 
     async def asked(self, context: JobContext) -> Outcome:
-        """Hand an act on to the list of the task that it names."""
+        """Pass an act on to the queue of the task that it names."""
         work = context.work(ActRequested)
         return await patiently(self._deps, context, None, partial(self._asked, work))
 
@@ -66,7 +69,7 @@ class NamedActions:
         return done(Batch().append(to_coder(seen.link.id), job, score=score))
 
     async def _attach(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Give the task a thread here; only whoever may steer it may put it somewhere."""
+        """Give the task a thread here. Only people who may steer it may do that."""
         if seen.link is not None:
             where = "" if seen.link.closed else await find_permalink(self._deps, seen.link.record)
             return done(None, (work.requester, answers.already_attached(seen.link, where)))
@@ -79,7 +82,7 @@ class NamedActions:
         return done(await self._creator.attach(Batch(), work.requester, seen.task, owner, context.job.id))
 
     def _unlinked(self, context: JobContext, work: ActRequested, seen: VisibleTask) -> Outcome:
-        """Act on a task without a thread, in a list of its own that is forgotten within a day."""
+        """Act on a task without a thread, in a queue of its own, which is forgotten within a day."""
         if work.verb in ("send", "detach", "mute", "unmute"):
             raise UserError(*refusals.needs_a_thread(work.verb, seen.task.name))
         record = bare_record(seen.task, work.requester, self._deps.mask)
@@ -89,7 +92,7 @@ class NamedActions:
         return done(batch.append(to_coder(record.id), job, score=score_of(work.verb, work.requester.at)))
 
     async def _send(self, context: JobContext, work: ActRequested, link: Link) -> Outcome:
-        """Post the words in the thread first, quoted and with their author; the receipt goes on that."""
+        """Post the text in the thread as a quotation, with its author. The receipt goes on that message."""
         if link.record.thread_ts is None:
             raise UserError(*refusals.no_task_yet(link))
         name = await self._people.get_name(work.requester.person)
@@ -108,7 +111,7 @@ class NamedActions:
         return done(batch, (work.requester, answers.sent_to_thread(link)))
 
     def _question(self, link: Link, work: ActRequested, reply: Reply) -> Batch:
-        """Ask in the thread whether what an agent takes for a shell command is meant, as of a reply there."""
+        """Ask in the thread, as for a reply, whether a text that looks like a shell command is meant."""
         job_id, ts = f"{REPLY}{reply.ts}", reply.ts
         requester = work.requester.model_copy(
             update={"channel": link.record.channel, "thread_ts": link.record.thread_ts, "at": ts}

@@ -1,6 +1,6 @@
-"""Which template and preset a person means: by name, by the deployment's defaults, or as the only one.
+"""Chooses the template and the preset that a person means, and checks the name of a new task.
 
-Names that a person may give a new task: whether one is free, and which one like it is.
+A choice is made by name, by the deployment's default, or because there is only one.
 """
 
 from taskwire.coder.client import CoderClient
@@ -15,7 +15,7 @@ from taskwire.messages import refusals
 def choose_template(
     templates: tuple[Template, ...], named: str | None, organization: str | None, default: str | None
 ) -> Template:
-    """The template that was named, else the default, else the only one."""
+    """Return the named template, else the default, else the only one; UserError if there is none."""
     if not templates:
         raise UserError(*refusals.no_templates())
     usable = [t for t in templates if organization is None or _is_called(organization, t.organization_name)]
@@ -41,7 +41,7 @@ def choose_template(
 def choose_preset(
     template: Template, presets: tuple[Preset, ...], named: str | None, default: str | None
 ) -> Preset | None:
-    """The preset that was named, else the deployment's, else the template's own default."""
+    """Return the named preset, else the deployment's, else the template's default."""
     if named is not None:
         if named.lower() == "none":
             return None
@@ -68,7 +68,7 @@ async def require_free(coder: CoderClient, owner: str, name: str) -> None:
 
 
 async def name_taken(coder: CoderClient, owner: str, name: str) -> refusals.Refusal:
-    """That the name is taken, and one like it that no task has, if there is one at hand."""
+    """Return a refusal that says that the name is taken, with a similar free name if one is found."""
     for number in range(2, 2 + FREE_NAMES):
         if await _is_free(coder, owner, near(name, number)):
             return refusals.name_taken(name, near(name, number))

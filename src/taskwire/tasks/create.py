@@ -1,8 +1,8 @@
-"""A new task: from the words of a person to an intent, written down as a link of its own.
+"""Requests for a new task: from a person's words to a link, which is written down first.
 
-Which template and preset are meant, `choosing` decides. What the intent is carried out by follows it in the
-link's own list: `open_thread` posts the card, whose ts is the thread; then `bind` creates the task and ties
-both together. `attach` is the intent for a task that exists.
+`choices.py` chooses template and preset. The link's own queue has the jobs that follow (`start.py`): the card
+is posted, and its ts is the thread; then the task is created and bound to the link. `attach` makes the link
+for a task that exists.
 """
 
 from functools import partial
@@ -35,7 +35,7 @@ ATTACHING_MS = 60_000
 
 
 class TaskCreator:
-    """Carries out the jobs that make a new link."""
+    """Handles the requests that make a new link."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -46,7 +46,7 @@ class TaskCreator:
         return (Handler.without_link(CreateRequested, self.asked),)
 
     async def asked(self, context: JobContext) -> Outcome:
-        """Check what a person asked for, and write the intent down as a link of its own."""
+        """Check a request, and write it down as a new link."""
         work = context.work(CreateRequested)
         try:
             return await patiently(self._deps, context, None, partial(self._asked, work))
@@ -61,7 +61,7 @@ class TaskCreator:
             raise UserError(*refusals.prompt_is_command())
         account = await self._people.get_account(work.requester.person)
         if is_blank(meant.prompt):
-            # No form and no command is sent without: somebody made this up.
+            # Neither the form nor the command can be sent without a prompt: this payload was made up.
             raise UserError(*refusals.too_late())
         await self._people.require_place(meant.requester, "created")
         record = await self._record(meant, account, context.job.id)
@@ -86,7 +86,7 @@ class TaskCreator:
         )
 
     async def _counted(self, person: UserId, record: LinkRecord, now_ms: int) -> Batch:
-        """Count a task; raises UserError where one person, no administrator, would have too many."""
+        """Count the task; raises UserError if the person, who is no administrator, has started too many."""
         most, notes, note = self._deps.create_limit, self._deps.notes, ("creates", person)
         if not most or await self._people.is_admin(person):
             return Batch()
@@ -97,7 +97,7 @@ class TaskCreator:
         return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=HOUR_MS)
 
     async def _meant(self, work: CreateRequested) -> CreateRequested:
-        """What was asked for; asked once more, it is what was asked for at first."""
+        """Return the request. If it repeats an earlier one on purpose, return the earlier one."""
         if not work.kept:
             return work
         kept = await self._deps.notes.find("another", work.kept)
@@ -106,7 +106,7 @@ class TaskCreator:
         first = read(CreateRequested.model_validate_json, kept)
         if first.requester.person != work.requester.person:
             raise UserError(*refusals.too_late())
-        # The button stands where the first asking was answered, which need not be where the card goes.
+        # The button is where the first request was answered. The card may go somewhere else.
         requester = work.requester.model_copy(
             update={"channel": first.requester.channel, "is_elsewhere": True}
         )
@@ -119,7 +119,7 @@ class TaskCreator:
         )
         presets = await coder.list_presets(template.active_version_id)
         preset = choose_preset(template, presets, work.preset, self._deps.preset)
-        # Everybody reads the task's name and title: none of their words is a secret.
+        # Everybody reads the task's name and title, so they are made from the masked prompt.
         shown = masked_beginning(self._deps.mask, work.prompt, LONGEST_TITLE)
         return LinkRecord(
             id=_link_id(job_id),
@@ -144,7 +144,7 @@ class TaskCreator:
         return batch.append(to_coder(record.id), job, score=0)
 
     async def _is_repeated(self, note: tuple[str, ...], now_ms: int) -> bool:
-        """Whether this person has created the same within two minutes; what failed does not count."""
+        """Whether the person has made the same request within two minutes. Failed ones do not count."""
         first = await self._deps.notes.find(*note)
         if first is None:
             return False
@@ -155,7 +155,7 @@ class TaskCreator:
     async def attach(
         self, batch: Batch, requester: Requester, task: Task, owner: UserId | None, job_id: str
     ) -> Batch:
-        """Write down the intent to give an existing task a thread; UserError while somebody else does."""
+        """Make a link for an existing task; UserError while another person does the same."""
         note = ("attaching", task.id)
         is_first = await self._deps.notes.is_first(*note, value=job_id, ttl_ms=ATTACHING_MS)
         if not is_first and await self._deps.notes.find(*note) != job_id:
@@ -167,7 +167,7 @@ class TaskCreator:
 
 
 def _likeness(work: CreateRequested, record: LinkRecord) -> str:
-    """What makes two askings the same."""
+    """Return what makes two requests the same."""
     return digest(
         work.prompt,
         record.template_version_id,
@@ -178,5 +178,5 @@ def _likeness(work: CreateRequested, record: LinkRecord) -> str:
 
 
 def _link_id(job_id: str) -> LinkId:
-    """The id of the link that a job makes."""
+    """Return the id of the link that a job makes."""
     return LinkId(digest("link", job_id)[:12])

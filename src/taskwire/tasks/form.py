@@ -1,4 +1,4 @@
-"""Filling the form for a new task with what this person may use."""
+"""Fills the form for a new task with what this person may use."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,16 +16,16 @@ from taskwire.tasks.choices import choose_preset, choose_template
 
 
 class CreateForm:
-    """Makes the form's view."""
+    """Makes the form."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
         self._people = people
 
     async def view(self, requester: Requester, given: OpenForm, metadata: Callable[[str], str]) -> View:
-        """The form, with what was typed; raises UserError for who may not create.
+        """Return the form with what was typed; raises UserError if the person may not create tasks.
 
-        `metadata` makes what the form carries along from the template whose presets it shows.
+        `metadata` makes what the form carries from the template whose presets it shows.
         """
         await self._people.get_account(requester.person)
         templates = await self._deps.coder.list_templates()
@@ -49,9 +49,9 @@ class CreateForm:
         channel: str,
         metadata: Callable[[str], str],
     ) -> View:
-        """The form again, with another template's presets and what was entered so far.
+        """Return the form with another template's presets and what was entered so far.
 
-        Raises UserError for who may not create any more.
+        Raises UserError if the person may not create tasks any more.
         """
         await self._people.get_account(person)
         templates = await self._deps.coder.list_templates()
@@ -65,7 +65,7 @@ class CreateForm:
         )
 
     async def _chosen(self, templates: tuple[Template, ...], given: OpenForm) -> tuple[str, str, str]:
-        """The template and preset that were named, or the defaults; what was named wrongly is said."""
+        """Return the named template and preset, or the defaults, and say which name is wrong."""
         chosen, preset = templates[0].id if templates else "", ""
         try:
             template = choose_template(templates, given.template, given.organization, self._deps.template)
@@ -79,7 +79,7 @@ class CreateForm:
         return chosen, preset, ""
 
     async def _choices(self, templates: Sequence[Template], chosen: str) -> list[TemplateChoice]:
-        """All templates; presets only of the chosen one, so that the form costs two requests."""
+        """Return all templates, and the presets of the chosen one only: two requests for each form."""
         return [
             TemplateChoice(
                 id=template.id,

@@ -1,11 +1,11 @@
-"""From the name that a person typed to one task that they may see.
+"""Finds the task that a person names, if they may see it.
 
-In service mode a person sees their own tasks, and tasks whose thread is in the conversation where they ask.
-Administrators see all. What somebody may not see is in no answer and no suggestion. An exact name costs one
-request to Coder; anything else costs the whole list.
+A person sees their own tasks, and tasks whose thread is in the conversation where they ask. Administrators
+see all. No answer and no suggestion shows another task. An exact name costs one request to Coder. Anything
+else costs the whole list.
 
-The list may hold ten thousand tasks. People who ask at the same time share one. It is read in pieces, and of
-each task only what tells it from others, until somebody wants to see that task.
+The list may have ten thousand tasks. People who ask at the same time share one request. The list is read in
+pieces. Of each task, only its id, owner and name are read until somebody wants to see the task.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _log = logger("taskwire.tasks.lookup")
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One task, as it stands in the list, and its open link if it has one."""
+    """A task of the list, and its open link, if it has one."""
 
     place: int
     entry: TaskEntry
@@ -47,12 +47,12 @@ class CatalogueEntry:
     _item: Item
 
     def read(self) -> Task:
-        """Read all of it; raises `Unknown` on nonsense."""
+        """Read the whole task; raises `Unknown` if it cannot be read."""
         return models.parse_task(bytes(self._item))
 
 
 class Catalogue:
-    """The list at one moment."""
+    """The list of tasks at one moment."""
 
     def __init__(self) -> None:
         self.all: list[CatalogueEntry] = []
@@ -68,7 +68,7 @@ class Catalogue:
             self._in_channel[channel].append(listed)
 
     def of(self, owner_id: str | None, channel: ChannelId) -> list[CatalogueEntry]:
-        """The tasks of an owner, and those whose threads are in a channel, in Coder's order."""
+        """Return an owner's tasks, and the tasks whose threads are in a channel, in Coder's order."""
         own = self._of_owner.get(owner_id, []) if owner_id else []
         here = self._in_channel.get(channel, [])
         found = {listed.place: listed for listed in (*own, *here)}
@@ -80,11 +80,11 @@ class Cataloguer:
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
-        # Where a link's thread is never changes.
+        # The channel of a link's thread never changes.
         self._channels: dict[LinkId, ChannelId] = {}
 
     async def make(self) -> Catalogue:
-        """Ask Coder for all tasks, and note where their threads are."""
+        """Ask Coder for all tasks, and note the channels of their threads."""
         body = await self._deps.coder.list_tasks_raw()
         linked = await self._deps.links.list_open()
         await self._learn(linked.values())
@@ -105,7 +105,7 @@ class Cataloguer:
         made.add(item, entry, link, self._channels.get(link) if link is not None else None)
 
     async def _learn(self, links: Iterable[LinkId]) -> None:
-        """Read in which channels the links are that are not known yet, and forget those that have ended."""
+        """Read the channels of new links, and forget links that have ended."""
         known = {link: self._channels.get(link) for link in links}
         found = await self._deps.links.list_channels(link for link, where in known.items() if where is None)
         self._channels = {link: where for link, where in (known | found).items() if where is not None}
@@ -116,7 +116,7 @@ PIECE = 50
 
 @dataclass(frozen=True)
 class VisibleTask:
-    """A task that a person may see, and its open link if it has one."""
+    """A task that a person may see, and its open link, if it has one."""
 
     task: Task
     link: Link | None
@@ -124,7 +124,7 @@ class VisibleTask:
 
 @dataclass(frozen=True)
 class _Viewer:
-    """Who looks, and from where."""
+    """The person who looks, and where they ask."""
 
     channel: ChannelId
     account: Account | None
@@ -132,16 +132,16 @@ class _Viewer:
 
     @property
     def username(self) -> str:
-        """The person's name in Coder, if they have one."""
+        """The person's name in Coder, if they have an account."""
         return self.account.username if self.account else ""
 
     def may_see(self, task: Task, link: Link | None) -> bool:
-        """Whether a task is theirs, or its thread is here."""
+        """Whether a task is theirs, or its thread is in this conversation."""
         is_own = self.account is not None and task.owner_id == self.account.id
         return self.is_admin or is_own or (link is not None and link.record.channel == self.channel)
 
     def looks_at(self, catalogue: Catalogue) -> list[CatalogueEntry]:
-        """The tasks that they may see."""
+        """Return the tasks that they may see."""
         owner_id = self.account.id if self.account else None
         return catalogue.all if self.is_admin else catalogue.of(owner_id, self.channel)
 
@@ -155,18 +155,18 @@ class Lookup:
         self._catalogue = SingleFlight(Cataloguer(deps).make)
 
     async def list_seen(self, requester: Requester) -> list[VisibleTask]:
-        """All tasks that this person may see here."""
+        """List the tasks that this person may see here."""
         viewer = await self._viewer(requester)
         return await self._read(viewer.looks_at(await self._catalogue.get()))
 
     async def get(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """The one task of this name; raises UserError that offers what comes near."""
+        """Return the task of this name; UserError, with similar names, if there is none."""
         viewer = await self._viewer(requester)
         exact = await self._exact(name, viewer)
         return exact if exact is not None else await self._among_all(name, viewer)
 
     async def find_link(self, requester: Requester, link_id: LinkId) -> Link:
-        """The link that a button names, if this person may see it; raises UserError otherwise."""
+        """Return the link that a button names; UserError if the person may not see it."""
         link = await self._people.as_seen(requester, await self._deps.links.find(link_id))
         if link is None:
             raise UserError(*refusals.no_such_id())
@@ -178,7 +178,7 @@ class Lookup:
         return _Viewer(await self._people.where(requester), account, is_admin)
 
     async def _exact(self, name: TaskName, viewer: _Viewer) -> VisibleTask | None:
-        """The task of exactly this name, one's own before others'; Coder is asked for it alone."""
+        """Find the task of exactly this name, the person's own first, with one request."""
         owner = name.owner or viewer.username
         if not name.id and not owner:
             return None
@@ -190,7 +190,7 @@ class Lookup:
         return VisibleTask(task, link) if viewer.may_see(task, link) else None
 
     async def _among_all(self, name: TaskName, viewer: _Viewer) -> VisibleTask:
-        """Another's task of this name, or the one that begins so; raises UserError if that is not one."""
+        """Find the only task of this name, or the only one that begins like it; UserError otherwise."""
         if name.id:
             raise UserError(*refusals.no_such_id())
         seen = viewer.looks_at(await self._catalogue.get())
@@ -213,13 +213,13 @@ class Lookup:
                 try:
                     seen.append(VisibleTask(each.read(), links.get(each.link) if each.link else None))
                 except UnexpectedCoderAnswer as error:
-                    # A task that a newer Coder shows in another way must not hide all the others.
+                    # One task that cannot be read, for example from a newer Coder, must not hide all others.
                     _log.warning("task cannot be read", task=each.entry.id, error=str(error))
             await asyncio.sleep(0)
         return seen
 
     async def get_steerable(self, requester: Requester, name: TaskName) -> VisibleTask:
-        """The same, if this person may act on it; raises UserError otherwise."""
+        """Return the task of this name; UserError if the person may not steer it."""
         seen = await self.get(requester, name)
         link = seen.link or Link(record=bare_record(seen.task, requester, self._deps.mask))
         await self._people.require_steer(requester, link)
@@ -227,7 +227,7 @@ class Lookup:
 
 
 def _matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[CatalogueEntry]:
-    """Those of exactly this name, else those that begin so, one's own before others'."""
+    """Return tasks of exactly this name, else tasks that begin like it, the person's own first."""
     pool = [each for each in seen if not name.owner or each.entry.owner_name.lower() == name.owner]
     if exact := [each for each in pool if each.entry.name.lower() == name.name]:
         return exact
@@ -237,7 +237,7 @@ def _matching(seen: list[CatalogueEntry], name: TaskName, own: str) -> list[Cata
 
 
 async def _nearest(word: str, listed: list[CatalogueEntry]) -> tuple[str, ...]:
-    """The names that come near; in pieces, since comparing takes its time."""
+    """Return similar names. The comparison is slow, so it is done in pieces."""
     near: list[str] = []
     for start in range(0, len(listed), PIECE):
         names = (each.entry.name for each in listed[start : start + PIECE])
@@ -251,7 +251,7 @@ def _full_name(listed: CatalogueEntry) -> str:
 
 
 def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
-    """What a link is to a task that exists, before it has a thread; its prompt is only shown."""
+    """Return the record of a link for an existing task without a thread. Its prompt is only displayed."""
     return LinkRecord(
         id=LinkId("task-" + digest(task.id)[:12]),
         channel=requester.channel,
@@ -269,7 +269,7 @@ def bare_record(task: Task, requester: Requester, mask: Mask) -> LinkRecord:
 
 
 async def find_permalink(deps: Dependencies, record: LinkRecord) -> str:
-    """The address of a link's thread; nothing where there is none, or none that we may see any more."""
+    """Return the address of a link's thread; empty if it has none, or we may not see it any more."""
     if record.thread_ts is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Questions: list, status, logs, templates. They change nothing, skip the queue, and are answered at once."""
+"""Answers questions: list, status, logs, templates. They change nothing and are answered without a job."""
 
 from math import ceil
 from typing import NamedTuple
@@ -28,17 +28,17 @@ Question = List | Status | Logs | Templates | Help
 
 
 class Shown(NamedTuple):
-    """A task as it is shown: what was seen of it, and its link or what stands for one."""
+    """A task as it is displayed: its observation, and its link or a substitute."""
 
     seen: VisibleTask
     link: Link
 
     def needs(self, account: str) -> bool:
-        """Whether it waits for this person."""
+        """Whether the task waits for this person."""
         return self.link.state.open_phase in NEEDING and self.seen.task.owner_id == account
 
     def fits(self, wanted: ListFilter, account: str) -> bool:
-        """Whether the filter lets it through."""
+        """Whether the filter includes the task."""
         match wanted:
             case ListFilter.ALL:
                 return True
@@ -52,7 +52,7 @@ class Shown(NamedTuple):
                 return wanted.value in (self.link.state.phase, self.seen.task.status_word)
 
     def order(self, account: str) -> tuple[bool, int, int]:
-        """Those that need this person first, then by what they do, the newest first."""
+        """Sort tasks: those that wait for this person first, then by phase, newest first."""
         made_ms = to_ms(self.seen.task.created_at)
         return (not self.needs(account), listing.rank(self.link.state.open_phase), -made_ms)
 
@@ -66,7 +66,7 @@ class Queries:
         self._lookup = lookup
 
     async def answer(self, requester: Requester, question: Question) -> Message:
-        """The answer; raises UserError where there is none to give."""
+        """Return the answer; UserError if there is none."""
         match question:
             case Help():
                 return listing.manual(question.verb)
@@ -117,12 +117,12 @@ class Queries:
         try:
             account = await self._people.get_account(UserId(question.owner.id))
         except UserError:
-            # Why is for that person to know.
+            # Only that person may know the reason.
             raise UserError(*refusals.whose_account(question.owner.id)) from None
         return account.username.lower()
 
     async def _place(self, seen: VisibleTask) -> str:
-        """The address of the task's thread; nothing where Slack does not tell it."""
+        """Return the address of the task's thread; empty if Slack does not tell it."""
         if seen.link is None or seen.link.record.thread_ts is None:
             return ""
         try:
@@ -179,7 +179,7 @@ class Queries:
         return answers.log_sent(task.title, is_snapshot=told.is_snapshot)
 
     def _link_of(self, each: VisibleTask, now_ms: int) -> Link:
-        """The link as it stands now; for a task without a thread, one made up of what Coder shows of it."""
+        """Return the link as it is now. For a task without a thread, make one from Coder's list."""
         seen = Observed(seen=observation_of(each.task, self._deps.mask))
         if each.link is None:
             return cards.unlinked(seen.seen, initial_state(seen, self._deps.rules, now_ms))

@@ -1,6 +1,7 @@
-"""The thread of a new link: its card is posted, and what was already said beneath it is taken over.
+"""Opens the thread of a new link, creates or finds its task, and binds the task to the link.
 
-The task of a new link: created under a name that makes a second try safe, or found, and bound to it.
+The card is posted first: its ts is the thread. Replies that were written below it already are taken over. A
+task is created under a name that makes a second try safe.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from taskwire.tasks.lookup import find_permalink
 
 
 class ThreadOpener:
-    """Carries out the jobs that post a first card."""
+    """Handles the jobs that post a first card."""
 
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
@@ -42,7 +43,7 @@ class ThreadOpener:
         return (Handler.with_any_link(PostCard, self.open),)
 
     async def open(self, context: JobContext, link: Link | None) -> Outcome:
-        """Post the card: its ts is the thread from now on, and what was already said there is taken over."""
+        """Post the card, and take over what was written below it already."""
         work, link = context.work(PostCard), _require(link)
         if not context.is_outcome_unknown and has_waited_long(context):
             told = answers.never_posted(is_attached=link.record.task_id is not None)
@@ -69,16 +70,16 @@ class ThreadOpener:
         batch = self._deps.writes.record(Batch(), posted)
         self._deps.writes.thread(batch, posted)
         if posted.task_id is not None:
-            # Until the list has had its say the card shows what the task was found at.
+            # Until the next poll, the card shows the state in which the task was found.
             self._deps.writes.state(batch, posted.id, link.state, None)
         if context.note:
-            # It may have stood there for long, and Slack brings what was said for minutes only.
+            # The card may be old, and Slack retries events for minutes only. So the thread is read.
             to_read(record.id, ts, batch)
         job = Job(id=f"create:{record.id}", work=CreateTask(requester=requester))
         return done(batch.append(to_coder(record.id), job, score=1))
 
     async def _as_it_stands(self, link: Link, now_ms: int) -> Link:
-        """The link of a task that exists with how it stands, so that its first card tells the truth."""
+        """Return the link with the present state of its task, so that its first card is right."""
         if link.record.task_id is None:
             return link
         seen = await observe_first(self._deps, await self._deps.coder.get_task(link.record.task_id))
@@ -87,7 +88,7 @@ class ThreadOpener:
 
 
 class TaskBinder:
-    """Carries out the jobs that give a link its task."""
+    """Handles the jobs that give a link its task."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -157,7 +158,8 @@ class TaskBinder:
                 ),
             )
         except Unknown as error:
-            # A look now can only find: the request may still be on its way, and a second one meets its name.
+            # A look now can only find the task. The request may still be on its way. A second one meets its
+            # name.
             task = await self._glimpse(record)
             context.settled(has_landed=task is not None)
             if task is None:
@@ -165,7 +167,8 @@ class TaskBinder:
                 raise
             return task
         except NameTaken:
-            # A first attempt that finds the name taken is a conflict; a later one may meet its own task.
+            # If the name is taken at the first attempt, it is a conflict. A later attempt may meet its own
+            # task.
             found = await self._found(record) if was_outcome_unknown else None
             if found is not None:
                 return found
@@ -175,7 +178,7 @@ class TaskBinder:
             raise UserError(*await self._name_taken(record)) from None
 
     async def _require_theirs(self, context: JobContext, work: CreateTask, record: LinkRecord) -> None:
-        """Raise UserError if the person may not create it any more: it may have waited for long."""
+        """Raise UserError if the person may not create the task any more: the job may have waited."""
         try:
             if (await self._people.get_account(work.requester.person)).id != record.owner_id:
                 raise UserError(*refusals.other_account())
@@ -185,7 +188,7 @@ class TaskBinder:
             raise
 
     def _require_hope(self, context: JobContext, work: CreateTask) -> None:
-        """Raise UserError where nobody waits for another try, or it would end as all the others."""
+        """Raise UserError if another try would be too late, or would fail like the ones before."""
         is_over = CREATE_WITH_ERRORS.is_over(context.job.failing_since_ms, context.now_ms)
         if work.errors >= CREATE_WITH_ERRORS.most_tries and is_over:
             raise UserError(refusals.CREATE_FAILED)
@@ -193,7 +196,7 @@ class TaskBinder:
             raise UserError(refusals.NEVER_ANSWERED)
 
     def _has_landed(self, context: JobContext) -> bool:
-        """Whether everything that was tried since the first failure has had its time."""
+        """Whether no try since the first failure can still arrive."""
         lasts_ms = self._deps.coder.timeouts.create * 1000 + self._deps.queue.times.landing_margin_ms
         since_ms = context.job.failing_since_ms
         return since_ms > 0 and context.now_ms - since_ms > lasts_ms
@@ -202,7 +205,7 @@ class TaskBinder:
         return await name_taken(self._deps.coder, record.owner_name, record.name)
 
     async def _found(self, record: LinkRecord) -> Task | None:
-        """The task that an earlier try created: of this name, with this prompt, and no link's yet."""
+        """Find the task that an earlier try created: with this name and prompt, and without a link."""
         try:
             task = await self._deps.coder.get_task(f"{record.owner_name}/{record.name}")
         except NotFound:
@@ -219,12 +222,12 @@ class TaskBinder:
             return None
 
     async def _find_former(self, link: Link) -> Link | None:
-        """The link of the thread that the task had before."""
+        """Find the link of the task's earlier thread."""
         former = await self._deps.notes.find("detached", str(link.record.task_id))
         return await self._deps.links.find(LinkId(former)) if former is not None else None
 
     async def _show_new_place(self, link: Link, former: Link | None, batch: Batch) -> Batch:
-        """Let the card of the thread that the task had before lead to this one."""
+        """Let the card of the earlier thread link to this one."""
         if former is None:
             return batch
         with contextlib.suppress(OutsideError):
@@ -252,7 +255,7 @@ class TaskBinder:
         return draw_first(record.id, batch)
 
     def _failed(self, link: Link, requester: Requester, why: str) -> Outcome:
-        """Nothing was created, or attached: the card says why, and the link ends."""
+        """End the link without a task. Its card says why."""
         batch = self._deps.writes.field(_end_unbound(self._deps, link), link.id, "failure", why)
         is_attached = link.record.task_id is not None
         told = answers.not_attached(why) if is_attached else answers.not_created(why)
@@ -267,17 +270,17 @@ def _require(link: Link | None) -> Link:
 
 
 def _title_kept(former: Link | None, task: Task) -> str:
-    """The title in the thread before, where the prompt is the same: Coder's is that of the first one."""
+    """Return the earlier thread's title if the prompt is the same: Coder's is that of the first prompt."""
     return former.record.title if former is not None and former.record.prompt == task.initial_prompt else ""
 
 
 def _end_unbound(deps: Dependencies, link: Link) -> Batch:
-    """End a link before it is bound: its task, if there is one, may have another."""
+    """End a link that is not bound. Its task, if it exists, may get another link."""
     record = link.record.model_copy(update={"task_id": None})
     batch = deps.writes.ends(Batch(), record, "failed")
     if link.record.task_id is not None:
         deps.notes.forgetting(batch, "attaching", link.record.task_id)
     else:
-        # What was never made is no task that they have started.
+        # A task that was never created does not count for the limit.
         deps.notes.uncounting(batch, link.id, "creates", link.record.requested_by)
     return batch

@@ -1,7 +1,7 @@
-"""Answers in the thread: what `!status`, `!logs`, `!help` and the verbs that need a button bring.
+"""Answers in a thread: `!status`, `!logs`, `!help`, and the verbs that need a button.
 
-What is asked for by one person is shown to that person, who may then show it to all; a whole log goes to
-their direct messages. What a person has to decide is there for everybody, and brought by those who may steer.
+The answer to one person is shown to that person, who may then show it to all. A whole log goes to their
+direct messages. A question that has to be decided is posted for everybody, if the author may steer the task.
 """
 
 import contextlib
@@ -42,10 +42,10 @@ from taskwire.slack.outbound import Metadata
 from taskwire.state.links import KEPT_REPLY_MS
 from taskwire.telemetry import logger
 
-# Questions about input, and the ways to what only those who may steer can do.
+# Questions about input, and buttons for what only people who may steer the task may do.
 WITH_BUTTON = ("not_a_verb", "edit", "delete")
 FOR_ALL = (*WITH_BUTTON, "too_many")
-# What its asker may show to all.
+# Answers that the requester may show to everybody.
 FOR_ASKER_FIRST = ("status", "logs")
 SHOWN_MS = 1_800_000
 HOUR_MS = 3_600_000
@@ -54,7 +54,7 @@ _log = logger("taskwire.tasks.thread_queries")
 
 
 class KeptAnswer(BaseModel):
-    """What one person was answered, and in which link's thread."""
+    """The answer that one person got, and its link."""
 
     person: UserId
     link: str = ""
@@ -62,7 +62,7 @@ class KeptAnswer(BaseModel):
 
 
 class ThreadQueries:
-    """Carries out the jobs that answer in a thread."""
+    """Handles the jobs that answer in a thread."""
 
     def __init__(self, deps: Dependencies, people: People) -> None:
         self._deps = deps
@@ -76,7 +76,7 @@ class ThreadQueries:
         )
 
     async def answer(self, context: JobContext, link: Link) -> Outcome:
-        """Answer what was asked for; what cannot be read now is said at once."""
+        """Answer a question. If something cannot be read now, say so at once."""
         work = context.work(AnswerInThread)
         if link.record.thread_ts is None:
             return done()
@@ -104,7 +104,7 @@ class ThreadQueries:
         *,
         is_answer: bool,
     ) -> Outcome:
-        """Say it to everybody; where it is a question, note where it stands."""
+        """Post the answer for everybody. If it is a question, note where it is."""
         message, batch = answer
         meta = Metadata(id=f"{link.id}:{context.job.id}", kind="answer", task_id=link.record.task_id)
         record = link.record
@@ -131,7 +131,7 @@ class ThreadQueries:
     def _without_coder(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Answer a question at once; what a person's message became, only once its author may hear it."""
+        """Answer without Coder. A question about a message waits, because its author's rights are unknown."""
         if work.what == "too_many" or isinstance(error, NoCapacity | SlackRateLimited):
             raise error
         if work.what == "not_a_verb":
@@ -142,7 +142,7 @@ class ThreadQueries:
     def _stands_back(
         self, link: Link, work: AnswerInThread, context: JobContext, error: OutsideError
     ) -> Outcome:
-        """Let a question about what somebody wrote wait for Coder behind the thread's other questions."""
+        """Let a question about a message wait for Coder, behind the thread's other questions."""
         if THREAD_QUESTION.is_over(context.job.failing_since_ms, context.now_ms):
             return done(None, (work.requester, words_of_giving_up(work, link, error)))
         tries = context.job.tries
@@ -150,14 +150,14 @@ class ThreadQueries:
             "question in thread not answered, will retry", job=context.job.id, tries=tries, error=str(error)
         )
         delay_ms = int(1000 * THREAD_QUESTION.wait_seconds(tries, error.after_seconds))
-        # The others are numbered from one on. So one that comes meanwhile is due at once.
+        # The other jobs have small scores, so a job that comes meanwhile is due at once.
         behind = microseconds(work.requester.at)
         batch = Batch().append(context.lease.name, context.failed_again(), score=behind, delay_ms=delay_ms)
         told = ((work.requester, words_of_waiting(work, link, error)),) if tries == 1 else ()
         return replace(done(batch, *told), trouble="failing")
 
     async def _find_settlement(self, link: Link, work: AnswerInThread) -> Settlement | None:
-        """Why nothing is left to ask about a reply that is no verb, if nothing is."""
+        """Return why there is nothing left to ask about a message; None if there is."""
         if work.what != "not_a_verb" or await self._deps.notes.find("reply", link.id, work.job) is not None:
             return None
         ts = Ts(work.job.removeprefix(REPLY))
@@ -167,7 +167,7 @@ class ThreadQueries:
         return "deleted"
 
     def _not_asked(self, link: Link, work: AnswerInThread, context: JobContext) -> Outcome:
-        """Say nothing of a reply that its author deleted; say of an expired one that it was not sent."""
+        """Say nothing about a deleted message. Say that an expired one was not sent."""
         if context.now_ms - microseconds(work.requester.at) // 1000 < KEPT_REPLY_MS:
             return done()
         message = inputs.nobody_said(work.text, is_outcome_unknown=False)
@@ -191,7 +191,7 @@ class ThreadQueries:
         return done(batch, (work.requester, answers.for_everybody(message, f"{link.id} {key}")))
 
     async def show(self, context: JobContext, link: Link | None) -> Outcome:
-        """Say to the thread what one person was answered there, at their word."""
+        """Post the answer that one person got, at their request."""
         work = context.work(ShowAnswer)
         try:
             await self._people.require_known(work.requester.person, needs_coder=False)
@@ -210,7 +210,7 @@ class ThreadQueries:
         return decided(batch, work.requester, answers.shown_to_everybody())
 
     async def _is_to_hear_of_many(self, link: Link, work: AnswerInThread, batch: Batch) -> bool:
-        """Whether it is said that too many wait: once an hour; the mark says it of each."""
+        """Whether to say that too many replies wait: once an hour. The receipt says it of each."""
         if link.ended is not None or not await self._people.may_steer(work.requester.person, link):
             return False
         receipt(link.id, work.requester.at, "failed", batch)
@@ -219,7 +219,7 @@ class ThreadQueries:
     async def _message(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> tuple[Message, bool]:
-        """What there is to say, and whether it is what was asked for."""
+        """Return the message, and whether it is what the person asked for."""
         if link.ended is not None:
             return inputs.link_ended(link), False
         try:
@@ -231,7 +231,7 @@ class ThreadQueries:
         except UserError as error:
             return answers.refusal(error), False
         except (NoCapacity, SlackRateLimited):
-            # What waits for its place in Slack's limits is no failure of anybody's.
+            # Waiting for a place in Slack's limits is no failure.
             raise
         except (CoderError, TryLater, Unknown) as error:
             _log.warning("question not answered", link=link.id, error=str(error))
@@ -278,7 +278,7 @@ class ThreadQueries:
     async def _whole_log(
         self, link: Link, work: AnswerInThread, context: JobContext, batch: Batch
     ) -> Message:
-        """Let the whole log follow where only they see it: in a thread a file is there for everybody."""
+        """Send the whole log in direct messages: in a thread, everybody would see the file."""
         told = await read_last(self._deps, link)
         if not told.whole:
             raise UserError(*refusals.no_log_yet(link.title))
@@ -288,6 +288,6 @@ class ThreadQueries:
 
 
 def _unheard(link: Link, code: str) -> Outcome:
-    """Whoever asked cannot be answered where they asked."""
+    """End the job: its requester cannot be answered where they asked."""
     _log.warning("thread closed to the bot", link=link.id, channel=link.record.channel, code=code)
     return done()
