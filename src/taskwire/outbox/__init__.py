@@ -1,1 +1,1 @@
-"""What the features share: posting once, private answers, questions, texts for the agent, retries."""
+"""Shared by the features: posting once, private answers, questions, the agent's input, retries."""

@@ -1,4 +1,4 @@
-"""What the agent gets: what the person saw, with the text files that came with it."""
+"""Makes the agent's input from a reply: its text as the author saw it, and its text files."""
 
 import json
 import re
@@ -14,20 +14,20 @@ from taskwire.domain.message import Block
 from taskwire.domain.mrkdwn import is_blank
 from taskwire.people.permissions import People
 
-# Text and code, as people attach them; what Slack calls text/… is taken whatever its ending.
+# The endings of files of text and code. A file of the type text/… is taken with any ending.
 TEXT_ENDINGS = re.compile(
     r"\.(txt|md|log|diff|patch|csv|json|ya?ml|toml|ini|cfg|xml|html|css|sql|sh|py|[jt]sx?|go|rs|java|kt|c|h|cc"
     r"|cpp|hpp|cs|rb|php|swift|scala|lua|tf|proto|graphql)$",
     re.IGNORECASE,
 )
-# Typed into a terminal by the agent's side, so not much; a longer one is better given as a link.
+# The input is typed into a terminal, so a file must be short. For a longer file, a link is better.
 LARGEST_FILE_BYTES = 100_000
-# A message that shows nothing at all is refused by Slack.
+# Slack refuses a message without visible text.
 NO_WORDS = "(no words)"
 
 
 class Given(NamedTuple):
-    """What of a reply the agent can get, and the names of the files that it cannot."""
+    """The input for the agent, and the names of the files that it cannot get."""
 
     text: AgentText
     refused: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class AgentInput:
         self._people = people
 
     async def of(self, reply: Reply) -> Given:
-        """The words, then each text file under its name."""
+        """Return the text, then each text file under its name."""
         words = await self._written(reply)
         parts: list[str] = [] if is_blank(words) else [words]
         refused = []
@@ -52,18 +52,18 @@ class AgentInput:
             else:
                 parts.append(f"{_named(file)}\n{_fenced(content)}")
         text = for_agent("\n\n".join(parts))
-        # What is sent, noted and looked for afterwards is the same text, without tokens of ours.
+        # The same text is sent, noted and looked for, so our own tokens are masked here.
         return Given(for_agent(self._deps.mask_own(text)), tuple(refused))
 
     async def words(self, reply: Reply) -> str:
-        """What tells people which reply is meant: its words, else the names of its files."""
+        """Return the text that shows people which reply is meant, else the names of its files."""
         words = await self._written(reply)
         return ", ".join(file.name for file in reply.files) or NO_WORDS if is_blank(words) else words
 
     async def _written(self, reply: Reply) -> AgentText:
-        """What a person wrote as they saw it, without the mention that says it to the bot."""
+        """Return the text as its author saw it, without the mention of the bot."""
         if reply.is_from_command:
-            # A command's text has been decoded where it was read.
+            # The text of a command was decoded when the command was read.
             return for_agent(reply.text)
         blocks = cast("list[Block]", json.loads(reply.blocks)) if reply.blocks else []
         read = replies.read(reply.text, self._deps.bot.bot_user_id, reply.person, blocks)
@@ -80,11 +80,11 @@ class AgentInput:
         try:
             return await self._deps.slack.download(file.url, LARGEST_FILE_BYTES)
         except (Refused, AccountRefused):
-            # The address answers 403 for a single file too.
+            # The address also answers 403 for a single file.
             return None
 
     async def _names(self, text: str) -> replies.Names:
-        """Names for what is mentioned; what cannot be looked up is shown as Slack sent it."""
+        """Return the names of what is mentioned. Without a name, the text stays as Slack sent it."""
         wanted = replies.mentions(text)
         users = {user: await self._user(UserId(user)) for user in wanted.users}
         channels = {channel: await self._channel(ChannelId(channel)) for channel in wanted.channels}
@@ -109,7 +109,7 @@ def _is_text(file: FileRef) -> bool:
 
 
 def _named(file: FileRef) -> str:
-    """The line above a file: a name that begins the input must be no command to the agent."""
+    """Return the line above a file. A name must not look like a command to the agent."""
     name = " ".join(for_agent(file.name).split()) or "file"
     code = name.replace("`", "'")
     return f"`{code}`:" if name.startswith(MARKS) else f"{name}:"

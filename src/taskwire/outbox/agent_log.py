@@ -1,6 +1,6 @@
-"""Reading a task's log for people: what is new since the last excerpt, or what was written last.
+"""Reads a task's log for people: what is new since the last excerpt, or what was written last.
 
-A long log takes a fifth of a second to read, so that is done beside the loop.
+A long log takes 200 ms to read, so a thread does that beside the event loop.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from taskwire.outbox.coder_health import is_kept_out
 from taskwire.outbox.observing import entries_of
 from taskwire.telemetry import logger
 
-# A notice waits no longer than this for its excerpt; Coder waits 30 s for an agent that is out of reach.
+# How long a notice waits for its excerpt. Coder waits 30 s for an agent that it cannot reach.
 NEWS_SECONDS = 8.0
 
 _log = logger("taskwire.outbox.agent_log")
 
 
 class LogExcerpt(NamedTuple):
-    """An excerpt, and the whole log; as a snapshot it is what Coder kept at the last pause."""
+    """An excerpt and the whole log. A snapshot is what Coder kept at the last pause."""
 
     text: str = ""
     is_cut: bool = False
@@ -39,7 +39,7 @@ class LogExcerpt(NamedTuple):
 
 
 async def read_news(deps: Dependencies, link: Link) -> AgentOutput:
-    """What the agent has written since the last excerpt; nothing where the log cannot be read now."""
+    """Return what the agent has written since the last excerpt; nothing if the log cannot be read."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return AgentOutput()
@@ -58,7 +58,7 @@ async def read_news(deps: Dependencies, link: Link) -> AgentOutput:
 
 
 async def read_told(deps: Dependencies, link: Link) -> str:
-    """Where the log ends now, as a cursor: all that is there counts as told."""
+    """Return a cursor at the log's end: the whole log counts as shown."""
     logs = await _find_logs(deps, link)
     if logs is None:
         return ""
@@ -68,12 +68,12 @@ async def read_told(deps: Dependencies, link: Link) -> str:
 
 
 async def read_last(deps: Dependencies, link: Link) -> LogExcerpt:
-    """What the agent wrote last, and the whole log; UserError where Coder cannot show it just now."""
+    """Return what the agent wrote last, and the whole log; UserError if Coder cannot show it now."""
     task_id, title = link.record.task_id, link.title
     if task_id is None:
         return LogExcerpt()
     if link.seen is not None and link.seen.is_lost:
-        # Coder would look for it for half a minute, and find nothing.
+        # Coder would look for the agent for 30 s, in vain.
         raise UserError(*refusals.agent_is_lost(link))
     try:
         logs = await deps.coder.get_logs(task_id)
@@ -101,7 +101,7 @@ async def _find_logs(deps: Dependencies, link: Link) -> TaskLogs | None:
         async with asyncio.timeout(NEWS_SECONDS):
             return await deps.coder.get_logs(link.record.task_id)
     except (OutsideError, TimeoutError) as error:
-        # The notice matters more than its excerpt, and must not wait for an agent that does not answer.
+        # The notice is more important than its excerpt, and must not wait for the agent.
         _log.info("agent log not readable", link=link.id, error=str(error))
         return None
 
@@ -123,5 +123,5 @@ def _cursor(kept: str) -> Cursor | None:
         told["asked_at"] = datetime.fromisoformat(asked_at) if asked_at else None
         return Cursor(**{**told, "tail": tuple(told["tail"])})
     except (KeyError, TypeError, ValueError):
-        # Another version has kept it in a way of its own: what was shown last is shown once more.
+        # Another version has stored the cursor in its own format: the last excerpt is shown again.
         return None

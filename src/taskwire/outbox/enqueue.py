@@ -1,4 +1,4 @@
-"""Jobs that many features append: a text for the thread, a file, a receipt, a card, a thread to read."""
+"""Appends jobs that many features need: a message, a file, a receipt, a card, a thread to read."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,9 +37,9 @@ def say(
     is_call: bool = False,
     about: str = "",
 ) -> Batch:
-    """Say something in the link's thread; `name` is what makes it one message however often it is tried.
+    """Say something in the link's thread, once for each `name`.
 
-    `is_call`: it is a question, or tells somebody that what they wanted did not happen; `about` is the job of
+    `is_call`: the message asks something, or says that a request was not carried out. `about` is the job of
     the reply that its buttons are about.
     """
     work = PostText(message=message, is_call=is_call, about=about)
@@ -47,7 +47,7 @@ def say(
 
 
 def receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = None) -> Batch:
-    """Let a reply's reaction show this state; only the newest counts."""
+    """Let a reply's reaction show this state. Only the newest state counts."""
     job = Job(id=f"receipt:{ts}", work=Receipt(ts=ts, state=state))
     return (batch or Batch()).append(receipts(link), job, score="due", is_newest=True)
 
@@ -55,7 +55,7 @@ def receipt(link: LinkId, ts: Ts, state: ReceiptState, batch: Batch | None = Non
 def took_input(
     writes: LinkWrites, link: Link, ts: Ts, reported_at: datetime | None, batch: Batch | None = None
 ) -> Batch:
-    """Note that the agent has a reply, with which a turn begins; it last reported at `reported_at`."""
+    """Note that the agent has a reply. The agent had last reported at `reported_at`."""
     batch = writes.delivered(receipt(link.id, ts, "delivered", batch), link.id, ts)
     event = Delivered(last_report_at=reported_at)
     batch.append(to_thread(link.id), Job(id=f"delivered:{ts}", work=ApplyEvent(event=event)))
@@ -66,31 +66,31 @@ def took_input(
 
 
 def draw_first(link: LinkId, batch: Batch | None = None) -> Batch:
-    """Give a new card its task, or its end: ahead of what others' cards show."""
+    """Draw a new card with its task, or with its end. This goes ahead of other cards."""
     return (batch or Batch()).append(card(link), Job(id=FIRST_DRAWING, work=DrawCard()), score=0)
 
 
 def draw(link: LinkId, batch: Batch | None = None, *, is_news: bool = True) -> Batch:
-    """Bring the card up to date; without news a drawing that is under way or waits is left as it is."""
+    """Draw the card. Without news, a drawing that is under way or waits is not replaced."""
     job = Job(id="card", work=DrawCard())
     return (batch or Batch()).append(card(link), job, score="due", is_newest=is_news)
 
 
 def to_read(link: LinkId, news: Ts, batch: Batch | None = None) -> Batch:
-    """Have what people wrote in the link's thread read, those threads first that have the latest news."""
+    """Have a thread read for missed messages. Threads with the latest news go first."""
     job = Job(id=link, work=ReadThread(link=link))
     return (batch or Batch()).redo(BACKFILL_THREADS, job, score=newest_first(news))
 
 
 def share(link: Link, name: str, text: str, batch: Batch, direct: ChannelId | None = None) -> Batch:
-    """Put a task's whole log into its thread, or into somebody's `direct` messages, as a file."""
+    """Put a task's whole log into its thread, or into a person's `direct` messages, as a file."""
     file = (f"{link.record.name or 'task'}.log", f"Log of {link.title}", text)
     place = (direct, None) if direct else (link.record.channel, link.record.thread_ts)
     return _file(link, name, file, place, batch)
 
 
 def say_with(link: Link, name: str, message: Message, texts: Sequence[str], batch: Batch) -> Batch:
-    """Say something that shows these texts of people's, with a file of them if a message cannot hold them."""
+    """Say something that shows people's texts, with a file of them if a message cannot hold them."""
     say(link.id, name, message, batch)
     whole = inputs.whole(texts)
     file, place = (

@@ -1,8 +1,7 @@
-"""Coder's answers as values that the model knows: what it and its agents say is masked before it is kept.
+"""Turns Coder's answers into domain values, and reads an agent's reports.
 
-What a task's agent has reported: by which agent and app that is read, and a task at first sight with it.
-
-At first sight too the idle that follows an end is no question.
+All text of Coder and of agents is masked before it is stored. A task that is seen for the first time is read
+with its reports: otherwise the idle state after an end would look like a question.
 """
 
 import asyncio
@@ -20,17 +19,17 @@ from taskwire.domain.secrets import masked_beginning
 from taskwire.domain.transitions import LinkState, Observed, Rules, reduce
 from taskwire.telemetry import logger
 
-# Of what Coder and agents say only a beginning is shown, of some hundred characters. So much of it is masked
-# and kept, in characters: masking more of it would hold up the loop.
+# How many characters of a text are masked and stored. Only a few hundred are shown, and masking more would
+# block the event loop.
 LONGEST_PROMPT, LONGEST_REPORT, LONGEST_TITLE = 2_000, 2_000, 500
-# Slack takes no longer address for a button, and a shorter one would lead elsewhere.
+# The longest address of a button that Slack takes. A cut address would lead elsewhere.
 LONGEST_ADDRESS = 3_000
 
 Mask = Callable[[str], str]
 
 
 def observation_of(task: Task, mask: Mask) -> Observation:
-    """A task as the model sees it."""
+    """Return the observation of a task."""
     health = task.workspace_agent_health
     return Observation(
         task_id=TaskId(task.id),
@@ -53,16 +52,16 @@ def observation_of(task: Task, mask: Mask) -> Observation:
 
 
 def as_it_stands(link: Link, seen: Observed, rules: Rules, now_ms: int) -> Link:
-    """The link by what has just been seen, only to be shown: what is told is for its own list to decide."""
+    """Return the link with a fresh observation, only for display: the link's own queue writes the state."""
     state = reduce(link.state, seen, rules, now_ms).state
     return link.model_copy(update={"seen": seen.seen, "state": state})
 
 
 def known_at(state: LinkState, seen: Observation, history: tuple[Report, ...]) -> tuple[Report, ...]:
-    """Tell what of an agent's history had been reported when the list showed this.
+    """Return the reports that existed when Coder's list was made.
 
-    While nothing is reported since a start, that is all that its own agent has not said; an agent that was
-    not seen yet, where the start's own is not known, may be either, and is left to when that is known.
+    If nothing was reported since a start, these are the reports of other agents. If the start's agent is not
+    known, a report of an unknown agent may be of either, and is left to a later event.
     """
     if seen.report is not None:
         return tuple(report for report in history if report.at <= seen.report.at)
@@ -73,7 +72,7 @@ def known_at(state: LinkState, seen: Observation, history: tuple[Report, ...]) -
 
 
 def _current(task: Task, mask: Mask) -> Report | None:
-    """The agent's own newest word; while a workspace comes up Coder shows words of its own instead."""
+    """Return the agent's newest report. While a workspace starts, Coder shows a text of its own instead."""
     state = task.current_state
     if state is None or task.status in (TaskStatus.PENDING, TaskStatus.INITIALIZING):
         return None
@@ -88,13 +87,13 @@ def _current(task: Task, mask: Mask) -> Report | None:
 
 
 def entries_of(logs: TaskLogs) -> list[AgentLogEntry]:
-    """The agent's log as the model sees it."""
+    """Return the entries of an agent's log, in order."""
     entries = [AgentLogEntry(id=e.id, is_input=e.is_input, text=e.content, at=e.time) for e in logs.logs]
     return sorted(entries, key=lambda entry: entry.id)
 
 
 async def reports_of(reports: Sequence[AgentReport], mask: Mask) -> tuple[Report, ...]:
-    """The agent's history; masking it is done beside the loop, since there may be thousands of entries."""
+    """Return the agent's reports. A thread masks them, because there may be thousands."""
     return await asyncio.to_thread(lambda: tuple(_report_of(report, mask) for report in reports))
 
 
@@ -117,7 +116,7 @@ _log = logger("taskwire.outbox.observing")
 
 
 async def observe_first(deps: Dependencies, task: Task) -> Observed:
-    """A task that no link watches yet, with its history if that can be read now."""
+    """Return the event for a task that has no link yet, with its reports if they can be read now."""
     seen = observation_of(task, deps.mask)
     try:
         return Observed(seen=seen, reports=await _reports(deps, seen), is_baseline=True)
@@ -129,7 +128,7 @@ async def observe_first(deps: Dependencies, task: Task) -> Observed:
 
 
 class ReportSource(NamedTuple):
-    """The agent and the app that have the history, and when its workspace was told to stop, if it was."""
+    """The agent and the app that have the reports, and when their workspace was told to stop, if it was."""
 
     agent: str | None
     app: str | None
@@ -137,9 +136,9 @@ class ReportSource(NamedTuple):
 
 
 async def find_report_source(deps: Dependencies, seen: Observation, known: ReportSource) -> ReportSource:
-    """Find who has the history; `known` is what an earlier look has shown.
+    """Find the agent that has the reports. `known` is the result of an earlier look.
 
-    A workspace that is not up has no agent in its task; it may have been up when nobody looked.
+    A workspace that does not run shows no agent in its task. It may have run while nobody looked.
     """
     agent, app = seen.agent_id or known.agent, seen.app_id or known.app
     if seen.agent_id is not None or seen.workspace_id is None:
@@ -153,7 +152,7 @@ async def find_report_source(deps: Dependencies, seen: Observation, known: Repor
 
 
 async def list_reports(deps: Dependencies, reporter: ReportSource) -> tuple[Report, ...]:
-    """All that was reported, the oldest first; nothing where nobody is known who would have it."""
+    """List all reports, the oldest first; nothing if no agent is known."""
     if reporter.agent is None or reporter.app is None:
         return ()
     return await reports_of(await deps.coder.list_reports(reporter.agent, reporter.app), deps.mask)

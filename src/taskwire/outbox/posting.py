@@ -1,10 +1,8 @@
-"""Posting a message exactly once, and tidying after a process that was stopped at the wrong moment.
+"""Posts a message exactly once, shares a file exactly once, and removes duplicate messages.
 
-Sharing a text as a file, once.
-
-The text is given to Slack first, where nobody sees it; its id is written down; then it is shown. A showing
-whose answer was lost is looked for among the file's own shares, for half a minute, and only then repeated
-with the same id.
+A post of unknown outcome is looked for by its metadata. A file is uploaded first, where nobody sees it, and
+its id is stored. Then it is shared. A share of unknown outcome is looked for in the file's own list of shares
+for 30 s. Only then it is shared again, with the same id.
 """
 
 import contextlib
@@ -30,20 +28,20 @@ from taskwire.slack.outbound import Metadata
 from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
-# Slack's clock and ours may differ, and a read-back must not miss the message by that.
+# The most that Slack's clock and ours may differ. A look must not miss the message for that reason.
 BEFORE = timedelta(seconds=60)
 
 _log = logger("taskwire.outbox.posting")
 
 
 class PostNote(BaseModel):
-    """What reading a post back needs."""
+    """The intent record of a post."""
 
     channel: ChannelId
     thread_ts: Ts | None
     since: Ts
     message_id: str
-    # The token of the turn that made the attempt.
+    # The fencing token of the lease that made the attempt.
     attempt: str = ""
 
 
@@ -57,9 +55,9 @@ async def post_once(
     meta: Metadata,
     priority: Priority = Priority.POST,
 ) -> Ts:
-    """Post the message of this job; what an earlier attempt has already posted is found instead.
+    """Post the message of this job, or find the message that an earlier attempt has posted.
 
-    Raises the errors of the door; after Unknown the attempt stays pinned.
+    Raises the errors of Slack's client. After Unknown, the intent record stays.
     """
     if context.is_outcome_unknown:
         found = await _read_back(deps, context, read(PostNote.model_validate_json, context.note))
@@ -84,7 +82,7 @@ async def post_once(
             _compensation(link, context, note),
         )
     except Unknown:
-        # A look now can only find: the request may still be on its way.
+        # A look now can only find the message: the request may still be on its way.
         copies = await _copies(deps, note)
         if not copies:
             raise
@@ -101,9 +99,9 @@ async def post_once(
 async def _made_before(
     deps: Dependencies, context: JobContext, channel: ChannelId, thread_ts: Ts | None, meta: Metadata
 ) -> Ts | None:
-    """What was posted before Redis went back in time, or the job was given up.
+    """Find a message that was posted before Redis lost data, or before the job was given up.
 
-    That is long enough ago to be in the first page that is read, unless it has only just been noticed.
+    It is old enough to be on the first page that is read, unless the data loss has only just been noticed.
     """
     since = thread_ts or since_when(deps, context)
     note = PostNote(channel=channel, thread_ts=thread_ts, since=since, message_id=meta.id)
@@ -121,23 +119,23 @@ async def _made_before(
 
 
 def since_when(deps: Dependencies, context: JobContext) -> Ts:
-    """From when on, by Slack's clock, something may have been shown of which Redis knows nothing."""
+    """Return from when on, by Slack's clock, messages may exist that Redis does not know."""
     ago = timedelta(milliseconds=min(context.now_ms - context.maybe_done_since_ms, REMEMBERED_MS))
     return ts_of(deps.slack.now() - ago - BEFORE)
 
 
 def _since(deps: Dependencies, context: JobContext, thread_ts: Ts | None) -> Ts:
-    """From where a read-back has to look: by Slack's own clock where it is known."""
+    """Return from when on to look for a post, by Slack's own clock if it is known."""
     last = deps.slack.last_answer_at or from_ms(context.now_ms)
     since = ts_of(last - BEFORE)
     return max(since, thread_ts, key=float) if thread_ts is not None else since
 
 
 async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) -> Ts | None:
-    """Look once a turn, in all these ways, until it is found; raises Parked until it surely is not there.
+    """Look for a post once per lease, in several ways. Raises JobEnded until it is found or surely missing.
 
-    Each look takes a place of the few for reading. Among many who took theirs for all looks in one turn, each
-    would get the first one again and again, and nobody the last.
+    Each look takes one of the few places for reading. Under contention, several looks in one lease would
+    starve the last one.
     """
     ways = (note.thread_ts, note.thread_ts) if note.thread_ts else (note.since, note.since, None)
     looks = context.job.looks(note.attempt)
@@ -147,7 +145,7 @@ async def _read_back(deps: Dependencies, context: JobContext, note: PostNote) ->
     )
     if copies or looks >= len(ways) - 1:
         return copies[0] if copies else None
-    # What has just been stored may be missing in what is read; and headers may differ in clock from messages.
+    # Slack may not show a message at once, and the clocks of its headers and messages may differ.
     seconds = 0.0 if looks else deps.queue.times.second_look_ms / 1000
     raise JobEnded(unknown(context.job.looked_for(note.attempt), seconds))
 
@@ -164,14 +162,14 @@ def _compensation(link: LinkId, context: JobContext, note: PostNote) -> Batch:
     work = RemoveDuplicateMessage(
         channel=note.channel, thread_ts=note.thread_ts, since=note.since, message_id=note.message_id
     )
-    # One for each turn that was lost: an earlier one may have looked already, and be about to end.
+    # One job for each lost lease: the job of an earlier one may have looked already.
     return Batch().append(
         duplicates(link), Job(id=f"compensate:{note.message_id}:{context.lease.token}", work=work)
     )
 
 
 def landed_seconds(deps: Dependencies, timeout_seconds: float) -> float:
-    """After how long nothing that a stopped process wrote too late can still arrive."""
+    """Return after how many seconds no late call of a stopped process can arrive any more."""
     times = deps.queue.times
     return 2 * (timeout_seconds + times.landing_margin_ms / 1000) + times.longest_lease_ms / 1000
 
@@ -187,13 +185,13 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 async def _remove_duplicate_message(deps: Dependencies, context: JobContext, link: Link | None) -> Outcome:
     """Keep one copy of a message that may have been posted twice: the recorded one, else the earliest.
 
-    Looks at once, and again when nothing of a stopped process can land any more.
+    It looks at once, and again when no late call of a stopped process can arrive any more.
     """
     work = context.work(RemoveDuplicateMessage)
-    # Only a card's ts is recorded: a thread hangs from it.
+    # Only the ts of a card is recorded: it is the thread.
     recorded = link.record.thread_ts if link is not None and work.thread_ts is None else None
     copies = await _copies(deps, work)
-    # A card that has just been posted may be recorded in a moment; until then either copy may be the one.
+    # A new card may be recorded in a moment. Until then, either copy may be the right one.
     is_too_early = work.thread_ts is None and recorded is None and not work.looks
     if len(copies) > 1 and not is_too_early:
         await _keep_one(deps, context, work, copies, recorded)
@@ -231,7 +229,7 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
         if await deps.slack.find_share(work.file_id, work.channel) is not None:
             context.settled(has_landed=True)
             return done()
-        # files.info shows a share some seconds after it was made.
+        # files.info shows a share only some seconds after it was made.
         if work.looks < FILE_LOOK.most_tries:
             return unknown(context.job.knowing(looks=work.looks + 1), FILE_LOOK.interval_seconds)
         context.settled()
@@ -250,6 +248,6 @@ async def _share_file(deps: Dependencies, context: JobContext) -> Outcome:
 
 
 async def _was_shared(deps: Dependencies, context: JobContext, work: ShareFile) -> bool:
-    """Whether a file of ours with this name and this text was shown before Redis went back in time."""
+    """Whether a file of ours with this name and text was shared before Redis lost data."""
     since = since_when(deps, context)
     return await deps.slack.has_file(work.channel, work.thread_ts, since, work.name, work.text)

@@ -1,4 +1,4 @@
-"""Answers for one person alone, where they asked: shown at most once, and promised to nobody."""
+"""Shows answers to one person alone, where they asked: at most once, and without a guarantee."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from taskwire.slack.outbound import Outbound
 from taskwire.slack.rate_limits import Priority, until_taken, waiting
 from taskwire.telemetry import logger
 
-# Half of the connections to Slack: the other half is for what everybody sees.
+# Half of the connections to Slack. The other half is for messages to everybody.
 AT_ONCE = 32
 HAND_OVER_SECONDS = 0.5
 # Slack takes answers by a response URL for 30 minutes.
@@ -31,15 +31,15 @@ _log = logger("taskwire.outbox.private_answers")
 
 
 def reachable(requester: Requester, now: datetime) -> Requester:
-    """The asker as they can still be answered at a time of Slack's clock: by no URL that it takes no more."""
+    """Return the requester without a response URL that Slack accepts no more."""
     is_fresh = now - moment_of(requester.at) < RESPONSE_URL
     return requester if is_fresh else requester.model_copy(update={"response_url": None})
 
 
 def handed_over_answers(person: str) -> QueueName:
-    """The list of answers for one person that were handed over.
+    """Return the queue of one person's answers that another process handed over.
 
-    They are promised to nobody. So nothing may stand behind them that is, where a version cannot read them.
+    They have no guarantee. So no job with one may wait behind them when a version cannot read them.
     """
     return QueueName(f"handed_over_answers:{person}")
 
@@ -47,11 +47,10 @@ def handed_over_answers(person: str) -> QueueName:
 async def show_privately(
     slack: Outbound, requester: Requester, message: Message, priority: Priority = Priority.POST
 ) -> None:
-    """Show it in the thread in which they acted, else by their response URL; raises the errors of the door.
+    """Show an answer in the thread, else by the response URL; raises the errors of Slack's client.
 
-    What comes by a response URL stands in the channel, whatever it answers: Slack puts into a thread only
-    what everybody sees. But it reaches people whom an ephemeral message does not, so each stands in for the
-    other.
+    An answer by a response URL is always shown in the channel, because Slack shows it in a thread only to
+    everybody. But it reaches people whom an ephemeral message does not reach. So each replaces the other.
     """
 
     async def in_place() -> None:
@@ -71,13 +70,13 @@ async def show_privately(
     except SlackRateLimited:
         raise
     except NotDone as error:
-        # Of a response URL: Slack takes an answer there for half an hour, and a few of them.
+        # For example, a response URL takes five answers within 30 minutes.
         _log.info("private answer sent in another way", person=requester.person, error=str(error))
         await until_taken(second)
 
 
 async def show_instead(slack: Outbound, requester: Requester, message: Message) -> None:
-    """Let it take the place of the message whose button they pressed; raises the errors of the door."""
+    """Replace the message whose button was pressed; raises the errors of Slack's client."""
     url = requester.response_url
     if url is None:
         return await show_privately(slack, requester, message)
@@ -86,12 +85,12 @@ async def show_instead(slack: Outbound, requester: Requester, message: Message) 
     except SlackRateLimited:
         raise
     except NotDone:
-        # That message has gone, or nobody posted it; what was decided is said all the same.
+        # That message does not exist any more. The decision is shown all the same.
         await show_privately(slack, requester, message)
 
 
 class PrivateAnswer(NamedTuple):
-    """What one person is told. `is_instead`: in the place of the message whose button they pressed."""
+    """An answer for one person. `is_instead`: it replaces the message whose button they pressed."""
 
     requester: Requester
     message: Message
@@ -100,26 +99,26 @@ class PrivateAnswer(NamedTuple):
 
 
 class PrivateAnswers:
-    """Shows answers behind what made them, so many at a time that slow ones hold up nothing.
+    """Shows answers in the background, a limited number at once.
 
-    What waits for a place in Slack's limits is not counted. A process that stops hands over what it has not
-    begun to show, and what is made after that: it is a job then, for the next process. A process that dies
-    takes its answers with it.
+    An answer that waits for Slack's limits does not count. A process that stops hands over the answers that
+    it has not begun to show, and later ones, as jobs for the next process. A process that dies loses its
+    answers.
     """
 
     def __init__(self, slack: Outbound, queue: Queue) -> None:
         self._slack = slack
         self._queue = queue
         self._places = asyncio.Semaphore(AT_ONCE)
-        # Each with what it has not begun to show.
+        # Each task, with the answers that it has not begun to show.
         self._tasks: dict[asyncio.Task[None], deque[PrivateAnswer]] = {}
-        # Those whose answer may be on its way to Slack.
+        # Tasks whose answer may be on its way to Slack.
         self._under_way: set[asyncio.Task[None]] = set()
         self._has_ended = False
         self._handing_over: set[asyncio.Task[None]] = set()
 
     def show(self, *answers: PrivateAnswer) -> None:
-        """Show these, one after the other, without being waited for; after the end, hand them over."""
+        """Show these answers in the background, one after the other. After the end, hand them over."""
         if self._has_ended:
             handing = asyncio.ensure_future(self._hand_over(answers))
             self._handing_over.add(handing)
@@ -132,19 +131,19 @@ class PrivateAnswers:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is left to show."""
+        """Whether no answer is left to show."""
         return not self._tasks
 
     @property
     def count(self) -> int:
-        """How many turns and listeners have answers that are not shown yet."""
+        """How many jobs and listeners have answers that are not shown yet."""
         return len(self._tasks)
 
     async def end(self, within_seconds: float) -> None:
-        """Let what goes on end, and hand over what has not begun; what is under way is not shown again."""
+        """Let running answers end, and hand over the others. A running one is not shown again."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_seconds)
-        # What is made from here on none of the tasks below shows.
+        # The tasks below show no answer that comes after this.
         self._has_ended = True
         left = [answer for task, answers in self._tasks.items() for answer in self._unbegun(task, answers)]
         tasks = list(self._tasks)
@@ -155,14 +154,14 @@ class PrivateAnswers:
             await self._hand_over(left)
 
     async def handed_over(self) -> None:
-        """Wait until what was made after the end is written down, for half a second at most."""
+        """Wait until answers from after the end are written down, for 0.5 s at most."""
         await asyncio.gather(*self._handing_over, return_exceptions=True)
 
     def _unbegun(self, task: asyncio.Task[None], answers: deque[PrivateAnswer]) -> list[PrivateAnswer]:
         return list(answers)[1 if task in self._under_way else 0 :]
 
     async def _hand_over(self, answers: Sequence[PrivateAnswer]) -> None:
-        """Write down what is not shown, for the next process."""
+        """Write down answers for the next process."""
         batch = Batch()
         for requester, message, _, is_instead in answers:
             work = AnswerPrivately(requester=requester, message=message, is_instead=is_instead)
@@ -195,7 +194,7 @@ class PrivateAnswers:
 
     @contextlib.asynccontextmanager
     async def _aside(self) -> AsyncIterator[None]:
-        """Leave one's place to others while nothing is done but wait for Slack's limits."""
+        """Give the place to others while this answer only waits for Slack's limits."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - each is one
         self._under_way.discard(task)
@@ -225,9 +224,9 @@ def handlers() -> tuple[Handler, ...]:
 
 
 async def _answer_privately(context: JobContext) -> Outcome:
-    """Show, behind this turn, what an earlier process was told to stop before it could.
+    """Show an answer that an earlier process could not show before it stopped.
 
-    What was asked too long ago is not shown: it would tell of the past as if it were the present.
+    An old answer is not shown: it would describe the past.
     """
     work = context.work(AnswerPrivately)
     if from_ms(context.now_ms) - moment_of(work.requester.at) >= RESPONSE_URL:

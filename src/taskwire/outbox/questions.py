@@ -1,7 +1,7 @@
-"""Questions: where each stands, so that it loses its buttons and says what became of it.
+"""Questions with buttons: where each is posted, so that it can lose its buttons and show its outcome.
 
-A question is known by what it is about: a reply, what a pause holds, how a workspace stands. Where it stands
-is kept with its link; if that is lost, a press still answers it, and what it was about is done all the same.
+A question is known by its subject: a reply, the held replies, or the workspace. Its place is stored with the
+link. If that is lost, a press still counts.
 """
 
 from functools import partial
@@ -23,16 +23,16 @@ from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
 from taskwire.slack.rate_limits import Priority
 
-# What questions are about that are about no reply.
+# The subjects of questions that are not about a reply.
 HELD = "held"
 WORKSPACE = "workspace"
 EDIT, DELETE = "edit", "delete"
-# How the ids of those begin that change the question that stands, if one does, and are posted otherwise.
+# The beginning of the ids of messages that replace an open question, or are posted if there is none.
 JOINING = "joining:"
 
 
 class PostedQuestion(BaseModel):
-    """Where a question stands, and what it says."""
+    """The place of a question, and its text."""
 
     ts: Ts
     message_id: str
@@ -41,11 +41,11 @@ class PostedQuestion(BaseModel):
 
 
 async def posted(deps: Dependencies, link: Link, about: str, place: PostedQuestion, batch: Batch) -> Batch:
-    """Remember where a question stands; an older one about the same gives way to it."""
+    """Store the place of a question. It replaces an older one about the same subject."""
     older = await deps.links.find_question(link.id, about)
     former = read_if_possible(PostedQuestion, older)
     if older is not None and former is not None and former.ts != place.ts:
-        # An older notice of a pause asks nothing any more, and who reads it needs no word of the newer one.
+        # An older notice of a pause only loses its buttons: it needs no text about the newer one.
         words = "" if about == WORKSPACE else inputs.settled("newer")
         work = SettleQuestion(about=about, words=words, place=older)
         batch.append(to_thread(link.id), Job(id=f"settled:{about}:{place.ts}", work=work))
@@ -54,7 +54,7 @@ async def posted(deps: Dependencies, link: Link, about: str, place: PostedQuesti
 
 
 async def has_joined(deps: Dependencies, link: Link, about: str, message: Message, batch: Batch) -> bool:
-    """Let the question about something ask this instead, in its place; false if none stands."""
+    """Replace the text of the question about this subject; False if there is none."""
     place = read_if_possible(PostedQuestion, await deps.links.find_question(link.id, about))
     if place is None:
         return False
@@ -69,19 +69,19 @@ async def has_joined(deps: Dependencies, link: Link, about: str, message: Messag
 
 
 def settle(link: Link, about: str, words: str, batch: Batch, *, is_last: bool = True) -> Batch:
-    """Let the question about something, if there is one, say what became of it; the `is_last` word on it."""
+    """Let the question about a subject, if there is one, show its outcome. `is_last`: the final outcome."""
     work = SettleQuestion(about=about, words=words, is_last=is_last)
     job_id = f"settled:{about}" if is_last else f"settling:{about}"
     return batch.append(to_thread(link.id), Job(id=job_id, work=work), is_newest=True)
 
 
 def settle_reply(link: Link, reply: Reply, why: Settlement, batch: Batch) -> Batch:
-    """Let the question about a reply, or one that its delivery would settle, say that it is over."""
+    """Settle the question about a reply, or the one that the reply's delivery would settle."""
     return settle(link, reply.settles or f"{REPLY}{reply.ts}", inputs.settled(why), batch)
 
 
 async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
-    """Let every question of a thread that loses its task say so."""
+    """Settle every question of a thread that loses its task."""
     for about in await deps.links.list_questions(link.id):
         is_kept = await deps.notes.find("reply", link.id, about) is not None
         settle(link, about, inputs.settled("ended_unsent" if is_kept else "ended"), batch)
@@ -89,7 +89,7 @@ async def settle_all(deps: Dependencies, link: Link, batch: Batch) -> Batch:
 
 
 async def settle_empty_hold(deps: Dependencies, link: Link, without: str, batch: Batch) -> None:
-    """Ask nothing any more about what a pause holds, if this job was the last of it."""
+    """Settle the question about held replies if this job was the last of them."""
     held = await deps.links.list_held(link.id)
     if held and all(job.id == without for job in held):
         settle(link, HELD, inputs.settled("empty"), batch)
@@ -105,7 +105,7 @@ async def answered(
     *,
     is_last: bool = True,
 ) -> Outcome:
-    """End the turn of a press: the question says what was decided, in its place."""
+    """End the job of a press: the question shows the decision."""
     _mark(deps, link, about, batch)
     if await deps.links.find_question(link.id, about) is None:
         return decided(batch, requester, shapes.statement(words))
@@ -113,7 +113,7 @@ async def answered(
 
 
 async def rename(deps: Dependencies, link: Link, about: str, to: str, batch: Batch) -> str:
-    """Let a question be known by another name, under which it is settled; returns the one that holds."""
+    """Give a question another subject, under which it is settled; return the subject that is valid."""
     place = await deps.links.find_question(link.id, about)
     if place is None:
         return about
@@ -123,17 +123,17 @@ async def rename(deps: Dependencies, link: Link, about: str, to: str, batch: Bat
 
 
 def held_goes(deps: Dependencies, link: Link, words: str, batch: Batch) -> Batch:
-    """What a pause held goes on, by whatever way."""
+    """Settle the question about held replies, because they go on."""
     return settle(link, HELD, words, _mark(deps, link, HELD, batch))
 
 
 def _mark(deps: Dependencies, link: Link, about: str, batch: Batch) -> Batch:
-    """Remember for a while that a question is settled, though it may not show that yet."""
+    """Note that a question is settled, even if it does not show that yet."""
     return deps.notes.keeping(batch, "1", "settled", link.id, about)
 
 
 async def is_open(deps: Dependencies, link: Link, about: str) -> bool:
-    """Whether a question stands somewhere, or may: one that was settled a moment ago does not."""
+    """Whether a question may be open. One that was settled a moment ago is not."""
     return await deps.notes.find("settled", link.id, about) is None
 
 
@@ -148,7 +148,7 @@ def handlers(deps: Dependencies) -> tuple[Handler, ...]:
 
 
 async def _settled(deps: Dependencies, context: JobContext, link: Link) -> Outcome:
-    """Take a question's buttons away; an edit may be made twice."""
+    """Remove a question's buttons. The edit may be repeated."""
     work = context.work(SettleQuestion)
     place = await _find_place(deps, link.id, work)
     if place is None:

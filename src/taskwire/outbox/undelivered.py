@@ -1,9 +1,8 @@
-"""Replies that the agent does not have: which wait, and what becomes of those that will not be delivered.
+"""Replies that the agent does not have: which ones wait, and what happens to those that are given up.
 
-Those behind a reply that is let go for a reason that they share are let go with it. So the thread hears of it
-once, one button sends all of them in their order, and none reaches the agent without what was written before.
-
-Giving back: replies that had not reached the agent when their thread lost its task.
+If a reply is given up for a reason that also holds for the replies behind it, they are given up together. So
+the thread is told once, one button sends all of them in their order, and the agent gets no reply without the
+ones before it. When a thread loses its task, its waiting replies are given back to the thread.
 """
 
 import json
@@ -25,29 +24,29 @@ from taskwire.queue.batch import Batch
 from taskwire.queue.dead_letters import add_dead_letter
 from taskwire.state.links import KEPT_REPLY_MS, Links
 
-# What became of replies that go together is counted until the last of them has ended; no thread has more.
+# Replies that go together are counted until the last of them has ended. No thread has more than this number.
 MOST_COUNTED, COUNTED_MS = 1_000, 8 * 24 * 3_600_000
 
 WaitingReply = tuple[Job, Reply]
 
 
 def replies_among(jobs: Iterable[Job]) -> list[WaitingReply]:
-    """Those of these jobs that are replies."""
+    """Return the jobs that are replies."""
     return [(job, job.work) for job in jobs if isinstance(job.work, Reply)]
 
 
 def find_reply(jobs: Iterable[Job], job_id: str) -> Reply | None:
-    """The reply of this job, if it is one of these."""
+    """Find the reply of this job among these."""
     return next((reply for job, reply in replies_among(jobs) if job.id == job_id), None)
 
 
 async def list_undelivered(links: Links, link: LinkId) -> list[WaitingReply]:
-    """All that wait: those that a pause holds, then those in the list."""
+    """List all waiting replies: those that a pause holds, then those in the queue."""
     return replies_among(await links.list_held(link) + await links.list_waiting(link))
 
 
 async def list_with_those_behind(deps: Dependencies, context: JobContext, link: Link) -> list[WaitingReply]:
-    """The reply in hand, and those behind it that wait for their turn and for nothing else."""
+    """List this reply, and the replies behind it that wait only for their turn."""
     jobs = [context.job, *(job for job in await deps.links.list_waiting(link.id) if job.id != context.job.id)]
     return [
         (job, reply)
@@ -57,7 +56,7 @@ async def list_with_those_behind(deps: Dependencies, context: JobContext, link: 
 
 
 async def is_behind_one_that_waits(deps: Dependencies, link: Link, reply: Reply) -> bool:
-    """Whether an earlier reply has been tried, or is asked about, and is still there."""
+    """Whether an earlier reply has been tried, or is asked about, and still waits."""
     return any(
         microseconds(other.ts) < microseconds(reply.ts) and (other.waits or other.asked or job.tries > 1)
         for job, other in replies_among(await deps.links.list_waiting(link.id))
@@ -67,9 +66,9 @@ async def is_behind_one_that_waits(deps: Dependencies, link: Link, reply: Reply)
 async def settle_ended(
     deps: Dependencies, link: Link, replies: Sequence[Reply], why: Settlement | None, batch: Batch
 ) -> Batch:
-    """Let the questions by which these replies went say what became of them: sent, or `why` they were not.
+    """Settle the questions that sent these replies: they were sent, or `why` they were not.
 
-    Several replies may go on one person's word. Then the last of them to end says how many were sent.
+    One decision may send several replies. Then the last of them to end says how many were sent.
     """
     for about in dict.fromkeys(reply.settles for reply in replies if reply.settles):
         ended = {microseconds(reply.ts) // 1000: reply for reply in replies if reply.settles == about}
@@ -97,9 +96,9 @@ async def give_up_together(
     message: Message,
     why: str = "",
 ) -> Batch:
-    """Take these replies for not delivered, and keep them for another try; the first is the one in hand.
+    """Give up these replies, and keep them for another try. The first is the one that is run.
 
-    With a reason `why` each becomes a dead letter too.
+    With a reason `why`, each also becomes a dead letter.
     """
     batch = Batch()
     for job, reply in replies:
@@ -120,7 +119,7 @@ async def give_up_together(
 
 
 async def list_together(deps: Dependencies, link: Link, job_id: str) -> list[str]:
-    """The replies that were let go with this one, and wait for the same word."""
+    """List the replies that were given up with this one, and wait for the same decision."""
     kept = await deps.notes.find("together", link.id, job_id)
     return [str(each) for each in json.loads(kept)] if kept else []
 
@@ -128,7 +127,7 @@ async def list_together(deps: Dependencies, link: Link, job_id: str) -> list[str
 async def give_back(
     texts: AgentInput, link: Link, name: str, replies: Sequence[Reply], batch: Batch
 ) -> Batch:
-    """Let the thread have the texts back and mark the replies; what is in doubt is told apart."""
+    """Post the texts in the thread and mark the replies. Those of unknown outcome are posted apart."""
     if not replies:
         return batch
     for reply in replies:
@@ -144,6 +143,6 @@ async def give_back(
 
 
 async def list_held(deps: Dependencies, link: Link) -> list[Reply]:
-    """The replies that a pause holds, in the order in which they were written."""
+    """List the replies that a pause holds, in the order in which they were written."""
     replies = [reply for _, reply in replies_among(await deps.links.list_held(link.id))]
     return sorted(replies, key=lambda reply: microseconds(reply.ts))
