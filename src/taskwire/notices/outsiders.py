@@ -8,8 +8,8 @@ that outsiders can read the thread, as long as people write in it.
 from taskwire.dependencies import Dependencies
 from taskwire.domain.ids import ThreadRef
 from taskwire.messages import answers, troubles
-from taskwire.outbox.direct_messages import DAY_MS, AdminAlerts, tell_person
-from taskwire.outbox.told import claim_telling, note_told, was_told
+from taskwire.outbox.direct_messages import AdminAlerts, tell_person
+from taskwire.outbox.told import DAY_MS, claim_telling, note_told, was_told
 from taskwire.queue.batch import Batch
 
 

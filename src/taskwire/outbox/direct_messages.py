@@ -15,14 +15,13 @@ from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
-from taskwire.outbox.told import claim_telling, note_told, was_told
+from taskwire.outbox.told import DAY_MS, claim_telling, note_told, was_told
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import SlackRefused
 from taskwire.slack.outbound import Metadata
 from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
-DAY_MS = 24 * 3_600_000
 _log = logger("taskwire.outbox.direct_messages")
 
 

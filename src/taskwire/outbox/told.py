@@ -7,6 +7,8 @@ is told, and whom.
 from taskwire.dependencies import Dependencies
 from taskwire.queue.batch import Batch
 
+# How often people are told: the usual times to live of these notes.
+HOUR_MS, DAY_MS = 3_600_000, 24 * 3_600_000
 # How long a process may take to find out whom to tell, and to tell them.
 CLAIM_MS = 60_000
 

@@ -19,7 +19,7 @@ from taskwire.outbox.enqueue import draw, say, to_read
 from taskwire.outbox.observing import observation_of
 from taskwire.outbox.posting import BEFORE, post_once
 from taskwire.outbox.private_answers import show_privately
-from taskwire.outbox.told import tell_once
+from taskwire.outbox.told import DAY_MS, tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
 from taskwire.slack.errors import ChannelProblem, MessageGone, SlackRefused
@@ -29,7 +29,6 @@ from taskwire.telemetry import logger
 
 # The second word in the id of a card. The id of a card that was posted again has a third word.
 CARD = "card"
-DAY_MS = 24 * 3_600_000
 
 _log = logger("taskwire.recovery.lost_threads")
 

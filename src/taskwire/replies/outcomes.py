@@ -25,7 +25,7 @@ from taskwire.outbox.agent_input import AgentInput
 from taskwire.outbox.coder_health import find_away
 from taskwire.outbox.enqueue import receipt, say, took_input
 from taskwire.outbox.questions import HELD, JOINING, settle_reply
-from taskwire.outbox.told import tell_once
+from taskwire.outbox.told import DAY_MS, tell_once
 from taskwire.outbox.undelivered import (
     give_up_together,
     is_behind_one_that_waits,
@@ -37,8 +37,6 @@ from taskwire.slack.errors import SlackRateLimited, SlackTrouble
 from taskwire.slack.outbound import Traces
 from taskwire.telemetry import logger
 
-# How often a thread is told the same.
-DAY_MS = 24 * 3_600_000
 # After this time, a thread is told why its replies wait.
 HELD_UP_MS = 15 * 60_000
 

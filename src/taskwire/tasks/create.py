@@ -28,9 +28,13 @@ from taskwire.redis.decoding import read
 from taskwire.tasks.choices import choose_preset, choose_template, require_free
 from taskwire.tasks.lookup import bare_record
 
+# Within this time, the same request counts as a repetition, and the person is asked.
 REPEAT_MS = 120_000
-HOUR_MS = 3_600_000
+# The period of the limit for new tasks.
+CREATE_LIMIT_MS = 3_600_000
+# How long the question about a repetition can be answered.
 ASKED_MS = 1_800_000
+# How long one person's request to attach a task keeps others from it.
 ATTACHING_MS = 60_000
 
 
@@ -90,11 +94,11 @@ class TaskCreator:
         most, notes, note = self._deps.create_limit, self._deps.notes, ("creates", person)
         if not most or await self._people.is_admin(person):
             return Batch()
-        latest = await notes.list_since(now_ms - HOUR_MS, *note)
+        latest = await notes.list_since(now_ms - CREATE_LIMIT_MS, *note)
         if len(latest) >= most:
-            wait_ms = latest[-most] + HOUR_MS - now_ms
+            wait_ms = latest[-most] + CREATE_LIMIT_MS - now_ms
             raise UserError(*refusals.too_many_tasks(most, -(-wait_ms // 60_000)))
-        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=HOUR_MS)
+        return notes.counting(Batch(), record.id, now_ms, most, *note, ttl_ms=CREATE_LIMIT_MS)
 
     async def _meant(self, work: CreateRequested) -> CreateRequested:
         """Return the request. If it repeats an earlier one on purpose, return the earlier one."""

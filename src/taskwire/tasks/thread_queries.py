@@ -31,7 +31,7 @@ from taskwire.outbox.error_messages import excuse, words_of_giving_up, words_of_
 from taskwire.outbox.observing import as_it_stands, observation_of
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.questions import PostedQuestion
-from taskwire.outbox.told import tell_once
+from taskwire.outbox.told import HOUR_MS, tell_once
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
@@ -48,7 +48,6 @@ FOR_ALL = (*WITH_BUTTON, "too_many")
 # Answers that the requester may show to everybody.
 FOR_ASKER_FIRST = ("status", "logs")
 SHOWN_MS = 1_800_000
-HOUR_MS = 3_600_000
 
 _log = logger("taskwire.tasks.thread_queries")
 
