@@ -1,4 +1,4 @@
-"""A store is moved: whole or not at all, between real servers, however often the move is broken off."""
+"""A store is moved whole or not at all, between real servers, however often the move is interrupted."""
 
 import asyncio
 import contextlib
@@ -34,14 +34,14 @@ THREAD = ThreadRef(ChannelId("C1"), Ts("1.000000"))
 
 @dataclass
 class Places:
-    """Two servers: the embedded one, and one as an operator has it."""
+    """Two servers: the embedded one, and one that an operator runs."""
 
     stack: contextlib.AsyncExitStack
     own: str
     redis: str
 
     async def side(self, url: str, prefix: str = "tw", *, is_held: bool = True) -> Side:
-        """One installation's keys on one of them."""
+        """Make the side of one installation on one of the servers."""
         connections = await self.stack.enter_async_context(connection.open(url))
         raw = await self.stack.enter_async_context(connection.open(url, is_raw=True))
         return Side(connections.where, connections, raw.commands, Keys("T1", prefix), is_held=is_held)
@@ -53,13 +53,13 @@ async def places(tmp_path: Path) -> AsyncIterator[Places]:
         running = await stack.enter_async_context(embedded.store(tmp_path / "own"))
         redis = await stack.enter_async_context(redis_on(0, tmp_path))
         async with connection.open(redis) as connections:
-            # Or each move waits for up to a second until its words are on the disk.
+            # Otherwise each move waits up to a second until its writes are on the disk.
             await connections.commands.config_set("appendfsync", "always")
         yield Places(stack, running.url, redis)
 
 
 async def _fill(side: Side) -> None:
-    """Some of everything: work that waits, an open thread, what ends by itself, what is long or odd."""
+    """Fill a store with waiting jobs, an open thread, expiring keys, long values and odd ones."""
     redis, keys = side.connections.commands, side.keys
     await Ownership(side.connections, keys, ServersClock()).claim(US)
     await Queue(side.connections, keys, ServersClock()).write(Batch().append(LIST, job("a"), delay_ms=60_000))
@@ -81,7 +81,7 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """All that is in a store, by types; the keys that it names begin as `of` does, if that is given."""
+    """Return all that is in a store, by key. With `of`, keys named in values get that prefix."""
     found = await side.read(sorted(await side.list_names()))
     return {
         name: (value.kind, value.life_ms > 0, value.told_of(side.prefix, of or side.prefix).items)
@@ -100,7 +100,7 @@ async def _states(*sides: Side) -> list[str]:
 
 @pytest.mark.parametrize("way", ["to Redis", "from Redis", "to another prefix"])
 async def test_all_of_it_is_moved(places: Places, way: str) -> None:
-    """Types, order, scores and times to live; then the new one is open, and the old one is left."""
+    """Types, order, scores and times to live are kept; then the new store is open and the old one is left."""
     urls = {"to Redis": (places.own, places.redis), "from Redis": (places.redis, places.own)}
     here, there = urls.get(way, (places.redis, places.redis))
     source = await places.side(here)
@@ -116,7 +116,7 @@ async def test_all_of_it_is_moved(places: Places, way: str) -> None:
 
 
 async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
-    """What was said in a thread that was not known yet reaches its link, under another prefix too."""
+    """A message parked for a thread reaches its link in the new store, under another prefix too."""
     source, target = await places.side(places.own), await places.side(places.redis, "staging")
     await _fill(source)
     await _moves(source, target)
@@ -132,7 +132,7 @@ async def test_work_goes_on_where_it_was_moved_to(places: Places) -> None:
 
 
 async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) -> None:
-    """Neither takes it what is there, nor what comes in."""
+    """A process that slept through the move gets no job from the old store and writes nothing to it."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     asleep = Queue(source.connections, source.keys, ServersClock())
@@ -154,7 +154,7 @@ async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) 
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """Or everything in it would be dropped, for a copy of nothing."""
+    """Otherwise the move would drop everything in the store, for a copy of nothing."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -170,7 +170,7 @@ async def test_one_store_in_two_spellings_is_one_store(
 
 
 async def test_another_database_is_another_store(places: Places) -> None:
-    """And what is said of the two tells them apart."""
+    """Another database of the same server is another store, and the fence names it."""
     source, target = await places.side(places.redis), await places.side(places.redis.removesuffix("0") + "1")
     await _fill(source)
     before = await _holds(source)
@@ -183,7 +183,7 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """Ends all connections for good in place of a request; counts requests of several proxies together."""
+    """A proxy that breaks all connections from one request on, counted over all such proxies."""
 
     passed = 0
     dies_at = 0
@@ -200,7 +200,7 @@ class _Dying(FaultProxy):
 async def test_a_move_that_is_broken_off_anywhere_goes_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At each of its requests to either server; and never can anybody work on both, or on a part."""
+    """A move that is interrupted at any request leaves no moment with two open stores, and can go on."""
     monkeypatch.setattr(transfer, "KEYS_EACH", 4)
     proxies = [_Dying(places.own), _Dying(places.redis)]
     for each in proxies:
@@ -248,7 +248,7 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """One that stood still finds that out before it writes a word into what has been opened since."""
+    """A run that stood still notices that another run has finished, before it writes to the new store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -259,7 +259,7 @@ async def test_another_run_takes_over(places: Places) -> None:
 
 
 class _StandingStill(FaultProxy):
-    """Before one of the requests of several proxies together, lets something else happen first."""
+    """A proxy that lets something happen before one request, counted over all such proxies."""
 
     passed = 0
     stands_at = 0
@@ -277,7 +277,7 @@ class _StandingStill(FaultProxy):
 async def _stands_still(
     places: Places, prefix: str, meanwhile: Callable[[Side, Side], Awaitable[None]]
 ) -> tuple[Side, Side, bool]:
-    """A run that stands still before one of its requests; the sides, and whether it ended well."""
+    """Let a run stand still before one of its requests; returns the sides, and whether the run ended well."""
     source, target = await places.side(places.own, prefix), await places.side(places.redis, prefix)
     await _fill(source)
     server = places.redis.rpartition(":")[0]
@@ -299,13 +299,13 @@ async def _stands_still(
 
 
 async def _works(side: Side) -> None:
-    """A Taskwire takes work there, and writes."""
+    """Act as a Taskwire on this side: acquire, and write."""
     await Queue(side.connections, side.keys, ServersClock()).acquire()
     await side.connections.commands.set(side.keys.named("notes", "works"), "newer")
 
 
 async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) -> None:
-    """Another run has ended the move meanwhile, and a Taskwire works where it went."""
+    """A slow run does no harm after another run has ended the move and a Taskwire uses the new store."""
 
     async def ends(source: Side, target: Side) -> None:
         if await _states(source, target) != ["left", ""]:
@@ -325,7 +325,7 @@ async def test_a_run_that_stood_still_anywhere_spoils_nothing(places: Places) ->
 
 
 async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(places: Places) -> None:
-    """Somebody has thought better of it, and works on the old one."""
+    """A run that stood still does not close the old store if the operator has reopened it."""
 
     async def thinks_better(source: Side, _: Side) -> None:
         if await _states(source) == ["leaving"]:
@@ -348,7 +348,7 @@ async def test_a_run_that_stood_still_leaves_a_store_open_that_was_opened_again(
 
 
 async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places) -> None:
-    """It says what it can, and can be taken away."""
+    """An incomplete fence keeps processes out, and `reopen` removes it."""
     side = await places.side(places.redis)
     await _fill(side)
     await side.connections.commands.hset(fence.key(side.keys), "run", "1")
@@ -364,7 +364,7 @@ async def test_what_is_left_of_a_fence_keeps_nobody_out_for_good(places: Places)
 
 
 async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
-    """Its last word was not heard, say: what was done where it went stays."""
+    """A move whose last answer was lost is not repeated: what the new store has since then stays."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await _moves(source, target)
@@ -377,7 +377,7 @@ async def test_a_move_that_has_ended_is_not_made_again(places: Places) -> None:
 
 
 async def test_it_goes_back_the_same_way(places: Places) -> None:
-    """What was left there is an old copy, and gives way."""
+    """A move back replaces the old copy that was left there."""
     here, there = await places.side(places.own), await places.side(places.redis)
     await _fill(here)
     await _moves(here, there)
@@ -391,7 +391,7 @@ async def test_it_goes_back_the_same_way(places: Places) -> None:
 
 
 async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str:
-    """Why it is refused; nothing is changed by that."""
+    """Return why a move is refused, and check that it changed nothing."""
     before = [await _holds(side) for side in (source, target)], await _states(source, target)
     with pytest.raises(UserError) as caught:
         await _moves(source, target, replaces=replaces)
@@ -400,7 +400,7 @@ async def _refused(source: Side, target: Side, *, replaces: bool = False) -> str
 
 
 async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
-    """Unless it is this installation's own, and somebody says so."""
+    """A store of this installation is overwritten only with --replace."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await Ownership(target.connections, target.keys, ServersClock()).claim(US)
@@ -417,7 +417,7 @@ async def test_what_is_in_use_is_not_overwritten(places: Places) -> None:
 
 @pytest.mark.parametrize("owner", [OTHERS, Owner("U0BOT", "d-2", "https://staging.example.com")])
 async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> None:
-    """Neither another Slack app's nor another Coder's, whichever side it is on."""
+    """A store of another Slack app or another Coder is neither source nor target."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await Ownership(target.connections, target.keys, ServersClock()).claim(owner)
@@ -434,7 +434,7 @@ async def test_somebody_elses_is_never_touched(places: Places, owner: Owner) -> 
 async def test_a_store_at_which_somebody_works_is_refused(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that takes work notes each five seconds that it is there; one that has just ended is waited out."""
+    """A store in use is refused, because each process notes every few seconds that it works there."""
     monkeypatch.setattr(transfer, "QUIET_MS", 1_500)
     source = await places.side(places.redis, is_held=False)
     target = await places.side(places.own)
@@ -460,7 +460,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """Or there would be two parts."""
+    """Otherwise there would be two incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)
@@ -474,7 +474,7 @@ async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: 
 
 
 async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
-    """As it was; but then it has gone back in time, and first attempts look first."""
+    """A store that was left can be reopened. That counts as data loss, so first attempts are checked."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     queue = Queue(source.connections, source.keys, ServersClock())
@@ -489,7 +489,7 @@ async def test_what_was_left_can_be_gone_on_with(places: Places) -> None:
 
 
 async def test_a_part_is_not_gone_on_with(places: Places) -> None:
-    """It would look whole."""
+    """An incomplete copy cannot be reopened."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
     await transfer.Transfer(source, target, US, lambda _: None)._begin(replaces=False)  # noqa: SLF001 - broken off there
@@ -502,7 +502,7 @@ async def test_a_part_is_not_gone_on_with(places: Places) -> None:
 
 
 async def test_nothing_is_no_store(places: Places) -> None:
-    """The address, or the prefix, may be wrong."""
+    """An empty source is refused, because the address or the prefix may be wrong."""
     source, target = await places.side(places.own, "typo"), await places.side(places.redis)
 
     assert await _refused(source, target) == (

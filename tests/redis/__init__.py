@@ -1,1 +1,1 @@
-"""Tests of the one client of Redis, on real servers."""
+"""Tests of the Redis client, on real servers."""

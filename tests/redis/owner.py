@@ -1,7 +1,7 @@
 """A process that owns an embedded store, for tests to kill: `python -m tests.redis.owner DIRECTORY`.
 
-It prints the store's URL once it runs. It ends with 0 after SIGTERM, with 1 and a sentence if the store dies,
-and with 2 and a sentence if it cannot have the directory.
+It prints the store's URL once it runs. It ends with 0 after SIGTERM, with 1 and a sentence if the store
+dies, and with 2 and a sentence if it cannot have the directory.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from taskwire.redis import embedded
 
 
 async def main(data_dir: Path) -> int:
-    """Own the store until told to end, or until it dies."""
+    """Own the store until SIGTERM, or until the store dies."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     try:

@@ -1,4 +1,4 @@
-"""A data directory that others may write to is refused: they could put jobs into it that are carried out."""
+"""A data directory that others can write to is refused, because they could add jobs that are then run."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def _said(data_dir: Path, who: str, command: str, directory: Path | None = None)
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
 async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
-    """Also where nobody may delete what others have put there."""
+    """A directory with the sticky bit is refused too."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     data_dir.chmod(mode)
@@ -44,7 +44,7 @@ async def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path
 
 @needs_root
 async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
-    """Whoever is in that group may write to it."""
+    """Members of another group could write to it."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, os.geteuid(), OTHERS_GROUP)
@@ -56,7 +56,7 @@ async def test_a_directory_of_another_group_is_refused(tmp_path: Path) -> None:
 
 @needs_root
 async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
-    """Its owner may always write to it."""
+    """The owner of a directory can always write to it."""
     data_dir = tmp_path / "data"
     data_dir.mkdir(mode=0o700)
     os.chown(data_dir, OTHERS_USER, os.getegid())
@@ -65,7 +65,7 @@ async def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
 
 
 def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
-    """A directory with this mode, and a data directory that is to be two further down."""
+    """Make a directory with this mode; returns it, and the path of a data directory two levels below."""
     outer = tmp_path / "outer"
     outer.mkdir()
     outer.chmod(mode)
@@ -76,7 +76,7 @@ def _within(tmp_path: Path, mode: int) -> tuple[Path, Path]:
 async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
     tmp_path: Path, *, is_there: bool
 ) -> None:
-    """They could put another one in its place; and nothing is made there."""
+    """Others could replace the data directory, so it is refused, and nothing is made there."""
     outer, data_dir = _within(tmp_path, 0o777)
     if is_there:
         data_dir.mkdir(mode=0o700, parents=True)
@@ -101,7 +101,7 @@ async def test_a_directory_in_one_that_everybody_may_write_to_is_refused(
 async def test_a_directory_in_somebody_elses_is_refused(
     tmp_path: Path, user: int, group: int, mode: int, who: str
 ) -> None:
-    """Its owner may do with it what they like, whatever its mode."""
+    """The owner of the outer directory can replace the data directory, whatever the mode is."""
     outer, data_dir = _within(tmp_path, mode)
     os.chown(outer, user, group)
 
@@ -113,7 +113,7 @@ async def test_a_directory_in_somebody_elses_is_refused(
 
 
 async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> None:
-    """Who may exchange one of them has the directory."""
+    """A person who can change one symbolic link on the way can replace the data directory."""
     outer, _ = _within(tmp_path, 0o777)
     (tmp_path / "real").mkdir()
     (outer / "second").symlink_to(tmp_path / "real")
@@ -125,7 +125,7 @@ async def test_a_link_on_the_way_is_followed_step_by_step(tmp_path: Path) -> Non
 
 
 async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
-    """A process without a umask lets everybody write to all that it makes."""
+    """Without a umask, new directories are writable for everybody, so they are checked too."""
     before = os.umask(0)
     try:
         with pytest.raises(UserError, match=f"everybody may write to {tmp_path / 'new'}[.]"):
@@ -136,7 +136,7 @@ async def test_what_is_made_on_the_way_is_looked_at_too(tmp_path: Path) -> None:
 
 
 async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
-    """And do not keep it busy."""
+    """Symbolic links in a circle are reported and do not loop for ever."""
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
 
@@ -146,7 +146,7 @@ async def test_links_in_a_circle_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path: Path) -> None:
-    """As in /tmp: what is there only its owner may take away."""
+    """In a directory like /tmp, only the owner of the data directory can remove it."""
     _, data_dir = _within(tmp_path, 0o1777)
 
     async with embedded.store(data_dir):
@@ -155,7 +155,7 @@ async def test_a_directory_in_a_shared_one_with_the_sticky_bit_is_used(tmp_path:
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o770, 0o2775])
 async def test_a_directory_of_ones_own_is_used(tmp_path: Path, mode: int) -> None:
-    """Many systems give each user a group of their own, and clusters mount volumes for it."""
+    """Group rights are accepted if the group is the user's own, as on many systems and on mounted volumes."""
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     os.chown(data_dir, -1, os.getegid())

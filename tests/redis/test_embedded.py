@@ -1,4 +1,4 @@
-"""The embedded store in real processes: started, killed, started again."""
+"""The embedded store in real processes: it is started, killed and started again."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def starts() -> AsyncIterator[Starts]:
-    """Start owners of a store as processes of their own; none outlives the test."""
+    """Start owners of a store as processes; all of them end with the test."""
     owners: list[Process] = []
 
     async def start(data_dir: Path) -> Process:
@@ -65,7 +65,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process runs; a dead one that nobody has reaped yet does not."""
+    """Tell whether a process runs. A zombie does not run."""
     try:
         os.kill(pid, 0)
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
@@ -76,7 +76,7 @@ def is_running(pid: int) -> bool:
 
 
 def servers_on(data_dir: Path) -> list[int]:
-    """The processes that have the directory's lock file open, except for the Taskwire that owns it."""
+    """List the processes that have the directory's lock file open, except the Taskwire that owns it."""
     owner = (data_dir / data_directory.OWNER_LOCK).read_text().strip()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -92,7 +92,7 @@ needs_death_signal = pytest.mark.skipif(sys.platform != "linux", reason="only Li
 
 
 async def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None:
-    """A store that was ended and started again has lost nothing, and left no server behind."""
+    """A store that was stopped and started again has lost nothing, and no old server is left."""
     async with embedded.store(data_dir) as running:
         await write(running.url, "first")
         first = server_pid(data_dir)
@@ -105,7 +105,7 @@ async def test_what_was_written_is_there_after_a_restart(data_dir: Path) -> None
 
 
 async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
-    """Nobody else on the machine can read what is kept, or reach the server."""
+    """No other user of the machine can read the data or reach the server."""
     async with embedded.store(data_dir):
         modes = [stat.S_IMODE(path.stat().st_mode) for path in (data_dir, data_dir / "appendonlydir")]
 
@@ -114,7 +114,7 @@ async def test_the_directory_is_its_owners_alone(data_dir: Path) -> None:
 
 @needs_death_signal
 async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, starts: Starts) -> None:
-    """After SIGKILL a start at once waits for the dying server, and there is exactly one again."""
+    """After SIGKILL of the owner, a start waits until the old server has ended; then one server runs."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the kill")
     orphan = server_pid(data_dir)
@@ -130,7 +130,7 @@ async def test_a_killed_owner_leaves_its_data_and_no_server(data_dir: Path, star
 
 @needs_death_signal
 async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> None:
-    """Every write that was answered survives, however often the owner is killed right after it."""
+    """Every confirmed write survives, even if the owner is killed right after it, five times."""
     for number in range(5):
         owner = await starts(data_dir)
         await write(await line_of(owner), f"write {number}")
@@ -143,7 +143,7 @@ async def test_kill_after_kill_loses_nothing(data_dir: Path, starts: Starts) -> 
 
 
 async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts: Starts) -> None:
-    """Where no signal tells a server of its owner's death, the next start does."""
+    """If no signal ends a server when its owner dies, the next start ends it."""
     with orphan_lock(data_dir) as lock:
         path = data_directory.place_socket(data_dir)
         options = ["--port", "0", "--unixsocket", str(path), "--dir", str(data_dir), "--appendonly", "yes"]
@@ -163,7 +163,7 @@ async def test_a_server_without_its_owner_is_asked_to_end(data_dir: Path, starts
 
 @contextlib.contextmanager
 def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
-    """Hold the server's lock without the owner's."""
+    """Hold the lock of the server without the lock of the owner."""
     data_dir.mkdir()
     with (data_dir / data_directory.STORE_LOCK).open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,7 +171,7 @@ def orphan_lock(data_dir: Path) -> Iterator[TextIO]:
 
 
 async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts: Starts) -> None:
-    """It names the directory and who has it, and leaves the first one alone."""
+    """The sentence names the directory and the process that has it; the first process is not disturbed."""
     first = await starts(data_dir)
     url = await line_of(first)
 

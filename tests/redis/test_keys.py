@@ -1,4 +1,4 @@
-"""Keys: one slot a workspace, and an end for each, or a reason."""
+"""Keys: all keys of a workspace are in one slot, and each key expires or has a reason to stay."""
 
 import pytest
 from redis.crc import key_slot
@@ -18,17 +18,17 @@ KEYS = Keys("T0TEAM")
     ],
 )
 def test_all_keys_of_a_workspace_live_in_one_slot(key: str) -> None:
-    """A script may touch any of them."""
+    """A script may use any of these keys."""
     assert key_slot(key.encode()) == key_slot(b"{T0TEAM}")
 
 
 def test_two_workspaces_share_no_key() -> None:
-    """Several may use one Redis."""
+    """Several workspaces may use one Redis."""
     assert KEYS.named("ready") != Keys("T0OTHER").named("ready")
 
 
 def test_two_installations_in_one_workspace_share_no_key() -> None:
-    """Each has a word of its own before the workspace."""
+    """Each installation has its own prefix before the workspace."""
     assert Keys("T0TEAM", "staging").named("ready") == "staging:{T0TEAM}:ready"
     assert not KEYS.is_permanent(Keys("T0TEAM", "staging").named("ready"))
 
@@ -38,7 +38,7 @@ def test_two_installations_in_one_workspace_share_no_key() -> None:
     ["ready", "wakeups", "link:L1", "link:L1:taken", "queue:to_thread:L1:order", "held:L1", "thread:C1:1.0"],
 )
 def test_what_stays_is_known(key: str) -> None:
-    """And says why."""
+    """Each key without a time to live is listed with its reason."""
     assert KEYS.is_permanent(KEYS.named(key))
 
 
@@ -55,15 +55,15 @@ def test_what_stays_is_known(key: str) -> None:
     ],
 )
 def test_everything_else_has_to_end(key: str) -> None:
-    """A world of the scenarios looks at each."""
+    """All other keys must expire; the scenarios check each key."""
     assert not KEYS.is_permanent(KEYS.named(key))
 
 
 def test_another_workspaces_keys_are_not_ours_to_keep() -> None:
-    """The prefix counts."""
+    """A key of another workspace does not count as permanent here."""
     assert not KEYS.is_permanent(Keys("T0OTHER").named("ready"))
 
 
 def test_every_reason_is_one() -> None:
-    """A list of exceptions needs its reasons beside it."""
+    """Each permanent key has a sentence as its reason."""
     assert all(len(reason) > 20 for reason in PERMANENT.values())

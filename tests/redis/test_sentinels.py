@@ -1,4 +1,4 @@
-"""Redis behind sentinels, all real: the master is found and followed, and what it refuses is not done."""
+"""Redis behind real sentinels: the master is found and followed, and a refused write is not done."""
 
 import contextlib
 import signal
@@ -49,7 +49,7 @@ def _batch(text: str) -> Batch:
 async def test_after_a_failover_both_clients_find_the_new_master(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """What was promised is there; scripts are loaded anew, and what was taken is not taken again."""
+    """After a failover nothing promised is lost, scripts are loaded again, and a claim is not made twice."""
     inbox = Inbox(both, KEYS, ServersClock())
     await until(lambda: _is_promised(inbox), "a replica that has it")
     await both.blocking.brpop(["nothing"], 0.01)
@@ -64,7 +64,7 @@ async def test_after_a_failover_both_clients_find_the_new_master(
 async def test_one_that_knows_an_earlier_master_is_not_followed(
     cluster: SentinelCluster, tmp_path: Path
 ) -> None:
-    """A sentinel that is cut off together with the old master is outvoted, though it stands first."""
+    """A sentinel that is cut off with the old master is outvoted, even if it is asked first."""
     alone = sentinels.lone_sentinel(tmp_path, (await cluster.master()).port)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(alone.end)
@@ -74,7 +74,7 @@ async def test_one_that_knows_an_earlier_master_is_not_followed(
         url = cluster.url.replace("@", f"@{sentinels.HOST}:{alone.port},")
         both = await stack.enter_async_context(connection.open(url))
 
-        # The old one may be a replica only in a moment, without which nothing is written.
+        # The old master becomes a replica after a moment. Until then the new master refuses writes.
         await until(lambda: _is_written(both), "a replica for the new master")
 
         async with (await cluster.master()).client() as client:
@@ -88,7 +88,7 @@ async def _is_written(both: Connections) -> bool:
 
 
 async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> None:
-    """Whoever writes to a replica hears that surely nothing was carried out, and has no connection left."""
+    """A write to a replica has certainly not been done, and its connection is closed."""
     replica = (await cluster.replicas())[0]
     async with connection.open(_plain(replica)) as both:
         with pytest.raises(RedisAway) as caught:
@@ -99,7 +99,7 @@ async def test_a_demoted_master_has_done_nothing(cluster: SentinelCluster) -> No
 
 
 async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelCluster) -> None:
-    """It is cut from its replicas: another one may have been chosen, so the sentinels are asked again."""
+    """A master without replicas refuses the write, and the sentinels are asked again for the master."""
     master = await cluster.master()
     for replica in await cluster.replicas():
         await replica.end()
@@ -114,7 +114,7 @@ async def test_a_master_without_replicas_has_done_nothing(cluster: SentinelClust
 
 
 async def test_what_no_replica_has_is_not_promised(cluster: SentinelCluster, both: Connections) -> None:
-    """The master has it, and may be gone with it in a moment: that is said, until a replica has it too."""
+    """A claim that only the master has may be lost with it: its outcome is unknown until a replica has it."""
     inbox = Inbox(both, KEYS, ServersClock())
     replicas = await cluster.replicas()
     for replica in replicas:
@@ -136,7 +136,7 @@ async def _is_woken(both: Connections) -> bool:
 
 
 async def _is_promised(inbox: Inbox) -> bool:
-    """Whether it was taken and has its replica, which on a busy machine may be late several times."""
+    """Whether the claim was made and a replica has it. On a busy machine this may take several tries."""
     with contextlib.suppress(Unknown, TryLater):
         return await inbox.accept("command", "one", _batch("one")) == "duplicate"
     return False
@@ -145,7 +145,7 @@ async def _is_promised(inbox: Inbox) -> bool:
 async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     cluster: SentinelCluster, both: Connections
 ) -> None:
-    """Another master would know nothing of it, and let it be made a second time."""
+    """A new master would not know of the attempt and would let it be made a second time."""
     queue = Queue(both, KEYS, ServersClock())
     await queue.write(_batch("one"))
     lease = await queue.acquire()
@@ -171,7 +171,7 @@ async def test_an_attempt_that_no_replica_knows_of_is_not_made(
     ],
 )
 async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new: str, sentence: str) -> None:
-    """In one sentence, without a password."""
+    """One sentence says what is wrong, without a password."""
     async with connection.open(cluster.url.replace(old, new)) as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -182,7 +182,7 @@ async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new:
 
 
 async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
-    """A Redis in their place."""
+    """An address of a Redis in place of a sentinel is reported."""
     port = cluster.servers[0].port
     url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
     async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:
@@ -193,7 +193,7 @@ async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
 
 
 async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> None:
-    """Nobody listens."""
+    """If no sentinel listens, the sentence says where and why."""
     async with connection.open(f"redis+sentinel://127.0.0.1:{unused_tcp_port}/mymaster") as both:
         with pytest.raises(UserError) as caught:
             await connection.check(both)
@@ -205,7 +205,7 @@ async def test_sentinels_that_are_not_there_are_named(unused_tcp_port: int) -> N
 
 
 async def test_a_master_that_is_down_is_named(cluster: SentinelCluster) -> None:
-    """While no other is chosen."""
+    """If all servers are down, the sentence says that the sentinels see the master down."""
     for server in cluster.servers:
         await server.end()
     async with connection.open(cluster.url) as both:

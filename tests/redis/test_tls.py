@@ -1,4 +1,4 @@
-"""TLS to Redis and to its sentinels, with real certificates: who is not trusted is not spoken to."""
+"""TLS to Redis and to its sentinels, with real certificates: an untrusted server gets no data."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ KEYS = Keys("T1")
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[SentinelCluster]:
-    """Sentinels and servers that speak nothing but TLS."""
+    """Sentinels and servers that accept only TLS."""
     async with sentinels.cluster(tmp_path, await certificates.make(tmp_path / "tls")) as made:
         yield made
 
 
 async def test_a_failover_is_followed_over_tls(cluster: SentinelCluster) -> None:
-    """Sentinels, the old master and the new one: each shows a certificate of the one authority."""
+    """The sentinels, the old master and the new one all have certificates of one authority."""
     async with connection.open(cluster.url) as both:
         health = await connection.check(both)
         inbox = Inbox(both, KEYS, ServersClock())
@@ -51,7 +51,7 @@ async def _is_kept(inbox: Inbox, batch: Batch) -> bool:
 
 
 async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCluster) -> None:
-    """What is known of a call that failed does not depend on how it was sent."""
+    """The outcome of a call that fails through TLS is as unknown as without TLS."""
     master, trusted = await cluster.master(), _authority(cluster)
     async with proxy(f"redis://{sentinels.HOST}:{master.port}") as network:
         url = f"rediss://:{sentinels.PASSWORD}@{sentinels.HOST}:{network.port}?ssl_ca_certs={trusted}"
@@ -65,7 +65,7 @@ async def test_a_silent_store_behind_tls_may_have_written_it(cluster: SentinelCl
 
 
 async def test_who_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """Certificates of another authority, and TLS where none was set."""
+    """Certificates of another authority, and a missing or a needless TLS setting, give a sentence each."""
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
     places, secret = (
@@ -92,7 +92,10 @@ async def test_who_is_not_trusted_is_named(cluster: SentinelCluster, tmp_path: P
 
 
 async def test_how_to_trust_somebody_is_said(cluster: SentinelCluster, tmp_path: Path) -> None:
-    """Of a company's own authority its machines know, and a container does not."""
+    """A company's own authority is known to its machines, but not to a container.
+
+    The hint says how to add it.
+    """
     other, trusted = (await certificates.make(tmp_path / "other")).authority, _authority(cluster)
     server = f"{sentinels.HOST}:{(await cluster.master()).port}"
 
@@ -111,7 +114,7 @@ def _authority(cluster: SentinelCluster) -> str:
 
 
 async def _check(url: str) -> str:
-    """What is wrong with an address; nothing if all is well."""
+    """Return what is wrong with an address; empty if nothing is."""
     async with connection.open(url) as both:
         try:
             await connection.check(both)

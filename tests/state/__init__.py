@@ -1,1 +1,1 @@
-"""Tests of what the links know, in Redis."""
+"""Tests of the stored state of links, tasks and owners."""

@@ -1,4 +1,4 @@
-"""The scripts around links: observations in order, tasks that lists miss, and times that come."""
+"""The scripts of links and polls: observations in order, tasks that polls miss, and timers that are due."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +20,13 @@ TELL = "to_thread:L1"
 
 @pytest.fixture
 async def polls(engine: Engine) -> Observations:
-    """Polls over one linked task."""
+    """The polls of an account with one linked task."""
     await engine.queue.write(Batch().write("HSET", engine.keys.named("links"), TASK, "L1"))
     return Observations(engine.connections, engine.keys, engine.clock)
 
 
 def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation:
-    """The task as a list shows it, with a report of so many seconds after noon."""
+    """An observation of the task, with a report from `seconds` after noon."""
     at = NOON + timedelta(seconds=seconds)
     report = Report(id=message, at=at, state="working", message=message)
     return StoredObservation.of(
@@ -45,7 +45,7 @@ def seen(message: str, *, build: int = 1, seconds: int = 0) -> StoredObservation
 
 
 async def _told(engine: Engine) -> list[str]:
-    """What the tell list would fold in, in order."""
+    """Complete the jobs of the `to_thread` queue; returns the message or the event of each."""
     told = []
     while await engine.due():
         turn = await engine.takes()
@@ -81,7 +81,7 @@ async def test_what_is_newer_is_stored_and_told(engine: Engine, polls: Observati
 async def test_while_nothing_can_be_told_only_the_newest_look_waits(
     engine: Engine, polls: Observations
 ) -> None:
-    """A day without Slack is not a look each five seconds; a change of the task's condition is kept."""
+    """While Slack is away, only the newest observation of each condition waits, not one for every poll."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -94,7 +94,7 @@ async def test_while_nothing_can_be_told_only_the_newest_look_waits(
 
 
 async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine, polls: Observations) -> None:
-    """Two hundred conditions that nobody was told of are enough."""
+    """At most two hundred conditions wait to be told."""
     await engine.append("blocked", name=QueueName(TELL))
     poll = await _claim(polls)
 
@@ -108,7 +108,7 @@ async def test_what_changes_all_the_time_is_not_kept_without_end(engine: Engine,
 
 
 async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, polls: Observations) -> None:
-    """It would tell old news as new."""
+    """The observations of an older poll are not stored after those of a newer one."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -122,7 +122,7 @@ async def test_an_answer_asked_for_earlier_is_not_stored_later(engine: Engine, p
 async def test_an_older_build_or_report_is_none(
     engine: Engine, polls: Observations, older: StoredObservation
 ) -> None:
-    """Coder may answer from a replica that lags."""
+    """An older observation is ignored, because Coder may answer from a replica that lags."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("new", build=2, seconds=5)])
 
@@ -132,7 +132,7 @@ async def test_an_older_build_or_report_is_none(
 
 
 async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) -> None:
-    """Its reports begin again."""
+    """Reports of a new build count, even if their times are earlier."""
     poll = await _claim(polls)
     await polls.observe("service", poll, [seen("before", build=1, seconds=50)])
 
@@ -142,7 +142,7 @@ async def test_a_new_build_may_report_anew(engine: Engine, polls: Observations) 
 
 
 async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Observations) -> None:
-    """One list shows all tasks there are."""
+    """A poll shows all tasks; those without a link are ignored."""
     poll = await _claim(polls)
     await engine.queue.write(Batch().write("HDEL", engine.keys.named("links"), TASK))
 
@@ -152,7 +152,7 @@ async def test_a_task_without_a_link_is_nothing_to_us(engine: Engine, polls: Obs
 
 
 async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Observations) -> None:
-    """A list that shows it begins the count anew."""
+    """A poll that shows the task starts the count again."""
     poll = await _claim(polls)
 
     assert await polls.miss("service", poll, [TASK]) == []
@@ -162,7 +162,7 @@ async def test_a_task_is_gone_when_two_lists_in_a_row_have_missed_it(polls: Obse
 
 
 async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observations) -> None:
-    """Whoever slept meanwhile hears so, and counts nothing."""
+    """An older poll counts no task as missed, and is told that it was overtaken."""
     old = await _claim(polls)
     new = await _claim(polls)
 
@@ -171,7 +171,7 @@ async def test_what_an_overtaken_list_did_not_show_is_not_gone(polls: Observatio
 
 
 async def test_one_replica_sweeps_at_a_time(engine: Engine, polls: Observations) -> None:
-    """Until its lease has passed, or it leaves."""
+    """One replica polls until its lease ends or it releases the account."""
     other = Observations(engine.connections, engine.keys, engine.clock)
     await _claim(polls)
 
@@ -184,14 +184,14 @@ async def test_one_replica_sweeps_at_a_time(engine: Engine, polls: Observations)
 
 
 async def test_each_sweep_has_a_higher_number(polls: Observations) -> None:
-    """It must only ever rise."""
+    """The number of polls only rises."""
     numbers = [(await _claim(polls)).number for _ in range(3)]
 
     assert numbers == sorted(set(numbers))
 
 
 async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
-    """And not before."""
+    """A timer fires once, when it is due."""
     links, writes = Links(engine.connections, engine.keys, engine.clock), LinkWrites(engine.keys)
     await engine.queue.write(writes.state(Batch(), LinkId("L1"), LinkState(), engine.clock.now_ms + 5_000))
 
@@ -204,7 +204,7 @@ async def test_a_time_that_has_come_is_told_once(engine: Engine) -> None:
 
 
 async def test_many_times_that_came_at_once_come_in_portions(engine: Engine) -> None:
-    """A night's worth does not stall the store."""
+    """At most two hundred timers fire at once, so that Redis is not blocked for long."""
     links = Links(engine.connections, engine.keys, engine.clock)
     batch = Batch()
     for number in range(250):

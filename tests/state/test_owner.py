@@ -1,4 +1,4 @@
-"""Whose a store is: noted at first use, and told to whoever comes with another Slack app or another Coder."""
+"""The owner of a store is noted at first use; another Slack app or another Coder is refused."""
 
 import pytest
 
@@ -11,12 +11,12 @@ US = Owner("U0BOT", "d-1", "https://coder.example.com")
 
 @pytest.fixture
 def ownership(engine: Engine) -> Ownership:
-    """The note of one workspace."""
+    """The ownership of one workspace's store."""
     return Ownership(engine.connections, engine.keys, engine.clock)
 
 
 async def test_whoever_comes_first_has_it(ownership: Ownership) -> None:
-    """And whoever comes later hears who that was."""
+    """The first installation owns the store, and later ones are told the owner."""
     before = await ownership.find()
 
     heard = [await ownership.claim(US), await ownership.claim(Owner("U0OTHER", "d-2", "https://else"))]
@@ -26,7 +26,7 @@ async def test_whoever_comes_first_has_it(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
-    """Its id says so; the new address is noted for the next time."""
+    """A Coder with the same id at a new address is the same; the new address is noted."""
     await ownership.claim(US)
     moved = Owner("U0BOT", "d-1", "https://tasks.example.com")
 
@@ -37,7 +37,7 @@ async def test_a_coder_that_has_moved_is_the_same(ownership: Ownership) -> None:
 
 
 async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership: Ownership) -> None:
-    """Until then its address has to do."""
+    """While Coder's id is unknown, its address is compared; the id is noted when Coder answers."""
     unknown = Owner("U0BOT", "", US.url)
     await ownership.claim(unknown)
 
@@ -48,7 +48,7 @@ async def test_a_coder_that_was_away_at_first_is_noted_when_it_answers(ownership
 
 
 async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> None:
-    """Neither of another Coder at the same address, nor of one at another address that does not answer."""
+    """An installation with another Slack app or another Coder changes nothing in the note."""
     await ownership.claim(US)
 
     for other in (
@@ -82,7 +82,7 @@ async def test_nothing_of_somebody_elses_is_noted_anew(ownership: Ownership) -> 
     ],
 )
 def test_who_has_no_business_here_is_told_what_to_do(who: Owner, belongs: str) -> None:
-    """As long as it may be theirs, nobody is sent away."""
+    """An installation is refused only if the store certainly belongs to another one."""
     refused = owners.refusal(US, who, "redis://redis:6379")
 
     assert ("" if refused is None else refused.sentence) == (
