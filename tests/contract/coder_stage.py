@@ -1,4 +1,4 @@
-"""A deployment of the Coder stand-in that has one of everything, and a task in any state."""
+"""A deployment of the Coder stand-in with one of everything, and a task in any state."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import Reply, Scene, scene
 
 STATES = ("fresh", "working", "paused", "broken")
-# A task whose workspace has stopped or failed has no agent, and no log that it could read.
+# If the workspace of a task has stopped or failed, there is no agent, and no log to read.
 REFUSED: Mapping[tuple[str, str], int] = {
     ("broken", "/api/v2/tasks/{user}/{task}/logs"): 409,
     ("paused", "/api/v2/workspaceagents/{workspaceagent}"): 404,
@@ -67,5 +67,5 @@ def filled(stage: Scene, path: str) -> str:
 
 
 async def answer(stage: Scene, method: str, path: str, body: object = None) -> Reply:
-    """Let Alice ask for a path."""
+    """Ask for a path as Alice."""
     return await stage.alice.asks(method, filled(stage, path), body)

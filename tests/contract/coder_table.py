@@ -1,7 +1,7 @@
-"""What Taskwire relies on in Coder's interface: the routes that it calls and the fields that it reads.
+"""What Taskwire relies on in Coder's API: the routes that it calls and the fields that it reads.
 
-The other modules hold the client and the stand-in against this table, and the table against Coder's own
-reference where that is at hand. It has nothing that Taskwire does not use.
+The other modules compare the client and the stand-in with this table. They compare the table with Coder's
+own reference, where that is present. The table lists nothing that Taskwire does not use.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TASK = f"{V2}/tasks/{{user}}/{{task}}"
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the status of its success, the type of its answer, and what is sent in query and body."""
+    """A route: the status of success, the type of the answer, and what is sent in query and body."""
 
     status: int
     answer: str = ""
@@ -44,7 +44,8 @@ ROUTES = {
     f"GET {V2}/workspaceagents/{{workspaceagent}}": Route(200, "Agent"),
 }
 
-# Each field is `name:kind`; without a kind it is a string. `?`: it may be null or absent. `[kind]`: a list.
+# Each field is `name:kind`; without a kind it is a string. `?`: it may be null or absent. `[kind]`: a
+# list.
 TYPES = {
     "BuildInfo": "version deployment_id",
     "Rights": "connects:bool",

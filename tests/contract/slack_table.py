@@ -1,7 +1,8 @@
 """What Taskwire relies on in Slack's platform: methods, scopes, limits, events, and keys of the manifest.
 
-The other modules hold the client, the stand-in and the manifest against these tables, and the tables against
-Slack's own references where those are at hand. They have nothing that Taskwire does not use.
+The other modules compare the client, the stand-in and the manifest with these tables. They compare the
+tables with Slack's own references, where those are present. The tables list nothing that Taskwire does
+not use.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ FILE = "files[].id files[].name files[].size files[].mimetype files[].url_privat
 
 @dataclass(frozen=True)
 class Method:
-    """A method: what is sent (`!`: Slack requires it) and read (`?`: often absent).
+    """A method, with the arguments that are sent (`!`: required) and the values that are read (`?`: often
+    absent).
 
-    `tier` is that of its rate limit, 0 where a special one applies. One of `scopes` is needed, by the kind of
-    the place. `fine` is an error that is as good as success.
+    `tier` is that of its rate limit, 0 if a special one applies. The method needs one of `scopes`,
+    depending on the kind of channel. `fine` is an error that counts as success.
     """
 
     tier: int
@@ -95,18 +97,19 @@ METHODS = {
     ),
 }
 
-# Of several scopes by kind of place only this one is needed: conversations are opened with one person.
+# Taskwire needs only this one of the scopes: it opens conversations with one person only.
 NARROWED = {"conversations.open": "im:write"}
-# What neither a method nor an event asks for.
+# Scopes that no method and no event needs.
 OTHER_SCOPES = {"commands": "a slash command"}
 
-# Calls a minute by tier, for one method and workspace. The special limits used here are several hundred.
+# Calls a minute by tier, for one method and workspace. The special limits that are used here are several
+# hundred.
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
-# Characters of a text: a longer post is cut, a longer edit is refused.
+# The longest text in characters. Slack cuts a longer post and refuses a longer edit.
 POSTED_TEXT, EDITED_TEXT = 40_000, 4_000
-# Blocks of a message and of a dialog.
+# The most blocks of a message and of a dialog.
 MOST_BLOCKS = {"message": 50, "modal": 100}
-# What is sent to the address at which a command or a press may be answered.
+# The arguments sent to a response URL, which answers a command or a press.
 RESPONSE = "text blocks response_type replace_original"
 
 # The scope without which Slack does not send an event.
@@ -124,7 +127,8 @@ EVENTS = {
     "subteam_members_changed": "usergroups:read",
 }
 
-# Each key: its kind; and how long a text, or how many a list may have. `!`: Slack requires it.
+# The kind of each key, and the least and the greatest length of a text or a list. `!`: Slack requires the
+# key.
 MANIFEST = {
     "display_information.name!": "string 1 35",
     "display_information.description": "string 1 140",
@@ -164,15 +168,15 @@ def required(method: str) -> set[str]:
 
 
 def read(method: str) -> set[str]:
-    """Return the paths that are read of a method's answer."""
+    """Return the values that are read from a method's answer."""
     return {word.removesuffix("?") for word in METHODS[method].reads.split()}
 
 
 def always_there(method: str) -> set[str]:
-    """Return the paths that Slack's answers have as a rule."""
+    """Return the values that Slack's answers usually have."""
     return {word for word in METHODS[method].reads.split() if not word.endswith("?")}
 
 
 def scopes(method: str) -> set[str]:
-    """Return the scopes that a method needs wherever the bot calls it."""
+    """Return the scopes that a method needs where the bot calls it."""
     return set(NARROWED.get(method, METHODS[method].scopes).split())

@@ -1,6 +1,6 @@
-"""A tour of everything that Taskwire asks of Slack's Web API: what it sends, and what it reads of answers.
+"""Calls everything that Taskwire uses of Slack's Web API, and notes what is sent and what is read.
 
-The stand-in answers. What is read is known because the answers note each key that is looked up.
+The stand-in answers. Its answers note each key that is looked up, which shows what is read.
 """
 
 import re
@@ -21,7 +21,7 @@ from taskwire_sandbox.slack import Attachment, SlackSandbox
 from tests.slack.conftest import RateLimiter
 
 CHANNEL = r"\bC0TW[0-9A-Z]+"
-# Every answer has these two, and every call looks at them.
+# Every answer has these keys, and the SDK looks at them in each.
 IN_EVERY_ANSWER = {"ok", "error"}
 WORDS: Block = {"type": "section", "text": {"type": "mrkdwn", "text": "Hello."}}
 HELLO = Message(text="Hello.", blocks=(WORDS,))
@@ -32,9 +32,9 @@ SINCE = Ts("0.000000")
 
 @dataclass
 class Journey:
-    """What was sent and read, by method: names of arguments, and paths of keys.
+    """What was sent and read, by method: the names of arguments, and the paths of keys.
 
-    `seen` are all keys that were looked up, and `found` those that were there at least once.
+    `seen` has all keys that were looked up, and `found` those that were there at least once.
     """
 
     sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -42,7 +42,7 @@ class Journey:
     found: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def read(self, method: str) -> set[str]:
-        """Return the paths of the values that were read, without those that only lead to others."""
+        """Return the paths of values that were read, without those that only lead to other values."""
         seen = self.seen[method]
         return {
             path
@@ -73,7 +73,7 @@ def _noted(value: object, note: Callable[[str, bool], None], path: str) -> objec
 
 
 def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a client's answers note what is read of them."""
+    """Let the answers to a client note which keys are read."""
     ask = client._request  # noqa: SLF001 - the one place through which every answer passes
 
     async def request(*, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _note_answers(client: AsyncWebClient, journey: Journey, monkeypatch: pytest.
 
 
 async def take(monkeypatch: pytest.MonkeyPatch) -> Journey:
-    """Call everything of `Outbound`, each with all that it may be given, over more than one page."""
+    """Call every method of `Outbound` with all arguments, over more than one page."""
     for size in ("calls.PAGE", "outbound.PAGE", "outbound.LONG_PAGE"):
         monkeypatch.setattr(f"taskwire.slack.{size}", 1)
     journey = Journey()

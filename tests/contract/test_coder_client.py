@@ -19,7 +19,7 @@ from tests.coder.calls import EVERY_CALL, Call
 
 from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
 
-# The list of tasks is cut into tasks before it is read.
+# The client splits the list of tasks into tasks before it reads them.
 MODELS = {name: getattr(models, name) for name in TYPES if name != "TaskList"}
 ID = "5f6c1f0e-6d0f-4b8e-9a53-0c8c3d0a1e11"
 SAMPLES: dict[str, JsonValue] = {
@@ -28,7 +28,7 @@ SAMPLES: dict[str, JsonValue] = {
 
 
 def row_of(call: Call) -> str:
-    """Return the row of the route that a call asks, or say that there is none."""
+    """Return the table's row for a call, or a text that says that there is none."""
     method, _, target = call.line.partition(" ")
     path = urlsplit(target).path
     fitting = [
@@ -61,12 +61,12 @@ def sample(field: Field, is_full: bool) -> JsonValue:
 
 
 def sample_of(name: str, *, is_full: bool) -> dict[str, JsonValue]:
-    """Return a value of a type: with all that may be there, or with no more than must be there."""
+    """Return a value of a type: with all fields, or only with those that must be there."""
     return {field.name: sample(field, is_full) for field in fields(name) if is_full or not field.is_optional}
 
 
 def names_read(model: type[BaseModel]) -> dict[str, str]:
-    """Return the names of the fields that a model reads, as Coder writes them, and as the model has them."""
+    """Return the fields that a model reads: Coder's name of each, and the model's name."""
     found = {}
     for name, field in model.model_fields.items():
         alias = field.validation_alias
@@ -76,7 +76,7 @@ def names_read(model: type[BaseModel]) -> dict[str, str]:
 
 
 def read_back(value: object) -> JsonValue:
-    """Return what was read as Coder wrote it."""
+    """Return a value that was read in the form in which Coder wrote it."""
     if isinstance(value, BaseModel):
         return {written: read_back(getattr(value, name)) for written, name in names_read(type(value)).items()}
     if isinstance(value, tuple):
@@ -89,7 +89,7 @@ def read_back(value: object) -> JsonValue:
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)
 def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
-    """Its path, its method, and the status that the client takes for success."""
+    """The path, the method and the status of success are those of the table."""
     row = row_of(call)
 
     assert row in ROUTES
@@ -97,7 +97,7 @@ def test_a_call_asks_a_route_of_the_table(call: Call) -> None:
 
 
 def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
-    """What nobody asks does not belong into the table, and what is asked must be in it."""
+    """The table has every route and argument that the client uses, and no others."""
     queries: dict[str, set[str]] = {row: set() for row in ROUTES}
     bodies: dict[str, set[str]] = {row: set() for row in ROUTES}
     rows = set()
@@ -114,7 +114,7 @@ def test_every_route_of_the_table_is_asked_with_all_its_arguments() -> None:
 
 
 async def test_every_call_of_the_client_is_tried() -> None:
-    """A new call that is missing from `tests/coder/calls.py` would go past the table."""
+    """A new call that is missing from `tests/coder/calls.py` would not be compared with the table."""
     tried: set[str] = set()
 
     class Named:
@@ -138,7 +138,7 @@ async def test_every_call_of_the_client_is_tried() -> None:
 
 
 def test_every_type_that_is_read_is_in_the_table() -> None:
-    """One model for each type."""
+    """There is one model for each type of the table."""
     named = {
         name
         for name, found in vars(models).items()
@@ -150,12 +150,12 @@ def test_every_type_that_is_read_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_fields_that_are_read_are_those_of_the_table(name: str) -> None:
-    """A misspelt one would be absent for ever and nobody would notice."""
+    """A misspelt field would always be absent, and nobody would notice."""
     assert names_read(MODELS[name]).keys() == {field.name for field in fields(name)}
 
 
 def test_a_task_is_told_from_others_by_fields_of_the_table() -> None:
-    """The list is searched without reading whole tasks."""
+    """The list is searched by these fields, without reading whole tasks."""
     assert set(TaskEntry.__struct_fields__) <= {field.name for field in fields("Task")}
 
 
@@ -169,7 +169,7 @@ def test_everything_that_the_table_promises_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_may_be_absent_may_be_absent(name: str) -> None:
-    """It may also be null, where it is an object, a list or an id."""
+    """An optional object, list or id may also be null."""
     told = sample_of(name, is_full=False)
     nulls = {
         field.name: None
@@ -184,21 +184,21 @@ def test_what_may_be_absent_may_be_absent(name: str) -> None:
 
 
 def test_the_words_that_are_known_are_those_of_the_table() -> None:
-    """The last member of each stands for a word that nobody knows."""
+    """The last member of each enum stands for an unknown word."""
     for known in (models.TaskStatus, models.TaskState, models.WorkspaceStatus):
         assert [word.value for word in list(known)[:-1]] != []
         assert {word.value for word in list(known)[:-1]} == set(WORDS[known.__name__].split())
 
 
 def test_the_history_of_an_agent_has_its_own_word_for_failure() -> None:
-    """Everywhere else it is the task's word."""
+    """An agent's history says "failure" where a task says "failed"."""
     words = [models.AgentReport.model_construct(state_word=word) for word in WORDS["ReportState"].split()]
 
     assert {report.state.value for report in words} == set(WORDS["TaskState"].split())
 
 
 def test_types_and_words_of_the_table_are_all_used() -> None:
-    """A type stands in an answer or in another type; words stand in a type."""
+    """Each type is used in an answer or in another type, and each list of words in a type."""
     answers = {route.answer.strip("[]") for route in ROUTES.values()} - {""}
     kinds = {field.kind for name in TYPES for field in fields(name)}
 
@@ -215,6 +215,6 @@ def test_types_and_words_of_the_table_are_all_used() -> None:
     ],
 )
 def test_a_refusal_is_never_taken_for_a_list(refusal: str) -> None:
-    """Something before Coder may answer with a status that lies."""
+    """A proxy before Coder may send a refusal with the status of success."""
     with pytest.raises(UnexpectedCoderAnswer):
         lists.cut(refusal.encode())

@@ -1,4 +1,4 @@
-"""The table, and the whole Coder stand-in, against Coder's reference as data, where that is at hand."""
+"""The table and the whole Coder stand-in, against Coder's reference, where that is present."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from .coder_table import ROUTES, TYPES, WORDS, Field, fields, path_of
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
-# What the reference calls a type, where it is not the table's own name.
+# The names of types in the reference, where they differ from the table.
 NAMES = {
     "BuildInfo": "BuildInfoResponse",
     "UserPage": "GetUsersResponse",
@@ -44,24 +44,25 @@ NAMES = {
     "ReportState": "WorkspaceAppStatusState",
 }
 PLAIN = {"int": "integer", "bool": "boolean"}
-# Pause and resume answer with two types of one form.
+# Pause and resume answer with two types of the same form.
 STARTED = ("PauseTaskResponse", "ResumeTaskResponse")
 
-# The reference is made from Go's types and does not say where a pointer may be null; the server's code does.
+# The reference is generated from Go types and does not say which pointers may be null; the server's code
+# does.
 MAY_BE_NULL = {
     "codersdk.Task": ("workspace_agent_lifecycle", "workspace_agent_health", "current_state"),
     "codersdk.WorkspaceBuild": ("deadline", "max_deadline", "template_version_preset_id"),
     "codersdk.Workspace": ("latest_app_status", "deleting_at", "dormant_at", "next_start_at"),
 }
-# Keys that the server writes in Go's own case, where the reference has them in lower case.
+# The server writes the keys of these types in Go's case; the reference has them in lower case.
 GO_KEYS = ("codersdk.Preset", "codersdk.PresetParameter", "codersdk.TransitionStats")
-# What a real server was seen to write otherwise than the reference has it.
+# Fields that a real server was seen to write differently from the reference.
 MEASURED: dict[tuple[str, str], dict[str, Any]] = {
     ("codersdk.APIKey", "allow_list"): {"type": "array", "items": {"type": "string"}},
     ("codersdk.APIKey", "scope"): {"type": "string"},
     ("codersdk.APIKey", "scopes"): {"type": "array", "items": {"type": "string"}},
 }
-# Routes that Coder has and the reference, which was cut to what concerns tasks, has not.
+# Routes that Coder has, but not the reference, which was cut down to tasks.
 NOT_IN_THE_REFERENCE = {
     "authcheck",
     "users.organizations",
@@ -76,7 +77,7 @@ VERSION = "/api/v2/templateversions/{templateversion}"
 WORKSPACE = "/api/v2/workspaces/{workspace}"
 KEYS = "/api/v2/users/{user}/keys"
 PREFERENCES = "/api/v2/users/{user}/notifications/preferences"
-# What the stand-in can be asked for besides the routes of the table.
+# Routes of the stand-in that are not in the table.
 OTHER_READS = (
     "/api/v2/organizations",
     "/api/v2/organizations/{organization}/templates",
@@ -95,18 +96,18 @@ OTHER_READS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Coder's reference, made strict: no key that it does not name, null only where Go has a pointer."""
+    """Coder's reference, made strict: no unknown keys, and null only where Go has a pointer."""
 
     paths: dict[str, Any]
     definitions: dict[str, Any]
 
     def path_like(self, path: str) -> str | None:
-        """Return the reference's spelling of a path, whose parameters may be called otherwise."""
+        """Return the path in the reference that differs at most in the names of parameters."""
         wanted = re.sub(r"{\w+}", "{}", path)
         return next((known for known in self.paths if re.sub(r"{\w+}", "{}", known) == wanted), None)
 
     def problems(self, path: str, method: str, status: int, body: object) -> list[str]:
-        """Return what the reference has against an answer."""
+        """Return how an answer differs from the reference."""
         responses = self.paths[self.path_like(path) or ""][method.lower()]["responses"]
         if str(status) not in responses:
             return [f"status {status} instead of {', '.join(responses)}"]
@@ -128,7 +129,8 @@ def reference() -> Reference:
             definition["additionalProperties"] = False
         for each in properties.values():
             if "allOf" in each:
-                # A field's own list is an excerpt for the documentation: it leaves out the reasons of tasks.
+                # The enum at the field is an excerpt for the documentation: it lacks the reasons of
+                # tasks.
                 each.pop("enum", None)
         for key in MAY_BE_NULL.get(name, ()):
             properties[key] = {"anyOf": [properties[key], {"type": "null"}]}
@@ -138,7 +140,7 @@ def reference() -> Reference:
 
 
 def _wrong_routes(reference: Reference) -> Iterator[str]:
-    """Yield what the reference has against the table's routes."""
+    """Yield the routes of the table that differ from the reference."""
     for row, route in ROUTES.items():
         method, _, path = row.partition(" ")
         known = reference.paths.get(path, {}).get(method.lower())
@@ -147,7 +149,7 @@ def _wrong_routes(reference: Reference) -> Iterator[str]:
             continue
         parameters = {each["name"]: each for each in known.get("parameters", [])}
         answer = known["responses"].get(str(route.status))
-        # The reference leaves out that templates are searched.
+        # The reference lacks the search of templates.
         if answer is None or not set(route.query.split()) - {"q"} <= parameters.keys():
             yield f"{row}: status or query"
             continue
@@ -162,7 +164,7 @@ def _wrong_routes(reference: Reference) -> Iterator[str]:
 
 
 def _wrong_fields(reference: Reference) -> Iterator[str]:
-    """Yield what the reference has against the table's types."""
+    """Yield the fields of the table that differ from the reference."""
     for name in TYPES.keys() - {"Started", "Rights"}:
         known = reference.definitions[f"codersdk.{_called(name)}"]["properties"]
         for field in fields(name):
@@ -174,14 +176,14 @@ def _wrong_fields(reference: Reference) -> Iterator[str]:
 
 
 def _called(kind: str) -> str:
-    """Return the reference's name of a type or of words."""
+    """Return the name that the reference has for a type or for words."""
     name = kind.strip("[]")
     called = NAMES.get(name, name)
     return f"[{called}]" if kind.startswith("[") else called
 
 
 def _reference_name(schema: dict[str, Any]) -> str:
-    """Return the name to which a schema refers, in brackets if it is a list of it."""
+    """Return the name that a schema refers to, in brackets for a list."""
     if schema.get("type") == "array":
         return f"[{_reference_name(schema['items'])}]"
     for each in (schema, *schema.get("allOf", ()), *schema.get("anyOf", ())):
@@ -191,20 +193,20 @@ def _reference_name(schema: dict[str, Any]) -> str:
 
 
 def _fits(field: Field, known: dict[str, Any]) -> bool:
-    """Return whether the reference has this kind for a field."""
+    """Return whether the reference has the same kind for a field."""
     if field.kind == "uuid":
         return known.get("format") == "uuid"
     if field.kind == "time":
         return known.get("format") == "date-time"
     kind = PLAIN.get(field.kind, "string" if field.kind == "str" else _called(field.kind))
-    # A word of Coder's that is not looked into is a string to us.
+    # We do not read the words of this enum, so it is a string to us.
     found = _reference_name(known)
     is_word = kind == "string" and found == "BuildReason"
     return is_word or found == (f"[{kind}]" if field.is_list else kind)
 
 
 def test_the_table_is_what_coder_documents(reference: Reference) -> None:
-    """Routes, statuses, arguments, types, fields and words."""
+    """Routes, statuses, arguments, types, fields and words are Coder's."""
     documented = {name: set(reference.definitions[f"codersdk.{_called(name)}"]["enum"]) for name in WORDS}
 
     assert list(_wrong_routes(reference)) == ["POST /api/v2/authcheck"], "it is not in the reference"
@@ -213,7 +215,7 @@ def test_the_table_is_what_coder_documents(reference: Reference) -> None:
 
 
 def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> None:
-    """Paths and methods are the reference's, but for a written list."""
+    """Paths and methods are in the reference, except for a written list."""
     unknown = set()
     for route in ALL_ROUTES:
         path = reference.path_like(route.pattern)
@@ -224,7 +226,7 @@ def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> No
 
 
 async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(reference: Reference) -> None:
-    """Every answer to a read has the reference's keys and kinds, whatever the task is at."""
+    """Every answer to a read has the reference's keys and kinds, in every state of the task."""
     paths = [*(path_of(row) for row in ROUTES if row.startswith("GET ")), *OTHER_READS]
     found: dict[tuple[str, str], list[str]] = {}
 
@@ -243,7 +245,7 @@ async def test_what_the_sandbox_shows_has_the_shape_that_coder_promises(referenc
 
 
 async def test_what_is_changed_is_answered_as_coder_promises(reference: Reference) -> None:
-    """Each write has the reference's status, and its shape where it answers with more than a status."""
+    """Each write has the reference's status, and its shape if there is a body."""
     found: dict[str, list[str]] = {}
     async with stage() as deployment:
         sandbox = deployment.sandbox
@@ -270,7 +272,7 @@ async def test_what_is_changed_is_answered_as_coder_promises(reference: Referenc
 
 
 async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) -> None:
-    """Errors are Coder's one form, with details and validations only where there are any."""
+    """All errors have Coder's one form, with details and validations only if there are any."""
     schema = {"$ref": "#/definitions/codersdk.Response", "definitions": reference.definitions}
     validator = Draft4Validator(schema)
 
@@ -282,13 +284,13 @@ async def test_a_refusal_has_the_shape_of_every_refusal(reference: Reference) ->
 
 
 def test_the_samples_of_the_facts_are_read() -> None:
-    """They were written from Coder's source: tasks, logs, a build, templates, presets and refusals."""
+    """The client reads samples that were written from Coder's source."""
     chapter = references.read("../facts/coder-api.md").partition("\n## 10. ")[2]
     bodies = {
         section.split()[0]: re.findall(r"```json\n(.*?)\n```", section, re.DOTALL)[0:1]
         for section in chapter.split("\n### ")[1:]
     }
-    # The sample of a build leaves its times out.
+    # The sample of a build has no times.
     build = bodies["10.7"][0].replace('"created_at":"..."', '"created_at":"2026-06-18T10:00:00Z"')
 
     tasks = [models.parse_task(item) for item in lists.cut(bodies["10.1"][0].encode())]

@@ -1,4 +1,6 @@
-"""The Coder stand-in against the table: it answers every route that Taskwire asks, with all that is read."""
+"""The Coder stand-in against the table: it has every route that Taskwire calls, with all fields that are
+read.
+"""
 
 import re
 from collections.abc import AsyncIterator
@@ -32,7 +34,7 @@ BODIES = {
 
 
 def schema_of(kind: str) -> dict[str, Any]:
-    """Return the JSON schema of a kind, which may have more than the table says."""
+    """Return the JSON schema of a kind. An answer may have more fields than the table."""
     if kind in PLAIN:
         return PLAIN[kind]
     if kind in WORDS:
@@ -52,7 +54,7 @@ def _field_schema(field: Field) -> dict[str, Any]:
 
 
 def problems(row: str, body: object) -> list[str]:
-    """Return what the table has against an answer."""
+    """Return how an answer differs from the table."""
     kind = ROUTES[row].answer
     schema = schema_of(kind.strip("[]"))
     if kind.startswith("["):
@@ -65,14 +67,14 @@ def problems(row: str, body: object) -> list[str]:
 
 @pytest.fixture
 async def deployment() -> AsyncIterator[Scene]:
-    """A deployment that has one of everything."""
+    """A deployment with one of everything."""
     async with stage() as found:
         yield found
 
 
 @pytest.mark.parametrize("row", ROUTES)
 def test_a_route_of_the_table_is_known_with_its_arguments(row: str) -> None:
-    """An argument that the stand-in passes over would look as if it worked."""
+    """If the stand-in ignored an argument, the argument would seem to work."""
     method, _, path = row.partition(" ")
 
     found = RouteTable().find(method, path, has_tasks=True)
@@ -86,7 +88,7 @@ def test_a_route_of_the_table_is_known_with_its_arguments(row: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("row", READS)
 async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, row: str, state: str) -> None:
-    """Each field that Taskwire reads is there and of its kind."""
+    """Each field that Taskwire reads is there and of its kind, in every state of the task."""
     add_task(deployment, state)
 
     reply = await answer(deployment, "GET", READS[row])
@@ -99,7 +101,7 @@ async def test_what_is_read_is_there_whatever_the_task_is_at(deployment: Scene, 
 
 
 async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Scene) -> None:
-    """Each write of the table has its status, and its answer where something of it is read."""
+    """Each write of the table has its status, and its answer if Taskwire reads something of it."""
     check = {"object": {"resource_type": "workspace"}, "action": "application_connect"}
     version = deployment.sandbox.template.active.id
     one = f"{V2}/tasks/{{user}}/{{task}}"
@@ -124,7 +126,7 @@ async def test_what_is_changed_is_answered_as_the_client_takes_it(deployment: Sc
 
 
 def test_an_answer_that_lacks_a_field_would_be_found() -> None:
-    """The check itself sees what is missing, and what is of another kind."""
+    """The check finds a missing field and a field of another kind."""
     entry = {"id": 1, "content": "Go on", "type": "input", "time": "2026-06-18T10:40:02Z"}
     row = f"GET {V2}/tasks/{{user}}/{{task}}/logs"
 

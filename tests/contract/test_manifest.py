@@ -1,4 +1,4 @@
-"""The manifest against the code that needs it, and against the table of what Slack takes."""
+"""The manifest against the code that needs it, and against the table of what Slack accepts."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,9 @@ URL = "https://taskwire.example.com"
 
 
 def _listened(kind: str) -> Iterator[str]:
-    """What the listeners give `app.event`, `app.command` and `app.shortcut`, as it stands in the code."""
+    """Yield what the listeners pass to `app.event`, `app.command` or `app.shortcut`, as written in the
+    code.
+    """
     for path in sorted((SOURCE / "listeners").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == f"app.{kind}":
@@ -27,7 +29,7 @@ def _listened(kind: str) -> Iterator[str]:
 
 
 def test_the_file_in_the_repository_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The README tells people to paste the file; the command prints the same."""
+    """The command prints the file that the README tells people to paste."""
     assert main(["manifest"]) == 0
 
     printed = capsys.readouterr().out
@@ -36,7 +38,7 @@ def test_the_file_in_the_repository_is_what_is_printed(capsys: pytest.CaptureFix
 
 
 def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """Events, buttons and commands all go to one address, and there is no socket."""
+    """Events, buttons and commands all go to one URL, and Socket Mode is off."""
     assert main(["manifest", "--url", f"{URL}/"]) == 0
 
     printed = yaml.safe_load(capsys.readouterr().out)
@@ -71,7 +73,7 @@ def test_http_mode_names_the_address_everywhere(capsys: pytest.CaptureFixture[st
 def test_an_address_that_slack_would_not_take_is_refused(
     url: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Slack says so only when the manifest is pasted; the sentence says what is wrong with this one."""
+    """Slack would refuse the URL only when the manifest is pasted; the command says what is wrong."""
     assert main(["manifest", "--url", url]) == 2
 
     assert capsys.readouterr().err == f"The address after --url {said}\n"
@@ -80,7 +82,7 @@ def test_an_address_that_slack_would_not_take_is_refused(
 def test_a_deployment_in_http_mode_is_asked_for_its_address(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The settings say how it runs, and the manifest for that cannot be guessed."""
+    """The settings say HTTP mode, and the URL for that cannot be guessed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SLACK_APP_TOKEN", raising=False)
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "a-secret")
@@ -110,7 +112,7 @@ KINDS: dict[str, type] = {"string": str, "boolean": bool, "array": list}
 
 @pytest.mark.parametrize("request_url", ["", f"{URL}/slack/events"])
 def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str) -> None:
-    """A key that is not in the table would be refused by Slack, and only when the app is made."""
+    """Slack would refuse a key that is not in the table, but only when the app is created."""
     rows = {row.removesuffix("!"): kind.split() for row, kind in MANIFEST.items()}
 
     for path, value in _values(manifest.make(request_url)):
@@ -121,7 +123,7 @@ def test_its_values_are_of_the_kind_and_length_that_slack_takes(request_url: str
 
 
 def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
-    """The two modes together use each row; what is required is in both."""
+    """Both modes have all required keys, and together they use each row of the table."""
     by_socket = {path for path, _ in _values(manifest.make())}
     by_address = {path for path, _ in _values(manifest.make(f"{URL}/slack/events"))}
 
@@ -130,7 +132,7 @@ def test_it_has_all_that_slack_requires_and_every_key_of_the_table() -> None:
 
 
 def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
-    """The rest of a text is free."""
+    """The command begins with a slash, and each URL with https."""
     values = dict(_values(manifest.make(f"{URL}/slack/events")))
 
     assert str(values["features.slash_commands[].command"]).startswith("/")
@@ -140,19 +142,19 @@ def test_its_addresses_and_its_command_begin_as_slack_wants() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_it_asks_for_the_scopes_of_each_method(method: str) -> None:
-    """A scope that is missing fails in front of a person."""
+    """A missing scope fails only in front of a person."""
     assert scopes(method) <= manifest.SCOPES.keys()
 
 
 def test_it_asks_for_no_scope_too_many() -> None:
-    """People who approve the app see nothing that it does not need."""
+    """People who approve the app see only scopes that it needs."""
     by_methods = {scope for method in METHODS for scope in scopes(method)}
 
     assert manifest.SCOPES.keys() == by_methods | set(EVENTS.values()) | OTHER_SCOPES.keys()
 
 
 def test_it_subscribes_to_what_is_listened_to() -> None:
-    """`message` is one event for each kind of place; each event's scope is asked for."""
+    """Each event that has a listener is subscribed; `message` is one event for each kind of channel."""
     assert sorted(_listened("event")) == ["OTHERS", "name"], "the names of HEARD, and all others"
 
     subscribed = {event.partition(".")[0] for event in manifest.EVENTS}
@@ -162,7 +164,7 @@ def test_it_subscribes_to_what_is_listened_to() -> None:
 
 
 def test_it_declares_the_commands_and_shortcuts_that_are_taken() -> None:
-    """A command that nobody takes would leave people without an answer."""
+    """A command without a listener would leave people without an answer."""
     assert list(_listened("command")) == ["COMMAND"]
     assert list(_listened("shortcut")) == []
     features = manifest.make()["features"]

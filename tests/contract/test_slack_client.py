@@ -23,9 +23,9 @@ from .slack_table import METHODS, RESPONSE, always_there, read, sent
 from .slack_tour import Journey
 
 SLACK = Path(__file__).parents[2] / "src" / "taskwire" / "slack"
-# These go to addresses that Slack hands out, and are no methods.
+# These calls go to URLs that Slack hands out; they are no methods.
 NO_METHOD = {"upload", "response_url"}
-# Errors that only reads have, where an unknown outcome is the same as a refusal.
+# Errors of reads only. For a read, an unknown outcome is the same as a refusal.
 OF_READS = {"missing_args", "invalid_limit", "invalid_types"}
 
 
@@ -44,12 +44,12 @@ def _written() -> dict[str, set[str]]:
 
 @pytest.fixture
 async def journey(monkeypatch: pytest.MonkeyPatch) -> Journey:
-    """What a tour of everything sends and reads."""
+    """What the calls of all methods send and read."""
     return await slack_tour.take(monkeypatch)
 
 
 async def test_what_is_sent_is_what_the_table_has(journey: Journey) -> None:
-    """Each method with each of its arguments, as they arrive at Slack."""
+    """Each method is called with each of its arguments, as they arrive at Slack."""
     arrived = {method: names for method, names in journey.sent.items() if method not in NO_METHOD}
 
     assert arrived == {method: sent(method) for method in METHODS}
@@ -57,7 +57,7 @@ async def test_what_is_sent_is_what_the_table_has(journey: Journey) -> None:
 
 
 async def test_what_is_read_is_what_the_table_has(journey: Journey) -> None:
-    """A misspelt key would be absent for ever; the stand-in has each that Slack has as a rule."""
+    """A misspelt key would always be absent; the stand-in has each key that Slack usually has."""
     assert {method: journey.read(method) for method in METHODS} == {
         method: read(method) for method in METHODS
     }
@@ -66,20 +66,20 @@ async def test_what_is_read_is_what_the_table_has(journey: Journey) -> None:
 
 
 def test_the_code_calls_nothing_that_the_tour_leaves_out() -> None:
-    """`Method` is the list of what is called, and each argument in the code has been sent on the tour."""
+    """`Method` lists what is called, and the tour has sent each argument in the code."""
     assert _written() == {method: sent(method) for method in METHODS}
     assert {method.value for method in Method} == METHODS.keys()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_of_the_table_has_a_limit(method: str) -> None:
-    """A call without a place of its own could use up those of others."""
+    """A call without a limit could use up the calls of others."""
     assert method in LIMITS
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_errors_of_a_method_are_known(method: str) -> None:
-    """An error that is on no list would count as unknown, and the call might be made again."""
+    """An error that is on no list would count as an unknown outcome, and the call might be repeated."""
     unknown = {
         code
         for code in all_methods()[method].errors
@@ -100,7 +100,7 @@ CALLS: dict[str, Callable[[Outbound], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 async def test_an_error_that_is_as_good_as_success_is_taken_so(method: str) -> None:
-    """A reaction that is there already, or a person whom nobody knows, is an answer."""
+    """An existing reaction or an unknown person is an answer, not a failure."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         outbound = Outbound(make_client(slack.bot_token, slack.api_url, session=session), RateLimiter(), str)
         slack.faults.add(method, CallFault.ERROR, error=METHODS[method].fine)

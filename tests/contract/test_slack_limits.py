@@ -1,4 +1,4 @@
-"""The limits that the client keeps, and those of the stand-in, against the table of what Slack documents."""
+"""The limits of the client and of the stand-in, against the table of what Slack documents."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -23,13 +23,13 @@ from tests.slack.conftest import RateLimiter
 from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS
 
 each_method = pytest.mark.parametrize("method", list(Method))
-# Cards are promised less than chat.update's tier.
+# The client gives cards less than the tier of chat.update.
 OURS = {Method.UPDATE: 45}
 
 
 @each_method
 def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None:
-    """No less than that is kept, and no more is left unused than `queue/rate_limiter.py` says."""
+    """The limit of a method is its tier, except where `queue/rate_limiter.py` gives a reason."""
     documented = TIERS[METHODS[method].tier]
 
     limit = LIMITS[method].whole
@@ -40,14 +40,14 @@ def test_a_method_that_is_called_has_its_documented_tier(method: Method) -> None
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS.keys())
 def test_a_burst_and_what_follows_it_stay_within_the_minute(limits: MethodLimits) -> None:
-    """Whatever comes at once counts too."""
+    """The calls of a burst count toward the minute."""
     for limit in filter(None, limits):
         assert limit.burst <= max(limit.per_minute, 2)
         assert limit.per_minute == 0 or limit.interval_ms * limit.per_minute >= WINDOW_MS
 
 
 def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
-    """A message less at once than Slack takes, and a hundredth less often."""
+    """The limiter sends one post less at once than Slack accepts, and a hundredth fewer after that."""
     each = LIMITS[Method.POST].each
 
     assert each is not None
@@ -56,7 +56,7 @@ def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
 
 
 def test_the_sandbox_counts_calls_by_the_same_tiers() -> None:
-    """Otherwise a bot that calls too often would not be stopped here."""
+    """So the stand-in stops a bot that calls too often."""
     assert {tier: PER_MINUTE[tier] for tier in TIERS} == TIERS
     assert TIERS.keys() == {row.tier for row in METHODS.values()}
 
@@ -73,7 +73,7 @@ META = Metadata("m1", "answer")
 
 @pytest.fixture
 async def place() -> AsyncIterator[_Place]:
-    """A channel of the stand-in, and two ways to it: past the client's own checks, and through them."""
+    """A channel of the stand-in, with a client without Taskwire's checks and one with them."""
     async with SlackSandbox(retry_seconds=()) as slack, transport.make_session() as session:
         channel = ChannelId(slack.add_channel("dev").id)
         client = make_client(slack.bot_token, slack.api_url, session=session)
@@ -81,7 +81,7 @@ async def place() -> AsyncIterator[_Place]:
 
 
 async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _Place) -> None:
-    """Slack would cut it without a word."""
+    """Slack would silently cut a longer text."""
     longest = "x" * POSTED_TEXT
     cut = await place.client.chat_postMessage(channel=place.channel, text=f"{longest}y")
 
@@ -95,7 +95,7 @@ async def test_the_longest_text_is_posted_whole_and_a_longer_one_never(place: _P
 
 
 async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
-    """Slack refuses a longer one, and the client does not send it."""
+    """Slack refuses a longer edit, so the client does not send it."""
     longest = "x" * EDITED_TEXT
     ts = await place.outbound.post(place.channel, Message(text="Hello."), META)
 
@@ -110,7 +110,7 @@ async def test_a_text_is_edited_up_to_its_own_limit(place: _Place) -> None:
 
 @pytest.mark.parametrize("surface", MOST_BLOCKS)
 def test_the_sandbox_takes_as_many_blocks_as_slack(surface: str) -> None:
-    """Every message and dialog of the bot is tried with it."""
+    """Every message and dialog of the bot is tried on the stand-in, so its limit must be Slack's."""
     most = MOST_BLOCKS[surface]
 
     assert problems([{"type": "divider"}] * most, surface) == []

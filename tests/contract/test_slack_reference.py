@@ -1,4 +1,4 @@
-"""The tables, the manifest and the Slack stand-in against Slack's references, where those are at hand."""
+"""The tables, the manifest and the Slack stand-in against Slack's references, where those are present."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from .slack_table import MANIFEST, METHODS, TIERS, required, sent
 
 Reference = dict[str, dict[str, Any]]  # as the file has it
 
-# What the file lacks, from https://docs.slack.dev/reference/methods/auth.teams.list.
+# A method that the file lacks, from https://docs.slack.dev/reference/methods/auth.teams.list.
 BESIDES: Reference = {
     "auth.teams.list": {
         "args": {name: {"required": False} for name in ("cursor", "include_icon", "limit")},
@@ -40,7 +40,7 @@ def schema() -> dict[str, Any]:
 
 
 def _tier(reference: Reference, method: str) -> int:
-    """Return a method's documented tier; 0 where special limits apply."""
+    """Return the documented tier of a method, 0 if special limits apply."""
     label = str(reference[method]["rate_limit"]["label"])
     return int(label[5]) if label.startswith("Tier ") else 0
 
@@ -54,7 +54,7 @@ def _required(reference: Reference, method: str) -> set[str]:
 
 
 def test_the_table_is_what_slack_documents(reference: Reference) -> None:
-    """Methods, arguments, scopes, tiers, and the errors that are as good as success."""
+    """Methods, arguments, scopes, tiers, and errors that count as success are Slack's."""
     assert METHODS.keys() <= reference.keys()
     for method, row in METHODS.items():
         assert sent(method) <= reference[method]["args"].keys(), method
@@ -67,7 +67,7 @@ def test_the_table_is_what_slack_documents(reference: Reference) -> None:
 
 
 def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference) -> None:
-    """Each of its methods has Slack's arguments, scopes and tier, and no error that is not Slack's."""
+    """Each method of the stand-in has Slack's arguments, scopes and tier, and only Slack's errors."""
     methods = all_methods()
 
     assert methods.keys() <= reference.keys()
@@ -81,13 +81,13 @@ def test_the_sandbox_knows_nothing_that_slack_does_not_have(reference: Reference
 
 
 def test_the_manifest_fits_slacks_schema(schema: dict[str, Any]) -> None:
-    """In both modes."""
+    """The manifests of Socket Mode and of HTTP mode are both valid."""
     for request_url in ("", "https://taskwire.example.com/slack/events"):
         jsonschema.validate(manifest.make(request_url), schema)
 
 
 def test_the_table_of_the_manifest_is_slacks(schema: dict[str, Any]) -> None:
-    """Kinds, lengths, and which keys are required."""
+    """Kinds, lengths and required keys are Slack's."""
     found = {}
     for row in MANIFEST:
         known, is_required = _resolved(schema, schema), False

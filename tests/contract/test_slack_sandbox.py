@@ -1,4 +1,6 @@
-"""The Slack stand-in against the table: it takes what Taskwire sends, and refuses what Slack would refuse."""
+"""The Slack stand-in against the table: it accepts what Taskwire sends, and refuses what Slack would
+refuse.
+"""
 
 import pytest
 
@@ -13,7 +15,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 @each_method
 def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
-    """It requires of them just what Slack requires; more than Taskwire sends it may know."""
+    """It requires the arguments that Slack requires, and may know more than Taskwire sends."""
     arguments = KNOWN[method].arguments
 
     assert arguments.keys() >= sent(method)
@@ -22,23 +24,23 @@ def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
 
 @each_method
 def test_it_asks_for_slacks_scopes_and_keeps_slacks_limits(method: str) -> None:
-    """A scope that nobody asks for would be missing only in front of a person."""
+    """A scope that the stand-in did not check would be missing only in front of a person."""
     assert set(KNOWN[method].scopes) == set(METHODS[method].scopes.split())
     assert KNOWN[method].tier == METHODS[method].tier
 
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 def test_it_can_answer_with_an_error_that_is_as_good_as_success(method: str) -> None:
-    """Otherwise nobody would see what Taskwire makes of it."""
+    """So tests can show how Taskwire handles that error."""
     assert METHODS[method].fine in KNOWN[method].errors
 
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_it_sends_an_event_only_with_its_scope(event: str) -> None:
-    """Slack leaves out, without a word, what the app has no right to."""
+    """Slack silently leaves out events for which the app has no scope."""
     assert EVENT_SCOPES[event] == EVENTS[event]
 
 
 def test_the_scopes_granted_by_default_cover_every_method() -> None:
-    """Without a manifest nothing is missing."""
+    """Without a manifest, the app has all scopes that the methods need."""
     assert all(not known.scopes or set(known.scopes) & set(SCOPES) for known in KNOWN.values())

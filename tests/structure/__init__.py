@@ -1,1 +1,1 @@
-"""Tests of the project as it lies there: its sizes and what is shipped."""
+"""Tests of the repository itself: sizes, guides, and what is shipped."""

@@ -1,7 +1,7 @@
-"""Which globals a Lua script reads and writes, as Lua 5.1's own compiler resolves them.
+"""Finds the globals that a Lua script reads and writes, with the compiler of Lua 5.1.
 
-Redis runs Lua 5.1. lupa has the same compiler, and its output has an instruction for each access to a global.
-`luac -l` prints the same, but is a program that would have to be installed.
+Redis runs Lua 5.1. lupa has the same compiler, and compiled code has one instruction for each access to a
+global. `luac -l` prints the same, but would have to be installed.
 """
 
 import struct
@@ -17,7 +17,7 @@ _COMPILE = b"function(text) return string.dump(assert(loadstring(text, '=script'
 
 @dataclass
 class Globals:
-    """Names of the globals that a script reads, and of those that it writes."""
+    """The names of the globals that a script reads and writes."""
 
     read: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
@@ -32,14 +32,14 @@ def globals_of(script: str) -> Globals:
 
 
 class _Dump:
-    """A reader of what `string.dump` returns, for 64-bit machines."""
+    """Reads the output of `string.dump`, for 64-bit machines."""
 
     def __init__(self, compiled: bytes) -> None:
         self._bytes = compiled
         self._at = _HEADER_BYTES
 
     def collect(self, found: Globals) -> None:
-        """Read one function, with those inside it."""
+        """Read one function and the functions inside it."""
         self._string()  # its source
         self._take("<iibbbb")
         code = [self._number() for _ in range(self._number())]

@@ -1,4 +1,4 @@
-"""The guides for contributors tell the truth about what they name."""
+"""The guides for contributors name only what exists."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ GUIDES = ("CONTRIBUTING.md", "README.md", *(f"docs/{path.name}" for path in (ROO
 MOST_WORDS = 1_200
 # A file or a folder, as the guides write it.
 PLACE = r"`((?:[\w-]+/)+|(?:[\w-]+/)*\w+\.py)`"
-# What they are relative to.
+# The folders that these paths may be relative to.
 BASES = ("", "src/taskwire", "tests/scenarios")
 
 
@@ -22,7 +22,7 @@ def _places() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL))
 def test_an_example_is_a_scenario_that_runs(example: str) -> None:
-    """What newcomers copy has passed."""
+    """An example that newcomers copy is part of a test that runs."""
     stories = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "tests/scenarios").glob("test_*.py")
     )
@@ -32,18 +32,18 @@ def test_an_example_is_a_scenario_that_runs(example: str) -> None:
 
 @pytest.mark.parametrize(("guide", "place"), _places())
 def test_a_place_that_is_named_is_there(guide: str, place: str) -> None:
-    """Nobody looks for what has moved."""
+    """Every file and folder that a guide names exists."""
     assert any((ROOT / base / place).exists() for base in BASES), f"{guide} names {place}"
 
 
 def test_every_folder_of_the_program_is_in_the_layout() -> None:
-    """The table of the layout leaves no folder and no module out."""
+    """The table of the layout has every folder and every module of the package."""
     layout = (
         (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## Layout")[1].split("\n## ")[0]
     )
     package = ROOT / "src/taskwire"
     names = [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
-    # What has moved away may have left a cache behind.
+    # A folder that was moved away may have left a cache behind.
     names += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
 
     missing = [name for name in names if f"`{name}`" not in layout]
@@ -52,5 +52,5 @@ def test_every_folder_of_the_program_is_in_the_layout() -> None:
 
 
 def test_the_guide_for_contributors_stays_short() -> None:
-    """What is longer than a few minutes' reading is not read."""
+    """The guide can be read in a few minutes."""
     assert len(CONTRIBUTING.split()) <= MOST_WORDS

@@ -1,4 +1,4 @@
-"""Lua files: each is Lua, uses no name that Redis does not have, and is used itself."""
+"""Lua files: each is valid Lua, uses only names that Redis has, and is used itself."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,12 @@ from tests.faults import heads
 from .lua_globals import globals_of
 
 SOURCE = Path(__file__).parents[2] / "src" / "taskwire"
-# A script's name has two parts, a library's has one.
+# The name of a script has a dot, the name of a library has none.
 FILES = {f"{path.parent.parent.name}/{path.stem}": path for path in sorted(SOURCE.glob("*/lua/*.lua"))}
 SCRIPTS = [name for name in FILES if "." in name]
 LIBRARIES = [name for name in FILES if "." not in name]
 LONGEST_LINE = 110
-# What Redis has, of Lua 5.1 and of its own; and `const`, which is replaced before Redis sees it.
+# The names that Redis has, from Lua 5.1 and its own. `const` is replaced before Redis sees it.
 LUA = {
     "error",
     "ipairs",
@@ -46,21 +46,21 @@ KNOWN = LUA | REDIS | {"const"}
     ],
 )
 def test_a_global_is_found_wherever_it_is(script: str, read: set[str], written: set[str]) -> None:
-    """Or the test of the real scripts would show nothing."""
+    """The search finds globals in any place, so the test of the real scripts proves something."""
     found = globals_of(script)
 
     assert (found.read, found.written) == (read, written)
 
 
 def test_what_is_not_lua_is_refused() -> None:
-    """Also where only Python would take it."""
+    """Text that only Python would accept is refused."""
     with pytest.raises(LuaError, match="script:1: unexpected symbol near"):
         globals_of("local found != 1")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
-    """A misspelt name would be nil, and one without `local` an error: both only when that line runs."""
+    """A misspelt name is nil, and an assignment without `local` an error, but only when that line runs."""
     found = globals_of(assemble(name))
 
     assert found.read - KNOWN == set()
@@ -69,12 +69,12 @@ def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if not name.startswith("migration/")])
 def test_a_script_says_what_it_is_under_its_files_name(name: str) -> None:
-    """A script that the proof sees in a run is found by this name."""
+    """The crash-point proof finds a script by this name."""
     assert heads.read(assemble(name)).name == FILES[name].stem
 
 
 def test_each_script_is_loaded_and_each_library_required() -> None:
-    """A file that nothing uses would still be shipped."""
+    """An unused file would still be shipped."""
     modules = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
     required = {
         library
@@ -89,7 +89,7 @@ def test_each_script_is_loaded_and_each_library_required() -> None:
 
 
 def test_no_line_is_longer_than_in_python() -> None:
-    """The formatter does not know these files."""
+    """The formatter does not check Lua files."""
     too_long = [
         f"{name}:{number}"
         for name, path in FILES.items()

@@ -1,11 +1,11 @@
-"""The Makefile as somebody meets it in a fresh clone: what takes a while is announced before it begins."""
+"""The Makefile in a fresh clone: each long step is announced before it begins."""
 
 import asyncio
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# It is new enough and can make an environment; it says when each thing is asked of it, and does little.
+# A stand-in for Python 3.11: it can make an environment, prints what it is asked to do, and does little.
 PYTHON = """#!/bin/sh
 case "$*" in
   *venv*--clear*)
@@ -21,7 +21,7 @@ esac
 
 
 async def _made(directory: Path, verb: str) -> list[str]:
-    """What `make VERB` says where there is no environment yet."""
+    """Return what `make VERB` prints, with an environment in this directory."""
     python = directory / "python3"
     python.write_text(PYTHON)
     python.chmod(0o700)
@@ -38,7 +38,7 @@ async def _made(directory: Path, verb: str) -> list[str]:
 
 
 async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -> None:
-    """Nobody looks at a silent terminal, whether this is the first time or not."""
+    """The terminal is never silent, neither the first time nor later."""
     first, again = await _made(tmp_path, "demo"), await _made(tmp_path, "demo")
 
     assert first == [
@@ -54,7 +54,7 @@ async def test_the_demo_says_what_goes_on_before_it_takes_time(tmp_path: Path) -
 
 
 async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) -> None:
-    """Collecting them is silent for half a minute on a busy machine."""
+    """Collecting the tests takes half a minute without output on a busy machine, so that is announced."""
     said = await _made(tmp_path, "test")
 
     assert said[2:6] == [
@@ -68,7 +68,7 @@ async def test_the_tests_say_what_goes_on_before_they_take_time(tmp_path: Path) 
 
 
 async def _make(*words: str) -> tuple[int, str]:
-    """What make says, and how it ends."""
+    """Run make; returns its exit code and its output."""
     run = await asyncio.create_subprocess_exec(
         *("make", "--no-print-directory", *words),
         cwd=ROOT,
@@ -81,7 +81,7 @@ async def _make(*words: str) -> tuple[int, str]:
 
 
 async def test_help_lists_the_verbs_and_each_can_be_made() -> None:
-    """What somebody is told to type is there, and make knows how."""
+    """Each verb that `make help` lists can be made."""
     _, said = await _make("help")
     verbs = re.findall(r"^  make (\w+) +\S", said, re.MULTILINE)
 

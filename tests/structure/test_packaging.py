@@ -1,4 +1,4 @@
-"""What is shipped is whole: hashed requirements, the verbs, the wheel, one version everywhere."""
+"""What is shipped is complete: hashed requirements, the wheel, the chart, and one version everywhere."""
 
 import json
 import os
@@ -44,13 +44,13 @@ def pyproject() -> PyProject:
 
 
 def entries(name: str) -> list[str]:
-    """List a requirements file's entries, each with its continued lines joined."""
+    """List the entries of a requirements file, with continued lines joined."""
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def pinned(name: str) -> dict[str, str]:
-    """Map each project in a requirements file to the version that is pinned there."""
+    """Map each project of a requirements file to its pinned version."""
     found = (re.match(r"([A-Za-z0-9._-]+)==(\S+)", entry) for entry in entries(name))
     return {canonicalize_name(match[1]): match[2] for match in found if match}
 
@@ -67,7 +67,7 @@ every_file = pytest.mark.parametrize(
 
 @every_file
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
-    """Nothing is installed that was not chosen, byte for byte."""
+    """Only packages that were chosen, byte for byte, are installed."""
     well_formed = re.compile(r"[a-z0-9.-]+==\S+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
 
     loose = [entry for entry in entries(name) if not well_formed.fullmatch(entry)]
@@ -78,7 +78,7 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
 
 @every_file
 def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
-    """Where packages come from is the installing machine's business."""
+    """The machine that installs decides where packages come from."""
     text = (ROOT / name).read_text(encoding="utf-8")
 
     places = re.findall(
@@ -90,7 +90,7 @@ def test_requirements_name_no_place_to_fetch_from(name: str) -> None:
 
 @pytest.mark.parametrize("group", ["runtime", "build", "dev"])
 def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
-    """After a change in pyproject.toml somebody ran `make requirements`."""
+    """The requirements files fit pyproject.toml, so `make requirements` was run after the last change."""
     asked = {"runtime": pyproject().project.dependencies, **pyproject().groups}[group]
     there = pinned("requirements.txt" if group == "runtime" else f"requirements-{group}.txt")
 
@@ -100,7 +100,7 @@ def test_requirements_hold_what_the_project_asks_for(group: str) -> None:
 
 
 def test_development_runs_on_what_is_shipped() -> None:
-    """The tests see the very versions that users get."""
+    """The tests run with the same versions that users get."""
     dev = pinned("requirements-dev.txt")
 
     assert pinned("requirements.txt").items() <= dev.items()
@@ -108,7 +108,7 @@ def test_development_runs_on_what_is_shipped() -> None:
 
 
 def test_the_wheel_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wheel, built from what is here alone, has every file of the package, the licence and the command."""
+    """A wheel built from the repository has every file of the package, the licence and the command."""
     monkeypatch.chdir(ROOT)
 
     wheel = ZipFile(tmp_path / build_wheel(str(tmp_path)))
@@ -124,11 +124,11 @@ def test_the_wheel_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installed from the wheel, `taskwire demo` ends with a sentence and the code for what one can mend."""
+    """Installed from the wheel, `taskwire demo` prints a sentence and ends with the code for user errors."""
     monkeypatch.chdir(ROOT)
     ZipFile(tmp_path / build_wheel(str(tmp_path))).extractall(tmp_path / "installed")
 
-    # Without `site` nothing reads the file that leads an editable install to the source.
+    # Without `site`, Python does not read the file that leads an editable install to the source.
     path = os.pathsep.join([str(tmp_path / "installed"), sysconfig.get_path("purelib")])
     words = [sys.executable, "-S", "-m", "taskwire", "demo"]
     ran = subprocess.run(  # noqa: S603 - our own module
@@ -144,14 +144,14 @@ def test_what_is_shipped_has_no_stand_ins_and_says_how_to_get_the_demo(
 
 
 def test_the_chart_ships_this_version() -> None:
-    """The chart's default image is the one that is built from here."""
+    """The default image of the chart has the version of the project."""
     chart = yaml.safe_load((ROOT / "helm" / "Chart.yaml").read_text(encoding="utf-8"))
 
     assert chart["appVersion"] == pyproject().project.version
 
 
 def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
-    """What has a default may be set, and what may be set has one."""
+    """Each value with a default is in the schema, and each value of the schema has a default."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((ROOT / "helm" / "values.schema.json").read_text(encoding="utf-8"))
 
@@ -159,7 +159,7 @@ def test_the_charts_values_and_their_schema_name_the_same_things() -> None:
 
 
 def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
-    """What is killed on its way out hands nothing on; whether it is ready may take a while to know."""
+    """A pod has time to hand its work on, and its readiness probe waits as long as the check may take."""
     pod = _deployment()["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]
@@ -172,7 +172,7 @@ def test_the_chart_lets_a_pod_end_and_answer_in_its_time() -> None:
 
 
 def test_the_chart_gives_room_for_the_longest_answer() -> None:
-    """The last list is kept while the next one comes, piece by piece and then as a whole."""
+    """The last list stays in memory while the next one arrives in pieces and is then joined."""
     values = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
     (gibibytes,) = re.findall(r"^(\d+)Gi$", values["resources"]["limits"]["memory"])
 
@@ -180,7 +180,7 @@ def test_the_chart_gives_room_for_the_longest_answer() -> None:
 
 
 def _deployment() -> Any:  # what YAML gives
-    """The deployment as YAML without what the chart fills in; helm itself is not needed for that."""
+    """Return the deployment's YAML without the chart's templates, so that helm is not needed."""
     text = (ROOT / "helm" / "templates" / "deployment.yaml").read_text(encoding="utf-8")
     text = re.sub(r"{{-? */\*.*?\*/ *-?}}", "", text, flags=re.DOTALL)
     text = re.sub(r"^ *{{.*}} *$\n", "", text, flags=re.MULTILINE)

@@ -1,4 +1,6 @@
-"""A machine with nothing but Python, make and git: what cannot be tested there is said, and nothing fails."""
+"""A machine with only Python, make and git: tests that need more are skipped with a reason, and none
+fails.
+"""
 
 import asyncio
 import os
@@ -11,12 +13,12 @@ import pytest
 from tests.programs import find_openssl
 
 ROOT = Path(__file__).parents[2]
-# Each starts a program that such a machine does not have.
+# Each of these starts a program that such a machine does not have.
 STARTING = ("tests/redis/test_tls.py", "tests/sandbox/test_page_safety.py", "tests/process/test_demo.py")
 
 
 async def _tests(*words: str, **environment: str) -> tuple[int, str]:
-    """Run tests, and read how it went."""
+    """Run tests; returns the exit code and the output."""
     run = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words),
         cwd=ROOT,
@@ -29,7 +31,7 @@ async def _tests(*words: str, **environment: str) -> tuple[int, str]:
 
 
 async def test_without_other_programs_nothing_fails_and_it_is_told_what_to_install(tmp_path: Path) -> None:
-    """Who reads only the end of it knows what has been left out, and how to have it."""
+    """The end of the output says which tests were skipped, and what to install for them."""
     code, said = await _tests(*STARTING, PATH=str(tmp_path), TASKWIRE_CHROMIUM="chromium")
 
     told = said.partition("not tested on this machine")[2]
@@ -39,7 +41,7 @@ async def test_without_other_programs_nothing_fails_and_it_is_told_what_to_insta
 
 
 async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
-    """The embedded one does not, and would be started in vain."""
+    """The TLS tests need a redis-server, because the embedded one has no TLS."""
     (tmp_path / "openssl").symlink_to(find_openssl())
     code, said = await _tests(STARTING[0], PATH=str(tmp_path))
 
@@ -49,7 +51,7 @@ async def test_tls_wants_a_server_that_speaks_it(tmp_path: Path) -> None:
 
 
 async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path: Path) -> None:
-    """The references lie beside the repository. Only their comparison with our own tables needs them."""
+    """Only the comparison of our tables with the references, which lie beside the repository, is skipped."""
     code, said = await _tests("tests/contract", TASKWIRE_SHARED_DATA=str(tmp_path))
 
     told = said.partition("not tested on this machine")[2]
@@ -62,11 +64,11 @@ async def test_a_clone_without_the_references_still_tests_its_contracts(tmp_path
 
 @pytest.mark.parametrize("program", ["redis-server", "openssl", "chromium"])
 def test_such_a_program_is_looked_for_in_one_place(program: str) -> None:
-    """There it is skipped and told; a test that starts it by itself fails where it is not."""
+    """`tests/programs.py` looks for each such program, so that a missing one is a skip and not a failure."""
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src").rglob("*.py")]
     naming = {path.name for path in paths if f'"{program}"' in path.read_text(encoding="utf-8")}
 
-    # The embedded store takes what is there, and its own test, and what is written here, name each by intent;
-    # the patterns of secrets know how people hand a password to one.
+    # The embedded store and its test name redis-server on purpose, and so does this file. The patterns of
+    # secrets name it because people pass a password to it.
     by_intent = {"embedded.py", "test_embedded.py", "secret_patterns.py", Path(__file__).name}
     assert naming - by_intent == {"programs.py"}

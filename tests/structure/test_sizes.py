@@ -1,4 +1,4 @@
-"""Functions and files stay small, in the program and in its tests alike."""
+"""Functions and files stay small, in the program and in its tests."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ both_trees = pytest.mark.parametrize("tree", ["src", "tests"])
 
 @dataclass(frozen=True)
 class Sized:
-    """A function or a file, where it stands, and its length in lines."""
+    """A function or a file, its place, and its length in lines."""
 
     place: str
     lines: int
@@ -31,7 +31,7 @@ def files(tree: str) -> Iterator[Path]:
 
 
 def functions(tree: str) -> Iterator[Sized]:
-    """Yield every function with its length: from its first decorator to its last line, docstring included."""
+    """Yield every function with its length, from its first decorator to its last line."""
     for path in files(tree):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -50,7 +50,7 @@ def listed(things: list[Sized]) -> str:
 
 @both_trees
 def test_no_function_is_longer_than_a_screen(tree: str) -> None:
-    """A function of more than 60 lines hides several."""
+    """A function of more than 60 lines does several things."""
     too_long = longer_than(LONGEST_FUNCTION, list(functions(tree)))
 
     assert not too_long, f"functions over {LONGEST_FUNCTION} lines:{listed(too_long)}"
@@ -58,7 +58,7 @@ def test_no_function_is_longer_than_a_screen(tree: str) -> None:
 
 @both_trees
 def test_nine_functions_in_ten_are_short(tree: str) -> None:
-    """A long function is the exception: at most one in ten has more than 30 lines."""
+    """At most one function in ten has more than 30 lines."""
     found = list(functions(tree))
     longish = longer_than(USUAL_FUNCTION, found)
 
@@ -69,7 +69,7 @@ def test_nine_functions_in_ten_are_short(tree: str) -> None:
 
 @both_trees
 def test_no_file_is_longer_than_its_subject(tree: str) -> None:
-    """A file of more than 400 lines that are not blank holds two subjects."""
+    """A file with more than 400 lines that are not blank has two subjects."""
     sizes = [
         Sized(
             str(path.relative_to(ROOT)),
