@@ -102,7 +102,7 @@ NARROWED = {"conversations.open": "im:write"}
 # Scopes that no method and no event needs.
 OTHER_SCOPES = {"commands": "a slash command"}
 
-# Calls a minute by tier, for one method and workspace. The special limits that are used here are several
+# Calls a minute by tier, for one method and workspace. 0 is a special limit; those used here are several
 # hundred.
 TIERS = {2: 20, 3: 50, 4: 100, 0: 300}
 # The longest text in characters. Slack cuts a longer post and refuses a longer edit.

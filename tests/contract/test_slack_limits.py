@@ -56,7 +56,7 @@ def test_posts_of_a_channel_stay_below_one_a_second_and_its_burst() -> None:
 
 
 def test_the_sandbox_counts_calls_by_the_same_tiers() -> None:
-    """So the stand-in stops a bot that calls too often."""
+    """The stand-in stops a bot that calls too often."""
     assert {tier: PER_MINUTE[tier] for tier in TIERS} == TIERS
     assert TIERS.keys() == {row.tier for row in METHODS.values()}
 

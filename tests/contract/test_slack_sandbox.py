@@ -15,7 +15,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 @each_method
 def test_it_takes_the_arguments_that_are_sent(method: str) -> None:
-    """It requires the arguments that Slack requires, and may know more than Taskwire sends."""
+    """The stand-in requires the arguments that Slack requires, and may know more than Taskwire sends."""
     arguments = KNOWN[method].arguments
 
     assert arguments.keys() >= sent(method)
@@ -31,7 +31,7 @@ def test_it_asks_for_slacks_scopes_and_keeps_slacks_limits(method: str) -> None:
 
 @pytest.mark.parametrize("method", [method for method, row in METHODS.items() if row.fine])
 def test_it_can_answer_with_an_error_that_is_as_good_as_success(method: str) -> None:
-    """So tests can show how Taskwire handles that error."""
+    """The stand-in has this error, so tests can show how Taskwire handles it."""
     assert METHODS[method].fine in KNOWN[method].errors
 
 

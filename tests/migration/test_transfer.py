@@ -81,7 +81,7 @@ async def _fill(side: Side) -> None:
 
 
 async def _holds(side: Side, of: bytes | None = None) -> dict[bytes, tuple[str, bool, tuple[bytes, ...]]]:
-    """Return all that is in a store, by key. With `of`, keys named in values get that prefix."""
+    """Return the type and the items of each key of a store. `of` replaces the prefix of keys in the items."""
     found = await side.read(sorted(await side.list_names()))
     return {
         name: (value.kind, value.life_ms > 0, value.told_of(side.prefix, of or side.prefix).items)
@@ -154,7 +154,7 @@ async def test_who_slept_through_it_writes_nothing_where_it_was(places: Places) 
 async def test_one_store_in_two_spellings_is_one_store(
     places: Places, spelling: str, *, replaces: bool
 ) -> None:
-    """Otherwise the move would drop everything in the store, for a copy of nothing."""
+    """One store named in two ways is refused: the move would drop everything in it, for a copy of nothing."""
     same = {
         "localhost": (places.redis, places.redis.replace("127.0.0.1", "localhost")),
         "without a database": (places.redis, places.redis.removesuffix("/0")),
@@ -460,7 +460,7 @@ async def test_a_store_at_which_somebody_works_is_refused(
 
 
 async def test_a_move_elsewhere_is_not_begun_before_the_first_has_ended(places: Places) -> None:
-    """Otherwise there would be two incomplete copies."""
+    """Two moves of one store at once would leave two incomplete copies."""
     source, target = await places.side(places.own), await places.side(places.redis)
     elsewhere = await places.side(places.redis, "elsewhere")
     await _fill(source)

@@ -40,5 +40,5 @@ async def connections(
 
 @pytest.fixture
 def engine(connections: Connections) -> Engine:
-    """The lists of one workspace, on a clock that the test moves."""
+    """The queues of one workspace, on a clock that the test moves."""
     return Engine(connections)

@@ -1,4 +1,4 @@
-"""Batches: all of it is written or nothing, and the operations that look before they write."""
+"""Batches: each is written completely or not at all, and some operations look before they write."""
 
 import json
 

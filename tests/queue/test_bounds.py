@@ -1,4 +1,4 @@
-"""Limits on waiting jobs: only so many are accepted, and the rest can be told."""
+"""Limits on waiting jobs: jobs over a limit are rejected, and the person can be told so."""
 
 import pytest
 
@@ -115,7 +115,7 @@ async def test_a_pause_is_taken_however_many_replies_wait(engine: Engine, inbox:
 async def test_what_people_do_to_waiting_replies_is_taken_however_many_were_sent_again(
     engine: Engine, inbox: Inbox
 ) -> None:
-    """Acts on replies are accepted even if 400 replies, sent again together, wait or are held."""
+    """Acts on waiting replies are accepted even if 400 replies wait or are held."""
     await linked(engine)
     batch, held = Batch(), engine.keys.named("held", "L1")
     for number in range(2 * MOST_REPLIES):

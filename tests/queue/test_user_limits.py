@@ -1,4 +1,4 @@
-"""Limits for one person: at most so many requests in any minute, in any order and on any replica."""
+"""Limits for one person: at most ten requests in any minute, in any order and on any replica."""
 
 import asyncio
 

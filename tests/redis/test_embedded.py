@@ -177,7 +177,7 @@ async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts:
 
     second = await starts(data_dir)
 
-    async with asyncio.timeout(10):  # what is promised
+    async with asyncio.timeout(10):  # the documented limit
         sentence = await line_of(second)
         assert await second.wait() == 2
     assert sentence == (
@@ -188,7 +188,7 @@ async def test_a_second_start_is_refused_with_a_sentence(data_dir: Path, starts:
 
 
 async def test_a_restart_waits_for_the_one_that_is_ending(data_dir: Path, starts: Starts) -> None:
-    """Who starts while another still runs gets the directory as soon as that one has ended."""
+    """A second process gets the directory as soon as the first one has ended."""
     first = await starts(data_dir)
     await write(await line_of(first), "from the first")
     second = await starts(data_dir)
@@ -206,7 +206,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 
     owner.terminate()
 
-    async with asyncio.timeout(20):  # what is promised
+    async with asyncio.timeout(20):  # the documented limit
         assert await owner.wait() == 0
     assert not is_running(server_pid(data_dir))
     assert not (data_dir / data_directory.SOCKET).exists()
@@ -215,7 +215,7 @@ async def test_sigterm_ends_owner_and_server(data_dir: Path, starts: Starts) -> 
 async def test_a_server_that_hangs_is_killed_at_the_end(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that does not react to SIGTERM neither keeps us, nor outlives us, nor loses what it answered."""
+    """A server that ignores SIGTERM is killed after a while, and loses nothing that it confirmed."""
     monkeypatch.setattr(embedded, "STOP_SECONDS", 0.1)
     async with embedded.store(data_dir) as running:
         await write(running.url, "synced")
@@ -227,7 +227,7 @@ async def test_a_server_that_hangs_is_killed_at_the_end(
 
 
 async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Starts) -> None:
-    """A server that was killed ends its owner with a sentence, so that a supervisor starts both again."""
+    """If the server is killed, its owner ends with a sentence, so that a supervisor starts both again."""
     owner = await starts(data_dir)
     await write(await line_of(owner), "before the death")
 
@@ -240,13 +240,13 @@ async def test_the_owner_hears_of_its_servers_death(data_dir: Path, starts: Star
 
 
 async def test_a_terminals_interrupt_does_not_reach_the_server(data_dir: Path) -> None:
-    """Ctrl-C is for the owner, who still has to write when it ends."""
+    """Ctrl-C reaches only the owner, which still has to write before it ends."""
     async with embedded.store(data_dir):
         assert os.getsid(server_pid(data_dir)) != os.getsid(0)
 
 
 async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -> None:
-    """The socket then lies in a temporary directory of its own, which goes with it."""
+    """The socket is then in a temporary directory, which is removed with it."""
     data_dir = tmp_path / ("long " * 20) / ("longer " * 10)
     async with embedded.store(data_dir) as running:
         await write(running.url, "key")
@@ -260,7 +260,7 @@ async def test_a_path_too_long_for_a_socket_works_nevertheless(tmp_path: Path) -
 
 
 async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
-    """Whoever only wants to look finds the one that runs, and none before and after."""
+    """`find` returns a running store, and none before its start and after its end."""
     before = await embedded.find(data_dir)
     async with embedded.store(data_dir) as running:
         during, expected = await embedded.find(data_dir), running.url
@@ -270,7 +270,7 @@ async def test_a_store_that_runs_can_be_found(data_dir: Path) -> None:
 
 
 async def test_an_error_of_the_owner_passes_unchanged(data_dir: Path) -> None:
-    """What goes wrong while the store runs is not taken for a trouble of its directory."""
+    """An error while the store runs is not reported as a problem of the directory."""
     with pytest.raises(PermissionError, match="not ours"):
         async with embedded.store(data_dir):
             raise PermissionError("not ours")
@@ -284,7 +284,7 @@ def put_a_file_at(path: Path) -> None:
 
 
 async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    """A data directory that is no directory."""
+    """A file in the path of the data directory is reported."""
     put_a_file_at(tmp_path / "file")
 
     with pytest.raises(UserError) as caught:
@@ -299,7 +299,7 @@ async def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not write")
 async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """Somebody else's directory."""
+    """A data directory of another user is reported."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
 
@@ -314,7 +314,7 @@ async def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not look")
 async def test_a_directory_that_cannot_be_seen_is_named(tmp_path: Path) -> None:
-    """Somebody else's directory, in a place that is closed."""
+    """A data directory of another user, in a directory that is closed to us, is reported."""
     data_dir = tmp_path / "roots own"
     put_a_file_at(data_dir / "something")
     close(tmp_path)
@@ -345,7 +345,7 @@ def not_permitted(data_dir: Path) -> str:
 
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
-    """Be somebody else for a while."""
+    """Run as another user for a while."""
     os.seteuid(65534)
     try:
         yield
@@ -354,7 +354,7 @@ def as_nobody() -> Iterator[None]:
 
 
 async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
-    """The server's own last words, and what to do."""
+    """The error has the last line of the server's log, and what to do."""
     put_a_file_at(data_dir / "appendonlydir")
 
     with pytest.raises(UserError) as caught:
@@ -372,7 +372,7 @@ async def test_a_store_that_does_not_start_says_why(data_dir: Path) -> None:
 async def test_a_server_on_the_path_serves_as_well(
     name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the wheel does not run, the system's own server does, also one that is some years old."""
+    """If the wheel does not run, the system's own server is used, even if it is some years old."""
     program = shutil.which(name)
     if not program:
         pytest.skip(f"no {name} on the path")
@@ -389,7 +389,7 @@ async def test_a_server_on_the_path_serves_as_well(
 
 
 async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
-    """What cannot be read is not thrown away: a person decides."""
+    """A damaged file is not thrown away: a person decides."""
     async with embedded.store(data_dir) as running:
         for key in ("first", "second"):
             await write(running.url, key)
@@ -404,7 +404,7 @@ async def test_a_damaged_file_says_how_to_mend_it(data_dir: Path) -> None:
 
 
 def damage(data_dir: Path) -> None:
-    """Change bytes in the middle of what was appended."""
+    """Change bytes in the middle of the append-only file."""
     (appended,) = (data_dir / "appendonlydir").glob("*.incr.aof")
     written = appended.read_bytes()
     appended.write_bytes(written.replace(b"$", b"?", 1))
@@ -413,7 +413,7 @@ def damage(data_dir: Path) -> None:
 async def test_a_machine_without_any_server_is_told_what_to_install(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No wheel, nothing on the path."""
+    """Without the wheel and without a server on the path, the error says so."""
     monkeypatch.setattr(embedded, "_programs", lambda: iter([Path("/bin/true"), data_dir / "missing"]))
 
     with pytest.raises(UserError) as caught:
@@ -424,7 +424,7 @@ async def test_a_machine_without_any_server_is_told_what_to_install(
 
 
 async def test_the_log_is_kept_short_while_the_server_writes_it(data_dir: Path) -> None:
-    """It is emptied under the server's hands, and the server goes on writing at its beginning."""
+    """The log is emptied while the server has it open, and the server then writes at its beginning."""
     async with embedded.store(data_dir) as running:
         log = data_dir / data_directory.LOG
         with log.open("a") as file:

@@ -1,4 +1,4 @@
-"""The store and the clock of the queue's tests."""
+"""The store and the clock of the queue's tests, for the tests of state."""
 
 from tests.queue.conftest import connections, engine
 

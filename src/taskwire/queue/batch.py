@@ -1,10 +1,10 @@
 """A batch: everything that one Lua call writes. Either all of it is written or nothing.
 
-A batch is a list of operations, carried out in order: plain Redis writes, jobs appended to queues, and the
-few operations that look before they write. `queue/leases.py` and `queue/inbox.py` run batches; nothing else
+A batch is a list of operations that run in order: plain Redis writes, jobs appended to queues, and a few
+operations that look before they write. `queue/leases.py` and `queue/inbox.py` run batches; nothing else
 writes to Redis what must not be lost.
 
-Redis does not roll back a script that fails half-way. So every script checks its whole batch (`checked`)
+Redis does not roll back a script that fails halfway. So every script checks its whole batch (`checked`)
 before its first write.
 """
 
@@ -118,7 +118,7 @@ class Batch:
         return self
 
     def encoded(self, mask_stored: Callable[[str], str] = str) -> str:
-        """Return the batch as a script reads it, without our own tokens.
+        """Return the batch as a script reads it, with our own tokens masked.
 
         `mask_stored` takes a JSON text and returns one that differs only in its strings. Keys pass too:
         the settings refuse a prefix that holds a token.

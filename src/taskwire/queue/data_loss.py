@@ -33,7 +33,7 @@ NOTED_EACH_MS = 5_000
 LIVED_MS, ANSWERS_MS = 60_000, 10_000
 DAY_MS = 24 * 3_600_000
 
-# What `lua/data_loss.lua` takes from here.
+# The constants of `lua/data_loss.lua`.
 CONSTANTS = {
     "DOUBTED_MS": DOUBTED_MS,
     "REMEMBERED_MS": REMEMBERED_MS,
@@ -57,7 +57,7 @@ class DataLoss:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Read it from the script's answer; None if that is empty."""
+        """Read a loss from the script's answer; None if the answer is empty."""
         at, _, since = text.partition(" ")
         return cls(int(at), int(since)) if since else None
 
@@ -76,7 +76,7 @@ class DataLossDetector:
         self._looked_ms = 0
         # The last loss, as long as Redis remembers it.
         self.last: DataLoss | None = None
-        # At the last loss, how much of the time that this process has seen is missing.
+        # How much of what this process has seen was missing at the last loss, in milliseconds.
         self.missing_ms = 0
 
     async def look(self) -> DataLoss | None:

@@ -56,8 +56,8 @@ class _Written(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # This version could not read the job when it was given up. If the job is a reply, its author may not
-    # have a button to send it again, so the operator needs no kept reply to do so.
+    # This version could not read the job when it was given up. If the job is a reply, its author may have
+    # no button to send it again, so the operator may send it without a kept reply.
     was_unreadable: bool = False
 
 

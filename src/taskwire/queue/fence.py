@@ -3,8 +3,8 @@ a store that only newer ones may use.
 
 Every script and every note checks it first (`lua/fence.lua`). So a process that slept through a move
 writes nothing to the store that was left. Two writes pass without a check, because nobody reads what they
-write: `data_loss.note_clean_stop` when a process stops, and the keys of the self-test. `migration` puts
-the fence up and takes it down. `formats` knows which versions there are.
+write: `data_loss.note_clean_stop` when a process stops, and commands of the self-test on keys of its own.
+`migration` puts the fence up and takes it down. `formats` knows which versions there are.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -55,7 +55,7 @@ def key(keys: Keys) -> str:
 
 
 async def find(connections: Connections, keys: Keys) -> Fence | None:
-    """Find the fence around a store. If some of its fields are missing, the others are returned."""
+    """Find the fence around a store. Fields that are missing in it get defaults."""
     read = connections.commands.hgetall(key(keys))
     told = cast("Mapping[str, str]", await cast("Awaitable[dict[str, str]]", read))
     if not told:

@@ -80,7 +80,7 @@ class Formats:
     async def list_stranded(self, *, only_looks: bool = False) -> Sequence[Stranded]:
         """List the queues whose next job only a newer version can read.
 
-        Unless it `only_looks`, it also gives back the queues that no longer belong there.
+        Unless it `only_looks`, it also moves queues back that do not belong there any more.
         """
         now, *found = cast("list[str]", await self._look(self.reads, int(only_looks)))
         rows = zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)

@@ -29,13 +29,13 @@ from taskwire.redis.keys import Keys
 
 # How long a claim is kept. Slack's last retry comes about six minutes after the first delivery.
 CLAIM_MS = 3_600_000
-# How long a message waits, parked, for the link of its thread.
+# How long a parked message waits for the link of its thread.
 KEPT_MS = 600_000
 TRY_SECONDS = 0.8
 TRIES = 3
 
-# The most jobs of each kind that may wait: replies for an agent, and requests of one person. More are
-# rejected, and the person is told so.
+# The most jobs that may wait: replies for one agent, and requests of one person. The queue of an agent
+# takes MOST_ASKED other requests beside its replies. More are rejected, and the person is told so.
 MOST_REPLIES = 200
 MOST_ASKED = 50
 # The most answers that may wait in a thread. As many refusals may wait besides, with the other notices of
@@ -58,8 +58,8 @@ _CONSTANTS: Mapping[str, str | int] = {
 _ACCEPT = load_script("queue/inbox.claim", **_CONSTANTS)
 _ACCEPT_IN_THREAD = load_script("queue/inbox.claim_in_thread", **_CONSTANTS)
 
-# Claims of this process that it can repeat if Redis loses them: for how long it remembers them, and up to
-# which size in characters.
+# A process remembers its last claims, to repeat them if Redis loses them: for this long, and up to this
+# many characters in all.
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_BYTES = 8_000_000
 

@@ -2,8 +2,8 @@
 
 One worker at a time holds the lease of a queue, under a fencing token that is never used again. A lease
 has three calls: `acquire`, `begin` before an effect that cannot be repeated, and `complete`.
-docs/guarantees.md says what each of them guards against. A delay belongs to a job, an order belongs to a
-queue.
+docs/guarantees.md says what each of them guards against. The jobs of a queue run in order, and each job
+has its own delay.
 """
 
 import secrets
@@ -50,8 +50,8 @@ class LeaseTimes:
 
     lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
-    # A job that was acquired `risky_takes` times in a row without an end may crash its worker. A worker
-    # runs one such job at a time. After `many_takes`, the job is due only every `rest_ms`.
+    # A job that was acquired `risky_takes` times in a row without completion may crash its worker. A
+    # worker runs one such job at a time. After `many_takes`, the job is due only every `rest_ms`.
     risky_takes: int = 3
     many_takes: int = 10
     rest_ms: int = 600_000
@@ -66,9 +66,10 @@ class LeaseTimes:
 class Acquired:
     """A queue that was acquired: its next job, and the token that proves the right to run it.
 
-    `takes` counts how often this job was acquired in a row without an end, this time included;
-    `first_taken_ms` is when that began. `since_ms` is when the job was written. `trouble` is how every
-    lease of this queue has ended since `trouble_since_ms`; it is empty if the last one ended well.
+    `takes` counts how often in a row this job was acquired and not completed, this time included;
+    `first_taken_ms` is when the first of these leases began. `since_ms` is when the job was written.
+    `trouble` says how the leases of this queue have ended since `trouble_since_ms`; it is empty if all is
+    well.
     """
 
     name: QueueName
@@ -166,7 +167,7 @@ class Queue:
     async def acquire(
         self, *, may_be_risky: bool = True, ignores_priority: bool = False
     ) -> Lease | Unreadable | NothingDue:
-        """Acquire the first queue that is due, or return how long none is.
+        """Acquire the first queue that is due, or return how long to wait.
 
         First come queues of people, requests about tasks, and notices that mention somebody. Then come
         other jobs, then receipts, then cards. With `ignores_priority` the queue that has been due for

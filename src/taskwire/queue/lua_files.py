@@ -1,11 +1,12 @@
-"""Loading Lua scripts from files, with the libraries and the constants that they name.
+"""Loads Lua scripts from files, with the libraries and the constants that they name.
 
-The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a comment
-for its reader, which ends at the first blank line; Redis gets what follows. A line `-- requires: queue/batch`
-in that comment names libraries. A library is a file of the same form; its text is put before the script's,
-once. `const.NAME` in the text is replaced by the value that Python gives that name.
+The script `queue/inbox.claim` is the file `taskwire/queue/lua/inbox.claim.lua`. A file begins with a
+comment for readers, which ends at the first blank line; Redis gets the text after it. A line `--
+requires: queue/batch` in the comment names libraries. A library is a file of the same form. Its text is
+put before the script's, once. `const.NAME` in the text is replaced by the value that Python gives for
+that name.
 
-A file is read when the module that uses it is imported. What does not fit raises `LuaFileError` there.
+A file is read when the module that uses it is imported. A wrong file raises `LuaFileError` then.
 """
 
 import pkgutil

@@ -14,13 +14,13 @@ one.
 
 These limits stay below Slack's (https://docs.slack.dev/apis/web-api/rate-limits), for these reasons:
 
-- Tiers are calls a minute, by method and workspace. All of these calls are used, but in 62 seconds (97
-  %). Calls take different times to reach Slack, and those of 62 seconds may arrive within 60.
+- Tiers are calls a minute, by method and workspace. We use all of these calls, but within 62 seconds
+  (97%). Calls take different times to reach Slack, so calls sent within 62 seconds may arrive within 60.
 - Slack allows one post a second in a channel, and short bursts, without saying how many posts a burst
-  has. We send two at once, then one every 1.01 s (99 %), because two clocks differ a little. Slack takes
-  a third at once, too. This third one is a reserve, because calls take different times to reach Slack.
-  Only a call with the highest priority may use it, and only if the channel had no post in the second
-  before. A workspace may post "several hundred a minute": 300.
+  has. We send two at once, then one every 1.01 s (99%), because two clocks differ a little. Slack takes a
+  third at once, too. This third one is a reserve, because calls take different times to reach Slack. Only
+  a call with the highest priority may use it, and only if the channel had no post in the second before. A
+  workspace may post "several hundred a minute": 300.
 - Edits have tier 3. Cards use 45 of these 50, and one card is edited once in three seconds, so that 5
   edits are left for other messages. Backfill uses half of the calls that read a thread, and four fifths
   of those that read a channel, because little else needs these methods.
@@ -43,10 +43,12 @@ from taskwire.telemetry import Metrics
 WINDOW_MS = 62_000
 GRACE_MS = 3_000
 REMEMBERED_MS = 60_000
-# A caller whose wait is longer than NEAR_MS is told half of it, at most FARTHEST_MS: claims ahead of it
-# may be gone by then, and its priority may have risen. Ten thousand callers ask eighty times a second.
+# A caller whose wait is longer than NEAR_MS is told half of it, at least NEAR_MS and at most FARTHEST_MS:
+# claims ahead of it may be gone by then, and its priority may have risen. With ten thousand callers this
+# makes eighty requests a second.
 NEAR_MS, FARTHEST_MS = 10_000, 120_000
-# A claim of this age goes ahead of claims with a higher priority, in one of LET_AHEAD_EACH places.
+# A claim that has waited this long goes ahead of claims with a higher priority, for one in LET_AHEAD_EACH
+# places.
 PASSED_OVER_MS = 60_000
 LET_AHEAD_EACH = 5
 EVERYTHING = "*"
@@ -121,7 +123,7 @@ LIMITS: Mapping[str, MethodLimits] = MappingProxyType(
         "chat.update": MethodLimits(tier(45, burst=3), each=Limit(3_000, 1)),
     }
 )
-# "Most methods allow at least 20+ requests per minute."
+# By Slack's documentation, "most methods allow at least 20+ requests per minute".
 OTHERWISE = MethodLimits(TIER_2)
 
 

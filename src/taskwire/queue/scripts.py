@@ -40,7 +40,7 @@ class Clock(Protocol):
 
 
 class ServersClock:
-    """Redis's own TIME: the one clock that all replicas share."""
+    """Redis's own TIME, the one clock that all replicas share."""
 
     def stamp(self) -> str:
         """Leave the time to the server."""
@@ -53,7 +53,7 @@ def load_script(name: str, **constants: str | int) -> str:
 
 
 class Script:
-    """One Lua call on one workspace's keys."""
+    """One Lua call on the keys of one workspace."""
 
     def __init__(
         self,

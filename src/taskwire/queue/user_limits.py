@@ -19,13 +19,13 @@ from taskwire.domain.message import Button
 from taskwire.queue.batch import Batch
 
 WINDOW_MS = 60_000
-# How long a request is remembered. Slack retries an unanswered delivery for six minutes, so a delivery
-# may come that long after it was written.
+# How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
+# long after it was written.
 COUNTED_MS = 600_000
-# The most requests that are compared, when backfill reads many that were written long before.
+# How many requests of a person are remembered. Backfill may bring many at once.
 MOST_COUNTED = 200
 
-# What `lua/user_limits.lua` takes from here.
+# The constants of `lua/user_limits.lua`.
 CONSTANTS = {"WINDOW_MS": WINDOW_MS, "COUNTED_MS": COUNTED_MS, "MOST_COUNTED": MOST_COUNTED}
 
 
@@ -85,7 +85,7 @@ _KINDS: dict[Button, Kind] = {
     Button.SHOW_ANSWER: "ask",
     Button.CREATE_ANOTHER: "ask",
 }
-# A button that is missing here does the same as `/task`, or is a link that Slack opens by itself.
+# A button that is not in `_KINDS` does the same as `/task`, or is a link that Slack opens by itself.
 _VERBS: dict[str, Kind] = {"pause": "pause", "resume": "steer", "delete": "steer", "detach": "steer"}
 
 

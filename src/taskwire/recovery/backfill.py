@@ -1,15 +1,17 @@
-"""Backfill: reads what was written in threads while nobody listened.
+"""Backfill: reads what was written in threads while no process listened.
 
-Slack stops its retries after six minutes. After a minute in which nobody listened, or after data loss, the
-channels of open links are scanned for threads with new replies, and those threads are read. Threads with
-waiting replies are always read, because an edit shows only there. All of this is jobs in two queues: replicas
-share the work, and none is lost with the process that noticed the gap. What is found goes in as an event
-would, under the same claim. A waiting reply gets its present words, or leaves if it was deleted. An edit of a
-reply that the agent already has is not reported: it may have been reported before.
+Slack stops its retries after six minutes. After a minute in which no process listened, or after data
+loss, the channels of open links are scanned for threads with new replies, and those threads are read.
+Threads with waiting replies are always read, because an edit shows only there. All of this runs as jobs
+in two queues. So replicas share the work, and no work is lost with the process that noticed the gap. A
+message that is found is taken like an event, under the same claim. A waiting reply gets its present text,
+or is dropped if it was deleted. An edit of a reply that the agent already has is not reported, because it
+may have been reported before.
 
-One page of a channel's history tells the time of the last reply of many threads. A page begins at the newest
-root that was not seen yet, so it always shows at least one; messages between two distant roots are skipped.
-Where a page would probably show only one root, that thread is read instead, which costs the same call.
+One page of a channel's history tells the time of the last reply of many threads. A page begins at the
+newest root that was not seen yet, so it always shows at least one; messages between two distant roots are
+skipped. If a page would probably show only one root, that thread is read instead, which costs the same
+single call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +61,7 @@ _log = logger("taskwire.recovery.backfill")
 
 
 class Backfill:
-    """Queues what was missed in a gap for reading, and reads it."""
+    """Queues threads for reading after a gap, and reads them."""
 
     def __init__(
         self, deps: Dependencies, receiver: ReplyReceiver, heartbeat: Heartbeat, metrics: Metrics

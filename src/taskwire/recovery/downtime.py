@@ -49,7 +49,8 @@ class Downtime:
         self._metrics = metrics
         self._seconds = seconds
         self._was_reached = False
-        # What is still to be queued, one after the other. Each call returns whether it is done.
+        # Readings that are still to be queued, one after the other. Each call returns whether that is
+        # done.
         self._left: deque[Callable[[], Awaitable[bool]]] = deque()
         self._noting: asyncio.Task[None] | None = None
 

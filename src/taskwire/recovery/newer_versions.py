@@ -105,8 +105,8 @@ class NewerVersions:
 def made_anew(taken: Acquired) -> Batch | None:
     """Return the batch that replaces a job that cannot be read, or None if it cannot be made again.
 
-    A job whose link cannot be read is only dropped: a version that can read the link reads all threads at
-    its start.
+    A ReadThread job whose link cannot be read is only dropped: a version that can read the link reads all
+    threads when it starts.
     """
     if taken.name == BACKFILL_THREADS:
         link = LinkId(taken.job_id)

@@ -1,1 +1,1 @@
-"""What is known of links and tasks, in Redis: links, observations, notes, heartbeat."""
+"""The stored state of links and tasks, in Redis: links, observations, notes, heartbeat."""

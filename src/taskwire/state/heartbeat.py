@@ -58,11 +58,11 @@ class Heartbeat:
         await self._reached()
 
     async def covered(self, absence_ms: int | None, silence_ms: int) -> None:
-        """Note that what was missed in the last `absence_ms` is being read.
+        """Note that what was missed in the last `absence_ms` is being read; None means ever since.
 
-        None stands for all the time before now. So this time counts as silence no more, and the next HTTP
-        request does not have it read again. A silence that began `silence_ms` or more before the gap
-        stays a silence. Nothing is noted if Slack has never come by HTTP.
+        The next HTTP request then does not have this time read again as a silence. A silence that began
+        `silence_ms` or more before the gap stays a silence. Nothing is noted if Slack has never come by
+        HTTP.
         """
         await self._covered(-1 if absence_ms is None else absence_ms, silence_ms)
 

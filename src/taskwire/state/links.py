@@ -38,10 +38,10 @@ from taskwire.redis.keys import Keys
 ENDED_MS = 30 * 24 * 3_600_000
 # How many messages a link remembers as taken, by ts, so that backfill knows them.
 TAKEN = 200
-# How long taken messages are remembered. It is far longer than a thread stays silent: backfill would find
-# a forgotten message again and ask about it.
+# How long taken messages are remembered: far longer than a thread stays silent. Backfill would find a
+# forgotten message again and ask about it.
 TAKEN_MS = 400 * 24 * 3_600_000
-# How long a channel may stay closed so that its threads still come back when it opens.
+# How long a closed channel is remembered. If it opens within this time, its threads get messages again.
 CLOSED_MS = 400 * 24 * 3_600_000
 BARE_MS = 24 * 3_600_000
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
@@ -104,7 +104,10 @@ class Links:
         return {link: record.channel for link, record in bonds.items() if record is not None}
 
     async def list_threads(self, link_ids: Iterable[LinkId]) -> list[Rooted]:
-        """List the threads of these links. Those whose agent last reported or got input come first."""
+        """List the threads of these links, the one with the latest news first.
+
+        News is a report of the agent, input for it, or the thread itself.
+        """
         found, read = [], self._of_each(link_ids, "HMGET", "record", "seen_ms", "last_input", "hold")
         async for link, (record, seen_ms, told, hold) in read:
             known = read_if_possible(LinkRecord, record)
@@ -146,7 +149,7 @@ class Links:
         return [Ts(ts) for ts in cast("list[str]", await taken)]
 
     async def find_receipt(self, link_id: LinkId, ts: Ts) -> str:
-        """Return the reaction that a reply has, or all that it may have while one is being changed."""
+        """Return the reaction of a reply, or all that it may have while the reaction is being changed."""
         found = self._redis.hget(self._keys.link(link_id, "receipts"), ts)
         return await cast("Awaitable[str | None]", found) or ""
 
@@ -181,7 +184,7 @@ class Links:
         return _jobs(body for _, _, body in scored)
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
-        """Find the job whose attempt has no known outcome in a link's `to_coder` queue, with its intent
+        """Find the job in a link's `to_coder` queue whose attempt has no known outcome, and its intent
         record.
         """
         base = self._keys.named("queue", to_coder(link_id))

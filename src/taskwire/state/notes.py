@@ -1,4 +1,4 @@
-"""Notes that may be lost without harm: what is known of people for some minutes, what was asked lately."""
+"""Notes that may be lost without harm, such as what is known of people and what was asked lately."""
 
 import secrets
 from collections.abc import Awaitable
@@ -18,7 +18,7 @@ _WRITE = load("state/notes.write", **fence.CONSTANTS)
 
 
 class Notes:
-    """Short-lived notes of one workspace: each has a time to live and may be lost without harm."""
+    """Short-lived notes of one workspace. Each expires, and may be lost without harm."""
 
     def __init__(self, connections: Connections, keys: Keys) -> None:
         self._redis = connections.commands
@@ -81,7 +81,7 @@ class Notes:
         return batch.write("ZREM", self._keys.named("notes", *parts), name)
 
     async def is_first(self, *parts: str, value: str = "1", ttl_ms: int = KNOWN_MS) -> bool:
-        """Keep `value`, unless it is kept already; returns whether this was the first time."""
+        """Keep `value` unless one is kept already; returns whether this was the first time."""
         key = self._keys.named("notes", *parts)
         return bool(await self._write("SET", key, value, "PX", ttl_ms, "NX"))
 
