@@ -23,7 +23,7 @@ from tests.slack.conftest import RateLimiter
 from .slack_table import EDITED_TEXT, METHODS, MOST_BLOCKS, POSTED_TEXT, TIERS
 
 each_method = pytest.mark.parametrize("method", list(Method))
-# The client gives cards less than the tier of chat.update.
+# Our own limits. Edits of cards get less than the tier of chat.update.
 OURS = {Method.UPDATE: 45}
 
 

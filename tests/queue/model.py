@@ -104,7 +104,7 @@ class Model:
         self._settle(name)
 
     def redo(self, name: str, job: str) -> None:
-        """Have a job done from now on: a waiting job keeps its place, a running one is done once more."""
+        """Make a job run after now: a waiting job keeps its place, a running one runs once more."""
         held = self.lists.setdefault(name, Held())
         if job not in held.jobs:
             self.append(name, job, None, 0, is_newest=False)

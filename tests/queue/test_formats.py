@@ -214,7 +214,7 @@ async def test_who_has_not_been_there_for_a_week_is_not_waited_for(engine: Engin
 
 
 async def test_a_version_that_comes_back_is_waited_for_anew(engine: Engine, newer: Queue) -> None:
-    """The week starts again when the newer version was seen again, as between two rollbacks."""
+    """Each time the newer version is seen, the week of waiting starts again."""
     await newer_writes(engine)
     await leaves(engine)
     engine.passes(WEEK - 1)

@@ -66,7 +66,7 @@ class Lists(RuleBasedStateMachine):
 
     @rule(name=names, job=jobs)
     def redo(self, name: str, job: str) -> None:
-        """Have a job done from now on."""
+        """Ask for a job to run after now."""
         self.does(self.engine.queue.write(Batch().redo(QueueName(name), a_job(job))))
         self.model.redo(name, job)
 

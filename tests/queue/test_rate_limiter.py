@@ -1,4 +1,4 @@
-"""The rate limiter: one pace for all replicas, priorities, and Slack's own 429 above all."""
+"""The rate limiter: all replicas share one pace, priorities decide, and a 429 from Slack rests a method."""
 
 from collections import Counter
 from itertools import pairwise
@@ -232,7 +232,10 @@ async def test_catching_up_takes_half_and_leaves_half(limiter: RateLimiter) -> N
 
 
 async def test_a_429_rests_the_method_for_all_replicas(engine: Engine, limiter: RateLimiter) -> None:
-    """The method rests in every channel, because Slack does not say which limit it was; others go on."""
+    """The method rests in every channel, as Slack does not say which limit was passed.
+
+    Other methods go on.
+    """
     replica = RateLimiter(engine.connections, engine.keys, engine.clock, Metrics())
     await limiter.rest(POST, 30)
 
@@ -319,7 +322,7 @@ async def test_asking_is_one_call_of_redis(real: Connections) -> None:
 
 
 async def _commands(limiter: RateLimiter, redis: Connections, *claimants: str) -> Counter[str]:
-    """Count the commands that Redis runs while these ask."""
+    """Count the commands that Redis runs while these claimants ask."""
     before = await _counted(redis)
     await waits(limiter, *claimants)
     return await _counted(redis) - before

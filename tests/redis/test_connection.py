@@ -74,7 +74,7 @@ async def test_waiting_on_an_empty_list_raises_nothing(
 
 
 async def test_a_word_wakes_the_one_who_waits(connections: connection.Connections) -> None:
-    """A wait uses no connection of the commands, and returns text."""
+    """A blocking wait has its own connection, not one of those for commands, and returns text."""
     waiting = asyncio.ensure_future(connections.blocking.brpop(["wake"], int(connection.BLOCK_SECONDS)))
     await connections.commands.lpush("wake", "up")
 

@@ -182,7 +182,7 @@ async def test_wrong_settings_are_named(cluster: SentinelCluster, old: str, new:
 
 
 async def test_what_is_no_sentinel_is_named(cluster: SentinelCluster) -> None:
-    """An address of a Redis in place of a sentinel is reported."""
+    """If REDIS_URL names a Redis in place of a sentinel, the sentence says so."""
     port = cluster.servers[0].port
     url = f"redis+sentinel://:{sentinels.PASSWORD}@127.0.0.1:{port}/mymaster"
     async with connection.open(f"{url}?sentinel_password={sentinels.PASSWORD}") as both:

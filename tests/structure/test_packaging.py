@@ -67,7 +67,7 @@ every_file = pytest.mark.parametrize(
 
 @every_file
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
-    """Only packages that were chosen, byte for byte, are installed."""
+    """Each package is pinned to a version and to hashes, so nothing else can be installed."""
     well_formed = re.compile(r"[a-z0-9.-]+==\S+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
 
     loose = [entry for entry in entries(name) if not well_formed.fullmatch(entry)]

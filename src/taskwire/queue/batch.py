@@ -72,7 +72,7 @@ class Batch:
         return self
 
     def redo(self, name: QueueName, job: Job, *, score: Word = "next") -> Self:
-        """Have a job done from now on: a waiting job keeps its place, a running one is done once more."""
+        """Make a job run after now: a waiting job keeps its place, a running one runs once more."""
         self._operations.append(["append", name, job.id, str(score), "0", "again", job.model_dump_json()])
         return self
 
@@ -102,7 +102,7 @@ class Batch:
         return self
 
     def keep_newest(self, key: str, most: int) -> Self:
-        """Remove the oldest fields of a hash. The fields are ts; between `most` and twice as many stay."""
+        """Keep the newest fields of a hash whose fields are ts: at least `most`, at most twice as many."""
         self._operations.append(["keep_newest", key, str(most)])
         return self
 

@@ -50,7 +50,7 @@ _MARK = load_script("queue/data_loss.mark", **CONSTANTS)
 
 @dataclass(frozen=True)
 class DataLoss:
-    """Redis has lost writes: noticed at `at_ms`, and writes after `since_ms` may be missing."""
+    """A loss of writes in Redis, noticed at `at_ms`. Writes after `since_ms` may be missing."""
 
     at_ms: int
     since_ms: int

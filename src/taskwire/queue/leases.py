@@ -57,8 +57,8 @@ class LeaseTimes:
     rest_ms: int = 600_000
     # A call may still arrive this long after its timeout.
     landing_margin_ms: int = 5_000
-    # The first page that is read may lack what was stored just before. So an effect counts as missing
-    # only after a second look, this much later.
+    # A reconciliation may not yet find what was stored just before. It looks again after this time before
+    # it concludes that the effect is missing.
     second_look_ms: int = 2_000
 
 

@@ -182,7 +182,7 @@ class Backfill:
         return sum([await self._take(link.id, message) for message in new])
 
     async def _take(self, link: LinkId, message: ThreadMessage) -> bool:
-        """Take a message, unless our final reaction on it shows that it was dealt with and then forgotten."""
+        """Take a message. If our final reaction shows that it was dealt with, only note that again."""
         over = message.marks & {REACTIONS["delivered"], REACTIONS["failed"]}
         if not over:
             return await self._receiver.missed(message)

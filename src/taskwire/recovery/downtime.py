@@ -60,7 +60,7 @@ class Downtime:
         return self._noting is not None and self._noting.done()
 
     def reached(self) -> None:
-        """Note that Slack has just come here by HTTP."""
+        """Note that Slack has just sent an HTTP request to this process."""
         self._was_reached = True
 
     def look(self, lasted_ms: int | None = None) -> None:
@@ -94,7 +94,7 @@ class Downtime:
     async def beat(self) -> None:
         """Note that this process listens. Another process that starts to listen then has missed nothing.
 
-        If Slack has come again after a long silence, what was said in the silence is read first.
+        If Slack sends requests again after a long silence, what was said in the silence is read first.
         """
         with contextlib.suppress(RedisError):
             if self._was_reached:

@@ -2,7 +2,7 @@
 
 A process that hears Slack and can write to Redis notes so here. From that, a process that starts or
 listens again learns three things: for how long no process listened, whether another process has already
-noted what was missed, and when Slack last came by HTTP. This module keeps the times only;
+noted what was missed, and when Slack last sent an HTTP request. This module keeps the times only;
 `recovery/downtime` decides what follows from a gap.
 
 Slack tells no app whether its slash command and its event subscriptions are set up; only what has come
@@ -54,20 +54,20 @@ class Heartbeat:
         return _since(await self._look())
 
     async def reached(self) -> None:
-        """Note that Slack has come by HTTP."""
+        """Note that Slack has sent an HTTP request."""
         await self._reached()
 
     async def covered(self, absence_ms: int | None, silence_ms: int) -> None:
         """Note that what was missed in the last `absence_ms` is being read; None means ever since.
 
         The next HTTP request then does not have this time read again as a silence. A silence that began
-        `silence_ms` or more before the gap stays a silence. Nothing is noted if Slack has never come by
-        HTTP.
+        `silence_ms` or more before the gap stays a silence. Nothing is noted if Slack has never sent an
+        HTTP request.
         """
         await self._covered(-1 if absence_ms is None else absence_ms, silence_ms)
 
     async def silence_ms(self) -> int | None:
-        """Return for how long Slack has come to no process by HTTP; None if it never has."""
+        """Return for how long Slack has sent no HTTP request to any process; None if it never has."""
         return _since(await self._silence())
 
     async def ago_ms(self, moment_ms: int) -> int:

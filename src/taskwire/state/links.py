@@ -184,9 +184,7 @@ class Links:
         return _jobs(body for _, _, body in scored)
 
     async def find_attempted(self, link_id: LinkId) -> tuple[Job, str] | None:
-        """Find the job in a link's `to_coder` queue whose attempt has no known outcome, and its intent
-        record.
-        """
+        """Find the job in a `to_coder` queue whose attempt has no known outcome, with its intent record."""
         base = self._keys.named("queue", to_coder(link_id))
         read = self._redis.hmget(f"{base}:state", ["attempt_job", "attempt"])
         job_id, note = await cast("Awaitable[list[str | None]]", read)
@@ -274,10 +272,7 @@ class LinkWrites:
         return batch.write("HSET", self._keys.link(record.id), "record", record.model_dump_json())
 
     def bare(self, batch: Batch, record: LinkRecord) -> Batch:
-        """Write the record of a task without a thread.
-
-        It expires after the longest time that a request takes.
-        """
+        """Write the record of a task without a thread. It expires after a day; no request takes longer."""
         return batch.write_expiring(
             BARE_MS, "HSET", self._keys.link(record.id), "record", record.model_dump_json()
         )
