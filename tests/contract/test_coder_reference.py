@@ -215,7 +215,7 @@ def test_the_table_is_what_coder_documents(reference: Reference) -> None:
 
 
 def test_every_route_of_the_sandbox_is_one_of_coders(reference: Reference) -> None:
-    """Paths and methods are in the reference, except for a written list."""
+    """Each path and method is in the reference, except those of NOT_IN_THE_REFERENCE."""
     unknown = set()
     for route in ALL_ROUTES:
         path = reference.path_like(route.pattern)

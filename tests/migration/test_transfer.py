@@ -183,7 +183,7 @@ async def test_another_database_is_another_store(places: Places) -> None:
 
 
 class _Dying(FaultProxy):
-    """A proxy that breaks all connections from one request on, counted over all such proxies."""
+    """Breaks all connections from request `dies_at` on; all these proxies share one count of requests."""
 
     passed = 0
     dies_at = 0
@@ -248,7 +248,7 @@ class _Overtaken(transfer.Transfer):
 
 
 async def test_another_run_takes_over(places: Places) -> None:
-    """A run that stood still notices that another run has finished, before it writes to the new store."""
+    """A run that stood still notices that another run has finished, and writes nothing to the new store."""
     source, target = await places.side(places.own), await places.side(places.redis)
     await _fill(source)
 
@@ -259,7 +259,7 @@ async def test_another_run_takes_over(places: Places) -> None:
 
 
 class _StandingStill(FaultProxy):
-    """A proxy that lets something happen before one request, counted over all such proxies."""
+    """Lets something happen before request `stands_at`; all these proxies share one count of requests."""
 
     passed = 0
     stands_at = 0

@@ -59,7 +59,7 @@ async def test_it_is_left_to_the_newer_version_at_once(engine: Engine, newer: Qu
 
 
 async def test_nothing_overtakes_it(engine: Engine, newer: Queue) -> None:
-    """A job that an older version appends behind it waits until it is done."""
+    """A job that an older version appends behind the unreadable job waits until that one is done."""
     await newer_writes(engine)
     await leaves(engine)
     await engine.append("behind")

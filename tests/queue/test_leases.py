@@ -28,7 +28,7 @@ async def test_a_list_is_carried_out_in_its_order(engine: Engine) -> None:
 
 
 async def test_a_list_in_hand_is_not_taken_again(engine: Engine) -> None:
-    """While a queue is leased, a second worker gets another queue or nothing."""
+    """While a queue is leased, a second worker does not get it."""
     await engine.append("a")
     await engine.takes()
 

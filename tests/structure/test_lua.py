@@ -60,7 +60,10 @@ def test_what_is_not_lua_is_refused() -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_no_global_but_those_of_redis(name: str) -> None:
-    """A misspelt name is nil, and an assignment without `local` an error, but only when that line runs."""
+    """A misspelt name is nil, and an assignment without `local` an error.
+
+    Both show only when the line runs.
+    """
     found = globals_of(assemble(name))
 
     assert found.read - KNOWN == set()

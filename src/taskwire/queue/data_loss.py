@@ -27,10 +27,12 @@ REMEMBERED_MS = 8 * 24 * 3_600_000
 # The Redis that we start ourselves loses nothing in a restart. After a longer silence than this its
 # directory may be another copy.
 SILENCE_MS = 60_000
+# The server that is in use, and the time, are noted at most this often.
 NOTED_EACH_MS = 5_000
 
 # Processes that were seen within LIVED_MS before the loss are asked, and have ANSWERS_MS to answer.
 LIVED_MS, ANSWERS_MS = 60_000, 10_000
+# How long Redis remembers which processes have written.
 DAY_MS = 24 * 3_600_000
 
 # The constants of `lua/data_loss.lua`.

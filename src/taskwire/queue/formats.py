@@ -18,6 +18,7 @@ from taskwire.redis.keys import Keys
 
 # A newer version that has not been seen for this long is not expected any more.
 WAITED_FOR_MS = 7 * 24 * 3_600_000
+# A process notes its format at most this often.
 NOTED_EACH_MS = 5_000
 # How long a version may be absent before people are told. An upgrade takes less.
 ABSENT_MS = 300_000

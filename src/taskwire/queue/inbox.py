@@ -31,6 +31,8 @@ from taskwire.redis.keys import Keys
 CLAIM_MS = 3_600_000
 # How long a parked message waits for the link of its thread.
 KEPT_MS = 600_000
+# How long one try of a claim may take, and how many tries there are. All tries together take 2.4 s: Slack
+# waits three seconds for an ack.
 TRY_SECONDS = 0.8
 TRIES = 3
 
@@ -41,6 +43,7 @@ MOST_ASKED = 50
 # The most answers that may wait in a thread. As many refusals may wait besides, with the other notices of
 # the thread; after that nothing more is said.
 MOST_TOLD = 300
+# The ids of jobs that tell a person of a rejection begin with this.
 TOO_MANY = "too_many"
 # The last argument of a claim that was accepted before. It is not rejected, however much waits by now.
 PROMISED = "1"

@@ -26,6 +26,7 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.decoding import CannotRead, why
 from taskwire.redis.keys import Keys
 
+# The longest wait before a worker looks for due queues again, because a wake-up can be lost.
 IDLE_WAIT_SECONDS = 1.0
 # A released queue is due again after this time. A call that the released lease made and that may be
 # repeated, such as an edit or a reaction, may still be on its way.
@@ -48,6 +49,8 @@ _NOTE = load_script("queue/queue.note")
 class LeaseTimes:
     """How long a lease is held, and how long an attempt of unknown outcome is given."""
 
+    # The first lease of a job lasts `lease_ms`. Each further lease without completion is twice as long,
+    # up to `longest_lease_ms`.
     lease_ms: int = 8_000
     longest_lease_ms: int = 60_000
     # A job that was acquired `risky_takes` times in a row without completion may crash its worker. A

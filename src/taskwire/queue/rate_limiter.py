@@ -40,8 +40,12 @@ from taskwire.redis.keys import Keys
 from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import Metrics
 
+# The window in which `per_minute` calls may leave: 60 s, and 2 s because calls take different times to
+# arrive.
 WINDOW_MS = 62_000
+# How long a claim is kept after its time before it lapses.
 GRACE_MS = 3_000
+# How long the age of a lapsed claim is remembered.
 REMEMBERED_MS = 60_000
 # A caller whose wait is longer than NEAR_MS is told half of it, at least NEAR_MS and at most FARTHEST_MS:
 # claims ahead of it may be gone by then, and its priority may have risen. With ten thousand callers this

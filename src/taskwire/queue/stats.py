@@ -12,6 +12,7 @@ from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
+# The most queues that one look reads, so that a look does not block Redis for long.
 MOST_LISTS = 1_000
 QUEUES = (
     "intake",

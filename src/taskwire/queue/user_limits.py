@@ -18,6 +18,7 @@ from taskwire.domain.ids import Ts, UserId, microseconds
 from taskwire.domain.message import Button
 from taskwire.queue.batch import Batch
 
+# Requests are counted in any window of this length.
 WINDOW_MS = 60_000
 # How long a request is remembered. Slack retries a delivery for six minutes, so a request may arrive that
 # long after it was written.
@@ -61,6 +62,7 @@ class UserLimit:
 
 
 Kind = Literal["ask", "pause", "steer", "decide"]
+# The most requests of each kind in a window.
 MOST: dict[Kind, int] = {"ask": 10, "pause": 10, "steer": 10, "decide": 30}
 
 _KINDS: dict[Button, Kind] = {

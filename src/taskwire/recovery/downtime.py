@@ -25,6 +25,7 @@ GAP_SECONDS = 60.0
 # After a silence of this length, the next request has the channels read. A shorter silence loses nothing,
 # because Slack retries.
 SILENCE_MS = 300_000
+# How long to wait before the next try, if Redis is away or another replica has claimed the gap.
 RETRY_SECONDS = 5.0
 
 _log = logger("taskwire.recovery.downtime")
@@ -49,8 +50,8 @@ class Downtime:
         self._metrics = metrics
         self._seconds = seconds
         self._was_reached = False
-        # Readings that are still to be queued, one after the other. Each call returns whether that is
-        # done.
+        # Readings that are still to be queued, in order. Each call tries to queue one, and returns
+        # whether it did.
         self._left: deque[Callable[[], Awaitable[bool]]] = deque()
         self._noting: asyncio.Task[None] | None = None
 

@@ -43,12 +43,15 @@ TAKEN = 200
 TAKEN_MS = 400 * 24 * 3_600_000
 # How long a closed channel is remembered. If it opens within this time, its threads get messages again.
 CLOSED_MS = 400 * 24 * 3_600_000
+# How long the record of a task without a thread is kept. No request takes longer.
 BARE_MS = 24 * 3_600_000
+# How long an undelivered reply is kept, so that its button can send it again.
 KEPT_REPLY_MS = 7 * 24 * 3_600_000
 # How many links one exchange reads. It takes two or three milliseconds.
 PIECE = 50
 # For how many replies a link remembers the reaction, and that the agent has them.
 MARKED = 500
+# How long the reactions of replies, and that they were delivered, are remembered.
 RECEIPTS_MS = 7 * 24 * 3_600_000
 
 _FIRE_TIMERS = load_script("state/links.fire_timers")

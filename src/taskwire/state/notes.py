@@ -10,6 +10,7 @@ from taskwire.queue.lua_files import load
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 
+# How long a note is kept unless its writer says otherwise.
 KNOWN_MS = 300_000
 # How long a question to the outside may take. A question asked before a change is answered by then.
 CHANGE_MS = 120_000
