@@ -210,7 +210,7 @@ async def test_a_job_that_nobody_could_read_is_a_letter_too(engine: Engine, lett
     await engine.run("put(ARGV[3], 'alien', '0', '0', 'new', ARGV[4]) return 1", LIST, "no json")
     taken = await engine.takes_unreadable()
     await engine.queue.complete(
-        taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_unreadable=True)
+        taken, "done", add_dead_letter(Batch(), taken, taken.body, "?", is_offered=False)
     )
 
     newest = await letters.find_newest()
@@ -234,7 +234,7 @@ async def test_once_it_can_be_read_it_is_sent_again(engine: Engine, letters: Dea
         body=REPLY.model_dump_json(),
         why="?",
     )
-    await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_unreadable=True))
+    await engine.ends(lease, add_dead_letter(Batch(), unread, unread.body, "?", is_offered=False))
 
     assert await letters.send_again(id_of(to_coder(LINK), REPLY.id)) == "sent"
     assert (await engine.takes()).job.work == REPLY.work

@@ -140,7 +140,7 @@ async def test_a_limit_with_a_step_that_cannot_be_written_writes_nothing(
     with pytest.raises(TryLater, match="not an operation: ZADD"):
         await taking
 
-    kinds = ("memory", "claim", "parked", "queue", "x")
+    kinds = ("notes", "claim", "parked", "queue", "x")
     assert not [key for kind in kinds async for key in redis.scan_iter(engine.keys.named(kind) + "*")]
 
 

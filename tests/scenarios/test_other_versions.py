@@ -11,6 +11,7 @@ from .versions import (
     drop,
     link_of,
     newer_comes,
+    newer_reads,
     newer_story,
     newer_was_here,
     unread_job,
@@ -127,6 +128,36 @@ async def test_after_a_week_without_the_newer_version_its_work_is_given_up_and_t
     assert await world.dead_letters() == []
     thread.new_messages()
     world.errors.clear()
+
+
+async def test_a_reply_given_up_for_a_newer_version_is_sent_again_once_only(world: World) -> None:
+    """The operator resends it where the newer version runs. Then its author's button sends nothing more."""
+    thread, task = await a_busy_agent(world)
+    link = await link_of(world)
+    await world.alice.replies(thread, "use main")
+    await newer_was_here(world)
+    await as_newer(world, to_coder(link))
+    await takes_all(world, task)
+    await world.passes(seconds=7 * DAY + 60)
+    await world.bot.parts.newer.look()
+    await world.passes(seconds=60)
+    (letter,) = await world.letters().list_ids()
+    await newer_reads(world, letter)
+
+    sent = await world.letters().send_again(letter)
+    await world.passes(seconds=60)
+    resent = list(task.inputs)
+    task.becomes("complete", "Rebased")
+    await world.polls(times=2)
+    await world.alice.clicks(thread, "Try again")
+    await world.polls(times=2)
+    await world.passes(seconds=60)
+
+    world.errors.clear()
+    assert sent == "sent"
+    assert resent == ["use main"]
+    assert task.inputs == ["use main"]
+    thread.new_messages()
 
 
 async def test_what_no_version_can_read_that_was_here_is_told_too(world: World) -> None:

@@ -56,9 +56,9 @@ class _Written(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # This version could not read the job when it was given up. If the job is a reply, its author may have
-    # no button to send it again, so the operator may send it without a kept reply.
-    was_unreadable: bool = False
+    # Whether a reply was offered to its author, with a button. Then either the author or the operator sends it
+    # again, not both.
+    is_offered: bool = True
 
 
 class DeadLetter(NamedTuple):
@@ -139,7 +139,7 @@ class DeadLetters:
             return "overtaken"
         job = await self._at_present(written, job.afresh(written.since_ms))
         words = (written.list, job.id, _score(written, job), job.model_dump_json())
-        is_offered = isinstance(job.work, Reply) and not written.was_unreadable
+        is_offered = isinstance(job.work, Reply) and written.is_offered
         reply = self._keys.reply(link_of(written.list), job.id) if is_offered else ""
         link = link_of(written.list) if _needs_link(written.list, job) else ""
         return cast("ResendResult", await self._send_again(letter_id, found, *words, link, reply))
@@ -178,9 +178,7 @@ def id_of(name: str, job_id: str) -> str:
     return hashlib.sha256(f"{name} {job_id}".encode()).hexdigest()[:10]
 
 
-def add_dead_letter(
-    batch: Batch, taking: Acquired, body: str, why: str, *, is_unreadable: bool = False
-) -> Batch:
+def add_dead_letter(batch: Batch, taking: Acquired, body: str, why: str, *, is_offered: bool = True) -> Batch:
     """Add a dead letter for a job that is given up. `body` is the job as it was written."""
     letter = _Written(
         list=taking.name,
@@ -190,7 +188,7 @@ def add_dead_letter(
         body=body if len(body) <= LARGEST_JOB else "",
         since_ms=taking.since_ms,
         score=taking.score,
-        was_unreadable=is_unreadable,
+        is_offered=is_offered,
     )
     return batch.add_dead_letter(id_of(taking.name, taking.job_id), letter.model_dump_json())
 

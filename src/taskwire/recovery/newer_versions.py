@@ -61,10 +61,11 @@ class NewerVersions:
 
     async def give_up(self, taking: Acquired, body: str, why: str) -> Batch:
         """Make a dead letter of a job that no version came to read, and tell the people who wait for it."""
-        batch = add_dead_letter(Batch(), taking, body, why, is_unreadable=True)
         await self._alerts.warn("newer never came", troubles.NEWER_NEVER_CAME)
         kind, link = taking.name.partition(":")[0], await self._link(taking.name)
         job = read_roughly(body)
+        is_offered = link is not None and job is not None and isinstance(job.work, Reply)
+        batch = add_dead_letter(Batch(), taking, body, why, is_offered=is_offered)
         if kind == "intake":
             return _write_to(taking.name, taking.job_id, waiting.newer_never_came(), batch)
         if link is None:
