@@ -56,8 +56,8 @@ class _Written(BaseModel):
     body: str = ""
     since_ms: int = 0
     score: str = "next"
-    # Whether a reply was offered to its author, with a button. Then either the author or the operator sends it
-    # again, not both.
+    # Whether a reply was offered to its author, with a button. Then only one of author and operator sends it
+    # again.
     is_offered: bool = True
 
 
