@@ -30,7 +30,7 @@ from taskwire.outbox.undelivered import give_up_together, list_with_those_behind
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import OutcomeKind, Overtaken, Trouble
 from taskwire.redis.decoding import CannotRead
-from taskwire.replies import outcomes
+from taskwire.replies import wait_or_give_up
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import Metrics, logger, reference
 
@@ -114,7 +114,7 @@ class Failures:
             outcome = await _gave_up(self._deps, context, why)
         except (RedisError, CannotRead):
             raise
-        except Exception:  # noqa: BLE001 - a job that cannot even be told of must still leave its list
+        except Exception:  # noqa: BLE001 - a job that nobody can be told of must still leave its queue
             _log.exception("outcome of a job could not be told", job=context.job.id)
             outcome = given_up(dead_letter(context, why))
         if outcome.kind == "done":
@@ -184,4 +184,6 @@ async def _asked(deps: Dependencies, context: JobContext, work: Reply) -> Outcom
         return None
     question = inputs.ask_whether_it_arrived(link, context.job.id, replies.to_agent_text(work.text))
     context.settled("unclear")
-    return await outcomes.asked(deps, outcomes.ReplyJob(context, link, work), "outcome_unknown", question)
+    return await wait_or_give_up.asked(
+        deps, wait_or_give_up.ReplyJob(context, link, work), "outcome_unknown", question
+    )

@@ -97,8 +97,8 @@ async def exchange(what: str, timeout_seconds: float, call: Awaitable[T]) -> T:
     """Await one call (a coroutine that has not started) under a timeout, and sort its failures.
 
     Raise `Unreachable` or `DeadlinePassed` if nothing was written, and `NoAnswer` or `ConnectionCut` if
-    something may have been. An `OutsideError` from the call and a cancellation pass unchanged. The failure is
-    kept as text and not as a chained exception, because that would hold the request and with it the token.
+    something may have been. An `OutsideError` from the call, and a cancellation, are raised unchanged. The
+    failure is kept as text and not as a chained exception, because that would hold the request and its token.
     """
     wire = RequestProgress()
     before = _wire.set(wire)

@@ -25,7 +25,7 @@ from taskwire.job_context import Handler, JobContext, JobEnded, Outcome
 from taskwire.messages import answers
 from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers
 from taskwire.queue.batch import Batch
-from taskwire.queue.data_loss import DataLoss
+from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.leases import (
     Acquired,
     Lease,
@@ -37,7 +37,7 @@ from taskwire.queue.leases import (
 from taskwire.recovery.newer_versions import NewerVersions, made_anew
 from taskwire.redis.decoding import CannotRead
 from taskwire.redis.error_reasons import reason
-from taskwire.slack.rate_limits import Priority, claiming
+from taskwire.slack.call_priorities import Priority, claiming
 from taskwire.telemetry import Metrics, Seldom, logger
 
 MAX_CONCURRENT_JOBS = 32
@@ -202,7 +202,7 @@ class Worker:
             told = self._refuses if isinstance(error, ResponseError) else self._away
             told(error=str(error))
             await self._pause(1.0)
-        except Exception:  # noqa: BLE001 - nothing that a list may hold is to end the only taker
+        except Exception:  # noqa: BLE001 - no stored job may end the acquire loop
             _log.exception("could not acquire a lease")
             await self._pause(1.0)
         return None
@@ -278,7 +278,7 @@ class Worker:
     async def _end(self, context: JobContext, outcome: Outcome) -> None:
         """Complete the lease; while Redis is away, again: the fencing token lets only one call act.
 
-        After a lease somebody else may have the list, and finds out.
+        After the lease another worker may hold the queue, and reconciles.
         """
         gives_up_at = time.monotonic() + self._deps.queue.times.lease_ms / 1000
         while True:
@@ -326,8 +326,8 @@ class Worker:
             return checked(context, await handler.run(context, link))
         except (LeaseLost, CannotRead):
             raise
-        except JobEnded as parked:
-            return parked.outcome
+        except JobEnded as ended:
+            return ended.outcome
         except Exception as error:  # noqa: BLE001 - an unexpected one must not stop the queue either
             return await self._failures.outcome(context, error)
 

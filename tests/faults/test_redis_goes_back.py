@@ -16,7 +16,7 @@ from taskwire.domain.message import Message
 from taskwire.job_context import JobContext, JobEnded
 from taskwire.outbox.posting import post_once
 from taskwire.queue.batch import Batch
-from taskwire.queue.data_loss import DataLoss, DataLossDetector
+from taskwire.queue.data_loss_detector import DataLoss, DataLossDetector
 from taskwire.queue.leases import Lease, NothingDue, Queue
 from taskwire.queue.scripts import ServersClock
 from taskwire.redis import connection, embedded

@@ -15,7 +15,7 @@ from taskwire.queue.rate_limiter import (
     RateLimiter,
 )
 from taskwire.redis.connection import Connections
-from taskwire.slack.rate_limits import Priority
+from taskwire.slack.call_priorities import Priority
 from taskwire.telemetry import Metrics
 
 from .engine import Engine

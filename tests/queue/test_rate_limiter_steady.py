@@ -11,7 +11,7 @@ import pytest
 
 from taskwire.queue.rate_limiter import RateLimiter
 from taskwire.redis.connection import Connections
-from taskwire.slack.rate_limits import Priority
+from taskwire.slack.call_priorities import Priority
 from taskwire.telemetry import Metrics
 from taskwire_sandbox.slack.pace import Pace as SlacksPace
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskwire.slack import rate_limits
+from taskwire.slack import call_priorities
 from taskwire_sandbox.slack import CallFault
 
 from .people import Person
@@ -45,7 +45,7 @@ async def test_two_hundred_people_ask_at_once_and_all_are_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slack allows a hundred look-ups of people a minute. The others wait, and nothing fails."""
-    monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
+    monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(200)]
     world.slack.add_channel("crowd", [person.name for person in people])
     for person in people:
@@ -65,7 +65,7 @@ async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a long wait the person must be looked up again. No answer is lost because of that."""
-    monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
+    monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(50)]
     world.slack.add_channel("crowd", [person.name for person in people])
     for person in people * 4:
@@ -78,7 +78,7 @@ async def test_fifty_people_who_each_ask_four_times_at_once_are_all_answered(
 
 async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slack said when to come back, so nobody has to ask again."""
-    monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
+    monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     world.slack.faults.add("users.info", CallFault.RATE_LIMITED, seconds=30)
     await world.alice.types("/task list", settles=False)
     await answered(world, [world.alice])
@@ -94,7 +94,7 @@ async def test_a_429_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch
 
 async def test_help_waits_for_nobody_s_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Help needs no call to Slack that is limited, so it does not wait behind others."""
-    monkeypatch.setattr(rate_limits, "LONGEST_SLEEP_SECONDS", 0.5)
+    monkeypatch.setattr(call_priorities, "LONGEST_SLEEP_SECONDS", 0.5)
     people = [world.person(f"person-{number}") for number in range(80)]
     world.slack.add_channel("crowd", [person.name for person in people])
     for person in people:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from taskwire import transport
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
-from taskwire.slack.rate_limits import Priority
 from taskwire_sandbox.slack import SlackSandbox
 
 SECRET = "hunter2"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from taskwire import transport
 from taskwire.domain.errors import OutsideError, Unknown
 from taskwire.slack import errors
+from taskwire.slack.call_priorities import RateLimits, claiming
 from taskwire.slack.handed_out_urls import Addresses, is_slacks
-from taskwire.slack.rate_limits import RateLimits, claiming
 from tests.coder.far_side import Act, far_side, hangs_up, says
 from tests.slack.conftest import RateLimiter
 

@@ -9,10 +9,10 @@ from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Block, Message, View
 from taskwire.slack import drafts, errors
 from taskwire.slack import outbound as module
+from taskwire.slack.call_priorities import Priority, claiming
 from taskwire.slack.client import make_client
 from taskwire.slack.models import Channel, Identity, Profile
 from taskwire.slack.outbound import Metadata, Outbound
-from taskwire.slack.rate_limits import Priority, claiming
 from taskwire_sandbox.slack import Attachment, CallFault, SlackSandbox
 from tests.slack.conftest import SECRET, RateLimiter, mask
 

@@ -10,9 +10,9 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from taskwire import transport
 from taskwire.slack import manifest, socket_mode
+from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import Unlimited
 from taskwire.slack.socket_mode import MOST_IN_FLIGHT, InFlight, Socket
 from taskwire_sandbox.slack import SlackSandbox
 

@@ -8,8 +8,8 @@ from contextvars import ContextVar
 import pytest
 
 from taskwire.single_flight import SingleFlight
+from taskwire.slack.call_priorities import Priority, RateLimits, Unlimited, claiming, until_capacity, waiting
 from taskwire.slack.errors import NoCapacity
-from taskwire.slack.rate_limits import Priority, RateLimits, Unlimited, claiming, until_capacity, waiting
 
 
 async def test_who_asks_while_a_call_goes_on_gets_the_next_answer() -> None:

@@ -22,13 +22,13 @@ from taskwire.cancelling import ended
 from taskwire.coder.notifications import find_announced
 from taskwire.doctor.findings import reason_of
 from taskwire.domain.errors import OutsideError, TryLater, UserError
-from taskwire.domain.ids import from_ms
-from taskwire.messages import refusals, troubles
+from taskwire.messages import refusals
 from taskwire.polling.announced import AnnouncedChanges
-from taskwire.queue.data_loss import DOUBTED_MS, DataLoss
+from taskwire.queue.data_loss_detector import DataLoss
 from taskwire.queue.scripts import Clock, ServersClock
 from taskwire.queue.stats import NO_DEPTH, QUEUES
 from taskwire.recovery import downtime
+from taskwire.recovery.data_loss import recover
 from taskwire.recovery.downtime import Downtime
 from taskwire.redis import connection
 from taskwire.redis.connection import Connections
@@ -377,25 +377,17 @@ class Bot:
                 await self.downtime.beat()
             data_loss = self.parts.worker.data_loss
             if is_up and data_loss is not None:
-                await self._catch_up(data_loss)
+                await self._recover(data_loss)
 
-    async def _catch_up(self, data_loss: DataLoss) -> None:
-        """After a data loss, repeat the recent claims and read what people have written since."""
+    async def _recover(self, data_loss: DataLoss) -> None:
+        """Recover from a data loss, and start a backfill of what people have written since."""
         if not self.has_noted_gap:
             # Another backfill, perhaps from an earlier time, is still being recorded. Try again soon.
             return
         parts = self.parts
-        try:
-            lost = await parts.inbox.repeat()
-            if parts.deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
-                # A failover needs no alert. A store that was restored from an old copy needs one.
-                since = from_ms(data_loss.since_ms)
-                await parts.alerts.warn(f"rewound {since}", troubles.data_loss(since))
-            is_first = await parts.deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
-        except (OutsideError, RedisError) as error:
-            _log.warning("claims lost by Redis not rewritten yet, will retry", error=str(error))
+        is_first = await recover(parts.deps, parts.inbox, parts.alerts, data_loss)
+        if is_first is None:
             return
-        _log.info("claims lost by Redis written again", count=lost)
         parts.poller.forget()
         parts.worker.data_loss, self.caught_up = None, data_loss
         if is_first:

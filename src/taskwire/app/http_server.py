@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
         return None
 
     def pause_writing(self) -> None:
-        """Limit the time for a client that does not read its answer, as for one that does not send."""
+        """Limit how long a client may leave its answer unread."""
         self._end_in(self._crowd.limits.request_seconds)
         self._inner.pause_writing()
 

@@ -54,15 +54,15 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
 from taskwire.replies import reconcile
 from taskwire.replies.admit import ReplyReceiver
-from taskwire.replies.decide import ReplyDecisions
+from taskwire.replies.button_decisions import ReplyDecisions
 from taskwire.replies.deliver import ReplySender
 from taskwire.replies.edits import ReplyEdits
 from taskwire.settings import Settings
 from taskwire.slack.bolt import make_app
+from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.calls import Method
 from taskwire.slack.client import make_client
 from taskwire.slack.outbound import Outbound, SlackTimeouts
-from taskwire.slack.rate_limits import Unlimited
 from taskwire.state.heartbeat import Heard, Heartbeat
 from taskwire.state.links import Links, LinkWrites
 from taskwire.state.notes import Notes

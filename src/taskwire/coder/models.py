@@ -53,7 +53,7 @@ _ESCAPED = re.compile(r"&(?:amp|lt|gt|#34|#39|#13);")
 
 
 def _unescaped(value: str) -> str:
-    """Restore an agent's text. Coder escapes it once, even if it looks escaped already."""
+    """Unescape an agent's text exactly once: Coder escapes every text once, also one that looks escaped."""
     return _ESCAPED.sub(lambda found: html.unescape(found[0]), value)
 
 

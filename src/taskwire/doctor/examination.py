@@ -51,10 +51,10 @@ from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
 from taskwire.settings import Settings, host_and_port
 from taskwire.slack import manifest
+from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import SlackRefused, TokenProblem
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import Unlimited
 from taskwire.state.heartbeat import Heard
 from taskwire.state.owner import Owner, Ownership
 

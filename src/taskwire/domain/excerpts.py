@@ -72,7 +72,7 @@ def clean(text: str) -> str:
 def since(
     log: Sequence[AgentLogEntry], cursor: Cursor | None, *, build: int, mask: Mask, is_snapshot: bool = False
 ) -> tuple[Excerpt | None, Cursor | None]:
-    """Return the news and the next cursor. Without news the first is None, and the cursor may still move."""
+    """Return the new log text (None if there is none) and the next cursor, which may move in both cases."""
     outputs = sorted((line for line in log if not line.is_input), key=lambda line: line.id)
     if is_snapshot or not outputs:
         return None, cursor

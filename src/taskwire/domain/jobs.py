@@ -255,7 +255,8 @@ class PostNotice(Work):
 class PostText(Work):
     """Queue `to_thread`. Post a finished text. `is_call`: it mentions somebody who has to answer it.
 
-    `about` is what the text asks about, if it has buttons: a reply's job, or something about the task.
+    `about` is set if the text is a question with buttons: the id of a reply's job, or a word for a question
+    about the task.
     """
 
     kind: Literal["post_text"] = "post_text"

@@ -18,7 +18,7 @@ from taskwire.domain.message import Message
 from taskwire.messages import answers
 from taskwire.outbox.error_messages import excuse
 from taskwire.redis.decoding import CannotRead
-from taskwire.slack.rate_limits import until_taken, waiting
+from taskwire.slack.call_priorities import until_taken, waiting
 from taskwire.telemetry import logger, reference
 
 AT_ONCE = 16

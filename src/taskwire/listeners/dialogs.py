@@ -28,9 +28,9 @@ from taskwire.outbox.private_answers import PrivateAnswer, PrivateAnswers, reach
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.slack import inbound
+from taskwire.slack.call_priorities import until_taken
 from taskwire.slack.inbound import Clicked, Submitted
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import until_taken
 from taskwire.state.links import Links
 from taskwire.tasks.form import CreateForm
 from taskwire.tasks.lookup import Lookup, VisibleTask

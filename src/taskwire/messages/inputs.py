@@ -448,7 +448,7 @@ def nothing_held(link: Link) -> Message:
 
 
 def decided_too_late(link: Link) -> str:
-    """The text of a question whose thread no longer leads to a task."""
+    """The text that replaces a question when its thread is no longer linked to a task."""
     return f"Not decided: {_END[link.ended or 'gone']}."
 
 

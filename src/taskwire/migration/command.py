@@ -24,11 +24,11 @@ from taskwire.redis.connection import Connections
 from taskwire.redis.error_reasons import reason
 from taskwire.redis.keys import Keys
 from taskwire.settings import KEY_PREFIX, Settings
+from taskwire.slack.call_priorities import Unlimited
 from taskwire.slack.client import make_client
 from taskwire.slack.errors import TokenProblem
 from taskwire.slack.models import Identity
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import Unlimited
 from taskwire.state.owner import Owner
 
 # Words that name a store, besides a URL and a directory.

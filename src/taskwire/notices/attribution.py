@@ -65,7 +65,7 @@ def _written(jobs: Iterable[Job], event: Event) -> Acted | Vanished | None:
 
 
 def _acted(act: Act, build: int, seen: Observation) -> Acted | None:
-    """Return the act if the build is its build. A retry has to stop the workspace first."""
+    """Return the act if this build comes from it. A retry makes two builds: it stops the workspace first."""
     is_down = _is_down(seen)
     if seen.build != build + 1 or (act.verb == "pause" and not is_down):
         return None

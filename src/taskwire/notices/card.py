@@ -20,9 +20,9 @@ from taskwire.outbox.enqueue import draw
 from taskwire.outbox.posting import PostNote, post_once
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
-from taskwire.slack.rate_limits import Priority
 
 # Marks a reaction that may or may not be there.
 TRIED = "?"

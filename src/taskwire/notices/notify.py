@@ -34,9 +34,9 @@ from taskwire.outbox.questions import PostedQuestion
 from taskwire.outbox.undelivered import give_back, list_held
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.outbound import Metadata
-from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 BUILD_LOG_LINES = 15

@@ -17,9 +17,9 @@ from taskwire.messages import notices
 from taskwire.outbox.posting import post_once
 from taskwire.outbox.told import DAY_MS, claim_telling, note_told, was_told
 from taskwire.queue.batch import Batch
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import SlackRefused
 from taskwire.slack.outbound import Metadata
-from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 _log = logger("taskwire.outbox.direct_messages")

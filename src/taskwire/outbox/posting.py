@@ -20,12 +20,12 @@ from taskwire.domain.message import Message
 from taskwire.domain.retry_policies import FILE_LOOK
 from taskwire.job_context import Handler, JobContext, JobEnded, Outcome, done, retry, unknown
 from taskwire.queue.batch import Batch
-from taskwire.queue.data_loss import REMEMBERED_MS
+from taskwire.queue.data_loss_detector import REMEMBERED_MS
 from taskwire.redis.decoding import read
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.calls import Method
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
-from taskwire.slack.rate_limits import Priority
 from taskwire.telemetry import logger
 
 # The most that Slack's clock and ours may differ. A look must not miss the message for that reason.

@@ -17,9 +17,9 @@ from taskwire.domain.message import Message
 from taskwire.job_context import Handler, JobContext, Outcome, done
 from taskwire.queue.batch import Batch
 from taskwire.queue.leases import Queue
+from taskwire.slack.call_priorities import Priority, until_taken, waiting
 from taskwire.slack.errors import SlackRateLimited
 from taskwire.slack.outbound import Outbound
-from taskwire.slack.rate_limits import Priority, until_taken, waiting
 from taskwire.telemetry import logger
 
 # Half of the connections to Slack. The other half is for messages to everybody.

@@ -19,9 +19,9 @@ from taskwire.messages.cards import ending_of, former_page_of
 from taskwire.messages.inputs import Settlement
 from taskwire.queue.batch import Batch
 from taskwire.redis.decoding import read_if_possible
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone
 from taskwire.slack.outbound import Metadata
-from taskwire.slack.rate_limits import Priority
 
 # The subjects of questions that are not about a reply.
 HELD = "held"
@@ -133,7 +133,7 @@ def _mark(deps: Dependencies, link: Link, about: str, batch: Batch) -> Batch:
 
 
 async def is_open(deps: Dependencies, link: Link, about: str) -> bool:
-    """Whether a question may be open. One that was settled a moment ago is not."""
+    """Whether a question can still be open. It is not if it was settled a moment ago."""
     return await deps.notes.find("settled", link.id, about) is None
 
 

@@ -21,9 +21,9 @@ from taskwire.domain.naming import digest
 from taskwire.messages import refusals
 from taskwire.redis.decoding import CannotRead, read
 from taskwire.single_flight import SingleFlight
+from taskwire.slack.call_priorities import claiming, until_capacity
 from taskwire.slack.errors import ChannelProblem, SlackRefused
 from taskwire.slack.models import Channel, Profile
-from taskwire.slack.rate_limits import claiming, until_capacity
 from taskwire.telemetry import logger
 
 FRESH_MS = 5_000

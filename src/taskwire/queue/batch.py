@@ -112,7 +112,7 @@ class Batch:
         return self
 
     def as_kept(self, kept: str, link: str) -> Self:
-        """Add the operations of a parked batch, for this link; raises ValueError if it is no batch at all."""
+        """Add the operations of a batch that waited for its link; raises ValueError if it is no batch."""
         for operation, first, *words in json.loads(kept):
             self._operations.append([operation, first.replace("@", link, 1), *words])
         return self

@@ -16,9 +16,9 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from taskwire.domain.jobs import Job, QueueName
-from taskwire.queue import data_loss, formats
+from taskwire.queue import data_loss_detector, formats
 from taskwire.queue.batch import Batch
-from taskwire.queue.data_loss import DataLoss, DataLossDetector
+from taskwire.queue.data_loss_detector import DataLoss, DataLossDetector
 from taskwire.queue.fence import FORMAT
 from taskwire.queue.formats import Formats
 from taskwire.queue.scripts import Clock, ReplicatedScript, Script, load_script
@@ -35,7 +35,7 @@ PUT_BACK_MS = 1_000
 # format may be able to read it.
 LEFT_MS = 60_000
 
-_ACQUIRE = load_script("queue/queue.acquire", **data_loss.CONSTANTS)
+_ACQUIRE = load_script("queue/queue.acquire", **data_loss_detector.CONSTANTS)
 _BEGIN = load_script("queue/queue.begin")
 _COMPLETE = load_script("queue/queue.complete")
 _RELEASE = load_script("queue/queue.release")

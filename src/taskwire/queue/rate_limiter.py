@@ -37,7 +37,7 @@ from typing import NamedTuple, cast
 from taskwire.queue.scripts import Clock, Script, load_script
 from taskwire.redis.connection import Connections
 from taskwire.redis.keys import Keys
-from taskwire.slack.rate_limits import Priority
+from taskwire.slack.call_priorities import Priority
 from taskwire.telemetry import Metrics
 
 # The window in which `per_minute` calls may leave: 60 s, and 2 s because calls take different times to

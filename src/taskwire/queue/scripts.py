@@ -124,7 +124,7 @@ class Script:
         return answers
 
     def _call(self, words: Words) -> tuple[int, int, list[str]]:
-        """Return the number of a call, how many keys it names, and its keys and arguments.
+        """Return the call's number in the write log, how many keys it names, and its keys and arguments.
 
         The number is 0 if the call is not logged. One key is named so that a cluster-aware proxy knows
         the slot. All other keys have the same hash tag.

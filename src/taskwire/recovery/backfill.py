@@ -41,10 +41,10 @@ from taskwire.outbox.enqueue import to_read
 from taskwire.outbox.undelivered import list_undelivered
 from taskwire.queue.batch import Batch
 from taskwire.replies.admit import ReplyReceiver
+from taskwire.slack.call_priorities import Priority
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 from taskwire.slack.inbound import ThreadMessage
 from taskwire.slack.models import RootsPage
-from taskwire.slack.rate_limits import Priority
 from taskwire.state.heartbeat import Heartbeat
 from taskwire.telemetry import Metrics, logger
 

@@ -2,7 +2,7 @@
 
 After a failover or a restart, Redis has lost nothing of a process if it has the numbers of all calls that it
 recently answered, because a loss always removes the newest writes. This module only keeps the numbers;
-`queue/data_loss.py` decides when to compare them.
+`queue/data_loss_detector.py` decides when to compare them.
 """
 
 import secrets

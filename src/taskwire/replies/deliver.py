@@ -46,8 +46,8 @@ from taskwire.outbox.observing import entries_of
 from taskwire.outbox.told import tell_once
 from taskwire.people.permissions import People
 from taskwire.queue.batch import Batch
-from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes, asked
 from taskwire.replies.reconcile import Reconciler, SendNote
+from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes, asked
 from taskwire.slack.errors import ChannelProblem, MessageGone, NoCapacity
 
 # A person who may not steer the task is told so once in 30 days.
@@ -229,7 +229,7 @@ class ReplyDeliverer:
         return None
 
     async def _sent_before(self, reply_job: ReplyJob, logs: TaskLogs, text: AgentText) -> Outcome | None:
-        """Return the outcome of a reply that the agent may have had before data loss; None if it had not."""
+        """Return the outcome if the agent may have got the reply before data loss, or None if it did not."""
         found = reconcile.find_since(text, moment_of(reply_job.reply.ts), entries_of(logs))
         if found == "not_there":
             return None

@@ -27,7 +27,7 @@ from taskwire.outbox.enqueue import say
 from taskwire.outbox.observing import entries_of
 from taskwire.outbox.posting import landed_seconds
 from taskwire.redis.decoding import read
-from taskwire.replies.outcomes import ReplyJob, ReplyOutcomes
+from taskwire.replies.wait_or_give_up import ReplyJob, ReplyOutcomes
 from taskwire.slack.errors import NoCapacity
 from taskwire.telemetry import logger
 

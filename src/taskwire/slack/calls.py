@@ -19,9 +19,9 @@ from taskwire import transport
 from taskwire.domain.errors import blaming
 from taskwire.domain.ids import ChannelId, Ts, microseconds
 from taskwire.slack import errors, payload_fields
+from taskwire.slack.call_priorities import EVERYTHING, Priority, RateLimits
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.models import SlackAnswer
-from taskwire.slack.rate_limits import EVERYTHING, Priority, RateLimits
 
 # Messages on a page. Slack recommends at most 200 and answers slowly for large pages.
 PAGE = 200

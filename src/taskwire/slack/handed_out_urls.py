@@ -15,7 +15,7 @@ import aiohttp
 from taskwire import transport
 from taskwire.domain.errors import OutsideError, blaming
 from taskwire.slack import errors
-from taskwire.slack.rate_limits import RateLimits
+from taskwire.slack.call_priorities import RateLimits
 
 _CHUNK = 64 * 1024
 # Longest answer of a response URL or an upload. Slack's answers are shorter.

@@ -23,12 +23,12 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from taskwire.domain.ids import ChannelId, Ts, UserId, microseconds
 from taskwire.domain.message import Message, View
 from taskwire.slack import drafts, inbound, models, payload_fields
+from taskwire.slack.call_priorities import Limiter, Priority, RateLimits
 from taskwire.slack.calls import PAGE, PAGES, Calls, Method
 from taskwire.slack.clock import SlackClock
 from taskwire.slack.drafts import Drafts
 from taskwire.slack.handed_out_urls import Addresses
 from taskwire.slack.models import Channel, Identity, Profile, RootsPage, SlackAnswer
-from taskwire.slack.rate_limits import Limiter, Priority, RateLimits
 
 EVENT_TYPE = "taskwire_message"
 # Messages that one call returns when a channel is scanned; Slack allows 999. 500 messages of ours are 2 MB,

@@ -1,5 +1,5 @@
 -- Data loss: on which server Redis was seen last, and which writers are asked whether their last writes are
--- there (`queue/data_loss.py`).
+-- there (`queue/data_loss_detector.py`).
 
 local writers, awaited, sure = prefix .. 'writers', prefix .. 'writers:awaited', prefix .. 'writers:sure'
 local function settle_data_loss()

@@ -49,7 +49,7 @@ ASKING_SECONDS = 1.0
 # These methods need a trigger, which expires after three seconds.
 WITH_TRIGGER, TRIGGER_SECONDS = ("views.open",), 1.5
 
-_log = logger("taskwire.slack.rate_limits")
+_log = logger("taskwire.slack.call_priorities")
 
 
 class Limiter(Protocol):

@@ -43,7 +43,7 @@ HELD_UP_MS = 15 * 60_000
 # The beginning of the ids of questions.
 ASKED = "asked:"
 
-_log = logger("taskwire.replies.outcomes")
+_log = logger("taskwire.replies.wait_or_give_up")
 
 
 class ReplyJob(NamedTuple):

@@ -1,0 +1,41 @@
+"""Recovery after Redis has lost writes, by a failover, a restart or a restored copy.
+
+`queue/data_loss_detector.py` notices the loss, and every lease acquired afterwards carries it: handlers then
+look for an earlier effect before they repeat it. This module writes lost claims again, and tells
+administrators how far back Redis went. A backfill reads what people wrote in the meantime
+(`recovery/downtime.py`).
+"""
+
+from redis.exceptions import RedisError
+
+from taskwire.dependencies import Dependencies
+from taskwire.domain.errors import OutsideError
+from taskwire.domain.ids import from_ms
+from taskwire.messages import troubles
+from taskwire.outbox.direct_messages import AdminAlerts
+from taskwire.queue.data_loss_detector import DOUBTED_MS, DataLoss
+from taskwire.queue.inbox import Inbox
+from taskwire.recovery import downtime
+from taskwire.telemetry import logger
+
+_log = logger("taskwire.recovery.data_loss")
+
+
+async def recover(deps: Dependencies, inbox: Inbox, alerts: AdminAlerts, data_loss: DataLoss) -> bool | None:
+    """Write again what this process claimed in the last ten minutes, where Redis has lost it.
+
+    Returns whether this process is the first to recover from this data loss. The first starts the backfill.
+    Returns None if Redis or Slack did not answer: call again later.
+    """
+    try:
+        lost = await inbox.repeat()
+        if deps.queue.data_loss_detector.missing_ms > downtime.GAP_SECONDS * 1000:
+            # A failover needs no alert. A store that was restored from an old copy needs one.
+            since = from_ms(data_loss.since_ms)
+            await alerts.warn(f"rewound {since}", troubles.data_loss(since))
+        is_first = await deps.notes.is_first("data_loss", str(data_loss.at_ms), ttl_ms=DOUBTED_MS)
+    except (OutsideError, RedisError) as error:
+        _log.warning("claims lost by Redis not rewritten yet, will retry", error=str(error))
+        return None
+    _log.info("claims lost by Redis written again", count=lost)
+    return is_first
