@@ -27,7 +27,7 @@ ALL = "all"
 # Results of sending a dead letter again.
 _SENT_AGAIN: dict[ResendResult, str] = {
     "sent": "It waits for its turn again.",
-    "dealt_with": "There is no such letter, or somebody has just dealt with it.",
+    "dealt_with": "There is no such dead letter, or somebody has just dealt with it.",
     "no_link": "Its thread is linked to no task any more, so there is nobody to do it for.",
     "decided": "This reply was offered to its author for a week, or sent again by them: it stays with them.",
     "unreadable": "This version cannot read it. A newer one may.",
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     store.set_defaults(call=lambda _: _help(store))
     about_store = store.add_subparsers(metavar="VERB")
     moving = about_store.add_parser(
-        "move", help="move it to the store that REDIS_URL or TASKWIRE_DATA_DIR names now"
+        "move", help="move all data to the store that REDIS_URL or TASKWIRE_DATA_DIR names now"
     )
     moving.add_argument(
         "--from",

@@ -110,6 +110,7 @@ def record_of(task: PuppetTask) -> LinkRecord:
 async def figure(bot: Taskwire, name: str) -> float:
     """Return the sum of a Prometheus metric over all its labels."""
     _, text = await bot.ask("/metrics")
+    assert f"# TYPE {name} " in text, f"there is no metric {name}"
     lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 

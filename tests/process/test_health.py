@@ -185,6 +185,7 @@ async def _has_no_turn(bot: Taskwire) -> bool:
 
 async def _has_nothing_to_do(bot: Taskwire) -> bool:
     figures = (await bot.ask("/metrics"))[1].splitlines()
+    assert "# TYPE taskwire_waiting_jobs gauge" in figures
     waiting = [line for line in figures if line.startswith("taskwire_waiting_jobs{") and line[-3:] != "0.0"]
     return "taskwire_leases_held 0.0" in figures and not waiting
 

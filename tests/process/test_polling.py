@@ -65,7 +65,10 @@ def _card(place: Place) -> str:
 
 
 def _told(place: Place) -> list[str]:
-    """Return the kinds of the thread's messages."""
+    """Return the kinds of the thread's messages.
+
+    A poll may see the agent before it begins to work. Then the thread is also told that the agent waits.
+    """
     root = str(place.slack.messages("general")[0]["ts"])
     messages = place.slack.thread("general", root)[1:]
     return [str(message["metadata"]["event_payload"]["kind"]) for message in messages]
@@ -81,9 +84,9 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
     look.goes_on()
     task.becomes("complete", "Opened PR #12")
 
-    await until(lambda: _told(place), "the end to be told")
+    await until(lambda: "completed" in _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
-    assert _told(place) == ["completed"]
+    assert _told(place).count("completed") == 1
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
@@ -103,9 +106,9 @@ async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, 
 
     overtaken = 'taskwire_polls_total{outcome="overtaken"} 1.0'
     await until(lambda: _shows(bots[sleeper], overtaken), "the old look to end")
-    await until(lambda: _told(place), "the end to be told")
+    await until(lambda: "completed" in _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
-    assert _told(place) == ["completed"]
+    assert _told(place).count("completed") == 1
     assert [await bot.stops() for bot in bots.values()] == [0, 0]
 
 

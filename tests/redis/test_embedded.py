@@ -87,7 +87,6 @@ def servers_on(data_dir: Path) -> list[int]:
     return found
 
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 needs_death_signal = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
 
 

@@ -13,7 +13,6 @@ from taskwire_sandbox.coder.rows import ExternalAuth, Parameter
 from tests.sandbox.coder_people import TASKS, Person, Scene, scene
 
 SIGNED_OUT = "You are signed out or your session has expired. Please sign in again to continue."
-NOBODY: dict[str, object] = {}
 
 
 @pytest.fixture

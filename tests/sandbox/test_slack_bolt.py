@@ -1,6 +1,6 @@
 """A real Bolt app works with the Slack stand-in over Socket Mode."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,6 @@ from taskwire_sandbox.slack import DeliveryFault, SlackSandbox
 from tests.sandbox.slack_app import Api, Json
 from tests.sandbox.slack_worlds import world
 
-Listener = Callable[..., Awaitable[None]]
 FORM: Json = {
     "type": "modal",
     "callback_id": "form",

@@ -16,7 +16,6 @@ class Reader:
         self._slack = slack
         self._coder = coder
         self._read: set[tuple[str, str]] = set()
-        self._ephemerals_read = 0
 
     def new_in(self, channel: str, thread_ts: str) -> list[str]:
         """Return the bot's unread messages in a thread, without its card. They count as read now."""

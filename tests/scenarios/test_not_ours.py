@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from taskwire_sandbox.slack.interaction_payloads import start
 from taskwire_sandbox.slack.ledger import Delivery
+from tests.metrics import value_of
 
 from .world import World
 
@@ -15,8 +16,7 @@ UNKNOWN = "unknown payload from Slack; does the Slack app have our manifest?"
 
 
 def _dropped(world: World, why: str) -> float:
-    registry = world.bot.parts.metrics.registry
-    return registry.get_sample_value("taskwire_payloads_dropped_total", {"why": why}) or 0.0
+    return value_of(world.bot.parts.metrics.registry, "taskwire_payloads_dropped_total", why=why)
 
 
 async def _comes(

@@ -3,6 +3,7 @@
 import asyncio
 
 from taskwire.app.bot import running
+from tests.metrics import value_of
 
 from .running_tasks import TITLE, a_task, card
 from .world import World
@@ -147,4 +148,4 @@ def polls(world: World, outcome: str) -> float:
 
 def figure(world: World, name: str, **labels: str) -> float:
     """Return one metric of the bot."""
-    return world.bot.parts.metrics.registry.get_sample_value(name, labels) or 0.0
+    return value_of(world.bot.parts.metrics.registry, name, **labels)

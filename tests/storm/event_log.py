@@ -5,12 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-# Logged as an error, but expected here: the bots were killed repeatedly while they held a lease on this
-# queue.
-SEEMING = "job repeatedly taken, never ended; it may crash workers"
 # Log events, and the names under which they are counted.
 COUNTED = {
-    SEEMING: "jobs that were in hand at four kills",
+    "job repeatedly taken, never ended; it may crash workers": "jobs that were running at four kills",
     "listening": "started",
     "post looked for in Slack before posting": "looked before a first try",
     "job failed, will retry": "tried again later",
@@ -37,7 +34,7 @@ def read(logs: Iterable[Path]) -> tuple[Counter[str], list[str]]:
         for text in log.read_text().splitlines():
             line = _line(text)
             counts[COUNTED.get(str(line.get("event")), "other lines")] += 1
-            if line.get("level") == "error" and line.get("event") != SEEMING:
+            if line.get("level") == "error":
                 # The end of a stack trace says most.
                 said, trace = str(line.get("event")), str(line.get("exception", ""))
                 errors.append(f"{log.name}: {said}, job {line.get('job')}: {trace[-300:]}")

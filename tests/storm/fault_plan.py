@@ -66,7 +66,6 @@ SENDING = ((faults.bad_gateway(), 0.02), (faults.bad_gateway("Failed to get stat
 # How many seconds a network is silent, or a whole server is away.
 SILENT_SECONDS = (0.5, 3.0)
 AWAY_SECONDS = (0.5, 2.0)
-EVERY_AWAY = 4
 
 
 @dataclass

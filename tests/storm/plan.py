@@ -83,5 +83,5 @@ class Plan(BaseModel):
     )
     seed: int = Field(default=1, description="of everything that is left to chance")
     patience_seconds: float = Field(
-        default=150.0, description="for everything to settle when the fault_plan is over"
+        default=150.0, description="for everything to settle when the faults are over"
     )

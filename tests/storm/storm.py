@@ -74,7 +74,7 @@ class Storm:
         ended = Counter({"ended by themselves": sum(replica.ends for replica in self.replicas)})
         said, _ = event_log.read([replica.log for replica in self.replicas])
         return [
-            *_shown("fault_plan", self.fault_plan.seen + ended),
+            *_shown("faults", self.fault_plan.seen + ended),
             *_shown("people", self.actors.acts),
             *_shown("bots", said),
         ]

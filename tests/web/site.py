@@ -24,6 +24,7 @@ from taskwire.slack.manifest import REQUEST_PATH
 from taskwire.slack.models import Identity
 from taskwire.slack.signatures import Signatures
 from taskwire.telemetry import Metrics
+from tests.metrics import value_of
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 HINT_TOKEN = "a-word-of-coders"
@@ -148,7 +149,7 @@ class Site:
 
     def figure(self, name: str, **labels: str) -> float:
         """The value of a metric."""
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+        return value_of(self.metrics.registry, name, **labels)
 
     def hang_up(self) -> None:
         """Close all connections."""

@@ -1,4 +1,4 @@
-"""The outcomes of a reply: delivered, waiting, held, asked about, or not delivered.
+"""What becomes of a reply: it waits for a busy agent, is held, is asked about, is given up, or is delivered.
 
 Each outcome has everything that is written with it: the receipt, the thread's message, and what is kept.
 """

@@ -1,7 +1,7 @@
-"""Waits for capacity in Slack's rate limits before each call, and says which call goes first.
+"""The priorities of calls to Slack, and the wait for a place in Slack's rate limits before each call.
 
-A `Limiter` keeps the limits for all processes together and lets more important calls go first. This module
-makes no calls to Slack.
+The numbers are in `queue/rate_limiter.py`: a `Limiter` keeps them for all processes together. This
+module makes no calls to Slack.
 """
 
 import asyncio

@@ -262,7 +262,6 @@ class Workspace:
     app: App
     builds: list[Build] = field(default_factory=list)
     user_acl: dict[str, str] = field(default_factory=dict)
-    group_acl: dict[str, str] = field(default_factory=dict)
     latest_status: AppStatus | None = None
     is_deleted: bool = False
 

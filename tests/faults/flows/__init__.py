@@ -3,7 +3,7 @@
 There is one file for each family: `creating` (create by command and by form, attach), `replying` (to an idle
 agent, to a busy one), `deciding` (a person's decision about input of unknown outcome), `steering` (pause by
 verb and by command, resume, edit, mute, detach, delete), `telling` (each kind of notice), `showing` (the
-card, the log as a file). CONTRIBUTING.md says how to add one.
+card, the log as a file). docs/guarantees.md says how to add one.
 """
 
 from .creating import Attaching, Creating, Filling
