@@ -5,6 +5,7 @@ import signal
 
 from taskwire_sandbox.coder import PuppetTask
 from taskwire_sandbox.coder.server import Seen
+from taskwire_sandbox.coder.steps import Busy, Report, Script
 
 from .processes import Place, Taskwire, until
 
@@ -51,11 +52,15 @@ async def _pair(place: Place, redis_url: str) -> dict[str, Taskwire]:
 
 
 async def _task(place: Place) -> PuppetTask:
-    """Create a task whose agent is working, and wait until its card shows that."""
+    """Create a task whose agent is working, and wait until its card shows that.
+
+    It works from its first moment: the thread would be told of an agent that waits, if a poll saw one.
+    """
+    working = Script(steps=(Busy(), Report("working", "Reading the code")))
+    place.coder.template.script = lambda _prompt: working
     await place.slack.command("alice", "general", "/task", "create fix the login redirect")
     await until(lambda: place.coder.tasks, "the task")
     (task,) = place.coder.tasks
-    task.becomes("working", "Reading the code")
     await until(lambda: "Reading the code" in _card(place), lambda: f"work on {place.cards()}")
     return task
 
@@ -65,10 +70,7 @@ def _card(place: Place) -> str:
 
 
 def _told(place: Place) -> list[str]:
-    """Return the kinds of the thread's messages.
-
-    A poll may see the agent before it begins to work. Then the thread is also told that the agent waits.
-    """
+    """Return the kinds of the thread's messages."""
     root = str(place.slack.messages("general")[0]["ts"])
     messages = place.slack.thread("general", root)[1:]
     return [str(message["metadata"]["event_payload"]["kind"]) for message in messages]
@@ -84,9 +86,9 @@ async def test_when_the_one_who_looks_dies_another_looks(place: Place, redis_url
     look.goes_on()
     task.becomes("complete", "Opened PR #12")
 
-    await until(lambda: "completed" in _told(place), "the end to be told")
+    await until(lambda: _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
-    assert _told(place).count("completed") == 1
+    assert _told(place) == ["completed"]
 
 
 async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, redis_url: str) -> None:
@@ -106,9 +108,9 @@ async def test_one_who_slept_through_its_lease_brings_no_old_news(place: Place, 
 
     overtaken = 'taskwire_polls_total{outcome="overtaken"} 1.0'
     await until(lambda: _shows(bots[sleeper], overtaken), "the old look to end")
-    await until(lambda: "completed" in _told(place), "the end to be told")
+    await until(lambda: _told(place), "the end to be told")
     await until(lambda: _card(place).startswith("Done"), lambda: f"the end on {place.cards()}")
-    assert _told(place).count("completed") == 1
+    assert _told(place) == ["completed"]
     assert [await bot.stops() for bot in bots.values()] == [0, 0]
 
 
