@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from slack_bolt.async_app import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from taskwire.app.http_server import ConnectionLimits, served
+from taskwire.app.http_server import ConnectionLimits, serve
 from taskwire.app.web import Hints, Refusals, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.web import Site as Address
 from taskwire.domain.ids import UserId
@@ -190,7 +190,7 @@ async def new_site(log: io.StringIO, *, admin_token: str | None = None, **limits
     add_hints(made, Hints(HINT_TOKEN, site.hints.append))
     add_health(made, figures, health, refusals, admin_token)
     within = replace(LIMITS, **limits)
-    serving = served(made.app, ("127.0.0.1", 0), within, metrics, made.door, shutdown_seconds=1.0)
+    serving = serve(made.app, ("127.0.0.1", 0), within, metrics, made.callbacks, shutdown_seconds=1.0)
     async with serving as site.port:
         yield site
         site.hang_up()

@@ -9,7 +9,7 @@ from dataclasses import astuple
 import pytest
 
 from taskwire.app.http_server import ConnectionLimits
-from taskwire.app.web import MOST_MEASURING
+from taskwire.app.web import MAX_METRICS_REQUESTS
 from tests.process.processes import until
 
 from .site import Client, Site, command, new_site, request
@@ -70,7 +70,7 @@ async def test_slack_keeps_its_connection(log: io.StringIO) -> None:
 
     Other clients get one answer each.
     """
-    async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
+    async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         slack = await site.connects()
         first = await slack.asks(request(command("1")))
         stranger = await site.connects()
@@ -89,7 +89,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
     The time limit holds again for the next request.
     """
-    async with new_site(log, request_seconds=SOON_SECONDS, kept_seconds=60.0) as site:
+    async with new_site(log, request_seconds=SOON_SECONDS, keep_alive_seconds=60.0) as site:
         client = await site.connects()
         await client.asks(request(command("1")))
 
@@ -100,7 +100,7 @@ async def test_a_kept_connection_that_sends_half_a_request_is_closed(log: io.Str
 
 async def test_a_connection_that_nobody_uses_is_closed_in_the_end(log: io.StringIO) -> None:
     """An unused connection is closed after a while, and does not count as late."""
-    async with new_site(log, kept_seconds=SOON_SECONDS) as site:
+    async with new_site(log, keep_alive_seconds=SOON_SECONDS) as site:
         client = await site.connects()
         await client.asks(request(command("1")))
 
@@ -197,7 +197,7 @@ async def test_a_probe_is_answered_from_the_last_look_while_strangers_ask_withou
 async def test_figures_leave_places_to_those_who_ask_whether_it_is_ready(log: io.StringIO) -> None:
     """Metrics requests take longest, so they may not fill all health places."""
     async with new_site(log) as site:
-        asking = await _asking_for_figures(site, MOST_MEASURING)
+        asking = await _asking_for_figures(site, MAX_METRICS_REQUESTS)
 
         one_more = await site.asked(b"GET /metrics HTTP/1.1\r\nHost: taskwire\r\n\r\n")
         ready = await site.asked(b"GET /readyz HTTP/1.1\r\nHost: taskwire\r\n\r\n")
@@ -223,7 +223,7 @@ async def test_a_kept_connection_makes_room_for_slacks_next_one(log: io.StringIO
 @pytest.mark.parametrize("descriptors", [10, 100, 256, 512, 671, 672, 768, 1 << 20])
 def test_the_limits_fit_into_what_the_system_gives(descriptors: int) -> None:
     """With few file descriptors there are fewer places of each kind, but at least one."""
-    limits = ConnectionLimits().within(descriptors)
+    limits = ConnectionLimits().scaled_to(descriptors)
 
     places = astuple(limits)[:3]
     assert sum(places) + 64 <= max(descriptors, 64 + 3)

@@ -186,13 +186,13 @@ async def test_before_anybody_is_there_to_take_it_slack_is_told_to_come_again(lo
 
 async def test_an_operator_is_told_what_is_refused(site: Site) -> None:
     """With a wrong secret nothing else helps the operator: Slack only says that the app did not respond."""
-    assert site.requests.refusals.stands() == "ok"
+    assert site.requests.refusals.describe() == "ok"
     for _ in range(3):
         await site.asked(request(SENT, secret="another"))
-    alone = site.requests.refusals.stands()
+    alone = site.requests.refusals.describe()
     await site.asked(request(command("list")))
     await site.asked(request(SENT, timestamp="17"))
-    after = site.requests.refusals.stands()
+    after = site.requests.refusals.describe()
 
     assert alone == (
         "Refused since the start: 3, the last one 0 s ago (3 with a wrong signature). None was taken. "

@@ -14,7 +14,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.app.http_server import ConnectionLimits, descriptors_to_spare, served
+from taskwire.app.http_server import ConnectionLimits, count_spare_descriptors, serve
 from taskwire.app.scheduler import Hint, Timers
 from taskwire.app.web import Hints, Refusals, Site, SlackRequests, add_health, add_hints, add_slack
 from taskwire.app.wiring import Parts, Timings
@@ -137,12 +137,12 @@ class Bot:
             if setting == "TASKWIRE_ADMIN_ADDR"
             else ConnectionLimits()
         )
-        serving = served(
+        serving = serve(
             site.app,
             host_and_port(address),
-            limits.within(descriptors_to_spare()),
+            limits.scaled_to(count_spare_descriptors()),
             self.metrics,
-            site.door,
+            site.callbacks,
             shutdown_seconds=SITE_SECONDS,
         )
         try:

@@ -19,9 +19,9 @@ from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 # Most bytes in a request line and all headers together. Slack's have about 1 KB, and proxies add some.
 LARGEST_HEAD = 16 * 1024
 MOST_HEADERS = 100
-_END = b"\r\n\r\n"
-_METHOD = re.compile(rb"[A-Z]")
-_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
+_HEAD_END = b"\r\n\r\n"
+_METHOD_START = re.compile(rb"[A-Z]")
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class Rejected(Exception):
@@ -38,101 +38,101 @@ class Rejected(Exception):
         self.text = text
 
 
-class Expected(NamedTuple):
+class Expectation(NamedTuple):
     """What a site expects after a head: the most bytes of a body, and how the whole request is verified."""
 
     most_bytes: int = 0
     # Raises `Rejected` unless the body is from a trusted sender. None: the request is not verified.
-    vouch: Callable[[memoryview], None] | None = None
+    verify: Callable[[memoryview], None] | None = None
 
 
-class Whole(NamedTuple):
-    """A complete request, as it arrived. `is_vouched` is true if its site has verified the sender."""
+class CompleteRequest(NamedTuple):
+    """A complete request, as it arrived. `is_verified` is true if its site has verified the sender."""
 
     data: bytes
-    is_vouched: bool
+    is_verified: bool
 
 
 # Returns what a site expects after this head, or raises `Rejected`.
-Judge = Callable[[RawRequestMessage], Expected]
+CheckHead = Callable[[RawRequestMessage], Expectation]
 
 
 class Framing:
     """Collects the bytes of one connection and splits them into requests."""
 
-    def __init__(self, protocol: BaseProtocol, judge: Judge) -> None:
+    def __init__(self, protocol: BaseProtocol, check_head: CheckHead) -> None:
         self._protocol = protocol
-        self._judge = judge
-        self._held = bytearray()
+        self._check_head = check_head
+        self._buffer = bytearray()
         # No head ends before this position.
-        self._looked = 0
+        self._searched = 0
         # Where the body begins and where the request ends, once the head is parsed. Both are 0 before.
-        self._body = self._end = 0
-        self._expected = Expected()
+        self._body_start = self._request_end = 0
+        self._expectation = Expectation()
 
     @property
-    def held(self) -> int:
+    def byte_count(self) -> int:
         """Number of bytes that have arrived and were not passed on."""
-        return len(self._held)
+        return len(self._buffer)
 
-    def put(self, data: bytes) -> None:
+    def add(self, data: bytes) -> None:
         """Store bytes that have arrived."""
-        self._held += data
+        self._buffer += data
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Forget the stored bytes. Nothing more is passed on."""
-        self._held = bytearray()
+        self._buffer = bytearray()
 
-    def take(self) -> Whole | None:
+    def take_request(self) -> CompleteRequest | None:
         """Return the next complete request, or None. Raises `Rejected`."""
-        if not self._end and not self._has_head():
+        if not self._request_end and not self._has_head():
             return None
-        if len(self._held) < self._end:
+        if len(self._buffer) < self._request_end:
             return None
-        vouch = self._expected.vouch
-        with memoryview(self._held) as held:
-            if vouch is not None:
-                vouch(held[self._body : self._end])
-            data = bytes(held[: self._end])
-        del self._held[: self._end]
-        self._looked = self._body = self._end = 0
-        return Whole(data, is_vouched=vouch is not None)
+        verify = self._expectation.verify
+        with memoryview(self._buffer) as held:
+            if verify is not None:
+                verify(held[self._body_start : self._request_end])
+            data = bytes(held[: self._request_end])
+        del self._buffer[: self._request_end]
+        self._searched = self._body_start = self._request_end = 0
+        return CompleteRequest(data, is_verified=verify is not None)
 
     def _has_head(self) -> bool:
         """Look for the end of the head, and parse the head once it is complete."""
-        if self._held and not _METHOD.match(self._held):
-            raise _malformed()
-        found = self._held.find(_END, max(0, self._looked - len(_END)), LARGEST_HEAD)
+        if self._buffer and not _METHOD_START.match(self._buffer):
+            raise _malformed_request()
+        found = self._buffer.find(_HEAD_END, max(0, self._searched - len(_HEAD_END)), LARGEST_HEAD)
         if found < 0:
-            self._looked = len(self._held)
-            if self._looked >= LARGEST_HEAD:
-                raise _long_head()
+            self._searched = len(self._buffer)
+            if self._searched >= LARGEST_HEAD:
+                raise _too_long_head()
             return False
-        if self._held.count(b"\n", 0, found) > MOST_HEADERS:
-            raise _long_head()
-        self._body = found + len(_END)
-        message = self._parsed(bytes(self._held[: self._body]))
-        length = _length(message)
-        self._expected = self._judge(message)
-        if length > self._expected.most_bytes:
+        if self._buffer.count(b"\n", 0, found) > MOST_HEADERS:
+            raise _too_long_head()
+        self._body_start = found + len(_HEAD_END)
+        message = self._parse_head(bytes(self._buffer[: self._body_start]))
+        length = _body_length(message)
+        self._expectation = self._check_head(message)
+        if length > self._expectation.most_bytes:
             raise Rejected(413, "length", "The body is too long.\n")
-        self._end = self._body + length
+        self._request_end = self._body_start + length
         return True
 
-    def _parsed(self, head: bytes) -> RawRequestMessage:
+    def _parse_head(self, head: bytes) -> RawRequestMessage:
         loop = asyncio.get_running_loop()
         # The parser's limit is for bodies, but it only gets a head.
         parser = HttpRequestParser(self._protocol, loop, LARGEST_HEAD, max_headers=MOST_HEADERS)
         try:
             ((message, _),), _, _ = parser.feed_data(head)
         except (HttpProcessingError, ValueError):
-            raise _malformed() from None
+            raise _malformed_request() from None
         if message.version not in (HttpVersion10, HttpVersion11):
-            raise _malformed()
+            raise _malformed_request()
         return message
 
 
-def _length(message: RawRequestMessage) -> int:
+def _body_length(message: RawRequestMessage) -> int:
     """Return the length of the body in bytes."""
     if message.chunked or "Transfer-Encoding" in message.headers:
         # Each chunk costs work, however short it is. Neither Slack nor Coder sends chunks.
@@ -141,15 +141,15 @@ def _length(message: RawRequestMessage) -> int:
         raise Rejected(417, "malformed", "Send the body at once.\n")
     if message.method == "CONNECT":
         raise Rejected(405, "malformed", "This is no proxy.\n")
-    said = message.headers.get("Content-Length", "0")
-    if not _LENGTH.fullmatch(said):
-        raise _malformed()
-    return int(said)
+    content_length = message.headers.get("Content-Length", "0")
+    if not _CONTENT_LENGTH.fullmatch(content_length):
+        raise _malformed_request()
+    return int(content_length)
 
 
-def _malformed() -> Rejected:
+def _malformed_request() -> Rejected:
     return Rejected(400, "malformed", "This is no HTTP request that can be read.\n")
 
 
-def _long_head() -> Rejected:
+def _too_long_head() -> Rejected:
     return Rejected(431, "malformed", "The headers are too long, or too many.\n")

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 from aiohttp import web
 
-from taskwire.app.http_framing import LARGEST_HEAD, Framing, Judge, Rejected
+from taskwire.app.http_framing import LARGEST_HEAD, CheckHead, Framing, Rejected
 from taskwire.telemetry import Metrics, logger
 
 # A request must be complete this many seconds after its connection or its first byte. It must be answered
@@ -27,27 +27,27 @@ from taskwire.telemetry import Metrics, logger
 REQUEST_SECONDS = 10.0
 # Seconds that an idle connection stays open. Proxies reuse connections. Most proxies close them sooner
 # themselves, so that we do not close one while a request is on its way.
-KEPT_SECONDS = 75.0
+KEEP_ALIVE_SECONDS = 75.0
 # The kernel queues up to 1024 new connections (if the system allows it). In one turn of the event loop, 32 of
 # them are accepted. So the first bytes of a new connection are read long before it can be the oldest and be
 # closed.
-QUEUED, TAKEN_AT_ONCE = 1024, 32
+LISTEN_BACKLOG, ACCEPTED_AT_ONCE = 1024, 32
 # Connections that wait and have sent more than this many bytes are read in turn, 4 in each turn of the event
 # loop. Otherwise many long bodies would be read, and their signatures checked, in one turn.
-LONG_BYTES, READ_IN_TURN = 64 * 1024, 4
+LONG_BYTES, READS_EACH_TURN = 64 * 1024, 4
 # Read buffer in bytes, larger than any accepted body, so that aiohttp never pauses reading.
-UNPAUSED_BYTES = 1 << 24
+READ_BUFFER_BYTES = 1 << 24
 # Seconds that a connection stays open after a rejected request, so that the answer arrives. A connection that
 # is closed with unread bytes loses its answer.
-ANSWERED_SECONDS = 1.0
+CLOSE_REJECTED_SECONDS = 1.0
 # Other open files of a process: connections to Redis, Slack and Coder, and some files.
-OWN_DESCRIPTORS = 256
+RESERVED_DESCRIPTORS = 256
 
 ConnectionState = Literal["waiting", "trusted", "kept", "health"]
 STATES: tuple[ConnectionState, ...] = ("waiting", "trusted", "kept", "health")
 # Reasons for closing a client's connection: too slow, to make room for another, or unused for too long.
-Closed = Literal["late", "crowded", "idle"]
-CLOSED: tuple[Closed, ...] = ("late", "crowded", "idle")
+CloseReason = Literal["late", "crowded", "idle"]
+CLOSE_REASONS: tuple[CloseReason, ...] = ("late", "crowded", "idle")
 _log = logger("taskwire.app.http_server")
 
 
@@ -62,29 +62,32 @@ class ConnectionLimits:
     # Most bytes from all waiting connections together.
     waiting_bytes: int = 32 * 1024 * 1024
     request_seconds: float = REQUEST_SECONDS
-    kept_seconds: float = KEPT_SECONDS
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
 
-    def within(self, descriptors: int) -> "ConnectionLimits":
+    def scaled_to(self, descriptors: int) -> "ConnectionLimits":
         """Return these limits, reduced if they could open more than `descriptors` files."""
-        passing = 2 * TAKEN_AT_ONCE  # connections that were just accepted or just closed
-        share = (descriptors - passing) / (self.waiting + self.trusted + self.health)
+        changing = 2 * ACCEPTED_AT_ONCE  # connections that were just accepted or just closed
+        share = (descriptors - changing) / (self.waiting + self.trusted + self.health)
         if share >= 1:
             return self
         fewer = {name: max(1, int(getattr(self, name) * share)) for name in ("waiting", "trusted", "health")}
         return replace(self, **fewer)
 
 
-def descriptors_to_spare() -> int:
+def count_spare_descriptors() -> int:
     """Return how many files the connections may open. The process needs the rest of its limit itself."""
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(most - OWN_DESCRIPTORS, most // 2)
+    return max(most - RESERVED_DESCRIPTORS, most // 2)
 
 
-class Door(NamedTuple):
-    """A site's callbacks: `judge` checks the head of a request, and `note` counts a rejection."""
+class SiteCallbacks(NamedTuple):
+    """What a site decides about its requests.
 
-    judge: Judge
-    note: Callable[[str], None]
+    `check_head` gets each parsed head. `count_rejection` gets the reason of each rejected request.
+    """
+
+    check_head: CheckHead
+    count_rejection: Callable[[str], None]
 
 
 class Connection(asyncio.Protocol):
@@ -93,41 +96,41 @@ class Connection(asyncio.Protocol):
     It closes when its time is over.
     """
 
-    def __init__(self, crowd: "Crowd", inner: web.RequestHandler, door: Door) -> None:
+    def __init__(self, table: "ConnectionTable", inner: web.RequestHandler, callbacks: SiteCallbacks) -> None:
         self.state: ConnectionState = "waiting"
         # Bytes that have arrived while the connection waits.
         self.received = 0
         # Whether the site has verified the sender of the present request.
-        self.is_vouched = False
-        self._crowd = crowd
+        self.is_verified = False
+        self._table = table
         self._inner = inner
-        self._note = door.note
-        self._framing = Framing(inner, door.judge)
+        self._count_rejection = callbacks.count_rejection
+        self._framing = Framing(inner, callbacks.check_head)
         self._transport: asyncio.Transport | None = None
-        self._end: asyncio.TimerHandle | None = None
+        self._timeout: asyncio.TimerHandle | None = None
         # Whether `inner` has an unanswered request, and whether reading has stopped for good.
-        self._is_busy = self._is_over = False
+        self._is_busy = self._has_stopped_reading = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait. If too many connections wait, the oldest is closed."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP stream has this type
         self._transport = transport
         self._inner.connection_made(transport)
-        self._begin()
+        self._begin_waiting()
 
     def data_received(self, data: bytes) -> None:
         """Collect bytes. On a kept connection they begin another request."""
-        if self._is_over:
+        if self._has_stopped_reading:
             return
         if self.state == "kept" and not self._is_busy:
-            self._begin()
-        self._framing.put(data)
+            self._begin_waiting()
+        self._framing.add(data)
         if self.state == "waiting":
-            self._crowd.weigh(self, len(data))
+            self._table.add_waiting_bytes(self, len(data))
         if not self._is_busy:
-            self._advance()
-            self._wait_for_turn()
-        elif self._framing.held > LARGEST_HEAD and self._transport is not None:
+            self._pass_on_request()
+            self._yield_to_others()
+        elif self._framing.byte_count > LARGEST_HEAD and self._transport is not None:
             # Further requests stay with the sender until this one is answered.
             self._transport.pause_reading()
 
@@ -137,37 +140,37 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Limit how long a client may leave its answer unread."""
-        self._end_in(self._crowd.limits.request_seconds)
+        self._set_timeout(self._table.limits.request_seconds)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass the event on, and give a kept connection its idle time again."""
         if self.state == "kept":
-            self._end_in(self._crowd.limits.kept_seconds, why="idle")
+            self._set_timeout(self._table.limits.keep_alive_seconds, why="idle")
         self._inner.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Remove this connection from the lists of connections."""
-        if self._end is not None:
-            self._end.cancel()
+        if self._timeout is not None:
+            self._timeout.cancel()
         self._stop_reading()
-        self._crowd.leave(self)
+        self._table.remove(self)
         self._inner.connection_lost(error)
 
-    def rise(self, state: Literal["trusted", "health"]) -> bool:
+    def promote(self, state: Literal["trusted", "health"]) -> bool:
         """Stop waiting, because the request deserves an answer. Return whether there is a place for it."""
-        if not self._crowd.is_reserved(state):
+        if not self._table.reserve_place(state):
             return False
-        self._crowd.move(self, state)
-        self._end_in(self._crowd.limits.request_seconds)
+        self._table.set_state(self, state)
+        self._set_timeout(self._table.limits.request_seconds)
         return True
 
-    def keep(self) -> None:
+    def keep_alive(self) -> None:
         """Stay open for another request after this one is answered."""
-        self._crowd.move(self, "kept")
-        self._end_in(self._crowd.limits.kept_seconds, why="idle")
-        # aiohttp writes the answer before the event loop calls `_go_on`.
-        asyncio.get_running_loop().call_soon(self._go_on)
+        self._table.set_state(self, "kept")
+        self._set_timeout(self._table.limits.keep_alive_seconds, why="idle")
+        # aiohttp writes the answer before the event loop calls `_begin_next_request`.
+        asyncio.get_running_loop().call_soon(self._begin_next_request)
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -175,48 +178,52 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _wait_for_turn(self) -> None:
+    def _yield_to_others(self) -> None:
         """Pause a long body, so that other connections are read first."""
-        if self._framing.held > LONG_BYTES and not self._is_over and self._transport is not None:
+        if (
+            self._framing.byte_count > LONG_BYTES
+            and not self._has_stopped_reading
+            and self._transport is not None
+        ):
             self._transport.pause_reading()
-            self._crowd.line_up(self)
+            self._table.queue_reading(self)
 
-    def read_on(self) -> None:
+    def resume_reading(self) -> None:
         """Read more, because it is this connection's turn."""
-        if not self._is_over and self._transport is not None:
+        if not self._has_stopped_reading and self._transport is not None:
             self._transport.resume_reading()
 
-    def _begin(self) -> None:
+    def _begin_waiting(self) -> None:
         """Wait for a complete request."""
-        self._end_in(self._crowd.limits.request_seconds)
-        self._crowd.move(self, "waiting")
-        self._crowd.reserve()
+        self._set_timeout(self._table.limits.request_seconds)
+        self._table.set_state(self, "waiting")
+        self._table.close_excess_waiting()
 
-    def _go_on(self) -> None:
+    def _begin_next_request(self) -> None:
         """Handle the next request, which may have arrived already."""
-        if self._is_over or self._transport is None or self._transport.is_closing():
+        if self._has_stopped_reading or self._transport is None or self._transport.is_closing():
             return
-        self._is_busy = self.is_vouched = False
+        self._is_busy = self.is_verified = False
         self._transport.resume_reading()
-        if self._framing.held:
-            self._begin()
-            self._crowd.weigh(self, self._framing.held)
-            self._advance()
+        if self._framing.byte_count:
+            self._begin_waiting()
+            self._table.add_waiting_bytes(self, self._framing.byte_count)
+            self._pass_on_request()
 
-    def _advance(self) -> None:
+    def _pass_on_request(self) -> None:
         """Pass on a complete request, or answer a rejected one."""
-        if self._is_over:
+        if self._has_stopped_reading:
             return
         try:
-            whole = self._framing.take()
+            request = self._framing.take_request()
         except Rejected as rejected:
             if rejected.why is not None:
-                self._note(rejected.why)
+                self._count_rejection(rejected.why)
             self._reject(rejected)
             return
-        if whole is not None:
-            self._is_busy, self.is_vouched = True, whole.is_vouched
-            self._inner.data_received(whole.data)
+        if request is not None:
+            self._is_busy, self.is_verified = True, request.is_verified
+            self._inner.data_received(request.data)
 
     def _reject(self, rejected: Rejected) -> None:
         """Send the answer, read nothing more, and close once the answer has had time to arrive."""
@@ -226,21 +233,21 @@ class Connection(asyncio.Protocol):
         self._transport.pause_reading()
         self._transport.write(_answer(rejected))
         self._transport.write_eof()
-        self._end_in(ANSWERED_SECONDS, why=None)
+        self._set_timeout(CLOSE_REJECTED_SECONDS, why=None)
 
     def _stop_reading(self) -> None:
-        self._is_over = True
-        self._framing.drop()
-        self._crowd.unburden(self)
+        self._has_stopped_reading = True
+        self._framing.clear()
+        self._table.drop_waiting_bytes(self)
 
-    def _end_in(self, seconds: float, *, why: Closed | None = "late") -> None:
-        if self._end is not None:
-            self._end.cancel()
-        self._end = asyncio.get_running_loop().call_later(seconds, self._expired, why)
+    def _set_timeout(self, seconds: float, *, why: CloseReason | None = "late") -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._timeout = asyncio.get_running_loop().call_later(seconds, self._on_timeout, why)
 
-    def _expired(self, why: Closed | None) -> None:
+    def _on_timeout(self, why: CloseReason | None) -> None:
         if why is not None:
-            self._crowd.count_closed(why)
+            self._table.count_closed(why)
         self.close()
 
 
@@ -254,109 +261,109 @@ def _answer(rejected: Rejected) -> bytes:
     return (head + rejected.text).encode()
 
 
-class Crowd:
+class ConnectionTable:
     """All connections to one address, by state, the oldest first."""
 
     def __init__(self, limits: ConnectionLimits, metrics: Metrics) -> None:
         self.limits = limits
-        self._there: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in STATES}
+        self._by_state: dict[ConnectionState, dict[Connection, None]] = {state: {} for state in STATES}
         # Connections whose long bodies are read in turn, and whether a turn is scheduled.
-        self._in_line: deque[Connection] = deque()
-        self._has_turn = False
-        self._weight = 0
-        self._held = metrics.http_waiting_bytes
-        self._counted = {state: metrics.http_connections.labels(state) for state in STATES}
-        self._closed = {why: metrics.http_connections_closed.labels(why) for why in CLOSED}
+        self._reading_queue: deque[Connection] = deque()
+        self._is_turn_scheduled = False
+        self._waiting_bytes = 0
+        self._waiting_bytes_gauge = metrics.http_waiting_bytes
+        self._state_gauges = {state: metrics.http_connections.labels(state) for state in STATES}
+        self._close_counters = {why: metrics.http_connections_closed.labels(why) for why in CLOSE_REASONS}
 
-    def move(self, connection: Connection, state: ConnectionState) -> None:
+    def set_state(self, connection: Connection, state: ConnectionState) -> None:
         """Move a connection to a state, as the newest there."""
-        self.leave(connection)
+        self.remove(connection)
         connection.state = state
-        self._there[state][connection] = None
-        self._counted[state].inc()
+        self._by_state[state][connection] = None
+        self._state_gauges[state].inc()
 
-    def leave(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         """Remove a connection from its state."""
-        if connection not in self._there[connection.state]:
+        if connection not in self._by_state[connection.state]:
             return
-        del self._there[connection.state][connection]
-        self._counted[connection.state].dec()
-        self.unburden(connection)
+        del self._by_state[connection.state][connection]
+        self._state_gauges[connection.state].dec()
+        self.drop_waiting_bytes(connection)
 
-    def weigh(self, connection: Connection, count: int) -> None:
+    def add_waiting_bytes(self, connection: Connection, count: int) -> None:
         """Count bytes from a waiting connection. While the total is too high, close the largest sender."""
         connection.received += count
-        self._weight += count
-        self._held.set(self._weight)
-        while self._weight > self.limits.waiting_bytes:
-            self._dismiss(max(self._there["waiting"], key=lambda waiting: waiting.received))
+        self._waiting_bytes += count
+        self._waiting_bytes_gauge.set(self._waiting_bytes)
+        while self._waiting_bytes > self.limits.waiting_bytes:
+            self._close_to_make_room(max(self._by_state["waiting"], key=lambda waiting: waiting.received))
 
-    def line_up(self, connection: Connection) -> None:
+    def queue_reading(self, connection: Connection) -> None:
         """Queue a connection for reading more."""
-        self._in_line.append(connection)
-        self._begin_turn()
+        self._reading_queue.append(connection)
+        self._schedule_turn()
 
-    def _begin_turn(self) -> None:
-        if self._in_line and not self._has_turn:
-            self._has_turn = True
-            asyncio.get_running_loop().call_soon(self._turn)
+    def _schedule_turn(self) -> None:
+        if self._reading_queue and not self._is_turn_scheduled:
+            self._is_turn_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run_turn)
 
-    def _turn(self) -> None:
-        self._has_turn = False
-        for _ in range(min(READ_IN_TURN, len(self._in_line))):
-            self._in_line.popleft().read_on()
-        self._begin_turn()
+    def _run_turn(self) -> None:
+        self._is_turn_scheduled = False
+        for _ in range(min(READS_EACH_TURN, len(self._reading_queue))):
+            self._reading_queue.popleft().resume_reading()
+        self._schedule_turn()
 
-    def unburden(self, connection: Connection) -> None:
+    def drop_waiting_bytes(self, connection: Connection) -> None:
         """Stop counting the bytes of a connection that no longer waits."""
-        self._weight -= connection.received
-        self._held.set(self._weight)
+        self._waiting_bytes -= connection.received
+        self._waiting_bytes_gauge.set(self._waiting_bytes)
         connection.received = 0
 
-    def reserve(self) -> None:
+    def close_excess_waiting(self) -> None:
         """Close the connections that have waited longest while too many wait."""
-        waiting = self._there["waiting"]
+        waiting = self._by_state["waiting"]
         while len(waiting) > self.limits.waiting:
-            self._dismiss(next(iter(waiting)))
+            self._close_to_make_room(next(iter(waiting)))
 
-    def is_reserved(self, state: Literal["trusted", "health"]) -> bool:
+    def reserve_place(self, state: Literal["trusted", "health"]) -> bool:
         """Return whether there is a place. A trusted request may replace the oldest kept connection."""
         if state == "health":
-            return len(self._there["health"]) < self.limits.health
-        kept = self._there["kept"]
-        if len(self._there["trusted"]) + len(kept) < self.limits.trusted:
+            return len(self._by_state["health"]) < self.limits.health
+        kept = self._by_state["kept"]
+        if len(self._by_state["trusted"]) + len(kept) < self.limits.trusted:
             return True
         if not kept:
             return False
         oldest = next(iter(kept))
-        self.leave(oldest)
+        self.remove(oldest)
         oldest.close()
         return True
 
-    def count_closed(self, why: Closed) -> None:
+    def count_closed(self, why: CloseReason) -> None:
         """Count a connection that we close."""
-        self._closed[why].inc()
+        self._close_counters[why].inc()
 
     def close_all(self) -> None:
         """Close all connections."""
         for state in STATES:
-            for connection in list(self._there[state]):
+            for connection in list(self._by_state[state]):
                 connection.close()
 
-    def _dismiss(self, connection: Connection) -> None:
-        self.leave(connection)
+    def _close_to_make_room(self, connection: Connection) -> None:
+        self.remove(connection)
         self.count_closed("crowded")
         connection.close()
 
 
-def connection_of(request: web.Request) -> Connection | None:
+def find_connection(request: web.Request) -> Connection | None:
     """Return the connection of a request; None if it is closed."""
     protocol = request.transport.get_protocol() if request.transport is not None else None
     return protocol if isinstance(protocol, Connection) else None
 
 
 @web.middleware
-async def guarded(
+async def guard_connection(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Close a connection after its answer unless it is trusted. Log exceptions without the content."""
@@ -370,67 +377,70 @@ async def guarded(
         if request.transport is not None:
             _log.exception("unexpected exception in HTTP request")
         answer = web.Response(status=500)
-    connection = connection_of(request)
+    connection = find_connection(request)
     if connection is not None and connection.state == "trusted":
-        connection.keep()
+        connection.keep_alive()
     else:
         answer.force_close()
     return answer
 
 
 @contextlib.asynccontextmanager
-async def served(
+async def serve(
     app: web.Application,
     address: tuple[str, int],
     limits: ConnectionLimits,
     metrics: Metrics,
-    door: Door,
+    callbacks: SiteCallbacks,
     *,
     shutdown_seconds: float,
 ) -> AsyncIterator[int]:
-    """Serve an application that has the middleware `guarded`. Yield the port; OSError if it is in use."""
-    app.on_response_prepare.append(_say_less)
+    """Serve an application and yield its port. Raise OSError if the address cannot be used.
+
+    The application must have the middleware `guard_connection`.
+    """
+    app.on_response_prepare.append(_remove_server_header)
     runner = web.AppRunner(
         app,
         access_log=None,
-        logger=_unheard(),
+        logger=_make_disabled_logger(),
         # The signature is for the bytes as they were sent.
         auto_decompress=False,
         # A body always arrives complete, so reading must never pause.
-        read_bufsize=UNPAUSED_BYTES,
+        read_bufsize=READ_BUFFER_BYTES,
         shutdown_timeout=shutdown_seconds,
     )
     await runner.setup()
-    crowd = Crowd(limits, metrics)
+    table = ConnectionTable(limits, metrics)
 
     def connection() -> Connection:
         assert runner.server is not None  # noqa: S101 - `setup` has set it
-        return Connection(crowd, runner.server(), door)
+        return Connection(table, runner.server(), callbacks)
 
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(connection, *address, backlog=TAKEN_AT_ONCE)
+        server = await loop.create_server(connection, *address, backlog=ACCEPTED_AT_ONCE)
         for listening in server.sockets:
             # asyncio has one setting for two things: how many connections the kernel queues, and how many are
             # accepted at once. The former is set here.
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
-                same.listen(QUEUED)
+                same.listen(LISTEN_BACKLOG)
         try:
             yield int(server.sockets[0].getsockname()[1])
         finally:
             server.close()
     finally:
         await runner.cleanup()
-        crowd.close_all()
+        table.close_all()
 
 
-async def _say_less(_: web.Request, response: web.StreamResponse) -> None:
+async def _remove_server_header(_: web.Request, response: web.StreamResponse) -> None:
     """Remove the header that names the server's software and version."""
     del response.headers["Server"]
 
 
-def _unheard() -> logging.Logger:
+def _make_disabled_logger() -> logging.Logger:
     """Return a disabled logger for aiohttp, which would log what unknown senders send, with tracebacks."""
-    unheard = logging.getLogger("taskwire.http.aiohttp")
-    unheard.disabled = True
-    return unheard
+    disabled = logging.getLogger("taskwire.http.aiohttp")
+    disabled.disabled = True
+    return disabled

@@ -14,8 +14,8 @@ from aiohttp.http_parser import RawRequestMessage
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 
-from taskwire.app.http_framing import Expected, Rejected
-from taskwire.app.http_server import Door, connection_of, guarded
+from taskwire.app.http_framing import Expectation, Rejected
+from taskwire.app.http_server import SiteCallbacks, find_connection, guard_connection
 from taskwire.single_flight import SingleFlight
 from taskwire.slack.bolt import dispatch
 from taskwire.slack.manifest import REQUEST_PATH
@@ -28,10 +28,10 @@ HINT_PATH = "/coder/webhook"
 LARGEST_BODY = 2 * 1024 * 1024
 # Largest body from Coder, in bytes. Coder's notifications have a few kilobytes.
 LARGEST_HINT = 256 * 1024
-Reason = Why | Literal["malformed", "length", "token"]
+RefusalReason = Why | Literal["malformed", "length", "token"]
 # These counters exist from the start, because an alert watches their increase.
-REFUSALS: tuple[Reason, ...] = (*REASONS, "malformed", "length", "token")
-_WHAT: dict[Reason, str] = {
+REFUSAL_REASONS: tuple[RefusalReason, ...] = (*REASONS, "malformed", "length", "token")
+_REFUSAL_TEXTS: dict[RefusalReason, str] = {
     "signature": "with a wrong signature",
     "time": "too old, or signed by another clock",
     "headers": "without a signature",
@@ -41,14 +41,14 @@ _WHAT: dict[Reason, str] = {
     "token": "hints without the token of TASKWIRE_WEBHOOK_TOKEN",
 }
 # Requests for metrics that are served at the same time: a quarter of the places for health.
-MOST_MEASURING = 8
+MAX_METRICS_REQUESTS = 8
 # If all places for health are taken, the last result is returned, unless it is older than this, in seconds.
-FRESH_SECONDS = 5.0
-_BUSY = "Too many ask at once.\n"
-Health = Callable[[], Awaitable[dict[str, str]]]
-Figures = Callable[[], Awaitable[bytes]]
+HEALTH_CACHE_SECONDS = 5.0
+_TOO_MANY_REQUESTS = "Too many ask at once.\n"
+CheckHealth = Callable[[], Awaitable[dict[str, str]]]
+CollectMetrics = Callable[[], Awaitable[bytes]]
 FindApp = Callable[[], AsyncApp | None]
-Expect = Callable[[RawRequestMessage], Expected]
+Expect = Callable[[RawRequestMessage], Expectation]
 _log = logger("taskwire.app.web")
 
 
@@ -56,36 +56,38 @@ class Hints(NamedTuple):
     """The token that a sender of hints must know, and the function that gets each hint."""
 
     token: str
-    give: Callable[[bytes], None]
+    on_hint: Callable[[bytes], None]
 
 
 class Refusals:
     """Counts refused requests, for operators: with a wrong signing secret, nothing else shows the cause."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._counted = {why: metrics.requests_refused.labels(why) for why in REFUSALS}
-        self._warn = Seldom(_log.warning, "requests are refused")
-        self._count: Counter[Reason] = Counter()
+        self._counters = {why: metrics.requests_refused.labels(why) for why in REFUSAL_REASONS}
+        self._log_refusal = Seldom(_log.warning, "requests are refused")
+        self._counts: Counter[RefusalReason] = Counter()
         self._last_at = 0.0
         # Whether any request was accepted. If so, the signing secret is right.
-        self.is_any_taken = False
+        self.is_any_accepted = False
 
-    def note(self, why: str) -> None:
+    def count(self, why: str) -> None:
         """Count a refused request, and log it from time to time."""
-        reason = next(reason for reason in REFUSALS if reason == why)
-        self._counted[reason].inc()
-        self._count[reason] += 1
+        reason = next(reason for reason in REFUSAL_REASONS if reason == why)
+        self._counters[reason].inc()
+        self._counts[reason] += 1
         self._last_at = time.monotonic()
-        self._warn(why=why)
+        self._log_refusal(why=why)
 
-    def stands(self) -> str:
+    def describe(self) -> str:
         """Return how many requests were refused, as a sentence, or "ok"."""
-        if not self._count:
+        if not self._counts:
             return "ok"
         ago = f"the last one {time.monotonic() - self._last_at:.0f} s ago"
-        kinds = ", ".join(f"{self._count[why]} {what}" for why, what in _WHAT.items() if self._count[why])
-        said = f"Refused since the start: {self._count.total()}, {ago} ({kinds})."
-        if self.is_any_taken or not any(self._count[why] for why in REASONS):
+        kinds = ", ".join(
+            f"{self._counts[why]} {what}" for why, what in _REFUSAL_TEXTS.items() if self._counts[why]
+        )
+        said = f"Refused since the start: {self._counts.total()}, {ago} ({kinds})."
+        if self.is_any_accepted or not any(self._counts[why] for why in REASONS):
             return said
         hint = "Compare SLACK_SIGNING_SECRET with your Slack app's page Basic Information."
         return f"{said} None was taken. {hint}"
@@ -99,30 +101,30 @@ class SlackRequests:
         self._find_app = find_app
         self.refusals = refusals
 
-    def expect(self, head: RawRequestMessage) -> Expected:
+    def expect(self, head: RawRequestMessage) -> Expectation:
         """Expect a body with the signature in the head. Raises `Rejected` if the head cannot be Slack's."""
         try:
             claim = self._signatures.claim(head.headers)
         except RequestRefused as refused:
             raise _rejected(refused) from None
 
-        def vouch(body: memoryview) -> None:
+        def verify(body: memoryview) -> None:
             try:
                 self._signatures.check(claim, body)
             except RequestRefused as refused:
                 raise _rejected(refused) from None
 
-        return Expected(LARGEST_BODY, vouch)
+        return Expectation(LARGEST_BODY, verify)
 
-    async def take(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass a verified request to Bolt."""
-        connection = connection_of(request)
-        if connection is None or not connection.is_vouched:
+        connection = find_connection(request)
+        if connection is None or not connection.is_verified:
             # The request reached this route without verification.
             raise web.HTTPNotFound
-        self.refusals.is_any_taken = True
-        if not connection.rise("trusted"):
-            return web.Response(status=503, text=_BUSY)
+        self.refusals.is_any_accepted = True
+        if not connection.promote("trusted"):
+            return web.Response(status=503, text=_TOO_MANY_REQUESTS)
         app = self._find_app()
         if app is None:
             # Slack sends an event again. To a person who acted, it shows an error.
@@ -132,13 +134,13 @@ class SlackRequests:
             if answer.status == RequestRefused("body").status:
                 raise RequestRefused("body")
         except RequestRefused as refused:
-            self.refusals.note(refused.why)
+            self.refusals.count(refused.why)
             return web.Response(status=refused.status, text=_refusal(refused))
         return await to_aiohttp_response(answer)
 
 
 def _refusal(refused: RequestRefused) -> str:
-    return f"Refused: {_WHAT[refused.why]}.\n"
+    return f"Refused: {_REFUSAL_TEXTS[refused.why]}.\n"
 
 
 def _rejected(refused: RequestRefused) -> Rejected:
@@ -149,17 +151,17 @@ class Site:
     """One address: its routes, and which of them accept a body."""
 
     def __init__(self, refusals: Refusals) -> None:
-        self.app = web.Application(client_max_size=LARGEST_BODY, middlewares=[guarded])
-        self.door = Door(self._judge, refusals.note)
+        self.app = web.Application(client_max_size=LARGEST_BODY, middlewares=[guard_connection])
+        self.callbacks = SiteCallbacks(self._check_head, refusals.count)
         self._expects: dict[str, Expect] = {}
 
     def expect(self, path: str, expect: Expect) -> None:
         """Set what to expect of requests that are posted to a path or below it."""
         self._expects[path] = expect
 
-    def _judge(self, head: RawRequestMessage) -> Expected:
+    def _check_head(self, head: RawRequestMessage) -> Expectation:
         if head.method != "POST":
-            return Expected()
+            return Expectation()
         for path, expect in self._expects.items():
             if head.url.path == path or head.url.path.startswith(f"{path}/"):
                 return expect(head)
@@ -169,21 +171,21 @@ class Site:
 def add_slack(site: Site, requests: SlackRequests) -> None:
     """Accept all kinds of Slack's requests at one path."""
     site.expect(REQUEST_PATH, requests.expect)
-    site.app.router.add_post(REQUEST_PATH, requests.take)
+    site.app.router.add_post(REQUEST_PATH, requests.handle)
 
 
 def add_health(
     site: Site,
-    figures: Figures,
-    health: Health,
+    collect_metrics: CollectMetrics,
+    check_health: CheckHealth,
     refusals: Refusals | None = None,
     admin_token: str | None = None,
 ) -> None:
     """Serve health and metrics. Everybody sees whether the bot is ready; the reasons need the token."""
-    looked: SingleFlight[dict[str, str]] = SingleFlight(health)
-    measured: SingleFlight[bytes] = SingleFlight(figures)
-    measuring = asyncio.Semaphore(MOST_MEASURING)
-    last = _Last()
+    shared_health: SingleFlight[dict[str, str]] = SingleFlight(check_health)
+    shared_metrics: SingleFlight[bytes] = SingleFlight(collect_metrics)
+    metrics_slots = asyncio.Semaphore(MAX_METRICS_REQUESTS)
+    last = _HealthResult()
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -191,19 +193,19 @@ def add_health(
     async def readyz(request: web.Request) -> web.Response:
         """Answer 503 if payloads from Slack cannot be accepted. Problems with Coder are only reported."""
         is_admin = _is_admin(request, admin_token)
-        if _has_place(request):
-            found = last.findings = await looked.get()
+        if _reserve_health_place(request):
+            found = last.findings = await shared_health.get()
             last.at = time.monotonic()
-        elif time.monotonic() - last.at < FRESH_SECONDS:
+        elif time.monotonic() - last.at < HEALTH_CACHE_SECONDS:
             # Endless requests from strangers must not make the bot look unready to a probe.
             found = last.findings
         else:
-            return web.Response(status=503, text=_BUSY)
+            return web.Response(status=503, text=_TOO_MANY_REQUESTS)
         is_ready = all(found[part] == "ok" for part in ("slack", "store"))
         if not is_admin:
             found = {part: "ok" if said == "ok" else "not ok" for part, said in found.items()}
         elif refusals is not None:
-            found = {**found, "requests": refusals.stands()}
+            found = {**found, "requests": refusals.describe()}
         return web.Response(
             status=200 if is_ready else 503,
             text=json.dumps({"ready": is_ready, **found}, indent=2, ensure_ascii=False) + "\n",
@@ -211,10 +213,10 @@ def add_health(
         )
 
     async def metrics(request: web.Request) -> web.Response:
-        if measuring.locked() or not _has_place(request):
-            return web.Response(status=503, text=_BUSY)
-        async with measuring:
-            body = await measured.get()
+        if metrics_slots.locked() or not _reserve_health_place(request):
+            return web.Response(status=503, text=_TOO_MANY_REQUESTS)
+        async with metrics_slots:
+            body = await shared_metrics.get()
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4"})
 
     site.app.router.add_get("/healthz", healthz)
@@ -223,17 +225,17 @@ def add_health(
 
 
 @dataclass
-class _Last:
+class _HealthResult:
     """The last result of a health check, and when it was made, by the monotonic clock."""
 
     findings: dict[str, str] = field(default_factory=dict)
-    at: float = -FRESH_SECONDS
+    at: float = -HEALTH_CACHE_SECONDS
 
 
-def _has_place(request: web.Request) -> bool:
+def _reserve_health_place(request: web.Request) -> bool:
     """Take a place for a health request. Such a request may take seconds if Redis hangs."""
-    connection = connection_of(request)
-    return connection is not None and connection.rise("health")
+    connection = find_connection(request)
+    return connection is not None and connection.promote("health")
 
 
 def _is_admin(request: web.Request, admin_token: str | None) -> bool:
@@ -241,7 +243,7 @@ def _is_admin(request: web.Request, admin_token: str | None) -> bool:
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return False
-    if admin_token is None or not _is_same(given.strip(), admin_token):
+    if admin_token is None or not _is_equal(given.strip(), admin_token):
         raise web.HTTPUnauthorized(text="The token is not the one of TASKWIRE_ADMIN_TOKEN.\n")
     return True
 
@@ -249,24 +251,24 @@ def _is_admin(request: web.Request, admin_token: str | None) -> bool:
 def add_hints(site: Site, hints: Hints) -> None:
     """Accept Coder's notifications as hints: something has changed or will soon change, so poll now."""
 
-    def expect(head: RawRequestMessage) -> Expected:
+    def expect(head: RawRequestMessage) -> Expectation:
         beneath = head.url.path.removeprefix(HINT_PATH).removeprefix("/")
-        if not _is_same(beneath or head.url.query.get("token", ""), hints.token):
+        if not _is_equal(beneath or head.url.query.get("token", ""), hints.token):
             raise Rejected(403, "token", "The token is not the one of TASKWIRE_WEBHOOK_TOKEN.\n")
-        return Expected(LARGEST_HINT, lambda _: None)
+        return Expectation(LARGEST_HINT, lambda _: None)
 
-    async def take(request: web.Request) -> web.StreamResponse:
-        connection = connection_of(request)
-        if connection is None or not connection.is_vouched:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        connection = find_connection(request)
+        if connection is None or not connection.is_verified:
             raise web.HTTPNotFound
-        hints.give(await request.read())
+        hints.on_hint(await request.read())
         return web.Response(status=204)
 
     site.expect(HINT_PATH, expect)
-    site.app.router.add_post(HINT_PATH, take)
-    site.app.router.add_post(HINT_PATH + "/{token}", take)
+    site.app.router.add_post(HINT_PATH, handle)
+    site.app.router.add_post(HINT_PATH + "/{token}", handle)
 
 
-def _is_same(given: str, token: str) -> bool:
+def _is_equal(given: str, token: str) -> bool:
     # A header may contain bytes that are no text.
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
